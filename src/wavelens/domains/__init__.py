@@ -1,0 +1,6 @@
+"""Domains: one linear transform a file."""
+
+from wavelens.domains.dwt import DWT, from_pywt, to_pywt
+from wavelens.domains.identity import Identity
+
+__all__ = ["DWT", "Identity", "from_pywt", "to_pywt"]

@@ -1,0 +1,196 @@
+"""One axis of a two-channel filter bank as a matrix: dense for short axes, block-Toeplitz for long ones.
+
+Every map of a separable transform is `T E` or its transpose, axis by axis. `E` extends the signal past its ends (the
+mode), `T` filters with stride two: `y[c, i] = sum_t taps[c, t] (E x)[2 i + t]`. The analysis is `T E` with the
+decomposition filters; the synthesis is the transpose of `T E` with the reconstruction filters and an extension by
+zeros, or around the circle for periodization. So two kernels, `down` (`T E`) and `up` (its transpose), serve the
+analysis, the synthesis and both adjoints exactly.
+
+`T` of a long axis repeats one small block: windows of the signal times one matrix, which every BLAS runs near its
+peak, where a strided convolution with a single channel does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pywt
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Matrix = NDArray[np.float64]
+
+SHORT_AXIS = 96  # up to here one dense matrix beats windows (benchmarks/speed/transforms.py)
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """`T E` for one axis of `n` samples giving `2 m` coefficients, low-pass and high-pass.
+
+    `down` gives its output in `count` blocks of `block` low-pass, then `block` high-pass coefficients; a dense axis
+    is one block. Coefficients past `m` in the last block are to be dropped.
+    """
+
+    n: int
+    m: int
+    block: int
+    count: int
+    dense: Matrix | None  # (2 m, n)
+    window: Matrix  # (2 block, 2 block + taps - 2)
+    gather: Matrix  # (2 block, 2 (block + taps / 2 - 1)), the transpose of `window` seen from the signal
+    edges: Matrix  # (left + right, ends): the extension, from the first and last samples
+    left: int
+
+    @property
+    def right(self) -> int:
+        return len(self.edges) - self.left
+
+
+def coefficient_length(n: int, taps: int, mode: str) -> int:
+    """How many coefficients of each kind an axis of `n` samples has."""
+    return -(-n // 2) if mode == "periodization" else (n + taps - 1) // 2
+
+
+@lru_cache(maxsize=1024)
+def axis(wavelet: str, mode: str, n: int, side: str) -> Axis:
+    """The axis operator with the decomposition (`side="dec"`) or reconstruction (`"rec"`) filters of `wavelet`."""
+    bank = pywt.Wavelet(wavelet)
+    taps = np.array([bank.dec_lo[::-1], bank.dec_hi[::-1]] if side == "dec" else [bank.rec_lo, bank.rec_hi])
+    width = taps.shape[1]
+    m = coefficient_length(n, width, mode)
+    left = width // 2 - 1 if mode == "periodization" else width - 2
+    right = 2 * m + width - 2 - left - n
+    if mode == "periodization":
+        extension = "circle" if side == "dec" else "circle, gap zero"
+    else:
+        extension = mode if side == "dec" else "zero"
+
+    reach = max(left, right) + 2
+    if n <= max(SHORT_AXIS, 2 * reach + 1):
+        extended = np.stack([_extend(n, t, extension) for t in range(-left, n + right)])
+        dense = np.concatenate([_toeplitz(row, m) @ extended for row in taps])
+        empty = np.zeros((0, 0))
+        return Axis(n, m, m, 1, dense, empty, empty, empty, left)
+
+    block = _block(m, width)
+    window = np.concatenate([_toeplitz(row, block) for row in taps])
+    span = block + width // 2 - 1
+    gather = np.zeros((2 * block, 2, span))
+    for i in range(span):
+        inside = [(2 * i + t - width + 2, t) for t in range(width) if 0 <= 2 * i + t - width + 2 < 2 * block]
+        for s, t in inside:
+            gather[s, :, i] = taps[:, t]
+    ends = 2 * reach + n % 2
+    pads = [_extend(ends, t, extension) for t in (*range(-left, 0), *range(ends, ends + right))]
+    edges = np.stack(pads) if pads else np.zeros((0, ends))
+    return Axis(n, m, block, -(-m // block), None, window, gather.reshape(2 * block, -1), edges, left)
+
+
+def _toeplitz(row: Matrix, m: int) -> Matrix:
+    """`(m, 2 m + taps - 2)`: the filter `row`, shifted by two from one coefficient to the next."""
+    matrix = np.zeros((m, 2 * m + len(row) - 2))
+    for i in range(m):
+        matrix[i, 2 * i : 2 * i + len(row)] = row
+    return matrix
+
+
+def _block(m: int, width: int) -> int:
+    """Coefficients a block: near 16 (32 for long filters), a divisor of `m` if there is one, so that nothing is cut."""
+    aim = 16 if width <= 24 else 32
+    divisors = [b for b in range(aim * 3 // 4, aim * 3 // 2 + 1) if m % b == 0]
+    return min(divisors, key=lambda b: abs(b - aim), default=aim)
+
+
+def _extend(n: int, t: int, mode: str) -> Matrix:
+    """The sample at place `t`, before 0 or past `n - 1` too, as weights of the `n` samples that there are."""
+    row = np.zeros(n)
+    if mode.startswith("circle"):  # periodization: an odd signal gets one more sample, its last again (its adjoint: 0)
+        place = t % (n + n % 2)
+        if place < n:
+            row[place] = 1
+        elif mode == "circle":
+            row[n - 1] = 1
+    elif 0 <= t < n:
+        row[t] = 1
+    elif mode == "constant":
+        row[0 if t < 0 else n - 1] = 1
+    elif mode == "periodic":
+        row[t % n] = 1
+    elif mode in ("symmetric", "antisymmetric"):
+        turns, place = divmod(t, n)
+        row[place if turns % 2 == 0 else n - 1 - place] = -1 if mode[0] == "a" and turns % 2 else 1
+    elif mode == "reflect":
+        place = t % max(2 * n - 2, 1)
+        row[min(place, 2 * n - 2 - place)] = 1
+    elif mode in ("antireflect", "smooth"):
+        end, inner, mirror = (0, 1, -t) if t < 0 else (n - 1, n - 2, 2 * n - 2 - t)
+        if mode == "smooth":  # the straight line through the last two samples
+            row[end], row[inner] = 1 + abs(t - end), -abs(t - end)
+        else:  # a half turn about the last sample
+            row = -_extend(n, mirror, mode)
+            row[end] += 2
+    elif mode != "zero":
+        raise ValueError(f"mode is one of {', '.join(pywt.Modes.modes)}; got {mode!r}.")
+    return row
+
+
+def down(x: Tensor, a: Axis) -> Tensor:
+    """`T E` along the middle of `(outer, n, inner)`: blocks `(outer, count, 2, block, inner)`, flat after the first."""
+    outer, _, inner = x.shape
+    if a.dense is not None:
+        return _times(_constant(a, "dense", x), x).reshape(outer, -1)
+    parts, fill = [x], 2 * (a.count * a.block - a.m)
+    if len(a.edges):
+        ends = a.edges.shape[1]
+        w = ends // 2
+        pads = _times(_constant(a, "edges", x), torch.cat([x[:, :w], x[:, w - ends :]], 1))
+        parts = [pads[:, : a.left], x, pads[:, a.left :]]
+    if fill:
+        parts.append(x.new_zeros(outer, fill, inner))
+    padded = torch.cat(parts, 1) if len(parts) > 1 else x
+    windows = padded.unfold(1, a.window.shape[1], 2 * a.block)  # (outer, count, inner, window)
+    windows = windows.movedim(3, 2).reshape(outer * a.count, -1, inner)
+    return _times(_constant(a, "window", x), windows).reshape(outer, -1)
+
+
+def up(c: Tensor, a: Axis) -> Tensor:
+    """The transpose of `T E`: `(outer, 2, m, inner)` to `(outer, n, inner)`."""
+    outer, _, _, inner = c.shape
+    if a.dense is not None:
+        return _times(_constant(a, "dense", c).T, c.reshape(outer, 2 * a.m, inner))
+    length = a.left + a.n + a.right
+    count, span = -(-length // (2 * a.block)), a.gather.shape[1] // 2
+    before = span - a.block
+    padded = torch.nn.functional.pad(c, (0, 0, before, count * a.block - a.m))
+    windows = padded.unfold(2, span, a.block).permute(0, 2, 1, 4, 3)  # (outer, count, 2, span, inner)
+    extended = _times(_constant(a, "gather", c), windows.reshape(outer * count, 2 * span, inner))
+    extended = extended.reshape(outer, -1, inner)
+    x = extended[:, a.left : a.left + a.n]
+    if a.edges.any():
+        pads = torch.cat([extended[:, : a.left], extended[:, a.left + a.n : length]], 1)
+        ends = a.edges.shape[1]
+        folded = _times(_constant(a, "edges", c).T, pads)
+        x[:, : ends // 2] += folded[:, : ends // 2]
+        x[:, ends // 2 - ends :] += folded[:, ends // 2 :]
+    return x
+
+
+def _times(matrix: Tensor, x: Tensor) -> Tensor:
+    """`matrix` on the middle of `(outer, n, inner)`."""
+    if x.shape[2] == 1:
+        return (x[..., 0] @ matrix.T)[..., None]
+    return torch.bmm(matrix.expand(len(x), -1, -1), x)
+
+
+@torch._dynamo.assume_constant_result
+def _constant(a: Axis, name: str, like: Tensor) -> Tensor:
+    return _tensor(a, name, like.dtype, like.device)
+
+
+@lru_cache(maxsize=4096)
+def _tensor(a: Axis, name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.tensor(getattr(a, name), dtype=dtype, device=device)
