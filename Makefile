@@ -1,0 +1,69 @@
+# Needs Python 3.11 or newer and make, nothing else. `make demo PYTHON=python3.12` takes another interpreter.
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_FLAGS ?= -n auto --maxprocesses 4
+OUT := wavelens-out
+
+export PIP_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := $(VENV)/bin
+CHELSEA := import pathlib, skimage; print(pathlib.Path(skimage.__file__).parent / "data" / "chelsea.png")
+VERSION_OK := import sys; sys.exit(sys.version_info < (3, 11))
+VENV_OK := import ensurepip, venv
+
+.PHONY: help demo test check bench docs clean setup-demo setup-test setup-check setup-bench setup-docs
+
+help:
+	@echo "make demo    explain a photo with a pretrained network, into $(OUT)/"
+	@echo "make test    run the tests"
+	@echo "make check   format, lint, types, direction of imports"
+	@echo "make bench   measure speed, as ratios"
+	@echo "make docs    build the pages into site/"
+	@echo "make clean   remove $(VENV), $(OUT) and caches"
+
+demo: setup-demo
+	$(BIN)/wavelens explain "$$($(BIN)/python -c '$(CHELSEA)')" --out $(OUT)
+	@echo "The report:" && ls -1 -d $(OUT)/*
+
+test: setup-test
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+check: setup-check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup-bench
+	set -e; for script in benchmarks/speed/*.py; do echo "$$script"; $(BIN)/python "$$script"; done
+
+docs: setup-docs
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf $(VENV) $(OUT) build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+# One environment; a stamp for each extra, made again when the dependencies change.
+setup-demo: $(VENV)/.demo-stamp
+setup-test: $(VENV)/.test-stamp
+setup-check: $(VENV)/.dev-stamp
+setup-bench: $(VENV)/.bench-stamp
+setup-docs: $(VENV)/.docs-stamp
+
+INCLUDED_test := demo
+INCLUDED_dev := demo test
+INCLUDED_bench := demo
+
+$(VENV)/.venv-stamp:
+	@$(PYTHON) -c '$(VERSION_OK)' 2>/dev/null || { echo "wavelens needs Python 3.11 or newer;" \
+	  "$(PYTHON) is: $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c '$(VENV_OK)' 2>/dev/null || { echo "$(PYTHON) comes without venv." \
+	  "Install it (Debian, Ubuntu: apt install python3-venv), or name another: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.%-stamp: $(VENV)/.venv-stamp pyproject.toml constraints.txt
+	@echo "Installing wavelens[$*] into $(VENV); the first time takes minutes"
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@ $(INCLUDED_$*:%=$(VENV)/.%-stamp)
