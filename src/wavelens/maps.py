@@ -1,0 +1,154 @@
+"""Numbers to look at: mosaic, scale maps, exact contributions and the scale profile of an attribution.
+
+Every function takes Coefficients `(batch, channel, size)` over any number of axes and computes; nothing is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import EllipsisType
+
+import torch
+from torch import Tensor
+
+from wavelens.core import Band, Coefficients, Layout
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Where an attribution comes from, scale by scale and band by band.
+
+    `signed` and `share` have shape `(batch, scales)` in the order of `names`, coarsest scale first; `band_signed` and
+    `band_share` have shape `(batch, bands)` in the order of `bands`, one band an orientation of a scale.
+
+    Signed sums run over channels and positions, so they add up to the sum of all coefficients: for a path method to
+    f(x) − f(x₀), up to its gap. Shares are of Σ|γ| and add up to 1; an item with Σ|γ| = 0 has shares of 0.
+    """
+
+    names: tuple[str, ...]
+    signed: Tensor
+    share: Tensor
+    bands: tuple[Band, ...]
+    band_signed: Tensor
+    band_share: Tensor
+
+
+def profile(c: Coefficients) -> Profile:
+    """The signed sum of each scale and orientation, and its share of Σ|γ|."""
+    signed = _band_sums(c)
+    magnitude = _band_sums(c.map(torch.abs))
+    total = magnitude.sum(-1, keepdim=True)
+    share = magnitude / total.where(total > 0, 1)
+    return Profile(
+        names=tuple(c.layout.scales()),
+        signed=_scale_sums(signed, c.layout),
+        share=_scale_sums(share, c.layout),
+        bands=c.layout.bands,
+        band_signed=signed,
+        band_share=share,
+    )
+
+
+def mosaic(c: Coefficients) -> Tensor:
+    """The pyramid in one array `(*batch, *axes)`, laid out as `pywt.coeffs_to_array` lays it.
+
+    The approximation sits in the first corner and each finer scale around it: in two dimensions horizontal details
+    (key 'da') lower left, vertical ones (key 'ad') upper right. Where a padded mode leaves gaps there are zeros.
+    """
+    places = mosaic_slices(c.layout)
+    shape = [max(piece.stop for piece in along) for along in zip(*places.values(), strict=True)]
+    picture = c.data.new_zeros((*c.data.shape[:-1], *shape))
+    for band, place in places.items():
+        inside: tuple[EllipsisType | slice, ...] = (..., *place)
+        picture[inside] = c[band]
+    return picture
+
+
+def mosaic_slices(layout: Layout) -> dict[Band, tuple[slice, ...]]:
+    """Where each band lies in the mosaic: a slice an axis."""
+    places = {}
+    corner = (0,) * len(layout.signal_shape)
+    for bands in layout.scales().values():
+        for band in bands:
+            starts = [edge if letter == "d" else 0 for edge, letter in zip(corner, _letters(band), strict=True)]
+            places[band] = tuple(slice(s, s + m) for s, m in zip(starts, band.shape, strict=True))
+        corner = tuple(edge + m for edge, m in zip(corner, bands[0].shape, strict=True))
+    return places
+
+
+def contributions(c: Coefficients) -> dict[str, Tensor]:
+    """The part of the signal that each scale makes, `(batch, channel, *axes)`: they add up to `c.synthesis()`."""
+    return {name: c.only(*bands).synthesis() for name, bands in c.layout.scales().items()}
+
+
+def scale_maps(c: Coefficients, *, signed: bool = False) -> dict[str, Tensor]:
+    """Where in the signal each scale matters: one map `(batch, *axes)` a scale, whose total is Σ|γ| of that scale.
+
+    |γ| is summed over channels and orientations and brought to the signal's resolution by linear interpolation
+    between the coefficients' centres, each coefficient spread with total weight 1. `signed=True` keeps the signs, and
+    the totals are the signed sums of `profile`.
+    """
+    summed = Coefficients((c.data if signed else c.data.abs()).sum(-2), c.layout)
+    scales = c.layout.scales().items()
+    return {name: torch.stack([_spread_band(summed, band) for band in bands]).sum(0) for name, bands in scales}
+
+
+def spatial_map(c: Coefficients, *, signed: bool = False) -> Tensor:
+    """Where in the signal the attribution lies, `(batch, *axes)`: the sum of the scale maps, with total Σ|γ|."""
+    return torch.stack(list(scale_maps(c, signed=signed).values())).sum(0)
+
+
+def density(c: Coefficients) -> Coefficients:
+    """|γ| for each sample that a coefficient stands for, `(batch, 1, size)`: what scale maps and mosaic share.
+
+    A coefficient of a band of m in a signal of n samples stands for n / m of them, so |γ| is summed over channels and
+    multiplied by m / n. The mean of a scale's bands, orientations added, is then proportional to its share.
+    """
+    samples = math.prod(c.layout.signal_shape)
+    weights = [c.data.new_full((band.size,), band.size / samples) for band in c.layout.bands]
+    return Coefficients(c.data.abs().sum(-2, keepdim=True) * torch.cat(weights), c.layout)
+
+
+def _letters(band: Band) -> str:
+    return band.key or "a" * len(band.shape)
+
+
+def _band_sums(c: Coefficients) -> Tensor:
+    return torch.stack([c.data[..., piece].sum((-2, -1)) for piece in c.layout.slices.values()], -1)
+
+
+def _scale_sums(by_band: Tensor, layout: Layout) -> Tensor:
+    place = {band: i for i, band in enumerate(layout.bands)}
+    scales = layout.scales().values()
+    return torch.stack([by_band[..., [place[band] for band in bands]].sum(-1) for bands in scales], -1)
+
+
+def _spread_band(c: Coefficients, band: Band) -> Tensor:
+    values = c[band]
+    centres = c.layout.domain.centres(band, c.layout)
+    for k, n in enumerate(c.layout.signal_shape):
+        dim = k - len(c.layout.signal_shape)
+        values = _spread(values.movedim(dim, -1), centres[k].to(values), n).movedim(-1, dim)
+    return values
+
+
+def _spread(values: Tensor, centres: Tensor, n: int) -> Tensor:
+    """`(…, m)` coefficients at `centres` on `n` samples: linear interpolation, each coefficient with weight 1 in all.
+
+    Sample t takes the parts 1 − w of the knot before it and w of the one after it, and beyond the ends all of the
+    last; knots are the different centres, since padded modes put several coefficients at a border. Each knot is
+    divided by the weights that it gives, so sums are kept.
+    """
+    if len(centres.unique()) > n:
+        centres = centres.round()  # closer than the samples: to the nearest one, or some would fall between them
+    knots, knot_of = torch.unique(centres, return_inverse=True)
+    samples = torch.arange(n, dtype=knots.dtype, device=knots.device)
+    after = torch.searchsorted(knots, samples).clamp(min=1).clamp(max=len(knots) - 1)
+    before = (after - 1).clamp(min=0)
+    gap = (knots[after] - knots[before]).where(after > before, 1)  # 1 for a single knot
+    w = ((samples - knots[before]) / gap).clamp(0, 1)
+    given = torch.zeros_like(knots).index_add(0, before, 1 - w).index_add(0, after, w)
+    heights = values.new_zeros((*values.shape[:-1], len(knots))).index_add(-1, knot_of, values) / given
+    spread: Tensor = heights[..., before] * (1 - w) + heights[..., after] * w
+    return spread
