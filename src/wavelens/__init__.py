@@ -1,0 +1,45 @@
+"""wavelens explains the decisions of neural networks in the wavelet domain.
+
+`attribute(model, x, target, domain=…, method=…)` is the one call; see `core` for the nouns.
+"""
+
+from wavelens import targets
+from wavelens.attribution import Attribution, attribute
+from wavelens.core import Band, Coefficients, Domain, Layout
+from wavelens.domains import DWT, Identity
+from wavelens.methods import (
+    Captum,
+    ExpectedGradients,
+    InputTimesGradient,
+    IntegratedGradients,
+    Saliency,
+    SmoothGrad,
+    SquareGrad,
+    VarGrad,
+    Zennit,
+)
+from wavelens.spec import parse
+from wavelens.version import __version__
+
+__all__ = [
+    "DWT",
+    "Attribution",
+    "Band",
+    "Captum",
+    "Coefficients",
+    "Domain",
+    "ExpectedGradients",
+    "Identity",
+    "InputTimesGradient",
+    "IntegratedGradients",
+    "Layout",
+    "Saliency",
+    "SmoothGrad",
+    "SquareGrad",
+    "VarGrad",
+    "Zennit",
+    "__version__",
+    "attribute",
+    "parse",
+    "targets",
+]

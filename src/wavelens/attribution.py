@@ -1,0 +1,224 @@
+"""`attribute`: a method's gradients, read in one or several domains; and `Attribution`, what comes out."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self, overload
+
+import numpy as np
+import pywt
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from wavelens.core import Coefficients, Domain
+from wavelens.gradients import Gradients, Model
+from wavelens.methods.lift import Lift, Method, Outcome
+from wavelens.spec import parse
+from wavelens.targets import Several, Target, describe
+from wavelens.version import __version__
+
+FORMAT = "wavelens.attribution/1"
+TENSORS = ("score", "baseline_score", "gap", "standard_error", "spent")
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution(Coefficients):
+    """Signed attributions in a domain's coordinates, raw, and how they came about.
+
+    `data` has shape `(batch, channel, size)`; with `targets.Several` there is one entry a target in front, in every
+    field. For path methods `data` adds up to `score - baseline_score` but for the `gap`. `standard_error` is that of
+    each scale's share of the profile, `(batch, scales)`, for methods that sample. `spent` counts gradients an item.
+    """
+
+    method: str = ""
+    target: str = ""
+    score: Tensor | None = None
+    baseline_score: Tensor | None = None
+    gap: Tensor | None = None
+    standard_error: Tensor | None = None
+    spent: Tensor | None = None
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def domain(self) -> Domain:
+        return self.layout.domain
+
+    def item(self, index: int) -> Self:
+        """One item of the batch, as a batch of one."""
+        count = self.data.shape[-3]
+        if not -count <= index < count:
+            raise IndexError(f"item is one of {count} in the batch; got {index}.")
+        one = slice(index % count, index % count + 1)
+        several = self.data.ndim - 3
+        cut = {
+            name: value if value is None else value[(slice(None),) * (several if name != "spent" else 0) + (one,)]
+            for name, value in ((name, getattr(self, name)) for name in TENSORS)
+        }
+        return replace(self, data=self.data[..., one, :, :], **cut)
+
+    def save(self, path: str | Path, half: bool = False) -> None:
+        """Writes one safetensors file with a JSON header; `half` stores float16 with one scale an item."""
+        tensors = {name: value for name in TENSORS if (value := getattr(self, name)) is not None}
+        data = self.data.detach()
+        if half:
+            scale = data.abs().amax((-2, -1), keepdim=True).float().clamp_min(torch.finfo(torch.float32).tiny)
+            tensors |= {"data": (data / scale).half(), "scale": scale}
+        else:
+            tensors["data"] = data
+        header = {
+            "format": FORMAT,
+            "domain": repr(self.domain),
+            "signal_shape": self.layout.signal_shape,
+            "method": self.method,
+            "target": self.target,
+            "provenance": self.provenance,
+        }
+        stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        save_file(stored, path, metadata={"wavelens": json.dumps(header)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Reads what `save` wrote; no code is executed. `ValueError` for any other file."""
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{path} is a file written by Attribution.save; there is no such file.")
+        try:
+            with safe_open(path, framework="pt") as stored:
+                header = json.loads((stored.metadata() or {})["wavelens"])
+                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            if header["format"] != FORMAT:
+                raise KeyError(header["format"])
+        except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+            raise ValueError(f"{path} is a file written by Attribution.save; this one is not ({error}).") from None
+        data = tensors.pop("data")
+        if "scale" in tensors:
+            data = data.float() * tensors.pop("scale")
+        domain, shape = parse(header["domain"]), tuple(header["signal_shape"])
+        empty = torch.zeros(1, 1, *shape, device="cpu")
+        texts = {name: header[name] for name in ("method", "target", "provenance")}
+        return cls(data, domain.analysis(empty).layout, **texts, **tensors)
+
+
+@overload
+def attribute(
+    model: Model,
+    x: Tensor,
+    target: Target,
+    *,
+    domain: Domain,
+    method: Method,
+    baseline: Tensor | float | None = ...,
+    batch_size: int | None = ...,
+    autocast: torch.dtype | None = ...,
+    progress: bool = ...,
+) -> Attribution: ...
+
+
+@overload
+def attribute(
+    model: Model,
+    x: Tensor,
+    target: Target,
+    *,
+    domain: Sequence[Domain],
+    method: Method,
+    baseline: Tensor | float | None = ...,
+    batch_size: int | None = ...,
+    autocast: torch.dtype | None = ...,
+    progress: bool = ...,
+) -> list[Attribution]: ...
+
+
+def attribute(
+    model: Model,
+    x: Tensor,
+    target: Target,
+    *,
+    domain: Domain | Sequence[Domain],
+    method: Method,
+    baseline: Tensor | float | None = None,
+    batch_size: int | None = None,
+    autocast: torch.dtype | None = None,
+    progress: bool = False,
+) -> Attribution | list[Attribution]:
+    """The attribution of `model`'s `target` to the coefficients of `x`; a list for a list of domains, in one pass.
+
+    `x` is a signal `(batch, channel, *axes)`, any number of axes; `target` a class, a class for each item, or what
+    `wavelens.targets` offers. `baseline` overrides the method's own: a signal, one for each item, or for
+    `ExpectedGradients` a set of them. `batch_size` bounds the rows of a forward pass (`None`: measured from memory).
+    `autocast` runs the model in bfloat16 or float16; gradients are summed in float32. The result of an item does not
+    depend on its batch mates or on `batch_size`, and the model comes back as it was.
+    """
+    domains = [domain] if isinstance(domain, Domain) else list(domain)
+    if not domains:
+        raise ValueError("domain is a domain or a list of them; got an empty list.")
+    if baseline is not None and not hasattr(method, "baseline"):
+        raise ValueError(f"baseline belongs to methods with one, such as IntegratedGradients; got it with {method}.")
+    if baseline is not None and not isinstance(baseline, Tensor):
+        baseline = torch.tensor(baseline, dtype=x.dtype, device=x.device)
+    with Gradients(model, x, target, batch_size=batch_size, autocast=autocast, progress=progress) as ask:
+        lifts = [Lift(one, one.analysis(ask.x[:1]).layout) for one in domains]
+        outcome = method(ask, lifts, baseline)
+        score = ask.values(ask.x) if outcome.score is None else outcome.score
+        start_score = None if outcome.start is None else _start_score(ask, outcome.start)
+    results = [
+        _result(ask, lift, n, outcome, score, start_score, method, target) for n, lift in enumerate(lifts)
+    ]
+    return results[0] if isinstance(domain, Domain) else results
+
+
+def _start_score(ask: Gradients, start: Tensor) -> Tensor:
+    """`f(x₀)`, `(targets, batch)`; one row serves all items where they share the baseline and the class."""
+    if start.stride(0) == 0 and isinstance(ask.target, int):
+        return ask.values(start[:1]).expand(-1, len(start))
+    return ask.values(start)
+
+
+def _result(
+    ask: Gradients,
+    lift: Lift,
+    n: int,
+    outcome: Outcome,
+    score: Tensor,
+    start_score: Tensor | None,
+    method: Method,
+    target: Target,
+) -> Attribution:
+    data = outcome.data[n]
+    gap = None if start_score is None else score - start_score - data.flatten(2).sum(2)
+    spread = None if outcome.standard_error is None else outcome.standard_error[n]
+    fields = (data, score, start_score, gap, spread)
+    data, score, start_score, gap, spread = (
+        value if value is None or isinstance(target, Several) else value[0] for value in fields
+    )
+    return Attribution(
+        data,
+        lift.layout,
+        method=repr(method),
+        target=describe(target),
+        score=score,
+        baseline_score=start_score,
+        gap=gap,
+        standard_error=spread,
+        spent=ask.spent,
+        provenance=provenance(ask),
+    )
+
+
+def provenance(ask: Gradients) -> dict[str, str]:
+    """Versions and the place of a computation; the seed is in the method's text."""
+    return {
+        "wavelens": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "pywavelets": pywt.__version__,
+        "python": platform.python_version(),
+        "device": str(ask.x.device),
+        "dtype": str(ask.x.dtype),
+        "model": type(ask.model).__name__,
+    }

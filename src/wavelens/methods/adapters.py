@@ -1,0 +1,148 @@
+"""Gradient methods of other libraries, lifted into any domain.
+
+What is lifted is a gradient, or what stands for one: the domain's pullback of it, times the analysis of the
+displacement where the method integrates along a path. Methods that give relevances of input samples instead (LRP,
+Grad-CAM, occlusion) have no gradient to pull back; they are explainers in the Identity domain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wavelens.gradients import Gradients
+from wavelens.methods.gradient import Saliency
+from wavelens.methods.lift import Lift, Method, Outcome
+from wavelens.methods.paths import starting_points
+
+# Algorithm of captum.attr -> arguments of its constructor and of `attribute` that make it give a bare gradient, and
+# whether the gradient is meant to be multiplied with the displacement from a baseline.
+CAPTUM: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
+    "Saliency": ({}, {"abs": False}, False),
+    "GuidedBackprop": ({}, {}, False),
+    "Deconvolution": ({}, {}, False),
+    "IntegratedGradients": ({"multiply_by_inputs": False}, {}, True),
+    "GradientShap": ({"multiply_by_inputs": False}, {}, True),
+    "DeepLift": ({"multiply_by_inputs": False}, {}, True),
+}
+NEEDS_MODULE = ("GuidedBackprop", "Deconvolution", "DeepLift")
+
+
+@dataclass(frozen=True, init=False)
+class Captum:
+    """A gradient algorithm of Captum, by name, in any domain: `Captum("GuidedBackprop")`.
+
+    Saliency, GuidedBackprop, Deconvolution, IntegratedGradients, GradientShap, DeepLift; the first three also inside
+    Captum's noise tunnel by `tunnel="smoothgrad"`. Further arguments go to Captum's `attribute`, numbers and texts only
+    (`n_steps=50`, `stdevs=0.1`). Items are explained one at a time, so that none depends on its batch mates; Captum's
+    random numbers come from `seed`. Needs the extra `baselines`.
+    """
+
+    algorithm: str
+    tunnel: str | None
+    baseline: float
+    seed: int
+    options: tuple[tuple[str, Any], ...]
+
+    def __init__(
+        self, algorithm: str, tunnel: str | None = None, baseline: float = 0.0, seed: int = 0, **options: Any
+    ) -> None:
+        if algorithm not in CAPTUM or (tunnel and CAPTUM[algorithm][2]):
+            raise ValueError(
+                f"algorithm is one of {', '.join(CAPTUM)}, the first three with a tunnel if wanted; got "
+                f"{algorithm!r}, tunnel={tunnel!r}. Others give no gradient to lift: use them in the Identity domain."
+            )
+        values = (algorithm, tunnel, baseline, seed, tuple(sorted(options.items())))
+        for name, value in zip(self.__dataclass_fields__, values, strict=True):
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        named = {"tunnel": self.tunnel, "baseline": self.baseline, "seed": self.seed, **dict(self.options)}
+        return f"Captum({self.algorithm!r}, {', '.join(f'{k}={v!r}' for k, v in named.items())})"
+
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+        _, _, path = CAPTUM[self.algorithm]
+        start = starting_points(ask.x, self.baseline if baseline is None else baseline)
+        torch.manual_seed(self.seed)  # the engine gives the caller's random state back
+        rows = []
+        for item in range(len(ask.x)):
+            rows.append(torch.stack([self._gradient(ask, item, t, start) for t in range(ask.targets)]))
+        g = torch.cat(rows, 1)
+        if not path:
+            return Outcome([lift.pull(g) for lift in lifts])
+        step = (ask.x - start).to(ask.dtype)
+        return Outcome([lift.analysis(step) * lift.pull(g) for lift in lifts], start=start)
+
+    def _gradient(self, ask: Gradients, item: int, target: int, start: Tensor) -> Tensor:
+        attr = _import("captum.attr", "baselines")
+        build, call, path = CAPTUM[self.algorithm]
+        explained = _Explained(ask, item, target)
+        source = explained if self.algorithm in NEEDS_MODULE else explained.forward
+        algorithm = getattr(attr, self.algorithm)(source, **build)
+        options = dict(self.options) | call
+        if path:
+            options["baselines"] = start[item : item + 1].contiguous()
+        if self.tunnel:
+            algorithm = attr.NoiseTunnel(algorithm)
+            options["nt_type"] = self.tunnel
+        with torch.enable_grad():
+            x = ask.x[item : item + 1].clone().requires_grad_()
+            found: Tensor = algorithm.attribute(x, **options)
+        return found.detach().to(ask.dtype)
+
+
+class _Explained(nn.Module):
+    """One target of one item as a module with one output a row."""
+
+    def __init__(self, ask: Gradients, item: int, target: int) -> None:
+        super().__init__()
+        self.model, self._ask, self._item, self._target = ask.model, ask, item, target
+        self.training = False
+
+    def forward(self, points: Tensor) -> Tensor:
+        items = torch.full((len(points),), self._item, device=points.device)
+        self._ask.spent[self._item] += len(points)
+        return self._ask.scores(points, items)[self._target]
+
+
+@dataclass(frozen=True)
+class Zennit:
+    """A method under the modified gradients of a Zennit composite: `Zennit("GuidedBackprop")`.
+
+    `composite` is GuidedBackprop, DeconvNet or BetaSmooth, those whose backward pass still is a gradient; `method` says
+    what is done with it, so `Zennit("GuidedBackprop", SmoothGrad())` averages guided gradients. Needs the extra
+    `baselines`.
+    """
+
+    composite: str
+    method: Method = field(default_factory=Saliency)
+
+    def __post_init__(self) -> None:
+        if self.composite not in ("GuidedBackprop", "DeconvNet", "BetaSmooth"):
+            raise ValueError(
+                f"composite is GuidedBackprop, DeconvNet or BetaSmooth; got {self.composite!r}. Composites of "
+                "relevance rules (LRP) give no gradient to lift: use them in the Identity domain."
+            )
+
+    @property
+    def baseline(self) -> float:
+        """That of the method; `AttributeError` if it has none."""
+        return self.method.baseline  # type: ignore[attr-defined,no-any-return]
+
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+        composites = _import("zennit.composites", "baselines")
+        with getattr(composites, self.composite)().context(ask.model):
+            return self.method(ask, lifts, baseline)
+
+
+def _import(name: str, extra: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = name.partition(".")[0]
+        raise ImportError(f"{package} is needed here and cannot be imported ({error}): pip install 'wavelens[{extra}]'") from None

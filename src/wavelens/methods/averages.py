@@ -1,0 +1,231 @@
+"""Methods that average over noisy copies of the input.
+
+Noise depends on the seed and the number of the sample alone, so an item has the same attribution alone, in any batch
+and with any chunk size. Samples come in batches; the spread of the scale profile between batches is its standard
+error (the method of batch means).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from wavelens.gradients import Gradients, Items, Point
+from wavelens.methods.lift import Lift, Outcome
+
+BATCHES = 5  # a fixed number of samples is split into so many batches, to know its standard error
+
+
+@dataclass(frozen=True)
+class SmoothGrad:
+    """The gradient averaged over noisy inputs, `P mean_i g(x + δ_i)` (Smilkov et al., 2017; WAM's equation 7).
+
+    `sigma` is the noise's standard deviation as a fraction of each item's range, `max x - min x`: 0.25 suits images,
+    0.001 sounds, 0.0001 volumes (the paper's values). With `tolerance`, sampling goes on item by item until the
+    standard error of every scale's share of the profile is at most `tolerance`, or `max_samples` are spent.
+    """
+
+    samples: int = 25
+    sigma: float = 0.25
+    seed: int = 0
+    tolerance: float | None = None
+    max_samples: int = 1000
+
+    def __post_init__(self) -> None:
+        check_sampling(self.samples, self.sigma, self.tolerance, self.max_samples)
+
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+        point = noisy(ask.x, self.sigma, self.seed)
+        return sample(Mean(ask, lifts), point, self.samples, self.tolerance, self.max_samples)
+
+
+@dataclass(frozen=True)
+class VarGrad:
+    """The variance of each coefficient's gradient over noisy inputs (Adebayo et al., 2018); `sigma` as `SmoothGrad`.
+
+    Not linear in the gradient: every sample is pulled back.
+    """
+
+    samples: int = 25
+    sigma: float = 0.25
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_sampling(self.samples, self.sigma)
+
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+        return sample(Moments(ask, lifts, central=True), noisy(ask.x, self.sigma, self.seed), self.samples)
+
+
+@dataclass(frozen=True)
+class SquareGrad:
+    """The mean of each coefficient's squared gradient over noisy inputs (Hooker et al., 2019); `sigma` as `SmoothGrad`.
+
+    Not linear in the gradient: every sample is pulled back.
+    """
+
+    samples: int = 25
+    sigma: float = 0.25
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_sampling(self.samples, self.sigma)
+
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+        return sample(Moments(ask, lifts, central=False), noisy(ask.x, self.sigma, self.seed), self.samples)
+
+
+def check_sampling(samples: int, sigma: float = 0, tolerance: float | None = None, limit: int = 1) -> None:
+    if samples < 1 or sigma < 0:
+        raise ValueError(f"samples is at least 1 and sigma at least 0; got samples={samples}, sigma={sigma}.")
+    if tolerance is not None and (tolerance <= 0 or limit < samples):
+        raise ValueError(
+            f"tolerance is above 0 and the limit at least the first number of samples or steps, {samples}; got "
+            f"tolerance={tolerance} and a limit of {limit}."
+        )
+
+
+def generator(seed: int, k: int, device: torch.device) -> torch.Generator:
+    """A generator for sample `k`, independent of every other and of the global ones; the same on a kind of device."""
+    digest = hashlib.blake2b(f"{seed} {k}".encode(), digest_size=8).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+def noisy(x: Tensor, sigma: float, seed: int) -> Point:
+    """Noisy copy `k` of items of `x`: the same noise for every item, scaled by the item's own range."""
+    rows = x.flatten(1)
+    scale = (sigma * (rows.amax(1) - rows.amin(1))).reshape(-1, *[1] * (x.ndim - 1))
+
+    def point(items: Items, k: int) -> Tensor:
+        noise = torch.randn(
+            x.shape[1:], generator=generator(seed, k, x.device), device=x.device, dtype=torch.float32
+        )
+        return torch.addcmul(x[items], noise.to(x.dtype), scale[items])
+
+    return point
+
+
+class Estimate(Protocol):
+    """A quantity for each lift that is built from batches of samples."""
+
+    ask: Gradients
+    lifts: list[Lift]
+
+    def add(self, point: Point, samples: Sequence[int], items: Tensor | None) -> list[Tensor]:
+        """Takes in samples of some items; gives the estimate from these samples alone, for each lift."""
+
+    def result(self) -> list[Tensor]:
+        """The estimate from all samples."""
+
+
+def sample(
+    estimate: Estimate, point: Point, samples: int, tolerance: float | None = None, limit: int | None = None
+) -> Outcome:
+    """Feeds samples in batches; with a tolerance, to each item until its profile's standard error is below it."""
+    limit = samples if tolerance is None else limit or samples
+    size, batch = -(-samples // BATCHES), len(estimate.ask.x)
+    spreads = [Spread() for _ in estimate.lifts]
+    active, done, rounds = torch.arange(batch, device=estimate.ask.x.device), 0, 0
+    while done < limit and len(active):
+        numbers = range(done, min(done + size, limit))
+        parts = estimate.add(point, numbers, None if len(active) == batch else active)
+        for spread, lift, part in zip(spreads, estimate.lifts, parts, strict=True):
+            spread.add(lift.shares(part), active, batch)
+        done, rounds = numbers.stop, rounds + 1
+        if tolerance is not None and rounds >= BATCHES:
+            worst = torch.stack([spread.standard_error().amax((0, 2)) for spread in spreads]).amax(0)
+            active = active[worst[active] > tolerance]
+    return Outcome(estimate.result(), standard_error=[spread.standard_error() for spread in spreads])
+
+
+class Spread:
+    """Running mean and squared deviation of profiles `(targets, batch, scales)`, item by item (Welford, 1962)."""
+
+    def add(self, profile: Tensor, items: Tensor, batch: int) -> None:
+        if not hasattr(self, "count"):
+            self.count = profile.new_zeros(batch, 1)
+            self.mean = profile.new_zeros(len(profile), batch, profile.shape[2])
+            self.squares = torch.zeros_like(self.mean)
+        self.count[items] += 1
+        before = profile - self.mean[:, items]
+        self.mean[:, items] += before / self.count[items]
+        self.squares[:, items] += before * (profile - self.mean[:, items])
+
+    def standard_error(self) -> Tensor:
+        """Of the mean over batches, `(targets, batch, scales)`; NaN where there was one batch only."""
+        return (self.squares / ((self.count - 1) * self.count)).sqrt()
+
+
+class Mean:
+    """The mean gradient, kept in input space and pulled back once."""
+
+    def __init__(self, ask: Gradients, lifts: list[Lift]) -> None:
+        self.ask, self.lifts = ask, lifts
+        self.total = ask.x.new_zeros((ask.targets, *ask.x.shape), dtype=ask.dtype)
+        self.count = ask.x.new_zeros((len(ask.x), *[1] * (ask.x.ndim - 1)), dtype=ask.dtype)
+
+    def add(self, point: Point, samples: Sequence[int], items: Tensor | None) -> list[Tensor]:
+        part = self.ask.sum(lambda chosen, j: point(chosen, samples[j]), [1.0] * len(samples), items)
+        where: Items = slice(None) if items is None else items
+        self.total[:, where] += part
+        self.count[where] += len(samples)
+        return [lift.pull(part) for lift in self.lifts]
+
+    def result(self) -> list[Tensor]:
+        mean = self.total.div_(self.count)
+        return [lift.pull(mean) for lift in self.lifts]
+
+
+class PerSample:
+    """The mean of a function of each sample's pullback, and the squared deviation from it."""
+
+    def __init__(self, ask: Gradients, lifts: list[Lift], read: Callable[[int, Tensor, slice, int], Tensor]) -> None:
+        self.ask, self.lifts, self.read = ask, lifts, read
+        shape = (ask.targets, *ask.x.shape[:2])
+        self.mean = [ask.x.new_zeros((*shape, lift.layout.size), dtype=ask.dtype) for lift in lifts]
+        self.squares = [torch.zeros_like(mean) for mean in self.mean]
+        self.count = 0
+
+    def add(self, point: Point, samples: Sequence[int], items: Tensor | None) -> list[Tensor]:
+        means = [torch.zeros_like(mean) for mean in self.mean]
+        squares = [torch.zeros_like(mean) for mean in self.mean]
+        for place, j, g, _ in self.ask.each(lambda chosen, j: point(chosen, samples[j]), len(samples), items):
+            for n, lift in enumerate(self.lifts):
+                value = self.read(n, lift.pull(g), place, samples[j])
+                before = value - means[n][:, place]
+                means[n][:, place] += before / (j + 1)
+                squares[n][:, place] += before * (value - means[n][:, place])
+        self._merge(means, squares, len(samples))
+        return self.estimate(means, squares, len(samples))
+
+    def _merge(self, means: list[Tensor], squares: list[Tensor], count: int) -> None:
+        """Joins a batch's moments to the totals (Chan et al., 1983)."""
+        total = self.count + count
+        for n, (mean, square) in enumerate(zip(means, squares, strict=True)):
+            step = mean - self.mean[n]
+            self.squares[n] += square + step**2 * (self.count * count / total)
+            self.mean[n] += step * (count / total)
+        self.count = total
+
+    def estimate(self, means: list[Tensor], squares: list[Tensor], count: int) -> list[Tensor]:
+        return means
+
+    def result(self) -> list[Tensor]:
+        return self.estimate(self.mean, self.squares, self.count)
+
+
+class Moments(PerSample):
+    """The variance (`central`) or the mean square of each coefficient's gradient."""
+
+    def __init__(self, ask: Gradients, lifts: list[Lift], central: bool) -> None:
+        super().__init__(ask, lifts, lambda n, pulled, place, k: pulled)
+        self.central = central
+
+    def estimate(self, means: list[Tensor], squares: list[Tensor], count: int) -> list[Tensor]:
+        variance = [square / count for square in squares]
+        return variance if self.central else [v + m**2 for v, m in zip(variance, means, strict=True)]

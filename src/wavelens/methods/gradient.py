@@ -1,0 +1,29 @@
+"""Methods that ask for one gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from wavelens.gradients import Gradients
+from wavelens.methods.lift import Lift, Outcome
+
+
+@dataclass(frozen=True)
+class Saliency:
+    """The gradient in the domain's coordinates, `P g(x)`, signed (Simonyan et al., 2014; WAM's equation 6)."""
+
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+        g, score = ask.at_input()
+        return Outcome([lift.pull(g) for lift in lifts], score)
+
+
+@dataclass(frozen=True)
+class InputTimesGradient:
+    """`z ⊙ P g(x)`: exact for a linear model without bias, one step of a path otherwise (Shrikumar et al., 2016)."""
+
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+        g, score = ask.at_input()
+        x = ask.x.to(ask.dtype)
+        return Outcome([lift.analysis(x) * lift.pull(g) for lift in lifts], score)

@@ -1,0 +1,67 @@
+"""What a method is given and what it gives back.
+
+A method is a frozen value that is called as `method(ask, lifts, baseline) -> Outcome`. It asks `ask` (the engine of
+`wavelens.gradients`) for input gradients, and pulls them back through each of `lifts`, once where it is linear in the
+gradient. It knows no domain: a lift is all that it sees of one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from wavelens.core import Coefficients, Domain, Layout
+from wavelens.gradients import Gradients
+
+
+@dataclass(frozen=True)
+class Lift:
+    """A domain at the shape of one signal: reads signals and gradients in its coordinates."""
+
+    domain: Domain
+    layout: Layout
+
+    def analysis(self, x: Tensor) -> Tensor:
+        """`(…, channel, *axes)` to `(…, channel, size)`."""
+        return self.domain.analysis(x).data
+
+    def pull(self, g: Tensor) -> Tensor:
+        """The pullback of gradients `(targets, batch, channel, *axes)`: `(targets, batch, channel, size)`."""
+        return self.domain.adjoint(g.flatten(0, 1), self.layout).data.unflatten(0, g.shape[:2])
+
+    def shares(self, data: Tensor) -> Tensor:
+        """Share of each scale in the sum of magnitudes, `(targets, batch, scales)`, coarsest first."""
+        return shares(Coefficients(data.abs().sum(2), self.layout))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Coefficients for each lift, `(targets, batch, channel, size)`, and what was learnt on the way.
+
+    `score` is `f(x)`, `(targets, batch)`, where the method met it; `start` is where a path began, shaped like `x`;
+    `standard_error` belongs to each scale's share of the profile, `(targets, batch, scales)` for each lift.
+    """
+
+    data: list[Tensor]
+    score: Tensor | None = None
+    start: Tensor | None = None
+    standard_error: list[Tensor] | None = None
+
+
+class Method(Protocol):
+    """Which gradients to ask for, and how to combine them."""
+
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome: ...
+
+
+def shares(magnitudes: Coefficients) -> Tensor:
+    """Share of each scale in the total, 0 where the total is 0: `(*batch, scales)`."""
+    sums = [
+        torch.stack([magnitudes[band].flatten(magnitudes.data.ndim - 1).sum(-1) for band in bands]).sum(0)
+        for bands in magnitudes.layout.scales().values()
+    ]
+    total = torch.stack(sums, -1)
+    return total / total.sum(-1, keepdim=True).clamp_min(torch.finfo(total.dtype).tiny)

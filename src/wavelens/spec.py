@@ -1,0 +1,75 @@
+"""Domains and methods as text: `parse(repr(v)) == v`. Literals only, nothing is executed."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import inspect
+from typing import Any
+
+from wavelens.domains import DWT, Identity
+from wavelens.methods import (
+    Captum,
+    ExpectedGradients,
+    InputTimesGradient,
+    IntegratedGradients,
+    Saliency,
+    SmoothGrad,
+    SquareGrad,
+    VarGrad,
+    Zennit,
+)
+
+DOMAINS = (DWT, Identity)
+METHODS = (
+    Saliency,
+    InputTimesGradient,
+    SmoothGrad,
+    IntegratedGradients,
+    ExpectedGradients,
+    VarGrad,
+    SquareGrad,
+    Captum,
+    Zennit,
+)
+NAMES = {cls.__name__: cls for cls in (*DOMAINS, *METHODS)}
+
+
+def parse(text: str) -> Any:
+    """The value that `text` describes, such as `DWT('db4', levels=3)` or `SmoothGrad`; `ValueError` otherwise."""
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError:
+        raise ValueError(f"a domain or method is written like DWT('db4', levels=3); got {text!r}.") from None
+    return _value(node, text)
+
+
+def _value(node: ast.expr, text: str) -> Any:
+    if isinstance(node, ast.Name):
+        return _build(node.id, [], {}, text)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and all(k.arg for k in node.keywords):
+        named = {str(k.arg): _argument(k.value, text) for k in node.keywords}
+        return _build(node.func.id, [_argument(a, text) for a in node.args], named, text)
+    raise ValueError(f"a domain or method is written like DWT('db4', levels=3); got {text!r}.")
+
+
+def _argument(node: ast.expr, text: str) -> Any:
+    if isinstance(node, ast.Call):
+        return _value(node, text)
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise ValueError(f"arguments are numbers, texts in quotes or None; got {ast.unparse(node)} in {text}.") from None
+
+
+def _build(name: str, given: list[Any], named: dict[str, Any], text: str) -> Any:
+    if name not in NAMES:
+        near = difflib.get_close_matches(name, NAMES, 1, 0.5)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ValueError(f"the domains and methods are {', '.join(NAMES)}; got {name!r}.{hint}")
+    signature = inspect.signature(NAMES[name])
+    try:
+        signature.bind(*given, **named)
+        return NAMES[name](*given, **named)
+    except TypeError as error:
+        raise ValueError(f"{name} is written {name}{signature}; got {text} ({error}).") from None

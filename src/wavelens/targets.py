@@ -1,0 +1,120 @@
+"""What is explained: one number for each item, read off the model's output.
+
+A target is a class index, a class for each item, a `Contrast` of two of them, any function of the output, or
+`Several` of these at once. `None` stands for an output that already is one number an item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Target = Any  # int | Sequence[int] | Tensor | Contrast | Several | ByItem | Callable[[Any], Tensor] | None
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """`f_target - f_against`: why this class rather than that one; each a class or a class for each item."""
+
+    target: int | Sequence[int]
+    against: int | Sequence[int]
+
+
+@dataclass(frozen=True, init=False)
+class Several:
+    """Several targets from the same forward passes; results get a first dimension, one entry a target."""
+
+    targets: tuple[Target, ...]
+
+    def __init__(self, *targets: Target) -> None:
+        object.__setattr__(self, "targets", targets)
+
+
+@dataclass(frozen=True)
+class ByItem:
+    """A function `(output, items) -> (rows,)` of the output and of which item of the batch each row belongs to.
+
+    For targets that differ from item to item: similarity to an embedding of each item, its own mask, its own box.
+    """
+
+    function: Callable[[Any, Tensor], Tensor]
+
+
+def check(target: Target, batch: int) -> None:
+    """`ValueError` if a class for each item is given and their number is not the batch's."""
+    if isinstance(target, Several):
+        for one in target.targets:
+            check(one, batch)
+    elif isinstance(target, Contrast):
+        check(target.target, batch)
+        check(target.against, batch)
+    elif isinstance(target, Sequence | Tensor) and not isinstance(target, str):
+        count = len(target) if not isinstance(target, Tensor) or target.ndim else 1
+        if count not in (1, batch):
+            raise ValueError(
+                f"target gives one class, or one for each of the {batch} items; got {count}. "
+                "For several classes of the same items use targets.Several(…)."
+            )
+
+
+def scores(target: Target, output: Any, items: Tensor) -> list[Tensor]:
+    """The explained numbers, `(rows,)` for each target; `items[r]` is the item of the batch that row `r` stems from."""
+    targets = target.targets if isinstance(target, Several) else (target,)
+    return [_score(one, output, items) for one in targets]
+
+
+def describe(target: Target) -> str:
+    """The target as text, for the record."""
+    if isinstance(target, Tensor):
+        return str(target.tolist())
+    return getattr(target, "__qualname__", None) or repr(target)
+
+
+def _score(target: Target, output: Any, items: Tensor) -> Tensor:
+    if isinstance(target, Contrast):
+        return _score(target.target, output, items) - _score(target.against, output, items)
+    if isinstance(target, ByItem):
+        return _one_each(target.function(output, items), items)
+    if callable(target):
+        return _one_each(target(output), items)
+    if not isinstance(output, Tensor):
+        raise TypeError(
+            f"the model's output is a tensor (batch, classes) where target is a class; got {type(output).__name__}. "
+            "Give a function as target, for instance lambda out: out.logits[:, 3]."
+        )
+    if target is None:
+        return _one_each(output, items)
+    return _classes(target, output, items)
+
+
+def _classes(target: int | Sequence[int] | Tensor, output: Tensor, items: Tensor) -> Tensor:
+    if output.ndim != 2:
+        raise ValueError(
+            f"the model's output has shape (batch, classes) where target is a class; got {tuple(output.shape)}. "
+            "Give a function of the output as target, or target=None for one number an item."
+        )
+    try:
+        wanted = torch.as_tensor(target, device=output.device).reshape(-1)
+    except (TypeError, ValueError, RuntimeError):
+        wanted = torch.empty(0, device=output.device)
+    if wanted.is_floating_point() or wanted.dtype == torch.bool or wanted.numel() == 0:
+        raise TypeError(f"target is a class index, one for each item, or a function of the output; got {target!r}.")
+    count = output.shape[1]
+    if bool(((wanted < 0) | (wanted >= count)).any()):
+        raise ValueError(f"target is a class from 0 to {count - 1}, the model's outputs; got {target}.")
+    wanted = wanted[items] if len(wanted) > 1 else wanted.expand(len(output))
+    return output.gather(1, wanted[:, None])[:, 0]
+
+
+def _one_each(value: Tensor, items: Tensor) -> Tensor:
+    if not isinstance(value, Tensor) or value.numel() != len(items):
+        got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(
+            f"the explained output is one number for each of {len(items)} rows; got {got}. "
+            "Give a class as target, or reduce the output to (batch,) in a target function."
+        )
+    return value.reshape(-1)
