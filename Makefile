@@ -12,6 +12,7 @@ CHELSEA := import pathlib, skimage; print(pathlib.Path(skimage.__file__).parent 
 VERSION_OK := import sys; sys.exit(sys.version_info < (3, 11))
 VENV_OK := import ensurepip, venv
 
+.NOTPARALLEL:  # one pip at a time in the environment
 .PHONY: help demo test check bench docs clean setup-demo setup-test setup-check setup-bench setup-docs
 
 help:
