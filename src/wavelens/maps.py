@@ -136,13 +136,10 @@ def _spread_band(c: Coefficients, band: Band) -> Tensor:
 def _spread(values: Tensor, centres: Tensor, n: int) -> Tensor:
     """`(…, m)` coefficients at `centres` on `n` samples: linear interpolation, each coefficient with weight 1 in all.
 
-    Sample t takes the parts 1 − w of the knot before it and w of the one after it, and beyond the ends all of the
-    last; knots are the different centres, since padded modes put several coefficients at a border. Each knot is
-    divided by the weights that it gives, so sums are kept.
+    Sample t takes the part 1 − w of the knot before it and w of the one after it, and beyond the ends all of the
+    last. Each knot is divided by the weights that it gives, so sums are kept.
     """
-    if len(centres.unique()) > n:
-        centres = centres.round()  # closer than the samples: to the nearest one, or some would fall between them
-    knots, knot_of = torch.unique(centres, return_inverse=True)
+    knots, knot_of = torch.unique(_knots(centres, n), return_inverse=True)
     samples = torch.arange(n, dtype=knots.dtype, device=knots.device)
     after = torch.searchsorted(knots, samples).clamp(min=1).clamp(max=len(knots) - 1)
     before = (after - 1).clamp(min=0)
@@ -152,3 +149,15 @@ def _spread(values: Tensor, centres: Tensor, n: int) -> Tensor:
     heights = values.new_zeros((*values.shape[:-1], len(knots))).index_add(-1, knot_of, values) / given
     spread: Tensor = heights[..., before] * (1 - w) + heights[..., after] * w
     return spread
+
+
+def _knots(centres: Tensor, n: int) -> Tensor:
+    """Where the coefficients stand for interpolation: at their centres, but never too close to be seen.
+
+    Padded modes crowd coefficients at the borders: those less than half a step from the outermost centre join it, or
+    they would all lie on the last sample. Coefficients closer than the samples move to the nearest sample.
+    """
+    half = centres.diff().amax() / 2 if len(centres) > 1 else 0
+    first, last = centres[0], centres[-1]
+    joined = centres.where(centres - first >= half, first).where(last - centres >= half, last)
+    return joined.round() if len(joined.unique()) > n else joined

@@ -1,0 +1,177 @@
+"""Panels show the numbers of `maps`, on one scale, for signals of one to three axes, and can be read."""
+
+import itertools
+from dataclasses import dataclass
+
+import matplotlib.image
+import matplotlib.pyplot
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from wavelens import maps, plots
+from wavelens.core import Coefficients
+from wavelens.domains import DWT, Identity
+
+torch.set_num_threads(1)
+
+PANELS = [
+    ((32, 32), 3, DWT("haar", levels=3)),
+    ((32, 32), 1, DWT("haar", levels=5)),
+    ((30, 21), 3, DWT("db4", levels=3, mode="reflect")),
+    ((12, 96), 1, DWT("haar", levels=3)),
+    ((8, 8), 3, DWT("haar", levels=1)),
+    ((16, 16), 1, Identity()),
+    ((1, 1), 1, Identity()),
+    ((4000,), 1, DWT("db4", levels=5)),
+    ((33,), 2, Identity()),
+    ((28, 28, 28), 1, DWT("haar", levels=2)),
+]
+over_panels = pytest.mark.parametrize(("shape", "channels", "domain"), PANELS[::4], ids=repr)
+
+
+@dataclass(frozen=True, eq=False)
+class Explained(Coefficients):
+    """What an attribution carries besides its coefficients."""
+
+    method: str = "IntegratedGradients(steps=25)"
+    target: str = "285"
+    gap: Tensor | None = None
+    standard_error: Tensor | None = None
+
+
+def explained(shape, channels, domain, size=1.0):
+    draw = torch.Generator().manual_seed(0)
+    x = torch.rand(2, channels, *shape, generator=draw, dtype=torch.float64)
+    z = domain.analysis(x)
+    weights = torch.randn(z.data.shape, generator=draw, dtype=torch.float64)
+    return Coefficients(size * z.data * weights, z.layout), x
+
+
+def cell(figure, title):
+    (found,) = (ax for ax in figure.axes if ax.get_title(loc="left").startswith(title))
+    return found
+
+
+def texts(figure):
+    every = [*figure.texts, *figure.axes]
+    shown = [part for part in every if getattr(part, "axison", True)]
+    found = [text for part in shown for text in part.findobj(matplotlib.text.Text) if text.get_text().strip()]
+    return list({id(text): text for text in found if text.get_visible()}.values())
+
+
+@pytest.mark.parametrize(("size", "panel"), list(zip([1.0, 1e-6, 1e6] * 4, PANELS, strict=False)), ids=repr)
+def test_no_text_lies_on_another_or_outside_the_figure(size, panel):
+    shape, channels, domain = panel
+    a, x = explained(shape, channels, domain, size)
+    errors = torch.full((2, len(a.layout.scales())), 0.05)
+    a = Explained(a.data, a.layout, gap=torch.tensor([-1e-3, 2.0]), standard_error=errors)
+    figure = plots.panel(a, x, item=1)
+    figure.draw_without_rendering()
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
+    crossing = [(s, t) for (s, a), (t, b) in itertools.combinations(boxes, 2) if a.padded(-1).overlaps(b)]
+    assert len(boxes) > 10
+    assert crossing == []
+    frame = figure.bbox
+    assert [text for text, box in boxes if box.x0 < 0 or box.y0 < 0 or box.x1 > frame.x1 or box.y1 > frame.y1] == []
+
+
+@over_panels
+def test_profile_bars_are_the_profile(shape, channels, domain):
+    a, x = explained(shape, channels, domain)
+    figure, expected = plots.panel(a, x, item=1), maps.profile(a)
+    for title, values in (("share", expected.share[1]), ("signed", expected.signed[1])):
+        ax = cell(figure, title)
+        assert [bar.get_width() for bar in ax.patches] == pytest.approx(values.tolist())
+        low, high = ax.get_xlim()
+        assert all(low <= value <= high for value in values.tolist())
+    assert [label.get_text() for label in cell(figure, "share").get_yticklabels()] == list(expected.names)
+    total = float(expected.signed[1].sum())
+    printed = cell(figure, "signed").get_xlabel().removeprefix("total ").replace("−", "-")
+    assert float(printed) == pytest.approx(total, rel=5e-3)
+
+
+def test_mosaic_shows_the_density_of_the_coefficients_and_a_border_a_band():
+    a, x = explained((32, 32), 3, DWT("haar", levels=3))
+    ax = cell(plots.panel(a, x, item=1), "mosaic")
+    expected = maps.mosaic(maps.density(a))[1, 0]
+    np.testing.assert_allclose(ax.images[0].get_array(), expected)
+    borders = {(p.get_y() + 0.5, p.get_x() + 0.5, p.get_height(), p.get_width()) for p in ax.patches}
+    places = maps.mosaic_slices(a.layout).values()
+    assert borders == {(r.start, c.start, r.stop - r.start, c.stop - c.start) for r, c in places}
+
+
+def test_overlays_leave_the_grey_picture_where_nothing_is_attributed_and_cover_it_where_much_is():
+    a, x = explained((16, 16), 1, DWT("haar", levels=2))
+    a.data.zero_()
+    corner = a[a.layout.scales()["d1"][0]]
+    corner[0, 0, :2, :2] = 1.0
+    picture = cell(plots.panel(a, x), "d1").images[0].get_array()
+    np.testing.assert_allclose(picture[8:, 8:], 0.6 * x[0, 0, 8:, 8:, None].expand(-1, -1, 3))
+    np.testing.assert_allclose(picture[0, 0], plots.MAGNITUDE(1.0)[:3])
+    untouched = cell(plots.panel(a, x), "d2").images[0].get_array()
+    np.testing.assert_allclose(untouched, 0.6 * x[0, 0, ..., None].expand(-1, -1, 3))
+
+
+@over_panels
+def test_one_scale_serves_a_figure_and_ends_where_it_is_told(shape, channels, domain):
+    a, x = explained(shape, channels, domain)
+    for shared, end in ((7.5, 7.5), (None, plots.common_scale(Coefficients(a.data[:1], a.layout)))):
+        figure = plots.panel(a, x, shared_scale=shared)
+        assert cell(figure, "mosaic").images[0].norm.vmax == pytest.approx(end)
+        assert cell(figure, "|γ| per").get_ylim() == pytest.approx((0, end))
+
+
+def test_common_scale_is_a_percentile_of_what_is_not_zero():
+    a, _ = explained((16, 16), 3, DWT("haar", levels=2))
+    found = maps.spatial_map(a).flatten()
+    assert plots.common_scale(a) == pytest.approx(torch.quantile(found, 0.99).item())
+    padded = Coefficients(torch.cat([a.data, torch.zeros_like(a.data)]), a.layout)
+    assert plots.common_scale(padded) == pytest.approx(plots.common_scale(a))
+    assert plots.common_scale(a.map(torch.zeros_like)) == 1.0
+
+
+@over_panels
+def test_an_attribution_of_zeros_is_drawn(shape, channels, domain):
+    a, x = explained(shape, channels, domain)
+    figure = plots.panel(a.map(torch.zeros_like), x)
+    figure.draw_without_rendering()
+    assert cell(figure, "signed").get_xlabel() == "total +0"
+
+
+def test_header_and_account_come_from_the_attribution():
+    a, x = explained((8, 8), 1, DWT("haar", levels=1))
+    a = Explained(a.data, a.layout, gap=torch.tensor([0.25, -0.5]))
+    figure = plots.panel(a, x, item=1)
+    assert [text.get_text() for text in figure.texts] == ["target 285", f"{a.method} · {a.layout.domain!r}"]
+    assert cell(figure, "signed").get_xlabel().endswith(" · gap −0.5")
+    assert plots.panel(a, x, title="tabby").texts[0].get_text() == "tabby"
+
+
+def test_scales_are_named_with_their_sizes():
+    a, x = explained((32, 32), 1, DWT("haar", levels=3))
+    names = [ax.get_title(loc="left") for ax in plots.show(a, x).axes]
+    assert [name for name in names if "·" in name] == ["a3 · > 8 px", "d3 · 4–8 px", "d2 · 2–4 px", "d1 · 1–2 px"]
+
+
+def test_save_writes_the_picture_and_pyplot_knows_nothing_of_it(tmp_path):
+    a, x = explained((8, 8), 3, Identity())
+    figure = plots.show(a, x)
+    plots.save(figure, tmp_path / "panel.png", dpi=50)
+    height, width = matplotlib.image.imread(tmp_path / "panel.png").shape[:2]
+    assert (width, height) == tuple((50 * figure.get_size_inches()).astype(int))
+    assert matplotlib.pyplot.get_fignums() == []
+
+
+def test_what_cannot_be_drawn_is_said():
+    a, x = explained((8, 8), 3, DWT("haar", levels=1))
+    with pytest.raises(ValueError, match=r"\(2, channel, 8, 8\); got \(2, 3, 8, 4\)"):
+        plots.panel(a, x[..., :4])
+    with pytest.raises(ValueError, match=r"\(2, channel, 8, 8\); got \(1, 3, 8, 8\)"):
+        plots.panel(a, x[:1])
+    with pytest.raises(ValueError, match=r"one target: .* got \(1, 2, 3, 64\)"):
+        plots.panel(Coefficients(a.data[None], a.layout), x)
+    four, y = explained((2, 2, 2, 2), 1, Identity())
+    with pytest.raises(ValueError, match="1, 2 or 3 axes; got 4"):
+        plots.panel(four, y)
