@@ -15,20 +15,20 @@ torch.set_num_threads(1)
 
 
 @dataclass(frozen=True)
-class Twofold(Domain):
-    """A redundant domain: every sample twice along each axis, at half weight, so coefficients lie between samples."""
+class Threefold(Domain):
+    """A redundant domain: every sample three times along each axis, so coefficients lie between samples."""
 
     def analysis(self, x):
         fine = x
         for dim in range(2, x.ndim):
-            fine = fine.repeat_interleave(2, dim)
+            fine = fine.repeat_interleave(3, dim)
         layout = Layout(self, tuple(x.shape[2:]), (Band(0, "", tuple(fine.shape[2:])),))
         return Coefficients(fine.flatten(2), layout)
 
     def synthesis(self, c):
         fine = c[c.layout.bands[0]]
         for dim in range(2, fine.ndim):
-            fine = fine.unflatten(dim, (-1, 2)).mean(dim + 1)
+            fine = fine.unflatten(dim, (-1, 3)).mean(dim + 1)
         return fine
 
 
@@ -104,7 +104,7 @@ def test_a_contribution_is_its_scale_alone():
 
 @pytest.mark.parametrize("signed", [False, True])
 @over_shapes
-@pytest.mark.parametrize("domain", [*DOMAINS, Twofold()], ids=repr)
+@pytest.mark.parametrize("domain", [*DOMAINS, Threefold()], ids=repr)
 def test_scale_maps_keep_the_sum_of_their_scale(domain, shape, signed):
     c = coefficients(domain, shape)
     for name, bands in c.layout.scales().items():
