@@ -1,0 +1,195 @@
+"""The command: what it writes and prints, and one line with exit code 2 for wrong input."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import wavelens as wl
+from wavelens.cli import main
+from wavelens.frontends.image import read_image
+
+OWN = """
+import torch
+from wavelens.models import Geometry, LoadedModel
+
+class Net(torch.nn.Module):
+    def forward(self, x):
+        left, right = x.chunk(2, -1)
+        return torch.stack([left.pow(2).sum((1, 2, 3)), right.pow(2).sum((1, 2, 3)), x.sum((1, 2, 3)) / 100], 1)
+
+def net():
+    return LoadedModel(Net(), ("left side", "right side", "Whole"), Geometry((32, 32), (32, 32), squash=True), "net")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with a model of its own and three photos, of which `left.png` is white on the left."""
+    (tmp_path / "own_net.py").write_text(OWN)
+    (tmp_path / "more").mkdir()
+    picture = np.zeros((32, 32, 3), dtype=np.uint8)
+    picture[:, :16] = 255
+    Image.fromarray(picture).save(tmp_path / "left.png")
+    Image.fromarray(picture[:, ::-1].copy()).save(tmp_path / "right.png")
+    Image.fromarray(picture[::-1, ::-1].copy()).save(tmp_path / "more" / "left.png")
+    (tmp_path / "more" / "notes.txt").write_text("no photo")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    sys.modules.pop("own_net", None)
+
+
+def explain(*arguments):
+    return main(["explain", "--model", "own_net:net", "--method", "IntegratedGradients(steps=3)", *arguments])
+
+
+def summary(path):
+    return json.loads(path.read_text())
+
+
+def complaint(capsys):
+    """The one line on stderr."""
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_one_photo_gives_a_panel_an_attribution_and_a_summary_that_agree(folder, capsys):
+    assert explain("left.png", "--out", "found") == 0
+    a = wl.Attribution.load(folder / "found/left.safetensors")
+    found = summary(folder / "found/left.json")
+    x = read_image(folder / "left.png")
+    expected = wl.attribute(
+        sys.modules["own_net"].Net().eval(),
+        x,
+        0,
+        domain=wl.DWT("haar", levels=5),
+        method=wl.IntegratedGradients(steps=3),
+    )
+    torch.testing.assert_close(a.data, expected.data)
+    assert a.provenance["model"] == "own_net:net"
+    assert found["target"] == {"index": 0, "label": "left side"}
+    assert found["score"] == pytest.approx(3 * 32 * 16)
+    assert sum(row["signed"] for row in found["profile"]) == pytest.approx(3 * 32 * 16, rel=1e-5)
+    assert sum(row["share"] for row in found["profile"]) == pytest.approx(1)
+    assert [row["scale"] for row in found["profile"]] == ["a5", "d5", "d4", "d3", "d2", "d1"]
+    assert [row["label"] for row in found["top"]] == ["left side", "Whole", "right side"]
+    assert wl.parse(found["domain"]) == wl.DWT("haar", levels=5)
+    assert wl.parse(found["method"]) == wl.IntegratedGradients(steps=3)
+    assert np.asarray(Image.open(folder / "found/left.png")).std() > 10
+    printed = capsys.readouterr().out
+    for part in ("left side", "1536.000", "+1536.0000", "100.0%", "16 to 32", *map(str, (folder / "found").iterdir())):
+        assert part.replace(f"{folder}/", "") in printed
+
+
+def test_targets_domains_and_the_number_of_classes_are_the_callers(folder, capsys):
+    assert explain("left.png", "--target", "whole", "--domain", "Identity", "--top", "1") == 0
+    found = summary(folder / "wavelens-out/left.json")
+    assert found["target"] == {"index": 2, "label": "Whole"}
+    assert (found["domain"], len(found["top"]), found["profile"][0]["scale"]) == ("Identity()", 1, "x")
+    assert found["score"] == pytest.approx(3 * 32 * 16 / 100)
+
+
+def test_sums_that_miss_the_score_are_pointed_out(folder, capsys):
+    assert explain("left.png", "--method", "IntegratedGradients(steps=1, quadrature='riemann')") == 0
+    assert "miss f(x) − f(x₀) by 100%" in capsys.readouterr().out
+    assert explain("left.png") == 0
+    assert "miss" not in capsys.readouterr().out
+
+
+def test_folders_and_patterns_mean_their_photos_once_and_no_stem_is_overwritten(folder):
+    assert explain("left.png", "*.png", "more", "--out", "found") == 0
+    assert sorted(p.name for p in (folder / "found").iterdir()) == sorted(
+        f"{stem}{suffix}" for stem in ("left", "left-2", "right") for suffix in (".png", ".safetensors", ".json")
+    )
+    assert summary(folder / "found/left.json")["photo"] == "left.png"
+    assert summary(folder / "found/left-2.json")["photo"] == "more/left.png"
+
+
+def test_no_file_of_the_callers_is_overwritten_and_ones_own_are(folder):
+    before = (folder / "left.png").read_bytes()
+    (folder / "more/right.json").write_text("mine")
+    for _ in range(2):
+        assert explain("left.png", "--out", ".") == 0
+        assert explain("right.png", "--out", "more") == 0
+    assert (folder / "left.png").read_bytes() == before
+    assert (folder / "more/right.json").read_text() == "mine"
+    assert summary(folder / "left-2.json")["photo"] == "left.png"
+    assert not (folder / "left-3.json").exists()
+    assert summary(folder / "more/right-2.json")["photo"] == "right.png"
+
+
+def test_a_panel_that_is_explained_itself_is_not_overwritten(folder):
+    assert explain("left.png", "--out", "found") == 0
+    panel = (folder / "found/left.png").read_bytes()
+    assert explain("found/left.png", "--out", "found") == 0
+    assert (folder / "found/left.png").read_bytes() == panel
+    assert summary(folder / "found/left-2.json")["photo"] == "found/left.png"
+
+
+@pytest.mark.parametrize("name", ["a b", "br[1]ack [red]et", "<img src=x onerror=alert(1)>", "a$x^2$b", "日本"])
+def test_any_name_of_a_photo_is_read_printed_and_written(folder, capsys, name):
+    (folder / "left.png").rename(folder / f"{name}.png")
+    assert explain(f"{name}.png") == 0
+    assert summary(folder / f"wavelens-out/{name}.json")["photo"] == f"{name}.png"
+    assert capsys.readouterr().out.splitlines()[0] == f"{name}.png"
+
+
+def test_control_characters_never_reach_the_terminal(folder, capsys):
+    (folder / "left.png").rename(folder / "a\x1b[31m\nb.png")
+    assert explain("a\x1b[31m\nb.png", "absent\x1b.png") == 1
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.out + printed.err
+    assert printed.err == "error: no such photo: absent\N{REPLACEMENT CHARACTER}.png. Check the spelling of the path.\n"
+
+
+def test_a_bad_photo_is_reported_and_the_others_are_explained(folder, capsys):
+    (folder / "bad.jpg").write_text("hello")
+    assert explain("left.png", "bad.jpg", "right.png") == 1
+    assert "bad.jpg, which is not an image" in complaint(capsys)
+    assert {p.stem for p in (folder / "wavelens-out").iterdir()} == {"left", "right"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["absent.png"], "no such photo: absent.png"),
+        (["*.xyz"], "no such photo: *.xyz"),
+        (["own_net.py"], "own_net.py, which is not an image"),
+        (["found"], "a photo is a file; got the folder found"),
+        (["left.png", "--out", "own_net.py"], "--out is a folder; got own_net.py, and File exists"),
+        (["left.png", "--out", "own_net.py/sub"], "--out is a folder; got own_net.py/sub, and Not a directory"),
+        (["left.png", "--domain", "DWT('har')"], "got 'har'"),
+        (["left.png", "right.png", "--domain", "DWT('haar', levels=20)"], "levels=20 needs axes of at least"),
+        (["left.png", "--domain", "Saliency"], "--domain takes a domain, such as DWT('db4', levels=3); got the method"),
+        (["left.png", "--method", "DWT"], "--method takes a method, such as SmoothGrad(samples=25); got the domain"),
+        (["left.png", "--method", "Salience"], "Did you mean Saliency?"),
+        (["left.png", "--target", "side"], "which fits 0 (left side); 1 (right side)"),
+        (["left.png", "--target", "3"], "is an index from 0 to 2; got 3"),
+        (["left.png", "--model", "own_nett:net"], "No module named 'own_nett'"),
+        (["left.png", "--weights", "absent.pth"], "no such weights: absent.pth"),
+        (["left.png", "--device", "nowhere"], "--device names a device of this machine; got 'nowhere'"),
+        (["left.png", "--top", "0"], "--top"),
+        (["left.png", "--levels", "3"], "--levels"),
+        ([], "photos"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(folder, capsys, arguments, sentence):
+    (folder / "found").mkdir()
+    assert explain(*arguments) == 2
+    assert sentence.casefold() in complaint(capsys).casefold()
+    assert not (folder / "wavelens-out/left.json").exists()
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"wavelens {wl.__version__}\n"
+
+
+def test_help_says_what_the_exit_codes_mean(capsys):
+    assert main(["explain", "--help"]) == 0
+    assert "Exit codes: 0, all photos were explained; 1, some were" in " ".join(capsys.readouterr().out.split())
