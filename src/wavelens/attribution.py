@@ -166,9 +166,7 @@ def attribute(
         outcome = method(ask, lifts, baseline)
         score = ask.values(ask.x) if outcome.score is None else outcome.score
         start_score = None if outcome.start is None else _start_score(ask, outcome.start)
-    results = [
-        _result(ask, lift, n, outcome, score, start_score, method, target) for n, lift in enumerate(lifts)
-    ]
+    results = [_result(ask, lift, n, outcome, score, start_score, method, target) for n, lift in enumerate(lifts)]
     return results[0] if isinstance(domain, Domain) else results
 
 

@@ -64,7 +64,7 @@ class Layout:
 
     @property
     def levels(self) -> int:
-        return max((band.level for band in self.bands), default=0)
+        return self.bands[0].level  # coarsest first
 
     def scales(self) -> dict[str, tuple[Band, ...]]:
         """The bands of each scale, coarsest first: the approximation ('a3'), then the details ('d3', 'd2', 'd1')."""

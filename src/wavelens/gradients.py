@@ -117,6 +117,16 @@ class Gradients:
             self.spent[index[block]] += count
             start = block.stop
 
+    def rows_at(self, items: Tensor, points: Callable[[slice], Tensor]) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """Gradients and values at any rows: `(rows, g, values)`, where `points(rows)` belong to `items[rows]`."""
+        self._bar.expect(len(items))
+        for start in range(0, len(items), self.rows):
+            piece = slice(start, min(start + self.rows, len(items)))
+            g, values = self._gradient(points(piece), items[piece])
+            self.spent.index_add_(0, items[piece].cpu(), torch.ones(len(values[0]), dtype=torch.long, device="cpu"))
+            self._bar.advance(len(values[0]))
+            yield piece, _finite(g), values
+
     @property
     def rows(self) -> int:
         """Rows of one forward and backward pass."""

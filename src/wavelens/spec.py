@@ -59,7 +59,9 @@ def _argument(node: ast.expr, text: str) -> Any:
     try:
         return ast.literal_eval(node)
     except ValueError:
-        raise ValueError(f"arguments are numbers, texts in quotes or None; got {ast.unparse(node)} in {text}.") from None
+        raise ValueError(
+            f"arguments are numbers, texts in quotes or None; got {ast.unparse(node)} in {text}."
+        ) from None
 
 
 def _build(name: str, given: list[Any], named: dict[str, Any], text: str) -> Any:

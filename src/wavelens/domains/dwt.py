@@ -1,8 +1,8 @@
 """The separable discrete wavelet transform, for any number of axes by one code (Mallat, 1989).
 
 PyWavelets gives the filters; names, modes, orders and sizes are its own, and so are the numbers (tests hold them to
-1e-10). Analysis, synthesis and their adjoints are four uses of the two kernels in `filterbank`, and one autograd
-function over them, so derivatives of any order are transforms again and nothing is saved for the backward pass.
+1e-10). Analysis, synthesis and their adjoints are four uses of the two kernels in `filterbank`, and one operator over
+them, so derivatives of any order are transforms again and nothing is saved for the backward pass.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ class DWT(Domain):
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         """The layout for signals with these axes."""
-        return _layout(self, signal_shape)
+        return (_make_layout if torch.compiler.is_compiling() else _layout)(self, signal_shape)
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         # One level puts coefficient i at 2 i + d: halfway between its two samples for periodization, and later by
         # the part of the filter that hangs over the signal's start for the padded modes.
-        taps = pywt.Wavelet(self.wavelet).dec_len
+        taps = _filter_length(self.wavelet)
         d = 0.5 if self.mode == "periodization" else 1.5 - taps / 2
         step = 2**band.level
         places = [
@@ -81,11 +81,15 @@ class DWT(Domain):
         return tuple(places)
 
 
-@lru_cache(maxsize=512)
-def _layout(domain: DWT, signal_shape: tuple[int, ...]) -> Layout:
+@torch._dynamo.assume_constant_result
+def _filter_length(wavelet: str) -> int:
+    return int(pywt.Wavelet(wavelet).dec_len)
+
+
+def _make_layout(domain: DWT, signal_shape: tuple[int, ...]) -> Layout:
     """Approximation first, then details from the coarsest level to the finest, keys in alphabetical order."""
-    shortest, taps = min(signal_shape), pywt.Wavelet(domain.wavelet).dec_len
-    levels = pywt.dwt_max_level(shortest, taps) if domain.levels is None else domain.levels
+    shortest, taps = min(signal_shape), _filter_length(domain.wavelet)
+    levels = _sensible_levels(shortest, taps) if domain.levels is None else domain.levels
     if 2**levels > shortest:
         raise ValueError(
             f"levels={levels} needs axes of at least {2**levels} samples; got {signal_shape}. "
@@ -100,15 +104,26 @@ def _layout(domain: DWT, signal_shape: tuple[int, ...]) -> Layout:
     return Layout(domain, signal_shape, tuple(bands))
 
 
+_layout = lru_cache(maxsize=512)(_make_layout)
+
+
+def _sensible_levels(n: int, taps: int) -> int:
+    """Halvings of `n` samples until the filter no longer fits, as `pywt.dwt_max_level` counts them."""
+    return max(0, int(math.log2(n / (taps - 1)))) if n >= taps - 1 else 0
+
+
 def _apply(x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
-    if torch.compiler.is_compiling():
-        return _pyramid(x, layout, side, direction)
-    result: Tensor = _Linear.apply(x, layout, side, direction)
-    return result
+    """One linear map: an opaque operator for `torch.compile`, an autograd function everywhere else."""
+    if not torch.compiler.is_compiling():
+        result: Tensor = _Linear.apply(x, layout, side, direction)  # type: ignore[no-untyped-call]
+        return result
+    domain = layout.domain
+    assert isinstance(domain, DWT)
+    return _transform(x, domain.wavelet, domain.mode, layout.levels, layout.signal_shape, side, direction)
 
 
 class _Linear(torch.autograd.Function):
-    """A linear map whose derivative is its own transpose, to any order."""
+    """A linear map: its derivative is its own transpose, to any order."""
 
     @staticmethod
     def forward(x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
@@ -116,16 +131,39 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _, ctx.layout, ctx.side, ctx.direction = inputs
+        ctx.rest = inputs[1:]
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None]:
-        transposed = "up" if ctx.direction == "down" else "down"
-        return _Linear.apply(g, ctx.layout, ctx.side, transposed), None, None, None
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        return _transposed(_Linear.apply, g, *ctx.rest)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], x: Tensor, *rest: Any) -> tuple[Tensor, int]:
-        return _Linear.apply(x.movedim(in_dims[0], 0), *rest), 0
+        return _Linear.apply(x.movedim(in_dims[0], 0), *rest), 0  # type: ignore[no-untyped-call]
+
+
+@torch.library.custom_op("wavelens::dwt", mutates_args=())
+def _transform(
+    x: Tensor, wavelet: str, mode: str, levels: int, signal_shape: Sequence[int], side: str, direction: str
+) -> Tensor:
+    return _pyramid(x, DWT(wavelet, levels, mode).layout(tuple(signal_shape)), side, direction)
+
+
+@_transform.register_fake
+def _(
+    x: Tensor, wavelet: str, mode: str, levels: int, signal_shape: Sequence[int], side: str, direction: str
+) -> Tensor:
+    layout = DWT(wavelet, levels, mode).layout(tuple(signal_shape))
+    lead = x.shape[: x.ndim - (len(signal_shape) if direction == "down" else 1)]
+    return x.new_empty((*lead, layout.size) if direction == "down" else (*lead, *signal_shape))
+
+
+_transform.register_autograd(lambda ctx, g: _transposed(_transform, g, *ctx.rest), setup_context=_Linear.setup_context)
+
+
+def _transposed(apply: Any, g: Tensor, *rest: Any) -> tuple[Tensor | None, ...]:
+    *same, direction = rest
+    return apply(g, *same, "up" if direction == "down" else "down"), *[None] * len(rest)
 
 
 def _pyramid(x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
@@ -140,7 +178,7 @@ class _FullPrecision:
     """Float32 products in float32: a caller's tf32 or bf16 setting is for networks, a transform must stay exact."""
 
     def __enter__(self) -> None:
-        self.before = "highest" if torch.compiler.is_compiling() else torch.get_float32_matmul_precision()
+        self.before = torch.get_float32_matmul_precision()
         if self.before != "highest":
             torch.set_float32_matmul_precision("highest")
 
@@ -196,7 +234,7 @@ def _up(data: Tensor, layout: Layout, side: str) -> Tensor:
     shapes = [shape]
     for _ in range(layout.levels):
         shapes.append(tuple(axis(domain.wavelet, domain.mode, n, side).m for n in shapes[-1]))
-    low = packed[:, layout.slices[layout.bands[0]]].view(-1, *shapes[-1])
+    low = packed[:, layout.slices[layout.bands[0]]].reshape(-1, *shapes[-1])
     for level in range(layout.levels, 0, -1):
         operators = [axis(domain.wavelet, domain.mode, n, side) for n in shapes[level - 1]]
         cube = packed.new_empty((len(packed), *(length for a in operators for length in (2, a.m))))
@@ -209,7 +247,7 @@ def _up(data: Tensor, layout: Layout, side: str) -> Tensor:
             cube = up(cube.reshape(outer, 2, a.m, -1), a)
             outer *= a.n
         low = cube.reshape(-1, *shapes[level - 1])
-    return low.reshape(*lead, *shape)
+    return low.reshape(*lead, *shape) if layout.levels else data.reshape(*lead, *shape).clone()
 
 
 def _corner(cube: Tensor, key: str) -> Tensor:

@@ -141,38 +141,38 @@ def down(x: Tensor, a: Axis) -> Tensor:
     """`T E` along the middle of `(outer, n, inner)`: blocks `(outer, count, 2, block, inner)`, flat after the first."""
     outer, _, inner = x.shape
     if a.dense is not None:
-        return _times(_constant(a, "dense", x), x).reshape(outer, -1)
+        return _times(_constant(a, "dense", x.dtype, x.device), x).reshape(outer, -1)
     parts, fill = [x], 2 * (a.count * a.block - a.m)
     if len(a.edges):
         ends = a.edges.shape[1]
         w = ends // 2
-        pads = _times(_constant(a, "edges", x), torch.cat([x[:, :w], x[:, w - ends :]], 1))
+        pads = _times(_constant(a, "edges", x.dtype, x.device), torch.cat([x[:, :w], x[:, w - ends :]], 1))
         parts = [pads[:, : a.left], x, pads[:, a.left :]]
     if fill:
         parts.append(x.new_zeros(outer, fill, inner))
     padded = torch.cat(parts, 1) if len(parts) > 1 else x
     windows = padded.unfold(1, a.window.shape[1], 2 * a.block)  # (outer, count, inner, window)
     windows = windows.movedim(3, 2).reshape(outer * a.count, -1, inner)
-    return _times(_constant(a, "window", x), windows).reshape(outer, -1)
+    return _times(_constant(a, "window", x.dtype, x.device), windows).reshape(outer, -1)
 
 
 def up(c: Tensor, a: Axis) -> Tensor:
     """The transpose of `T E`: `(outer, 2, m, inner)` to `(outer, n, inner)`."""
     outer, _, _, inner = c.shape
     if a.dense is not None:
-        return _times(_constant(a, "dense", c).T, c.reshape(outer, 2 * a.m, inner))
+        return _times(_constant(a, "dense", c.dtype, c.device).T, c.reshape(outer, 2 * a.m, inner))
     length = a.left + a.n + a.right
     count, span = -(-length // (2 * a.block)), a.gather.shape[1] // 2
     before = span - a.block
     padded = torch.nn.functional.pad(c, (0, 0, before, count * a.block - a.m))
     windows = padded.unfold(2, span, a.block).permute(0, 2, 1, 4, 3)  # (outer, count, 2, span, inner)
-    extended = _times(_constant(a, "gather", c), windows.reshape(outer * count, 2 * span, inner))
+    extended = _times(_constant(a, "gather", c.dtype, c.device), windows.reshape(outer * count, 2 * span, inner))
     extended = extended.reshape(outer, -1, inner)
     x = extended[:, a.left : a.left + a.n]
     if a.edges.any():
         pads = torch.cat([extended[:, : a.left], extended[:, a.left + a.n : length]], 1)
         ends = a.edges.shape[1]
-        folded = _times(_constant(a, "edges", c).T, pads)
+        folded = _times(_constant(a, "edges", c.dtype, c.device).T, pads)
         x[:, : ends // 2] += folded[:, : ends // 2]
         x[:, ends // 2 - ends :] += folded[:, ends // 2 :]
     return x
@@ -185,12 +185,7 @@ def _times(matrix: Tensor, x: Tensor) -> Tensor:
     return torch.bmm(matrix.expand(len(x), -1, -1), x)
 
 
-@torch._dynamo.assume_constant_result
-def _constant(a: Axis, name: str, like: Tensor) -> Tensor:
-    return _tensor(a, name, like.dtype, like.device)
-
-
 @lru_cache(maxsize=4096)
-def _tensor(a: Axis, name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _constant(a: Axis, name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
     with torch.inference_mode(False):
         return torch.tensor(getattr(a, name), dtype=dtype, device=device)

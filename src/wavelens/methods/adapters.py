@@ -145,4 +145,6 @@ def _import(name: str, extra: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         package = name.partition(".")[0]
-        raise ImportError(f"{package} is needed here and cannot be imported ({error}): pip install 'wavelens[{extra}]'") from None
+        raise ImportError(
+            f"{package} is needed here and cannot be imported ({error}): pip install 'wavelens[{extra}]'"
+        ) from None

@@ -102,9 +102,7 @@ def noisy(x: Tensor, sigma: float, seed: int) -> Point:
     scale = (sigma * (rows.amax(1) - rows.amin(1))).reshape(-1, *[1] * (x.ndim - 1))
 
     def point(items: Items, k: int) -> Tensor:
-        noise = torch.randn(
-            x.shape[1:], generator=generator(seed, k, x.device), device=x.device, dtype=torch.float32
-        )
+        noise = torch.randn(x.shape[1:], generator=generator(seed, k, x.device), device=x.device, dtype=torch.float32)
         return torch.addcmul(x[items], noise.to(x.dtype), scale[items])
 
     return point

@@ -1,12 +1,11 @@
 """Methods that integrate the gradient along a path from a baseline to the input.
 
 They add up to the score: `Σ γ = f(x) - f(x₀)` for every domain, because the synthesis is linear. So the completeness
-gap is known before any transform, `f(x) - f(x₀) - <x - x₀, G>`, and steers the adaptive rule.
+gap is known before any transform, `f(x) - f(x₀) - <x - x₀, G>`, and an adaptive rule can be steered by it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from wavelens.gradients import Gradients, Items, Point
+from wavelens.methods import adaptive
 from wavelens.methods.averages import PerSample, check_sampling, generator, sample
 from wavelens.methods.lift import Lift, Outcome
 
@@ -27,16 +27,15 @@ class IntegratedGradients:
 
     `baseline` is a number; a tensor, or one for each item, goes to `attribute(…, baseline=…)`. `quadrature` is
     "gauss-legendre", "trapezoid" (both ends counted half) or "riemann" (right sums, as first published), with `steps`
-    nodes. With `tolerance`, nodes are added item by item until the completeness gap is at most `tolerance` of
-    `|f(x) - f(x₀)|` or doubling them again would pass `max_steps`: the trapezoid after Sidi's sine substitution
-    (Sidi, 1993), whose nodes are kept when their number doubles and which needs none at the ends.
+    nodes. With `tolerance`, nodes are placed item by item where the path needs them (see `adaptive`), until the
+    completeness gap is at most `tolerance` of `|f(x) - f(x₀)|`, or `max_steps` are spent.
     """
 
     steps: int = 25
     quadrature: str = "gauss-legendre"
     baseline: float = 0.0
     tolerance: float | None = None
-    max_steps: int = 1023
+    max_steps: int = 256
 
     def __post_init__(self) -> None:
         check_sampling(self.steps, 0, self.tolerance, self.max_steps)
@@ -48,34 +47,9 @@ class IntegratedGradients:
             places, weights = nodes(self.quadrature, self.steps)
             g = ask.sum(straight(ask.x, start, places), weights)
         else:
-            g = self._adaptive(ask, start, self.tolerance)
+            g = adaptive.integrate(ask, start, self.tolerance, self.max_steps)
         step = (ask.x - start).to(ask.dtype)
         return Outcome([lift.analysis(step) * lift.pull(g) for lift in lifts], start=start)
-
-    def _adaptive(self, ask: Gradients, start: Tensor, tolerance: float) -> Tensor:
-        """Doubles the intervals of each item until its gap is small: old sums are halved, new nodes lie between."""
-        batch = len(ask.x)
-        rise = ask.values(ask.x) - ask.values(start)
-        step = (ask.x - start).to(ask.dtype)
-        total = ask.x.new_zeros((ask.targets, *ask.x.shape), dtype=ask.dtype)
-        active = torch.arange(batch, device=ask.x.device)
-        intervals = 8
-        numbers: Sequence[int] = range(1, intervals)
-        while len(active):
-            places, weights = sidi([k / intervals for k in numbers])
-            part = ask.sum(
-                straight(ask.x, start, places),
-                [w / intervals for w in weights],
-                None if len(active) == batch else active,
-            )
-            total[:, active] = total[:, active] * (0 if intervals == 8 else 0.5) + part
-            gap = rise[:, active] - (total[:, active] * step[active]).flatten(2).sum(2)
-            active = active[(gap.abs() > tolerance * rise[:, active].abs()).any(0)]
-            intervals *= 2
-            numbers = range(1, intervals, 2)
-            if intervals - 1 > self.max_steps:
-                break
-        return total
 
 
 @dataclass(frozen=True)
@@ -129,11 +103,6 @@ def nodes(quadrature: str, steps: int) -> tuple[list[float], list[float]]:
         f"quadrature is one of {', '.join(QUADRATURES)}, the trapezoid with 2 steps or more; got {quadrature!r} with "
         f"steps={steps}."
     )
-
-
-def sidi(t: Sequence[float]) -> tuple[list[float], list[float]]:
-    """The substitution `α = t - sin(2πt)/2π` and its derivative: flat at both ends, so the trapezoid converges fast."""
-    return [u - math.sin(2 * math.pi * u) / (2 * math.pi) for u in t], [1 - math.cos(2 * math.pi * u) for u in t]
 
 
 def straight(x: Tensor, start: Tensor, places: Sequence[float]) -> Point:

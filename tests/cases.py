@@ -1,0 +1,76 @@
+"""The tables that every law runs over. A new domain or method is one line here."""
+
+import torch
+from torch import Tensor, nn
+
+import wavelens as wl
+
+SHAPES = [(37,), (64,), (12, 17), (8, 9, 10)]
+
+DOMAINS = [
+    wl.Identity(),
+    wl.DWT(),
+    wl.DWT("haar", levels=2),
+    wl.DWT("db4", levels=2),
+    wl.DWT("haar", levels=1, mode="reflect"),
+    wl.DWT("db4", levels=2, mode="reflect"),
+    wl.DWT("sym5", levels=2, mode="symmetric"),
+    wl.DWT("bior2.4", levels=2, mode="zero"),
+    wl.DWT("rbio3.1", levels=1, mode="constant"),
+    wl.DWT("coif1", levels=2, mode="periodic"),
+    wl.DWT("db2", levels=2, mode="antisymmetric"),
+    wl.DWT("bior1.3", levels=2, mode="antireflect"),
+    wl.DWT("db3", levels=1, mode="smooth"),
+    wl.DWT("bior2.4", levels=2),
+]
+
+METHODS = [
+    wl.Saliency(),
+    wl.InputTimesGradient(),
+    wl.SmoothGrad(samples=7, sigma=0.3),
+    wl.VarGrad(samples=7, sigma=0.3),
+    wl.SquareGrad(samples=7, sigma=0.3),
+    wl.IntegratedGradients(steps=12),
+    wl.IntegratedGradients(steps=12, quadrature="trapezoid", baseline=0.3),
+    wl.IntegratedGradients(steps=12, quadrature="riemann"),
+    wl.IntegratedGradients(tolerance=1e-3),
+    wl.SmoothGrad(samples=10, tolerance=0.02, max_samples=60),
+    wl.ExpectedGradients(samples=7, baseline=0.2),
+]
+PATHS = [m for m in METHODS if isinstance(m, wl.IntegratedGradients)]
+LINEAR = [  # linear in f; an adaptive rule stops elsewhere for another f, so it is not
+    m for m in METHODS if not isinstance(m, wl.VarGrad | wl.SquareGrad) and getattr(m, "tolerance", None) is None
+]
+
+
+class Net(nn.Module):
+    """A smooth classifier of five classes for signals of any number of axes, made anew from a seed."""
+
+    def __init__(self, shape: tuple[int, ...], channels: int = 2, hidden: int = 16, seed: int = 0) -> None:
+        super().__init__()
+        source = torch.Generator().manual_seed(seed)
+        size = channels * torch.Size(shape).numel()
+        self.first = nn.Parameter(torch.randn(size, hidden, generator=source, dtype=torch.float64) / size**0.5)
+        self.second = nn.Parameter(torch.randn(hidden, 5, generator=source, dtype=torch.float64))
+        self.register_buffer("calls", torch.zeros((), dtype=torch.long))
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (torch.tanh(x.flatten(1) @ self.first) + 1) ** 2 @ self.second
+
+
+def signal(shape: tuple[int, ...], batch: int = 3, channels: int = 2, seed: int = 1) -> Tensor:
+    source = torch.Generator().manual_seed(seed)
+    scale = torch.arange(1, batch + 1).reshape(-1, *[1] * (len(shape) + 1))
+    return torch.randn(batch, channels, *shape, generator=source, dtype=torch.float64) * scale
+
+
+def relative(found: Tensor, expected: Tensor) -> float:
+    """The largest error, relative to the largest value; infinite where the shapes differ."""
+    if found.shape != expected.shape:
+        return float("inf")
+    return ((found - expected).abs().max() / expected.abs().max().clamp_min(1e-300)).item()
+
+
+def name(value: object) -> str:
+    return repr(value).replace("samples=", "n=").replace("wavelet=", "")

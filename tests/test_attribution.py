@@ -1,0 +1,359 @@
+"""Laws of attribution, over every domain and every method."""
+
+import numpy as np
+import pytest
+import pywt
+import torch
+from cases import DOMAINS, LINEAR, METHODS, PATHS, SHAPES, Net, name, relative, signal
+
+import wavelens as wl
+from wavelens import Coefficients
+from wavelens.methods import averages, paths
+
+SHAPE = (12, 17)
+TARGET = [1, 0, 3]
+
+
+def literal(method, net, x, domain, target):
+    """The formulas as the papers write them: every point is transformed, and differentiated in its coefficients."""
+    layout = domain.analysis(x).layout
+
+    def slope(z):
+        z = z.detach().requires_grad_()
+        score = net(domain.synthesis(Coefficients(z, layout))).gather(1, torch.tensor(target)[:, None]).sum()
+        return torch.autograd.grad(score, z)[0]
+
+    z = domain.analysis(x).data
+    if isinstance(method, wl.Saliency):
+        return slope(z)
+    if isinstance(method, wl.InputTimesGradient):
+        return z * slope(z)
+    if isinstance(method, wl.ExpectedGradients):
+        draws = [method._draw(k, 1)[1] for k in range(method.samples)]
+        start = domain.analysis(torch.full_like(x, method.baseline)).data
+        return torch.stack([(z - start) * slope(start + a * (z - start)) for a in draws]).mean(0)
+    if isinstance(method, wl.IntegratedGradients):
+        start = domain.analysis(torch.full_like(x, method.baseline)).data
+        places, weights = paths.nodes(method.quadrature, method.steps)
+        return (z - start) * sum(w * slope(start + a * (z - start)) for a, w in zip(places, weights, strict=True))
+    point = averages.noisy(x, method.sigma, method.seed)
+    slopes = torch.stack([slope(domain.analysis(point(slice(None), k)).data) for k in range(method.samples)])
+    if isinstance(method, wl.VarGrad):
+        return slopes.var(0, unbiased=False)
+    return slopes.square().mean(0) if isinstance(method, wl.SquareGrad) else slopes.mean(0)
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if getattr(m, "tolerance", None) is None], ids=name)
+@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+def test_equals_the_literal_formula(domain, method):
+    for shape in SHAPES:
+        net, x = Net(shape), signal(shape)
+        found = wl.attribute(net, x, TARGET, domain=domain, method=method, batch_size=4)
+        assert relative(found.data, literal(method, net, x, domain, TARGET)) < 1e-12
+
+
+@pytest.mark.parametrize("method", PATHS, ids=name)
+@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+def test_paths_are_complete(domain, method):
+    for shape in SHAPES:
+        net, x = Net(shape), signal(shape)
+        a = wl.attribute(net, x, TARGET, domain=domain, method=method)
+        rise = net(x).gather(1, torch.tensor(TARGET)[:, None])[:, 0] - a.baseline_score
+        assert relative(a.baseline_score, net(torch.full_like(x, method.baseline))[range(3), TARGET]) < 1e-12
+        assert (rise - a.data.sum((1, 2)) - a.gap).abs().max() < 1e-10
+        expected = {"gauss-legendre": 1e-2, "trapezoid": 0.2, "riemann": 1}[method.quadrature]
+        assert (a.gap.abs() <= (method.tolerance or expected) * (rise.abs() + 0.5)).all()
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+def test_completeness_gap_vanishes_with_steps(domain):
+    net, x = Net(SHAPE), signal(SHAPE)
+    a = wl.attribute(net, x, 2, domain=domain, method=wl.IntegratedGradients(steps=200))
+    assert a.gap.abs().max() < 1e-9
+
+
+@pytest.mark.parametrize("method", LINEAR, ids=name)
+@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+def test_linear_in_the_function(domain, method):
+    one, two, x = Net(SHAPE), Net(SHAPE, seed=8), signal(SHAPE)
+    a, b, both = (
+        wl.attribute(f, x, 2, domain=domain, method=method).data for f in (one, two, lambda x: 2 * one(x) - 3 * two(x))
+    )
+    assert relative(both, 2 * a - 3 * b) < 1e-12
+
+
+class Rewritten(torch.nn.Module):
+    """The function of `net` by another network: each hidden unit split in two halves, in another order."""
+
+    def __init__(self, net):
+        super().__init__()
+        order = torch.randperm(2 * net.first.shape[1], generator=torch.Generator().manual_seed(0))
+        self.first = torch.cat([net.first, net.first], 1)[:, order]
+        self.second = torch.cat([net.second / 4, net.second * 3 / 4])[order]
+        self.eval()
+
+    def forward(self, x):
+        y = torch.tanh(torch.einsum("bi,ih->bh", x.flatten(1), self.first))
+        return (y.square() + 2 * y + 1) @ self.second
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+def test_the_implementation_does_not_matter(domain, method):
+    net, x = Net(SHAPE), signal(SHAPE)
+    a, b = (wl.attribute(f, x, 2, domain=domain, method=method) for f in (net, Rewritten(net)))
+    assert relative(a.data, b.data) < 1e-11
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
+def test_an_item_is_the_same_alone_in_a_batch_and_in_any_chunk(domain, method, dtype, tolerance):
+    net, x = Net(SHAPE).to(dtype), signal(SHAPE, batch=5).to(dtype) / 5
+    targets = [1, 0, 3, 2, 2]
+    whole = wl.attribute(net, x, targets, domain=domain, method=method)
+    for batch_size in (1, 2, 64):
+        chunked = wl.attribute(net, x, targets, domain=domain, method=method, batch_size=batch_size)
+        assert relative(chunked.data, whole.data) < 3 * tolerance
+    for i in (0, 3):
+        alone = wl.attribute(net, x[i : i + 1], targets[i], domain=domain, method=method)
+        assert relative(alone.data, whole.data[i : i + 1]) < 3 * tolerance
+        assert alone.spent.tolist() == [whole.spent[i]]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+def test_sensitivity_an_unused_input_gets_nothing(method):
+    net, x = Net(SHAPE), signal(SHAPE)
+    rows = torch.zeros(SHAPE, dtype=torch.float64)
+    rows[:6] = 1  # the model sees the upper half alone
+    a = wl.attribute(lambda x: net(x * rows), x, 2, domain=wl.DWT("haar", 1), method=method)
+    assert a.data.abs().sum() > 0
+    for band, part in a:
+        assert part[..., 3:, :].abs().max() == 0, band
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+def test_several_domains_are_each_what_they_are_alone(method):
+    net, x = Net(SHAPE), signal(SHAPE)
+    together = wl.attribute(net, x, 2, domain=DOMAINS, method=method)
+    for domain, found in zip(DOMAINS, together, strict=True):
+        assert found.domain == domain
+        if getattr(method, "tolerance", None) is None or isinstance(method, wl.IntegratedGradients):
+            alone = wl.attribute(net, x, 2, domain=domain, method=method)
+            assert relative(found.data, alone.data) < 1e-14
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+def test_several_targets_are_each_what_they_are_alone(method):
+    net, x, domain = Net(SHAPE), signal(SHAPE), wl.DWT("db2", 1)
+    wanted = [2, TARGET, wl.targets.Contrast(1, [4, 3, 0])]
+    together = wl.attribute(net, x, wl.targets.Several(*wanted), domain=domain, method=method)
+    if getattr(method, "tolerance", None) is not None:
+        pytest.skip("an adaptive rule goes on until its slowest target is done")
+    for n, target in enumerate(wanted):
+        alone = wl.attribute(net, x, target, domain=domain, method=method)
+        assert relative(together.data[n], alone.data) < 1e-14
+        assert relative(together.score[n], alone.score) < 1e-14
+        assert relative(together.item(1).data[n], alone.item(1).data) < 1e-14
+
+
+def test_pixels_agree_with_captum():
+    attr = pytest.importorskip("captum.attr")
+    net, x = Net(SHAPE), signal(SHAPE)
+    saliency = wl.attribute(net, x, TARGET, domain=wl.Identity(), method=wl.Saliency())
+    theirs = attr.Saliency(net).attribute(x.clone().requires_grad_(), torch.tensor(TARGET), abs=False)
+    assert relative(saliency.synthesis(), theirs) < 1e-12
+    path = wl.IntegratedGradients(steps=9, baseline=0.3)
+    integrated = wl.attribute(net, x, TARGET, domain=wl.Identity(), method=path)
+    theirs = attr.IntegratedGradients(net).attribute(x, 0.3, torch.tensor(TARGET), n_steps=9)
+    assert relative(integrated.synthesis(), theirs) < 1e-7  # Captum rounds its nodes to float32
+
+
+@pytest.mark.parametrize("wavelet", ["haar", "db2", "bior2.2"])
+def test_coefficients_agree_with_captum_over_ptwt(wavelet):
+    attr, ptwt = pytest.importorskip("captum.attr"), pytest.importorskip("ptwt")
+    net, x = Net((12, 16)), signal((12, 16))
+    domain = wl.DWT(wavelet, 2, "zero")
+    coarse, *details = ptwt.wavedec2(x, pywt.Wavelet(wavelet), level=2, mode="zero")
+    parts = (coarse, *(band for level in details for band in level))
+
+    def through(coarse, *bands):
+        levels = [tuple(bands[i : i + 3]) for i in range(0, len(bands), 3)]
+        return net(ptwt.waverec2((coarse, *levels), pywt.Wavelet(wavelet))[..., :12, :16])
+
+    def packed(bands):  # horizontal, vertical, diagonal are 'da', 'ad', 'dd'
+        levels = [bands[i : i + 3] for i in range(1, len(bands), 3)]
+        ordered = [bands[0], *(level[i] for level in levels for i in (1, 0, 2))]
+        return torch.cat([band.flatten(2) for band in ordered], -1)
+
+    assert relative(domain.analysis(x).data, packed(parts)) < 1e-10
+    path = attr.IntegratedGradients(through).attribute(parts, target=2, n_steps=9)
+    found = wl.attribute(net, x, 2, domain=domain, method=wl.IntegratedGradients(steps=9))
+    assert relative(found.data, packed(path)) < 1e-7  # Captum rounds its nodes to float32
+    slope = attr.Saliency(through).attribute(tuple(p.clone().requires_grad_() for p in parts), 2, abs=False)
+    found = wl.attribute(net, x, 2, domain=domain, method=wl.Saliency())
+    assert relative(found.data, packed(slope)) < 1e-10
+
+
+def test_path_points_are_where_they_should_be():
+    seen = []
+
+    def net(x):
+        seen.append(x.detach())
+        return x.flatten(1).sum(1)
+
+    x = torch.ones(1, 1, 4, dtype=torch.float64)
+    method = wl.IntegratedGradients(steps=5, baseline=-1)
+    wl.attribute(net, x, None, domain=wl.Identity(), method=method, batch_size=1)
+    places = [point.mean().item() for point in seen[:5]]
+    assert places == pytest.approx(np.polynomial.legendre.leggauss(5)[0].tolist())
+
+
+def test_baselines_a_number_a_tensor_one_for_each_item():
+    net, x, domain = Net(SHAPE), signal(SHAPE), wl.DWT("db2", 1)
+    method = wl.IntegratedGradients(steps=30)
+    number = wl.attribute(net, x, 2, domain=domain, method=wl.IntegratedGradients(steps=30, baseline=0.5))
+    for baseline in (0.5, torch.full(SHAPE, 0.5)[None].expand(2, -1, -1), torch.full_like(x, 0.5)):
+        found = wl.attribute(net, x, 2, domain=domain, method=method, baseline=baseline)
+        assert relative(found.data, number.data) < 1e-14
+    own = signal(SHAPE, seed=9)
+    each = wl.attribute(net, x, 2, domain=domain, method=method, baseline=own)
+    for i in range(3):
+        alone = wl.attribute(net, x[i : i + 1], 2, domain=domain, method=method, baseline=own[i])
+        assert relative(each.data[i : i + 1], alone.data) < 1e-12
+    assert relative(each.baseline_score, net(own)[:, 2]) < 1e-14
+
+
+def test_expected_gradients_over_a_set_are_complete_in_expectation():
+    net, x, references = Net(SHAPE), signal(SHAPE, batch=1) / 3, signal(SHAPE, batch=4, seed=4) / 9
+    a = wl.attribute(net, x, 2, domain=wl.DWT("db2", 1), method=wl.ExpectedGradients(samples=2000), baseline=references)
+    rises = net(x)[0, 2] - net(references)[:, 2]
+    assert a.data.sum().item() == pytest.approx(rises.mean().item(), abs=5 * rises.std().item() / 2000**0.5)
+
+
+class TestAdaptive:
+    def test_integrated_gradients_meets_its_tolerance_and_spends_item_by_item(self):
+        net, x = Net(SHAPE), signal(SHAPE) * torch.tensor([0.01, 1, 20]).reshape(-1, 1, 1, 1)
+        a = wl.attribute(net, x, 2, domain=wl.DWT(), method=wl.IntegratedGradients(tolerance=1e-3))
+        assert (a.gap.abs() <= 1e-3 * (a.score - a.baseline_score).abs()).all()
+        assert a.spent[0] < a.spent[2]
+
+    def test_integrated_gradients_stops_at_its_limit(self):
+        def rough(x):
+            return (200 * x.flatten(1).sum(1)).sin()
+
+        x = torch.rand(2, 1, 30, dtype=torch.float64)
+        method = wl.IntegratedGradients(tolerance=1e-12, max_steps=40)
+        a = wl.attribute(rough, x, None, domain=wl.DWT(), method=method)
+        assert a.spent.tolist() == [40, 40]
+        assert (a.gap.abs() > 0).all()
+
+    def test_integrated_gradients_looks_where_the_path_bends(self):
+        seen = []
+
+        def kink(x):
+            seen.extend(x.detach().flatten(1).mean(1).tolist())
+            return torch.relu(x.flatten(1).mean(1) - 0.3)
+
+        x = torch.ones(1, 1, 8, dtype=torch.float64)
+        method = wl.IntegratedGradients(tolerance=1e-3)
+        a = wl.attribute(kink, x, None, domain=wl.DWT(), method=method, batch_size=16)
+        assert a.gap.abs() <= 1e-3 * a.score
+        inner = [place for place in seen[9:] if 0 < place < 1]
+        assert max(abs(place - 0.3) for place in inner) < 0.15
+
+    def test_smoothgrad_samples_until_the_profile_is_known(self):
+        net, x = Net(SHAPE), signal(SHAPE)
+        method = wl.SmoothGrad(samples=10, sigma=0.5, tolerance=0.004, max_samples=400)
+        a = wl.attribute(net, x, 2, domain=wl.DWT(), method=method)
+        assert ((a.standard_error.amax(1) <= 0.004) | (a.spent == 400)).all()
+        assert a.spent.min() > 10
+        fewer = wl.attribute(net, x, 2, domain=wl.DWT(), method=wl.SmoothGrad(samples=10, sigma=0.5))
+        assert (fewer.standard_error.amax(1) > a.standard_error.amax(1)).all()
+
+    def test_smoothgrad_stops_at_its_limit(self):
+        net, x = Net(SHAPE), signal(SHAPE)
+        method = wl.SmoothGrad(samples=10, tolerance=1e-9, max_samples=25)
+        a = wl.attribute(net, x, 2, domain=wl.DWT(), method=method)
+        assert a.spent.tolist() == [25, 25, 25]
+
+
+def test_standard_error_is_that_of_the_profile_between_runs():
+    net, x, domain = Net(SHAPE), signal(SHAPE, batch=1), wl.DWT("haar", 2)
+    runs = [
+        wl.attribute(net, x, 2, domain=domain, method=wl.SmoothGrad(samples=50, sigma=0.3, seed=seed))
+        for seed in range(40)
+    ]
+    scales = runs[0].layout.scales().values()
+    shares = torch.stack([torch.stack([sum(r[b].abs().sum() for b in bands) for bands in scales]) for r in runs])
+    spread = (shares / shares.sum(1, keepdim=True)).std(0)
+    stated = torch.cat([r.standard_error for r in runs]).mean(0)
+    assert (stated / spread).log().abs().max() < 0.7  # a factor of two: batches of ten stand for runs of fifty
+
+
+def test_save_and_load(tmp_path):
+    net, x = Net(SHAPE), signal(SHAPE)
+    for method in (wl.IntegratedGradients(steps=5), wl.SmoothGrad(samples=6)):
+        a = wl.attribute(net, x, TARGET, domain=wl.DWT("db2", 2, "reflect"), method=method)
+        a.save(tmp_path / "a.safetensors")
+        b = wl.Attribution.load(tmp_path / "a.safetensors")
+        assert torch.equal(a.data, b.data)
+        assert a.layout == b.layout
+        assert (b.method, b.target, b.provenance) == (repr(method), str(TARGET), a.provenance)
+        for field in ("score", "baseline_score", "gap", "standard_error", "spent"):
+            mine, theirs = getattr(a, field), getattr(b, field)
+            assert theirs is None if mine is None else torch.equal(mine, theirs)
+        tiny = wl.Attribution(a.data * 1e-9, a.layout)  # below float16's smallest number
+        tiny.save(tmp_path / "half.safetensors", half=True)
+        assert relative(wl.Attribution.load(tmp_path / "half.safetensors").data, tiny.data) < 1e-3
+    assert (tmp_path / "half.safetensors").stat().st_size < (tmp_path / "a.safetensors").stat().st_size / 2
+
+
+def test_load_refuses_other_files(tmp_path):
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(ValueError, match="written by Attribution.save; this one is not"):
+        wl.Attribution.load(tmp_path / "text")
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
+        wl.Attribution.load(tmp_path / "none")
+
+
+def test_the_record_says_what_was_done():
+    a = wl.attribute(Net(SHAPE), signal(SHAPE), 2, domain=wl.DWT(), method=wl.SmoothGrad(samples=5, seed=3))
+    assert "seed=3" in a.method
+    assert a.provenance["wavelens"] == wl.__version__
+    assert a.provenance["torch"] == torch.__version__
+    with pytest.raises(IndexError, match="item is one of 3 in the batch; got 3"):
+        a.item(3)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"baseline": torch.zeros(5)}, r"baseline is a finite number, a signal \(2, 12, 17\) .* got .* \(5,\)"),
+        ({"baseline": torch.zeros(4, 2, 12, 17)}, "baseline is a finite number"),
+        ({"baseline": float("nan")}, "baseline is a finite number"),
+        ({"baseline": 0.0, "method": wl.Saliency()}, "baseline belongs to methods with one"),
+        ({"domain": []}, "domain is a domain or a list of them"),
+        ({"method": wl.ExpectedGradients(), "baseline": torch.zeros(2, 3)}, "baseline is a finite set of signals"),
+    ],
+)
+def test_wrong_use_says_what_to_do(change, match):
+    given = {"domain": wl.DWT(), "method": wl.IntegratedGradients(steps=2)} | change
+    with pytest.raises(ValueError, match=match):
+        wl.attribute(Net(SHAPE), signal(SHAPE), 2, **given)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: wl.IntegratedGradients(quadrature="simpson"), "quadrature is one of gauss-legendre.*got 'simpson'"),
+        (lambda: wl.IntegratedGradients(quadrature="trapezoid", steps=1), "the trapezoid with 2 steps or more"),
+        (lambda: wl.IntegratedGradients(steps=0), "samples is at least 1"),
+        (lambda: wl.IntegratedGradients(tolerance=0), "tolerance is above 0"),
+        (lambda: wl.SmoothGrad(sigma=-1), "sigma at least 0"),
+        (lambda: wl.SmoothGrad(tolerance=0.1, max_samples=3), "limit at least the first number"),
+    ],
+)
+def test_wrong_methods_say_what_to_do(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()

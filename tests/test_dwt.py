@@ -1,0 +1,269 @@
+"""The transform against PyWavelets, and the laws of a linear map with a left inverse and an adjoint."""
+
+import warnings
+
+import numpy as np
+import pytest
+import pywt
+import torch
+from cases import DOMAINS, SHAPES, name, relative, signal
+
+from wavelens import DWT, Band, Coefficients, Domain, Identity, Layout
+from wavelens.domains import from_pywt, to_pywt
+
+MODES = pywt.Modes.modes
+LONG = [(333,), (1000,), (150, 41), (97, 130)]  # axes beyond filterbank.SHORT_AXIS, in windows
+
+
+def reference(x, domain, levels):
+    """PyWavelets' own coefficients, batch first."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deep levels of short signals
+        return pywt.wavedecn(x.numpy(), domain.wavelet, domain.mode, level=levels, axes=tuple(range(2, x.ndim)))
+
+
+def agree(mine, theirs):
+    """The largest error relative to the largest coefficient; the structure must be the same."""
+    flat = [theirs[0], *(d[key] for d in theirs[1:] for key in sorted(d))]
+    found = [mine[0], *(d[key] for d in mine[1:] for key in sorted(d))]
+    assert [a.shape for a in found] == [b.shape for b in flat]
+    assert [sorted(d) for d in mine[1:]] == [sorted(d) for d in theirs[1:]]
+    return max(np.abs(a - b).max() for a, b in zip(found, flat, strict=True)) / max(np.abs(b).max() for b in flat)
+
+
+def check(domain, shape):
+    x = signal(shape, batch=2, channels=1)
+    c = domain.analysis(x)
+    theirs = reference(x, domain, c.layout.levels)
+    assert agree(to_pywt(c), theirs) < 1e-10
+    back = pywt.waverecn(theirs, domain.wavelet, domain.mode, axes=tuple(range(2, x.ndim)))
+    back = torch.from_numpy(back[tuple(slice(n) for n in x.shape)])
+    assert relative(domain.synthesis(c), back) < 1e-10
+    error = relative(back, x)  # of PyWavelets: tables of long filters, and dmey by design, are not exact
+    assert relative(domain.synthesis(c), x) < max(1e-10, 2 * error)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("family", pywt.families())
+def test_every_wavelet_and_mode_is_that_of_pywavelets(family, mode):
+    for wavelet in set(pywt.wavelist(family)) & set(pywt.wavelist(kind="discrete")):
+        check(DWT(wavelet, 1, mode), (13, 6))
+        check(DWT(wavelet, 2, mode), (20,))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("wavelet", ["haar", "db4", "sym8", "bior2.4", "rbio1.5", "dmey"])
+def test_windows_of_long_axes_are_those_of_pywavelets(wavelet, mode):
+    for shape in LONG:
+        check(DWT(wavelet, 2, mode), shape)
+
+
+@pytest.mark.parametrize("levels", [0, 1, 2, 3, None])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("wavelet", ["haar", "db2", "bior2.2"])
+def test_every_level_and_number_of_axes_is_that_of_pywavelets(wavelet, mode, levels):
+    for shape in [(8,), (64,), (9, 14), (8, 9, 10), (2,), (3, 2)]:
+        if levels is None or 2**levels <= min(shape):
+            check(DWT(wavelet, levels, mode), shape)
+
+
+def test_four_axes():
+    check(DWT("db2", 1, "reflect"), (4, 5, 6, 7))
+    check(DWT("haar"), (4, 4, 5, 4))
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1), (1, 30), (5, 1, 9)])
+def test_an_axis_of_one_sample_has_no_levels_and_comes_back(shape):
+    x = signal(shape)
+    c = DWT("haar").analysis(x)
+    assert c.layout.levels == 0
+    assert torch.equal(c.synthesis(), x)
+
+
+def test_none_takes_the_levels_that_pywavelets_deems_sensible():
+    for wavelet, shape in [("haar", (64, 100)), ("db4", (64, 100)), ("db4", (28, 28, 28)), ("sym8", (220500,))]:
+        layout = DWT(wavelet).layout(shape)
+        assert layout.levels == pywt.dwtn_max_level(shape, wavelet)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (333,), (150, 41)])
+@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+class TestLaws:
+    def test_synthesis_undoes_analysis(self, domain, shape):
+        x = signal(shape)
+        assert relative(domain.analysis(x).synthesis(), x) < 1e-12
+
+    def test_adjoint_is_the_transposed_synthesis(self, domain, shape):
+        x = signal(shape)
+        layout = domain.analysis(x).layout
+        z = torch.randn(*x.shape[:2], layout.size, dtype=x.dtype)
+        left = (domain.adjoint(x, layout).data * z).sum()
+        assert left == pytest.approx((x * domain.synthesis(Coefficients(z, layout))).sum().item(), abs=1e-9)
+
+    def test_closed_form_of_the_adjoint_is_what_autograd_finds(self, domain, shape):
+        x = signal(shape)
+        layout = domain.analysis(x).layout
+        assert relative(domain.adjoint(x, layout).data, Domain.adjoint(domain, x, layout).data) < 1e-12
+
+    def test_maps_are_linear(self, domain, shape):
+        x, y = signal(shape), signal(shape, seed=5)
+        c, d = domain.analysis(x), domain.analysis(y)
+        assert relative(domain.analysis(2 * x - y).data, 2 * c.data - d.data) < 1e-12
+
+    def test_an_item_is_the_same_alone(self, domain, shape):
+        x = signal(shape)
+        assert relative(domain.analysis(x[1:2]).data, domain.analysis(x).data[1:2]) < 1e-14
+
+
+def test_orthonormal_without_redundancy():
+    for wavelet in ("haar", "db4", "sym5"):
+        domain, x = DWT(wavelet, 2), signal((16, 24))
+        c = domain.analysis(x)
+        assert c.data.norm() == pytest.approx(x.norm().item())
+        assert relative(domain.adjoint(x, c.layout).data, c.data) < 1e-12
+    padded = DWT("db4", 2, "reflect")
+    c = padded.analysis(x)
+    assert relative(padded.adjoint(x, c.layout).data, c.data) > 1e-3  # the adjoint is not the analysis in general
+
+
+@pytest.mark.parametrize("domain", [DWT("db2", 1), DWT("bior2.2", 2, "antireflect"), DWT("db4", 1, "periodic")])
+@pytest.mark.parametrize("shape", [(9,), (130,), (4, 5)])
+def test_first_and_second_derivatives(domain, shape):
+    x = signal(shape, batch=1, channels=1).requires_grad_()
+    c = domain.analysis(x.detach())
+    z = c.data.clone().requires_grad_()
+    checks = dict(fast_mode=True)
+    for check in (torch.autograd.gradcheck, torch.autograd.gradgradcheck):
+        assert check(lambda x: domain.analysis(x).data, x, **checks)
+        assert check(lambda z: domain.synthesis(Coefficients(z, c.layout)), z, **checks)
+        assert check(lambda x: domain.adjoint(x, c.layout).data, x, **checks)
+
+
+@pytest.mark.parametrize("domain", [Identity(), DWT("haar"), DWT("db4", 2, "reflect")], ids=name)
+@pytest.mark.parametrize("shape", [(130,), (9, 12)])
+def test_vmap_and_functional_gradients(domain, shape):
+    x = torch.stack([signal(shape), signal(shape, seed=7)], 1)  # mapped dimension second
+    found = torch.func.vmap(lambda x: domain.analysis(x).data, in_dims=1)(x)
+    assert relative(found, torch.stack([domain.analysis(x[:, i]).data for i in range(2)])) < 1e-14
+    layout = domain.analysis(x[:, 0]).layout
+    back = torch.func.vmap(lambda z: domain.synthesis(Coefficients(z, layout)))(found)
+    assert relative(back, x.movedim(1, 0)) < 1e-12
+    slope = torch.func.grad(lambda x: domain.analysis(x).data.square().sum() / 2)(x[:, 0])
+    expected = torch.autograd.functional.vjp(lambda x: domain.analysis(x).data, x[:, 0], found[0])[1]
+    assert relative(slope, expected) < 1e-12
+
+
+@pytest.mark.parametrize("domain", [Identity(), DWT("haar", 2), DWT("db4", 1, "reflect")], ids=name)
+def test_compiles_without_a_break(domain):
+    x = signal((130, 12)).float()
+    c = domain.analysis(x)
+    compiled = torch.compile(
+        lambda x: domain.synthesis(domain.analysis(x)), fullgraph=True, backend="aot_eager", dynamic=False
+    )
+    y = x.clone().requires_grad_()
+    assert relative(compiled(y).detach(), x) < 1e-5
+    (slope,) = torch.autograd.grad(compiled(y).square().sum(), y)
+    assert relative(slope, 2 * x) < 1e-4
+    assert relative(torch.compile(lambda x: domain.analysis(x).data, fullgraph=True, backend="eager")(x), c.data) < 1e-6
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_precisions_round_once(dtype):
+    x = torch.rand(2, 1, 64, 40).to(dtype)
+    for domain in (DWT("haar", 3), DWT("db4", 2, "reflect")):
+        exact = domain.analysis(x.double())
+        c = domain.analysis(x)
+        assert c.data.dtype == dtype
+        assert relative(c.data.double(), exact.data) < 4 * torch.finfo(dtype).eps
+        rounded = Coefficients(c.data.double(), c.layout)
+        back = c.synthesis()
+        assert back.dtype == dtype
+        assert relative(back.double(), rounded.synthesis()) < 4 * torch.finfo(dtype).eps
+
+
+def test_autocast_precision_settings_and_default_device_do_not_reach_the_transform():
+    x, domain = signal((40, 40)).float(), DWT("db4", 2)
+    expected = domain.analysis(x).data
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("medium")
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(domain.analysis(x).data, expected)
+        assert torch.get_float32_matmul_precision() == "medium"
+        torch.set_default_device("meta")
+        assert torch.equal(DWT("db5", 2).analysis(x).data.isnan(), expected.isnan())
+    finally:
+        torch.set_default_device(None)
+        torch.set_float32_matmul_precision(before)
+
+
+def test_a_first_use_in_inference_mode_leaves_training_possible():
+    domain = DWT("db7", 1)  # used nowhere else, so its matrices are made here
+    with torch.inference_mode():
+        domain.analysis(torch.rand(1, 1, 30))
+    x = torch.rand(1, 1, 30, requires_grad=True)
+    domain.analysis(x).data.sum().backward()
+    assert x.grad is not None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("shape", [*SHAPES, (333,), (150, 41)])
+def test_cuda_agrees_with_cpu(shape):
+    x = signal(shape)
+    for domain in DOMAINS:
+        c = domain.analysis(x.cuda())
+        assert relative(c.data.cpu(), domain.analysis(x).data) < 1e-12
+        assert relative(c.synthesis().cpu(), x) < 1e-12
+
+
+def test_pywavelets_round_trip():
+    domain, x = DWT("db2", 2, "symmetric"), signal((12, 17))
+    c = domain.analysis(x)
+    again = from_pywt(to_pywt(c), domain, (12, 17))
+    assert torch.equal(again.data, c.data)
+    assert again.layout == c.layout
+    with pytest.raises(ValueError, match="have 7 bands shaped .* Give the domain the wavelet, levels and mode"):
+        from_pywt(to_pywt(DWT("haar", 2).analysis(x)), domain, (12, 17))
+
+
+def test_bands_are_views_in_pywavelets_order():
+    c = DWT("haar", 2).analysis(signal((8, 12)))
+    assert [str(band) for band in c.layout.bands] == ["aa2", "ad2", "da2", "dd2", "ad1", "da1", "dd1"]
+    band = Band(1, "da", (4, 6))
+    c[band].zero_()
+    assert c.data[..., c.layout.slices[band]].abs().sum() == 0
+    assert c.only(band).data.abs().sum() == 0
+    assert list(c.layout.scales()) == ["a2", "d2", "d1"]
+
+
+def test_centres_are_where_an_impulse_answers_most():
+    for domain in (DWT("haar", 2), DWT("sym8", 2), DWT("sym8", 2, "zero"), DWT("db4", 1, "reflect")):
+        layout = domain.layout((128,))
+        for band in layout.bands:
+            middle = band.shape[0] // 2
+            c = Coefficients(torch.zeros(1, 1, layout.size, dtype=torch.float64), layout)
+            c[band][..., middle] = 1
+            energy = c.synthesis()[0, 0].square()
+            centre = (energy * torch.arange(128)).sum() / energy.sum()
+            (places,) = domain.centres(band, layout)
+            assert abs(places[middle] - centre) < 1.5 * 2**band.level
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: DWT("db99"), "wavelet is a discrete wavelet of PyWavelets.*got 'db99'"),
+        (lambda: DWT("morl"), "wavelet is a discrete wavelet"),
+        (lambda: DWT("haar", mode="mirror"), "mode is one of .*got 'mirror'"),
+        (lambda: DWT("haar", levels=-1), "levels is None or an integer from 0; got -1"),
+        (lambda: DWT("haar", levels=2.0), "levels is None or an integer from 0; got 2.0"),
+        (lambda: DWT("haar", levels=7).layout((100, 90)), "levels=7 needs axes of at least 128 .* at most 6 levels"),
+        (lambda: DWT().analysis(torch.zeros(3, 8)), r"a signal is a floating-point tensor .* got \(3, 8\)"),
+        (lambda: DWT().analysis(torch.zeros(1, 1, 8, dtype=torch.int)), "floating-point .* torch.int32"),
+        (lambda: DWT().analysis(torch.zeros(1, 0, 8)), "without empty dimensions"),
+        (lambda: Coefficients(torch.zeros(3), Layout(Identity(), (4,), (Band(0, "", (4,)),))), r"\(\*batch, 4\) fits"),
+    ],
+)
+def test_wrong_use_says_what_to_do(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()
