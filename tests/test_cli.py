@@ -1,6 +1,8 @@
 """The command: what it writes and prints, and one line with exit code 2 for wrong input."""
 
 import json
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -92,6 +94,24 @@ def test_targets_domains_and_the_number_of_classes_are_the_callers(folder, capsy
     assert found["target"] == {"index": 2, "label": "Whole"}
     assert (found["domain"], len(found["top"]), found["profile"][0]["scale"]) == ("Identity()", 1, "x")
     assert found["score"] == pytest.approx(3 * 32 * 16 / 100)
+
+
+def test_only_methods_that_add_up_account_for_the_score(folder, capsys):
+    assert explain("left.png", "--method", "Saliency") == 0
+    printed = capsys.readouterr().out
+    assert "responds to these scales" in printed
+    assert "f(x)" not in printed
+    assert explain("left.png") == 0
+    assert "left side, logit 1536.000, comes from these scales" in capsys.readouterr().out
+
+
+def test_a_pipe_without_unicode_is_no_obstacle(folder):
+    (folder / "left.png").rename(folder / "日本.png")
+    command = [sys.executable, "-c", "import sys; from wavelens.cli import main; sys.exit(main(sys.argv[1:]))"]
+    command += ["explain", "日本.png", "--model", "own_net:net"]
+    ran = subprocess.run(command, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert ran.stdout.splitlines()[0] == b"??.png"
 
 
 def test_sums_that_miss_the_score_are_pointed_out(folder, capsys):

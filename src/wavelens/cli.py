@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import io
 import itertools
 import json
 import logging
@@ -68,6 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.path.append(os.getcwd())  # for --model module:function
     for library in ("huggingface_hub", "transformers", "timm"):
         logging.getLogger(library).setLevel(logging.ERROR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a pipe may not know γ or the photo's name
     try:
         return int(app(arguments, prog_name="wavelens", standalone_mode=False) or 0)
     except USAGE_ERROR as error:
@@ -261,9 +265,9 @@ def _print(job: Job, answer: Answer, console: Console, prefix: str) -> None:
     label = job.loaded.labels[answer.target]
     console.print(Text(f"{prefix}{_plain(str(answer.photo))}", style="bold"), soft_wrap=True)
     console.print(_class_table(_classes(job, answer)))
-    console.print(
-        Text(f"{answer.target} {label}, logit {_logit(answer):.3f}, comes from these scales:"), soft_wrap=True
-    )
+    verb = "responds to" if answer.attribution.gap is None else "comes from"  # only path methods add up to the score
+    account = f"{answer.target} {label}, logit {_logit(answer):.3f}, {verb} these scales:"
+    console.print(Text(account), soft_wrap=True)
     console.print(_scale_table(answer.attribution))
     if caution := _caution(answer.attribution):
         console.print(Text(caution, style="yellow"), soft_wrap=True)
