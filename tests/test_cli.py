@@ -109,7 +109,8 @@ def test_a_pipe_without_unicode_is_no_obstacle(folder):
     (folder / "left.png").rename(folder / "日本.png")
     command = [sys.executable, "-c", "import sys; from wavelens.cli import main; sys.exit(main(sys.argv[1:]))"]
     command += ["explain", "日本.png", "--model", "own_net:net"]
-    ran = subprocess.run(command, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, check=False)
+    env = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(command, env=env, capture_output=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, b"")
     assert ran.stdout.splitlines()[0] == b"??.png"
 
