@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import pywt
 import torch
-from cases import DOMAINS, LINEAR, METHODS, PATHS, SHAPES, Net, name, relative, signal
 
 import wavelens as wl
+from cases import DOMAINS, LINEAR, METHODS, PATHS, SHAPES, Net, name, relative, signal
 from wavelens import Coefficients
 from wavelens.methods import averages, paths
 
@@ -49,7 +49,8 @@ def test_equals_the_literal_formula(domain, method):
     for shape in SHAPES:
         net, x = Net(shape), signal(shape)
         found = wl.attribute(net, x, TARGET, domain=domain, method=method, batch_size=4)
-        assert relative(found.data, literal(method, net, x, domain, TARGET)) < 1e-12
+        inexact = relative(domain.analysis(x).synthesis(), x)  # the filter tables themselves: 1e-12 for sym5
+        assert relative(found.data, literal(method, net, x, domain, TARGET)) < 1e-12 + 10 * inexact
 
 
 @pytest.mark.parametrize("method", PATHS, ids=name)
@@ -311,7 +312,7 @@ def test_save_and_load(tmp_path):
 
 def test_load_refuses_other_files(tmp_path):
     (tmp_path / "text").write_text("hello")
-    with pytest.raises(ValueError, match="written by Attribution.save; this one is not"):
+    with pytest.raises(ValueError, match=r"written by Attribution\.save; this one is not"):
         wl.Attribution.load(tmp_path / "text")
     with pytest.raises(FileNotFoundError, match="there is no such file"):
         wl.Attribution.load(tmp_path / "none")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import pywt
 import torch
-from cases import DOMAINS, SHAPES, name, relative, signal
 
+from cases import DOMAINS, SHAPES, name, relative, signal
 from wavelens import DWT, Band, Coefficients, Domain, Identity, Layout
 from wavelens.domains import from_pywt, to_pywt
 
@@ -132,7 +132,7 @@ def test_first_and_second_derivatives(domain, shape):
     x = signal(shape, batch=1, channels=1).requires_grad_()
     c = domain.analysis(x.detach())
     z = c.data.clone().requires_grad_()
-    checks = dict(fast_mode=True)
+    checks = {"fast_mode": True}
     for check in (torch.autograd.gradcheck, torch.autograd.gradgradcheck):
         assert check(lambda x: domain.analysis(x).data, x, **checks)
         assert check(lambda z: domain.synthesis(Coefficients(z, c.layout)), z, **checks)
@@ -222,7 +222,7 @@ def test_pywavelets_round_trip():
     again = from_pywt(to_pywt(c), domain, (12, 17))
     assert torch.equal(again.data, c.data)
     assert again.layout == c.layout
-    with pytest.raises(ValueError, match="have 7 bands shaped .* Give the domain the wavelet, levels and mode"):
+    with pytest.raises(ValueError, match=r"have 7 bands shaped .* Give the domain the wavelet, levels and mode"):
         from_pywt(to_pywt(DWT("haar", 2).analysis(x)), domain, (12, 17))
 
 

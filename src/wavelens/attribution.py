@@ -7,7 +7,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self, overload
+from typing import Any, Self, overload
 
 import numpy as np
 import pywt
@@ -55,12 +55,10 @@ class Attribution(Coefficients):
         if not -count <= index < count:
             raise IndexError(f"item is one of {count} in the batch; got {index}.")
         one = slice(index % count, index % count + 1)
-        several = self.data.ndim - 3
-        cut = {
-            name: value if value is None else value[(slice(None),) * (several if name != "spent" else 0) + (one,)]
-            for name, value in ((name, getattr(self, name)) for name in TENSORS)
-        }
-        return replace(self, data=self.data[..., one, :, :], **cut)
+        several = (slice(None),) * (self.data.ndim - 3)
+        cut: dict[str, Any] = {name: value for name in TENSORS if (value := getattr(self, name)) is not None}
+        cut = {name: value[one] if name == "spent" else value[(*several, one)] for name, value in cut.items()}
+        return replace(self, data=self.data[(*several, one)], **cut)
 
     def save(self, path: str | Path, half: bool = False) -> None:
         """Writes one safetensors file with a JSON header; `half` stores float16 with one scale an item."""
@@ -190,22 +188,12 @@ def _result(
     data = outcome.data[n]
     gap = None if start_score is None else score - start_score - data.flatten(2).sum(2)
     spread = None if outcome.standard_error is None else outcome.standard_error[n]
-    fields = (data, score, start_score, gap, spread)
-    data, score, start_score, gap, spread = (
-        value if value is None or isinstance(target, Several) else value[0] for value in fields
-    )
-    return Attribution(
-        data,
-        lift.layout,
-        method=repr(method),
-        target=describe(target),
-        score=score,
-        baseline_score=start_score,
-        gap=gap,
-        standard_error=spread,
-        spent=ask.spent,
-        provenance=provenance(ask),
-    )
+    fields = {"data": data, "score": score, "baseline_score": start_score, "gap": gap, "standard_error": spread}
+    one: dict[str, Any] = {
+        name: value if value is None or isinstance(target, Several) else value[0] for name, value in fields.items()
+    }
+    one |= {"method": repr(method), "target": describe(target), "spent": ask.spent, "provenance": provenance(ask)}
+    return Attribution(layout=lift.layout, **one)
 
 
 def provenance(ask: Gradients) -> dict[str, str]:

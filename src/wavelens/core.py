@@ -94,7 +94,7 @@ class Coefficients:
             )
 
     def __getitem__(self, band: Band) -> Tensor:
-        return self.data[..., self.layout.slices[band]].unflatten(-1, band.shape or (1,))
+        return self.data[..., self.layout.slices[band]].view(*self.data.shape[:-1], *band.shape)
 
     def __iter__(self) -> Iterator[tuple[Band, Tensor]]:
         return ((band, self[band]) for band in self.layout.bands)
@@ -141,9 +141,20 @@ class Domain(ABC):
         return Coefficients(pulled, layout)
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
-        """Where the coefficients of a band lie, in samples, axis by axis: evenly spread unless a domain knows better."""
+        """Where the coefficients of a band lie, in samples, axis by axis: evenly spread, unless a domain knows."""
         pairs = zip(layout.signal_shape, band.shape, strict=True)
         return tuple((torch.arange(m, dtype=torch.float64, device="cpu") + 0.5) * (n / m) - 0.5 for n, m in pairs)
+
+
+def band_sums(c: Coefficients) -> Tensor:
+    """The sum of each band over its places, `(*batch, bands)` in the layout's order."""
+    return torch.stack([c.data[..., piece].sum(-1) for piece in c.layout.slices.values()], -1)
+
+
+def scale_sums(bands: Tensor, layout: Layout) -> Tensor:
+    """Sums over the bands of each scale, `(…, bands)` to `(…, scales)`, coarsest first."""
+    counts = [len(group) for group in layout.scales().values()]
+    return torch.stack([part.sum(-1) for part in bands.split(counts, -1)], -1)
 
 
 def signal_axes(x: Tensor) -> tuple[int, ...]:

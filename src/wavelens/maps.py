@@ -12,7 +12,7 @@ from types import EllipsisType
 import torch
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Layout
+from wavelens.core import Band, Coefficients, Layout, band_sums, scale_sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +36,14 @@ class Profile:
 
 def profile(c: Coefficients) -> Profile:
     """The signed sum of each scale and orientation, and its share of Σ|γ|."""
-    signed = _band_sums(c)
-    magnitude = _band_sums(c.map(torch.abs))
+    signed = band_sums(c).sum(-2)
+    magnitude = band_sums(c.map(torch.abs)).sum(-2)
     total = magnitude.sum(-1, keepdim=True)
     share = magnitude / total.where(total > 0, 1)
     return Profile(
         names=tuple(c.layout.scales()),
-        signed=_scale_sums(signed, c.layout),
-        share=_scale_sums(share, c.layout),
+        signed=scale_sums(signed, c.layout),
+        share=scale_sums(share, c.layout),
         bands=c.layout.bands,
         band_signed=signed,
         band_share=share,
@@ -112,16 +112,6 @@ def density(c: Coefficients) -> Coefficients:
 
 def _letters(band: Band) -> str:
     return band.key or "a" * len(band.shape)
-
-
-def _band_sums(c: Coefficients) -> Tensor:
-    return torch.stack([c.data[..., piece].sum((-2, -1)) for piece in c.layout.slices.values()], -1)
-
-
-def _scale_sums(by_band: Tensor, layout: Layout) -> Tensor:
-    place = {band: i for i, band in enumerate(layout.bands)}
-    scales = layout.scales().values()
-    return torch.stack([by_band[..., [place[band] for band in bands]].sum(-1) for bands in scales], -1)
 
 
 def _spread_band(c: Coefficients, band: Band) -> Tensor:

@@ -81,7 +81,7 @@ class DWT(Domain):
         return tuple(places)
 
 
-@torch._dynamo.assume_constant_result
+@torch._dynamo.assume_constant_result  # type: ignore[untyped-decorator]
 def _filter_length(wavelet: str) -> int:
     return int(pywt.Wavelet(wavelet).dec_len)
 
@@ -119,7 +119,9 @@ def _apply(x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
         return result
     domain = layout.domain
     assert isinstance(domain, DWT)
-    return _transform(x, domain.wavelet, domain.mode, layout.levels, layout.signal_shape, side, direction)
+    same = (domain.wavelet, domain.mode, layout.levels, layout.signal_shape, side)
+    compiled: Tensor = _transform(x, *same, direction)
+    return compiled
 
 
 class _Linear(torch.autograd.Function):
@@ -273,8 +275,9 @@ def from_pywt(
 ) -> Coefficients:
     """Coefficients from `pywt.wavedecn`'s list, for signals with axes `signal_shape`; the inverse of `to_pywt`."""
     layout = domain.layout(tuple(signal_shape))
-    first, *details = coefficients
-    parts = [first, *(detail[key] for detail in details for key in sorted(detail))]
+    parts: list[NDArray[Any]] = []
+    for level in coefficients:
+        parts += [level[key] for key in sorted(level)] if isinstance(level, Mapping) else [level]
     if [np.shape(p)[-len(signal_shape) :] for p in parts] != [band.shape for band in layout.bands]:
         raise ValueError(
             f"coefficients of {domain} for axes {tuple(signal_shape)} have {len(layout.bands)} bands shaped "

@@ -18,7 +18,7 @@ class Identity(Domain):
         return Coefficients(x.flatten(2), Layout(self, shape, (Band(0, "", shape),)))
 
     def synthesis(self, c: Coefficients) -> Tensor:
-        return c.data.unflatten(-1, c.layout.signal_shape)
+        return c.data.reshape(*c.data.shape[:-1], *c.layout.signal_shape)
 
     def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
         return Coefficients(g.flatten(g.ndim - len(layout.signal_shape)), layout)

@@ -7,6 +7,8 @@ path, high orders do not help, and halving everywhere spends most nodes where no
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -49,26 +51,34 @@ def _ask(ask: Gradients, start: Tensor, paths: dict[int, Path], wanted: list[tup
 
     for rows, g, values in ask.rows_at(items, points):
         step = (ask.x[items[rows]] - start[items[rows]]).to(g)
-        slopes = (g * step).flatten(2).sum(2)
+        values, slopes = values.double().cpu(), (g * step).flatten(2).sum(2).double().cpu()
         for r, (item, place) in enumerate(wanted[rows]):
-            paths[item].add(place, g[:, r], values[:, r].double().cpu(), slopes[:, r].double().cpu())
+            paths[item].nodes.append(Node(place, g[:, r], values[:, r], slopes[:, r]))
+
+
+@dataclass(frozen=True)
+class Node:
+    """What was met at one place of a path: `(targets, channel, *axes)`, `(targets,)`, `(targets,)`."""
+
+    place: float
+    gradient: Tensor
+    value: Tensor
+    slope: Tensor
 
 
 class Path:
-    """What was met on one item's path: gradient `(targets, channel, *axes)`, value and slope `(targets,)` a node."""
+    """The nodes of one item's path, and how long its gap has been small."""
 
     def __init__(self, tolerance: float) -> None:
         self.tolerance, self.small = tolerance, 0
-        self.nodes: list[tuple[float, Tensor, Tensor, Tensor]] = []
-
-    def add(self, place: float, g: Tensor, value: Tensor, slope: Tensor) -> None:
-        self.nodes.append((place, g, value, slope))
+        self.nodes: list[Node] = []
 
     def next_places(self, limit: int) -> list[float]:
         """Where to look next; nowhere when the gap is small or the limit is reached."""
-        self.nodes.sort(key=lambda node: node[0])
-        places = torch.tensor([node[0] for node in self.nodes], dtype=torch.float64, device="cpu")
-        values, slopes = (torch.stack([node[k] for node in self.nodes]) for k in (2, 3))
+        self.nodes.sort(key=lambda node: node.place)
+        places = torch.tensor([node.place for node in self.nodes], dtype=torch.float64, device="cpu")
+        values = torch.stack([node.value for node in self.nodes])
+        slopes = torch.stack([node.slope for node in self.nodes])
         gaps = (slopes[1:] + slopes[:-1]) / 2 * places.diff()[:, None] - values.diff(dim=0)  # (intervals, targets)
         rise = (values[-1] - values[0]).abs()
         self.small = self.small + 1 if bool((gaps.sum(0).abs() <= self.tolerance * rise).all()) else 0
@@ -81,9 +91,9 @@ class Path:
 
     def integral(self) -> Tensor:
         """The trapezoid over all nodes."""
-        places = [node[0] for node in self.nodes]
+        places = [node.place for node in self.nodes]
         before, after = [places[0], *places[:-1]], [*places[1:], places[-1]]
-        total = torch.zeros_like(self.nodes[0][1])
-        for (_, g, _, _), left, right in zip(self.nodes, before, after, strict=True):
-            total.add_(g, alpha=(right - left) / 2)
+        total = torch.zeros_like(self.nodes[0].gradient)
+        for node, left, right in zip(self.nodes, before, after, strict=True):
+            total.add_(node.gradient, alpha=(right - left) / 2)
         return total

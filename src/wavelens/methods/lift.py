@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from wavelens.core import Coefficients, Domain, Layout
+from wavelens.core import Coefficients, Domain, Layout, band_sums, scale_sums
 from wavelens.gradients import Gradients
 
 
@@ -30,11 +30,13 @@ class Lift:
 
     def pull(self, g: Tensor) -> Tensor:
         """The pullback of gradients `(targets, batch, channel, *axes)`: `(targets, batch, channel, size)`."""
-        return self.domain.adjoint(g.flatten(0, 1), self.layout).data.unflatten(0, g.shape[:2])
+        pulled = self.domain.adjoint(g.flatten(0, 1), self.layout).data
+        return pulled.reshape(*g.shape[:3], -1)
 
     def shares(self, data: Tensor) -> Tensor:
         """Share of each scale in the sum of magnitudes, `(targets, batch, scales)`, coarsest first."""
-        return shares(Coefficients(data.abs().sum(2), self.layout))
+        sums = scale_sums(band_sums(Coefficients(data.abs().sum(2), self.layout)), self.layout)
+        return sums / sums.sum(-1, keepdim=True).clamp_min(torch.finfo(sums.dtype).tiny)
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,3 @@ class Method(Protocol):
     """Which gradients to ask for, and how to combine them."""
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome: ...
-
-
-def shares(magnitudes: Coefficients) -> Tensor:
-    """Share of each scale in the total, 0 where the total is 0: `(*batch, scales)`."""
-    sums = [
-        torch.stack([magnitudes[band].flatten(magnitudes.data.ndim - 1).sum(-1) for band in bands]).sum(0)
-        for bands in magnitudes.layout.scales().values()
-    ]
-    total = torch.stack(sums, -1)
-    return total / total.sum(-1, keepdim=True).clamp_min(torch.finfo(total.dtype).tiny)
