@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -48,19 +48,20 @@ class Gradients:
         _check_ready(model, x, batch_size, autocast)
         self.model, self.target = model, target
         self.targets = len(target.targets) if isinstance(target, Several) else 1
-        self.x = x.detach().clone() if x.is_inference() else x.detach()
-        self.spent = torch.zeros(len(x), dtype=torch.long, device="cpu")
+        with torch.inference_mode(False):
+            self.x = x.detach().clone()  # a model may write to its input where no gradient is recorded
+            self.spent = torch.zeros(len(x), dtype=torch.long, device="cpu")
         self._rows, self._autocast, self._progress = batch_size, autocast, progress
 
     def __enter__(self) -> Gradients:
-        self._found = _as_found(self.model, self.x)
-        self._found.__enter__()
-        self._bar = _bar(self._progress)
+        with ExitStack() as stack:
+            stack.enter_context(_as_found(self.model, self.x))
+            self._bar = stack.enter_context(_bar(self._progress))
+            self._exit = stack.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._bar.stop()
-        self._found.__exit__(*error)
+        self._exit.__exit__(*error)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -70,12 +71,8 @@ class Gradients:
     def values(self, x: Tensor, items: Tensor | None = None) -> Tensor:
         """`f` of given signals, `(targets, rows)`; row `r` belongs to item `items[r]`, or to item `r`."""
         items = torch.arange(len(x), device=x.device) if items is None else items
-        parts = []
         with torch.no_grad():
-            for start in range(0, len(x), self.rows):
-                piece = slice(start, start + self.rows)
-                parts.append(torch.stack(self.scores(x[piece], items[piece])).to(self.dtype))
-        return torch.cat(parts, 1)
+            return self._fitting(self._forward, x, items)[0]
 
     def sum(self, point: Point, weights: Sequence[float], items: Tensor | None = None) -> Tensor:
         """`sum_k weights[k] g(point k)` for each item: `(targets, items, channel, *axes)`."""
@@ -83,21 +80,23 @@ class Gradients:
         total = self.x.new_zeros((self.targets, len(chosen), *self.x.shape[1:]), dtype=self.dtype)
         for place, k, g, _ in self.each(point, len(weights), items):
             total[:, place].add_(g, alpha=weights[k])
-        return _finite(total)
+        return total
 
     def at_input(self) -> tuple[Tensor, Tensor]:
         """`g(x)` and `f(x)`: `(targets, batch, channel, *axes)` and `(targets, batch)`."""
         pairs = [(g, values) for _, _, g, values in self.each(lambda items, _: self.x[items], 1)]
-        return _finite(torch.cat([g for g, _ in pairs], 1)), torch.cat([values for _, values in pairs], 1)
+        return torch.cat([g for g, _ in pairs], 1), torch.cat([values for _, values in pairs], 1)
 
     def each(
         self, point: Point, count: int, items: Tensor | None = None
     ) -> Iterator[tuple[slice, int, Tensor, Tensor]]:
         """Every gradient once: `(place, k, g, values)` for point `k` of the items at `place` among `items`.
 
-        `g` has shape `(targets, rows, channel, *axes)`, `values` `(targets, rows)`.
+        `g` has shape `(targets, rows, channel, *axes)`, `values` `(targets, rows)`. Whether all were finite is asked at
+        the end: a question to the device halts it.
         """
-        index = torch.arange(len(self.x)) if items is None else items.cpu()
+        finite = torch.ones((), dtype=torch.bool, device=self.x.device)
+        index = torch.arange(len(self.x), device="cpu") if items is None else items.cpu()
         self._bar.expect(len(index) * count)
         start = 0
         while start < len(index):
@@ -109,6 +108,7 @@ class Gradients:
                 several = min(max(1, self.rows // len(chosen)), count - k)
                 points = [point(where, j) for j in range(k, k + several)]
                 pair = self._gradient(torch.cat(points) if several > 1 else points[0], chosen.repeat(several))
+                finite &= pair[0].isfinite().all()
                 pieces = [part.split(len(chosen), dim=1) for part in pair]
                 for j, (g, values) in enumerate(zip(*pieces, strict=True)):
                     yield block, k + j, g, values
@@ -116,6 +116,7 @@ class Gradients:
                 self._bar.advance(several * len(chosen))
             self.spent[index[block]] += count
             start = block.stop
+        _check_finite(finite)
 
     def rows_at(self, items: Tensor, points: Callable[[slice], Tensor]) -> Iterator[tuple[slice, Tensor, Tensor]]:
         """Gradients and values at any rows: `(rows, g, values)`, where `points(rows)` belong to `items[rows]`."""
@@ -125,7 +126,8 @@ class Gradients:
             g, values = self._gradient(points(piece), items[piece])
             self.spent.index_add_(0, items[piece].cpu(), torch.ones(len(values[0]), dtype=torch.long, device="cpu"))
             self._bar.advance(len(values[0]))
-            yield piece, _finite(g), values
+            _check_finite(g.isfinite().all())
+            yield piece, g, values
 
     @property
     def rows(self) -> int:
@@ -149,42 +151,58 @@ class Gradients:
         row = sum(kept.values()) + 4 * self.x[0].numel() * self.x.element_size()
         return max(1, _budget(self.x.device) // (2 * row))
 
-    def _gradient(self, points: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradients and values, `(targets, rows, …)`; halves the rows for good when memory runs out."""
+    def _gradient(self, points: Tensor, items: Tensor) -> tuple[Tensor, ...]:
+        """Gradients and values, `(targets, rows, …)`."""
+        return self._fitting(self._backward, points, items)
+
+    def _fitting(
+        self, ask: Callable[[Tensor, Tensor], tuple[Tensor, ...]], points: Tensor, items: Tensor
+    ) -> tuple[Tensor, ...]:
+        """`ask(points, items)` in pieces of `rows`; halves the rows for good when memory runs out."""
         if len(points) > self.rows:
-            parts = zip(points.split(self.rows), items.split(self.rows), strict=True)
-            grads, values = zip(*[self._gradient(p, i) for p, i in parts], strict=True)
-            return torch.cat(grads, 1), torch.cat(values, 1)
+            parts, start = [], 0
+            while start < len(points):
+                piece = slice(start, start + self.rows)
+                parts.append(self._fitting(ask, points[piece], items[piece]))
+                start = piece.stop
+            return tuple(torch.cat(part, 1) for part in zip(*parts, strict=True))
         try:
-            return self._backward(points, items)
+            return ask(points, items)
         except RuntimeError as error:
             if not _out_of_memory(error) or len(points) == 1:
                 raise
             self._rows = -(-len(points) // 2)
         if points.is_cuda:
             torch.cuda.empty_cache()
-        return self._gradient(points, items)
+        return self._fitting(ask, points, items)
+
+    def _forward(self, points: Tensor, items: Tensor) -> tuple[Tensor]:
+        return (torch.stack(self.scores(points.clone(), items)).to(self.dtype),)
 
     def _backward(self, points: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         points = points.detach().requires_grad_()
         with torch.enable_grad():
             values = self.scores(points, items)
-            if not values[0].requires_grad:
-                raise ValueError(
-                    "the explained output depends on the input differentiably; this one does not. Look for detach(), "
-                    "numpy, argmax, rounding or torch.no_grad() inside the model or the target function."
-                )
             last = len(values) - 1
             grads = [
-                torch.autograd.grad(v.sum(), points, retain_graph=i < last, materialize_grads=True)[0]
+                torch.autograd.grad(v.sum(), points, retain_graph=i < last, allow_unused=True)[0]
+                if v.requires_grad
+                else None
                 for i, v in enumerate(values)
             ]
-        stacked = grads[0][None] if last == 0 else torch.stack(grads)
+        found = [g for g in grads if g is not None]
+        if len(found) < len(grads):
+            raise ValueError(
+                "the explained output depends on the input differentiably; this one does not. Look for detach(), "
+                "numpy, argmax, rounding or torch.no_grad() inside the model or the target function."
+            )
+        stacked = found[0][None] if last == 0 else torch.stack(found)
         return stacked.to(self.dtype), torch.stack(values).detach().to(self.dtype)
 
     def scores(self, points: Tensor, items: Tensor) -> list[Tensor]:
         kind = points.device.type
-        with torch.autocast(kind, dtype=self._autocast, enabled=self._autocast is not None):
+        # No cache: it would hand weights cast here, without a graph, to a caller who is inside autocast too.
+        with torch.autocast(kind, dtype=self._autocast, enabled=self._autocast is not None, cache_enabled=False):
             try:
                 output = self.model(points)
             except Exception as error:
@@ -198,13 +216,12 @@ class Gradients:
             return read(self.target, output, items)
 
 
-def _finite(gradient: Tensor) -> Tensor:
-    if not gradient.isfinite().all():
+def _check_finite(finite: Tensor) -> None:
+    if not finite:
         raise ValueError(
             "the gradient at the input is finite; got NaN or infinity. Look for a square root, logarithm or division "
             "at zero in the model, and for overflow if it runs in half precision."
         )
-    return gradient
 
 
 def _check_ready(model: Model, x: Tensor, batch_size: int | None, autocast: torch.dtype | None) -> None:
@@ -230,15 +247,11 @@ def _as_found(model: Model, x: Tensor) -> Iterator[None]:
     """Freezes parameters, then gives back `requires_grad`, buffers, training mode, random state and gradient mode."""
     modules = list(model.modules()) if isinstance(model, nn.Module) else []
     parameters = [(p, p.requires_grad) for m in modules for p in m._parameters.values() if p is not None]
-    buffers = [
-        (m, name, b, b.clone(), b._version if not b.is_inference() else 0)
-        for m in modules
-        for name, b in m._buffers.items()
-        if b is not None
-    ]
+    slots = [(m, name, b) for m in modules for name, b in m._buffers.items()]
+    buffers = [(b, b.clone(), b._version) for _, _, b in slots if b is not None and not b.is_inference()]
     modes = [(m, m.training) for m in modules]
     devices = [x.device] if x.device.type == "cuda" else []
-    with torch.random.fork_rng(devices), torch.inference_mode(False):
+    with torch.random.fork_rng(devices), torch.inference_mode(False), torch.autocast(x.device.type, enabled=False):
         try:
             for p, _ in parameters:
                 p.requires_grad_(False)
@@ -248,15 +261,18 @@ def _as_found(model: Model, x: Tensor) -> Iterator[None]:
                 p.requires_grad_(needed)
             for m, mode in modes:
                 m.training = mode
-            with torch.no_grad():
-                for m, name, b, before, version in buffers:
-                    m._buffers[name] = b
-                    if b.is_inference() or b._version != version:
+            for m, name, b in slots:
+                m._buffers[name] = b
+            with torch.no_grad():  # an inference tensor cannot have changed here
+                for b, before, version in buffers:
+                    if b._version != version:
                         b.copy_(before)
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+    """Of any device; the CPU's allocator has two texts, and TorchScript wraps the error in its own."""
+    texts = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in texts)
 
 
 def _budget(device: torch.device) -> int:
@@ -284,6 +300,9 @@ class _bar:
             self._task = self._progress.add_task("gradients", total=0)
             self._progress.start()
 
+    def __enter__(self) -> _bar:
+        return self
+
     def expect(self, more: int) -> None:
         if self._progress:
             self._progress.update(self._task, total=self._progress.tasks[0].total + more)
@@ -292,6 +311,6 @@ class _bar:
         if self._progress:
             self._progress.advance(self._task, done)
 
-    def stop(self) -> None:
+    def __exit__(self, *error: Any) -> None:
         if self._progress:
             self._progress.stop()

@@ -39,7 +39,7 @@ def parse(text: str) -> Any:
     """The value that `text` describes, such as `DWT('db4', levels=3)` or `SmoothGrad`; `ValueError` otherwise."""
     try:
         node = ast.parse(text.strip(), mode="eval").body
-    except SyntaxError:
+    except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two: too many brackets
         raise ValueError(f"a domain or method is written like DWT('db4', levels=3); got {text!r}.") from None
     return _value(node, text)
 
@@ -58,7 +58,7 @@ def _argument(node: ast.expr, text: str) -> Any:
         return _value(node, text)
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
         raise ValueError(
             f"arguments are numbers, texts in quotes or None; got {ast.unparse(node)} in {text}."
         ) from None
@@ -74,4 +74,6 @@ def _build(name: str, given: list[Any], named: dict[str, Any], text: str) -> Any
         signature.bind(*given, **named)
         return NAMES[name](*given, **named)
     except TypeError as error:
-        raise ValueError(f"{name} is written {name}{signature}; got {text} ({error}).") from None
+        bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+        form = signature.replace(parameters=bare, return_annotation=signature.empty)
+        raise ValueError(f"{name} is written {name}{form}; got {text} ({error}).") from None

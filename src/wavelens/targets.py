@@ -45,15 +45,20 @@ class ByItem:
 
 
 def check(target: Target, batch: int) -> None:
-    """`ValueError` if a class for each item is given and their number is not the batch's."""
+    """`ValueError` if classes are given and their number is neither one nor the batch's, or `Several` has no target."""
     if isinstance(target, Several):
+        if not target.targets:
+            raise ValueError("targets.Several holds at least one target; got none.")
         for one in target.targets:
             check(one, batch)
     elif isinstance(target, Contrast):
         check(target.target, batch)
         check(target.against, batch)
-    elif isinstance(target, Sequence | Tensor) and not isinstance(target, str):
-        count = len(target) if not isinstance(target, Tensor) or target.ndim else 1
+    elif not (target is None or callable(target) or isinstance(target, ByItem)):
+        try:
+            count = torch.as_tensor(target).numel()
+        except (TypeError, ValueError, RuntimeError):
+            return  # no class at all: said with the model's output, which knows the classes
         if count not in (1, batch):
             raise ValueError(
                 f"target gives one class, or one for each of the {batch} items; got {count}. "
@@ -107,7 +112,7 @@ def _classes(target: int | Sequence[int] | Tensor, output: Tensor, items: Tensor
     if bool(((wanted < 0) | (wanted >= count)).any()):
         raise ValueError(f"target is a class from 0 to {count - 1}, the model's outputs; got {target}.")
     wanted = wanted[items] if len(wanted) > 1 else wanted.expand(len(output))
-    return output.gather(1, wanted[:, None])[:, 0]
+    return output.gather(1, wanted[:, None].long())[:, 0]
 
 
 def _one_each(value: Tensor, items: Tensor) -> Tensor:

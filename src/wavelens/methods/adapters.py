@@ -7,6 +7,8 @@ Grad-CAM, occlusion) have no gradient to pull back; they are explainers in the I
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,8 +39,9 @@ class Captum:
 
     Saliency, GuidedBackprop, Deconvolution, IntegratedGradients, GradientShap, DeepLift; the first three also inside
     Captum's noise tunnel by `tunnel="smoothgrad"`. Further arguments go to Captum's `attribute`, numbers and texts only
-    (`n_steps=50`, `stdevs=0.1`). Items are explained one at a time, so that none depends on its batch mates; Captum's
-    random numbers come from `seed`. Needs the extra `baselines`.
+    (`n_steps=50`, `stdevs=0.1`). Items are explained one at a time, so that none depends on its batch mates; DeepLift
+    passes two rows at once, GradientShap `n_samples`, whatever `batch_size` is. Captum's random numbers come from
+    `seed`. Needs the extra `baselines`.
     """
 
     algorithm: str
@@ -65,6 +68,8 @@ class Captum:
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
         _, _, path = CAPTUM[self.algorithm]
+        if self.algorithm in NEEDS_MODULE:
+            _check_module(ask.model, self)
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)
         torch.manual_seed(self.seed)  # the engine gives the caller's random state back
         rows = []
@@ -85,13 +90,29 @@ class Captum:
         options = dict(self.options) | call
         if path:
             options["baselines"] = start[item : item + 1].contiguous()
+        if self.algorithm == "IntegratedGradients":
+            options.setdefault("internal_batch_size", ask.rows)
         if self.tunnel:
             algorithm = attr.NoiseTunnel(algorithm)
-            options["nt_type"] = self.tunnel
-        with torch.enable_grad():
+            options = {"nt_samples_batch_size": 1, **options, "nt_type": self.tunnel}  # its noise depends on the chunk
+        with torch.enable_grad(), _without_traces(ask.model):
             x = ask.x[item : item + 1].clone().requires_grad_()
             found: Tensor = algorithm.attribute(x, **options)
         return found.detach().to(ask.dtype)
+
+
+@contextmanager
+def _without_traces(model: Any) -> Iterator[None]:
+    """Captum's DeepLift keeps tensors as `input` and `output` of modules, and leaves them there after an error."""
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []
+    found = [{k: v for k, v in vars(m).items() if k in ("input", "output")} for m in modules]
+    try:
+        yield
+    finally:
+        for module, attributes in zip(modules, found, strict=True):
+            for name in ("input", "output"):
+                vars(module).pop(name, None)
+            vars(module).update(attributes)
 
 
 class _Explained(nn.Module):
@@ -133,9 +154,18 @@ class Zennit:
         return self.method.baseline  # type: ignore[attr-defined,no-any-return]
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+        _check_module(ask.model, self)
         composites = _import("zennit.composites", "baselines")
         with getattr(composites, self.composite)().context(ask.model):
             return self.method(ask, lifts, baseline)
+
+
+def _check_module(model: Any, method: Method) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"model is an nn.Module for {method}, which changes the backward pass of its modules; got "
+            f"{type(model).__name__}. Wrap the function in a module that holds its layers."
+        )
 
 
 def _import(name: str, extra: str) -> Any:

@@ -1,0 +1,429 @@
+"""Laws of the engine: chunks, memory, errors, and the caller's things as they were."""
+
+import copy
+from contextlib import nullcontext
+
+import pytest
+import torch
+from torch import nn
+
+import wavelens as wl
+from cases import Net, name, relative, signal
+from wavelens.gradients import Gradients
+
+SHAPE = (6, 7)
+METHODS = [
+    wl.Saliency(),
+    wl.SmoothGrad(samples=4, sigma=0.3),
+    wl.IntegratedGradients(steps=4),
+    wl.IntegratedGradients(tolerance=0.05),
+    wl.VarGrad(samples=4, sigma=0.3),
+]
+FIXED = [m for m in METHODS if getattr(m, "tolerance", None) is None]
+
+
+def explain(model, x, target=2, method=METHODS[0], domain=wl.DWT("db2", 1), **options):  # noqa: B008
+    return wl.attribute(model, x, target, domain=domain, method=method, **options)
+
+
+class Busy(nn.Module):
+    """A network that does to itself what networks do: it counts, it assigns, it draws; and it fails when told to."""
+
+    def __init__(self, fails_at=None, error=None):
+        super().__init__()
+        self.net, self.head = Net(SHAPE), nn.Sequential(nn.Tanh(), nn.Linear(5, 4, dtype=torch.float64))
+        for seed, p in enumerate(self.head.parameters()):
+            p.data = torch.randn(p.shape, generator=torch.Generator().manual_seed(seed), dtype=p.dtype)
+        self.register_buffer("assigned", torch.tensor([1.0, float("nan")]))
+        self.register_buffer("nothing", None)
+        self.calls, self.fails_at, self.error = 0, fails_at, error
+        self.net.first.requires_grad_(False)
+        self.net.second.grad = torch.ones_like(self.net.second)
+        self.hooks = []
+        self.net.register_forward_hook(lambda *_: self.hooks.append("forward"))
+        self.head.register_full_backward_hook(lambda *_: self.hooks.append("backward"))
+        self.eval()
+
+    def forward(self, x):
+        self.calls += 1
+        self.net.calls += 1
+        self.assigned = self.assigned * 2 + torch.rand(2)
+        self.nothing = torch.rand(1)
+        self.head.training = True
+        if self.calls == self.fails_at:
+            raise self.error
+        return self.head(self.net(x) + torch.rand((), dtype=x.dtype) / 100)
+
+
+HOOKS = [slot for slot in vars(nn.Module()) if slot.endswith(("hooks", "with_kwargs", "always_called"))]
+
+
+def state(model):
+    """All that a caller could find changed, with the objects' identities."""
+    modules = list(model.modules())
+    parameters = list(model.parameters())
+    return {
+        "training": [m.training for m in modules],
+        "requires_grad": [p.requires_grad for p in parameters],
+        "grad": [(id(p.grad), p.grad if p.grad is None else p.grad.tolist()) for p in parameters],
+        "parameters": [(id(p), p.tolist()) for p in parameters],
+        "buffers": [(k, id(b), b if b is None else str(b.tolist())) for m in modules for k, b in m._buffers.items()],
+        "hooks": [[list(getattr(m, slot).items()) for slot in HOOKS] for m in modules],
+    }
+
+
+def surroundings():
+    return {
+        "random": torch.get_rng_state().tolist(),
+        "dtype": torch.get_default_dtype(),
+        "device": torch.get_default_device(),
+        "grad": torch.is_grad_enabled(),
+        "inference": torch.is_inference_mode_enabled(),
+        "autocast": (
+            torch.is_autocast_enabled("cpu"),
+            torch.get_autocast_dtype("cpu"),
+            torch.is_autocast_cache_enabled(),
+        ),
+    }
+
+
+FAILURES = {
+    "no failure": (Busy, 2, None),
+    "first call": (lambda: Busy(1, RuntimeError("broken")), 2, RuntimeError),
+    "third call": (lambda: Busy(3, ValueError("broken")), 2, ValueError),
+    "interrupt": (lambda: Busy(2, KeyboardInterrupt()), 2, KeyboardInterrupt),
+    "target": (Busy, lambda out: out.nonsense, AttributeError),
+    "no gradient": (Busy, lambda out: out.argmax(1), ValueError),
+    "NaN": (Busy, lambda out: (out[:, 0] * 0).sqrt(), ValueError),
+}
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+@pytest.mark.parametrize("failure", FAILURES)
+def test_the_model_comes_back_as_it_was(method, failure):
+    make, target, error = FAILURES[failure]
+    model, x = make(), signal(SHAPE)
+    before, around = state(model), surroundings()
+    expectation = pytest.raises(error) if error else nullcontext()
+    with expectation:
+        explain(model, x, target, method, batch_size=1)
+    assert model.calls > 0
+    assert state(model) == before
+    assert surroundings() == around
+    if not error:
+        assert {"forward", "backward"} == set(model.hooks)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+def test_the_signal_comes_back_as_it_was(method):
+    def careless(x):
+        with torch.no_grad():
+            x.clamp_(-1, 1)
+        return Net(SHAPE)(x)
+
+    x = signal(SHAPE).requires_grad_()
+    x.grad = torch.ones_like(x)
+    grad, values, version = x.grad, x.detach().clone(), x._version
+    for model in (Net(SHAPE), careless):
+        a = explain(model, x, method=method)
+        assert not any(t.requires_grad for t in (a.data, a.score) if t is not None)
+    assert x.requires_grad
+    assert x.grad is grad
+    assert torch.equal(x, values)
+    assert torch.equal(grad, torch.ones_like(x))
+    assert x._version == version
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+@pytest.mark.parametrize(
+    "mode", [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)], ids=str
+)
+def test_a_call_does_not_care_where_it_is_made(method, mode):
+    """float32, because autocast leaves float64 alone."""
+    net, x = Net(SHAPE).float(), signal(SHAPE).float()
+    expected = explain(net, x, method=method)
+    with mode():
+        around = surroundings()
+        found, inside = explain(net, x, method=method), explain(net, x.clone(), method=method)
+        assert surroundings() == around
+    assert torch.equal(found.data, expected.data)
+    assert torch.equal(inside.data, expected.data)
+    assert not found.data.is_inference()
+
+
+@pytest.mark.parametrize("method", FIXED, ids=name)
+def test_a_call_does_not_care_about_defaults(method):
+    net, x = Net(SHAPE), signal(SHAPE)
+    expected = explain(net, x, [1, 0, 3], method=method)
+    torch.set_default_device("meta")
+    torch.set_default_dtype(torch.float16)
+    try:
+        around = surroundings()
+        found = explain(net, x, [1, 0, 3], method=method)
+        assert surroundings() == around
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(found.data, expected.data)
+    assert torch.equal(found.score, expected.score)
+
+
+def test_buffers_made_in_inference_mode_are_no_obstacle():
+    net, x = Net(SHAPE), signal(SHAPE)
+    expected = explain(net, x).data
+    with torch.inference_mode():
+        net.calls = net.calls + 1
+    kept = net.calls
+    assert torch.equal(explain(net, x).data, expected)
+    assert net.calls is kept
+
+
+def test_a_callers_cached_weights_keep_their_graph():
+    linear, x = nn.Linear(42, 4), signal(SHAPE, channels=1).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        explain(lambda x: linear(x.flatten(1)), x, autocast=torch.bfloat16)
+        linear(x.flatten(1)).sum().backward()
+    assert linear.weight.grad is not None
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_scripted_models_come_back_as_they_were():
+    layers = nn.Sequential(nn.Flatten(), nn.Linear(84, 4), nn.BatchNorm1d(4)).double().eval()
+    scripted, x = torch.jit.script(layers), signal(SHAPE)
+    assert torch.equal(explain(scripted, x).data, explain(layers, x).data)
+    assert all(p.requires_grad for p in scripted.parameters())
+    assert [str(b) for b in scripted.buffers()] == [str(b) for b in layers.buffers()]
+
+
+def recorded(net):
+    """`net`, and the rows of each of its calls."""
+    rows = []
+
+    def model(x):
+        rows.append(len(x))
+        return net(x)
+
+    return model, rows
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 100])
+def test_batch_size_bounds_the_rows_of_a_pass(method, batch_size):
+    model, rows = recorded(Net(SHAPE))
+    a = explain(model, signal(SHAPE), method=method, batch_size=batch_size)
+    assert max(rows) <= batch_size
+    if batch_size <= 3:
+        assert max(rows) == batch_size  # and it is used
+    scores = 0 if isinstance(method, wl.Saliency) else 3 + isinstance(method, wl.IntegratedGradients)
+    assert sum(rows) == a.spent.sum() + scores
+
+
+@pytest.mark.parametrize("method", FIXED, ids=name)
+def test_every_gradient_is_asked_for_once_for_all_domains(method):
+    model, rows = recorded(Net(SHAPE))
+    a, b = explain(model, signal(SHAPE), method=method, domain=[wl.DWT("haar", 1), wl.Identity()], batch_size=100)
+    count = getattr(method, "samples", getattr(method, "steps", 1))
+    assert a.spent.tolist() == b.spent.tolist() == [count] * 3
+    scores = 0 if isinstance(method, wl.Saliency) else 3 + isinstance(method, wl.IntegratedGradients)
+    assert sum(rows) == 3 * count + scores
+
+
+def test_without_a_batch_size_one_row_is_tried_and_memory_decides(monkeypatch):
+    net, x = Net(SHAPE), signal(SHAPE, batch=5)
+    model, rows = recorded(net)
+    explain(model, x)
+    assert rows == [1, 5]
+    rows.clear()
+    monkeypatch.setattr("wavelens.gradients._budget", lambda device: 1)
+    explain(model, x)
+    assert rows == [1, 1, 1, 1, 1, 1]
+
+
+class Weights(torch.autograd.Function):
+    """`x @ w` that counts how often the gradient at `w` is computed."""
+
+    asked = 0
+
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return x @ w
+
+    @staticmethod
+    def backward(ctx, g):
+        x, w = ctx.saved_tensors
+        Weights.asked += ctx.needs_input_grad[1]
+        return g @ w.T, x.T @ g if ctx.needs_input_grad[1] else None
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+def test_weights_get_no_gradient(method):
+    class Linear(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.ones(84, 5, dtype=torch.float64))
+
+        def forward(self, x):
+            return Weights.apply(x.flatten(1), self.w).square()
+
+    Weights.asked, model = 0, Linear().eval()
+    explain(model, signal(SHAPE), method=method)
+    assert Weights.asked == 0
+    assert model.w.grad is None
+    model(signal(SHAPE)).sum().backward()
+    assert Weights.asked == 1  # the count counts
+
+
+FULL = {
+    "device": lambda: torch.OutOfMemoryError("full"),
+    "CPU": lambda: RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+    "Linux": lambda: torch.empty(2**58, dtype=torch.uint8),  # raises
+    "TorchScript": lambda: RuntimeError("in the TorchScript interpreter: CUDA out of memory. Tried to allocate"),
+}
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+@pytest.mark.parametrize("full", FULL)
+def test_chunks_shrink_when_memory_runs_out(method, full):
+    net, x, rows = Net(SHAPE), signal(SHAPE, batch=5), []
+
+    def model(x):
+        rows.append(len(x))
+        if len(x) > 2:
+            raise FULL[full]()
+        return net(x)
+
+    found, expected = explain(model, x, method=method), explain(net, x, method=method, batch_size=2)
+    assert relative(found.data, expected.data) < 1e-14
+    assert relative(found.score, expected.score) < 1e-14
+    small = next(i for i, n in enumerate(rows) if i and n <= 2)
+    assert rows[small - 1] > 2
+    assert max(rows[small:]) <= 2
+
+
+def test_values_shrink_too():
+    def model(x):
+        if len(x) > 2:
+            raise torch.OutOfMemoryError("full")
+        return net(x)
+
+    net, x = Net(SHAPE), signal(SHAPE, batch=5)
+    with Gradients(model, x, [1, 2, 3, 4, 0]) as ask:
+        found = ask.values(x)
+    assert relative(found[0], net(x).gather(1, torch.tensor([[1], [2], [3], [4], [0]]))[:, 0]) < 1e-14
+
+
+@pytest.mark.parametrize("batch_size", [None, 5])
+def test_memory_too_small_for_one_row_is_an_error(batch_size):
+    def model(x):
+        raise torch.OutOfMemoryError("full")
+
+    with pytest.raises(torch.OutOfMemoryError, match="full") as caught:
+        explain(model, signal(SHAPE), batch_size=batch_size)
+    assert not hasattr(caught.value, "__notes__")
+
+
+def training(part):
+    net = nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(84, 5), nn.Dropout(0.5))).double().eval()
+    net.get_submodule(part).training = True
+    return net
+
+
+X, NET = signal(SHAPE), Net(SHAPE)
+CALLS = {
+    "mode": (lambda: explain(training(""), X), "evaluation mode.*got training mode in the model.*model.eval"),
+    "part": (lambda: explain(training("1.1"), X), r"evaluation mode.*got training mode in 1\.1\. Call"),
+    "all": (lambda: explain(training("").train(), X), r"training mode in the model and 4 more\. Call"),
+    "NaN": (lambda: explain(NET, X * float("nan")), "x is finite; got NaN or infinity"),
+    "inf": (lambda: explain(NET, X / 0), "x is finite; got NaN or infinity"),
+    "integers": (lambda: explain(NET, X.long()), r"floating-point tensor .* got \(3, 2, 6, 7\) of torch.int64"),
+    "dimensions": (lambda: explain(NET, X[0, 0]), r"\(batch, channel, \*axes\) .* got \(6, 7\).*x\[None\]"),
+    "batch_size": (lambda: explain(NET, X, batch_size=0), "batch_size is at least 1, or None to measure it; got 0"),
+    "autocast": (lambda: explain(NET, X, autocast=torch.float64), "autocast is .* or None; got torch.float64"),
+    "argmax": (lambda: explain(lambda x: NET(x).argmax(1), X, None), "differentiably; this one does not.*argmax"),
+    "detach": (lambda: explain(lambda x: NET(x).detach(), X), "differentiably; this one does not.*detach"),
+    "detached input": (lambda: explain(lambda x: NET(x.detach()), X), "differentiably; this one does not"),
+    "one of several": (
+        lambda: explain(NET, X, wl.targets.Several(1, lambda out: out.detach()[:, 0])),
+        "differentiably; this one does not",
+    ),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_wrong_use_says_what_to_do(call):
+    make, match = CALLS[call]
+    with pytest.raises(ValueError, match=match):
+        make()
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+def test_a_gradient_that_is_no_number_is_an_error(method):
+    def model(x):
+        return (0 * x).flatten(1).sum(1).sqrt() + x.flatten(1).sum(1)
+
+    with pytest.raises(ValueError, match=r"the gradient at the input is finite; got NaN or infinity.*square root"):
+        explain(model, X, None, method)
+
+
+def test_a_model_that_does_not_fit_says_what_it_was_given():
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied") as caught:
+        explain(Net((5, 5)), X, batch_size=2)
+    (note,) = caught.value.__notes__
+    assert "a batch of shape (2, 2, 6, 7) and torch.float64 on cpu" in note
+    assert "x is (batch, channel, *axes) = (3, 2, 6, 7)" in note
+
+
+@pytest.mark.parametrize("method", FIXED, ids=name)
+def test_autocast_is_close_and_sums_in_float32(method):
+    net, x = Net(SHAPE).float(), signal(SHAPE).float() / 3
+    seen = []
+
+    def model(x):
+        seen.append(torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None)
+        return net(x)
+
+    expected = explain(model, x, method=method)
+    assert set(seen) == {None}
+    seen.clear()
+    found = explain(model, x, method=method, autocast=torch.bfloat16)
+    assert set(seen) == {torch.bfloat16}
+    assert found.data.dtype == found.score.dtype == torch.float32
+    assert 0 < relative(found.data, expected.data) < 5e-2
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("batch_size", [7, None])
+def test_half_precision_gradients_do_not_stall(dtype, batch_size):
+    """A thousand ones add up to 256 in bfloat16."""
+    x = torch.ones(1, 1, 4, dtype=dtype)
+    for method in (wl.SmoothGrad(samples=1000, sigma=0), wl.IntegratedGradients(steps=1000, quadrature="riemann")):
+        a = explain(lambda x: x.sum((1, 2)), x, None, method, wl.Identity(), batch_size=batch_size)
+        assert a.data.dtype == torch.float32
+        assert relative(a.data, torch.ones(1, 1, 4)) < 1e-5
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+def test_progress_counts_gradients_and_silence_is_silent(method, capfd):
+    explain(NET, X, method=method)
+    assert capfd.readouterr() == ("", "")
+    with Gradients(NET, X, 2, progress=True) as ask:
+        layout = wl.Identity().analysis(X).layout
+        method(ask, [wl.methods.Lift(wl.Identity(), layout)], None)
+        (task,) = ask._bar._progress.tasks
+        assert task.completed == task.total == ask.spent.sum()
+        live = ask._bar._progress.live
+        assert live.is_started
+    assert not live.is_started
+    assert torch.equal(explain(NET, X, method=method, progress=True).data, explain(NET, X, method=method).data)
+
+
+def test_the_bar_ends_and_the_model_comes_back_when_the_bar_fails(monkeypatch):
+    def broken(*_):
+        raise RuntimeError("no terminal")
+
+    monkeypatch.setattr("rich.progress.Progress.start", broken)
+    net = copy.deepcopy(NET)
+    with pytest.raises(RuntimeError, match="no terminal"):
+        explain(net, X, progress=True)
+    assert all(p.requires_grad for p in net.parameters())

@@ -1,0 +1,127 @@
+"""Domains and methods as text: there and back, and never executed."""
+
+import copy
+import pickle
+
+import pytest
+
+import wavelens as wl
+from cases import DOMAINS, METHODS, name
+from wavelens.spec import NAMES, parse
+
+ADAPTERS = [
+    wl.Captum("Saliency"),
+    wl.Captum("Saliency", tunnel="smoothgrad", seed=3, nt_samples=7, stdevs=0.1),
+    wl.Captum("IntegratedGradients", baseline=-0.5, method="riemann_trapezoid", n_steps=20),
+    wl.Zennit("GuidedBackprop"),
+    wl.Zennit("BetaSmooth", wl.SmoothGrad(samples=3, sigma=1e-3)),
+    wl.Zennit("DeconvNet", wl.IntegratedGradients(baseline=-1.5, tolerance=1e-2)),
+]
+VALUES = [*DOMAINS, *METHODS, *ADAPTERS]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=name)
+def test_text_there_and_back(value):
+    assert parse(repr(value)) == value
+    assert parse(f"  {value!r}\n") == value
+    assert repr(parse(repr(value))) == repr(value)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=name)
+def test_values_travel_and_serve_as_keys(value):
+    for twin in (pickle.loads(pickle.dumps(value)), copy.deepcopy(value)):
+        assert twin == value
+        assert hash(twin) == hash(value)
+        assert repr(twin) == repr(value)
+
+
+def test_values_differ_where_their_arguments_do():
+    assert len(set(VALUES)) == len(VALUES)
+    assert len({repr(value) for value in VALUES}) == len(VALUES)
+
+
+@pytest.mark.parametrize("text", [n for n in NAMES if n not in ("Captum", "Zennit")])
+def test_a_name_alone_is_the_default(text):
+    assert parse(text) == NAMES[text]() == parse(f"{text}()")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("DWT('db4', 3)", wl.DWT("db4", levels=3)),
+        ('DWT("db4", mode="zero", levels=None)', wl.DWT("db4", mode="zero")),
+        ("IntegratedGradients(baseline=-.5)", wl.IntegratedGradients(baseline=-0.5)),
+        ("Zennit('GuidedBackprop', SmoothGrad())", wl.Zennit("GuidedBackprop", wl.SmoothGrad())),
+        ("Zennit('GuidedBackprop', method=VarGrad(sigma=1e-2))", wl.Zennit("GuidedBackprop", wl.VarGrad(sigma=0.01))),
+        ("Captum('DeepLift', baseline=1)", wl.Captum("DeepLift", baseline=1)),
+    ],
+)
+def test_as_people_write_it(text, value):
+    assert parse(text) == value
+
+
+FORM = r"a domain or method is written like DWT\('db4', levels=3\); got "
+ARGUMENTS = "arguments are numbers, texts in quotes or None; got "
+WRONG = {
+    "": FORM,
+    "3": FORM,
+    "DWT(": FORM,
+    "DWT() DWT()": FORM,
+    "DWT(levels: 3)": FORM,
+    "DWT(\0)": FORM,
+    "(" * 5000: FORM,
+    "-" * 100_000 + "1": FORM,
+    "wl.DWT()": FORM,
+    "DWT().levels": FORM,
+    "[DWT() for _ in range(3)]": FORM,
+    "lambda: DWT()": FORM,
+    "DWT(**{'levels': 3})": FORM,
+    "DWT((lambda: ran())())": FORM,
+    "DWT(wl.ran())": FORM,
+    "DWT(*ran)": ARGUMENTS,
+    "DWT(db4)": r"got db4 in DWT\(db4\)",
+    "Zennit(GuidedBackprop)": ARGUMENTS,
+    "DWT(DWT.__class__)": ARGUMENTS,
+    "DWT([n for n in 'ab'])": ARGUMENTS,
+    "DWT(f'{ran()}')": ARGUMENTS,
+    "DWT('db' + '4')": ARGUMENTS,
+    "DWT({[1]: 2})": ARGUMENTS,
+    "SmoothGrad(samples=2**9)": ARGUMENTS,
+    "DTW('db4')": "the domains and methods are DWT, .*; got 'DTW'. Did you mean DWT",
+    "Smoothgrad": "got 'Smoothgrad'. Did you mean SmoothGrad",
+    "IntegratedGradient(steps=3)": "Did you mean IntegratedGradients",
+    "print": "the domains and methods are .*; got 'print'",
+    "DWT(print('ran'))": "the domains and methods are .*; got 'print'",
+    "DWT('db4', depth=3)": r"DWT\(wavelet='haar', levels=None, mode='periodization'\); got DWT\('db4', depth=3\).*'depth'",
+    "DWT('db4', 3, 'zero', 1)": "DWT is written DWT.*too many positional",
+    "Saliency(3)": "Saliency is written Saliency.*too many positional",
+    "Captum": "Captum is written Captum.*'algorithm'",
+    "SmoothGrad('many')": "SmoothGrad is written SmoothGrad",
+    "DWT('db400')": "discrete wavelet of PyWavelets.*got 'db400'",
+    "SmoothGrad(samples=0)": "samples is at least 1",
+}
+
+
+@pytest.mark.parametrize("text", WRONG, ids=lambda text: text[:30])
+def test_other_texts_say_what_to_do(text):
+    with pytest.raises(ValueError, match=WRONG[text]):
+        parse(text)
+
+
+@pytest.mark.parametrize("form", ["{}", "DWT({})", "Zennit('GuidedBackprop', {})", "Captum('Saliency', seed={})"])
+def test_nothing_is_executed(form, monkeypatch):
+    ran = []
+    monkeypatch.setattr("os.system", ran.append)
+    monkeypatch.setattr("builtins.print", lambda *_: ran.append(1))
+    for attack in (
+        "__import__('os').system('x')",
+        "eval('print()')",
+        "(lambda: print())()",
+        "[print() for _ in (1,)]",
+        "().__class__.__base__.__subclasses__()",
+        "f'{print()}'",
+        "(x := print())",
+    ):
+        with pytest.raises(ValueError, match=r"is written|are numbers|domains and methods are"):
+            parse(form.format(attack))
+    assert ran == []
