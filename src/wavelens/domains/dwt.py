@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wavelens.core import Band, Coefficients, Domain, Layout, signal_axes
-from wavelens.domains.filterbank import axis, coefficient_length, down, up
+from wavelens.domains import butterfly
+from wavelens.domains.filterbank import Axis, axis, coefficient_length, down, up
 
 WAVELETS = frozenset(pywt.wavelist(kind="discrete"))
 MODES = frozenset(pywt.Modes.modes)
@@ -190,73 +191,74 @@ class _FullPrecision:
 
 
 def _down(x: Tensor, layout: Layout, side: str) -> Tensor:
-    domain, shape = layout.domain, layout.signal_shape
-    assert isinstance(domain, DWT)
-    lead = x.shape[: x.ndim - len(shape)]
-    low = x.reshape(-1, *shape)
+    lead = x.shape[: x.ndim - len(layout.signal_shape)]
+    low = x.reshape(-1, *layout.signal_shape)
     packed = x.new_empty((len(low), layout.size))
     for level in range(1, layout.levels + 1):
-        operators = [axis(domain.wavelet, domain.mode, n, side) for n in low.shape[1:]]
-        inner = 1
-        for k in reversed(range(len(shape))):  # last axis first: the blocks that it leaves are flat for the next one
-            outer = len(packed) * math.prod(a.n for a in operators[:k])
-            low = down(low.reshape(outer, operators[k].n, inner), operators[k])
-            inner *= 2 * operators[k].count * operators[k].block
-        blocks = [length for a in operators for length in (a.count, 2, a.block)]
-        cube = low.reshape(-1, *blocks)
-        for band, piece in layout.slices.items():
-            if band.level == level and band.is_detail:
-                _put(packed[:, piece], _pick(cube, band.key), operators)
-        corner = _pick(cube, "a" * len(shape)).reshape(-1, *(a.count * a.block for a in operators))
-        low = corner[(slice(None), *(slice(a.m) for a in operators))]
+        operators = _operators(layout, low.shape[1:], side)
+        targets = {band.key: packed[:, piece].view(-1, *band.shape) for band, piece in _details(layout, level)}
+        low = (butterfly.down if all(a.pairs for a in operators) else _split)(low, operators, targets)
     packed[:, layout.slices[layout.bands[0]]] = low.reshape(len(low), -1)
     return packed.reshape(*lead, -1)
 
 
-def _pick(cube: Tensor, key: str) -> Tensor:
-    """One band of `(batch, count, 2, block, count, 2, block, …)`: `(batch, count, block, count, block, …)`."""
-    for k, letter in enumerate(key):
-        cube = cube.select(2 + 2 * k, "ad".index(letter))
-    return cube
-
-
-def _put(target: Tensor, blocks: Tensor, operators: list[Any]) -> None:
-    if all(a.count * a.block == a.m for a in operators):
-        target.view(blocks.shape).copy_(blocks)
-        return
-    band = blocks.reshape(len(blocks), *(a.count * a.block for a in operators))
-    target.view(-1, *(a.m for a in operators)).copy_(band[(slice(None), *(slice(a.m) for a in operators))])
-
-
 def _up(data: Tensor, layout: Layout, side: str) -> Tensor:
-    domain, shape = layout.domain, layout.signal_shape
-    assert isinstance(domain, DWT)
-    lead = data.shape[:-1]
+    lead, shapes = data.shape[:-1], [layout.signal_shape]
     packed = data.reshape(-1, layout.size)
-    shapes = [shape]
     for _ in range(layout.levels):
-        shapes.append(tuple(axis(domain.wavelet, domain.mode, n, side).m for n in shapes[-1]))
+        shapes.append(tuple(a.m for a in _operators(layout, shapes[-1], side)))
     low = packed[:, layout.slices[layout.bands[0]]].reshape(-1, *shapes[-1])
     for level in range(layout.levels, 0, -1):
-        operators = [axis(domain.wavelet, domain.mode, n, side) for n in shapes[level - 1]]
-        cube = packed.new_empty((len(packed), *(length for a in operators for length in (2, a.m))))
-        _corner(cube, "a" * len(shape)).copy_(low)
-        for band, piece in layout.slices.items():
-            if band.level == level and band.is_detail:
-                _corner(cube, band.key).copy_(packed[:, piece].view(-1, *band.shape))
-        outer = len(packed)
-        for a in operators:
-            cube = up(cube.reshape(outer, 2, a.m, -1), a)
-            outer *= a.n
-        low = cube.reshape(-1, *shapes[level - 1])
-    return low.reshape(*lead, *shape) if layout.levels else data.reshape(*lead, *shape).clone()
+        operators = _operators(layout, shapes[level - 1], side)
+        sources = {band.key: packed[:, piece].view(-1, *band.shape) for band, piece in _details(layout, level)}
+        low = (butterfly.up if all(a.pairs for a in operators) else _merge)(low, operators, sources)
+    return low.reshape(*lead, *layout.signal_shape) if layout.levels else low.reshape(*lead, *shapes[0]).clone()
 
 
-def _corner(cube: Tensor, key: str) -> Tensor:
-    """One band of `(batch, 2, m, 2, m, …)`: `(batch, m, m, …)`."""
+def _operators(layout: Layout, lengths: Sequence[int], side: str) -> list[Axis]:
+    domain = layout.domain
+    assert isinstance(domain, DWT)
+    return [axis(domain.wavelet, domain.mode, n, side) for n in lengths]
+
+
+def _details(layout: Layout, level: int) -> list[tuple[Band, slice]]:
+    return [(band, piece) for band, piece in layout.slices.items() if band.level == level and band.is_detail]
+
+
+def _split(low: Tensor, operators: list[Axis], targets: dict[str, Tensor]) -> Tensor:
+    """One level: writes the details to `targets`, returns the approximation."""
+    batch, inner = len(low), 1
+    for k, a in reversed(list(enumerate(operators))):  # last axis first: its blocks are flat for the next one
+        outer = batch * math.prod(b.n for b in operators[:k])
+        low = down(low.reshape(outer, a.n, inner), a)
+        inner *= 2 * a.count * a.block
+    cube = low.reshape(batch, *(length for a in operators for length in (a.count, 2, a.block)))
+    for key, target in targets.items():
+        target.copy_(_band(cube, key, operators))
+    return _band(cube, "a" * len(operators), operators)
+
+
+def _band(cube: Tensor, key: str, operators: list[Axis]) -> Tensor:
+    """One band of `(batch, count, 2, block, count, 2, block, …)`, `(batch, m, m, …)`."""
     for k, letter in enumerate(key):
-        cube = cube.select(1 + k, "ad".index(letter))
-    return cube
+        cube = cube.select(2 + 2 * k, "ad".index(letter))
+    whole = cube.reshape(len(cube), *(a.count * a.block for a in operators))
+    return whole[(slice(None), *(slice(a.m) for a in operators))]
+
+
+def _merge(low: Tensor, operators: list[Axis], sources: dict[str, Tensor]) -> Tensor:
+    """One level back: the approximation and the details of `sources` to the finer approximation."""
+    cube = low.new_empty((len(low), *(length for a in operators for length in (2, a.m))))
+    for key, part in {"a" * len(operators): low, **sources}.items():
+        corner = cube
+        for k, letter in enumerate(key):
+            corner = corner.select(1 + k, "ad".index(letter))
+        corner.copy_(part)
+    outer = len(low)
+    for a in operators:
+        cube = up(cube.reshape(outer, 2, a.m, -1), a)
+        outer *= a.n
+    return cube.reshape(len(low), *(a.n for a in operators))
 
 
 def to_pywt(c: Coefficients) -> list[Any]:

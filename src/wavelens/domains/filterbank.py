@@ -43,6 +43,7 @@ class Axis:
     gather: Matrix  # (2 block, 2 (block + taps / 2 - 1)), the transpose of `window` seen from the signal
     edges: Matrix  # (left + right, ends): the extension, from the first and last samples
     left: int
+    pairs: bool  # each coefficient is a sum or difference of two neighbours: Haar on an even length
 
     @property
     def right(self) -> int:
@@ -61,6 +62,7 @@ def axis(wavelet: str, mode: str, n: int, side: str) -> Axis:
     taps = np.array([bank.dec_lo[::-1], bank.dec_hi[::-1]] if side == "dec" else [bank.rec_lo, bank.rec_hi])
     width = taps.shape[1]
     m = coefficient_length(n, width, mode)
+    pairs = width == 2 and n % 2 == 0
     left = width // 2 - 1 if mode == "periodization" else width - 2
     right = 2 * m + width - 2 - left - n
     if mode == "periodization":
@@ -73,7 +75,7 @@ def axis(wavelet: str, mode: str, n: int, side: str) -> Axis:
         extended = np.stack([_extend(n, t, extension) for t in range(-left, n + right)])
         dense = np.concatenate([_toeplitz(row, m) @ extended for row in taps])
         empty = np.zeros((0, 0))
-        return Axis(n, m, m, 1, dense, empty, empty, empty, left)
+        return Axis(n, m, m, 1, dense, empty, empty, empty, left, pairs)
 
     block = _block(m, width)
     window = np.concatenate([_toeplitz(row, block) for row in taps])
@@ -86,7 +88,7 @@ def axis(wavelet: str, mode: str, n: int, side: str) -> Axis:
     ends = 2 * reach + n % 2
     pads = [_extend(ends, t, extension) for t in (*range(-left, 0), *range(ends, ends + right))]
     edges = np.stack(pads) if pads else np.zeros((0, ends))
-    return Axis(n, m, block, -(-m // block), None, window, gather.reshape(2 * block, -1), edges, left)
+    return Axis(n, m, block, -(-m // block), None, window, gather.reshape(2 * block, -1), edges, left, pairs)
 
 
 def _toeplitz(row: Matrix, m: int) -> Matrix:

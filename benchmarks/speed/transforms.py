@@ -1,0 +1,131 @@
+"""The transforms against ptwt, and against a plain copy of the same memory.
+
+    python benchmarks/speed/transforms.py [--device cuda] [--repeats 15]
+
+Analysis, synthesis, and synthesis with its backward pass, on sound, images and volumes, with haar, db4 and sym8. Both
+libraries use the mode `reflect`, so they compute the same coefficients; our default, periodization, stands beside
+it. The ratio is ptwt ÷ ours, for the faster of ptwt's two forms (dense and separable), measured in one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import warnings
+
+import ptwt
+import pywt
+import torch
+from timing import interleaved, ratio, write
+from torch import Tensor
+
+from wavelens import DWT, Coefficients
+
+CASES = {"sound": ((4, 1, 220500), 5), "image": ((16, 3, 224, 224), 3), "volume": ((4, 1, 64, 64, 64), 3)}
+FORMS = {
+    "sound": {"dense": (ptwt.wavedec, ptwt.waverec)},
+    "image": {"dense": (ptwt.wavedec2, ptwt.waverec2), "separable": (ptwt.fswavedec2, ptwt.fswaverec2)},
+    "volume": {"dense": (ptwt.wavedec3, ptwt.waverec3), "separable": (ptwt.fswavedec3, ptwt.fswaverec3)},
+}
+WAVELETS = ("haar", "db4", "sym8")
+TASKS = ("analysis", "synthesis", "synthesis+backward")
+
+
+def leaves(nested: object) -> list[Tensor]:
+    if isinstance(nested, Tensor):
+        return [nested]
+    parts = nested.values() if isinstance(nested, dict) else nested
+    return [leaf for part in parts for leaf in leaves(part)]
+
+
+def ours(domain: DWT, x: Tensor, task: str):
+    if task == "analysis":
+        return lambda: domain.analysis(x)
+    c = domain.analysis(x)
+    if task == "synthesis":
+        return lambda: domain.synthesis(c)
+    c = Coefficients(c.data.clone().requires_grad_(), c.layout)
+    return lambda: torch.autograd.grad(domain.synthesis(c), c.data, x)
+
+
+def theirs(form, wavelet: str, levels: int, x: Tensor, task: str):
+    analysis, synthesis = form
+    wavelet = pywt.Wavelet(wavelet)
+    if task == "analysis":
+        return lambda: analysis(x, wavelet, level=levels, mode="reflect")
+    c = analysis(x, wavelet, level=levels, mode="reflect")
+    if task == "synthesis":
+        return lambda: synthesis(c, wavelet)
+    parts = [part.requires_grad_() for part in leaves(c)]
+
+    def both():
+        y = synthesis(c, wavelet)
+        return torch.autograd.grad(y, parts, torch.ones_like(y))
+
+    return both
+
+
+def measure(case: str, wavelet: str, task: str, device: str, repeats: int) -> dict[str, object]:
+    shape, levels = CASES[case]
+    x = torch.randn(shape, device=device)
+    run = {
+        "ours": ours(DWT(wavelet, levels, "reflect"), x, task),
+        "periodization": ours(DWT(wavelet, levels), x, task),
+        "copy": x.clone,
+    }
+    run |= {name: theirs(form, wavelet, levels, x, task) for name, form in FORMS[case].items()}
+    seconds = interleaved(run, device, repeats)
+    ratios = {name: ratio(seconds, name, "ours") for name in FORMS[case]}
+    return {
+        "case": case,
+        "wavelet": wavelet,
+        "task": task,
+        "milliseconds": {name: round(sorted(s)[len(s) // 2] * 1e3, 3) for name, s in seconds.items()},
+        "ptwt ÷ ours": round(min(ratios.values()), 2),
+        "dense ptwt ÷ ours": round(ratios["dense"], 2),
+        "faster form ÷ periodization": round(min(ratio(seconds, name, "periodization") for name in FORMS[case]), 2),
+        "ours ÷ copy": round(ratio(seconds, "ours", "copy"), 1),
+    }
+
+
+def geometric(values: list[float]) -> float:
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--repeats", type=int, default=15)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.backends.cudnn.allow_tf32 = False  # float32 on both sides
+    rows = []
+    for case in CASES:
+        for wavelet in WAVELETS:
+            for task in TASKS:
+                row = measure(case, wavelet, task, options.device, options.repeats)
+                rows.append(row)
+                ms = row["milliseconds"]
+                print(
+                    f"{case:7} {wavelet:5} {task:19} ours {ms['ours']:8.2f} ms  ptwt ÷ ours {row['ptwt ÷ ours']:6.2f}"
+                    f"  dense ÷ ours {row['dense ptwt ÷ ours']:7.2f}"
+                    f"  ÷ periodization {row['faster form ÷ periodization']:6.2f}  ours ÷ copy {row['ours ÷ copy']:6.1f}",
+                    flush=True,
+                )
+    ratios = [row["ptwt ÷ ours"] for row in rows]
+    summary = {
+        "geometric mean of ptwt ÷ ours": round(geometric(ratios), 2),
+        "smallest ptwt ÷ ours": min(ratios),
+        "dense ptwt ÷ ours, volume db4 synthesis": next(
+            row["dense ptwt ÷ ours"]
+            for row in rows
+            if (row["case"], row["wavelet"], row["task"]) == ("volume", "db4", "synthesis")
+        ),
+        "ptwt": ptwt.__version__ if hasattr(ptwt, "__version__") else "1.0.1",
+    }
+    print(summary)
+    write("transforms", options.device, {"summary": summary, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()
