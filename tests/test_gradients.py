@@ -134,15 +134,20 @@ def test_the_signal_comes_back_as_it_was(method):
     assert x._version == version
 
 
+MODES = {
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+}
+
+
 @pytest.mark.parametrize("method", METHODS, ids=name)
-@pytest.mark.parametrize(
-    "mode", [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)], ids=str
-)
+@pytest.mark.parametrize("mode", MODES)
 def test_a_call_does_not_care_where_it_is_made(method, mode):
     """float32, because autocast leaves float64 alone."""
     net, x = Net(SHAPE).float(), signal(SHAPE).float()
     expected = explain(net, x, method=method)
-    with mode():
+    with MODES[mode]():
         around = surroundings()
         found, inside = explain(net, x, method=method), explain(net, x.clone(), method=method)
         assert surroundings() == around
@@ -176,14 +181,6 @@ def test_buffers_made_in_inference_mode_are_no_obstacle():
     kept = net.calls
     assert torch.equal(explain(net, x).data, expected)
     assert net.calls is kept
-
-
-def test_a_callers_cached_weights_keep_their_graph():
-    linear, x = nn.Linear(42, 4), signal(SHAPE, channels=1).float()
-    with torch.autocast("cpu", torch.bfloat16):
-        explain(lambda x: linear(x.flatten(1)), x, autocast=torch.bfloat16)
-        linear(x.flatten(1)).sum().backward()
-    assert linear.weight.grad is not None
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
@@ -386,7 +383,7 @@ def test_autocast_is_close_and_sums_in_float32(method):
     expected = explain(model, x, method=method)
     assert set(seen) == {None}
     seen.clear()
-    found = explain(model, x, method=method, autocast=torch.bfloat16)
+    found = explain(model, x, method=method, autocast=torch.bfloat16, batch_size=2)
     assert set(seen) == {torch.bfloat16}
     assert found.data.dtype == found.score.dtype == torch.float32
     assert 0 < relative(found.data, expected.data) < 5e-2

@@ -201,8 +201,7 @@ class Gradients:
 
     def scores(self, points: Tensor, items: Tensor) -> list[Tensor]:
         kind = points.device.type
-        # No cache: it would hand weights cast here, without a graph, to a caller who is inside autocast too.
-        with torch.autocast(kind, dtype=self._autocast, enabled=self._autocast is not None, cache_enabled=False):
+        with torch.autocast(kind, dtype=self._autocast, enabled=self._autocast is not None):
             try:
                 output = self.model(points)
             except Exception as error:
