@@ -25,7 +25,7 @@ help:
 
 demo: setup-demo
 	$(BIN)/wavelens explain "$$($(BIN)/python -c '$(CHELSEA)')" --out $(OUT)
-	@echo "The report:" && ls -1 -d $(OUT)/*
+	@echo "The report: $(OUT)/chelsea.png"
 
 test: setup-test
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)

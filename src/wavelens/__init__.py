@@ -3,7 +3,9 @@
 `attribute(model, x, target, domain=…, method=…)` is the one call; see `core` for the nouns.
 """
 
-from wavelens import targets
+import importlib
+
+from wavelens import frontends, maps, models, targets
 from wavelens.attribution import Attribution, attribute
 from wavelens.core import Band, Coefficients, Domain, Layout
 from wavelens.domains import DWT, Identity
@@ -40,6 +42,17 @@ __all__ = [
     "Zennit",
     "__version__",
     "attribute",
+    "frontends",
+    "maps",
+    "models",
     "parse",
+    "plots",
     "targets",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """`wavelens.plots`, imported when it is first used: drawing takes matplotlib, explaining does not."""
+    if name == "plots":
+        return importlib.import_module("wavelens.plots")
+    raise AttributeError(f"module 'wavelens' has no attribute {name!r}")

@@ -13,7 +13,7 @@ import numpy as np
 import pywt
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from wavelens.core import Coefficients, Domain
@@ -78,7 +78,7 @@ class Attribution(Coefficients):
             "provenance": self.provenance,
         }
         stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        save_file(stored, path, metadata={"wavelens": json.dumps(header)})
+        Path(path).write_bytes(save(stored, {"wavelens": json.dumps(header)}))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

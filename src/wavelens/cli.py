@@ -118,7 +118,7 @@ def explain(
     domain: Annotated[
         str | None, typer.Option(help="Where to read the answer.", show_default="DWT('haar', levels=5)")
     ] = None,
-    method: Annotated[str, typer.Option(help="How to ask the model.")] = "IntegratedGradients(steps=25)",
+    method: Annotated[str, typer.Option(help="How to ask the model.")] = "IntegratedGradients(tolerance=0.02)",
     out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("wavelens-out"),
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Inputs in a forward pass.", show_default="what fits memory")

@@ -24,7 +24,7 @@ from wavelens.core import Band, Coefficients, Domain, Layout, signal_axes
 from wavelens.domains import butterfly
 from wavelens.domains.filterbank import Axis, axis, coefficient_length, down, up
 
-WAVELETS = frozenset(pywt.wavelist(kind="discrete"))
+FILTER_LENGTHS = {wavelet: int(pywt.Wavelet(wavelet).dec_len) for wavelet in pywt.wavelist(kind="discrete")}
 MODES = frozenset(pywt.Modes.modes)
 
 
@@ -45,7 +45,7 @@ class DWT(Domain):
     mode: str = "periodization"
 
     def __post_init__(self) -> None:
-        if self.wavelet not in WAVELETS:
+        if self.wavelet not in FILTER_LENGTHS:
             raise ValueError(
                 f"wavelet is a discrete wavelet of PyWavelets, such as 'haar', 'db4', 'sym8' or 'bior2.4'; got "
                 f"{self.wavelet!r}. See pywt.wavelist(kind='discrete')."
@@ -72,7 +72,7 @@ class DWT(Domain):
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         # One level puts coefficient i at 2 i + d: halfway between its two samples for periodization, and later by
         # the part of the filter that hangs over the signal's start for the padded modes.
-        taps = _filter_length(self.wavelet)
+        taps = FILTER_LENGTHS[self.wavelet]
         d = 0.5 if self.mode == "periodization" else 1.5 - taps / 2
         step = 2**band.level
         places = [
@@ -82,14 +82,9 @@ class DWT(Domain):
         return tuple(places)
 
 
-@torch._dynamo.assume_constant_result  # type: ignore[untyped-decorator]
-def _filter_length(wavelet: str) -> int:
-    return int(pywt.Wavelet(wavelet).dec_len)
-
-
 def _make_layout(domain: DWT, signal_shape: tuple[int, ...]) -> Layout:
     """Approximation first, then details from the coarsest level to the finest, keys in alphabetical order."""
-    shortest, taps = min(signal_shape), _filter_length(domain.wavelet)
+    shortest, taps = min(signal_shape), FILTER_LENGTHS[domain.wavelet]
     levels = _sensible_levels(shortest, taps) if domain.levels is None else domain.levels
     if 2**levels > shortest:
         raise ValueError(

