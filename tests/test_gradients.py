@@ -266,7 +266,9 @@ def test_weights_get_no_gradient(method):
     Weights.asked, model = 0, Linear().eval()
     explain(model, signal(SHAPE), method=method)
     assert Weights.asked == 0
+    explain(lambda x: model(x), signal(SHAPE), method=method)  # which hides the weights
     assert model.w.grad is None
+    Weights.asked = 0
     model(signal(SHAPE)).sum().backward()
     assert Weights.asked == 1  # the count counts
 
@@ -421,6 +423,7 @@ def test_the_bar_ends_and_the_model_comes_back_when_the_bar_fails(monkeypatch):
 
     monkeypatch.setattr("rich.progress.Progress.start", broken)
     net = copy.deepcopy(NET)
-    with pytest.raises(RuntimeError, match="no terminal"):
+    with pytest.raises(RuntimeError, match="no terminal") as caught:
         explain(net, X, progress=True)
     assert all(p.requires_grad for p in net.parameters())
+    assert caught.tb is not None  # it keeps the engine alive: restoring was no work of the garbage collector
