@@ -427,3 +427,47 @@ def test_the_bar_ends_and_the_model_comes_back_when_the_bar_fails(monkeypatch):
         explain(net, X, progress=True)
     assert all(p.requires_grad for p in net.parameters())
     assert caught.tb is not None  # it keeps the engine alive: restoring was no work of the garbage collector
+
+
+class Convolutional(torch.nn.Module):
+    """A small network of convolutions; with `strict`, one that only takes contiguous activations."""
+
+    def __init__(self, axes: int, strict: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        layer = (torch.nn.Conv2d, torch.nn.Conv3d)[axes - 2]
+        self.first, self.second, self.strict = layer(2, 4, 3), layer(4, 3, 3), strict
+        self.eval()
+
+    def forward(self, x):
+        self.usual = x.is_contiguous() and self.first.weight.is_contiguous()
+        y = torch.relu(self.second(torch.tanh(self.first(x))))
+        flat = y.view(len(y), -1) if self.strict else y.flatten(1)
+        return flat.unflatten(1, (3, -1)).sum(2)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("axes", [2, 3])
+class TestChannelsLast:
+    def test_is_taken_where_the_model_allows(self, axes, strict):
+        net, x = Convolutional(axes, strict), signal((19,) * axes).float()
+        wl.attribute(net, x, 1, domain=wl.DWT("haar", 1), method=wl.IntegratedGradients(steps=2))
+        assert net.usual == strict
+
+    def test_gives_the_same_result_and_the_weights_back(self, axes, strict):
+        net, x = Convolutional(axes, strict), signal((19,) * axes).float()
+        given = [(p, p.data_ptr(), p.stride(), p.clone()) for p in net.parameters()]
+        method = wl.IntegratedGradients(steps=3)
+        fast = wl.attribute(net, x, 1, domain=wl.DWT("haar", 1), method=method)
+        for p, pointer, stride, values in given:
+            assert (p.data_ptr(), p.stride()) == (pointer, stride)
+            assert torch.equal(p, values)
+        plain = wl.attribute(net.double(), x.double(), 1, domain=wl.DWT("haar", 1), method=method)
+        assert relative(fast.data.double(), plain.data) < 1e-6
+
+    def test_gives_the_weights_back_after_an_error(self, axes, strict):
+        net, x = Convolutional(axes, strict), signal((19,) * axes).float()
+        given = [(p.data_ptr(), p.stride()) for p in net.parameters()]
+        with pytest.raises(KeyError, match="target"):
+            wl.attribute(net, x, lambda out: {}["target"], domain=wl.DWT("haar", 1), method=wl.Saliency())
+        assert [(p.data_ptr(), p.stride()) for p in net.parameters()] == given

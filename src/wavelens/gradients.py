@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from wavelens.borrowed import ChannelsLast, as_found
 from wavelens.core import signal_axes
 from wavelens.targets import Several, Target, check
 from wavelens.targets import scores as read
@@ -55,7 +56,8 @@ class Gradients:
 
     def __enter__(self) -> Gradients:
         with ExitStack() as stack:
-            stack.enter_context(_as_found(self.model, self.x))
+            stack.enter_context(as_found(self.model, self.x))
+            self._fast = stack.enter_context(ChannelsLast(self.model, self.x))
             self._bar = stack.enter_context(_bar(self._progress))
             self._exit = stack.pop_all()
         return self
@@ -169,9 +171,10 @@ class Gradients:
         try:
             return ask(points, items)
         except RuntimeError as error:
-            if not _out_of_memory(error) or len(points) == 1:
+            if _out_of_memory(error) and len(points) > 1:
+                self._rows = -(-len(points) // 2)
+            elif _out_of_memory(error) or not self._fast.undo():
                 raise
-            self._rows = -(-len(points) // 2)
         if points.is_cuda:
             torch.cuda.empty_cache()
         return self._fitting(ask, points, items)
@@ -203,8 +206,10 @@ class Gradients:
         kind = points.device.type
         with torch.autocast(kind, dtype=self._autocast, enabled=self._autocast is not None):
             try:
-                output = self.model(points)
+                output = self.model(self._fast(points))
             except Exception as error:
+                if self._fast.undo():  # it may reshape what it takes for contiguous
+                    return self.scores(points, items)
                 if not _out_of_memory(error):
                     error.add_note(
                         f"the model was called with a batch of shape {tuple(points.shape)} and {points.dtype} on "
@@ -239,33 +244,6 @@ def _check_ready(model: Model, x: Tensor, batch_size: int | None, autocast: torc
             f"mode in {training[0]}{f' and {len(training) - 1} more' if len(training) > 1 else ''}. "
             "Call model.eval() first."
         )
-
-
-@contextmanager
-def _as_found(model: Model, x: Tensor) -> Iterator[None]:
-    """Freezes parameters, then gives back `requires_grad`, buffers, training mode, random state and gradient mode."""
-    modules = list(model.modules()) if isinstance(model, nn.Module) else []
-    parameters = [(p, p.requires_grad) for m in modules for p in m._parameters.values() if p is not None]
-    slots = [(m, name, b) for m in modules for name, b in m._buffers.items()]
-    buffers = [(b, b.clone(), b._version) for _, _, b in slots if b is not None and not b.is_inference()]
-    modes = [(m, m.training) for m in modules]
-    devices = [x.device] if x.device.type == "cuda" else []
-    with torch.random.fork_rng(devices), torch.inference_mode(False), torch.autocast(x.device.type, enabled=False):
-        try:
-            for p, _ in parameters:
-                p.requires_grad_(False)
-            yield
-        finally:
-            for p, needed in parameters:
-                p.requires_grad_(needed)
-            for m, mode in modes:
-                m.training = mode
-            for m, name, b in slots:
-                m._buffers[name] = b
-            with torch.no_grad():  # an inference tensor cannot have changed here
-                for b, before, version in buffers:
-                    if b._version != version:
-                        b.copy_(before)
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -26,7 +26,7 @@ def integrate(ask: Gradients, start: Tensor, tolerance: float, limit: int) -> Te
     An item is done when its gap is at most `tolerance` of the rise of its score, or at `limit` gradients. Gradients of
     a chunk of items are kept until it is done.
     """
-    blocks = torch.arange(len(ask.x)).split(ask.rows)
+    blocks = torch.arange(len(ask.x), device="cpu").split(ask.rows)
     return torch.cat([_integrate(ask, start, block.tolist(), tolerance, limit) for block in blocks], 1)
 
 

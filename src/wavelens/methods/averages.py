@@ -18,7 +18,7 @@ from torch import Tensor
 from wavelens.gradients import Gradients, Items, Point
 from wavelens.methods.lift import Lift, Outcome
 
-BATCHES = 5  # a fixed number of samples is split into so many batches, to know its standard error
+BATCHES = 4  # a fixed number of samples is split into so many batches, to know its standard error
 
 
 @dataclass(frozen=True)
@@ -160,23 +160,25 @@ class Spread:
 
 
 class Mean:
-    """The mean gradient, kept in input space and pulled back once."""
+    """The mean gradient: a batch's gradients are summed in input space and pulled back once."""
 
     def __init__(self, ask: Gradients, lifts: list[Lift]) -> None:
         self.ask, self.lifts = ask, lifts
-        self.total = ask.x.new_zeros((ask.targets, *ask.x.shape), dtype=ask.dtype)
-        self.count = ask.x.new_zeros((len(ask.x), *[1] * (ask.x.ndim - 1)), dtype=ask.dtype)
+        shape = (ask.targets, *ask.x.shape[:2])
+        self.totals = [ask.x.new_zeros((*shape, lift.layout.size), dtype=ask.dtype) for lift in lifts]
+        self.count = ask.x.new_zeros((len(ask.x), 1, 1), dtype=ask.dtype)
 
     def add(self, point: Point, samples: Sequence[int], items: Tensor | None) -> list[Tensor]:
-        part = self.ask.sum(lambda chosen, j: point(chosen, samples[j]), [1.0] * len(samples), items)
+        g = self.ask.sum(lambda chosen, j: point(chosen, samples[j]), [1.0] * len(samples), items)
         where: Items = slice(None) if items is None else items
-        self.total[:, where] += part
         self.count[where] += len(samples)
-        return [lift.pull(part) for lift in self.lifts]
+        parts = [lift.pull(g) for lift in self.lifts]
+        for total, part in zip(self.totals, parts, strict=True):
+            total[:, where] += part
+        return parts
 
     def result(self) -> list[Tensor]:
-        mean = self.total.div_(self.count)
-        return [lift.pull(mean) for lift in self.lifts]
+        return [total.div_(self.count) for total in self.totals]
 
 
 class PerSample:
