@@ -28,6 +28,7 @@ import wavelens as wl
 from wavelens.borrowed import ChannelsLast
 
 SAMPLES = 25
+HAAR = wl.DWT("haar", levels=3)
 WAVELETS = ("haar", "db2", "db4", "sym4", "bior2.2")
 
 
@@ -74,7 +75,7 @@ def candidates(net: nn.Module, x: Tensor, method: str) -> dict[str, Callable[[],
     rows = len(x)
     target = [0] * rows
 
-    def ours(domain: Any = wl.DWT("haar", levels=3)) -> Any:
+    def ours(domain: Any = HAAR) -> Any:
         return wl.attribute(net, x, target, domain=domain, method=METHODS[method], batch_size=rows)
 
     def bare(prepare: Callable[[Tensor], Tensor] = lambda points: points) -> None:

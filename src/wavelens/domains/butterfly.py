@@ -18,12 +18,10 @@ def down(low: Tensor, operators: Sequence[Axis], targets: dict[str, Tensor]) -> 
         outs = targets if k == axes - 1 else {}
         halves = {}
         for key, part in parts.items():
-            first, second = _pair(part, k)
-            for letter, combine in (("a", torch.add), ("d", torch.sub)):
-                halves[key + letter] = combine(first, second, out=outs.get(key + letter))
+            first, second, scale = _scaled(*_pair(part, k), k, axes)
+            for letter, sign in (("a", scale), ("d", -scale)):
+                halves[key + letter] = torch.add(first, second, alpha=sign, out=outs.get(key + letter))
         parts = halves
-    for part in parts.values():
-        part.mul_(0.5 ** (axes / 2))
     return parts["a" * axes]
 
 
@@ -34,15 +32,21 @@ def up(low: Tensor, operators: Sequence[Axis], sources: dict[str, Tensor]) -> Te
     for k in reversed(range(axes)):
         wholes = {}
         for key in {key[:-1]: None for key in parts}:
-            lo, hi = parts[key + "a"], parts[key + "d"]
+            lo, hi, scale = _scaled(parts[key + "a"], parts[key + "d"], k, axes)
             shape = list(lo.shape)
             shape[1 + k] *= 2
             wholes[key] = lo.new_empty(shape)
             first, second = _pair(wholes[key], k)
-            torch.add(lo, hi, out=first)
-            torch.sub(lo, hi, out=second)
+            torch.add(lo, hi, alpha=scale, out=first)
+            torch.add(lo, hi, alpha=-scale, out=second)
         parts = wholes
-    return parts[""].mul_(0.5 ** (axes / 2))
+    return parts[""]
+
+
+def _scaled(one: Tensor, other: Tensor, k: int, axes: int) -> tuple[Tensor, Tensor, float]:
+    """Puts the whole scale of a level, `2^(-axes / 2)`, on its first axis: half a pass instead of a whole one."""
+    scale = 0.5 ** (axes / 2) if k == 0 else 1.0
+    return (one * scale if k == 0 else one), other, scale
 
 
 def _pair(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
