@@ -349,10 +349,11 @@ def test_wrong_use_says_what_to_do(change, match):
     [
         (lambda: wl.IntegratedGradients(quadrature="simpson"), "quadrature is one of gauss-legendre.*got 'simpson'"),
         (lambda: wl.IntegratedGradients(quadrature="trapezoid", steps=1), "the trapezoid with 2 steps or more"),
-        (lambda: wl.IntegratedGradients(steps=0), "samples is at least 1"),
+        (lambda: wl.IntegratedGradients(steps=0), "steps is a whole number from 1; got steps=0"),
+        (lambda: wl.SmoothGrad(samples=2.5), "samples is a whole number from 1; got samples=2.5"),
         (lambda: wl.IntegratedGradients(tolerance=0), "tolerance is above 0"),
-        (lambda: wl.SmoothGrad(sigma=-1), "sigma at least 0"),
-        (lambda: wl.SmoothGrad(tolerance=0.1, max_samples=3), "limit at least the first number"),
+        (lambda: wl.SmoothGrad(sigma=-1), "sigma, a fraction of the signal's range, is at least 0; got sigma=-1"),
+        (lambda: wl.SmoothGrad(tolerance=0.1, max_samples=3), "max_samples at least samples=25"),
     ],
 )
 def test_wrong_methods_say_what_to_do(make, match):

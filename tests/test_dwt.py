@@ -12,7 +12,7 @@ from wavelens import DWT, Band, Coefficients, Domain, Identity, Layout
 from wavelens.domains import from_pywt, to_pywt
 
 MODES = pywt.Modes.modes
-LONG = [(333,), (1000,), (150, 41), (97, 130)]  # axes beyond filterbank.SHORT_AXIS, in windows
+LONG = [(333,), (1000,), (1201,), (150, 41), (97, 130)]  # beyond filterbank.SHORT_AXIS by blocks, then windows
 
 
 def reference(x, domain, levels):

@@ -98,7 +98,7 @@ WRONG = {
     "Captum": "Captum is written Captum.*'algorithm'",
     "SmoothGrad('many')": "SmoothGrad is written SmoothGrad",
     "DWT('db400')": "discrete wavelet of PyWavelets.*got 'db400'",
-    "SmoothGrad(samples=0)": "samples is at least 1",
+    "SmoothGrad(samples=0)": "samples is a whole number from 1",
 }
 
 

@@ -190,7 +190,7 @@ def _down(x: Tensor, layout: Layout, side: str) -> Tensor:
     low = x.reshape(-1, *layout.signal_shape)
     packed = x.new_empty((len(low), layout.size))
     for level in range(1, layout.levels + 1):
-        operators = _operators(layout, low.shape[1:], side)
+        operators = _operators(layout, low.shape[1:], side, x.device)
         targets = {band.key: packed[:, piece].view(-1, *band.shape) for band, piece in _details(layout, level)}
         low = (butterfly.down if all(a.pairs for a in operators) else _split)(low, operators, targets)
     packed[:, layout.slices[layout.bands[0]]] = low.reshape(len(low), -1)
@@ -201,19 +201,19 @@ def _up(data: Tensor, layout: Layout, side: str) -> Tensor:
     lead, shapes = data.shape[:-1], [layout.signal_shape]
     packed = data.reshape(-1, layout.size)
     for _ in range(layout.levels):
-        shapes.append(tuple(a.m for a in _operators(layout, shapes[-1], side)))
+        shapes.append(tuple(a.m for a in _operators(layout, shapes[-1], side, data.device)))
     low = packed[:, layout.slices[layout.bands[0]]].reshape(-1, *shapes[-1])
     for level in range(layout.levels, 0, -1):
-        operators = _operators(layout, shapes[level - 1], side)
+        operators = _operators(layout, shapes[level - 1], side, data.device)
         sources = {band.key: packed[:, piece].view(-1, *band.shape) for band, piece in _details(layout, level)}
         low = (butterfly.up if all(a.pairs for a in operators) else _merge)(low, operators, sources)
     return low.reshape(*lead, *layout.signal_shape) if layout.levels else low.reshape(*lead, *shapes[0]).clone()
 
 
-def _operators(layout: Layout, lengths: Sequence[int], side: str) -> list[Axis]:
+def _operators(layout: Layout, lengths: Sequence[int], side: str, device: torch.device) -> list[Axis]:
     domain = layout.domain
     assert isinstance(domain, DWT)
-    return [axis(domain.wavelet, domain.mode, n, side) for n in lengths]
+    return [axis(domain.wavelet, domain.mode, n, side, device.type) for n in lengths]
 
 
 def _details(layout: Layout, level: int) -> list[tuple[Band, slice]]:

@@ -6,8 +6,10 @@ decomposition filters; the synthesis is the transpose of `T E` with the reconstr
 zeros, or around the circle for periodization. So two kernels, `down` (`T E`) and `up` (its transpose), serve the
 analysis, the synthesis and both adjoints exactly.
 
-`T` of a long axis repeats one small block: windows of the signal times one matrix, which every BLAS runs near its
-peak, where a strided convolution with a single channel does not.
+`T E` has few entries outside a band. A short axis is one dense product; a middle one goes by blocks of rows, each
+times the samples that it touches, which are read in place. `T` of a long axis repeats one small block: windows of the
+signal times one matrix. Every BLAS runs such products near its peak; a strided convolution with one channel is far
+from it.
 """
 
 from __future__ import annotations
@@ -23,31 +25,32 @@ from torch import Tensor
 
 Matrix = NDArray[np.float64]
 
-SHORT_AXIS = 96  # up to here one dense matrix beats windows (benchmarks/speed/transforms.py)
+SHORT_AXIS = 96  # samples; up to here one dense product beats blocks on a CPU (benchmarks/speed/transforms.py)
+MIDDLE_AXIS = 1024  # up to here blocks beat windows; on other devices up to here one dense product does
+
+Blocks = tuple[tuple[tuple[int, int, Matrix], ...], ...]  # for each block of rows: first and last column, entries
 
 
 @dataclass(frozen=True, eq=False)
 class Axis:
     """`T E` for one axis of `n` samples giving `2 m` coefficients, low-pass and high-pass.
 
-    `down` gives its output in `count` blocks of `block` low-pass, then `block` high-pass coefficients; a dense axis
-    is one block. Coefficients past `m` in the last block are to be dropped.
+    `down` gives its output in `count` blocks of `block` low-pass, then `block` high-pass coefficients; coefficients
+    past `m` in the last block are to be dropped. `pairs` says that each coefficient is a sum or difference of two
+    neighbours: Haar on an even length.
     """
 
     n: int
     m: int
     block: int
     count: int
-    dense: Matrix | None  # (2 m, n)
-    window: Matrix  # (2 block, 2 block + taps - 2)
-    gather: Matrix  # (2 block, 2 (block + taps / 2 - 1)), the transpose of `window` seen from the signal
-    edges: Matrix  # (left + right, ends): the extension, from the first and last samples
-    left: int
-    pairs: bool  # each coefficient is a sum or difference of two neighbours: Haar on an even length
-
-    @property
-    def right(self) -> int:
-        return len(self.edges) - self.left
+    pairs: bool
+    rows: Blocks = ()  # `T E` by blocks, of a short or middle axis
+    columns: Blocks = ()  # its transpose
+    window: Matrix | None = None  # (2 block, 2 block + taps - 2), of a long axis
+    gather: Matrix | None = None  # (2 block, 2 (block + taps / 2 - 1)), the transpose of `window` seen from the signal
+    edges: Matrix | None = None  # (left + right, ends): the extension, from the first and last samples
+    left: int = 0
 
 
 def coefficient_length(n: int, taps: int, mode: str) -> int:
@@ -56,7 +59,7 @@ def coefficient_length(n: int, taps: int, mode: str) -> int:
 
 
 @lru_cache(maxsize=1024)
-def axis(wavelet: str, mode: str, n: int, side: str) -> Axis:
+def axis(wavelet: str, mode: str, n: int, side: str, device: str) -> Axis:
     """The axis operator with the decomposition (`side="dec"`) or reconstruction (`"rec"`) filters of `wavelet`."""
     bank = pywt.Wavelet(wavelet)
     taps = np.array([bank.dec_lo[::-1], bank.dec_hi[::-1]] if side == "dec" else [bank.rec_lo, bank.rec_hi])
@@ -71,11 +74,15 @@ def axis(wavelet: str, mode: str, n: int, side: str) -> Axis:
         extension = mode if side == "dec" else "zero"
 
     reach = max(left, right) + 2
-    if n <= max(SHORT_AXIS, 2 * reach + 1):
+    if n <= max(MIDDLE_AXIS, 2 * reach + 1):
         extended = np.stack([_extend(n, t, extension) for t in range(-left, n + right)])
-        dense = np.concatenate([_toeplitz(row, m) @ extended for row in taps])
-        empty = np.zeros((0, 0))
-        return Axis(n, m, m, 1, dense, empty, empty, empty, left, pairs)
+        dense = np.stack([_toeplitz(row, m) @ extended for row in taps])  # (2, m, n)
+        block = m if n <= SHORT_AXIS or device != "cpu" else _block(m, width)
+        count = -(-m // block)
+        padded = np.pad(dense, ((0, 0), (0, count * block - m), (0, 0)))
+        ordered = padded.reshape(2, count, block, n).swapaxes(0, 1).reshape(-1, n)
+        rows = _band(ordered, 2 * block)
+        return Axis(n, m, block, count, pairs, rows, _band(dense.reshape(2 * m, n).T, n if count == 1 else 2 * block))
 
     block = _block(m, width)
     window = np.concatenate([_toeplitz(row, block) for row in taps])
@@ -88,7 +95,20 @@ def axis(wavelet: str, mode: str, n: int, side: str) -> Axis:
     ends = 2 * reach + n % 2
     pads = [_extend(ends, t, extension) for t in (*range(-left, 0), *range(ends, ends + right))]
     edges = np.stack(pads) if pads else np.zeros((0, ends))
-    return Axis(n, m, block, -(-m // block), None, window, gather.reshape(2 * block, -1), edges, left, pairs)
+    long = {"window": window, "gather": gather.reshape(2 * block, -1), "edges": edges, "left": left}
+    return Axis(n, m, block, -(-m // block), pairs, **long)
+
+
+def _band(matrix: Matrix, height: int) -> Blocks:
+    """The matrix in blocks of `height` rows, each with the runs of columns that it touches."""
+    blocks = []
+    for start in range(0, len(matrix), height):
+        part = matrix[start : start + height]
+        touched = np.flatnonzero(part.any(0)) if height < len(matrix) else np.arange(matrix.shape[1])
+        runs = np.split(touched, np.flatnonzero(np.diff(touched) > height) + 1)
+        spans = [(int(run[0]), int(run[-1]) + 1) for run in runs if len(run)] or [(0, 1)]
+        blocks.append(tuple((a, b, np.ascontiguousarray(part[:, a:b])) for a, b in spans))
+    return tuple(blocks)
 
 
 def _toeplitz(row: Matrix, m: int) -> Matrix:
@@ -142,8 +162,9 @@ def _extend(n: int, t: int, mode: str) -> Matrix:
 def down(x: Tensor, a: Axis) -> Tensor:
     """`T E` along the middle of `(outer, n, inner)`: blocks `(outer, count, 2, block, inner)`, flat after the first."""
     outer, _, inner = x.shape
-    if a.dense is not None:
-        return _times(_constant(a, "dense", x.dtype, x.device), x).reshape(outer, -1)
+    if a.rows:
+        return _by_blocks(_blocks(a, "rows", x.dtype, x.device), x).reshape(outer, -1)
+    assert a.edges is not None and a.window is not None
     parts, fill = [x], 2 * (a.count * a.block - a.m)
     if len(a.edges):
         ends = a.edges.shape[1]
@@ -161,9 +182,10 @@ def down(x: Tensor, a: Axis) -> Tensor:
 def up(c: Tensor, a: Axis) -> Tensor:
     """The transpose of `T E`: `(outer, 2, m, inner)` to `(outer, n, inner)`."""
     outer, _, _, inner = c.shape
-    if a.dense is not None:
-        return _times(_constant(a, "dense", c.dtype, c.device).T, c.reshape(outer, 2 * a.m, inner))
-    length = a.left + a.n + a.right
+    if a.columns:
+        return _by_blocks(_blocks(a, "columns", c.dtype, c.device), c.reshape(outer, 2 * a.m, inner))
+    assert a.edges is not None and a.gather is not None
+    length = a.n + len(a.edges)
     count, span = -(-length // (2 * a.block)), a.gather.shape[1] // 2
     before = span - a.block
     padded = torch.nn.functional.pad(c, (0, 0, before, count * a.block - a.m))
@@ -180,6 +202,21 @@ def up(c: Tensor, a: Axis) -> Tensor:
     return x
 
 
+def _by_blocks(blocks: tuple[tuple[tuple[int, int, Tensor], ...], ...], x: Tensor) -> Tensor:
+    """A matrix in blocks of rows on the middle of `(outer, n, inner)`."""
+    if len(blocks) == 1:
+        return _times(blocks[0][0][2], x)
+    y = x.new_empty((len(x), sum(len(pieces[0][2]) for pieces in blocks), x.shape[2]))
+    start = 0
+    for (first, last, matrix), *more in blocks:
+        target = y[:, start : start + len(matrix)]
+        target.copy_(_times(matrix, x[:, first:last]))
+        for first, last, other in more:
+            target += _times(other, x[:, first:last])
+        start += len(matrix)
+    return y
+
+
 def _times(matrix: Tensor, x: Tensor) -> Tensor:
     """`matrix` on the middle of `(outer, n, inner)`."""
     if x.shape[2] == 1:
@@ -189,5 +226,17 @@ def _times(matrix: Tensor, x: Tensor) -> Tensor:
 
 @lru_cache(maxsize=4096)
 def _constant(a: Axis, name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return torch.tensor(getattr(a, name), dtype=dtype, device=device)
+    return _tensor(getattr(a, name), dtype, device)
+
+
+@lru_cache(maxsize=4096)
+def _blocks(
+    a: Axis, name: str, dtype: torch.dtype, device: torch.device
+) -> tuple[tuple[tuple[int, int, Tensor], ...], ...]:
+    blocks: Blocks = getattr(a, name)
+    return tuple(tuple((i, j, _tensor(part, dtype, device)) for i, j, part in pieces) for pieces in blocks)
+
+
+def _tensor(matrix: Matrix, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # a first use in inference mode must not spoil later ones
+        return torch.tensor(matrix, dtype=dtype, device=device)

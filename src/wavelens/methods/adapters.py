@@ -7,6 +7,7 @@ Grad-CAM, occlusion) have no gradient to pull back; they are explainers in the I
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -68,6 +69,8 @@ class Captum:
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
         _, _, path = CAPTUM[self.algorithm]
+        if baseline is not None and not path:
+            raise ValueError(f"baseline belongs to methods with one; got it with {self}.")
         if self.algorithm in NEEDS_MODULE:
             _check_module(ask.model, self)
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)
@@ -169,8 +172,6 @@ def _check_module(model: Any, method: Method) -> None:
 
 
 def _import(name: str, extra: str) -> Any:
-    import importlib
-
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -37,7 +37,8 @@ class SmoothGrad:
     max_samples: int = 1000
 
     def __post_init__(self) -> None:
-        check_sampling(self.samples, self.sigma, self.tolerance, self.max_samples)
+        check_effort("samples", self.samples, self.tolerance, self.max_samples)
+        check_noise(self.sigma)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
         point = noisy(ask.x, self.sigma, self.seed)
@@ -56,7 +57,8 @@ class VarGrad:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_sampling(self.samples, self.sigma)
+        check_effort("samples", self.samples)
+        check_noise(self.sigma)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
         return sample(Moments(ask, lifts, central=True), noisy(ask.x, self.sigma, self.seed), self.samples)
@@ -74,20 +76,27 @@ class SquareGrad:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_sampling(self.samples, self.sigma)
+        check_effort("samples", self.samples)
+        check_noise(self.sigma)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
         return sample(Moments(ask, lifts, central=False), noisy(ask.x, self.sigma, self.seed), self.samples)
 
 
-def check_sampling(samples: int, sigma: float = 0, tolerance: float | None = None, limit: int = 1) -> None:
-    if samples < 1 or sigma < 0:
-        raise ValueError(f"samples is at least 1 and sigma at least 0; got samples={samples}, sigma={sigma}.")
-    if tolerance is not None and (tolerance <= 0 or limit < samples):
+def check_effort(name: str, number: int, tolerance: float | None = None, limit: int = 1) -> None:
+    """`ValueError` for a number of samples or steps, a tolerance or a limit that cannot be."""
+    if not isinstance(number, int) or number < 1:
+        raise ValueError(f"{name} is a whole number from 1; got {name}={number}.")
+    if tolerance is not None and (tolerance <= 0 or limit < number):
         raise ValueError(
-            f"tolerance is above 0 and the limit at least the first number of samples or steps, {samples}; got "
-            f"tolerance={tolerance} and a limit of {limit}."
+            f"tolerance is above 0, and max_{name} at least {name}={number}; got tolerance={tolerance} and "
+            f"max_{name}={limit}."
         )
+
+
+def check_noise(sigma: float) -> None:
+    if sigma < 0:
+        raise ValueError(f"sigma, a fraction of the signal's range, is at least 0; got sigma={sigma}.")
 
 
 def generator(seed: int, k: int, device: torch.device) -> torch.Generator:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from wavelens.gradients import Gradients, Items, Point
 from wavelens.methods import adaptive
-from wavelens.methods.averages import PerSample, check_sampling, generator, sample
+from wavelens.methods.averages import PerSample, check_effort, generator, sample
 from wavelens.methods.lift import Lift, Outcome
 
 QUADRATURES = ("gauss-legendre", "trapezoid", "riemann")
@@ -38,7 +38,7 @@ class IntegratedGradients:
     max_steps: int = 256
 
     def __post_init__(self) -> None:
-        check_sampling(self.steps, 0, self.tolerance, self.max_steps)
+        check_effort("steps", self.steps, self.tolerance, self.max_steps)
         nodes(self.quadrature, self.steps)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
@@ -65,7 +65,7 @@ class ExpectedGradients:
     baseline: float = 0.0
 
     def __post_init__(self) -> None:
-        check_sampling(self.samples)
+        check_effort("samples", self.samples)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
         x = ask.x
