@@ -6,7 +6,7 @@ Bare: n forward and backward passes to the input, parameters frozen, nothing els
 model as it is given. Floor: the same in the memory format that wavelens takes (channels last on a CPU). Captum:
 NoiseTunnel(Saliency) and IntegratedGradients in pixels at the same n and chunk, the model as a user has it. Five:
 five wavelets asked for at once. Each round times all of them in turn; a ratio is the median over rounds. Peak memory is
-that of one run above what the model holds; on a CPU each is read in a fresh process.
+that of one run above what is held before it; on a CPU (Linux) each is read in a process of its own.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def candidates(net: nn.Module, x: Tensor, method: str) -> dict[str, Callable[[],
         "bare": bare,
         "floor": floor,
         "captum": theirs,
-        "five": lambda: ours([wl.DWT(wavelet, levels=2) for wavelet in WAVELETS]),
+        "five": lambda: ours([wl.DWT(wavelet, levels=3) for wavelet in WAVELETS]),
     }
 
 
@@ -117,11 +117,9 @@ def build(name: str, device: str) -> tuple[nn.Module, Tensor]:
 
 
 def peaks(name: str, method: str, device: str) -> dict[str, int]:
-    if device == "cuda":
+    if device.startswith("cuda"):
         net, x = build(name, device)
         runs = candidates(net, x, method)
-        for run in (runs["bare"], runs["ours"]):
-            run()
         return {key: peak(runs[key], device) for key in ("bare", "ours")}
     command = [sys.executable, __file__, "--net", name, "--peak"]
     return {
@@ -165,7 +163,8 @@ def main() -> None:
         for method in METHODS:
             rows.append(measure(name, method, options.device, options.rounds))
             print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
-    write("attribution", options.device, {"samples": SAMPLES, "captum": captum.__version__, "rows": rows})
+    if options.net == list(NETS):
+        write("attribution", options.device, {"samples": SAMPLES, "captum": captum.__version__, "rows": rows})
 
 
 if __name__ == "__main__":

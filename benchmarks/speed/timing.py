@@ -15,7 +15,7 @@ import torch
 
 
 def synchronise(device: str) -> None:
-    if device == "cuda":
+    if device.startswith("cuda"):
         torch.cuda.synchronize()
 
 
@@ -40,23 +40,30 @@ def ratio(seconds: dict[str, list[float]], name: str, other: str) -> float:
 
 
 def peak(run: Callable[[], Any], device: str) -> int:
-    """Bytes at the peak of one run above what was held before it; on a CPU call it first in a fresh process."""
-    if device == "cuda":
+    """Bytes at the peak of a second run above what is held before it; on a CPU (Linux) of the resident set."""
+    run()
+    if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         run()
         return torch.cuda.max_memory_allocated() - before
-    import resource
-
-    resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    before = _status("VmRSS:")
     run()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - resident
+    return _status("VmHWM:") - before
+
+
+def _status(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(key))
 
 
 def write(name: str, device: str, result: dict[str, Any]) -> None:
     """Writes `results/NAME-DEVICE.json` with versions and hardware."""
     hardware = (
-        torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} threads, {_processor()}"
+        torch.cuda.get_device_name()
+        if device.startswith("cuda")
+        else f"{torch.get_num_threads()} threads, {_processor()}"
     )
     record = {
         "command": " ".join(["python", *sys.argv]),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import warnings
+from importlib.metadata import version
 
 import ptwt
 import pywt
@@ -123,7 +124,7 @@ def main() -> None:
             for row in rows
             if (row["case"], row["wavelet"], row["task"]) == ("volume", "db4", "synthesis")
         ),
-        "ptwt": ptwt.__version__ if hasattr(ptwt, "__version__") else "1.0.1",
+        "ptwt": version("ptwt"),
     }
     print(summary)
     write("transforms", options.device, {"summary": summary, "rows": rows})

@@ -164,7 +164,8 @@ def down(x: Tensor, a: Axis) -> Tensor:
     outer, _, inner = x.shape
     if a.rows:
         return _by_blocks(_blocks(a, "rows", x.dtype, x.device), x).reshape(outer, -1)
-    assert a.edges is not None and a.window is not None
+    assert a.edges is not None
+    assert a.window is not None
     parts, fill = [x], 2 * (a.count * a.block - a.m)
     if len(a.edges):
         ends = a.edges.shape[1]
@@ -184,7 +185,8 @@ def up(c: Tensor, a: Axis) -> Tensor:
     outer, _, _, inner = c.shape
     if a.columns:
         return _by_blocks(_blocks(a, "columns", c.dtype, c.device), c.reshape(outer, 2 * a.m, inner))
-    assert a.edges is not None and a.gather is not None
+    assert a.edges is not None
+    assert a.gather is not None
     length = a.n + len(a.edges)
     count, span = -(-length // (2 * a.block)), a.gather.shape[1] // 2
     before = span - a.block
