@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -107,6 +108,10 @@ def test_captums_noise_tunnel(tunnel):
     assert relative(explain(other, x=X[:1], target=1).data, a.data) > 1e-3
 
 
+SEEDED = [
+    wl.Captum("GradientShap", baseline=0.2),
+    wl.Captum("Saliency", tunnel="smoothgrad", nt_samples=4, stdevs=0.2),
+]
 DETERMINISTIC = [wl.Captum(a, baseline=0.2) for a in CAPTUM if a != "GradientShap"]
 ZENNIT = [
     wl.Zennit(c, m) for c in ("GuidedBackprop", "DeconvNet", "BetaSmooth") for m in (wl.Saliency(), wl.SmoothGrad(3))
@@ -114,7 +119,7 @@ ZENNIT = [
 
 
 @pytest.mark.needs("captum", "zennit")
-@pytest.mark.parametrize("method", [*DETERMINISTIC, *ZENNIT], ids=name)
+@pytest.mark.parametrize("method", [*DETERMINISTIC, *SEEDED, *ZENNIT], ids=name)
 def test_an_item_does_not_depend_on_its_batch_mates(method):
     whole = explain(method)
     for i, target in enumerate(TARGET):
@@ -129,6 +134,17 @@ def test_several_targets_are_each_what_they_are_alone(method):
     together = explain(method, target=wl.targets.Several(TARGET, 2))
     for n, target in enumerate((TARGET, 2)):
         assert relative(together.data[n], explain(method, target=target).data) < 1e-12
+
+
+@pytest.mark.needs("captum")
+@pytest.mark.parametrize("method", SEEDED, ids=name)
+def test_random_numbers_come_from_the_seed_and_no_global_generator_moves(method):
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    first = explain(method)
+    assert torch.equal(explain(method).data, first.data)
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    other = wl.Captum(method.algorithm, method.tunnel, method.baseline, 5, **dict(method.options))
+    assert relative(explain(other).data, first.data) > 1e-6
 
 
 @pytest.mark.needs("captum")
@@ -244,7 +260,7 @@ def test_algorithms_without_a_gradient_are_refused(algorithm):
 
 @pytest.mark.parametrize("algorithm", ["IntegratedGradients", "GradientShap", "DeepLift"])
 def test_paths_through_the_tunnel_are_refused(algorithm):
-    with pytest.raises(ValueError, match=f"the first three with a tunnel.*got '{algorithm}', tunnel='smoothgrad'"):
+    with pytest.raises(ValueError, match=f"the first three in a tunnel.*got '{algorithm}', tunnel='smoothgrad'"):
         wl.Captum(algorithm, tunnel="smoothgrad")
 
 

@@ -225,6 +225,15 @@ def test_baselines_a_number_a_tensor_one_for_each_item():
     assert relative(each.baseline_score, net(own)[:, 2]) < 1e-14
 
 
+def test_expected_gradients_take_a_number_too():
+    net, x = Net(SHAPE), signal(SHAPE)
+    a, b = (
+        wl.attribute(net, x, 2, domain=wl.DWT(), method=method, baseline=baseline)
+        for method, baseline in ((wl.ExpectedGradients(), 0.5), (wl.ExpectedGradients(baseline=0.5), None))
+    )
+    assert torch.equal(a.data, b.data)
+
+
 def test_expected_gradients_over_a_set_are_complete_in_expectation():
     net, x, references = Net(SHAPE), signal(SHAPE, batch=1) / 3, signal(SHAPE, batch=4, seed=4) / 9
     a = wl.attribute(net, x, 2, domain=wl.DWT("db2", 1), method=wl.ExpectedGradients(samples=2000), baseline=references)
@@ -277,6 +286,45 @@ class TestAdaptive:
         method = wl.SmoothGrad(samples=10, tolerance=1e-9, max_samples=25)
         a = wl.attribute(net, x, 2, domain=wl.DWT(), method=method)
         assert a.spent.tolist() == [25, 25, 25]
+
+
+@pytest.mark.parametrize("samples", [4, 5, 7, 13, 25])
+def test_batches_are_as_equal_as_can_be(samples):
+    ends = [averages._batch_end(k, samples) for k in range(averages.BATCHES + 1)]
+    sizes = np.diff(ends)
+    assert (ends[0], ends[-1]) == (0, samples)
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_a_variance_of_single_samples_has_no_standard_error():
+    net, x = Net(SHAPE), signal(SHAPE)
+    known = wl.attribute(net, x, 2, domain=wl.DWT(), method=wl.VarGrad(samples=8))
+    assert (known.standard_error > 0).all()
+    unknown = wl.attribute(net, x, 2, domain=wl.DWT(), method=wl.VarGrad(samples=4))
+    assert unknown.standard_error.isnan().all()
+    assert unknown.data.isfinite().all()
+
+
+def test_what_is_cut_out_makes_no_claims():
+    net, x = Net(SHAPE), signal(SHAPE)
+    a = wl.attribute(net, x, 2, domain=wl.DWT("haar", 2), method=wl.IntegratedGradients(steps=5))
+    for part in (a.only(a.layout.bands[0]), a.map(torch.abs)):
+        assert type(part) is Coefficients
+
+
+def test_a_limit_below_the_first_nodes_is_refused_and_at_them_obeyed():
+    net, x = Net(SHAPE), signal(SHAPE)
+    with pytest.raises(ValueError, match="max_steps at least 9"):
+        wl.IntegratedGradients(tolerance=0.01, max_steps=8)
+    a = wl.attribute(net, x, 2, domain=wl.DWT(), method=wl.IntegratedGradients(tolerance=1e-9, max_steps=9))
+    assert a.spent.tolist() == [9, 9, 9]
+
+
+def test_a_score_that_is_no_number_is_an_error():
+    x = torch.ones(1, 1, 4, dtype=torch.float64)
+    for method in (wl.Saliency(), wl.IntegratedGradients(tolerance=0.1)):
+        with pytest.raises(ValueError, match="output and its gradient are finite"):
+            wl.attribute(lambda x: x.sum((1, 2)) + torch.inf, x, None, domain=wl.DWT(), method=method)
 
 
 def test_standard_error_is_that_of_the_profile_between_runs():
@@ -333,8 +381,11 @@ def test_the_record_says_what_was_done():
         ({"baseline": torch.zeros(5)}, r"baseline is a finite number, a signal \(2, 12, 17\) .* got .* \(5,\)"),
         ({"baseline": torch.zeros(4, 2, 12, 17)}, "baseline is a finite number"),
         ({"baseline": float("nan")}, "baseline is a finite number"),
+        ({"method": wl.IntegratedGradients(baseline=float("inf"))}, "baseline is a finite number"),
+        ({"domain": "haar"}, "domain is a domain such as .* got 'haar'"),
+        ({"method": wl.Saliency}, "method is a method's value such as SmoothGrad"),
         ({"baseline": 0.0, "method": wl.Saliency()}, "baseline belongs to methods with one"),
-        ({"domain": []}, "domain is a domain or a list of them"),
+        ({"domain": []}, "domain is a domain such as"),
         ({"method": wl.ExpectedGradients(), "baseline": torch.zeros(2, 3)}, "baseline is a finite set of signals"),
     ],
 )
@@ -353,7 +404,7 @@ def test_wrong_use_says_what_to_do(change, match):
         (lambda: wl.SmoothGrad(samples=2.5), "samples is a whole number from 1; got samples=2.5"),
         (lambda: wl.IntegratedGradients(tolerance=0), "tolerance is above 0"),
         (lambda: wl.SmoothGrad(sigma=-1), "sigma, a fraction of the signal's range, is at least 0; got sigma=-1"),
-        (lambda: wl.SmoothGrad(tolerance=0.1, max_samples=3), "max_samples at least samples=25"),
+        (lambda: wl.SmoothGrad(tolerance=0.1, max_samples=3), "max_samples at least 25"),
     ],
 )
 def test_wrong_methods_say_what_to_do(make, match):

@@ -9,7 +9,7 @@ import torch
 
 from cases import DOMAINS, SHAPES, name, relative, signal
 from wavelens import DWT, Band, Coefficients, Domain, Identity, Layout
-from wavelens.domains import from_pywt, to_pywt
+from wavelens.domains import filterbank, from_pywt, to_pywt
 
 MODES = pywt.Modes.modes
 LONG = [(333,), (1000,), (1201,), (150, 41), (97, 130)]  # beyond filterbank.SHORT_AXIS by blocks, then windows
@@ -191,10 +191,25 @@ def test_autocast_precision_settings_and_default_device_do_not_reach_the_transfo
             assert torch.equal(domain.analysis(x).data, expected)
         assert torch.get_float32_matmul_precision() == "medium"
         torch.set_default_device("meta")
-        assert torch.equal(DWT("db5", 2).analysis(x).data.isnan(), expected.isnan())
+        fresh = DWT("db5", 2).analysis(x)  # used nowhere else, so its matrices are made here
     finally:
         torch.set_default_device(None)
         torch.set_float32_matmul_precision(before)
+    assert agree(to_pywt(fresh), reference(x, fresh.layout.domain, 2)) < 1e-6
+
+
+@pytest.mark.parametrize("setting", ["tf32", "ieee"])
+def test_products_are_full_and_a_callers_precision_is_given_back(setting, monkeypatch):
+    product, seen, original = torch.backends.cuda.matmul, [], filterbank._times
+    monkeypatch.setattr(filterbank, "_times", lambda *a: seen.append(product.fp32_precision) or original(*a))
+    before = product.fp32_precision
+    try:
+        product.fp32_precision = setting
+        DWT("db4", 1).analysis(signal((40,)))
+        assert set(seen) == {"ieee"}
+        assert product.fp32_precision == setting
+    finally:
+        product.fp32_precision = before
 
 
 def test_a_first_use_in_inference_mode_leaves_training_possible():

@@ -361,7 +361,9 @@ def test_a_gradient_that_is_no_number_is_an_error(method):
     def model(x):
         return (0 * x).flatten(1).sum(1).sqrt() + x.flatten(1).sum(1)
 
-    with pytest.raises(ValueError, match=r"the gradient at the input is finite; got NaN or infinity.*square root"):
+    with pytest.raises(
+        ValueError, match=r"the explained output and its gradient are finite; got NaN or infinity.*square root"
+    ):
         explain(model, X, None, method)
 
 

@@ -96,7 +96,7 @@ WRONG = {
     "DWT('db4', 3, 'zero', 1)": "DWT is written DWT.*too many positional",
     "Saliency(3)": "Saliency is written Saliency.*too many positional",
     "Captum": "Captum is written Captum.*'algorithm'",
-    "SmoothGrad('many')": "SmoothGrad is written SmoothGrad",
+    "SmoothGrad('many')": "samples is a whole number from 1; got samples=many",
     "DWT('db400')": "discrete wavelet of PyWavelets.*got 'db400'",
     "SmoothGrad(samples=0)": "samples is a whole number from 1",
 }

@@ -179,5 +179,5 @@ def test_counts_are_checked_before_the_model_runs():
 
 def test_the_record_names_the_target():
     assert [describe(t) for t in (2, [1, 0], torch.tensor([1, 0]), Contrast(1, 2), Several(1, None), pair)] == [
-        *("2", "[1, 0]", "[1, 0]", "Contrast(target=1, against=2)", "Several(targets=(1, None))", "pair")
+        *("2", "[1, 0]", "[1, 0]", "Contrast(target=1, against=2)", "Several(1, None)", "pair")
     ]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -82,7 +83,7 @@ def candidates(net: nn.Module, x: Tensor, method: str) -> dict[str, Callable[[],
         for p in net.parameters():
             p.requires_grad_(False)
         for _ in range(SAMPLES):
-            point = x.detach().requires_grad_()
+            point = x.clone().requires_grad_()  # each pass has an input of its own
             torch.autograd.grad(net(prepare(point))[:, 0].sum(), point)
         for p in net.parameters():
             p.requires_grad_(True)
@@ -122,8 +123,11 @@ def peaks(name: str, method: str, device: str) -> dict[str, int]:
         runs = candidates(net, x, method)
         return {key: peak(runs[key], device) for key in ("bare", "ours")}
     command = [sys.executable, __file__, "--net", name, "--peak"]
+    settings = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}  # free at once
     return {
-        key: int(subprocess.run([*command, method, key], capture_output=True, text=True, check=True).stdout)
+        key: int(
+            subprocess.run([*command, method, key], capture_output=True, text=True, check=True, env=settings).stdout
+        )
         for key in ("bare", "ours")
     }
 

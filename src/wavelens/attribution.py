@@ -61,7 +61,11 @@ class Attribution(Coefficients):
         return replace(self, data=self.data[(*several, one)], **cut)
 
     def save(self, path: str | Path, half: bool = False) -> None:
-        """Writes one safetensors file with a JSON header; `half` stores float16 with one scale an item."""
+        """Writes one safetensors file with a JSON header; `half` stores float16 with one scale an item.
+
+        `ValueError` for a domain that `parse` does not know, since `load` could not read it back.
+        """
+        parse(repr(self.domain))
         tensors = {name: value for name in TENSORS if (value := getattr(self, name)) is not None}
         data = self.data.detach()
         if half:
@@ -153,12 +157,14 @@ def attribute(
     depend on its batch mates or on `batch_size`, and the model comes back as it was.
     """
     domains = [domain] if isinstance(domain, Domain) else list(domain)
-    if not domains:
-        raise ValueError("domain is a domain or a list of them; got an empty list.")
+    if not domains or not all(isinstance(one, Domain) for one in domains):
+        raise ValueError(f"domain is a domain such as DWT('haar'), or a list of them; got {domain!r}.")
+    if not callable(model):
+        raise TypeError(f"model is a module or a function; got {type(model).__name__}. Of a LoadedModel give .module.")
+    if isinstance(method, type) or not callable(method):
+        raise ValueError(f"method is a method's value such as SmoothGrad(samples=25); got {method!r}.")
     if baseline is not None and not hasattr(method, "baseline"):
         raise ValueError(f"baseline belongs to methods with one, such as IntegratedGradients; got it with {method}.")
-    if baseline is not None and not isinstance(baseline, Tensor):
-        baseline = torch.tensor(baseline, dtype=x.dtype, device=x.device)
     with Gradients(model, x, target, batch_size=batch_size, autocast=autocast, progress=progress) as ask:
         lifts = [Lift(one, one.analysis(ask.x[:1]).layout) for one in domains]
         outcome = method(ask, lifts, baseline)

@@ -33,7 +33,7 @@ from wavelens.spec import METHODS, parse
 from wavelens.version import __version__
 
 WRITTEN = (".png", ".safetensors", ".json")
-WRONG = (ValueError, OSError, ImportError)  # what wrong input raises: one line, no traceback
+WRONG = (ValueError, OSError, ImportError, TypeError, RuntimeError)  # what wrong input raises: one line, no traceback
 USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # click's, which newer versions of typer carry inside
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -265,11 +265,12 @@ def _print(job: Job, answer: Answer, console: Console, prefix: str) -> None:
     label = job.loaded.labels[answer.target]
     console.print(Text(f"{prefix}{_plain(str(answer.photo))}", style="bold"), soft_wrap=True)
     console.print(_class_table(_classes(job, answer)))
-    verb = "responds to" if answer.attribution.gap is None else "comes from"  # only path methods add up to the score
-    account = f"{answer.target} {label}, logit {_logit(answer):.3f}, {verb} these scales:"
+    path = answer.attribution.gap is not None  # only path methods add up
+    verb = "its rise over a black picture comes from" if path else "it responds to"
+    account = f"{answer.target} {label}, logit {_logit(answer):.3f}: {verb} these scales"
     console.print(Text(account), soft_wrap=True)
     console.print(_scale_table(answer.attribution))
-    if caution := _caution(answer.attribution):
+    if caution := _caution(answer.attribution, job.method):
         console.print(Text(caution, style="yellow"), soft_wrap=True)
 
 
@@ -305,20 +306,24 @@ def _scale_table(a: Attribution) -> Table:
     for row in _profile(a):
         table.add_row(row["scale"], _pixels(row["scale"]), f"{row['signed']:+.4f}", f"{row['share']:.1%}")
     table.add_section()
-    table.add_row("total", "", f"{float(a.data.sum()):+.4f}", "100.0%")
+    table.add_row("total", "", f"{float(a.data.sum()):+.4f}", f"{sum(row['share'] for row in _profile(a)):.1%}")
     if a.gap is not None:
         table.add_row("f(x) − f(x₀)", "", f"{float(a.data.sum() + a.gap):+.4f}", "")
     return table
 
 
-def _caution(a: Attribution) -> str:
-    """A line for sums that miss the score difference by more than 5 %, or nothing."""
-    missed = 0.0 if a.gap is None else float(a.gap / (a.data.sum() + a.gap))
-    if abs(missed) <= 0.05:
+def _caution(a: Attribution, method: Method) -> str:
+    """A line for sums that miss the score difference by more than the method's tolerance, or 5 %, or nothing."""
+    allowed = getattr(method, "tolerance", None) or 0.05
+    if a.gap is None or a.score is None or a.baseline_score is None:
         return ""
+    gap, rise = abs(float(a.gap)), abs(float(a.score - a.baseline_score))
+    if gap <= allowed * rise:
+        return ""
+    spent = int(a.spent.max()) if a.spent is not None else 0
     return (
-        f"The signed sums miss f(x) − f(x₀) by {abs(missed):.0%}: more steps close the gap, "
-        "as many as it takes with --method 'IntegratedGradients(tolerance=0.02)'."
+        f"The signed sums miss f(x) − f(x₀) by {gap:.2g} after {spent} gradients: more close the gap, "
+        "--method 'IntegratedGradients(tolerance=0.02, max_steps=1000)'."
     )
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -99,17 +98,17 @@ class Coefficients:
     def __iter__(self) -> Iterator[tuple[Band, Tensor]]:
         return ((band, self[band]) for band in self.layout.bands)
 
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+    def map(self, function: Callable[[Tensor], Tensor]) -> Coefficients:
         """The same layout with `function(data)`; the function must keep the last dimension."""
-        return replace(self, data=function(self.data))
+        return Coefficients(function(self.data), self.layout)
 
-    def only(self, *bands: Band) -> Self:
+    def only(self, *bands: Band) -> Coefficients:
         """A copy that is zero outside `bands`."""
         kept = torch.zeros_like(self.data)
         for band in bands:
             piece = self.layout.slices[band]
             kept[..., piece] = self.data[..., piece]
-        return replace(self, data=kept)
+        return Coefficients(kept, self.layout)
 
     def synthesis(self) -> Tensor:
         """The signal with these coefficients, `(*batch, *axes)`."""
@@ -159,6 +158,10 @@ def scale_sums(bands: Tensor, layout: Layout) -> Tensor:
 
 def signal_axes(x: Tensor) -> tuple[int, ...]:
     """The axes' lengths of a signal `(batch, channel, *axes)`; `ValueError` for anything that is no signal."""
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"a signal is a tensor (batch, channel, *axes); got {type(x).__name__}. Try torch.as_tensor(x)."
+        )
     if x.ndim < 3 or 0 in x.shape or not x.is_floating_point():
         raise ValueError(
             f"a signal is a floating-point tensor (batch, channel, *axes) without empty dimensions; got "

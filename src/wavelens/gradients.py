@@ -24,7 +24,7 @@ Point = Callable[[Items, int], Tensor]
 Model = Callable[[Tensor], Any]
 
 HALF = (torch.float16, torch.bfloat16)
-CPU_ACTIVATIONS = 2**28  # bytes; beyond this larger chunks do not run faster on a CPU (benchmarks/speed/attribution.py)
+CPU_ACTIVATIONS = 2**28  # bytes; larger chunks use more memory and gain nothing on a CPU
 
 
 class Gradients:
@@ -50,7 +50,7 @@ class Gradients:
         self.model, self.target = model, target
         self.targets = len(target.targets) if isinstance(target, Several) else 1
         with torch.inference_mode(False):
-            self.x = x.detach().clone()  # a model may write to its input where no gradient is recorded
+            self.x = x.detach().clone() if x.is_inference() else x.detach()
             self.spent = torch.zeros(len(x), dtype=torch.long, device="cpu")
         self._rows, self._autocast, self._progress = batch_size, autocast, progress
 
@@ -58,7 +58,7 @@ class Gradients:
         with ExitStack() as stack:
             stack.enter_context(as_found(self.model, self.x))
             self._fast = stack.enter_context(ChannelsLast(self.model, self.x))
-            self._bar = stack.enter_context(_bar(self._progress))
+            self._bar = stack.enter_context(_Bar(self._progress))
             self._exit = stack.pop_all()
         return self
 
@@ -74,7 +74,9 @@ class Gradients:
         """`f` of given signals, `(targets, rows)`; row `r` belongs to item `items[r]`, or to item `r`."""
         items = torch.arange(len(x), device=x.device) if items is None else items
         with torch.no_grad():
-            return self._fitting(self._forward, x, items)[0]
+            (values,) = self._fitting(self._forward, x, items)
+        _check_finite(values.isfinite().all())
+        return values
 
     def sum(self, point: Point, weights: Sequence[float], items: Tensor | None = None) -> Tensor:
         """`sum_k weights[k] g(point k)` for each item: `(targets, items, channel, *axes)`."""
@@ -86,8 +88,11 @@ class Gradients:
 
     def at_input(self) -> tuple[Tensor, Tensor]:
         """`g(x)` and `f(x)`: `(targets, batch, channel, *axes)` and `(targets, batch)`."""
-        pairs = [(g, values) for _, _, g, values in self.each(lambda items, _: self.x[items], 1)]
+        pairs = [(g, values) for _, _, g, values in self.each(self._own, 1)]
         return torch.cat([g for g, _ in pairs], 1), torch.cat([values for _, values in pairs], 1)
+
+    def _own(self, items: Items, _: int) -> Tensor:
+        return self.x[items].clone()  # a model may write to its input where no gradient is recorded
 
     def each(
         self, point: Point, count: int, items: Tensor | None = None
@@ -110,7 +115,7 @@ class Gradients:
                 several = min(max(1, self.rows // len(chosen)), count - k)
                 points = [point(where, j) for j in range(k, k + several)]
                 pair = self._gradient(torch.cat(points) if several > 1 else points[0], chosen.repeat(several))
-                finite &= pair[0].isfinite().all()
+                finite &= pair[0].isfinite().all() & pair[1].isfinite().all()
                 pieces = [part.split(len(chosen), dim=1) for part in pair]
                 for j, (g, values) in enumerate(zip(*pieces, strict=True)):
                     yield block, k + j, g, values
@@ -128,7 +133,7 @@ class Gradients:
             g, values = self._gradient(points(piece), items[piece])
             self.spent.index_add_(0, items[piece].cpu(), torch.ones(len(values[0]), dtype=torch.long, device="cpu"))
             self._bar.advance(len(values[0]))
-            _check_finite(g.isfinite().all())
+            _check_finite(g.isfinite().all() & values.isfinite().all())
             yield piece, g, values
 
     @property
@@ -208,7 +213,7 @@ class Gradients:
             try:
                 output = self.model(self._fast(points))
             except Exception as error:
-                if self._fast.undo():  # it may reshape what it takes for contiguous
+                if not _out_of_memory(error) and self._fast.undo():  # it may reshape what it takes for contiguous
                     return self.scores(points, items)
                 if not _out_of_memory(error):
                     error.add_note(
@@ -223,8 +228,8 @@ class Gradients:
 def _check_finite(finite: Tensor) -> None:
     if not finite:
         raise ValueError(
-            "the gradient at the input is finite; got NaN or infinity. Look for a square root, logarithm or division "
-            "at zero in the model, and for overflow if it runs in half precision."
+            "the explained output and its gradient are finite; got NaN or infinity. Look for a square root, logarithm "
+            "or division at zero in the model, and for overflow if it runs in half precision."
         )
 
 
@@ -264,7 +269,7 @@ def _budget(device: torch.device) -> int:
     return CPU_ACTIVATIONS
 
 
-class _bar:
+class _Bar:
     """A progress bar over gradients, or nothing."""
 
     def __init__(self, wanted: bool) -> None:
@@ -277,7 +282,7 @@ class _bar:
             self._task = self._progress.add_task("gradients", total=0)
             self._progress.start()
 
-    def __enter__(self) -> _bar:
+    def __enter__(self) -> _Bar:
         return self
 
     def expect(self, more: int) -> None:

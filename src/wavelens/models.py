@@ -161,7 +161,9 @@ def load(name: str = EMBEDDED, *, weights: str | Path | None = None) -> LoadedMo
         _load_weights(module, Path(weights))
     module.eval()
     classes = _classes(module, geometry, name)
-    return LoadedModel(module, labels if len(labels) == classes else _names(classes), geometry, name)
+    if labels and len(labels) != classes:
+        raise ValueError(f"labels name each class; {name} has {len(labels)} labels and {classes} outputs.")
+    return LoadedModel(module, labels or _names(classes), geometry, name)
 
 
 Parts = tuple[nn.Module, tuple[str, ...], Geometry]

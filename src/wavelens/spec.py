@@ -54,7 +54,7 @@ def _value(node: ast.expr, text: str) -> Any:
 
 
 def _argument(node: ast.expr, text: str) -> Any:
-    if isinstance(node, ast.Call):
+    if isinstance(node, ast.Call) or (isinstance(node, ast.Name) and node.id in NAMES):
         return _value(node, text)
     try:
         return ast.literal_eval(node)

@@ -74,6 +74,10 @@ def scores(target: Target, output: Any, items: Tensor) -> list[Tensor]:
 
 def describe(target: Target) -> str:
     """The target as text, for the record."""
+    if isinstance(target, Several):
+        return f"Several({', '.join(describe(one) for one in target.targets)})"
+    if isinstance(target, ByItem):
+        return f"ByItem({describe(target.function)})"
     if isinstance(target, Tensor):
         return str(target.tolist())
     return getattr(target, "__qualname__", None) or repr(target)

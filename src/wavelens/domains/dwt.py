@@ -26,6 +26,7 @@ from wavelens.domains.filterbank import Axis, axis, coefficient_length, down, up
 
 FILTER_LENGTHS = {wavelet: int(pywt.Wavelet(wavelet).dec_len) for wavelet in pywt.wavelist(kind="discrete")}
 MODES = frozenset(pywt.Modes.modes)
+PRODUCTS: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -176,13 +177,13 @@ class _FullPrecision:
     """Float32 products in float32: a caller's tf32 or bf16 setting is for networks, a transform must stay exact."""
 
     def __enter__(self) -> None:
-        self.before = torch.get_float32_matmul_precision()
-        if self.before != "highest":
-            torch.set_float32_matmul_precision("highest")
+        self.before = [(kind, kind.fp32_precision) for kind in PRODUCTS if kind.fp32_precision != "ieee"]
+        for kind, _ in self.before:
+            kind.fp32_precision = "ieee"
 
     def __exit__(self, *_: object) -> None:
-        if self.before != "highest":
-            torch.set_float32_matmul_precision(self.before)
+        for kind, setting in self.before:
+            kind.fp32_precision = setting
 
 
 def _down(x: Tensor, layout: Layout, side: str) -> Tensor:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -31,6 +32,7 @@ CAPTUM: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "GradientShap": ({"multiply_by_inputs": False}, {}, True),
     "DeepLift": ({"multiply_by_inputs": False}, {}, True),
 }
+TUNNELS = (None, "smoothgrad", "smoothgrad_sq", "vargrad")
 NEEDS_MODULE = ("GuidedBackprop", "Deconvolution", "DeepLift")
 
 
@@ -54,9 +56,9 @@ class Captum:
     def __init__(
         self, algorithm: str, tunnel: str | None = None, baseline: float = 0.0, seed: int = 0, **options: Any
     ) -> None:
-        if algorithm not in CAPTUM or (tunnel and CAPTUM[algorithm][2]):
+        if algorithm not in CAPTUM or tunnel not in TUNNELS or (tunnel and CAPTUM[algorithm][2]):
             raise ValueError(
-                f"algorithm is one of {', '.join(CAPTUM)}, the first three with a tunnel if wanted; got "
+                f"algorithm is one of {', '.join(CAPTUM)}, the first three in a tunnel (smoothgrad, …) too; got "
                 f"{algorithm!r}, tunnel={tunnel!r}. Others give no gradient to lift: use them in the Identity domain."
             )
         values = (algorithm, tunnel, baseline, seed, tuple(sorted(options.items())))
@@ -67,14 +69,13 @@ class Captum:
         named = {"tunnel": self.tunnel, "baseline": self.baseline, "seed": self.seed, **dict(self.options)}
         return f"Captum({self.algorithm!r}, {', '.join(f'{k}={v!r}' for k, v in named.items())})"
 
-    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         _, _, path = CAPTUM[self.algorithm]
         if baseline is not None and not path:
             raise ValueError(f"baseline belongs to methods with one; got it with {self}.")
         if self.algorithm in NEEDS_MODULE:
             _check_module(ask.model, self)
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)
-        torch.manual_seed(self.seed)  # the engine gives the caller's random state back
         rows = []
         for item in range(len(ask.x)):
             rows.append(torch.stack([self._gradient(ask, item, t, start) for t in range(ask.targets)]))
@@ -98,10 +99,27 @@ class Captum:
         if self.tunnel:
             algorithm = attr.NoiseTunnel(algorithm)
             options = {"nt_samples_batch_size": 1, **options, "nt_type": self.tunnel}  # its noise depends on the chunk
-        with torch.enable_grad(), _without_traces(ask.model):
+        with torch.enable_grad(), _without_traces(ask.model), _seeded(self.seed, ask.x.device):
             x = ask.x[item : item + 1].clone().requires_grad_()
-            found: Tensor = algorithm.attribute(x, **options)
+            try:
+                found: Tensor = algorithm.attribute(x, **options)
+            except (TypeError, AssertionError) as error:
+                raise ValueError(f"arguments are those of Captum's {self.algorithm}; got {self} ({error}).") from error
         return found.detach().to(ask.dtype)
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """The same random numbers for every item. Captum draws from global generators; the engine gives torch's back."""
+    cuda = device.type == "cuda"
+    source = torch.cuda.default_generators[device.index or 0] if cuda else torch.default_generator
+    found = np.random.get_state()  # noqa: NPY002 - Captum's own choice
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    source.manual_seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(found)  # noqa: NPY002
 
 
 @contextmanager
@@ -145,6 +163,8 @@ class Zennit:
     method: Method = field(default_factory=Saliency)
 
     def __post_init__(self) -> None:
+        if not callable(self.method) or isinstance(self.method, type):
+            raise ValueError(f"method is a method's value such as SmoothGrad(); got {self.method!r}.")
         if self.composite not in ("GuidedBackprop", "DeconvNet", "BetaSmooth"):
             raise ValueError(
                 f"composite is GuidedBackprop, DeconvNet or BetaSmooth; got {self.composite!r}. Composites of "
@@ -156,7 +176,7 @@ class Zennit:
         """That of the method; `AttributeError` if it has none."""
         return self.method.baseline  # type: ignore[attr-defined,no-any-return]
 
-    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         _check_module(ask.model, self)
         composites = _import("zennit.composites", "baselines")
         with getattr(composites, self.composite)().context(ask.model):

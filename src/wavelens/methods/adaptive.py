@@ -17,6 +17,7 @@ from wavelens.gradients import Gradients
 INTERVALS = 8  # to begin with
 WORST = 4  # one interval in so many is halved in a round,
 NEAR = 0.1  # of those whose error is at least this part of the worst
+KEPT = 2**31  # bytes of gradients kept at most, if every item were to spend its limit
 ROUNDS = 2  # the gap must be small in so many rounds in a row: once may be chance
 
 
@@ -26,14 +27,15 @@ def integrate(ask: Gradients, start: Tensor, tolerance: float, limit: int) -> Te
     An item is done when its gap is at most `tolerance` of the rise of its score, or at `limit` gradients. Gradients of
     a chunk of items are kept until it is done.
     """
-    blocks = torch.arange(len(ask.x), device="cpu").split(ask.rows)
+    most = max(1, KEPT // (limit * ask.targets * ask.x[0].numel() * ask.x.element_size()))
+    blocks = torch.arange(len(ask.x), device="cpu").split(min(ask.rows, most))
     return torch.cat([_integrate(ask, start, block.tolist(), tolerance, limit) for block in blocks], 1)
 
 
 def _integrate(ask: Gradients, start: Tensor, items: list[int], tolerance: float, limit: int) -> Tensor:
     paths = {item: Path(tolerance) for item in items}
     going = list(items)
-    wanted = [(item, k / INTERVALS) for item in items for k in range(INTERVALS + 1)][: limit * len(items)]
+    wanted = [(item, k / INTERVALS) for item in items for k in range(INTERVALS + 1)]
     while wanted:
         _ask(ask, start, paths, wanted)
         wanted = [(item, place) for item in going for place in paths[item].next_places(limit)]
@@ -43,11 +45,11 @@ def _integrate(ask: Gradients, start: Tensor, items: list[int], tolerance: float
 
 def _ask(ask: Gradients, start: Tensor, paths: dict[int, Path], wanted: list[tuple[int, float]]) -> None:
     items = torch.tensor([item for item, _ in wanted], device=ask.x.device)
-    places = torch.tensor([place for _, place in wanted], device=ask.x.device, dtype=ask.x.dtype)
+    places = torch.tensor([place for _, place in wanted], device=ask.x.device, dtype=ask.dtype)
 
     def points(rows: slice) -> Tensor:
         here = places[rows].reshape(-1, *[1] * (ask.x.ndim - 1))
-        return torch.lerp(start[items[rows]], ask.x[items[rows]], here)
+        return torch.lerp(start[items[rows]].to(here), ask.x[items[rows]].to(here), here).to(ask.x.dtype)
 
     for rows, g, values in ask.rows_at(items, points):
         step = (ask.x[items[rows]] - start[items[rows]]).to(g)

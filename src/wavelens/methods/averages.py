@@ -37,10 +37,11 @@ class SmoothGrad:
     max_samples: int = 1000
 
     def __post_init__(self) -> None:
-        check_effort("samples", self.samples, self.tolerance, self.max_samples)
+        check_effort(samples=self.samples)
+        check_tolerance(self.tolerance, self.samples, max_samples=self.max_samples)
         check_noise(self.sigma)
 
-    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         point = noisy(ask.x, self.sigma, self.seed)
         return sample(Mean(ask, lifts), point, self.samples, self.tolerance, self.max_samples)
 
@@ -57,10 +58,10 @@ class VarGrad:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_effort("samples", self.samples)
+        check_effort(samples=self.samples)
         check_noise(self.sigma)
 
-    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         return sample(Moments(ask, lifts, central=True), noisy(ask.x, self.sigma, self.seed), self.samples)
 
 
@@ -76,26 +77,34 @@ class SquareGrad:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_effort("samples", self.samples)
+        check_effort(samples=self.samples)
         check_noise(self.sigma)
 
-    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         return sample(Moments(ask, lifts, central=False), noisy(ask.x, self.sigma, self.seed), self.samples)
 
 
-def check_effort(name: str, number: int, tolerance: float | None = None, limit: int = 1) -> None:
-    """`ValueError` for a number of samples or steps, a tolerance or a limit that cannot be."""
-    if not isinstance(number, int) or number < 1:
-        raise ValueError(f"{name} is a whole number from 1; got {name}={number}.")
-    if tolerance is not None and (tolerance <= 0 or limit < number):
+def check_effort(**numbers: int) -> None:
+    """`ValueError` unless each is a whole number from 1."""
+    for name, number in numbers.items():
+        if not isinstance(number, int) or number < 1:
+            raise ValueError(f"{name} is a whole number from 1; got {name}={number}.")
+
+
+def check_tolerance(tolerance: float | None, least: int, **limit: int) -> None:
+    """`ValueError` for a tolerance that is not above 0, or a limit below the `least` that is spent with one."""
+    if tolerance is None:
+        return
+    ((name, most),) = limit.items()
+    check_effort(**limit)
+    if not tolerance > 0 or most < least:
         raise ValueError(
-            f"tolerance is above 0, and max_{name} at least {name}={number}; got tolerance={tolerance} and "
-            f"max_{name}={limit}."
+            f"tolerance is above 0, and {name} at least {least}; got tolerance={tolerance}, {name}={most}."
         )
 
 
 def check_noise(sigma: float) -> None:
-    if sigma < 0:
+    if not sigma >= 0:
         raise ValueError(f"sigma, a fraction of the signal's range, is at least 0; got sigma={sigma}.")
 
 
@@ -135,11 +144,11 @@ def sample(
 ) -> Outcome:
     """Feeds samples in batches; with a tolerance, to each item until its profile's standard error is below it."""
     limit = samples if tolerance is None else limit or samples
-    size, batch = -(-samples // BATCHES), len(estimate.ask.x)
+    batch = len(estimate.ask.x)
     spreads = [Spread() for _ in estimate.lifts]
     active, done, rounds = torch.arange(batch, device=estimate.ask.x.device), 0, 0
     while done < limit and len(active):
-        numbers = range(done, min(done + size, limit))
+        numbers = range(done, min(_batch_end(rounds + 1, samples), limit))
         parts = estimate.add(point, numbers, None if len(active) == batch else active)
         for spread, lift, part in zip(spreads, estimate.lifts, parts, strict=True):
             spread.add(lift.shares(part), active, batch)
@@ -148,6 +157,11 @@ def sample(
             worst = torch.stack([spread.standard_error().amax((0, 2)) for spread in spreads]).amax(0)
             active = active[worst[active] > tolerance]
     return Outcome(estimate.result(), standard_error=[spread.standard_error() for spread in spreads])
+
+
+def _batch_end(rounds: int, samples: int) -> int:
+    """Samples after so many batches: `samples` in `BATCHES` batches as equal as can be, then on in the same measure."""
+    return -(-rounds * samples // min(BATCHES, samples))
 
 
 class Spread:
@@ -234,6 +248,11 @@ class Moments(PerSample):
     def __init__(self, ask: Gradients, lifts: list[Lift], central: bool) -> None:
         super().__init__(ask, lifts, lambda n, pulled, place, k: pulled)
         self.central = central
+
+    def add(self, point: Point, samples: Sequence[int], items: Tensor | None) -> list[Tensor]:
+        parts = super().add(point, samples, items)
+        known = len(samples) > 1 or not self.central  # one sample has no variance
+        return parts if known else [torch.full_like(part, torch.nan) for part in parts]
 
     def estimate(self, means: list[Tensor], squares: list[Tensor], count: int) -> list[Tensor]:
         variance = [square / count for square in squares]

@@ -14,7 +14,7 @@ from wavelens.methods.lift import Lift, Outcome
 class Saliency:
     """The gradient in the domain's coordinates, `P g(x)`, signed (Simonyan et al., 2014; WAM's equation 6)."""
 
-    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         g, score = ask.at_input()
         return Outcome([lift.pull(g) for lift in lifts], score)
 
@@ -23,7 +23,7 @@ class Saliency:
 class InputTimesGradient:
     """`z ⊙ P g(x)`: exact for a linear model without bias, one step of a path otherwise (Shrikumar et al., 2016)."""
 
-    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         g, score = ask.at_input()
         x = ask.x.to(ask.dtype)
         return Outcome([lift.analysis(x) * lift.pull(g) for lift in lifts], score)

@@ -6,6 +6,7 @@ gap is known before any transform, `f(x) - f(x₀) - <x - x₀, G>`, and an adap
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from wavelens.gradients import Gradients, Items, Point
 from wavelens.methods import adaptive
-from wavelens.methods.averages import PerSample, check_effort, generator, sample
+from wavelens.methods.averages import PerSample, check_effort, check_tolerance, generator, sample
 from wavelens.methods.lift import Lift, Outcome
 
 QUADRATURES = ("gauss-legendre", "trapezoid", "riemann")
@@ -27,8 +28,9 @@ class IntegratedGradients:
 
     `baseline` is a number; a tensor, or one for each item, goes to `attribute(…, baseline=…)`. `quadrature` is
     "gauss-legendre", "trapezoid" (both ends counted half) or "riemann" (right sums, as first published), with `steps`
-    nodes. With `tolerance`, nodes are placed item by item where the path needs them (see `adaptive`), until the
-    completeness gap is at most `tolerance` of `|f(x) - f(x₀)|`, or `max_steps` are spent.
+    nodes. With `tolerance`, `steps` and `quadrature` are not used: nodes are placed item by item where the path needs
+    them (see `adaptive`), until the completeness gap is at most `tolerance` of `|f(x) - f(x₀)|`, or `max_steps` are
+    spent; `gap` and `spent` of the result say which.
     """
 
     steps: int = 25
@@ -38,10 +40,11 @@ class IntegratedGradients:
     max_steps: int = 256
 
     def __post_init__(self) -> None:
-        check_effort("steps", self.steps, self.tolerance, self.max_steps)
+        check_effort(steps=self.steps)
+        check_tolerance(self.tolerance, adaptive.INTERVALS + 1, max_steps=self.max_steps)
         nodes(self.quadrature, self.steps)
 
-    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)
         if self.tolerance is None:
             places, weights = nodes(self.quadrature, self.steps)
@@ -65,9 +68,9 @@ class ExpectedGradients:
     baseline: float = 0.0
 
     def __post_init__(self) -> None:
-        check_effort("samples", self.samples)
+        check_effort(samples=self.samples)
 
-    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | None) -> Outcome:
+    def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         x = ask.x
         starts = references(x, self.baseline if baseline is None else baseline)
         draws = [self._draw(k, len(starts)) for k in range(self.samples)]
@@ -113,7 +116,7 @@ def straight(x: Tensor, start: Tensor, places: Sequence[float]) -> Point:
 def starting_points(x: Tensor, baseline: float | Tensor) -> Tensor:
     """The baseline of each item, shaped like `x`."""
     if not isinstance(baseline, Tensor):
-        return x.new_full((), baseline).expand_as(x)
+        return x.new_full((), _finite(baseline)).expand_as(x)
     try:
         start = baseline.to(x).expand_as(x)
     except RuntimeError:
@@ -126,10 +129,16 @@ def starting_points(x: Tensor, baseline: float | Tensor) -> Tensor:
     return start
 
 
+def _finite(baseline: float) -> float:
+    if not isinstance(baseline, int | float) or not math.isfinite(baseline):
+        raise ValueError(f"baseline is a finite number or a tensor; got {baseline!r}.")
+    return baseline
+
+
 def references(x: Tensor, baseline: float | Tensor) -> Tensor:
     """A set of baselines, `(number, channel, *axes)`."""
     if not isinstance(baseline, Tensor):
-        return x.new_full((1, *x.shape[1:]), baseline)
+        return x.new_full((1, *x.shape[1:]), _finite(baseline))
     if baseline.shape[1:] != x.shape[1:] or len(baseline) == 0 or not baseline.isfinite().all():
         raise ValueError(
             f"baseline is a finite set of signals (number, *{tuple(x.shape[1:])}); got {tuple(baseline.shape)}."
