@@ -22,7 +22,7 @@ from typing import Any
 import captum.attr
 import timm
 import torch
-from timing import interleaved, peak, ratio, write
+from timing import interleaved, peak, ratio, recorded, write
 from torch import Tensor, nn
 
 import wavelens as wl
@@ -162,13 +162,16 @@ def main() -> None:
         print(peak(run, options.device))
         return
     torch.backends.cudnn.benchmark = True
-    rows = []
     for name in options.net:
         for method in METHODS:
-            rows.append(measure(name, method, options.device, options.rounds))
-            print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
-    if options.net == list(NETS):
-        write("attribution", options.device, {"samples": SAMPLES, "captum": captum.__version__, "rows": rows})
+            row = measure(name, method, options.device, options.rounds)
+            print(json.dumps(row, ensure_ascii=False), flush=True)
+            others = [r for r in recorded("attribution", options.device) if (r["net"], r["method"]) != (name, method)]
+            write(
+                "attribution",
+                options.device,
+                {"samples": SAMPLES, "captum": captum.__version__, "rows": [*others, row]},
+            )
 
 
 if __name__ == "__main__":
