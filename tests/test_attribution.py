@@ -366,6 +366,15 @@ def test_load_refuses_other_files(tmp_path):
         wl.Attribution.load(tmp_path / "none")
 
 
+def test_an_item_is_cut_from_every_field():
+    net, x = Net(SHAPE), signal(SHAPE)
+    a = wl.attribute(net, x, TARGET, domain=wl.DWT(), method=wl.IntegratedGradients(tolerance=0.01))
+    for index, one in ((1, slice(1, 2)), (-1, slice(2, 3))):
+        item = a.item(index)
+        for field in ("data", "score", "baseline_score", "gap", "spent"):
+            assert torch.equal(getattr(item, field), getattr(a, field)[one])
+
+
 def test_the_record_says_what_was_done():
     a = wl.attribute(Net(SHAPE), signal(SHAPE), 2, domain=wl.DWT(), method=wl.SmoothGrad(samples=5, seed=3))
     assert "seed=3" in a.method
