@@ -170,15 +170,16 @@ def test_compiles_without_a_break(domain):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_precisions_round_once(dtype):
     x = torch.rand(2, 1, 64, 40).to(dtype)
+    once = torch.finfo(dtype).eps * (4 if dtype == torch.float32 else 0.51)  # half an eps is one rounding
     for domain in (DWT("haar", 3), DWT("db4", 2, "reflect")):
         exact = domain.analysis(x.double())
         c = domain.analysis(x)
         assert c.data.dtype == dtype
-        assert relative(c.data.double(), exact.data) < 4 * torch.finfo(dtype).eps
+        assert relative(c.data.double(), exact.data) < once
         rounded = Coefficients(c.data.double(), c.layout)
         back = c.synthesis()
         assert back.dtype == dtype
-        assert relative(back.double(), rounded.synthesis()) < 4 * torch.finfo(dtype).eps
+        assert relative(back.double(), rounded.synthesis()) < once
 
 
 def test_autocast_precision_settings_and_default_device_do_not_reach_the_transform():
