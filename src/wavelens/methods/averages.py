@@ -47,41 +47,41 @@ class SmoothGrad:
 
 
 @dataclass(frozen=True)
-class VarGrad:
+class _Moment:
+    """A moment of each coefficient's gradient over noisy inputs: every sample is pulled back."""
+
+    samples: int = 25
+    sigma: float = 0.25
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_effort(samples=self.samples)
+        check_noise(self.sigma)
+
+    def _moment(self, ask: Gradients, lifts: list[Lift], central: bool) -> Outcome:
+        return sample(Moments(ask, lifts, central), noisy(ask.x, self.sigma, self.seed), self.samples)
+
+
+@dataclass(frozen=True)
+class VarGrad(_Moment):
     """The variance of each coefficient's gradient over noisy inputs (Adebayo et al., 2018); `sigma` as `SmoothGrad`.
 
     Not linear in the gradient: every sample is pulled back.
     """
 
-    samples: int = 25
-    sigma: float = 0.25
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_effort(samples=self.samples)
-        check_noise(self.sigma)
-
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
-        return sample(Moments(ask, lifts, central=True), noisy(ask.x, self.sigma, self.seed), self.samples)
+        return self._moment(ask, lifts, central=True)
 
 
 @dataclass(frozen=True)
-class SquareGrad:
+class SquareGrad(_Moment):
     """The mean of each coefficient's squared gradient over noisy inputs (Hooker et al., 2019); `sigma` as `SmoothGrad`.
 
     Not linear in the gradient: every sample is pulled back.
     """
 
-    samples: int = 25
-    sigma: float = 0.25
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_effort(samples=self.samples)
-        check_noise(self.sigma)
-
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
-        return sample(Moments(ask, lifts, central=False), noisy(ask.x, self.sigma, self.seed), self.samples)
+        return self._moment(ask, lifts, central=False)
 
 
 def check_effort(**numbers: int) -> None:
