@@ -461,6 +461,32 @@ def test_progress_counts_gradients_and_silence_is_silent(method, capfd):
     assert torch.equal(explain(NET, X, method=method, progress=True).data, explain(NET, X, method=method).data)
 
 
+@pytest.mark.parametrize("method", METHODS, ids=name)
+def test_a_callers_progress_is_told_of_every_chunk(method, capfd):
+    told = []
+    a = explain(NET, X, method=method, progress=lambda done, expected: told.append((done, expected)), batch_size=1)
+    assert [done for done, _ in told] == list(range(1, int(a.spent.sum()) + 1))
+    assert all(done <= expected for done, expected in told)
+    assert told[-1][1] == a.spent.sum()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_a_callers_progress_raises_ends_the_passes_and_gives_the_model_back():
+    net, rows = copy.deepcopy(NET), []
+
+    def enough(done, expected):
+        if done >= 3:
+            raise InterruptedError(f"{done} of {expected}")
+
+    with (
+        net.register_forward_pre_hook(lambda _, args: rows.append(len(args[0]))),
+        pytest.raises(InterruptedError, match=f"3 of {50 * len(X)}"),
+    ):
+        explain(net, X, method=wl.IntegratedGradients(steps=50), progress=enough, batch_size=1)
+    assert sum(rows) <= 4
+    assert all(p.requires_grad for p in net.parameters())
+
+
 def test_the_bar_ends_and_the_model_comes_back_when_the_bar_fails(monkeypatch):
     def broken(*_):
         raise RuntimeError("no terminal")

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from wavelens.core import Coefficients, Domain
-from wavelens.gradients import Gradients, Model
+from wavelens.gradients import Gradients, Model, Progress
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.spec import parse
 from wavelens.targets import Several, Target, describe
@@ -117,7 +117,7 @@ def attribute(
     baseline: Tensor | float | None = ...,
     batch_size: int | None = ...,
     autocast: torch.dtype | None = ...,
-    progress: bool = ...,
+    progress: Progress = ...,
 ) -> Attribution: ...
 
 
@@ -132,7 +132,7 @@ def attribute(
     baseline: Tensor | float | None = ...,
     batch_size: int | None = ...,
     autocast: torch.dtype | None = ...,
-    progress: bool = ...,
+    progress: Progress = ...,
 ) -> list[Attribution]: ...
 
 
@@ -146,7 +146,7 @@ def attribute(
     baseline: Tensor | float | None = None,
     batch_size: int | None = None,
     autocast: torch.dtype | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Attribution | list[Attribution]:
     """The attribution of `model`'s `target` to the coefficients of `x`; a list for a list of domains, in one pass.
 
@@ -154,7 +154,8 @@ def attribute(
     `wavelens.targets` offers. `baseline` overrides the method's own: a signal, one for each item, or for
     `ExpectedGradients` a set of them. `batch_size` bounds the rows of a forward pass (`None`: measured from memory).
     `autocast` runs the model in bfloat16 or float16; gradients are summed in float32. The result of an item does not
-    depend on its batch mates or on `batch_size`, and the model comes back as it was.
+    depend on its batch mates or on `batch_size`, and the model comes back as it was. `progress` shows a bar, or is a
+    function called after each chunk with the gradients done and expected so far; what it raises ends the computation.
     """
     domains = [domain] if isinstance(domain, Domain) else list(domain)
     if not domains or not all(isinstance(one, Domain) for one in domains):

@@ -22,6 +22,7 @@ from wavelens.targets import scores as read
 Items = slice | Tensor  # items of the batch: a slice where they are neighbours, else their indices
 Point = Callable[[Items, int], Tensor]
 Model = Callable[[Tensor], Any]
+Progress = bool | Callable[[int, int], None]  # a bar or none, or what is told how many gradients are done of how many
 
 HALF = (torch.float16, torch.bfloat16)
 CPU_ACTIVATIONS = 2**28  # bytes; larger chunks use more memory and gain nothing on a CPU
@@ -42,7 +43,7 @@ class Gradients:
         *,
         batch_size: int | None = None,
         autocast: torch.dtype | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> None:
         signal_axes(x)
         check(target, len(x))
@@ -278,11 +279,13 @@ def _budget(device: torch.device) -> int:
 
 
 class _Bar:
-    """A progress bar over gradients, or nothing."""
+    """A progress bar over gradients, or the caller's own, or nothing."""
 
-    def __init__(self, wanted: bool) -> None:
+    def __init__(self, wanted: Progress) -> None:
         self._progress: Any = None
-        if wanted:
+        self._tell = wanted if callable(wanted) else None
+        self._done = self._expected = 0
+        if wanted and not callable(wanted):
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
             text = TextColumn("{task.description} {task.completed:.0f}/{task.total:.0f}")
@@ -294,10 +297,14 @@ class _Bar:
         return self
 
     def expect(self, more: int) -> None:
+        self._expected += more
         if self._progress:
             self._progress.update(self._task, total=self._progress.tasks[0].total + more)
 
     def advance(self, done: int) -> None:
+        self._done += done
+        if self._tell:
+            self._tell(self._done, self._expected)
         if self._progress:
             self._progress.advance(self._task, done)
 

@@ -1,0 +1,131 @@
+"""One input explained: what is found about it, and the files that say so. The command and the app share this."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wavelens import maps
+from wavelens.attribution import Attribution, attribute
+from wavelens.cli.files import WRITTEN, beside
+from wavelens.cli.kinds import Answer, Job, Kind
+from wavelens.cli.terminal import plain
+from wavelens.gradients import Progress
+from wavelens.grid import Grid
+from wavelens.methods.lift import Method
+from wavelens.models import LoadedModel
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One input as the model is given it: what the front end read, the module's input, its grid, and the logits."""
+
+    signal: Any
+    x: Tensor
+    grid: Grid
+    logits: Tensor
+
+
+def seen(loaded: LoadedModel, kind: Kind, path: Path, device: torch.device) -> Seen:
+    """Reads an input and asks the model."""
+    signal = kind.read(path)
+    x, grid = loaded.preprocess(signal).to(device), loaded.preprocess.grid(signal)
+    with torch.no_grad():
+        return Seen(signal, x, grid, loaded.module(x)[0].float())
+
+
+def explained(job: Job, kind: Kind, path: Path, progress: Progress = False) -> Answer:
+    """Reads and explains an input."""
+    one = seen(job.loaded, kind, path, job.device)
+    target = int(one.logits.argmax()) if job.target is None else job.target
+    attribution = attribute(
+        job.loaded.module,
+        one.x,
+        target,
+        domain=job.domain,
+        method=job.method,
+        batch_size=job.batch_size,
+        progress=progress,
+    )
+    provenance = attribution.provenance | {"model": job.loaded.name}
+    return Answer(path, one.signal, one.x, one.grid, one.logits, target, replace(attribution, provenance=provenance))
+
+
+def top_classes(loaded: LoadedModel, logits: Tensor, count: int) -> list[dict[str, Any]]:
+    """The top classes, most probable first."""
+    probabilities = loaded.probabilities(logits)
+    return [
+        {"index": i, "label": loaded.labels[i], "probability": float(probabilities[i]), "logit": float(logits[i])}
+        for i in logits.argsort(descending=True, stable=True)[:count].tolist()
+    ]
+
+
+def profile_rows(answer: Answer) -> list[dict[str, Any]]:
+    """A row a scale, coarsest first: what it spans in the units of the input, its signed sum and its share."""
+    found, grid = maps.profile(answer.attribution), answer.grid
+    labels, extents = grid.labels(answer.attribution.layout), grid.extents(answer.attribution.layout)
+    rows = zip(found.names, found.signed[0].tolist(), found.share[0].tolist(), strict=True)
+    return [
+        {"scale": name, "extent": labels[name], "from_to": _finite(extents[name]), "signed": signed, "share": share}
+        for name, signed, share in rows
+    ]
+
+
+def _finite(extents: tuple[tuple[float, float], ...]) -> list[list[float | None]]:
+    """For JSON, which knows no infinity."""
+    return [[None if math.isinf(end) else end for end in extent] for extent in extents]
+
+
+def caution(a: Attribution, method: Method) -> str:
+    """A line for sums that miss the score difference by more than the method's tolerance, or 5 %, or nothing."""
+    allowed = getattr(method, "tolerance", None) or 0.05
+    if a.gap is None or a.score is None or a.baseline_score is None:
+        return ""
+    gap, rise = abs(float(a.gap)), abs(float(a.score - a.baseline_score))
+    if gap <= allowed * rise:
+        return ""
+    spent = int(a.spent.max()) if a.spent is not None else 0
+    return f"The signed sums miss f(x) − f(x₀) by {gap:.2g} after {spent} gradients; more would close the gap."
+
+
+def write(job: Job, kind: Kind, answer: Answer, base: Path) -> list[Path]:
+    """The panel, the attribution and the summary; their paths."""
+    panel, attribution, summary = (beside(base, suffix) for suffix in WRITTEN)
+    _draw(job, kind, answer, panel)
+    answer.attribution.save(attribution)
+    summary.write_text(json.dumps(summary_of(job, kind, answer), indent=2) + "\n", encoding="utf-8")
+    return [panel, attribution, summary, *kind.extras(job, answer, base)]
+
+
+def _draw(job: Job, kind: Kind, answer: Answer, path: Path) -> None:
+    name = plain(answer.path.name)
+    title = f"{name[:40]}{'…' * (len(name) > 40)}: {job.loaded.labels[answer.target].split(', ')[0]}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # characters that the font lacks are drawn as boxes
+        kind.draw(job, answer, title.replace("$", r"\$"), path)
+
+
+def summary_of(job: Job, kind: Kind, answer: Answer) -> dict[str, Any]:
+    a = answer.attribution
+    scalars = {"score": a.score, "baseline_score": a.baseline_score, "gap": a.gap, "spent": a.spent}
+    return {
+        kind.name: str(answer.path),
+        "model": job.loaded.name,
+        "weights": job.weights,
+        "preprocess": repr(job.loaded.preprocess),
+        "target": {"index": answer.target, "label": job.loaded.labels[answer.target]},
+        "top": top_classes(job.loaded, answer.logits, job.top),
+        "domain": repr(job.domain),
+        "method": a.method,
+        **{name: None if value is None else value.reshape(-1)[0].item() for name, value in scalars.items()},
+        "units": answer.grid.units,
+        "profile": profile_rows(answer),
+        "provenance": a.provenance,
+    }
