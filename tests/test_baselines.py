@@ -473,6 +473,32 @@ def test_relevance_is_kept_without_biases(shape):
 
 
 @pytest.mark.needs("zennit")
+@pytest.mark.parametrize("explainer", [LRP(), SRD()], ids=name)
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda t: 3 * t,
+        lambda t: t * torch.linspace(0.5, 2, 10).double(),
+        lambda t: torch.linspace(0.5, 2, 9).double()[:, None] * t,
+        lambda t: t / 4,
+        lambda t: -t,
+        lambda t: t - 0.5 * t.flip(2),
+        lambda t: torch.sub(t, t.flip(3), alpha=0.5),
+        lambda t: torch.add(t, t.flip(3), alpha=2),
+        lambda t: torch.rsub(t.flip(3), t, alpha=0.25),
+        lambda t: t + t.mean((2, 3), keepdim=True),
+        lambda t: t.mean(1, keepdim=True) + t,
+        lambda t: F.interpolate(t, scale_factor=2),
+    ],
+)
+def test_relevance_is_kept_by_sums_differences_and_scales(explainer, between):
+    net = Ends(between)
+    net.conv.bias = None
+    a = explainer(net.double().eval(), signal((9, 10)).abs(), 1)
+    assert relative(a.data.sum((1, 2)), a.score) < (1e-3 if explainer == LRP() else 1e-10)
+
+
+@pytest.mark.needs("zennit")
 def test_relevance_starts_as_what_each_output_contributes():
     net, x = NETS[9, 12], signal((9, 12))
     both, one, other = (LRP()(net, x, t).data for t in (wl.targets.Contrast(1, 2), 1, 2))
@@ -616,6 +642,7 @@ class Ends(nn.Module):
     [
         (lambda t: t * t.sigmoid(), "this model does mul of two signals, for which there is none"),
         (lambda t: 1 / (1 + t * t), "does mul of two signals"),
+        (lambda t: torch.div(t, 2, rounding_mode="trunc"), "this model does div, for which there is none"),
         (lambda t: 1 / (3 + t), "this model does __rdiv__|this model does __rtruediv__|this model does reciprocal"),
         (lambda t: t.softmax(1), "this model does softmax, for which there is none"),
         (nn.GroupNorm(2, 4), r"\(\) has rules for affine layers, .*; this model does group_norm"),

@@ -102,8 +102,8 @@ class Relevance(Rules):
         before = args[0]
         return _Pass.apply(before, function(before.detach().clone(), *args[1:], **kwargs))  # type: ignore[no-untyped-call]
 
-    def sum(self, a: Tensor, b: Tensor, alpha: float) -> Any:
-        return _Parts.apply(torch.stack([a, alpha * b]), lambda parts: parts.sum(0))  # type: ignore[no-untyped-call]
+    def sum(self, a: Tensor, b: Tensor, first: float, second: float) -> Any:
+        return _Parts.apply(torch.stack([a, b]), lambda parts: first * parts[0] + second * parts[1])  # type: ignore[no-untyped-call]
 
     def mean(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         return _Parts.apply(args[0], lambda parts: function(parts, *args[1:], **kwargs))  # type: ignore[no-untyped-call]
