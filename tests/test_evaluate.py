@@ -199,6 +199,7 @@ def test_the_energy_order_inserts_the_largest_coefficients_first(folder):
         (["--num-gpus", "1"], "--num-cpus, --num-gpus and --ray-address are for --executor ray; got local"),
         (["--metric", "Curve"], "Did you mean Curves?"),
         (["--metric", "DWT"], "a metric is one of Curves, MuFidelity"),
+        (["--executor", "processes", "--device", "cuda:1"], "is given a GPU of its own, --device cuda; got cuda:1"),
         (["--method", "DWT"], "a method is one such as SmoothGrad(samples=25), GradCAM or EnergyOrder; got DWT"),
         (
             ["--method", "GradCAM"],

@@ -147,6 +147,21 @@ def test_translation_is_the_transpose_of_the_heat_map(shape, domain):
     assert relative(back.data.sum(-1), read.data.sum(-1)) < 1e-12  # from coefficients to samples |γ| is kept
 
 
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        (wl.DWT("haar", levels=2), wl.DWT("db1", levels=2), wl.DWT("db2", levels=2)),
+        (wl.DWT("sym2", levels=2), wl.DWT("db2", levels=2), wl.DWT("db2", levels=2, mode="zero")),
+        (wl.DWT("db4"), wl.DWT("db4", levels=3), wl.DWT("db4", levels=2)),
+    ],
+)
+def test_a_domain_by_another_name_keeps_the_scales(one, same, other):
+    a = one.analysis(signal((64, 64)))
+    assert wl.metrics.translate(a, same).layout.domain == same
+    assert torch.equal(wl.metrics.translate(a, same).data, a.data)
+    assert wl.metrics.translate(a, other).data.shape[1] == 1  # a heat map
+
+
 def test_translation_of_samples_to_samples_and_of_inference_tensors():
     a = wl.Identity().analysis(signal(SHAPE))
     assert wl.metrics.translate(a, wl.Identity()) is a

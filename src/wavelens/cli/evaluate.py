@@ -126,6 +126,10 @@ def _executor(name: str, workers: int, num_cpus: float, num_gpus: float, address
 
 def _place(device: str | None, executor: str) -> str:
     """The device by its text; that of Ray's workers need not be here."""
+    if executor != "local" and device is not None and device.startswith("cuda:"):
+        raise ValueError(
+            f"each worker of --executor {executor} is given a GPU of its own, --device cuda; got {device}."
+        )
     return device if device is not None and executor == "ray" else str(device_of(device))
 
 

@@ -142,12 +142,13 @@ MEASURES = (Curves, MuFidelity, Infidelity, FF, FidIn, Sparseness, Complexity, M
 
 @dataclass(frozen=True)
 class EnergyOrder:
-    """The control that ranks coefficients by their size, `metrics.energy_order`."""
+    """The control that ranks coefficients by their size over the baseline, `metrics.energy_order`."""
 
     domain: Domain = field(default_factory=DWT)
+    baseline: float = 0.0
 
     def __call__(self, model: nn.Module, x: Tensor, target: Target, *, batch_size: int | None = None) -> Coefficients:
-        return metrics.energy_order(x, self.domain)
+        return metrics.energy_order(x, self.domain, baseline=self.baseline)
 
 
 @dataclass(frozen=True)
