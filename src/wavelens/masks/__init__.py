@@ -1,6 +1,7 @@
 """Masks: which coefficients to keep, by rank, by band or softly; `mask.apply(x)` is the signal that they leave."""
 
 from wavelens.masks.bands import band, orientation, parts, scale, stems
+from wavelens.masks.decomposed import Decomposed, decompose
 from wavelens.masks.fills import Blur, Noise
 from wavelens.masks.mask import Mask
 from wavelens.masks.minimal import Minimal, minimal
@@ -9,10 +10,12 @@ from wavelens.masks.soft import evidence, soft
 
 __all__ = [
     "Blur",
+    "Decomposed",
     "Mask",
     "Minimal",
     "Noise",
     "band",
+    "decompose",
     "evidence",
     "magnitude",
     "minimal",

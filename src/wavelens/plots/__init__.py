@@ -1,6 +1,7 @@
 """Figures of explanations, drawn with matplotlib from what `wavelens.maps` computes."""
 
 from wavelens.plots.comparison import mean_curves
+from wavelens.plots.decomposed import decomposed
 from wavelens.plots.minimal import minimal
 from wavelens.plots.panel import common_scale, panel, save, show
 from wavelens.plots.sound import sound
@@ -9,6 +10,7 @@ from wavelens.plots.volume import montage, scene, slices
 
 __all__ = [
     "common_scale",
+    "decomposed",
     "film",
     "mean_curves",
     "minimal",

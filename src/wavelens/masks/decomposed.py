@@ -1,0 +1,43 @@
+"""A signal rebuilt from what a mask keeps of it, scale by scale (as WAM's figures 2, 4 and 7 show images)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from wavelens.masks.bands import stems
+from wavelens.masks.mask import Mask
+
+
+@dataclass(frozen=True, eq=False)
+class Decomposed:
+    """What a mask keeps of each scale, as signals `(batch, channel, *axes)` by name, coarsest first ('a3', 'd3', …).
+
+    `alone` has each scale by itself; with `dropped`, what the mask leaves out, they add up to the signal. `kept` is
+    the share of the scale's coefficients that is left, the mean of the mask there, `(batch,)`.
+    """
+
+    alone: dict[str, Tensor]
+    dropped: Tensor
+    kept: dict[str, Tensor]
+
+    @property
+    def so_far(self) -> dict[str, Tensor]:
+        """Each scale with all coarser ones; the last is all that the mask keeps, `mask.apply(x)`."""
+        return dict(zip(self.alone, accumulate(self.alone.values()), strict=True))
+
+
+def decompose(x: Tensor, mask: Mask) -> Decomposed:
+    """`x`, `(batch, channel, *axes)`, rebuilt from what the mask keeps, one scale after another."""
+    alone = stems(x, mask)
+    dropped = alone.pop("residue")
+    return Decomposed(alone, dropped, {name: _kept(mask, name).expand(len(x)) for name in alone})
+
+
+def _kept(mask: Mask, scale: str) -> Tensor:
+    """The mean of the mask over one scale and its channels, `(1 or batch,)`."""
+    bands = mask.layout.scales()[scale]
+    return torch.cat([mask[band].flatten(2) for band in bands], -1).flatten(1).mean(1)
