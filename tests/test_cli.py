@@ -1,7 +1,10 @@
 """The command: what it writes and prints, and one line with exit code 2 for wrong input."""
 
+import html
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -231,3 +234,22 @@ def test_a_stem_is_never_empty_nor_cut_off_a_folder(path, stem, tmp_path, monkey
     (tmp_path / "here" / "ct.2024").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
     assert PHOTO.stem(Path(path)) == stem
+
+
+def test_a_report_holds_all_inputs_and_a_command_that_gives_each_again(folder, capsys):
+    (folder / "found").mkdir()
+    (folder / "found/report.html").write_text("mine")
+    (folder / "broken.png").write_bytes(b"no photo")
+    assert explain("left.png", "broken.png", "right.png", "--target", "Whole", "--out", "found", "--report") == 1
+    assert (folder / "found/report.html").read_text() == "mine"
+    text = (folder / "found/report-2.html").read_text(encoding="utf-8")
+    assert text.count("<article ") == 2
+    assert "wrote found/report-2.html" in capsys.readouterr().out
+    commands = [html.unescape(found) for found in re.findall(r"<code>(wavelens .*?)</code>", text, re.DOTALL)]
+    first = summary(folder / "found/left.json")
+    assert main([*shlex.split(commands[0])[1:], "--out", "again"]) == 0
+    again = summary(folder / "again/left.json")
+    assert {**again, "provenance": 0} == {**first, "provenance": 0}
+    assert (folder / "again/report.html").exists()
+    assert explain("left.png", "--out", "found", "--report") == 0
+    assert (folder / "found/report-2.html").read_text(encoding="utf-8").count("<article ") == 1

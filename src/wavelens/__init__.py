@@ -5,7 +5,7 @@
 
 import importlib
 
-from wavelens import baselines, frontends, maps, masks, metrics, models, runs, targets
+from wavelens import baselines, frontends, maps, masks, metrics, models, reports, runs, targets
 from wavelens.attribution import Attribution, attribute
 from wavelens.baselines import parse
 from wavelens.core import Band, Coefficients, Domain, Layout
@@ -21,6 +21,7 @@ from wavelens.methods import (
     VarGrad,
     Zennit,
 )
+from wavelens.reports import report
 from wavelens.version import __version__
 
 __all__ = [
@@ -50,6 +51,8 @@ __all__ = [
     "models",
     "parse",
     "plots",
+    "report",
+    "reports",
     "runs",
     "targets",
 ]

@@ -17,7 +17,9 @@ from wavelens.cli.files import inputs, stems
 from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
 from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, Weights, each, opened
+from wavelens.cli.reports import entry_of, report_path
 from wavelens.cli.terminal import plain, table
+from wavelens.reports import Section, section, write_page
 
 
 def explain(
@@ -35,6 +37,9 @@ def explain(
     batch_size: BatchSize = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to print.")] = 5,
     device: DeviceName = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write report.html too: one page to look at, to hear and to pass on.")
+    ] = False,
 ) -> None:
     """Explain what a classifier goes by in photos, sounds, volumes or videos, scale by scale.
 
@@ -53,19 +58,26 @@ def explain(
     fitted.analysis(torch.zeros(1, 1, *loaded.preprocess.shape[1:]))  # says now whether the levels fit
     index = None if target is None else loaded.index(target)
     job = Job(loaded, weights, index, fitted, chosen_method, batch_size, top, chosen_device)
-    raise typer.Exit(_explain_all(job, kind, inputs(files, kind), out, console))
+    raise typer.Exit(_explain_all(job, kind, inputs(files, kind), out, console, report))
 
 
-def _explain_all(job: Job, kind: Kind, paths: list[Path], out: Path, console: Console) -> int:
+def _explain_all(job: Job, kind: Kind, paths: list[Path], out: Path, console: Console, report: bool) -> int:
     """Explains and reports input by input; the exit code."""
+    sections: list[Section] = []
 
     def one(number: int, path: Path, stem: str) -> list[Path]:
         answer = explained(job, kind, path, progress=console.is_terminal)
         _print(job, kind, answer, console, f"{kind.name} {number} of {len(paths)}: " if len(paths) > 1 else "")
-        return write(job, kind, answer, out / stem)
+        written = write(job, kind, answer, out / stem)
+        if report:
+            sections.append(section(entry_of(job, kind, answer), len(paths)))
+        return written
+
+    def last() -> list[Path]:
+        return [write_page(sections, report_path(out))] if sections else []
 
     named = enumerate(zip(paths, stems(paths, out, kind), strict=True), 1)
-    return each((partial(one, number, path, stem) for number, (path, stem) in named), console)
+    return each([*(partial(one, number, path, stem) for number, (path, stem) in named), last], console)
 
 
 def _print(job: Job, kind: Kind, answer: Answer, console: Console, prefix: str) -> None:

@@ -164,10 +164,14 @@ def _draw_picture(ax: Axes, x: Array) -> None:
 
 
 def _draw_glow(ax: Axes, x: Array, found: Array, norm: PowerNorm) -> None:
-    """The map over the darkened grey picture, the more opaque the larger it is."""
+    ax.imshow(_glow(x, np.asarray(norm(found))))
+
+
+def _glow(x: Array, strength: Array) -> Array:
+    """A map in [0, 1] over the darkened grey picture, the more opaque the larger it is: `(*axes, 3)`."""
     grey = 0.6 * x.mean(0).clip(0, 1)[..., None]
-    strength = np.asarray(norm(found))[..., None]
-    ax.imshow(grey * (1 - strength) + MAGNITUDE(strength[..., 0])[..., :3] * strength)
+    glowing: Array = grey * (1 - strength[..., None]) + MAGNITUDE(strength)[..., :3] * strength[..., None]
+    return glowing
 
 
 def _draw_picture_mosaic(ax: Axes, picture: Array, layout: Layout, norm: PowerNorm) -> None:

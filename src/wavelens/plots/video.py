@@ -21,7 +21,6 @@ from wavelens.plots.panel import (
     GAP,
     HEADER,
     INK,
-    MAGNITUDE,
     MARGIN,
     TITLE,
     WIDTH,
@@ -33,6 +32,7 @@ from wavelens.plots.panel import (
     _draw_glow,
     _draw_picture,
     _draw_profile,
+    _glow,
     _origin,
     _title,
     _write_header,
@@ -99,9 +99,7 @@ def overlay(a: Coefficients, x: Tensor, item: int = 0, shared_scale: float | Non
     _check(a, x)
     one, signal = Coefficients(a.data[item][None], a.layout), _array(x[item])
     norm = PowerNorm(0.5, 0, common_scale(one) if shared_scale is None else shared_scale, clip=True)
-    strength = np.asarray(norm(_array(maps.spatial_map(one)[0])))[..., None]
-    grey = 0.6 * signal.mean(0).clip(0, 1)[..., None]
-    glowing = grey * (1 - strength) + MAGNITUDE(strength[..., 0])[..., :3] * strength
+    glowing = _glow(signal, np.asarray(norm(_array(maps.spatial_map(one)[0]))))
     factor = -(-SMALLEST // min(glowing.shape[1:3]))
     large = glowing.repeat(factor, 1).repeat(factor, 2)
     return torch.from_numpy(large).float().permute(3, 0, 1, 2)[None]

@@ -1,0 +1,60 @@
+"""What `--report` adds: an answer as an entry of the report, and the command that gives it again."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from wavelens.cli.answers import caution, top_classes
+from wavelens.cli.kinds import Answer, Job, Kind
+from wavelens.reports import GENERATOR, Chance, Entry
+
+NAME = "report"
+
+
+def entry_of(job: Job, kind: Kind, answer: Answer) -> Entry:
+    """What a report shows of an explained input."""
+    base = getattr(job.method, "baseline", 0.0)
+    chances = [Chance(**row) for row in top_classes(job.loaded, answer.logits, max(job.top, 1))]
+    if answer.target not in [one.index for one in chances]:
+        every = [Chance(**row) for row in top_classes(job.loaded, answer.logits, len(job.loaded.labels))]
+        chances += [one for one in every if one.index == answer.target]
+    return Entry(
+        answer.attribution,
+        answer.x,
+        name=answer.path.name,
+        label=job.loaded.labels[answer.target],
+        classes=chances,
+        kind=kind.name,
+        grid=answer.grid,
+        start=f"a constant {base:g}" if base else kind.start,
+        note=caution(answer.attribution, job.method),
+        command=command_of(job, answer),
+        facts={
+            "file": str(answer.path),
+            "model": job.loaded.name,
+            **({"weights": job.weights} if job.weights else {}),
+            "preparation": repr(job.loaded.preprocess),
+        },
+    )
+
+
+def command_of(job: Job, answer: Answer) -> str:
+    """`wavelens explain` with every choice written out."""
+    words = ["wavelens", "explain", str(answer.path), "--model", job.loaded.name]
+    words += ["--weights", job.weights] if job.weights else []
+    words += ["--target", str(answer.target), "--domain", repr(job.domain), "--method", repr(job.method), "--report"]
+    return shlex.join(words)
+
+
+def report_path(out: Path) -> Path:
+    """Where the report goes: report.html, or report-2.html … where that is somebody else's file."""
+    names = [f"{NAME}.html", *(f"{NAME}-{n}.html" for n in range(2, 10_000))]
+    return next(path for name in names if not (path := out / name).exists() or _is_ours(path))
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return f'<meta name="generator" content="{GENERATOR.split()[0]} ' in path.read_text("utf-8", "replace")[:400]
+    except OSError:
+        return False

@@ -1,0 +1,142 @@
+"use strict";
+// What every view needs: numbers out of text, elements, controls, and the state that they change.
+
+const COLOURS = bytes(read("colours"));
+const FOR = [255, 149, 64], AGAINST = [74, 163, 255]; // over dark pictures
+
+function read(id) {
+  return JSON.parse(document.getElementById(id).textContent);
+}
+
+function bytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+/** The numbers that `packing.magnitudes` or `packing.signs` wrote. */
+function numbers(packed) {
+  const raw = bytes(packed.u16 ?? packed.i16).buffer;
+  const whole = packed.u16 ? new Uint16Array(raw) : new Int16Array(raw);
+  const most = packed.u16 ? 65535 : 32767;
+  return Float32Array.from(whole, (q) => Math.sign(q) * (q / most) ** 2 * packed.top);
+}
+
+/** An element; texts stay texts. */
+function make(name, attributes = {}, ...inside) {
+  const found = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) found.addEventListener(key.slice(2), value);
+    else if (value === true) found.setAttribute(key, "");
+    else if (value !== false && value != null) found.setAttribute(key, value);
+  }
+  found.append(...inside.filter((one) => one != null));
+  return found;
+}
+
+function canvas(width, height, label) {
+  return make("canvas", { width, height, ...(label ? { role: "img", "aria-label": label } : {}) });
+}
+
+function card(title, ...inside) {
+  return make("section", { class: "card" }, title ? make("h3", {}, title) : null, ...inside);
+}
+
+function beside(side, found) {
+  found.classList.add(side);
+  return found;
+}
+
+function hint(text) {
+  return make("p", { class: "hint" }, text);
+}
+
+/** A picture that is drawn as soon as it is decoded. */
+function picture(source) {
+  return new Promise((done, failed) => {
+    const found = new Image();
+    found.onload = () => done(found);
+    found.onerror = () => failed(new Error("a picture of this report could not be decoded"));
+    found.src = source;
+  });
+}
+
+/** What is shown of an entry; `set` tells all who listen, once for several changes. */
+class State {
+  constructor(values) {
+    Object.assign(this, values);
+    this.listeners = [];
+    this.waiting = false;
+  }
+  set(changes) {
+    Object.assign(this, changes);
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      for (const listener of this.listeners) listener(this);
+    });
+  }
+  listen(listener) {
+    this.listeners.push(listener);
+    listener(this);
+  }
+}
+
+/** A slider for a field of the state; `say` tells a value in words. */
+function slider(state, field, title, { min = 0, max, step = 1, say }) {
+  const input = make("input", { type: "range", min, max, step, "data-field": field });
+  const output = make("output");
+  input.addEventListener("input", () => state.set({ [field]: Number(input.value) }));
+  state.listen(() => {
+    if (Number(input.value) !== state[field]) input.value = state[field];
+    output.textContent = say(state[field]);
+    input.setAttribute("aria-valuetext", output.textContent);
+  });
+  return make("label", { class: "control" }, make("span", {}, title, output), input);
+}
+
+function toggle(state, field, title) {
+  const input = make("input", { type: "checkbox", "data-field": field });
+  input.addEventListener("change", () => state.set({ [field]: input.checked }));
+  state.listen(() => { input.checked = state[field]; });
+  return make("label", { class: "switch" }, input, title);
+}
+
+function percent(part) {
+  return `${Math.round(100 * part)} %`;
+}
+
+function short(value) {
+  if (!value) return "0";
+  return (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e4 ? value.toExponential(1) : value.toPrecision(2)).replace("-", "−");
+}
+
+function scaleText(scale) {
+  return scale.label ? `${scale.name} · ${scale.label}` : scale.name;
+}
+
+/** The sliders that all kinds have. */
+function controls(state, maps) {
+  const found = make("div", { class: "controls" });
+  if (maps.scales.length > 1) {
+    const say = (k) => scaleText(maps.scales[k]);
+    found.append(slider(state, "scale", "Scale", { max: maps.scales.length - 1, say }));
+  }
+  found.append(
+    slider(state, "threshold", "Threshold", {
+      max: 99,
+      say: (v) => (v ? `strongest points with ${100 - v} % of |γ|` : "all points"),
+    }),
+    slider(state, "brightness", "Brightness", { max: 10, say: (v) => (v ? `× ${short(gain(v))}` : "× 1") }),
+    slider(state, "opacity", "Opacity", { max: 100, say: (v) => `${v} %` }),
+  );
+  return found;
+}
+
+/** How much brighter all maps of an entry are: twice at every second step. */
+function gain(step) {
+  return 2 ** (step / 2);
+}
+
+function openingState(more = {}) {
+  return new State({ scale: 0, threshold: 0, brightness: 0, opacity: 90, signed: false, ...more });
+}

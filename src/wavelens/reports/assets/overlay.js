@@ -1,0 +1,129 @@
+// Maps over pictures: one colour scale for all scales of an entry, |γ| for each sample under a square root.
+
+/** The maps of an entry, unpacked when they are first looked at. */
+class Maps {
+  constructor(packed, end) {
+    Object.assign(this, { scales: packed.scales, shape: packed.shape, packed, end });
+    this.known = new Map();
+  }
+  remember(key, make) {
+    if (!this.known.has(key)) this.known.set(key, make());
+    return this.known.get(key);
+  }
+  values(scale, signed) {
+    const kind = signed ? "signed" : "magnitude";
+    return this.remember(`${kind} ${scale}`, () => numbers(this.packed[kind][scale]));
+  }
+  /** The size from which points are shown: those below it hold `threshold` percent of the sum. */
+  cut(scale, signed, threshold) {
+    if (!threshold) return 0;
+    const [sorted, total] = this.remember(`sorted ${scale} ${signed}`, () => {
+      const sizes = this.values(scale, signed).map(Math.abs).sort();
+      return [sizes, sizes.reduce((sum, size) => sum + size, 0)];
+    });
+    let held = 0, k = 0;
+    while (k < sorted.length - 1 && held + sorted[k] <= (total * threshold) / 100) held += sorted[k++];
+    return sorted[k];
+  }
+  layer({ scale, signed, threshold, brightness }) {
+    const end = this.end / gain(brightness);
+    return { values: this.values(scale, signed), cut: this.cut(scale, signed, threshold), end, signed };
+  }
+}
+
+/** Two pictures of part of a layer, `at(k)` the value at pixel k: all or what speaks for, and what speaks against. */
+function heat(width, height, at, { cut, end, signed }) {
+  const pictures = (signed ? [1, -1] : [0]).map((sign) => {
+    const found = canvas(width, height), pen = found.getContext("2d"), image = pen.createImageData(width, height);
+    for (let k = 0; k < width * height; k++) {
+      const value = at(k), size = Math.abs(value);
+      if (size < cut || !size || (sign && Math.sign(value) !== sign)) continue;
+      const strength = Math.min(1, Math.sqrt(size / end)), level = Math.round(255 * strength);
+      const colour = sign > 0 ? FOR : sign < 0 ? AGAINST : COLOURS.subarray(3 * level, 3 * level + 3);
+      image.data.set(colour, 4 * k);
+      image.data[4 * k + 3] = level;
+    }
+    pen.putImageData(image, 0, 0);
+    return found;
+  });
+  return pictures;
+}
+
+/** The picture, darkened towards grey with the opacity, and the layer over it. At full opacity that is the panel's. */
+function paint(target, base, grey, pictures, opacity) {
+  const pen = target.getContext("2d"), { width, height } = target;
+  pen.globalCompositeOperation = "source-over";
+  pen.clearRect(0, 0, width, height);
+  pen.globalAlpha = 1;
+  pen.drawImage(base, 0, 0, width, height);
+  pen.globalAlpha = opacity;
+  pen.drawImage(grey, 0, 0, width, height);
+  pen.drawImage(pictures[0], 0, 0, width, height);
+  if (pictures[1]) pen.drawImage(hatched(pictures[1], width, height), 0, 0);
+  pen.globalAlpha = 1;
+}
+
+/** A picture with stripes cut out, so that it is told apart without colour. */
+function hatched(source, width, height) {
+  const found = canvas(width, height), pen = found.getContext("2d"), step = Math.max(6, width / 90);
+  pen.drawImage(source, 0, 0, width, height);
+  pen.globalCompositeOperation = "destination-out";
+  pen.lineWidth = step / 2.4;
+  pen.beginPath();
+  for (let x = -height; x < width; x += step) {
+    pen.moveTo(x, 0);
+    pen.lineTo(x + height, height);
+  }
+  pen.stroke();
+  return found;
+}
+
+/** A picture in grey at 60 % of its brightness. */
+function darkened(base, width = base.width, height = base.height) {
+  const found = canvas(width, height), pen = found.getContext("2d");
+  pen.drawImage(base, 0, 0, width, height);
+  const image = pen.getImageData(0, 0, width, height);
+  for (let k = 0; k < image.data.length; k += 4) {
+    const grey = 0.2 * (image.data[k] + image.data[k + 1] + image.data[k + 2]);
+    image.data[k] = image.data[k + 1] = image.data[k + 2] = grey;
+  }
+  pen.putImageData(image, 0, 0);
+  return found;
+}
+
+/** The colour scale with its ends; for signs, both halves. */
+function legend(state, end, unit) {
+  const bar = canvas(240, 12), low = make("span"), high = make("span");
+  const found = make("div", { class: "legend" }, low, bar, high, make("span", {}, `|γ| per ${unit}, under a square root`));
+  state.listen(({ signed, brightness }) => {
+    const last = short(end / gain(brightness));
+    const pen = bar.getContext("2d"), at = (k) => (signed ? (k - 119.5) / 119.5 : k / 239);
+    pen.fillStyle = "#000";
+    pen.fillRect(0, 0, 240, 12);
+    const row = Float32Array.from({ length: 240 * 12 }, (_, k) => at(k % 240) * Math.abs(at(k % 240)));
+    const pictures = heat(240, 12, (k) => row[k], { cut: 0, end: 1, signed });
+    pen.drawImage(pictures[0], 0, 0);
+    if (signed) pen.drawImage(hatched(pictures[1], 240, 12), 0, 0);
+    low.textContent = signed ? `against −${last}` : "0";
+    high.textContent = signed ? `${last} for` : `${last} and more`;
+  });
+  return found;
+}
+
+/** Buttons with a small picture for each scale; the chosen one is pressed, and pressing it again shows all. */
+function tiles(state, maps, draw, width, height) {
+  const strip = make("div", { class: "strip" });
+  maps.scales.forEach((scale, k) => {
+    const small = canvas(width, height);
+    const button = make(
+      "button", { class: "tile", type: "button", onclick: () => state.set({ scale: state.scale === k ? 0 : k }) },
+      small, make("b", {}, scale.name), make("small", {}, scale.label),
+    );
+    state.listen(() => {
+      button.setAttribute("aria-pressed", state.scale === k);
+      draw(small, k);
+    });
+    strip.append(button);
+  });
+  return strip;
+}

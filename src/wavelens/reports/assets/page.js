@@ -1,0 +1,59 @@
+// Which entry is shown, and what its numbers and its pictures tell one another.
+
+const VIEWS = { "": null, photo: showPhoto };
+const shown = new Set();
+
+/** Builds the views of an entry when it is first shown. */
+async function build(article) {
+  const number = article.dataset.number;
+  if (shown.has(number)) return;
+  shown.add(number);
+  const data = read(`data-${number}`), place = article.querySelector(".views");
+  const more = article.querySelector(".more"), command = article.querySelector(".command");
+  const copies = { class: "plain copy", type: "button", onclick: (event) => copy(event.target, command) };
+  article.querySelector(".again").append(make("button", copies, "Copy"));
+  if (!VIEWS[data.view]) return place.remove();
+  const state = openingState();
+  link(article, data.maps.scales, state);
+  await VIEWS[data.view](data, state, place, more);
+  article.dataset.ready = "true";
+}
+
+/** Rows of the profile choose their scale, and show which one is chosen. */
+function link(article, scales, state) {
+  for (const row of article.querySelectorAll("[data-row]")) {
+    const k = scales.findIndex(({ name }) => name === row.dataset.row);
+    const choose = () => state.set({ scale: state.scale === k ? 0 : k });
+    row.addEventListener("click", choose);
+    state.listen(() => {
+      const chosen = k > 0 && state.scale === k;
+      row.classList.toggle("chosen", chosen);
+      row.querySelector("button").setAttribute("aria-pressed", chosen);
+    });
+  }
+}
+
+async function copy(button, place) {
+  try {
+    await navigator.clipboard.writeText(place.textContent);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(place); // without a clipboard: ready for Ctrl+C
+    button.textContent = "Selected";
+  }
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+}
+
+function show() {
+  const articles = [...document.querySelectorAll("article")];
+  const wanted = articles.find(({ id }) => `#${id}` === location.hash) ?? articles[0];
+  for (const article of articles) article.hidden = article !== wanted;
+  for (const anchor of document.querySelectorAll(".index a")) {
+    if (anchor.dataset.number === wanted.dataset.number) anchor.setAttribute("aria-current", "true");
+    else anchor.removeAttribute("aria-current");
+  }
+  build(wanted);
+}
+
+addEventListener("hashchange", show);
+show();

@@ -1,0 +1,115 @@
+"""`Entry`: one explained input as a report shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import Tensor
+
+from wavelens.attribution import TENSORS, Attribution
+from wavelens.core import Coefficients
+from wavelens.grid import Grid
+
+KINDS = {1: "sound", 2: "photo", 3: "volume"}  # by the number of axes, where nothing else is said
+
+
+@dataclass(frozen=True)
+class Chance:
+    """A class and how probable the model finds it."""
+
+    index: int
+    label: str
+    probability: float
+    logit: float
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One input explained: `attribution` `(1, channel, size)` and the `x` `(1, channel, *axes)` that it explains.
+
+    `name` is what the input is called, `label` the explained class, `classes` the model's answer, most probable first.
+    `kind`, "photo", "sound", "volume" or "video", chooses the views; without it the axes do. `grid` says where the
+    samples lie. `start` is what the baseline is to a reader, `note` a line of caution. `command` makes the explanation
+    again, in a shell or in Python; `facts` are further lines for the record. All texts are shown as they are, never as
+    HTML.
+    """
+
+    attribution: Coefficients
+    x: Tensor
+    name: str = ""
+    label: str = ""
+    classes: Sequence[Chance] = ()
+    kind: str = ""
+    grid: Grid | None = None
+    start: str = "the baseline"
+    note: str = ""
+    command: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        axes, data = self.attribution.layout.signal_shape, self.attribution.data
+        if data.ndim != 3 or len(data) != 1:
+            raise ValueError(
+                f"an entry is one item and one target: coefficients (1, channel, size); got {tuple(data.shape)}. "
+                "reports.entries(attribution, x) makes one for each."
+            )
+        if tuple(self.x.shape) != (1, self.x.shape[1], *axes):
+            raise ValueError(
+                f"x is the explained signal (1, channel, {', '.join(map(str, axes))}); got {tuple(self.x.shape)}. "
+                "Pass the x that was attributed, at the resolution that the model saw."
+            )
+        if not (data.isfinite().all() and self.x.isfinite().all()):
+            raise ValueError(
+                "a report shows an attribution and a signal that are finite; got NaN or infinity. Look at the model's "
+                "gradient."
+            )
+        if self.kind not in ("", *KINDS.values(), "video"):
+            raise ValueError(f"kind is one of {', '.join(KINDS.values())} and video; got {self.kind!r}.")
+        self.place.extents(self.attribution.layout)  # says now whether the grid fits
+
+    @property
+    def place(self) -> Grid:
+        """The grid; samples, pixels or voxels that lie one apart where none was given."""
+        return self.grid or Grid.plain(len(self.attribution.layout.signal_shape))
+
+    @property
+    def shown_as(self) -> str:
+        """The kind whose views show this entry; empty for signals with more than three axes."""
+        if self.kind:
+            return self.kind
+        return "video" if len(self.place.units) == 3 and self.place.units[0] == "s" else KINDS.get(self.x.ndim - 2, "")
+
+
+def entries(
+    attribution: Attribution, x: Tensor, names: Sequence[str] = (), labels: Sequence[str] = (), **fields: Any
+) -> list[Entry]:
+    """An entry for each item of a batch and each of `Several` targets; `fields` are the same in all of them.
+
+    `names` has one text an item, `labels` one a target.
+    """
+    targets = _targets(attribution) if attribution.data.ndim == 4 else [attribution]
+    count = attribution.data.shape[-3]
+    if len(names) not in (0, count) or len(labels) not in (0, len(targets)):
+        raise ValueError(
+            f"names has one text for each of {count} items and labels one for each of {len(targets)} targets; got "
+            f"{len(names)} and {len(labels)}."
+        )
+    own: list[dict[str, Any]] = [{"name": name} for name in names] or [{}] * count
+    told: list[dict[str, Any]] = [{"label": label} for label in labels] or [{}] * len(targets)
+    return [
+        Entry(one.item(k), x[k : k + 1], **own[k], **label, **fields)
+        for k in range(count)
+        for one, label in zip(targets, told, strict=True)
+    ]
+
+
+def _targets(a: Attribution) -> list[Attribution]:
+    """One attribution a target."""
+    found = []
+    for k in range(len(a.data)):
+        own: dict[str, Any] = {name: value for name in TENSORS if (value := getattr(a, name)) is not None}
+        own = {name: value if name == "spent" else value[k] for name, value in own.items()}
+        found.append(replace(a, data=a.data[k], target=f"number {k + 1} of {a.target}", **own))
+    return found

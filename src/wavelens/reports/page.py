@@ -1,0 +1,118 @@
+"""The page: sections of entries, what its script needs of them, and the one file that holds it all."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from string import Template
+from typing import Any, NamedTuple
+
+from wavelens.reports import words
+from wavelens.reports.entry import Entry
+from wavelens.reports.markup import Html, data, joined, printable, tag, text
+from wavelens.reports.packing import colours
+from wavelens.reports.views import view_of
+from wavelens.version import __version__
+
+GENERATOR = f"wavelens {__version__}"
+SCRIPTS = ("base", "overlay", "mosaic", "photo", "page")  # in the order in which they are run
+ROOM = 1_000_000  # numbers of an entry: some 3 MB
+WHOLE = 10_000_000  # numbers of a page: with more entries each has fewer
+
+
+class Section(NamedTuple):
+    """An entry as the page has it."""
+
+    name: str
+    answer: str
+    html: Html
+    payload: dict[str, Any]
+    thumb: str
+
+
+def report(explained: Entry | Iterable[Entry], path: str | PathLike[str], *, title: str = "") -> Path:
+    """Writes one HTML file that shows what was explained, and returns its path.
+
+    The file is complete: it opens from a disk, loads nothing and sends nothing. Several entries get an index with
+    thumbnails; the more there are, the fewer points their maps have, so that the file stays readable.
+    """
+    found = [explained] if isinstance(explained, Entry) else list(explained)
+    return write_page([section(one, len(found)) for one in found], path, title=title)
+
+
+def write_page(sections: Sequence[Section], path: str | PathLike[str], *, title: str = "") -> Path:
+    """Writes the page of these sections, and returns its path."""
+    content, found = page(sections, title=title), Path(path)
+    found.write_text(content, encoding="utf-8")
+    return found
+
+
+def section(entry: Entry, count: int = 1) -> Section:
+    """What a page says of an entry, one of `count`; after that the entry is no longer needed."""
+    view = view_of(entry, min(ROOM, WHOLE // max(count, 1)))
+    heading = entry.name or words.shown_label(entry)
+    first = tag("img", src=view.thumb, alt="", class_="still") if view.thumb else None
+    body = joined(
+        tag("header", tag("h2", tag("bdi", heading)), words.sentence(entry), words.note(entry), class_="lead"),
+        tag("div", tag("noscript", first), class_="views"),
+        tag("div", words.answer(entry), words.profile(entry), class_="numbers"),
+        tag("div", class_="more"),
+        words.record(entry),
+    )
+    return Section(heading, words.shown_label(entry).split(", ")[0], body, view.payload, view.thumb)
+
+
+def page(sections: Sequence[Section], *, title: str = "") -> str:
+    """The whole file as a text."""
+    if not sections:
+        raise ValueError("a report shows at least one entry; got none.")
+    several = len(sections) > 1
+    heading = title or (f"{len(sections)} explanations" if several else sections[0].name)
+    articles = [
+        tag("article", one.html, id=f"entry-{k}", data_number=str(k), hidden=k > 0, aria_label=one.name)
+        for k, one in enumerate(sections)
+    ]
+    payloads = [data(f"data-{k}", one.payload) for k, one in enumerate(sections)]
+    script = "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
+    digest = base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
+    return Template(_asset("page.html")).substitute(
+        policy=text(
+            "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
+            f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        ),
+        generator=text(GENERATOR),
+        title=text(printable(heading)),
+        style=_asset("report.css"),
+        heading=tag("h1", heading) if several or title else "",
+        index=_index(sections) if several else "",
+        articles=joined(*articles),
+        data=joined(data("colours", colours()), *payloads),
+        script=script,
+        version=text(__version__),
+    )
+
+
+def _index(sections: Sequence[Section]) -> Html:
+    """A card for each entry: its picture, its name and what was explained."""
+    cards = [
+        tag(
+            "li",
+            tag(
+                "a",
+                tag("img", src=one.thumb, alt="") if one.thumb else tag("span", class_="blank"),
+                tag("span", tag("bdi", one.name), tag("small", one.answer)),
+                href=f"#entry-{k}",
+                data_number=str(k),
+            ),
+        )
+        for k, one in enumerate(sections)
+    ]
+    return tag("nav", tag("ol", *cards), class_="index", aria_label="Explained inputs")
+
+
+def _asset(name: str) -> str:
+    return (files("wavelens.reports") / "assets" / name).read_text(encoding="utf-8").strip()

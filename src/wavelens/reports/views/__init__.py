@@ -1,0 +1,19 @@
+"""What a report shows of each kind of signal; a new kind is a file here and a line in `VIEWS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wavelens.reports.entry import Entry
+from wavelens.reports.views.photo import show_photo
+from wavelens.reports.views.view import NOTHING, View
+
+VIEWS: dict[str, Callable[[Entry, int], View]] = {
+    "": lambda entry, room: NOTHING,
+    "photo": show_photo,
+}
+
+
+def view_of(entry: Entry, room: int) -> View:
+    """What there is to see of an entry, in about `room` numbers."""
+    return VIEWS[entry.shown_as](entry, room)

@@ -1,0 +1,59 @@
+"""Photos, and any signal with two axes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wavelens import maps, masks
+from wavelens.core import Coefficients
+from wavelens.reports.entry import Entry
+from wavelens.reports.packing import Array, picture, reduced
+from wavelens.reports.views.view import THUMB, View, array, glowing, packed_maps, packed_mosaic
+
+PARTS = (0.01, 0.05, 0.2)  # of the coefficients, that pictures are rebuilt from
+
+
+def show_photo(entry: Entry, room: int) -> View:
+    """The picture with the map of each scale over it, the mosaic, and what the strongest coefficients leave of it."""
+    from wavelens.plots import common_scale  # matplotlib: only once there is something to draw
+
+    shown, end = seen(entry.x), common_scale(entry.attribution)
+    height, width = shown.shape[-2:]
+    side = math.isqrt(room)  # pixels, at most, of the input's sides
+    payload: dict[str, Any] = {
+        "view": "photo",
+        "unit": "px",
+        "end": end,
+        "size": [width, height],
+        "input": picture(array(shown[0]), side),
+        "maps": packed_maps(entry, room, (1.0, 1.0)),
+        "mosaic": packed_mosaic(entry.attribution, room // 12),
+        "rebuilt": _rebuilt(entry.attribution, entry.x, side // 4) if torch.equal(shown, entry.x.cpu()) else [],
+    }
+    return View(payload, picture(_small(shown, maps.spatial_map(entry.attribution), end), THUMB))
+
+
+def seen(x: Tensor) -> Tensor:
+    """`(1, 1 or 3, height, width)` in [0, 1]: other channels by their mean, other values by their own range."""
+    x = x.detach().float().cpu()
+    x = x if x.shape[1] in (1, 3) else x.mean(1, keepdim=True)
+    low, high = x.amin(), x.amax()
+    return x if low >= 0 and high <= 1 else (x - low) / (high - low or 1)
+
+
+def _rebuilt(a: Coefficients, x: Tensor, side: int) -> list[dict[str, Any]]:
+    """The picture from the strongest coefficients alone, for each of `PARTS`."""
+    left = [(part, masks.top(a, part).apply(x)) for part in PARTS]
+    return [{"part": part, "input": picture(array(one[0]), side)} for part, one in left]
+
+
+def _small(x: Tensor, found: Tensor, end: float) -> Array:
+    """The picture with the map of all scales over it, few enough pixels for a thumbnail."""
+    step = (1.0, 1.0)
+    both = torch.cat([x, found[None].to(x)], 1)[0]
+    small = array(reduced(both, THUMB * THUMB, step))
+    return glowing(small[:-1], small[-1], end)

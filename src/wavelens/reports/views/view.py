@@ -1,0 +1,79 @@
+"""What all views share: the maps of the scales, packed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from wavelens import maps
+from wavelens.core import Band, Coefficients
+from wavelens.reports.entry import Entry
+from wavelens.reports.packing import Array, magnitudes, reduced, signs
+
+THUMB = 112  # pixels of the longer side of a picture in the index
+
+
+class View(NamedTuple):
+    """What the page's script draws, and a small picture of it for the index as a data URI."""
+
+    payload: dict[str, Any]
+    thumb: str
+
+
+NOTHING = View({"view": ""}, "")
+
+
+def scale_names(entry: Entry) -> list[str]:
+    """All scales together, then each, coarsest first; one alone is all there is."""
+    names = list(entry.attribution.layout.scales())
+    return ["all scales", *names] if len(names) > 1 else names
+
+
+def packed_maps(entry: Entry, room: int, step: tuple[float, ...]) -> dict[str, Any]:
+    """`maps.scale_maps` of |γ| and with signs, and their sums, by the names of the scales."""
+    a = entry.attribution
+    found = {
+        sign: {"all scales": maps.spatial_map(a, signed=sign), **maps.scale_maps(a, signed=sign)}
+        for sign in (False, True)
+    }
+    names, labels = scale_names(entry), entry.place.labels(a.layout)
+    points = room // (2 * len(names))
+    small = {sign: [reduced(found[sign][name][0], points, step) for name in names] for sign in found}
+    return {
+        "shape": list(small[False][0].shape),
+        "scales": [{"name": name, "label": labels.get(name, "")} for name in names],
+        "magnitude": [magnitudes(array(values)) for values in small[False]],
+        "signed": [signs(array(values)) for values in small[True]],
+    }
+
+
+def packed_mosaic(a: Coefficients, room: int) -> dict[str, Any]:
+    """The mosaic of |γ| for each sample, the largest value along axes before the last two, and where its bands lie.
+
+    Bands without detail along the last two axes lie behind the others and are not named.
+    """
+    whole = maps.mosaic(maps.density(a))[0, 0]
+    whole = whole.reshape(-1, *whole.shape[-2:]).amax(0)
+    values = reduced(whole, room, (1.0, 1.0))
+    places, bands = maps.mosaic_slices(a.layout), {}
+    for scale, members in a.layout.scales().items():
+        for band in members:
+            if "d" in band.key[-2:] or not band.is_detail:
+                rows, columns = places[band][-2:]
+                box = (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+                bands[box] = {"name": str(Band(band.level, band.key[-2:], ())), "scale": scale, "box": box}
+    return {"shape": [*values.shape], "whole": [*whole.shape], "bands": [*bands.values()], **magnitudes(array(values))}
+
+
+def array(values: Tensor) -> Array:
+    found: Array = values.detach().cpu().double().numpy()
+    return found
+
+
+def glowing(x: Array, found: Array, end: float) -> Array:
+    """A picture `(channel, height, width)` with a map over it, `(3, height, width)`, as in the panels."""
+    from wavelens.plots.panel import _glow  # matplotlib: only once there is something to draw
+
+    return np.moveaxis(_glow(x, np.sqrt((found / end).clip(0, 1))), -1, 0)

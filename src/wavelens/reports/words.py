@@ -1,0 +1,236 @@
+"""The texts of an entry as HTML: the sentence on top, the model's answer, the profile, and the record."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from wavelens import maps
+from wavelens.reports.entry import Chance, Entry
+from wavelens.reports.markup import Html, joined, tag
+
+MOST = 2  # scales that the sentence names
+MEANING = (
+    "γ is what each coefficient adds to the score. |γ| counts what speaks for it and what speaks against it alike; the "
+    "signed sums set one against the other."
+)
+
+
+def sentence(entry: Entry) -> Html:
+    """What the model answered, what was explained and what it adds up to, and where most of it lies."""
+    profile, labels = maps.profile(entry.attribution), entry.place.labels(entry.attribution.layout)
+    shares = sorted(zip(profile.share[0].tolist(), profile.names, strict=True), reverse=True)[:MOST]
+    named = [
+        joined(tag("b", f"{name} · {labels[name]}"), tag("span", f" ({percent(share)} of |γ|)", class_="whole"))
+        for share, name in shares
+        if share
+    ]
+    lies = [" Most of it lies in ", joined(*named[:1]), *(joined(", then ", one) for one in named[1:]), "."]
+    return tag("p", *_answered(entry), *_account(entry), *(lies if len(profile.names) > 1 and named else ()),
+               class_="sentence")  # fmt: skip
+
+
+def _answered(entry: Entry) -> list[Html]:
+    """The model's answer, where it is known and is not what was explained."""
+    if not entry.classes or entry.classes[0].label == entry.label:
+        return []
+    best = entry.classes[0]
+    return [joined("The model's answer is ", tag("b", short(best.label)), f" ({percent(best.probability)}). ")]
+
+
+def _account(entry: Entry) -> list[Html]:
+    """What the score is and, for a path method, how its rise adds up."""
+    a, label = entry.attribution, tag("b", short(shown_label(entry)))
+    score, start, gap = (scalar(getattr(a, name, None)) for name in ("score", "baseline_score", "gap"))
+    chance = next((f" ({percent(one.probability)})" for one in entry.classes if one.label == entry.label), "")
+    if score is None:
+        return [joined("What speaks for and against ", label, chance, ".")]
+    if start is None or gap is None:
+        return [joined("The score of ", label, chance, f" is {number(score)}. Here is what it responds to.")]
+    rise = score - start
+    part = f" ({percent(abs(gap / rise))})" if rise else ""
+    return [
+        joined("The score of ", label, chance, f" is {number(score)}. Its rise of {signed(rise)} over {entry.start} "),
+        joined(f"is accounted for, scale by scale, to within {abs(gap):.2g}{part}."),
+    ]
+
+
+def note(entry: Entry) -> Html | None:
+    """A line of caution, if there is one."""
+    return tag("p", entry.note, class_="note", role="note") if entry.note else None
+
+
+def answer(entry: Entry) -> Html | None:
+    """The model's classes with their probabilities as bars; the explained one is marked."""
+    if not entry.classes:
+        return None
+    rows = [_chance(one, shown_label(entry) == one.label) for one in entry.classes]
+    return tag(
+        "section",
+        tag("h3", "The model's answer"),
+        tag("table", tag("thead", _headings("class", "probability", "logit")), tag("tbody", *rows), class_="answer"),
+        class_="card",
+    )
+
+
+def _chance(one: Chance, explained: bool) -> Html:
+    mark = tag("span", "explained", class_="mark") if explained else None
+    return tag(
+        "tr",
+        tag("th", short(one.label), mark and " ", mark, scope="row", title=one.label),
+        tag("td", _bar(one.probability, 1.0), tag("span", percent(one.probability)), class_="measure"),
+        tag("td", number(one.logit), class_="number"),
+        class_="explained" if explained else None,
+    )
+
+
+def profile(entry: Entry) -> Html:
+    """A row a scale: what it spans, its share of |γ| with its standard error, its signed sum, and the account below."""
+    a, found = entry.attribution, maps.profile(entry.attribution)
+    labels, error = entry.place.labels(a.layout), getattr(a, "standard_error", None)
+    errors = [None] * len(found.names) if error is None else error[0].tolist()
+    share, sums = found.share[0].tolist(), found.signed[0].tolist()
+    largest = max(map(abs, sums)) or 1.0
+    rows = [
+        _scale(name, labels[name], (part, max(share)), (value, largest), spread)
+        for name, part, value, spread in zip(found.names, share, sums, errors, strict=True)
+    ]
+    return tag(
+        "section",
+        tag("h3", "Scale by scale"),
+        tag(
+            "table",
+            tag("thead", _headings("scale", "share of |γ|", "signed sum")),
+            tag("tbody", *rows),
+            tag("tfoot", *_totals(a, sum(sums))),
+            class_="profile",
+        ),
+        tag("p", MEANING, class_="hint"),
+        class_="card",
+    )
+
+
+def _scale(name: str, label: str, share: tuple[float, float], total: tuple[float, float], spread: float | None) -> Html:
+    """A row of the profile; each number comes with the largest of its kind."""
+    side = "for" if total[0] >= 0 else "against"
+    return tag(
+        "tr",
+        tag("th", tag("button", name, type="button", data_scale=name), tag("small", label), scope="row"),
+        tag("td", _bar(*share), tag("span", percent(share[0]), _plus_minus(spread)), class_="measure"),
+        tag("td", _bar(*total, side), tag("span", signed(total[0])), class_="measure"),
+        data_row=name,
+    )
+
+
+def _totals(a: Any, total: float) -> list[Html]:
+    rows = [("total", signed(total))]
+    score, start, gap = (scalar(getattr(a, name, None)) for name in ("score", "baseline_score", "gap"))
+    if score is not None and start is not None and gap is not None:
+        rows += [("completeness gap", signed(gap)), ("f(x) − f(x₀)", signed(score - start))]
+    return [
+        tag("tr", tag("th", name, scope="row", colspan="2"), tag("td", value, class_="number")) for name, value in rows
+    ]
+
+
+def record(entry: Entry) -> Html:
+    """How the explanation came about, and the command that makes it again."""
+    lines = {**entry.facts, **_parameters(entry)}
+    pairs = [piece for name, value in lines.items() for piece in (tag("dt", name), tag("dd", value))]
+    return tag(
+        "section",
+        tag("h3", "How it was made"),
+        tag("dl", *pairs),
+        tag("h3", "Make it again", class_="again"),
+        tag("pre", tag("code", entry.command or _call(entry)), tabindex="0", class_="command"),
+        class_="card record",
+    )
+
+
+def _parameters(entry: Entry) -> dict[str, str]:
+    a = entry.attribution
+    error, spent, made = (getattr(a, name, None) for name in ("standard_error", "spent", "provenance"))
+    made = dict(made or {})
+    model = {} if "model" in entry.facts else {"model": made.get("model", "")}
+    made.pop("model", None)
+    place = {name: made.pop(name) for name in ("device", "dtype") if name in made}
+    found = {
+        **model,
+        "method": getattr(a, "method", ""),
+        "domain": repr(a.layout.domain),
+        "target": f"{getattr(a, 'target', '')} {entry.label}".strip(),
+        "gradients": "" if spent is None else str(int(spent.max())),
+        "standard error": "" if error is None else f"at most {percent(float(error.max()))} of a scale's share",
+        "completeness gap": _gap(a),
+        "input": " × ".join(map(str, entry.x.shape[1:])) + ", channels first",
+        "spacing": _spacing(entry),
+        "device": ", ".join(place.values()),
+        "versions": ", ".join(f"{name} {value}" for name, value in made.items()),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _gap(a: Any) -> str:
+    gap, score, start = (scalar(getattr(a, name, None)) for name in ("gap", "score", "baseline_score"))
+    if gap is None or score is None or start is None:
+        return ""
+    part = f", {percent(abs(gap / (score - start)))} of f(x) − f(x₀)" if score != start else ""
+    return f"{signed(gap)}{part}"
+
+
+def _spacing(entry: Entry) -> str:
+    pairs = zip(entry.place.spacing, entry.place.units, strict=True)
+    texts = [f"{1 / step:.6g} Hz" if unit == "Hz" else f"{step:.4g} {unit}" for step, unit in pairs]
+    return texts[0] if len(set(texts)) == 1 else " × ".join(texts)
+
+
+def _call(entry: Entry) -> str:
+    a = entry.attribution
+    method = getattr(a, "method", "") or "…"
+    return (
+        f"wl.attribute(model, x, target={getattr(a, 'target', '…')}, domain=wl.{a.layout.domain!r}, method=wl.{method})"
+    )
+
+
+def shown_label(entry: Entry) -> str:
+    """The explained class, or the target where it has no name."""
+    return entry.label or f"target {getattr(entry.attribution, 'target', '')}".strip()
+
+
+def short(label: str) -> str:
+    """The first of a class' names."""
+    return label.split(", ")[0]
+
+
+def _headings(*names: str) -> Html:
+    return tag("tr", *(tag("th", name, scope="col") for name in names))
+
+
+def _bar(value: float, largest: float, kind: str = "") -> Html:
+    width = 100 * abs(value) / (largest or 1.0)
+    return tag("i", class_=f"bar {kind}".strip(), style=f"--part:{width:.2f}%", aria_hidden="true")
+
+
+def _plus_minus(spread: float | None) -> str | None:
+    return None if spread is None else f" ± {100 * spread:.2g}"
+
+
+def percent(part: float) -> str:
+    """Two digits at least, and never more than is known."""
+    return f"{100 * part:.0f} %" if part >= 0.995 else f"{100 * part:.1f} %" if part >= 0.001 else f"{100 * part:.1g} %"
+
+
+def number(value: float) -> str:
+    """Four digits, with a minus that is as wide as a plus."""
+    return f"{value:.4g}".replace("-", "−")
+
+
+def signed(value: float) -> str:
+    return f"{value:+.4g}".replace("-", "−") if value else "0"
+
+
+def scalar(value: Tensor | None) -> float | None:
+    """The one number of a tensor with one item; None where there is none, or where it says nothing."""
+    found = None if value is None else float(value.reshape(-1)[0])
+    return found if found is not None and math.isfinite(found) else None

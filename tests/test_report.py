@@ -1,0 +1,204 @@
+"""The report: its numbers are those of the maps, it is one file, and texts in it are only texts."""
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+
+import cases
+import wavelens as wl
+from wavelens.reports import Chance, Entry, entries, page, report, section
+
+HOSTILE = """<img src=x onerror="alert(1)">'&</script><!--<script>\u202e\udc80\x07.jpg"""
+
+
+def explained(shape=(32, 48), channels=3, domain=None, method=None, target=1, batch=1, seed=1):
+    """An attribution and its signal, in [0, 1]."""
+    x = torch.rand(batch, channels, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    method = method or wl.IntegratedGradients(steps=5)
+    net = cases.Net(shape, channels)
+    return wl.attribute(net, x, target, domain=domain or wl.DWT("haar", levels=3), method=method), x
+
+
+def written(path):
+    """The page's text and the payload of its first entry."""
+    text = path.read_text(encoding="utf-8")
+    (found,) = re.findall(r'<script type="application/json" id="data-0">(.*?)</script>', text, re.DOTALL)
+    return text, json.loads(found)
+
+
+def unpacked(packed):
+    """What the page's script makes of packed numbers."""
+    most, kind = (65535, "<u2") if "u16" in packed else (32767, "<i2")
+    q = np.frombuffer(base64.b64decode(packed.get("u16") or packed["i16"]), kind).astype(np.float64)
+    return np.sign(q) * (q / most) ** 2 * packed["top"]
+
+
+class Seen(HTMLParser):
+    """Elements with their attributes, and the texts outside scripts and styles."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.texts, self.inside = [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, name, attributes):
+        self.elements.append((name, dict(attributes)))
+        self.inside = name
+
+    def handle_endtag(self, name):
+        self.inside = ""
+
+    def handle_data(self, text):
+        if self.inside not in ("script", "style"):
+            self.texts.append(text)
+
+
+def test_the_payload_of_a_photo_has_the_numbers_of_the_maps(tmp_path):
+    a, x = explained()
+    _, payload = written(report(Entry(a, x), tmp_path / "report.html"))
+    names = [scale["name"] for scale in payload["maps"]["scales"]]
+    assert names == ["all scales", "a3", "d3", "d2", "d1"]
+    for kind, sign in (("magnitude", False), ("signed", True)):
+        expected = {"all scales": wl.maps.spatial_map(a, signed=sign), **wl.maps.scale_maps(a, signed=sign)}
+        for name, packed in zip(names, payload["maps"][kind], strict=True):
+            found, wanted = unpacked(packed).reshape(32, 48), expected[name][0].numpy()
+            root = np.sign(wanted) * np.abs(wanted) ** 0.5
+            np.testing.assert_allclose(
+                np.sign(found) * np.abs(found) ** 0.5, root, atol=1e-4 * np.abs(root).max(), err_msg=name
+            )
+    mosaic = unpacked(payload["mosaic"]).reshape(payload["mosaic"]["shape"])
+    wanted = wl.maps.mosaic(wl.maps.density(a))[0, 0].numpy()
+    np.testing.assert_allclose(mosaic**0.5, wanted**0.5, atol=1e-4 * wanted.max() ** 0.5)
+    assert payload["end"] == pytest.approx(wl.plots.common_scale(a))
+
+
+def test_the_profile_and_the_account_stand_in_the_page(tmp_path):
+    a, x = explained()
+    text, _ = written(report(Entry(a, x, label="cat, feline"), tmp_path / "report.html"))
+    texts = " ".join(Seen(text).texts)
+    profile = wl.maps.profile(a)
+    for name, share, signed in zip(profile.names, profile.share[0].tolist(), profile.signed[0].tolist(), strict=True):
+        assert name in texts
+        assert f"{100 * share:.1f} %" in texts
+        assert f"{signed:+.4g}".replace("-", "−") in texts
+    rise = (a.score - a.baseline_score).item()
+    assert f"{rise:+.4g}".replace("-", "−") in texts
+    assert f"{a.gap.item():+.4g}".replace("-", "−") in texts
+    for part in ("cat", "> 8 px", a.method, repr(a.domain), torch.__version__, wl.__version__):
+        assert part in texts
+
+
+def test_a_page_is_complete_and_says_that_nothing_may_be_loaded(tmp_path):
+    a, x = explained()
+    path = report([Entry(a, x, name=str(k)) for k in range(3)], tmp_path / "report.html")
+    seen = Seen(path.read_text(encoding="utf-8"))
+    loads = [
+        v for _, found in seen.elements for k, v in found.items() if k in ("src", "href", "srcset", "data", "action")
+    ]
+    assert loads
+    assert all(v.startswith(("data:", "#")) for v in loads)
+    assert not [name for name, _ in seen.elements if name in ("link", "iframe", "object", "embed", "base", "form")]
+    (policy,) = [
+        found["content"] for name, found in seen.elements if found.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy
+    assert not re.search(r"url\(|@import|https?://", path.read_text(encoding="utf-8"))
+
+
+def test_texts_are_only_texts(tmp_path):
+    a, x = explained()
+    entry = Entry(
+        a,
+        x,
+        name=HOSTILE,
+        label=HOSTILE,
+        classes=[Chance(0, HOSTILE, 0.5, 1.0)],
+        start=HOSTILE,
+        note=HOSTILE,
+        command=HOSTILE,
+        facts={HOSTILE: HOSTILE},
+    )
+    calm = Entry(
+        a,
+        x,
+        name="n",
+        label="n",
+        classes=[Chance(0, "n", 0.5, 1.0)],
+        start="n",
+        note="n",
+        command="n",
+        facts={"n": "n"},
+    )
+    hostile, expected = (
+        Seen(report([one, one], tmp_path / "report.html", title=one.name).read_text(encoding="utf-8"))
+        for one in (entry, calm)
+    )
+    assert [name for name, _ in hostile.elements] == [name for name, _ in expected.elements]
+    assert [list(found) for _, found in hostile.elements] == [list(found) for _, found in expected.elements]
+    shown = "".join(hostile.texts)
+    assert """<img src=x onerror="alert(1)">'&</script><!--<script>\ufffd\ufffd\ufffd.jpg""" in shown
+    assert "\u202e" not in shown
+
+
+def test_nothing_in_a_payload_ends_its_block():
+    from wavelens.reports.markup import data
+
+    block = data("data-0", {"</script><b>": "<!-- & \u2028"})
+    assert block.count("<") == 2
+    assert json.loads(block[block.index(">") + 1 : -len("</script>")]) == {"</script><b>": "<!-- & \u2028"}
+
+
+def test_a_photo_takes_less_than_five_megabytes_and_many_take_less_each(tmp_path):
+    source = torch.Generator().manual_seed(0)
+    x = torch.rand(1, 3, 512, 640, generator=source)
+    domain = wl.DWT("haar", levels=5)
+    a = wl.attribute(lambda x: (x**2).sum((1, 2, 3)), x, None, domain=domain, method=wl.InputTimesGradient())
+    one = len(page([section(Entry(a, x))]))
+    assert one < 5e6
+    assert len(json.dumps(section(Entry(a, x), 40).payload)) < one / 3
+
+
+def test_reduced_maps_keep_their_means():
+    from wavelens.reports.packing import reduced
+
+    values = torch.rand(2, 60, 90, 40, dtype=torch.float64)
+    small = reduced(values, 7000, (1.0, 1.0, 1.0))
+    assert 3000 < small[0].numel() <= 7000
+    assert small.shape[1] == pytest.approx(small.shape[2] / 1.5, abs=1)
+    assert small.mean().item() == pytest.approx(values.mean().item(), rel=5e-3)
+    assert reduced(values, 60 * 90 * 40, (1.0, 1.0, 1.0)) is values
+    assert reduced(values, 60 * 50, (1e6, 1.0, 1.0)).shape[1] == 60
+
+
+def test_a_batch_and_several_targets_give_an_entry_each():
+    a, x = explained(batch=2, target=wl.targets.Several(0, 3))
+    found = entries(a, x, names=["left", "right"], labels=["first", "second"])
+    assert [(e.name, e.label) for e in found] == [(n, t) for n in ("left", "right") for t in ("first", "second")]
+    assert torch.equal(found[3].attribution.data, a.data[1, 1:2])
+    assert torch.equal(found[3].attribution.gap, a.gap[1, 1:2])
+    assert torch.equal(found[3].x, x[1:2])
+    with pytest.raises(ValueError, match="names has one text for each of 2 items and labels one for each of 2 targets"):
+        entries(a, x, names=["left"])
+
+
+def test_what_no_report_can_show_is_refused(tmp_path):
+    a, x = explained(batch=2)
+    with pytest.raises(ValueError, match="an entry is one item and one target"):
+        Entry(a, x)
+    with pytest.raises(ValueError, match="x is the explained signal"):
+        Entry(a.item(0), x)
+    with pytest.raises(ValueError, match="kind is one of sound, photo, volume and video; got 'film'"):
+        Entry(a.item(0), x[:1], kind="film")
+    with pytest.raises(ValueError, match="a grid has the axes of its signal"):
+        Entry(a.item(0), x[:1], grid=wl.frontends.Clip(torch.zeros(1, 1, 8), 8).grid)
+    with pytest.raises(ValueError, match="finite; got NaN or infinity"):
+        Entry(a.item(0), x[:1] * float("nan"))
+    with pytest.raises(ValueError, match="a report shows at least one entry; got none"):
+        report([], tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
