@@ -1,0 +1,159 @@
+"""Explanations of one signal, all judged alike: in its own samples and in wavelets, beside the two controls."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from record import interval
+from torch import Tensor, nn
+
+import wavelens as wl
+from wavelens.core import Coefficients, Domain
+from wavelens.targets import Target
+
+CONTROLS = ("energy order", "random order")
+Scores = dict[str, dict[str, dict[str, float]]]  # of a domain, of an order, by measure
+
+
+class Remembered(nn.Module):
+    """A model that is asked about a signal once: the rows that several metrics or orders share cost one pass.
+
+    What is remembered is the output of the very same bytes. Without gradients, so it is for judging alone.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.known: dict[bytes, Tensor] = {}
+        self.asked = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        keys = [hashlib.blake2b(row.detach().contiguous().numpy().tobytes()).digest() for row in x]
+        new = [k for k, key in enumerate(keys) if key not in self.known]
+        if new:
+            self.asked += len(new)
+            self.known.update(zip([keys[k] for k in new], self.model(x[new]).detach(), strict=True))
+        return torch.stack([self.known[key] for key in keys])
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is measured of an order: curves with so many steps, μ-fidelity with so many subsets (0: not at all)."""
+
+    steps: int
+    subsets: int = 0
+    baseline: float = 0.0
+    more: Callable[..., dict[str, Tensor]] | None = None
+
+    def __call__(
+        self, model: nn.Module, x: Tensor, target: Target, asked: Target, a: Coefficients, domain: Domain
+    ) -> dict[str, float]:
+        """`target` is what the curves follow, `asked` what was explained."""
+        curves = wl.metrics.curves(model, x, target, a, steps=self.steps, domain=domain, baseline=self.baseline)
+        found = {"insertion": curves.insertion_area, "deletion": curves.deletion_area}
+        found["faithfulness"] = curves.faithfulness
+        if self.subsets:
+            options = {"subsets": self.subsets, "domain": domain, "baseline": self.baseline}
+            found["mu_fidelity"] = wl.metrics.mu_fidelity(model, x, asked, a, **options)
+        if self.more is not None:
+            found |= self.more(model, x, asked, a, domain)
+        return {name: round(float(value), 6) for name, value in found.items()}
+
+
+def explained(
+    model: nn.Module, x: Tensor, target: Target, explainers: dict[Any, Any], domains: Sequence[Domain] = ()
+) -> tuple[dict[str, Coefficients], dict[str, float], dict[str, str]]:
+    """Attributions by name, seconds by name, and what could not be had with the reason.
+
+    An explainer under a tuple of names is a method that is read in the first so many `domains`, in one pass.
+    """
+    found: dict[str, Coefficients] = {}
+    seconds: dict[str, float] = {}
+    left_out: dict[str, str] = {}
+    for names, explainer in explainers.items():
+        start = time.perf_counter()
+        several = names if isinstance(names, tuple) else (names,)
+        try:
+            if isinstance(names, tuple):
+                made = wl.attribute(model, x, target, domain=list(domains)[: len(names)], method=explainer)
+            else:
+                made = [explainer(model, x, target)]
+        except ValueError as error:  # a rule that this network has no place for
+            left_out |= dict.fromkeys(several, str(error))
+            continue
+        found |= dict(zip(several, made, strict=True))
+        seconds |= dict.fromkeys(several, round(time.perf_counter() - start, 3))
+    return found, seconds, left_out
+
+
+def controls(x: Tensor, domain: Domain, baseline: float = 0.0) -> dict[str, Coefficients]:
+    energy = wl.metrics.energy_order(x, domain, baseline=baseline).map(torch.abs)
+    return {"energy order": energy, "random order": wl.metrics.random_order(x, domain)}
+
+
+def judged(
+    model: nn.Module,
+    x: Tensor,
+    target: Target,
+    found: dict[str, Coefficients],
+    domains: dict[str, Domain],
+    measures: Measures,
+    *,
+    asked: Target = None,
+    orders: dict[str, Sequence[str]] | None = None,
+) -> Scores:
+    """The scores of every order in every domain, controls included; `orders` names those of a domain that has fewer."""
+    remembered = Remembered(model).eval()
+    asked = target if asked is None else asked
+    return {
+        title: {
+            name: measures(remembered, x, target, asked, a, domain)
+            for name, a in (_those(found, (orders or {}).get(title)) | controls(x, domain, measures.baseline)).items()
+        }
+        for title, domain in domains.items()
+    }
+
+
+def _those(found: dict[str, Coefficients], names: Sequence[str] | None) -> dict[str, Coefficients]:
+    return found if names is None else {name: found[name] for name in names if name in found}
+
+
+def cells(
+    rows: Sequence[dict[str, Any]], item: str, middles: dict[str, Callable[..., Any]] | None = None
+) -> list[dict[str, Any]]:
+    """Means of each order in each domain with intervals over items, and the paired distance to the energy order.
+
+    `item` is the part of a row's key that tells items apart; rows of one item count as their mean.
+    """
+    found = []
+    for title, orders in rows[0]["scores"].items():
+        for name in orders:
+            mine = [row for row in rows if name in row["scores"][title]]
+            items = [row["key"][item] for row in mine]
+            scores = [row["scores"][title][name] for row in mine]
+            energy = [row["scores"][title]["energy order"] for row in mine]
+            cell: dict[str, Any] = {"order": name, "domain": title, "items": len(set(items))}
+            for measure in scores[0]:
+                values = by_item(items, [s[measure] for s in scores])
+                cell[measure] = interval(values, (middles or {}).get(measure, np.mean))
+            ahead = [s["faithfulness"] - e["faithfulness"] for s, e in zip(scores, energy, strict=True)]
+            cell["over energy"] = interval(by_item(items, ahead))
+            times = [row["explaining"][name] for row in mine if name in row["explaining"]]
+            if times:
+                cell["seconds"] = round(sum(times) / len(times), 3)
+            found.append(cell)
+    return found
+
+
+def by_item(items: Sequence[str], values: Sequence[float]) -> list[float]:
+    """One value an item, the mean of its rows."""
+    several: dict[str, list[float]] = {}
+    for item, value in zip(items, values, strict=True):
+        several.setdefault(item, []).append(value)
+    return [float(np.mean(one)) for one in several.values()]

@@ -1,0 +1,167 @@
+"""Two small networks for AdrenalMNIST3D and VesselMNIST3D beside the residual one, so that table 7 has three kinds.
+
+    python benchmarks/paper/nets3d.py [--epochs 12] [--seed 0]
+
+`inverted` is built of inverted residuals with depthwise convolutions, as EfficientNet is; `former` of attention between
+patches. Both are trained on the official training split with flips; the weights of the last epoch are kept as
+safetensors in the cache folder ($XDG_CACHE_HOME/wavelens, else ~/.cache/wavelens). What is there is not trained again.
+AUC and accuracy on the official test split go to results/nets3d.json.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from pathlib import Path
+
+import at_hand
+import mnist3d
+import record
+import torch
+from safetensors.torch import load_file, save_file
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+
+import wavelens as wl
+
+NAMES = ("adrenal", "vessel")
+SMALL = {"epochs": 12, "seed": 0}
+
+
+class Inverted(nn.Module):
+    """Widen by a 1³ convolution, look with a depthwise 3³ one, narrow again, with a way around (Sandler and others)."""
+
+    def __init__(self, before: int, after: int, stride: int, wider: int = 3) -> None:
+        super().__init__()
+        inner = before * wider
+        self.layers = nn.Sequential(
+            *(nn.Conv3d(before, inner, 1, bias=False), nn.BatchNorm3d(inner), nn.ReLU()),
+            *(nn.Conv3d(inner, inner, 3, stride, 1, groups=inner, bias=False), nn.BatchNorm3d(inner), nn.ReLU()),
+            *(nn.Conv3d(inner, after, 1, bias=False), nn.BatchNorm3d(after)),
+        )
+        self.around = before == after and stride == 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.layers(x)
+        return x + found if self.around else found
+
+
+def inverted(classes: int = 2) -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv3d(1, 12, 3, 2, 1, bias=False), nn.BatchNorm3d(12), nn.ReLU()),
+        *(Inverted(12, 24, 2), Inverted(24, 24, 1), Inverted(24, 48, 2), Inverted(48, 48, 1)),
+        *(nn.Conv3d(48, 128, 1, bias=False), nn.BatchNorm3d(128), nn.ReLU()),
+        *(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(128, classes)),
+    )
+
+
+class Attention(nn.Module):
+    """Each patch asks all others, then thinks on its own (Vaswani et al., 2017); places are kept as a volume."""
+
+    def __init__(self, width: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.asking, self.mixing = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.thinking = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(2).transpose(1, 2)
+        parts = self.asking(self.before(tokens)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        seen = nn.functional.scaled_dot_product_attention(*parts)
+        tokens = tokens + self.mixing(seen.transpose(1, 2).flatten(2))
+        tokens = tokens + self.thinking(self.between(tokens))
+        return tokens.transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+class Placed(nn.Module):
+    """Adds what is learnt of each place."""
+
+    def __init__(self, width: int, side: int) -> None:
+        super().__init__()
+        self.offset = nn.Parameter(0.02 * torch.randn(1, width, side, side, side))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.offset
+
+
+def former(classes: int = 2, width: int = 48) -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv3d(1, width, 4, 4), Placed(width, 7)),
+        *(Attention(width) for _ in range(3)),
+        *(nn.Conv3d(width, width, 1), nn.BatchNorm3d(width), nn.ReLU()),
+        *(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(width, classes)),
+    )
+
+
+KINDS = {"inverted": inverted, "former": former}
+
+
+def path(kind: str, name: str) -> Path:
+    return mnist3d.cache() / f"{kind}3d-{name}.safetensors"
+
+
+@cache
+def network(kind: str, name: str) -> nn.Module:
+    """A trained network of 'residual', 'inverted' or 'former' for 'adrenal' or 'vessel'; volumes in [0, 1]."""
+    if kind == "residual":
+        file = at_hand.folder(f"weights/{name}_resnet3d.safetensors") / "weights" / f"{name}_resnet3d.safetensors"
+        return wl.models.load("resnet3d", weights=file).module
+    if not path(kind, name).is_file():
+        raise FileNotFoundError(f"no such weights: {path(kind, name)}. Train them: python benchmarks/paper/nets3d.py")
+    net = KINDS[kind]()
+    net.load_state_dict(load_file(path(kind, name)))
+    return net.eval()
+
+
+def flipped(x: Tensor, axes: Tensor) -> Tensor:
+    return x.flip([2 + k for k in range(3) if axes[k]])
+
+
+def train(net: nn.Module, x: Tensor, labels: Tensor, epochs: int) -> nn.Module:
+    steps = epochs * -(-len(x) // 32)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps)
+    for _ in range(epochs):
+        net.train()
+        for batch in torch.randperm(len(x)).split(32):
+            seen = flipped(x[batch], torch.rand(3) < 0.5)
+            loss = nn.functional.cross_entropy(net(seen), labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return net.eval()
+
+
+@torch.no_grad()
+def reached(net: nn.Module, x: Tensor, labels: Tensor) -> dict[str, float]:
+    found = torch.cat([net(part) for part in x.split(64)]).softmax(1)
+    accuracy = (found.argmax(1) == labels).double().mean().item()
+    return {"AUC": round(float(roc_auc_score(labels, found[:, 1])), 4), "accuracy": round(accuracy, 4)}
+
+
+def main(argv: list[str] | None = None) -> None:
+    given = record.options(__doc__, SMALL, {}, argv)
+    networks = {}
+    for name in NAMES:
+        test = at_hand.medmnist(name)
+        majority = round(test[1].bincount().max().item() / len(test[1]), 4)
+        for kind in ("residual", *KINDS):
+            start = time.perf_counter()
+            if kind in KINDS and not path(kind, name).is_file():
+                torch.manual_seed(given.seed)
+                net = train(KINDS[kind](), *at_hand.medmnist(name, "train"), given.epochs)
+                path(kind, name).parent.mkdir(parents=True, exist_ok=True)
+                save_file({key: value.contiguous() for key, value in net.state_dict().items()}, path(kind, name))
+            net = network(kind, name)
+            row = reached(net, *test) | {"majority": majority, "parameters": sum(p.numel() for p in net.parameters())}
+            networks[f"{kind}, {name}"] = row | {"seconds": round(time.perf_counter() - start, 1)}
+            print(name, kind, networks[f"{kind}, {name}"], flush=True)
+    record.write(
+        "nets3d", {"settings": {"epochs": given.epochs, "seed": given.seed}, "networks": networks}, given.results
+    )
+
+
+if __name__ == "__main__":
+    main()

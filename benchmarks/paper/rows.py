@@ -1,0 +1,66 @@
+"""A table's rows, computed one by one and kept: a run that was killed goes on where it stopped.
+
+Each row is a line of JSON in `wavelens-out/paper/TABLE.jsonl` (the folder is $WAVELENS_OUT, where that is set), with
+the key that says which row it is and the settings that it was made with. Other settings make other rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def place(table: str) -> Path:
+    return Path(os.environ.get("WAVELENS_OUT", "wavelens-out")) / "paper" / f"{table}.jsonl"
+
+
+def kept(path: Path) -> list[Row]:
+    """The rows of a file; a line that was torn by a kill is no row."""
+    return [row for line in path.read_text("utf-8").splitlines() if (row := _row(line))] if path.exists() else []
+
+
+def each(path: Path, settings: Row, keys: Iterable[Row], compute: Callable[..., Row]) -> list[Row]:
+    """`compute(**key)` for every key that has no row yet; the rows of all keys, in their order.
+
+    A row is `{"key": …, "settings": …, "seconds": …, **what compute returned}`, written as soon as it is known.
+    """
+    settings = json.loads(json.dumps(settings))
+    done = {_name(row["key"]): row for row in kept(path) if row["settings"] == settings}
+    keys = list(keys)
+    found = []
+    for number, key in enumerate(keys, 1):
+        if _name(key) not in done:
+            start = time.perf_counter()
+            computed = compute(**key)
+            row = {"key": key, "settings": settings, "seconds": round(time.perf_counter() - start, 2), **computed}
+            _append(path, row)
+            print(f"{path.stem}: {number} of {len(keys)}, {' '.join(map(str, key.values()))}", file=sys.stderr)
+            done[_name(key)] = row
+        found.append(done[_name(key)])
+    return found
+
+
+def _name(key: Row) -> str:
+    return json.dumps(key, sort_keys=True)
+
+
+def _row(line: str) -> Row | None:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return row if isinstance(row, dict) and {"key", "settings"} <= row.keys() else None
+
+
+def _append(path: Path, row: Row) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torn = path.exists() and path.stat().st_size and not path.read_bytes().endswith(b"\n")
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(("\n" if torn else "") + json.dumps(row, ensure_ascii=False) + "\n")

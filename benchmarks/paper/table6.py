@@ -1,0 +1,57 @@
+"""Table 6: insertion, deletion and faithfulness on MNIST3D, a residual network.
+
+    python benchmarks/paper/table6.py              # 24 volumes, 64 steps
+    FULL=1 python benchmarks/paper/table6.py       # all 360 test volumes
+
+Needs the network of mnist3d.py. Volumes and orders as in table 7.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import at_hand
+import mnist3d
+import record
+import rows
+import table7
+from torch import Tensor, nn
+
+SMALL = {"volumes": 24, "steps": 64, "effort": 25}
+FULL = {"volumes": 360}
+
+
+@cache
+def volumes() -> Tensor:
+    return mnist3d.volumes("test")[0]
+
+
+@cache
+def network() -> nn.Module:
+    return mnist3d.network().module
+
+
+def main(argv: list[str] | None = None) -> None:
+    given = record.options(__doc__, SMALL, FULL, argv)
+    settings = {name: getattr(given, name) for name in ("steps", "effort")}
+    keys = [{"volume": int(k)} for k in at_hand.drawn(range(len(volumes())), given.volumes)]
+
+    def row(volume: int) -> rows.Row:
+        return table7.judged(network(), volumes()[volume : volume + 1], **settings)
+
+    found = rows.each(rows.place("table6"), settings, keys, row)
+    whole = {
+        "title": "Table 6: MNIST3D",
+        "data": "clouds made of scikit-learn's digits (mnist3d.py), test split, drawn at random",
+        "volumes": len(found),
+        "settings": settings,
+        "domains": {name: repr(domain) for name, domain in table7.DOMAINS.items()},
+        "explainers": table7.texts(given.effort),
+        "seconds": round(sum(one["seconds"] for one in found)),
+        "networks": {"residual": table7.summary(found)},
+    }
+    record.write("table6", whole, given.results)
+
+
+if __name__ == "__main__":
+    main()
