@@ -91,9 +91,10 @@ def summary(mine: list[rows.Row], kind: str) -> list[dict[str, Any]]:
 
 
 def chosen(photos: int, volumes: int, clips: int) -> list[dict[str, str]]:
+    numbers = [str(k) for k in at_hand.drawn(range(len(at_hand.medmnist("adrenal")[0])), volumes)]
     items = {
         "photo": at_hand.photo_names(photos),
-        **dict.fromkeys(STEPS, [str(k) for k in at_hand.drawn(range(len(at_hand.medmnist("adrenal")[0])), volumes)]),
+        **dict.fromkeys(STEPS, numbers),
         "clip": at_hand.clip_names(clips),
     }
     return [{"kind": kind, "item": item} for kind, names in items.items() for item in names]
