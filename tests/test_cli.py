@@ -253,3 +253,35 @@ def test_a_report_holds_all_inputs_and_a_command_that_gives_each_again(folder, c
     assert (folder / "again/report.html").exists()
     assert explain("left.png", "--out", "found", "--report") == 0
     assert (folder / "found/report-2.html").read_text(encoding="utf-8").count("<article ") == 1
+
+
+def test_decomposed_pictures_come_from_the_same_gradients_and_overwrite_no_stranger(folder, capsys):
+    assert explain("left.png", "--out", "found", "--domain", "DWT('haar', levels=2)") == 0
+    plain = wl.Attribution.load(folder / "found/left.safetensors")
+    (folder / "strange").mkdir()
+    (folder / "strange/left-decomposed.png").write_text("mine")
+    wavelets = ("--domain", "DWT('haar', levels=2)", "--decompose", "db4, bior2.2")
+    for _ in range(2):
+        assert explain("left.png", "--out", "strange", *wavelets) == 0
+    assert (folder / "strange/left-decomposed.png").read_text() == "mine"
+    assert not (folder / "strange/left.png").exists()
+    assert "strange/left-2-decomposed.png" in capsys.readouterr().out
+    picture = np.asarray(Image.open(folder / "strange/left-2-decomposed.png"))
+    assert picture.shape[0] > picture.shape[1] / 2
+    assert picture.std() > 10
+    found = wl.Attribution.load(folder / "strange/left-2.safetensors")
+    assert torch.equal(found.data, plain.data)
+    assert found.domain == wl.DWT("haar", levels=2)
+    assert found.spent.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--decompose", "haar,db44"), "wavelet is a discrete wavelet of PyWavelets, such as 'haar', 'db4'"),
+        (("--decompose", "haar", "--domain", "Identity"), "--decompose shows wavelets; --domain is Identity()"),
+    ],
+)
+def test_what_cannot_be_decomposed_is_one_line(folder, capsys, arguments, sentence):
+    assert explain("left.png", *arguments) == 2
+    assert sentence in complaint(capsys)

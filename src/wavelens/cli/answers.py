@@ -14,7 +14,7 @@ from torch import Tensor
 
 from wavelens import maps
 from wavelens.attribution import Attribution, attribute
-from wavelens.cli.files import WRITTEN, beside
+from wavelens.cli.files import DECOMPOSED, WRITTEN, beside
 from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.cli.terminal import plain
 from wavelens.gradients import Progress
@@ -45,17 +45,17 @@ def explained(job: Job, kind: Kind, path: Path, progress: Progress = False) -> A
     """Reads and explains an input."""
     one = seen(job.loaded, kind, path, job.device)
     target = int(one.logits.argmax()) if job.target is None else job.target
-    attribution = attribute(
+    first, *others = attribute(
         job.loaded.module,
         one.x,
         target,
-        domain=job.domain,
+        domain=[job.domain, *job.decompose],
         method=job.method,
         batch_size=job.batch_size,
         progress=progress,
     )
-    provenance = attribution.provenance | {"model": job.loaded.name}
-    return Answer(path, one.signal, one.x, one.grid, one.logits, target, replace(attribution, provenance=provenance))
+    named = replace(first, provenance=first.provenance | {"model": job.loaded.name})
+    return Answer(path, one.signal, one.x, one.grid, one.logits, target, named, tuple(others))
 
 
 def top_classes(loaded: LoadedModel, logits: Tensor, count: int) -> list[dict[str, Any]]:
@@ -101,15 +101,33 @@ def write(job: Job, kind: Kind, answer: Answer, base: Path) -> list[Path]:
     _draw(job, kind, answer, panel)
     answer.attribution.save(attribution)
     summary.write_text(json.dumps(summary_of(job, kind, answer), indent=2) + "\n", encoding="utf-8")
-    return [panel, attribution, summary, *kind.extras(job, answer, base)]
+    return [panel, attribution, summary, *kind.extras(job, answer, base), *_decomposed(job, answer, base)]
+
+
+def _decomposed(job: Job, answer: Answer, base: Path) -> list[Path]:
+    """The input scale by scale in the domains that were asked for."""
+    if not answer.others:
+        return []
+    from wavelens import plots  # matplotlib: only once there is something to draw
+
+    path = beside(base, DECOMPOSED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        figure = plots.decomposed(answer.others, answer.x, title=_heading(job, answer), grid=answer.grid)
+        plots.save(figure, path)
+    return [path]
+
+
+def _heading(job: Job, answer: Answer) -> str:
+    name = plain(answer.path.name)
+    title = f"{name[:40]}{'…' * (len(name) > 40)}: {job.loaded.labels[answer.target].split(', ')[0]}"
+    return title.replace("$", r"\$")
 
 
 def _draw(job: Job, kind: Kind, answer: Answer, path: Path) -> None:
-    name = plain(answer.path.name)
-    title = f"{name[:40]}{'…' * (len(name) > 40)}: {job.loaded.labels[answer.target].split(', ')[0]}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # characters that the font lacks are drawn as boxes
-        kind.draw(job, answer, title.replace("$", r"\$"), path)
+        kind.draw(job, answer, _heading(job, answer), path)
 
 
 def summary_of(job: Job, kind: Kind, answer: Answer) -> dict[str, Any]:

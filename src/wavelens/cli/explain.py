@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from wavelens.cli.answers import caution, explained, profile_rows, top_classes, write
-from wavelens.cli.files import inputs, stems
+from wavelens.cli.files import DECOMPOSED, inputs, stems
 from wavelens.cli.kinds import Answer, Job, Kind
-from wavelens.cli.options import check_folder, device_of, domain_of, method_of
+from wavelens.cli.options import check_folder, device_of, domain_of, method_of, wavelets_of
 from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, Weights, each, opened
 from wavelens.cli.reports import entry_of, report_path
 from wavelens.cli.terminal import plain, table
@@ -37,6 +37,9 @@ def explain(
     batch_size: BatchSize = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to print.")] = 5,
     device: DeviceName = None,
+    decompose: Annotated[
+        str | None, typer.Option(help="Wavelets such as haar,db4,bior2.2: what each scale contributes, as pictures.")
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report", help="Write report.html too: one page to look at, to hear and to pass on.")
     ] = False,
@@ -44,8 +47,9 @@ def explain(
     """Explain what a classifier goes by in photos, sounds, volumes or videos, scale by scale.
 
     Prints the top classes and the scale profile of each input, and writes NAME.png (the panel), NAME.safetensors
-    (the attribution), NAME.json (a summary) and what else belongs to its kind to the folder --out. An input whose NAME
-    is taken gets NAME-2.
+    (the attribution), NAME.json (a summary) and what else belongs to its kind to the folder --out. With --decompose,
+    NAME-decomposed.png shows the input rebuilt scale by scale from its important coefficients in each of the wavelets,
+    from the same gradients. An input whose NAME is taken gets NAME-2.
 
     Exit codes: 0, all inputs were explained; 1, some were, and a line on stderr says what is wrong with each of the
     others; 2, none was, or an option is wrong.
@@ -55,9 +59,13 @@ def explain(
     console = Console(highlight=False)
     loaded, kind = opened(model, weights, files, chosen_device, console)
     fitted = chosen_domain or kind.domain(loaded.preprocess.shape[1:])
-    fitted.analysis(torch.zeros(1, 1, *loaded.preprocess.shape[1:]))  # says now whether the levels fit
+    shown = wavelets_of(decompose, fitted)
+    for one in (fitted, *shown):
+        one.analysis(torch.zeros(1, 1, *loaded.preprocess.shape[1:]))  # says now whether the levels fit
+    if shown and len(loaded.preprocess.shape) < 3:
+        raise ValueError(f"--decompose draws pictures; a {kind.name} has none. Its scales are written as sounds.")
     index = None if target is None else loaded.index(target)
-    job = Job(loaded, weights, index, fitted, chosen_method, batch_size, top, chosen_device)
+    job = Job(loaded, weights, index, fitted, chosen_method, batch_size, top, chosen_device, shown)
     raise typer.Exit(_explain_all(job, kind, inputs(files, kind), out, console, report))
 
 
@@ -76,7 +84,8 @@ def _explain_all(job: Job, kind: Kind, paths: list[Path], out: Path, console: Co
     def last() -> list[Path]:
         return [write_page(sections, report_path(out))] if sections else []
 
-    named = enumerate(zip(paths, stems(paths, out, kind), strict=True), 1)
+    also = [DECOMPOSED] if job.decompose else []
+    named = enumerate(zip(paths, stems(paths, out, kind, also=also), strict=True), 1)
     return each([*(partial(one, number, path, stem) for number, (path, stem) in named), last], console)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from wavelens.cli.kinds import Kind
 
 WRITTEN = (".png", ".safetensors", ".json")  # for each input
+DECOMPOSED = "-decomposed.png"  # where it is asked for
 
 
 def inputs(arguments: Sequence[str], kind: Kind) -> list[Path]:
@@ -27,13 +28,19 @@ def _matches(argument: str, kind: Kind) -> list[Path]:
     return sorted(Path(p) for p in glob.glob(argument, recursive=True) if not Path(p).is_dir())
 
 
-def stems(paths: list[Path], out: Path, kind: Kind) -> list[str]:
-    """A name for each input's files: its stem, or stem-2 … where that would overwrite an input or a stranger."""
+def stems(
+    paths: list[Path], out: Path, kind: Kind, written: Sequence[str] = WRITTEN, also: Sequence[str] = ()
+) -> list[str]:
+    """A name for each input's files: its stem, or stem-2 … where that would overwrite an input or a stranger.
+
+    `written` are the endings of the files that are always written together, `also` those of others beside them.
+    """
     folder = out.resolve()
     taken = {kind.stem(path).casefold() for path in map(Path.resolve, paths) if path.parent == folder}
     found = []
     for path in paths:
-        stem = next(s for s in _candidates(kind.stem(path)) if s.casefold() not in taken and not _is_foreign(out / s))
+        free = (s for s in _candidates(kind.stem(path)) if s.casefold() not in taken)
+        stem = next(s for s in free if not _is_foreign(out / s, written, also))
         taken.add(stem.casefold())
         found.append(stem)
     return found
@@ -43,9 +50,10 @@ def _candidates(stem: str) -> Iterator[str]:
     return itertools.chain([stem], (f"{stem}-{n}" for n in itertools.count(2)))
 
 
-def _is_foreign(base: Path) -> bool:
-    """Whether some of the files are there and some are not: then they are not ours."""
-    return len({beside(base, suffix).exists() for suffix in WRITTEN}) == 2
+def _is_foreign(base: Path, written: Sequence[str], also: Sequence[str]) -> bool:
+    """Whether some of the files are there that come together, and some are not: then they are not ours."""
+    there = {beside(base, ending).exists() for ending in written}
+    return len(there) == 2 or (there == {False} and any(beside(base, ending).exists() for ending in also))
 
 
 def beside(base: Path, suffix: str) -> Path:

@@ -19,7 +19,10 @@ from wavelens.models import LoadedModel
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What is asked of every input; `target` None means the input's top class."""
+    """What is asked of every input; `target` None means the input's top class.
+
+    `decompose` are further domains, in each of which the input is shown scale by scale.
+    """
 
     loaded: LoadedModel
     weights: str | None
@@ -29,6 +32,7 @@ class Job:
     batch_size: int | None
     top: int
     device: torch.device
+    decompose: tuple[Domain, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,7 @@ class Answer:
     """What was found about one input: what the model was given of it, its logits, the attribution of one class.
 
     `signal` is what the front end read, `x` what the preparation made of it, `grid` where the samples of `x` lie.
+    `others` are the attributions in the domains of `decompose`, from the same gradients.
     """
 
     path: Path
@@ -45,6 +50,7 @@ class Answer:
     logits: Tensor
     target: int
     attribution: Attribution
+    others: tuple[Attribution, ...] = ()
 
 
 def nothing_more(job: Job, answer: Answer, base: Path) -> list[Path]:
