@@ -91,6 +91,8 @@ def test_pictures_are_those_of_the_masks(channels, item):
         for (_, shown), expected in zip(upper, whole, strict=True):
             assert np.allclose(shown.reshape(16, 12, -1), expected[item].movedim(0, -1).clamp(0, 1))
         first = next(iter(part.alone))
+        dropped = part.dropped[item].movedim(0, -1).clamp(0, 1)  # some of it from the approximation: not around grey
+        assert np.allclose(lower[0][1].reshape(16, 12, -1), dropped)
         assert np.allclose(lower[1][1].reshape(16, 12, -1), part.alone[first][item].movedim(0, -1).clamp(0, 1))
         for scale, (caption, _) in zip(part.alone, lower[1:], strict=True):
             assert f"{100 * float(part.kept[scale][item]):.3g} % of it kept" in caption

