@@ -8,7 +8,7 @@ import torch
 
 import wavelens as wl
 from cases import relative
-from wavelens.frontends.mel import KaldiMel, LogMel, hz_to_mel, mel_matrix, mel_to_hz
+from wavelens.frontends.mel import KaldiMel, LogMel, hz_to_mel, mel_matrix, mel_to_hz, spectra
 
 
 def noise(samples, batch=2, channels=1, seed=0, dtype=torch.float64):
@@ -216,3 +216,17 @@ def test_clips_that_are_too_short_or_no_waveforms_say_so():
     for x in (torch.zeros(100), torch.zeros(1, 1, 0), torch.zeros(1, 1, 100, dtype=torch.int16)):
         with pytest.raises(ValueError, match=r"a waveform is a floating-point tensor \(batch, channel, samples\)"):
             LogMel(8000)(x)
+
+
+@pytest.mark.parametrize(("length", "n_fft"), [(16, 16), (15, 15), (11, 16), (9, 15), (1, 2), (1, 1)])
+def test_spectra_have_the_gradients_of_the_fourier_transform(length, n_fft):
+    frames = torch.randn(2, 3, length, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(spectra, (frames, n_fft))
+    assert torch.autograd.gradgradcheck(spectra, (frames, n_fft))
+    weights = torch.randn(2, 3, n_fft // 2 + 1, dtype=torch.complex128)
+    own, theirs = (
+        torch.autograd.grad((transform(frames, n_fft) * weights).abs().sum(), frames)[0]
+        for transform in (spectra, torch.fft.rfft)
+    )
+    assert torch.allclose(own, theirs, atol=1e-12)
+    assert torch.equal(torch.func.vmap(lambda one: spectra(one, n_fft))(frames), torch.fft.rfft(frames, n_fft))

@@ -161,17 +161,11 @@ class LogMel(nn.Module):
 
     def _bands(self, x: Tensor) -> Tensor:
         self._check_length(x.shape[-1])
-        spectrum = torch.stft(
-            x.flatten(0, 1),
-            self.n_fft,
-            self.hop_length,
-            window=self.window.to(x.dtype),
-            center=self.center,
-            pad_mode=self.pad_mode,
-            return_complex=True,
-        )
-        size = spectrum.abs() if self.power == 1 else spectrum.real.square() + spectrum.imag.square()
-        bands: Tensor = (self.mel.to(x.dtype) @ size).unflatten(0, x.shape[:2])
+        margin = self.n_fft // 2 if self.center else 0
+        padded = nn.functional.pad(x, (margin, margin), self.pad_mode) if margin else x
+        spectrum = spectra(padded.unfold(-1, self.n_fft, self.hop_length) * self.window.to(x.dtype), self.n_fft)
+        size = spectrum.abs() if self.power == 1 else squared(spectrum)
+        bands: Tensor = self.mel.to(x.dtype) @ size.transpose(-1, -2)
         return bands
 
     def _logarithm(self, bands: Tensor) -> Tensor:
@@ -234,10 +228,43 @@ class KaldiMel(nn.Module):
             frames = working.unfold(-1, self.frame, self.hop)
             frames = frames - frames.mean(-1, keepdim=True)
             before = torch.cat([frames[..., :1], frames[..., :-1]], -1)
-            spectrum = torch.fft.rfft((frames - 0.97 * before) * self.window.to(frames.dtype), self.n_fft)
-            power = spectrum.real.square() + spectrum.imag.square()
-            bands: Tensor = power @ self.mel.to(frames.dtype).T
+            spectrum = spectra((frames - 0.97 * before) * self.window.to(frames.dtype), self.n_fft)
+            bands: Tensor = squared(spectrum) @ self.mel.to(frames.dtype).T
             return bands.clamp_min(self.floor).log().to(x.dtype)
+
+
+class _Spectra(torch.autograd.Function):
+    """`torch.fft.rfft`, its adjoint one real transform too: torch's own takes a complex one of twice the length."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(frames: Tensor, n_fft: int) -> Tensor:
+        return torch.fft.rfft(frames, n_fft)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        ctx.length, ctx.n_fft = inputs[0].shape[-1], inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        paired = torch.full((g.shape[-1],), ctx.n_fft / 2, dtype=g.real.dtype, device=g.device)
+        paired[0] = ctx.n_fft  # irfft counts every bin twice but those that are their own mirror
+        if ctx.n_fft % 2 == 0:
+            paired[-1] = ctx.n_fft
+        return torch.fft.irfft(g * paired, ctx.n_fft)[..., : ctx.length], None
+
+
+def spectra(frames: Tensor, n_fft: int) -> Tensor:
+    """The spectrum of each frame, filled up with zeros to `n_fft`: `(…, length)` to `(…, n_fft // 2 + 1)`."""
+    found: Tensor = _Spectra.apply(frames, n_fft)  # type: ignore[no-untyped-call]
+    return found
+
+
+def squared(spectrum: Tensor) -> Tensor:
+    """Squared magnitudes."""
+    real, imaginary = torch.view_as_real(spectrum).square().unbind(-1)
+    return real + imaginary
 
 
 def check_waveform(x: Tensor) -> None:
