@@ -346,7 +346,7 @@ def test_nothing_is_held_after_a_call(method):
 
     def tensors() -> int:
         gc.collect()
-        return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
+        return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())  # a proxy may be dead
 
     explain(net, x, 1, method)
     before = tensors()

@@ -76,7 +76,7 @@ class Gradients:
         items = torch.arange(len(x), device=x.device) if items is None else items
         with torch.no_grad():
             (values,) = self._fitting(self._forward, x, items)
-        _check_finite(values.isfinite().all())
+        _check_finite(_all_finite(values))
         return values
 
     def sum(
@@ -121,7 +121,7 @@ class Gradients:
                 several = min(max(1, self.rows // len(chosen)), count - k)
                 points = [point(where, j) for j in range(k, k + several)]
                 pair = self._gradient(torch.cat(points) if several > 1 else points[0], chosen.repeat(several))
-                finite &= pair[0].isfinite().all() & pair[1].isfinite().all()
+                finite &= _all_finite(*pair)
                 pieces = [part.split(len(chosen), dim=1) for part in pair]
                 for j, (g, values) in enumerate(zip(*pieces, strict=True)):
                     yield block, k + j, g, values
@@ -140,7 +140,7 @@ class Gradients:
             g, values = self._gradient(points(piece), items[piece])
             self.spent.index_add_(0, items[piece].cpu(), torch.ones(len(values[0]), dtype=torch.long, device="cpu"))
             self._bar.advance(len(values[0]))
-            _check_finite(g.isfinite().all() & values.isfinite().all())
+            _check_finite(_all_finite(g, values))
             yield piece, g, values
             start = piece.stop
 
@@ -234,6 +234,11 @@ class Gradients:
             return read(self.target, output, items)
 
 
+def _all_finite(*tensors: Tensor) -> Tensor:
+    """Whether there is no NaN or infinity, by the extremes: many times as fast as asking each number."""
+    return torch.stack([end for tensor in tensors for end in tensor.detach().aminmax()]).isfinite().all()
+
+
 def _check_finite(finite: Tensor) -> None:
     if not finite:
         raise ValueError(
@@ -243,7 +248,7 @@ def _check_finite(finite: Tensor) -> None:
 
 
 def _check_ready(model: Model, x: Tensor, batch_size: int | None, autocast: torch.dtype | None) -> None:
-    if not x.isfinite().all():
+    if not _all_finite(x):
         raise ValueError("x is finite; got NaN or infinity. Clean or clip the input first.")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size is at least 1, or None to measure it; got {batch_size}.")
