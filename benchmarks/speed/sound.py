@@ -83,7 +83,7 @@ def authors(model: nn.Module, x: Tensor, method: str) -> list[Tensor]:
             point, weight = x * (k / (SAMPLES - 1)), (0.5 if k in (0, SAMPLES - 1) else 1.0) / (SAMPLES - 1)
         coefficients = [c.requires_grad_() for c in analysis(point)]
         wave = synthesis(coefficients, x.shape[-1])
-        pictures = [mel(wave[i : i + 1]) for i in range(len(wave))]
+        pictures = [log_mel(mel, wave[i : i + 1]) for i in range(len(wave))]
         scores = net(torch.cat(pictures))[:, 0]
         model.zero_grad()
         scores.sum().backward()
@@ -92,6 +92,14 @@ def authors(model: nn.Module, x: Tensor, method: str) -> list[Tensor]:
     if method == "WAM-IG":
         totals = [t * c for t, c in zip(totals, analysis(x), strict=True)]
     return totals
+
+
+def log_mel(mel: wl.frontends.LogMel, clip: Tensor) -> Tensor:
+    """What `mel` computes, over torch's own spectrogram."""
+    spectrum = torch.stft(
+        clip[0], mel.n_fft, mel.hop_length, window=mel.window, pad_mode=mel.pad_mode, return_complex=True
+    )
+    return 10 * (mel.mel @ spectrum.abs().square()).clamp_min(mel.amin).log10()[None]
 
 
 def analysis(x: Tensor) -> list[Tensor]:
