@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wavelens.core import Band, Layout
@@ -76,6 +77,14 @@ class Grid:
             last = k + 1 == len(pairs) or pairs[k + 1][1] != unit
             texts.append(f"{_interval(extent)} {unit}" if last else _interval(extent))
         return " × ".join(texts)
+
+
+def each_axis(spacing: Sequence[float], axes: int) -> tuple[float, ...]:
+    """A spacing for each axis; a single one holds for all."""
+    found = tuple(float(step) for step in spacing)
+    if len(found) not in (1, axes):
+        raise ValueError(f"a spacing is one number, or one for each of {axes} axes; got {len(found)}.")
+    return found if len(found) == axes else found * axes
 
 
 def _interval(extent: Extent) -> str:

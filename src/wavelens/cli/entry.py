@@ -15,6 +15,7 @@ from wavelens.cli.compare import compare_runs
 from wavelens.cli.evaluate import evaluate
 from wavelens.cli.explain import explain
 from wavelens.cli.minimal import minimal
+from wavelens.cli.profile import profile
 from wavelens.cli.terminal import WRONG, complain
 from wavelens.version import __version__
 
@@ -24,6 +25,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 app.command()(explain)
 app.command()(evaluate)
 app.command()(minimal)
+app.command()(profile)
 app.command("compare")(compare_runs)
 
 

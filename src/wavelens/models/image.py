@@ -7,7 +7,8 @@ normalisation happens inside the module, so that an attribution refers to pixels
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from wavelens.grid import Grid
+from wavelens.grid import Grid, each_axis
 from wavelens.models.loaded import Parts
 from wavelens.models.weights import Around, fill, unavailable
 from wavelens.optional import optional
@@ -33,12 +34,16 @@ class Geometry:
 
     `resize` and `crop` are (height, width). With `squash` the photo gets exactly the size `resize`; otherwise it
     keeps its proportions and gets the smallest size that covers `resize`. `interpolation` names a filter of Pillow.
+    `spacing` is how far apart the pixels of the photos lie in `unit` (their ground sampling distance in metres, say),
+    along height and width; scales then have that unit, whatever the photo is resized to.
     """
 
     resize: tuple[int, int] = (256, 256)
     crop: tuple[int, int] = (224, 224)
     squash: bool = False
     interpolation: str = "bicubic"
+    spacing: tuple[float, float] | None = None
+    unit: str = "px"
     kind: ClassVar[str] = "photo"
 
     def __post_init__(self) -> None:
@@ -46,14 +51,24 @@ class Geometry:
             raise ValueError(f"a crop lies inside the resized photo; got crop={self.crop} of resize={self.resize}.")
         if self.interpolation not in FILTERS:
             raise ValueError(f"interpolation is one of {', '.join(FILTERS)}; got {self.interpolation!r}.")
+        if self.spacing is not None:
+            Grid(self.spacing, (self.unit,) * 2)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         return (3, *self.crop)
 
+    def spaced(self, spacing: Sequence[float], unit: str) -> Geometry:
+        """The same for photos whose pixels lie `spacing` apart, one number or two."""
+        vertical, horizontal = each_axis(spacing, 2)
+        return replace(self, spacing=(vertical, horizontal), unit=unit)
+
     def grid(self, photo: Tensor) -> Grid:
-        """Pixels of the prepared photo, one apart."""
-        return Grid.plain(2)
+        """Pixels of the prepared photo: one apart, or where `spacing` says how far those of the photo lie apart, so."""
+        if self.spacing is None:
+            return Grid.plain(2)
+        triples = zip(self.spacing, photo.shape[-2:], self._full(*photo.shape[-2:]), strict=True)
+        return Grid(tuple(step * n / full for step, n, full in triples), (self.unit,) * 2)
 
     def __call__(self, photo: Tensor) -> Tensor:
         if photo.ndim != 4 or photo.shape[:2] != (1, 3):
@@ -65,11 +80,15 @@ class Geometry:
 
     def _box(self, height: int, width: int) -> tuple[float, float, float, float]:
         """The crop in coordinates of the photo (left, upper, right, lower): only what is kept is ever resized."""
-        full = self.resize if self.squash else _cover(self.resize, height, width)
+        full = self._full(height, width)
         top, left = (round((f - c) / 2) for f, c in zip(full, self.crop, strict=True))
         vertical, horizontal = height / full[0], width / full[1]
         lower, right = (top + self.crop[0]) * vertical, (left + self.crop[1]) * horizontal
         return left * horizontal, top * vertical, min(right, width), min(lower, height)
+
+    def _full(self, height: int, width: int) -> tuple[int, int]:
+        """The size of the resized photo, before it is cropped."""
+        return self.resize if self.squash else _cover(self.resize, height, width)
 
     def _resample(self, channel: Any, box: tuple[float, float, float, float]) -> Any:
         size = self.crop[::-1]

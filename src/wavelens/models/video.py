@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -42,9 +43,15 @@ class VideoGeometry:
         return (3, self.frames, *self.picture.crop)
 
     def grid(self, video: Video | VideoFile) -> Grid:
-        """Seconds between the frames that are taken, and pixels of the prepared ones."""
+        """Seconds between the frames that are taken, and pixels of the prepared ones, as `Geometry.grid` has them."""
         _, stride = self._window(video)
-        return Grid((stride / video.fps, 1, 1), ("s", "px", "px"))
+        known = self.picture.spacing is not None
+        picture = self.picture.grid(video.take(0, 1).data[:, :, 0]) if known else Grid.plain(2)
+        return Grid((stride / video.fps, *picture.spacing), ("s", *picture.units))
+
+    def spaced(self, spacing: Sequence[float], unit: str) -> VideoGeometry:
+        """The same for videos whose pixels lie `spacing` apart, one number or two."""
+        return replace(self, picture=self.picture.spaced(spacing, unit))
 
     def __call__(self, video: Video | VideoFile) -> Tensor:
         first, stride = self._window(video)

@@ -7,6 +7,7 @@ that the network saw; `Voxels.restore` brings maps of it back over the scan.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -14,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavelens.frontends.volume import Array, Volume
-from wavelens.grid import Grid
+from wavelens.frontends.volume import MILLIMETRES, Array, Volume
+from wavelens.grid import Grid, each_axis
 from wavelens.models.loaded import Parts
 from wavelens.optional import optional
 
@@ -33,13 +34,14 @@ class Voxels:
     that does not know its place. `fit='resize'` stretches each axis by linear interpolation, averaging where it
     shrinks; 'crop' cuts around the middle, or pads with zeros. `intensity` is a window (low, high) that becomes
     [0, 1], values beyond it clipped, or for each channel 'range', its own least and greatest value, or 'standard',
-    mean 0 and deviation 1.
+    mean 0 and deviation 1. `spacing` is how far apart, in mm, voxels lie in volumes that do not say it, as arrays.
     """
 
     shape: tuple[int, ...] = (1, 96, 96, 96)
     intensity: tuple[float, float] | str = "range"
     orientation: str | None = None
     fit: str = "resize"
+    spacing: tuple[float, float, float] | None = None
     kind: ClassVar[str] = "volume"
 
     def __post_init__(self) -> None:
@@ -56,13 +58,29 @@ class Voxels:
             )
         if self.fit not in FITS:
             raise ValueError(f"fit is one of {', '.join(FITS)}; got {self.fit!r}.")
+        if self.spacing is not None:
+            Grid(self.spacing, ("mm",) * 3)
 
     def __call__(self, volume: Volume) -> Tensor:
         return self.placed(volume).data
 
     def grid(self, volume: Volume) -> Grid:
-        """The voxels of the prepared input, in mm where the volume knows them."""
-        return replace(volume, data=torch.zeros(1, 1, *self.shape[1:]), affine=self._affine(volume)).grid
+        """The voxels of the prepared input, in mm where the volume or `spacing` says how far apart they lie."""
+        placed = replace(volume, data=torch.zeros(1, 1, *self.shape[1:]), affine=self._affine(volume))
+        if self.spacing is None:
+            return placed.grid
+        if volume.spacing is not None:
+            raise ValueError(
+                f"spacing is for volumes that do not say theirs; this one says {volume.spacing} mm. Leave it away."
+            )
+        return replace(placed, affine=np.diag([*self.spacing, 1.0]) @ placed.affine, unit="mm").grid
+
+    def spaced(self, spacing: Sequence[float], unit: str) -> Voxels:
+        """The same for volumes that do not say how far apart their voxels lie, one number or three."""
+        if unit not in MILLIMETRES:
+            raise ValueError(f"the unit of a volume's spacing is one of {', '.join(MILLIMETRES)}; got {unit!r}.")
+        first, second, third = (step * MILLIMETRES[unit] for step in each_axis(spacing, 3))
+        return replace(self, spacing=(first, second, third))
 
     def placed(self, volume: Volume) -> Volume:
         """The input as a volume that knows its own place."""

@@ -4,6 +4,7 @@ from wavelens.plots.comparison import mean_curves
 from wavelens.plots.decomposed import decomposed
 from wavelens.plots.minimal import minimal
 from wavelens.plots.panel import common_scale, panel, save, show
+from wavelens.plots.profiles import mean_profiles
 from wavelens.plots.sound import sound
 from wavelens.plots.video import film, overlay
 from wavelens.plots.volume import montage, scene, slices
@@ -13,6 +14,7 @@ __all__ = [
     "decomposed",
     "film",
     "mean_curves",
+    "mean_profiles",
     "minimal",
     "montage",
     "overlay",

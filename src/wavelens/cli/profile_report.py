@@ -1,0 +1,116 @@
+"""What `wavelens profile` prints and writes: a table, a plot, and records for people and programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from wavelens.cli.terminal import plain
+from wavelens.core import Layout
+from wavelens.grid import Grid
+from wavelens.models import LoadedModel
+from wavelens.runs import Average
+from wavelens.runs.evaluation import Evaluation
+from wavelens.runs.profile_tables import HEAD, Extents, caption, comma_separated, lines, markdown
+from wavelens.runs.samples import Sample
+from wavelens.runs.shards import write_whole
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One of the models: what it is called in tables, what is run, over which files, and what its scales span."""
+
+    name: str
+    loaded: LoadedModel
+    weights: str | None
+    task: Evaluation
+    dataset: list[Sample]
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the samples of a model's inputs lie; `differs` where they lie elsewhere in some files."""
+
+    grid: Grid
+    differs: bool
+
+
+def report(
+    found: Average, members: Sequence[Member], places: Mapping[str, Place], settings: Mapping[str, Any], out: Path
+) -> None:
+    """Prints the table and writes it, the plot and the record."""
+    from wavelens import plots  # matplotlib: only once there is something to draw
+
+    extents = {m.name: places[m.name].grid.labels(m.layout) for m in members}
+    console = Console(highlight=False)
+    console.print(_table(found, extents))
+    console.print(Text(caption(found)), soft_wrap=True)
+    if any(place.differs for place in places.values()):
+        console.print(Text("Files differ in the spacing of their samples: extents are those of the middle one."))
+    record = json.dumps(_record(found, members, places, settings), indent=2, ensure_ascii=False) + "\n"
+    texts = {"md": markdown(found, extents), "csv": comma_separated(found, extents), "json": record}
+    paths = {suffix: out / f"profile.{suffix}" for suffix in (*texts, "png")}
+    for suffix, text in texts.items():
+        write_whole(paths[suffix], text.encode())
+    title = f"{members[0].task.explainer}, {found.items} files"
+    plots.save(plots.mean_profiles(found, extents, title=title), paths["png"])
+    for path in paths.values():
+        console.print(Text(f"wrote {plain(str(path))}"), soft_wrap=True)
+
+
+def _table(found: Average, extents: Extents) -> Table:
+    shown = Table(*HEAD)
+    before = ""
+    for scale, model, *numbers in lines(found, extents):
+        if before not in ("", scale):
+            shown.add_section()
+        shown.add_row("" if scale == before else scale, Text(plain(model)), *map(Text, numbers))
+        before = scale
+    return shown
+
+
+def _record(
+    found: Average, members: Sequence[Member], places: Mapping[str, Place], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        **settings,
+        "items": found.items,
+        "left_out": found.left_out,
+        "method": str(members[0].task.explainer),
+        "models": [_model_record(found, member, places[member.name]) for member in members],
+    }
+
+
+def _model_record(found: Average, member: Member, place: Place) -> dict[str, Any]:
+    grid = place.grid
+    labels, extents = grid.labels(member.layout), grid.extents(member.layout)
+    rows = [found.row(member.name, scale) for scale in found.scales]
+    return {
+        "name": member.name,
+        "model": member.loaded.name,
+        "weights": member.weights,
+        "preprocess": repr(member.loaded.preprocess),
+        "units": grid.units,
+        "spacing": grid.spacing,
+        "spacing_differs": place.differs,
+        "profile": [
+            {
+                "scale": row.scale,
+                "extent": labels[row.scale],
+                "from_to": [[None if math.isinf(end) else end for end in span] for span in extents[row.scale]],
+                **{name: asdict(getattr(row, name)) for name in ("share", "difference", "signed")},
+            }
+            for row in rows
+        ],
+        "mean_level": asdict(found.level(member.name).level),
+        "mean_level_difference": asdict(found.level(member.name).difference),
+    }
