@@ -236,3 +236,9 @@ def test_density_has_the_share_of_a_scale_as_its_mean(domain, shape):
     total = c.data.abs().sum((1, 2)) / np.prod(shape)
     for bands, share in zip(c.layout.scales().values(), maps.profile(c).share.T, strict=True):
         torch.testing.assert_close(sum(thin[band].flatten(1).mean(1) for band in bands), share * total, **close)
+
+
+def test_a_signed_scalogram_has_the_signed_sums():
+    c = DWT("db4", levels=3, mode="reflect").analysis(torch.linspace(-1, 2, 64, dtype=torch.float64).sin()[None, None])
+    found = maps.scalogram(c, 40, signed=True)
+    torch.testing.assert_close(found.mean(-1) * 64, maps.profile(c).signed)

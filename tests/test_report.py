@@ -1,13 +1,16 @@
 """The report: its numbers are those of the maps, it is one file, and texts in it are only texts."""
 
 import base64
+import io
 import json
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import soundfile
 import torch
+from PIL import Image
 
 import cases
 import wavelens as wl
@@ -202,3 +205,115 @@ def test_what_no_report_can_show_is_refused(tmp_path):
     with pytest.raises(ValueError, match="a report shows at least one entry; got none"):
         report([], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+
+
+RATE = 8000
+
+
+def heard(method=None, channels=1):
+    """A sound of half a second explained: a click in noise."""
+    shape = (RATE // 2,)
+    x = 0.05 * torch.randn(1, channels, *shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    x[..., 1000:1040] += 0.5
+    domain = wl.DWT("db4", levels=4)
+    a = wl.attribute(cases.Net(shape, channels), x, 1, domain=domain, method=method or wl.IntegratedGradients(steps=9))
+    return a, x, wl.grid.Grid.sound(RATE)
+
+
+def test_the_payload_of_a_sound_has_the_numbers_of_the_maps(tmp_path):
+    a, x, grid = heard()
+    _, payload = written(report(Entry(a, x, grid=grid), tmp_path / "report.html"))
+    assert payload["maps"]["shape"] == [5, 800]
+    for kind, sign in (("magnitude", False), ("signed", True)):
+        found = unpacked(payload["maps"][kind][0]).reshape(5, 800)
+        wanted = wl.maps.scalogram(a, signed=sign)[0].numpy()
+        np.testing.assert_allclose(
+            np.sign(found) * np.abs(found) ** 0.5,
+            np.sign(wanted) * np.abs(wanted) ** 0.5,
+            atol=1e-4 * np.abs(wanted).max() ** 0.5,
+        )
+    assert [scale["label"] for scale in payload["maps"]["scales"][1:]] == list(grid.labels(a.layout).values())
+    decibels = np.frombuffer(base64.b64decode(payload["spectrum"]["u8"]), "u1").reshape(payload["spectrum"]["shape"])
+    wanted, _, _ = wl.plots.sound.__globals__["spectrum"](x[0].numpy(), RATE)
+    np.testing.assert_allclose(decibels / 255, (1 + wanted / 80).clip(0, 1), atol=2.1e-3)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_sounds_of_a_report_are_those_of_the_command_and_add_up(channels):
+    a, x, grid = heard(channels=channels)
+    payload = section(Entry(a, x, grid=grid)).payload
+    found = {}
+    for sound in payload["sounds"]:
+        kind, content = sound["source"].split(",")
+        assert kind == "data:audio/flac;base64"
+        samples, rate = soundfile.read(io.BytesIO(base64.b64decode(content)), always_2d=True)
+        assert (rate, samples.shape) == (RATE, (RATE // 2, channels))
+        found[sound["name"]] = samples.T * (sound["peak"] / 0.99)
+    assert list(found) == ["clip", "heard", "a4", "d4", "d3", "d2", "d1", "residue"]
+    wanted = wl.reports.sounds(a, x, RATE)
+    for name, samples in found.items():
+        np.testing.assert_allclose(samples, wanted[name][0].numpy(), atol=2e-5, err_msg=name)
+    np.testing.assert_allclose(sum(v for k, v in found.items() if k not in ("clip", "heard")), x[0].numpy(), atol=1e-4)
+    np.testing.assert_allclose(found["heard"] + found["residue"], x[0].numpy(), atol=5e-5)
+
+
+def test_silence_and_sounds_for_which_there_is_no_room_are_told():
+    a, x, grid = heard()
+    silent = wl.attribute(cases.Net((RATE // 2,), 1), 0 * x, 1, domain=a.domain, method=wl.IntegratedGradients(steps=2))
+    sounds = section(Entry(silent, 0 * x, grid=grid)).payload["sounds"]
+    assert {sound["peak"] for sound in sounds} == {0.0}
+    assert all(sound["source"] for sound in sounds)
+    few = section(Entry(a, x, grid=grid), 10_000).payload["sounds"]
+    assert [bool(sound["source"]) for sound in few][:1] == [True]
+    assert not few[-1]["source"]
+
+
+def test_a_series_without_a_rate_is_shown_but_not_heard():
+    a, x, _ = heard()
+    payload = section(Entry(a, x)).payload
+    assert (payload["view"], payload["sounds"], payload["spectrum"], payload["axis"]) == ("sound", [], None, "samples")
+
+
+def test_the_payload_of_a_volume_has_the_numbers_of_the_maps():
+    a, x = explained((12, 14, 16), 1, wl.DWT("haar", levels=2))
+    grid = wl.grid.Grid((1.0, 1.0, 2.0), ("mm", "mm", "mm"))
+    payload = section(Entry(a, x, grid=grid)).payload
+    for (name, wanted), packed in zip(
+        {"all scales": wl.maps.spatial_map(a), **wl.maps.scale_maps(a)}.items(),
+        payload["maps"]["magnitude"],
+        strict=True,
+    ):
+        found = unpacked(packed).reshape(12, 14, 16)
+        root = wanted[0].numpy() ** 0.5
+        np.testing.assert_allclose(found**0.5, root, atol=1e-4 * root.max(), err_msg=name)
+    assert (payload["view"], payload["size"], payload["step"]) == ("volume", [12, 14, 16], [1.0, 1.0, 2.0])
+    whole = wl.maps.spatial_map(a)[0]
+    assert payload["at"] == [int(whole.sum(tuple({0, 1, 2} - {k})).argmax()) for k in range(3)]
+
+
+def test_the_payload_of_a_video_has_every_frame_and_the_courses():
+    a, x = explained((4, 16, 24), 3, wl.DWT("haar", levels=(2, 1, 1)))
+    payload = section(Entry(a, x, grid=wl.grid.Grid((0.1, 1, 1), ("s", "px", "px")))).payload
+    assert (payload["view"], payload["size"], payload["axis"]) == ("video", [4, 16, 24], "s")
+    frames = [Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))) for uri in payload["frames"]]
+    found = np.stack([np.asarray(frame) for frame in frames]) / 255
+    np.testing.assert_allclose(found, x[0].permute(1, 2, 3, 0).numpy(), atol=0.5 / 255 + 1e-9)
+    courses = wl.maps.courses(a, 0)
+    assert [course["name"] for course in payload["courses"]] == list(courses)
+    for course in payload["courses"]:
+        assert course["values"] == pytest.approx(courses[course["name"]][0].tolist())
+    assert [course["label"] for course in payload["courses"]] == ["what stays", "0.2–0.4 s", "0.1–0.2 s"]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1,), (1, 1, 1), (3, 4, 5, 6)])
+def test_the_smallest_signals_and_those_with_many_axes_are_reported(shape):
+    a, x = explained(shape, 1, wl.Identity())
+    assert "signed sum" in page([section(Entry(a, x))])
+
+
+def test_a_sampled_method_comes_with_its_standard_error(tmp_path):
+    a, x = explained(method=wl.SmoothGrad(samples=8, sigma=0.3))
+    texts = " ".join(Seen(report(Entry(a, x), tmp_path / "report.html").read_text(encoding="utf-8")).texts)
+    assert f"± {100 * a.standard_error[0, 0].item():.2g}" in texts
+    assert "completeness gap" not in texts
+    assert "Here is what it responds to" in texts

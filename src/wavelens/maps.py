@@ -100,15 +100,16 @@ def spatial_map(c: Coefficients, *, signed: bool = False) -> Tensor:
     return torch.stack(list(scale_maps(c, signed=signed).values())).sum(0)
 
 
-def scalogram(c: Coefficients, columns: int = 800) -> Tensor:
+def scalogram(c: Coefficients, columns: int = 800, *, signed: bool = False) -> Tensor:
     """|γ| for each sample over time, `(batch, scales, columns)`, coarsest scale first; for signals with one axis.
 
     |γ| is summed over channels. A coefficient of a band of m stands for 1 / m of the time, over which it is spread
     evenly; a column shows the mean over its time. So the mean of a row, times the samples, is Σ|γ| of its scale.
+    `signed=True` keeps the signs, and that product is the signed sum of `profile`.
     """
     if len(c.layout.signal_shape) != 1:
         raise ValueError(f"a scalogram shows signals with one axis; got {c.layout.signal_shape}. Try scale_maps.")
-    summed = Coefficients(c.data.abs().sum(-2), c.layout)
+    summed = Coefficients((c.data if signed else c.data.abs()).sum(-2), c.layout)
     rows = [torch.stack([_boxes(summed[b], columns) for b in bands]).sum(0) for bands in c.layout.scales().values()]
     return torch.stack(rows, -2) * (columns / c.layout.signal_shape[0])
 

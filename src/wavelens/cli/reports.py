@@ -44,7 +44,12 @@ def command_of(job: Job, answer: Answer) -> str:
     words = ["wavelens", "explain", str(answer.path), "--model", job.loaded.name]
     words += ["--weights", job.weights] if job.weights else []
     words += ["--target", str(answer.target), "--domain", repr(job.domain), "--method", repr(job.method), "--report"]
-    return shlex.join(words)
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """For a shell; texts in single quotes inside double ones, as one would write them."""
+    return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
 
 
 def report_path(out: Path) -> Path:

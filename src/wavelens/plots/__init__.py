@@ -2,6 +2,7 @@
 
 from wavelens.plots.comparison import mean_curves
 from wavelens.plots.decomposed import decomposed
+from wavelens.plots.glance import glance
 from wavelens.plots.minimal import minimal
 from wavelens.plots.panel import common_scale, panel, save, show
 from wavelens.plots.profiles import mean_profiles
@@ -13,6 +14,7 @@ __all__ = [
     "common_scale",
     "decomposed",
     "film",
+    "glance",
     "mean_curves",
     "mean_profiles",
     "minimal",

@@ -133,7 +133,11 @@ def save(figure: Figure, path: str | PathLike[str], dpi: int = DPI) -> None:
 
 def common_scale(a: Coefficients) -> float:
     """A `shared_scale` for every item of `a`: the 99th percentile of |γ| for each sample, where it is not 0."""
-    found = _array(maps.spatial_map(a))
+    return _end(_array(maps.spatial_map(a)))
+
+
+def _end(found: Array) -> float:
+    """Where the colours of these values end."""
     visible = found[found > 0]
     return float(np.percentile(visible, PERCENTILE)) if visible.size else 1.0
 

@@ -25,7 +25,6 @@ from wavelens.plots.panel import (
     MAGNITUDE,
     MARGIN,
     NEGATIVE,
-    PERCENTILE,
     POSITIVE,
     SHARE,
     TITLE,
@@ -37,6 +36,7 @@ from wavelens.plots.panel import (
     _axes,
     _draw_bar,
     _draw_bars,
+    _end,
     _fill_wave,
     _numbers,
     _origin,
@@ -75,9 +75,7 @@ def sound(
         )
     one, wave = Coefficients(a.data[item][None], a.layout), _array(x[item])
     found = _array(maps.scalogram(one)[0])
-    visible = found[found > 0]
-    end = float(np.percentile(visible, PERCENTILE)) if visible.size else 1.0
-    norm = PowerNorm(0.5, 0, end if shared_scale is None else shared_scale, clip=True)
+    norm = PowerNorm(0.5, 0, _end(found) if shared_scale is None else shared_scale, clip=True)
     edges = _octaves(one, rate)
     cells = _cells(len(found))
     figure = Figure((WIDTH, cells["profile"].top + cells["profile"].height + 0.75), facecolor="white", dpi=100)
@@ -117,7 +115,14 @@ def _octaves(c: Coefficients, rate: float) -> Array:
 
 
 def _draw_spectrum(ax: Axes, wave: Array, rate: float, edges: Array) -> None:
-    """Decibels of a Hann spectrogram under its loudest point, over a logarithmic frequency axis."""
+    """A spectrogram over a logarithmic frequency axis."""
+    decibels, times, bins = spectrum(wave, rate)
+    bins[0] = edges[0] / 2
+    ax.pcolormesh(times, bins, decibels, cmap="gray_r", norm=Normalize(-RANGE, 0), rasterized=True)
+
+
+def spectrum(wave: Array, rate: float) -> tuple[Array, Array, Array]:
+    """Decibels of a Hann spectrogram under its loudest point, `(bins, frames)`, and the edges of both in s and Hz."""
     size = 2 ** max(4, min(round(math.log2(rate * 0.064)), 12))
     hop = max(size // 4, wave.shape[1] // COLUMNS, 1)
     signal = torch.from_numpy(wave.mean(0))
@@ -127,8 +132,7 @@ def _draw_spectrum(ax: Axes, wave: Array, rate: float, edges: Array) -> None:
     decibels = 10 * np.log10(np.maximum(power, power.max() * 1e-12 + 1e-30) / (power.max() + 1e-30))
     bins = (np.arange(size // 2 + 2) - 0.5) * rate / size
     times = np.clip((np.arange(decibels.shape[1] + 1) - 0.5) * hop / rate, 0, wave.shape[1] / rate)
-    bins[0] = edges[0] / 2
-    ax.pcolormesh(times, bins, decibels, cmap="gray_r", norm=Normalize(-RANGE, 0), rasterized=True)
+    return decibels, times, bins
 
 
 def _tick_hertz(ax: Axes, edges: Array) -> None:

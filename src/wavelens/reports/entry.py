@@ -89,7 +89,7 @@ def entries(
 
     `names` has one text an item, `labels` one a target.
     """
-    targets = _targets(attribution) if attribution.data.ndim == 4 else [attribution]
+    targets = per_target(attribution)
     count = attribution.data.shape[-3]
     if len(names) not in (0, count) or len(labels) not in (0, len(targets)):
         raise ValueError(
@@ -105,8 +105,10 @@ def entries(
     ]
 
 
-def _targets(a: Attribution) -> list[Attribution]:
-    """One attribution a target."""
+def per_target(a: Attribution) -> list[Attribution]:
+    """One attribution for each of `Several` targets, or the one that there is."""
+    if a.data.ndim == 3:
+        return [a]
     found = []
     for k in range(len(a.data)):
         own: dict[str, Any] = {name: value for name in TENSORS if (value := getattr(a, name)) is not None}

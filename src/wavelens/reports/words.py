@@ -8,6 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from wavelens import maps
+from wavelens.attribution import Attribution
+from wavelens.grid import Grid
 from wavelens.reports.entry import Chance, Entry
 from wavelens.reports.markup import Html, joined, tag
 
@@ -23,13 +25,25 @@ def sentence(entry: Entry) -> Html:
     profile, labels = maps.profile(entry.attribution), entry.place.labels(entry.attribution.layout)
     shares = sorted(zip(profile.share[0].tolist(), profile.names, strict=True), reverse=True)[:MOST]
     named = [
-        joined(tag("b", f"{name} · {labels[name]}"), tag("span", f" ({percent(share)} of |γ|)", class_="whole"))
+        joined(
+            tag("b", f"{name} · {labels[name]}", class_="whole"),
+            tag("span", f" ({percent(share)} of |γ|)", class_="whole"),
+        )
         for share, name in shares
         if share
     ]
     lies = [" Most of it lies in ", joined(*named[:1]), *(joined(", then ", one) for one in named[1:]), "."]
     return tag("p", *_answered(entry), *_account(entry), *(lies if len(profile.names) > 1 and named else ()),
                class_="sentence")  # fmt: skip
+
+
+def account(a: Attribution, item: int = 0) -> str:
+    """What the signed sums of an item add up to, and what they miss, in a line."""
+    total = f"Its signed sums add up to {signed(float(a.data[item].sum()))}"
+    if a.gap is None or a.score is None or a.baseline_score is None:
+        return f"{total}."
+    rise, gap = float(a.score[item] - a.baseline_score[item]), float(a.gap[item])
+    return f"{total}; the score rises by {signed(rise)}, and the gap between them is {signed(gap)}."
 
 
 def _answered(entry: Entry) -> list[Html]:
@@ -164,7 +178,7 @@ def _parameters(entry: Entry) -> dict[str, str]:
         "standard error": "" if error is None else f"at most {percent(float(error.max()))} of a scale's share",
         "completeness gap": _gap(a),
         "input": " × ".join(map(str, entry.x.shape[1:])) + ", channels first",
-        "spacing": _spacing(entry),
+        "rate" if "Hz" in entry.place.units else "spacing": _spacing(entry),
         "device": ", ".join(place.values()),
         "versions": ", ".join(f"{name} {value}" for name, value in made.items()),
     }
@@ -180,6 +194,9 @@ def _gap(a: Any) -> str:
 
 
 def _spacing(entry: Entry) -> str:
+    """How far samples lie apart, where that is more than one from another."""
+    if entry.place == Grid.plain(len(entry.place.units)):
+        return ""
     pairs = zip(entry.place.spacing, entry.place.units, strict=True)
     texts = [f"{1 / step:.6g} Hz" if unit == "Hz" else f"{step:.4g} {unit}" for step, unit in pairs]
     return texts[0] if len(set(texts)) == 1 else " × ".join(texts)

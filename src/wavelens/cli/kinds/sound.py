@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from torch import Tensor
-
-from wavelens import masks
 from wavelens.cli.kinds.kind import Answer, Job, Kind
 from wavelens.core import Domain
 from wavelens.domains import DWT
 from wavelens.frontends.audio import SUFFIXES, read_audio, write_audio
-from wavelens.methods import InputTimesGradient
+from wavelens.reports import sounds
 
 LOWEST = 31.0  # Hz: octaves are told apart down to about here
-PAUSE = 0.2  # seconds within which the sound that mattered is faded in and out
 
 
 def _domain(axes: tuple[int, ...]) -> Domain:
@@ -41,20 +37,10 @@ def _extras(job: Job, answer: Answer, base: Path) -> list[Path]:
         if old.stem[1:].isdecimal():
             old.unlink()
     paths = []
-    for name, sound in _sounds(job, answer).items():
+    for name, sound in sounds(answer.attribution, answer.x, _rate(answer)).items():
         paths.append(folder / f"{name}.wav")
         write_audio(paths[-1], sound, _rate(answer))
     return paths
-
-
-def _sounds(job: Job, answer: Answer) -> dict[str, Tensor]:
-    """All but 'clip' and 'heard' add up to 'clip'; without the 'residue' they add up to 'heard'."""
-    x, found = answer.x, answer.attribution
-    adds_up = found.gap is not None or isinstance(job.method, InputTimesGradient)
-    spoken = found if adds_up else masks.evidence(found, x)
-    mask = masks.soft(spoken, min(PAUSE * _rate(answer), x.shape[-1]))
-    stems = masks.stems(x, mask)
-    return {"clip": x, "heard": x - stems["residue"], **stems}
 
 
 SOUND = Kind("sound", SUFFIXES, read_audio, _domain, "silence", _draw, _extras)

@@ -124,7 +124,7 @@ function controls(state, maps) {
   found.append(
     slider(state, "threshold", "Threshold", {
       max: 99,
-      say: (v) => (v ? `strongest points with ${100 - v} % of |γ|` : "all points"),
+      say: (v) => (v ? `top ${100 - v} % of |γ|` : "all points"),
     }),
     slider(state, "brightness", "Brightness", { max: 10, say: (v) => (v ? `× ${short(gain(v))}` : "× 1") }),
     slider(state, "opacity", "Opacity", { max: 100, say: (v) => `${v} %` }),

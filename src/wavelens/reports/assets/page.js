@@ -1,6 +1,6 @@
 // Which entry is shown, and what its numbers and its pictures tell one another.
 
-const VIEWS = { "": null, photo: showPhoto };
+const VIEWS = { "": null, photo: showPhoto, sound: showSound, volume: showVolume, video: showVideo };
 const shown = new Set();
 
 /** Builds the views of an entry when it is first shown. */
@@ -14,6 +14,7 @@ async function build(article) {
   article.querySelector(".again").append(make("button", copies, "Copy"));
   if (!VIEWS[data.view]) return place.remove();
   const state = openingState();
+  article.classList.toggle("wide", data.view === "volume");
   link(article, data.maps.scales, state);
   await VIEWS[data.view](data, state, place, more);
   article.dataset.ready = "true";

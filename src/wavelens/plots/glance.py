@@ -1,0 +1,29 @@
+"""An attribution at a glance, without its input: the mosaic and the profile, small enough for a notebook's cell."""
+
+from __future__ import annotations
+
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+from wavelens import maps
+from wavelens.core import Coefficients
+from wavelens.plots.panel import DPI, GAP, MARGIN, TITLE, VIEWS, Box, _array, _axes, _draw_profile, common_scale
+
+ACROSS, SIDE = 9.6, 2.6  # inches
+
+
+def glance(a: Coefficients, item: int = 0) -> Figure:
+    """The mosaic and the scale profile of one item; the profile alone for signals with more than three axes."""
+    if a.data.ndim != 3:
+        raise ValueError(f"a glance shows one target: coefficients (batch, channel, size); got {tuple(a.data.shape)}.")
+    one = Coefficients(a.data[item][None], a.layout)
+    view = VIEWS.get(len(a.layout.signal_shape))
+    figure = Figure((ACROSS, SIDE + TITLE + 2 * MARGIN), dpi=DPI, facecolor="white")
+    left = MARGIN
+    if view is not None:
+        norm = PowerNorm(0.5, 0, common_scale(one), clip=True)
+        box = Box(left, MARGIN + 0.2, SIDE, SIDE)
+        view.mosaic(_axes(figure, box, "mosaic"), _array(maps.mosaic(maps.density(one))[0, 0]), a.layout, norm)
+        left += SIDE + GAP
+    _draw_profile(figure, Box(left + 0.5, MARGIN + 0.2, ACROSS - MARGIN - left - 0.5, SIDE), a, item)
+    return figure

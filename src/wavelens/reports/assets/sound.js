@@ -1,0 +1,157 @@
+// Sounds, and any signal with one axis: panes that share their time, and players that share a line through them.
+
+const WAVE = 84, ROW = 26, LEAST = 150; // pixels of height
+
+/** Rows of one picture, each a scale: what is not the chosen scale is zero. */
+class Rows extends Maps {
+  values(scale, signed) {
+    const kind = signed ? "signed" : "magnitude", [rows, columns] = this.shape;
+    const whole = this.remember(kind, () => numbers(this.packed[kind][0]));
+    if (this.scales.length === 1 || !scale) return whole;
+    const row = (k) => Math.floor(k / columns);
+    return this.remember(`${kind} ${scale}`, () => whole.map((value, k) => (row(k) === scale - 1 ? value : 0)));
+  }
+  /** One picture with the finest scale on top. */
+  picture(look) {
+    const layer = this.layer(look), [rows, columns] = this.shape;
+    const at = (k) => layer.values[(rows - 1 - Math.floor(k / columns)) * columns + (k % columns)];
+    return heat(columns, rows, at, layer);
+  }
+}
+
+/** A canvas as wide as its place, with room for names on its left; `draw(pen, area)` fills it anew when that changes. */
+class Pane {
+  constructor(label, height, draw, axis = null) {
+    this.element = make("canvas", { role: "img", "aria-label": label, style: `height:${height + (axis ? 22 : 0)}px` });
+    Object.assign(this, { height, draw, axis });
+    new ResizeObserver(() => this.redraw()).observe(this.element);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
+  }
+  redraw() {
+    const { clientWidth, clientHeight } = this.element, ratio = Math.min(devicePixelRatio || 1, 3);
+    if (!clientWidth) return;
+    this.element.width = clientWidth * ratio;
+    this.element.height = clientHeight * ratio;
+    const pen = this.element.getContext("2d"), left = gutter(clientWidth);
+    pen.scale(ratio, ratio);
+    const style = getComputedStyle(this.element);
+    const area = { left, width: clientWidth - left, height: this.height, ink: style.color };
+    area.soft = style.getPropertyValue("--soft");
+    pen.font = "11px system-ui, sans-serif";
+    this.draw(pen, area);
+    if (this.axis) ticks(pen, area, this.axis);
+  }
+}
+
+function gutter(width) {
+  return width < 480 ? 62 : 92;
+}
+
+function ticks(pen, { left, width, height, soft }, { length, unit }) {
+  const count = width < 420 ? 2 : 5;
+  pen.fillStyle = soft;
+  for (let k = 0; k <= count; k++) {
+    pen.textAlign = k === 0 ? "left" : k === count ? "right" : "center";
+    pen.fillText(`${Number(((length * k) / count).toPrecision(3))} ${unit}`, left + (width * k) / count, height + 16);
+  }
+}
+
+/** From the least to the greatest value of each column. */
+function drawWave(pen, { left, width, height }, wave, colour) {
+  const low = bytes(wave.low), high = bytes(wave.high), step = width / low.length;
+  pen.fillStyle = colour;
+  for (let k = 0; k < low.length; k++) {
+    const top = height * (1 - high[k] / 255), bottom = height * (1 - low[k] / 255);
+    pen.fillRect(left + k * step, top, Math.max(step, 0.6), Math.max(bottom - top, 1));
+  }
+}
+
+function nameRows(pen, { left, height, ink, soft }, scales, chosen) {
+  const step = height / scales.length;
+  pen.textAlign = "right";
+  scales.forEach(({ name, label }, k) => {
+    pen.fillStyle = chosen && chosen !== name ? soft : ink;
+    pen.font = `${chosen === name ? "700 " : ""}11px system-ui, sans-serif`;
+    const said = label && left > 70 ? label : name;
+    pen.fillText(said, left - 8, (scales.length - k - 0.5) * step + 4, left - 10);
+  });
+}
+
+/** The spectrogram over octaves, white where it is loud: `rows` of them below half the rate. */
+function octaves({ shape: [bins, frames], u8, step }, rate, rows) {
+  const values = bytes(u8), height = 288, found = canvas(frames, height), pen = found.getContext("2d");
+  const image = pen.createImageData(frames, height);
+  const bin = (y) => (rate / 2) * 2 ** ((-rows * y) / height) / step;
+  for (let y = 0; y < height; y++) {
+    const high = bin(y), low = bin(y + 1), first = Math.min(bins - 1, Math.ceil(low)), last = Math.min(bins - 1, Math.floor(high));
+    for (let t = 0; t < frames; t++) {
+      let loud = 0;
+      if (first <= last) for (let k = first; k <= last; k++) loud = Math.max(loud, values[k * frames + t]);
+      else {
+        const k = Math.min(bins - 2, Math.floor(low)), part = (low + high) / 2 - k;
+        loud = values[k * frames + t] * (1 - part) + values[(k + 1) * frames + t] * part;
+      }
+      image.data.set([loud, loud, loud, 255], 4 * (y * frames + t));
+    }
+  }
+  pen.putImageData(image, 0, 0);
+  return found;
+}
+
+function showSound(data, state, place, more) {
+  const maps = new Rows(data.maps, data.end), rows = maps.shape[0];
+  const scales = maps.scales.length > 1 ? maps.scales.slice(1) : maps.scales;
+  const chosen = () => (maps.scales.length > 1 && state.scale ? maps.scales[state.scale].name : "");
+  const height = Math.max(LEAST, ROW * rows), axis = { length: data.samples * data.step, unit: data.axis };
+  const panes = [new Pane("the waveform", WAVE, (pen, area) => drawWave(pen, area, data.wave, area.ink))];
+  if (data.spectrum) panes.push(overSpectrum(data, state, maps, scales, chosen, height));
+  panes.push(new Pane("the attribution over time and scales", height, (pen, area) => {
+    const { left, width } = area;
+    pen.fillStyle = "#000";
+    pen.fillRect(left, 0, width, height);
+    pen.imageSmoothingEnabled = false;
+    const pictures = maps.picture(state);
+    pen.drawImage(pictures[0], left, 0, width, height);
+    if (pictures[1]) pen.drawImage(hatched(pictures[1], Math.round(width), height), left, 0);
+    nameRows(pen, area, scales, chosen());
+  }, axis));
+  const line = make("div", { class: "playhead", hidden: true });
+  const names = ["Waveform", ...(data.spectrum ? ["Attribution over the spectrogram"] : []), "Attribution alone"];
+  const stack = make("div", { class: "panes" }, ...panes.flatMap((pane, k) => [make("h4", {}, names[k]), pane.element]), line);
+  const viewer = card("When and at what pitch", stack, controls(state, maps));
+  if (!data.spectrum) viewer.querySelector("h3").textContent = "When and at what scale";
+  viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
+  viewer.append(legend(state, data.end, data.unit));
+  place.append(viewer);
+  state.listen(() => panes.slice(1).forEach((pane) => pane.redraw()));
+  if (!data.sounds.length) return;
+
+  const list = players(data, state, maps, (part) => {
+    const left = gutter(panes[0].element.clientWidth);
+    line.hidden = part === null;
+    line.style.left = `calc(${left}px + ${part ?? 0} * (100% - ${left}px))`;
+  });
+  stack.addEventListener("click", (event) => {
+    const left = gutter(stack.clientWidth), x = event.clientX - stack.getBoundingClientRect().left;
+    if (x > left) list.seek((x - left) / (stack.clientWidth - left));
+  });
+  more.append(list.element);
+}
+
+function overSpectrum(data, state, maps, scales, chosen, height) {
+  const base = octaves(data.spectrum, data.rate, maps.shape[0]), grey = darkened(base);
+  const [first, last] = data.spectrum.ends, seconds = data.samples * data.step;
+  return new Pane("the spectrogram with the attribution over it", height, (pen, area) => {
+    const { left, width } = area, shown = canvas(Math.round(width), height);
+    const behind = [base, grey].map((source) => {
+      const placed = canvas(shown.width, height), ink = placed.getContext("2d");
+      ink.fillRect(0, 0, shown.width, height);
+      ink.drawImage(source, (first / seconds) * shown.width, 0, ((last - first) / seconds) * shown.width, height);
+      return placed;
+    });
+    shown.getContext("2d").imageSmoothingEnabled = false;
+    paint(shown, behind[0], behind[1], maps.picture(state), state.opacity / 100);
+    pen.drawImage(shown, left, 0, width, height);
+    nameRows(pen, area, scales, chosen());
+  });
+}

@@ -1,0 +1,108 @@
+"""Sounds, and any signal with one axis."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import soundfile
+from torch import Tensor
+
+from wavelens import maps
+from wavelens.attribution import Attribution
+from wavelens.reports.entry import Entry
+from wavelens.reports.packing import Array, bytes_of, magnitudes, picture, signs, uri
+from wavelens.reports.sounds import sounds
+from wavelens.reports.views.view import THUMB, View, array, glowing, scale_names
+
+COLUMNS, SMALL = 800, 300  # of the scalogram, and of the waveform beside a player
+BYTES = 8  # of sound, for each number that the entry may hold
+FULL = 0.99  # of full scale, which a sound's peak is brought to
+
+
+def show_sound(entry: Entry, room: int) -> View:
+    """The waveform, its spectrogram, the attribution over time and octaves, and sounds to hear."""
+    from wavelens.plots.panel import _end  # matplotlib: only once there is something to draw
+
+    a, rate = entry.attribution, rate_of(entry)
+    found = {sign: array(maps.scalogram(a, COLUMNS, signed=sign)[0]) for sign in (False, True)}
+    end, labels = _end(found[False]), entry.place.labels(a.layout)
+    payload: dict[str, Any] = {
+        "view": "sound",
+        "unit": "sample",
+        "end": end,
+        "rate": rate,
+        "samples": entry.x.shape[-1],
+        "step": entry.place.spacing[0],
+        "axis": "s" if rate else entry.place.units[0],
+        "wave": envelope(array(entry.x[0]), COLUMNS),
+        "spectrum": _spectrum(array(entry.x[0]), rate) if rate else None,
+        "maps": {
+            "shape": list(found[False].shape),
+            "scales": [{"name": name, "label": labels.get(name, "")} for name in scale_names(entry)],
+            "magnitude": [magnitudes(found[False])],
+            "signed": [signs(found[True])],
+        },
+        "sounds": list(_heard(entry, rate, room * BYTES)) if rate else [],
+    }
+    return View(payload, picture(_small(found[False], end), THUMB))
+
+
+def rate_of(entry: Entry) -> int | None:
+    """Samples a second, for a signal that can be heard."""
+    return round(1 / entry.place.spacing[0]) if entry.place.units[0] == "Hz" else None
+
+
+def envelope(wave: Array, columns: int) -> dict[str, Any]:
+    """The least and the greatest value over channels in each of at most `columns` columns, and their largest size."""
+    starts = np.unique(np.linspace(0, wave.shape[1], min(wave.shape[1], columns), endpoint=False).astype(int))
+    low, high = np.minimum.reduceat(wave.min(0), starts), np.maximum.reduceat(wave.max(0), starts)
+    top = float(max(np.abs(low).max(), np.abs(high).max())) or 1.0
+    return {"top": top, "low": bytes_of(0.5 + low / top / 2), "high": bytes_of(0.5 + high / top / 2)}
+
+
+def _spectrum(wave: Array, rate: int) -> dict[str, Any]:
+    """The spectrogram of the plots as bytes, from 80 dB below its loudest point to that point."""
+    from wavelens.plots.sound import RANGE, spectrum
+
+    decibels, times, bins = spectrum(wave, rate)
+    return {
+        "shape": list(decibels.shape),
+        "u8": bytes_of(1 + decibels / RANGE),
+        "step": float(bins[2] - bins[1]),
+        "ends": [float(times[0]), float(times[-1])],
+    }
+
+
+def _heard(entry: Entry, rate: int, most: int) -> Iterator[dict[str, Any]]:
+    """Each sound of `reports.sounds` as FLAC at its own full scale, with the size that it really has.
+
+    Those for which there is no room have no `source`.
+    """
+    a = entry.attribution
+    found = sounds(a, entry.x, rate) if isinstance(a, Attribution) else {"clip": entry.x}
+    labels, left = entry.place.labels(a.layout), most
+    for name, sound in found.items():
+        content, peak = encoded(sound, rate)
+        left -= len(content)
+        shape = envelope(array(sound[0]), SMALL)
+        source = uri("audio/flac", content) if left >= 0 else ""
+        yield {"name": name, "label": labels.get(name, ""), "peak": peak, "source": source, "wave": shape}
+
+
+def encoded(sound: Tensor, rate: int) -> tuple[bytes, float]:
+    """`(1, channel, samples)` as 16-bit FLAC whose peak is `FULL`, and its own peak; silence stays silent."""
+    samples = array(sound[0]).T
+    peak = float(np.abs(samples).max())
+    file = io.BytesIO()
+    soundfile.write(file, samples * (FULL / peak if peak else 1.0), rate, format="FLAC", subtype="PCM_16")
+    return file.getvalue(), peak
+
+
+def _small(found: Array, end: float) -> Array:
+    """The scalogram with the finest scale on top."""
+    columns = found[::-1, :: max(1, found.shape[1] // THUMB)]
+    rows = columns.repeat(max(1, -(-THUMB // len(found))), 0)
+    return glowing(np.zeros((1, *rows.shape)), rows, end)

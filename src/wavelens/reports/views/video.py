@@ -1,0 +1,53 @@
+"""Videos: frames in time, then height and width."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from wavelens import maps
+from wavelens.reports.entry import Entry
+from wavelens.reports.packing import picture
+from wavelens.reports.views.photo import seen
+from wavelens.reports.views.view import THUMB, View, array, glowing, packed_maps
+
+TIME = 1e6  # pixels that a frame counts as where maps are reduced: time is reduced last
+
+
+def show_video(entry: Entry, room: int) -> View:
+    """Frames with the map of each scale over them, and the course of each scale of time."""
+    from wavelens.plots import common_scale  # matplotlib: only once there is something to draw
+
+    a, shown, end = entry.attribution, seen(entry.x)[0], common_scale(entry.attribution)
+    side = max(64, math.isqrt(2 * room // shown.shape[1]))
+    whole = array(maps.spatial_map(a)[0])
+    first = int(whole.sum((1, 2)).argmax())
+    payload: dict[str, Any] = {
+        "view": "video",
+        "unit": "sample",
+        "end": end,
+        "size": list(shown.shape[1:]),
+        "step": entry.place.spacing[0],
+        "axis": entry.place.units[0],
+        "at": first,
+        "frames": [picture(array(frame), side) for frame in shown.unbind(1)],
+        "maps": packed_maps(entry, 2 * room, (TIME, 1.0, 1.0)),
+        "courses": _courses(entry),
+    }
+    return View(payload, picture(glowing(array(shown[:, first]), whole[first], end), THUMB))
+
+
+def _courses(entry: Entry) -> list[dict[str, Any]]:
+    """|γ| of each scale of time in each frame, whatever its scale in space; 'a' is what stays."""
+    step, unit = entry.place.spacing[0], entry.place.units[0]
+    found = maps.courses(entry.attribution, 0)
+    spans = {
+        name: "what stays"
+        if name == "a"
+        else f"{step * 2 ** (int(name[1:]) - 1):.3g}–{step * 2 ** int(name[1:]):.3g} {unit}"
+        for name in found
+    }
+    return [
+        {"name": name, "label": spans[name], "values": [float(v) for v in values[0].tolist()]}
+        for name, values in found.items()
+    ]

@@ -1,0 +1,44 @@
+"""Volumes: scans and arrays with three axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from wavelens import maps
+from wavelens.reports.entry import Entry
+from wavelens.reports.packing import Array, bytes_of, picture, reduced
+from wavelens.reports.views.view import THUMB, View, array, glowing, packed_maps, packed_mosaic
+
+
+def show_volume(entry: Entry, room: int) -> View:
+    """Three slices that meet in a voxel, with the map of each scale over them, and the mosaic."""
+    from wavelens.plots import common_scale  # matplotlib: only once there is something to draw
+    from wavelens.plots.volume import _grey, _most
+
+    a, step = entry.attribution, entry.place.spacing
+    whole, end = array(maps.spatial_map(a)[0]), common_scale(a)
+    grey = _grey(array(entry.x[0]).mean(0))
+    small = array(reduced(torch.from_numpy(grey)[None], room, step)[0])
+    at = _most(whole)
+    payload: dict[str, Any] = {
+        "view": "volume",
+        "unit": "voxel",
+        "end": end,
+        "size": list(grey.shape),
+        "step": list(step),
+        "units": list(entry.place.units),
+        "at": list(at),
+        "grey": {"shape": list(small.shape), "u8": bytes_of(small)},
+        "maps": packed_maps(entry, room, step),
+        "mosaic": packed_mosaic(a, room // 12),
+    }
+    return View(payload, picture(_small(grey, whole, at[2], end), THUMB * 2))
+
+
+def _small(grey: Array, found: Array, place: int, end: float) -> Array:
+    """The slice across the last axis, the second axis upwards, with the map of all scales over it."""
+    behind, over = (np.ascontiguousarray(values[:, :, place].T[::-1]) for values in (grey, found))
+    return glowing(behind[None], over, end)
