@@ -5,7 +5,7 @@
 
 import importlib
 
-from wavelens import baselines, frontends, maps, masks, metrics, models, reports, runs, targets
+from wavelens import baselines, display, frontends, maps, masks, metrics, models, reports, runs, targets
 from wavelens.attribution import Attribution, attribute
 from wavelens.baselines import parse
 from wavelens.core import Band, Coefficients, Domain, Layout
@@ -56,6 +56,9 @@ __all__ = [
     "runs",
     "targets",
 ]
+
+
+display.install()
 
 
 def __getattr__(name: str) -> object:

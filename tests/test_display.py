@@ -1,0 +1,68 @@
+"""What a notebook shows of an attribution: its numbers, as a picture and in words."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cases
+import wavelens as wl
+
+
+def explained(shape=(16, 24), batch=1, target=1, method=None):
+    x = cases.signal(shape, batch)
+    method = method or wl.IntegratedGradients(steps=5)
+    return wl.attribute(cases.Net(shape), x, target, domain=wl.DWT("haar", levels=2), method=method)
+
+
+def picture(content):
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+
+
+def test_html_tells_the_profile_and_what_it_adds_up_to():
+    a = explained()
+    shown = a._repr_html_()
+    profile = wl.maps.profile(a)
+    (told,) = re.findall(r'alt="([^"]*)"', shown)
+    wanted = [
+        f"{name}: {100 * share:.1f} % of |γ|, signed sum {f'{total:+.4g}'.replace('-', '−')}"
+        for name, share, total in zip(profile.names, profile.share[0].tolist(), profile.signed[0].tolist(), strict=True)
+    ]
+    assert told.split("; ") == wanted
+    assert f"{(a.score - a.baseline_score).item():+.4g}".replace("-", "−") in shown
+    (source,) = re.findall(r'src="data:image/png;base64,([^"]*)"', shown)
+    assert np.array_equal(picture(base64.b64decode(source)), picture(a._repr_png_()))
+
+
+def test_the_picture_shows_the_attribution():
+    a = explained()
+    assert picture(a._repr_png_()).std() > 10
+    other = explained(method=wl.Saliency())
+    assert not np.array_equal(picture(a._repr_png_()), picture(other._repr_png_()))
+    assert "the score rises" not in other._repr_html_()
+
+
+@pytest.mark.parametrize("shape", [(64,), (8, 8, 8), (4, 4, 4, 4)])
+def test_signals_with_any_number_of_axes_are_shown(shape):
+    assert picture(explained(shape)._repr_png_()).std() > 5
+
+
+def test_the_first_of_many_are_shown_and_the_others_counted():
+    a = explained(batch=2, target=wl.targets.Several(0, 1))
+    shown = a._repr_html_()
+    assert shown.count("<img") == 3
+    assert "and 1 more" in shown
+    assert "number 1 of Several(0, 1), item 2 of 2" in shown
+    first = wl.maps.profile(wl.core.Coefficients(a.data[0], a.layout)).share[1, 0].item()
+    assert f"a2: {100 * first:.1f} %" in re.findall(r'alt="([^"]*)"', shown)[1]
+
+
+def test_texts_of_targets_are_only_texts():
+    def target(output):
+        return output[:, 0]
+
+    target.__qualname__ = "<script>"
+    assert "<script>" not in explained(target=target)._repr_html_()
