@@ -5,9 +5,10 @@
 
 import importlib
 
-from wavelens import baselines, display, frontends, maps, masks, metrics, models, reports, runs, targets
+from wavelens import baselines, checks, display, frontends, maps, masks, metrics, models, reports, runs, scenes, targets
 from wavelens.attribution import Attribution, attribute
 from wavelens.baselines import parse
+from wavelens.checks import check
 from wavelens.core import Band, Coefficients, Domain, Layout
 from wavelens.domains import DWT, Identity
 from wavelens.methods import (
@@ -44,6 +45,8 @@ __all__ = [
     "__version__",
     "attribute",
     "baselines",
+    "check",
+    "checks",
     "frontends",
     "maps",
     "masks",
@@ -54,6 +57,7 @@ __all__ = [
     "report",
     "reports",
     "runs",
+    "scenes",
     "targets",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -122,6 +123,15 @@ def independent(
 ) -> Tensor:
     """The mean correlation over layers reset one at a time, `(batch,)`; less is better. Options: `randomization`."""
     return randomization(model, x, target, attribution, cascade=False, **options).correlation.nanmean(0)
+
+
+def randomized(model: nn.Module, *, seed: int = 0) -> nn.Module:
+    """A copy of the model with every layer reset as `randomization` resets them; global random states stay."""
+    copied = copy.deepcopy(model)
+    devices = {p.device for p in copied.parameters() if p.device.type == "cuda"}
+    with torch.random.fork_rng(list(devices)):
+        _reset(copied, "", seed, whole=True)
+    return copied
 
 
 def own_parameters(model: nn.Module) -> list[str]:

@@ -1,0 +1,84 @@
+"""How checks ask a model: as it stands, in evaluation mode, and as a copy in float64."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from wavelens.borrowed import as_found
+from wavelens.gradients import Model
+from wavelens.metrics.perturbation import single
+from wavelens.targets import Target, scores
+
+Asked = tuple[Tensor, Tensor | None]
+BROKEN = (ValueError, RuntimeError, TypeError, IndexError)  # what modules raise for a shape or type that they refuse
+
+
+@contextmanager
+def evaluating(model: Model, x: Tensor) -> Iterator[None]:
+    """The model in evaluation mode, and given back as it was."""
+    with as_found(model, x):
+        if isinstance(model, nn.Module):
+            model.eval()
+        yield
+
+
+def is_training(model: Model) -> bool:
+    return isinstance(model, nn.Module) and any(module.training for module in model.modules())
+
+
+def asked(
+    model: Model,
+    points: Tensor,
+    target: Target,
+    items: Tensor,
+    *,
+    of: slice = slice(None),
+    autocast: torch.dtype | None = None,
+) -> Asked:
+    """Scores `(rows,)` and the gradient of the rows `of` them, `(rows, channel, *axes)`, of the model as it stands.
+
+    The gradient is None where none reaches the points. Row `r` belongs to item `items[r]`, which has its own target.
+    """
+    points = points.detach().clone().requires_grad_()
+    kind = points.device.type
+    with torch.enable_grad():
+        with torch.autocast(kind, dtype=autocast, enabled=autocast is not None):
+            output = model(points)
+        score = scores(single(target), output, items)[0]
+        if not score.requires_grad:
+            return score.detach(), None
+        (g,) = torch.autograd.grad(score[of].sum(), points, allow_unused=True)
+    return score.detach(), g
+
+
+def one_by_one(x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Each item with its number, as a batch of one: so no item meets another, and no batch is too large."""
+    for i in range(len(x)):
+        yield x[i : i + 1].detach(), torch.tensor([i], device=x.device)
+
+
+def in_float64(model: Model, x: Tensor, target: Target) -> tuple[Model, Tensor] | None:
+    """A copy of the model in float64, and the signal; None where it cannot be copied or run so."""
+    try:
+        twin = copy.deepcopy(model).double() if isinstance(model, nn.Module) else model
+        wide = x.detach().double()
+        score, _ = asked(twin, wide[:1], target, torch.zeros(1, dtype=torch.long, device=x.device))
+    except Exception:  # whatever the caller's module raises
+        return None
+    return (twin, wide) if score.dtype == torch.float64 else None
+
+
+def rounding(dtype: torch.dtype) -> float:
+    """What sums in another order may differ by, relative to the size of their terms."""
+    return 64 * torch.finfo(dtype).eps
+
+
+def span(x: Tensor) -> Tensor:
+    """Each item's range, `max x - min x`, to be multiplied with signals; 1 for a constant."""
+    low, high = torch.aminmax(x.flatten(1), dim=1)
+    return (high - low).where(high > low, 1).reshape(-1, *[1] * (x.ndim - 1))

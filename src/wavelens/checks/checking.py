@@ -1,0 +1,149 @@
+"""`check`: what should be known of a model at some inputs before a map of it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wavelens.attribution import Attribution, attribute
+from wavelens.checks.asking import asked, evaluating, one_by_one
+from wavelens.checks.explanation import TOLERANCE, beats_energy, complete, model_dependent
+from wavelens.checks.gradient import differentiable, precise, unsaturated
+from wavelens.checks.passes import batch_independent, deterministic
+from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, Findings, Verdict
+from wavelens.core import Domain, signal_axes
+from wavelens.domains import DWT
+from wavelens.gradients import Model
+from wavelens.methods import IntegratedGradients
+from wavelens.methods.lift import Method
+from wavelens.targets import Target
+
+TOP = "top"  # each item's own top class
+CHECKS = (
+    "deterministic",
+    "batch_independent",
+    "precise",
+    "differentiable",
+    "unsaturated",
+    "complete",
+    "model_dependent",
+    "beats_energy",
+)
+
+
+def check(
+    model: Model,
+    x: Tensor,
+    target: Target = TOP,
+    *,
+    domain: Domain | None = None,
+    method: Method | None = None,
+    baseline: Tensor | float | None = None,
+    autocast: torch.dtype | None = None,
+    batch_size: int | None = None,
+) -> Findings:
+    """What is to be known before a map of `model` at `x` is believed: a verdict for each of `CHECKS`.
+
+    `x` is a few typical signals `(batch, channel, *axes)`, prepared as for `attribute`; `target` as there, or "top",
+    the class that each item has the largest output for. Judged is the attribution by `method` in `domain`, by default
+    `IntegratedGradients(tolerance=0.02)` in `DWT("haar")`. Whether the model is random or mixes its batch is asked in
+    the mode that it is in, everything else in evaluation mode. `autocast` is what `precise` looks at; the other checks
+    run in the signal's own precision. `batch_size` bounds the rows of a forward pass.
+
+    A check that an earlier one makes meaningless is "not applicable" and says why. The model comes back as it was.
+    """
+    signal_axes(x)
+    if isinstance(target, str) and target != TOP:
+        raise ValueError(f"target is {TOP!r}, a class, one for each item, or a function of the output; got {target!r}.")
+    method = IntegratedGradients(tolerance=0.02) if method is None else method
+    if baseline is None:
+        baseline = getattr(method, "baseline", 0.0)
+    with evaluating(model, x):
+        target = _top(model, x) if isinstance(target, str) else target
+    options = {"baseline": baseline} if hasattr(method, "baseline") else {}
+    explainer = partial(attribute, domain=DWT("haar") if domain is None else domain, method=method, **options)
+    found = list(_verdicts(model, x, target, explainer, baseline, autocast, batch_size))
+    reason = f"nothing can be said while {found[-1].check} fails."
+    skipped = [Verdict(name, NOT_APPLICABLE, reason) for name in CHECKS[len(found) :]]
+    return Findings((*found, *skipped))
+
+
+def _verdicts(
+    model: Model,
+    x: Tensor,
+    target: Target,
+    explainer: partial[Attribution],
+    baseline: Tensor | float,
+    autocast: torch.dtype | None,
+    batch_size: int | None,
+) -> Iterator[Verdict]:
+    """The verdicts in the order of `CHECKS`; ends with the one that makes the others meaningless."""
+    steady = deterministic(model, x, target)
+    yield steady
+    with evaluating(model, x):
+        if steady.status == FAIL and deterministic(model, x, target).status == FAIL:
+            return
+        alone = batch_independent(model, x, target)
+    yield alone if steady.status == FAIL else batch_independent(model, x, target)
+    rows = batch_size if alone.status == PASS else 1
+    with evaluating(model, x):
+        exact = precise(model, x, target, autocast=autocast)
+        yield exact
+        if exact.status == FAIL and not _is_finite(model, x, target):
+            return
+        options = {"baseline": baseline, "batch_size": rows}
+        slope = _tried(differentiable, model, x, target, **options)
+        yield slope
+        if slope.status == FAIL:
+            return
+        live = _tried(unsaturated, model, x, target, **options)
+        yield live
+        if live.figures.get("largest") == 0:
+            return
+        try:
+            attribution = explainer(model, x, target, batch_size=rows)
+        except (ValueError, RuntimeError) as error:
+            yield Verdict("complete", FAIL, f"there is no attribution: {error}")
+            return
+        tolerance = getattr(explainer.keywords["method"], "tolerance", None) or TOLERANCE
+        yield complete(model, x, target, attribution, tolerance=tolerance)
+        again = partial(explainer, batch_size=rows, method=_no_more(explainer.keywords["method"], attribution))
+        yield _tried(model_dependent, model, x, target, attribution, explainer=again)
+        yield _tried(beats_energy, model, x, target, attribution, **options)
+
+
+def _no_more(method: Method, attribution: Attribution) -> Method:
+    """The method with the effort that the model took: a copy of reset layers may be rough, and would take all."""
+    if getattr(method, "tolerance", None) is None or attribution.spent is None:
+        return method
+    (limit,) = [name for name in ("max_steps", "max_samples") if hasattr(method, name)]
+    limited: Method = replace(method, **{limit: int(attribution.spent.max())})  # type: ignore[type-var]
+    return limited
+
+
+def _tried(judge: Callable[..., Verdict], *arguments: Any, **options: Any) -> Verdict:
+    """The verdict, or that there is none and why: the engine raises where numbers on the way are not finite."""
+    try:
+        return judge(*arguments, **options)
+    except (ValueError, RuntimeError) as error:
+        return Verdict(judge.__name__, NOT_APPLICABLE, f"it could not be told: {error}")
+
+
+def _is_finite(model: Model, x: Tensor, target: Target) -> bool:
+    answers = [asked(model, row, target, item) for row, item in one_by_one(x)]
+    return all(bool(part.isfinite().all()) for answer in answers for part in answer if part is not None)
+
+
+def _top(model: Model, x: Tensor) -> Tensor:
+    """The class with the largest output, for each item."""
+    with torch.no_grad():
+        outputs = [model(row) for row, _ in one_by_one(x)]
+    if not isinstance(outputs[0], Tensor) or outputs[0].ndim != 2:
+        got = tuple(outputs[0].shape) if isinstance(outputs[0], Tensor) else type(outputs[0]).__name__
+        raise ValueError(f"the top class is that of outputs (batch, classes); got {got}. Give a target.")
+    return torch.cat(outputs).argmax(1)

@@ -1,0 +1,153 @@
+"""Whether an attribution accounts for the score, knows what the model has learnt, and beats the energy order."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from wavelens.attribution import Attribution
+from wavelens.checks.asking import BROKEN, evaluating, rounding
+from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
+from wavelens.core import Coefficients
+from wavelens.gradients import Model
+from wavelens.masks.ranking import importance
+from wavelens.metrics import curves, energy_order, spearman
+from wavelens.metrics.randomization import randomized
+from wavelens.metrics.stability import Explainer, explained
+from wavelens.targets import Target
+
+# Of `complete`, as parts of the rise |f(x) - f(x₀)|.
+TOLERANCE = 0.05  # what `wavelens explain` lets pass for a method that promises nothing
+LOST = 0.25  # with a quarter of the rise missing no scale's share can be relied upon
+
+# Of `model_dependent`: what the ranks of the map and of a randomised copy's share beyond the energy order.
+SHARED, SAME = 0.5, 0.8
+
+# Of `beats_energy`, as parts of the score's rise over the baseline.
+STEPS = 32
+MARGIN = 0.01
+FLAT = 0.05  # a baseline that has the score of the input but for so much says nothing about orders
+
+
+def complete(
+    model: Model, x: Tensor, target: Target, attribution: Coefficients, *, tolerance: float = TOLERANCE
+) -> Verdict:
+    """Whether a path method's coefficients add up to `f(x) - f(x₀)` within its budget: the gap of the worst item.
+
+    `tolerance` is the part of the rise that may be missing; more than a quarter is a failure. Nothing is asked of the
+    model.
+    """
+    known = attribution if isinstance(attribution, Attribution) else None
+    if known is None or known.gap is None or known.score is None or known.baseline_score is None:
+        method = f" by {known.method}" if known is not None and known.method else ""
+        finding = f"an attribution{method} does not add up to the score; only those of path methods do."
+        return Verdict("complete", NOT_APPLICABLE, finding)
+    gap, rise = known.gap.double().abs(), (known.score - known.baseline_score).double().abs()
+    scale = known.score.double().abs() + known.baseline_score.double().abs()
+    still = rise <= rounding(known.score.dtype) * scale
+    worst = int(torch.where(still, torch.inf, gap / rise.clamp_min(1e-300)).argmax())
+    spent = int(known.spent[worst]) if known.spent is not None else 0
+    figures = {"gap": float(gap[worst]), "rise": float(rise[worst]), "spent": float(spent)}
+    if still[worst]:
+        finding = (
+            f"the score is the same at the baseline ({float(known.score[worst]):.4g}): there is no rise to explain."
+        )
+        return Verdict("complete", WARN, finding, "Choose another baseline, or another class.", figures)
+    part = float(gap[worst] / rise[worst])
+    finding = f"the sums miss {part:.1%} of f(x) - f(x₀) = {float(rise[worst]):.4g} after {spent} gradients"
+    if part <= tolerance:
+        return Verdict("complete", PASS, f"{finding}.", figures=figures)
+    remedy = "More close the gap: IntegratedGradients(tolerance=0.02, max_steps=1000)."
+    return Verdict("complete", WARN if part <= max(LOST, tolerance) else FAIL, f"{finding}.", remedy, figures)
+
+
+def model_dependent(
+    model: Model, x: Tensor, target: Target, attribution: Coefficients, *, explainer: Explainer, seed: int = 0
+) -> Verdict:
+    """Whether the map changes when all layers of a copy of the model are reset (Adebayo et al., 2018).
+
+    `explainer` is what made the attribution, a function `(model, x, target) -> Coefficients`. The figure is Spearman's
+    correlation of the two maps `|γ|`, less what both owe to the energy order of the signal (a partial correlation):
+    attributions that are multiplied with the coefficients rank alike for any model, wherever those are near zero. The
+    mean over items. The caller's model is not touched.
+    """
+    name = "model_dependent"
+    if not isinstance(model, nn.Module) or not any(True for _ in model.parameters()):
+        return Verdict(name, NOT_APPLICABLE, "the model has no parameters that could be reset.")
+    try:
+        copied = randomized(model, seed=seed)
+        other = explained(explainer, copied.eval(), x, target, attribution)
+    except BROKEN as error:
+        return Verdict(name, NOT_APPLICABLE, f"a copy with its layers reset cannot be explained ({error}).")
+    energy = importance(energy_order(x, attribution.layout.domain))[:, 0]
+    maps = importance(attribution)[:, 0], importance(other)[:, 0]
+    bare = spearman(*maps)
+    shared = _partial(bare, *(spearman(one, energy) for one in maps))
+    figures = {"correlation": float(bare.nanmean()), "beyond the energy order": float(shared.nanmean())}
+    if bool((importance(other).amax((1, 2)) == 0).all()):
+        return Verdict(name, PASS, "the map of a copy with its layers reset is zero everywhere.", "", figures)
+    if bool(shared.isnan().all()):
+        finding = "the map ranks as the energy of the signal does, so it cannot be told apart from a reset copy's."
+        return Verdict(name, NOT_APPLICABLE, finding, "See beats_energy.", figures)
+    value = figures["beyond the energy order"]
+    finding = f"beyond the energy order it ranks like the map of a copy with its layers reset by {value:.2f}"
+    if value < SHARED:
+        return Verdict(name, PASS, f"{finding}.", figures=figures)
+    remedy = "The map shows the input and the architecture more than what was learnt: take another method or class."
+    return Verdict(name, WARN if value < SAME else FAIL, f"{finding}.", remedy, figures)
+
+
+def _partial(ab: Tensor, az: Tensor, bz: Tensor) -> Tensor:
+    """The correlation of a and b for equal z; NaN where z leaves nothing of one of them."""
+    left = (1 - az.square()) * (1 - bz.square())
+    return (ab - az * bz) / torch.where(left > 1e-12, left, torch.nan).sqrt()
+
+
+def beats_energy(
+    model: Model,
+    x: Tensor,
+    target: Target,
+    attribution: Coefficients,
+    *,
+    steps: int = STEPS,
+    baseline: Tensor | float = 0.0,
+    batch_size: int | None = None,
+) -> Verdict:
+    """Whether insertion less deletion is larger for the attribution than for the energy order, the mean over items.
+
+    (`metrics.curves`, `metrics.energy_order`.) A method that does not beat the order of the coefficients' own size has
+    explained nothing. Differences are parts of the rise of the score, a probability for a class, over the baseline.
+    """
+    judged = partial(curves, model, x, target, steps=steps, baseline=baseline, batch_size=batch_size)
+    energy = energy_order(x, attribution.layout.domain, baseline=baseline)
+    with evaluating(model, x):
+        ours, theirs = judged(attribution=attribution), judged(attribution=energy)
+    ends = ours.insertion[:, [0, -1]].double()
+    rise = ends[:, 1] - ends[:, 0]
+    told = rise.abs() > FLAT * ends.abs().amax(1)
+    figures = {
+        "faithfulness": float(ours.faithfulness.mean()),
+        "energy order": float(theirs.faithfulness.mean()),
+        "insertion": float(ours.insertion_area.mean()),
+        "deletion": float(ours.deletion_area.mean()),
+        "energy order's insertion": float(theirs.insertion_area.mean()),
+        "energy order's deletion": float(theirs.deletion_area.mean()),
+    }
+    name = "beats_energy"
+    if not told.any():
+        finding = f"the score is nearly the same at the baseline ({float(ends[0, 0]):.3g} of {float(ends[0, 1]):.3g})."
+        return Verdict(
+            name, NOT_APPLICABLE, finding, "Choose another baseline, or a class that the input shows.", figures
+        )
+    better = ((ours.faithfulness - theirs.faithfulness).double()[told] / rise[told].abs()).mean()
+    figures["margin"] = float(better)
+    finding = (
+        f"insertion less deletion is {figures['faithfulness']:.3f}, against {figures['energy order']:.3f} of the "
+        "energy order"
+    )
+    if better > MARGIN:
+        return Verdict(name, PASS, f"{finding}.", figures=figures)
+    remedy = "This map ranks no better than the size of the coefficients: try another method, and more inputs."
+    return Verdict(name, WARN if better >= -MARGIN else FAIL, f"{finding}.", remedy, figures)

@@ -1,0 +1,130 @@
+"""Whether the model's answer about an input is one: the same when asked again, and the same beside other inputs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from wavelens.borrowed import as_found
+from wavelens.checks.asking import BROKEN, Asked, asked, evaluating, is_training, one_by_one, rounding, span
+from wavelens.checks.verdict import FAIL, PASS, WARN, Verdict
+from wavelens.gradients import Model
+from wavelens.methods.averages import generator
+from wavelens.targets import Target
+
+LOUDER = 1.5  # mates go beyond the item's range, so that a maximum over the batch is theirs
+RANDOM = (
+    "Look for dropout called as a function, for noise or crops in forward(), and on a GPU for "
+    "torch.use_deterministic_algorithms(True)."
+)
+MIXED = "Look for sums, maxima or normalisations over the first dimension; until then explain with batch_size=1."
+
+
+def deterministic(model: Model, x: Tensor, target: Target) -> Verdict:
+    """Whether the same input has the same score and gradient when asked twice, in the mode that the model is in."""
+    verdict = _deterministic(model, x, target)
+    if verdict.status != FAIL:
+        return verdict
+    with evaluating(model, x):
+        mended = _deterministic(model, x, target).status != FAIL
+    return replace(verdict, remedy=_remedy(model, mended, RANDOM))
+
+
+def batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
+    """Whether an item has the same score alone and as the last of three, in the mode that the model is in.
+
+    Its mates are noise that is louder than it, and its own mirror image. Beside the scores, the gradient of the item's
+    score with respect to its mates is looked at: it is zero where items are treated alone.
+    """
+    verdict = _batch_independent(model, x, target)
+    if verdict.status != FAIL:
+        return verdict
+    with evaluating(model, x):
+        mended = _batch_independent(model, x, target).status != FAIL
+    return replace(verdict, remedy=_remedy(model, mended, MIXED))
+
+
+def _remedy(model: Model, mended: bool, otherwise: str) -> str:
+    """Whether evaluation mode mends it was tried, not guessed."""
+    if not is_training(model):
+        return otherwise
+    return "Call model.eval(): then it passes." if mended else f"model.eval() does not mend it. {otherwise}"
+
+
+def _deterministic(model: Model, x: Tensor, target: Target) -> Verdict:
+    scores, gradients = 0.0, 0.0
+    with as_found(model, x):
+        for row, item in one_by_one(x):
+            first, second = _twice(model, row, target, item)
+            scores = max(scores, _apart(first[0], second[0]) / _size(row, first))
+            if first[1] is not None and second[1] is not None:
+                gradients = max(gradients, _apart(first[1], second[1]) / max(float(first[1].norm()), 1e-300))
+    figures = {"score": scores, "gradient": gradients}
+    if max(figures.values()) == 0:
+        finding = "asked twice, score and gradient are the same to the bit"
+        return Verdict("deterministic", PASS, f"{finding}.", figures=figures)
+    finding = (
+        f"asked twice, the score differs by {scores:.1e} of its size and the gradient by {gradients:.1e} of its own"
+    )
+    if max(figures.values()) <= rounding(x.dtype):
+        return Verdict("deterministic", PASS, f"{finding}, which is rounding.", figures=figures)
+    return Verdict("deterministic", FAIL, f"{finding}.", RANDOM, figures)
+
+
+def _twice(model: Model, row: Tensor, target: Target, item: Tensor) -> list[Asked]:
+    """Two answers about an item, beside itself where the model takes two rows: some train on no single one."""
+    try:
+        return [asked(model, torch.cat([row, row]), target, item.repeat(2)) for _ in range(2)]
+    except BROKEN:
+        return [asked(model, row, target, item) for _ in range(2)]
+
+
+def _apart(a: Tensor, b: Tensor) -> float:
+    """The length of the difference; what is not finite in both is no difference."""
+    return float((a.nan_to_num() - b.nan_to_num()).double().norm())
+
+
+def _size(row: Tensor, answer: Asked) -> float:
+    """What the score is large against: itself, and the part of it that follows the input, so that 0 is no measure."""
+    score, g = answer
+    follows = 0.0 if g is None else abs(float((g[-1].double() * row[0].double()).sum()))
+    return max(abs(float(score[-1])) + follows, 1e-300)
+
+
+def _batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
+    name, scores, leaks = "batch_independent", 0.0, 0.0
+    with as_found(model, x):
+        for row, item in one_by_one(x):
+            try:
+                beside = asked(model, torch.cat([*_mates(row), row]), target, item.repeat(3), of=slice(-1, None))
+            except BROKEN as error:
+                asked(model, row, target, item)  # if it refuses one too, that is what to say
+                finding = f"the model takes one input at a time and refuses three ({_short(error)})."
+                return Verdict(name, WARN, finding, "Explain with batch_size=1.")
+            try:
+                alone = asked(model, row, target, item)
+            except BROKEN as error:
+                return Verdict(
+                    name, FAIL, f"the model takes three inputs and refuses one alone ({_short(error)}).", MIXED
+                )
+            scores = max(scores, _apart(beside[0][-1], alone[0][0]) / _size(row, alone))
+            if (g := beside[1]) is not None:
+                leaks = max(leaks, float(g[:-1].norm() / g.norm().clamp_min(1e-30)))
+    figures = {"score": scores, "mates' share of the gradient": leaks}
+    finding = f"beside two others, the score differs by {scores:.1e} of its size"
+    if scores <= rounding(x.dtype) and leaks <= rounding(x.dtype):
+        return Verdict(name, PASS, f"{finding}, which is rounding.", figures=figures)
+    return Verdict(name, FAIL, f"{finding}, and {leaks:.1%} of its gradient lie in the others.", MIXED, figures)
+
+
+def _mates(row: Tensor) -> tuple[Tensor, Tensor]:
+    noise = torch.rand(row.shape, generator=generator(0, 0, row.device), device=row.device, dtype=torch.float32)
+    middle = row.amin() + span(row) / 2
+    return middle + (2 * noise - 1).to(row.dtype) * span(row) * LOUDER / 2, row.flip(tuple(range(2, row.ndim)))
+
+
+def _short(error: Exception) -> str:
+    """The first sentence of an error, for a line."""
+    return " ".join(str(error).split())[:120].rstrip(".")
