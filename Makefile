@@ -13,13 +13,14 @@ VERSION_OK := import sys; sys.exit(sys.version_info < (3, 11))
 VENV_OK := import ensurepip, venv
 
 .NOTPARALLEL:  # one pip at a time in the environment
-.PHONY: help demo test check bench docs clean setup-demo setup-test setup-check setup-bench setup-docs
+.PHONY: help demo test check bench paper docs clean setup-demo setup-test setup-check setup-bench setup-docs
 
 help:
 	@echo "make demo    explain a photo with a pretrained network, into $(OUT)/"
 	@echo "make test    run the tests"
 	@echo "make check   format, lint, types, direction of imports"
 	@echo "make bench   measure speed, as ratios"
+	@echo "make paper   the paper's tables on data at hand (WAVELENS_DATA), into docs/paper.md; FULL=1 for all of it"
 	@echo "make docs    build the pages into site/"
 	@echo "make clean   remove $(VENV), $(OUT) and caches"
 
@@ -38,6 +39,9 @@ check: setup-check
 
 bench: setup-bench
 	set -e; for script in benchmarks/speed/*.py; do echo "$$script"; $(BIN)/python "$$script"; done
+
+paper: setup-bench
+	$(MAKE) --file benchmarks/paper/Makefile --jobs=2 PYTHON=$(BIN)/python
 
 docs: setup-docs
 	$(BIN)/mkdocs build --strict

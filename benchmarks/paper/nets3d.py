@@ -1,6 +1,6 @@
 """Two small networks for AdrenalMNIST3D and VesselMNIST3D beside the residual one, so that table 7 has three kinds.
 
-    python benchmarks/paper/nets3d.py [--epochs 12] [--seed 0]
+    python benchmarks/paper/nets3d.py [--epochs 6] [--seed 0]
 
 `inverted` is built of inverted residuals with depthwise convolutions, as EfficientNet is; `former` of attention between
 patches. Both are trained on the official training split with flips; the weights of the last epoch are kept as
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 import wavelens as wl
 
 NAMES = ("adrenal", "vessel")
-SMALL = {"epochs": 12, "seed": 0}
+SMALL = {"epochs": 6, "seed": 0}
 
 
 class Inverted(nn.Module):

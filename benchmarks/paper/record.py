@@ -9,16 +9,18 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import wavelens as wl
 
 RESULTS = Path(__file__).parent / "results"
-RESAMPLES = 10_000
+RESAMPLES = 2000
 Record = dict[str, Any]
 
 
@@ -55,9 +57,14 @@ def interval(values: Sequence[float], middle: Callable[..., Any] = np.mean, digi
     array = array[np.isfinite(array)]
     if not array.size:
         return [None, None, None]
-    draws = np.random.default_rng(0).integers(len(array), size=(RESAMPLES, len(array)))
-    found = (middle(array), *np.quantile(middle(array[draws], axis=1), [0.025, 0.975]))
+    found = (middle(array), *np.quantile(middle(array[_draws(len(array))], axis=1), [0.025, 0.975]))
     return [round(float(v), digits) for v in found]
+
+
+@cache
+def _draws(count: int) -> NDArray[np.int64]:
+    """Items drawn with replacement, the same for all that is measured of as many."""
+    return np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
 
 
 def write(name: str, record: Record, folder: Path = RESULTS) -> Path:

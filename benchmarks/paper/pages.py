@@ -1,0 +1,338 @@
+"""docs/paper.md from what is on record: every number on the page comes from results/*.json or published.json.
+
+    python benchmarks/paper/pages.py [--out docs/paper.md] [--results benchmarks/paper/results]
+
+The text is in page.md; `{{table4.source}}` in it stands for a fragment that a function here makes of table 4's record.
+A section whose record is missing says how to make it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+PAGE = HERE.parents[1] / "docs" / "paper.md"
+Record = dict[str, Any]
+Fragments = dict[str, str]
+TITLES = {
+    "insertion": "insertion ↑",
+    "deletion": "deletion ↓",
+    "faithfulness": "faithfulness ↑",
+    "mu_fidelity": "μ-fidelity ↑",
+    "ff": "FF ↑",
+    "fid_in": "Fid-In ↑",
+}
+AREAS = ("faithfulness", "insertion", "deletion")
+WAM = ("WAM-IG", "WAM-SG")
+WORDS = {1: "ahead of the energy order", 0: "not told apart from the energy order", -1: "behind the energy order"}
+ARCHITECTURES = {"residual": "ResNet3D", "inverted": "EfficientNet3D", "former": "3D Former"}
+DATA = {"adrenal": "AdrenalMNIST", "vessel": "VesselMNIST"}
+
+
+def number(value: float | None, sign: str = "") -> str:
+    return "–" if value is None else f"{value:{sign}.3f}".replace("-", "−")
+
+
+def estimate(three: Sequence[float | None], sign: str = "") -> str:
+    """A mean with its interval."""
+    return "–" if three[0] is None else f"{number(three[0], sign)} [{number(three[1], sign)}, {number(three[2], sign)}]"
+
+
+def decided(three: Sequence[float | None]) -> int:
+    """1 or -1 where an interval lies above or below zero, else 0."""
+    _, low, high = three
+    return 0 if low is None or high is None else int(low > 0) - int(high < 0)
+
+
+def over(three: Sequence[float | None]) -> str:
+    text = estimate(three, "+")
+    return f"**{text}**" if decided(three) else text
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *rows))
+
+
+def source(found: Record, items: str) -> str:
+    """What was run, on how much, for how long."""
+    settings = "".join(f", {name} {value}" for name, value in found.get("settings", {}).items())
+    minutes = f", {found['seconds'] / 60:.0f} minutes" if "seconds" in found else ""
+    return f"`{found['command']}`: {items}{settings}{minutes}; torch {found['torch']}, {found['hardware']}."
+
+
+def cell(cells: list[Record], order: str, domain: str) -> Record | None:
+    return next((c for c in cells if (c["order"], c["domain"]) == (order, domain)), None)
+
+
+def domains(cells: list[Record]) -> list[str]:
+    return list(dict.fromkeys(c["domain"] for c in cells))
+
+
+def measured(title: str, cells: list[Record], domain: str, measures: Sequence[str], paper: Record) -> str:
+    """The orders of a domain with their measures; the published ones in the last columns."""
+    rows = [
+        [
+            c["order"],
+            *(estimate(c[m]) for m in measures),
+            "" if c["order"] == "energy order" else over(c["over energy"]),
+            *(number(paper.get(c["order"], {}).get(m)) for m in measures),
+        ]
+        for c in cells
+        if c["domain"] == domain
+    ]
+    return table([title, *(TITLES[m] for m in measures), "over energy", *(f"paper's {m}" for m in measures)], rows)
+
+
+def verdict(title: str, cells: list[Record], domain: str, names: Sequence[str]) -> str:
+    """A line that says which of some orders are ahead of the energy order, and which order is the most faithful."""
+    found = [f"{name} {WORDS[decided(c['over energy'])]}" for name in names if (c := cell(cells, name, domain))]
+    known = [c for c in cells if c["domain"] == domain and c["faithfulness"][0] is not None]
+    best = max(known, key=lambda c: c["faithfulness"][0])["order"]
+    return f"- {title}: {', '.join(found)}; the most faithful is {best}.\n"
+
+
+def table1(found: Record, published: Record, _: Record) -> Fragments:
+    paper, text = published["table1"], []
+    for kind, column in found["kinds"].items():
+        rows = [
+            [
+                name,
+                *(estimate(row[m]) for m in AREAS),
+                "" if name == "energy order" else over(row["over energy"]),
+                *(number(paper["rows"].get(name, {}).get(kind.partition(",")[0], {}).get(m)) for m in AREAS),
+            ]
+            for name, row in column["rows"].items()
+        ]
+        head = [f"{kind}: {column['network']}", *(TITLES[m] for m in AREAS), "over energy"]
+        items = next(iter(column["rows"].values()))["items"]
+        text.append(table([*head, *(f"paper's {m}" for m in AREAS)], rows) + f"\n{items} items.\n")
+    slips = [
+        f"{name}, {kind} (insertion less deletion is {number(v['insertion'] - v['deletion'])}, printed is "
+        f"{number(v['faithfulness'])})"
+        for name, kinds in paper["rows"].items()
+        for kind, v in kinds.items()
+        if abs(v["insertion"] - v["deletion"] - v["faithfulness"]) > 0.0015
+    ]
+    networks = ", ".join(f"{kind} {net}" for kind, net in paper["networks"].items())
+    return {"networks": networks, "tables": "\n".join(text), "slips": "; ".join(slips)}
+
+
+def table2(found: Record, published: Record, _: Record) -> Fragments:
+    pairs = {
+        kind: [
+            (name, row[kind]["insertion"], row[kind]["deletion"]) for name, row in published["table2"]["rows"].items()
+        ]
+        for kind in ("images", "volumes", "audio")
+    }
+    said = "; ".join(
+        f"{kind} " + ", ".join(f"{name} {number(ins)} / {number(dele)}" for name, ins, dele in three)
+        for kind, three in pairs.items()
+    )
+    text, most = [], {}
+    away = "{}, distance from haar".format
+    for kind, cells in found["kinds"].items():
+        rows = []
+        for c in cells:
+            row = [c["wavelet"]]
+            for m in ("insertion", "deletion"):
+                row += [estimate(c[m]), over(c[f"{m}, less haar's"]), f"{c[away(m)]['most']:.1e}"]
+            rows.append([*row, f"{c[away('sum')]['most']:.1e}"])
+        head = [part for m in ("insertion", "deletion") for part in (TITLES[m], "less Haar's", "largest move")]
+        text.append(table([kind, *head, "largest move of Σγ"], rows))
+        most[f"most {kind}"] = number(max(c[away(m)]["most"] for c in cells for m in ("insertion", "deletion")))
+    items = ", ".join(f"{n} × {kind}" for kind, n in found["items"].items())
+    return {"published": said, "tables": "\n".join(text), "source": source(found, items), **most}
+
+
+def table3(found: Record, published: Record, _: Record) -> Fragments:
+    text, verdicts = [], ""
+    for network, one in found["networks"].items():
+        noise, ending = network.rpartition(", ")[2], "melspec" if "spectrogram" in network else "wavelet"
+        paper = {
+            name.removesuffix(f" ({ending})"): row[noise]
+            for name, row in published["table3"]["rows"].items()
+            if f"({ending})" in name or (ending == "melspec" and "WAM" not in name)
+        }
+        for domain in domains(one["cells"]):
+            text.append(measured(f"{network}: {domain}", one["cells"], domain, (*AREAS, "ff", "fid_in"), paper))
+        verdicts += verdict(network, one["cells"], domains(one["cells"])[-1], WAM)
+    items = f"{found['clips']} clips of ESC-50's fold 4"
+    return {"tables": "\n".join(text), "verdicts": verdicts, "source": source(found, items)}
+
+
+def table4(found: Record, published: Record, _: Record) -> Fragments:
+    paper, fifth = published["table4"]["rows"], published["table5"]["rows"]
+    nets, whole = [name for name in found["networks"] if name != "all"], found["networks"]["all"]["cells"]
+    methods = [c["order"] for c in whole if c["domain"] == "pixels" and "order" not in c["order"]]
+    lines = [(name, name, "wavelets" if name.startswith("WAM") else "pixels") for name in methods]
+    lines += [(f"{name} of {d}", name, d) for d in ("pixels", "wavelets") for name in ("energy order", "random order")]
+    text = []
+    for measure in (*AREAS, "mu_fidelity"):
+        rows = []
+        for label, name, domain in lines:
+            each = [cell(found["networks"][net]["cells"], name, domain) for net in nets]
+            mean = cell(whole, name, domain)
+            said = paper.get(name, {}).get(measure, {}).get("mean")
+            later = f"{number(fifth[name][measure])} (table 5)" if said is None and name in fifth else number(said)
+            shown = [number(c[measure][0]) if c else "–" for c in each]
+            rows.append([label, *shown, estimate(mean[measure]) if mean else "–", later])
+        text.append(table([TITLES[measure], *nets, "mean", "paper's mean"], rows))
+    same = [
+        [name]
+        + [
+            part
+            for domain in ("pixels", "wavelets")
+            if (c := cell(whole, name, domain))
+            for part in (number(c["faithfulness"][0]), "" if name == "energy order" else over(c["over energy"]))
+        ]
+        for name in (*methods, "energy order", "random order")
+    ]
+    gone = [f"{name} of {net}" for net in nets for name in found["networks"][net]["left_out"]]
+    return {
+        "tables": "\n".join(text),
+        "same": table(["faithfulness ↑", "on pixels", "over energy", "on wavelets", "over energy"], same),
+        "verdicts": "".join(verdict(net, found["networks"][net]["cells"], "wavelets", WAM) for net in nets),
+        "left out": ", ".join(gone) or "none",
+        "probabilities": ", ".join(f"{net} {estimate(found['networks'][net]['probability'])}" for net in nets),
+        "networks": ", ".join(name for name in paper["WAM-IG"]["faithfulness"] if name != "mean"),
+        "source": source(found, f"{found['photos']} photos of Caltech-101 and {len(nets)} networks"),
+    }
+
+
+def table6(found: Record, published: Record, _: Record) -> Fragments:
+    return volumes(found, {"residual": published["table6"]["rows"]}, f"{found['volumes']} volumes")
+
+
+def table7(found: Record, published: Record, _: Record) -> Fragments:
+    paper = {}
+    for key in found["networks"]:
+        kind, data = key.split(", ")
+        rows = published["table7"]["rows"][DATA[data]]
+        paper[key] = {name: row[ARCHITECTURES[kind]] for name, row in rows.items()}
+    return volumes(found, paper, " and ".join(f"{n} volumes of {name}" for name, n in found["volumes"].items()))
+
+
+def volumes(found: Record, paper: Record, items: str) -> Fragments:
+    text, verdicts = [], ""
+    for key, one in found["networks"].items():
+        named = ", ".join(f"{count} as class {name}" for name, count in one["named"].items())
+        filled = ", ".join(f"{name} {estimate(three)}" for name, three in one["filled"].items())
+        text.append(
+            f"**{key}**: named {named}; probability {estimate(one['probability'])}, of the same class where the\n"
+            f"volume is *empty* {estimate(one['empty'])}. Part of the coefficients that are not zero: {filled}.\n"
+        )
+        text += [measured(domain, one["cells"], domain, AREAS, paper[key]) for domain in domains(one["cells"])]
+        verdicts += verdict(key, one["cells"], "wavelets", [f"{name} (J = 2)" for name in WAM])
+    return {"tables": "\n".join(text), "verdicts": verdicts, "source": source(found, items)}
+
+
+def nets3d(found: Record, *_: Record) -> Fragments:
+    reached = [
+        f"{name} AUC {number(row['AUC'])}, accuracy {number(row['accuracy'])} (majority {number(row['majority'])})"
+        for name, row in found["networks"].items()
+    ]
+    return {"reached": "; ".join(reached)}
+
+
+def randomization(found: Record, *_: Record) -> Fragments:
+    text = []
+    for network, order in dict.fromkeys((r["network"], r["order"]) for r in found["rows"]):
+        mine = [r for r in found["rows"] if (r["network"], r["order"]) == (network, order)]
+        rows = [
+            [r["explainer"], *(number(m) for m in r["mean"]), estimate([r[k][-1] for k in ("mean", "low", "high")])]
+            for r in mine
+        ]
+        text.append(table([f"{network}, {order}", *mine[0]["layers"], "all, with interval"], rows))
+    return {"tables": "\n".join(text), "source": source(found, f"{found['photos']} photos")}
+
+
+def compat(found: Record, *_: Record) -> Fragments:
+    cells = found["cells"]
+    names = list(dict.fromkeys(c["order"] for c in cells))
+    rows, areas = [], []
+    for title in domains(cells):
+        mine = [c for c in cells if c["domain"] == title]
+        rows.append([title, *(estimate(c["faithfulness"]) for c in mine)])
+        areas.append([title, *(f"{number(c['insertion'][0])} / {number(c['deletion'][0])}" for c in mine)])
+    text = [table(["faithfulness ↑", *names], rows), table(["insertion ↑ / deletion ↓", *names], areas)]
+    items = f"{found['photos']} photos"
+    return {"tables": "\n".join(text), "network": found["network"], "source": source(found, items)}
+
+
+def cost(found: Record, *_: Record) -> Fragments:
+    text = []
+    for kind, one in found["kinds"].items():
+        rows = [
+            [
+                name,
+                str(row["passes"]),
+                *(f"{s:.2f} s, {m:.0f} MB" for s, m in zip(row["seconds"], row["megabytes"], strict=True)),
+                number(row["slope"]),
+            ]
+            for name, row in one["methods"].items()
+        ]
+        text.append(table([f"{kind}: {one['network']}", "passes", *map(str, one["sizes"]), "slope"], rows))
+    return {"tables": "\n".join(text), "source": source(found, "one item at each size")}
+
+
+def robustness(found: Record, *_: Record) -> Fragments:
+    made = "`benchmarks/paper/robustness.py` makes it"
+    where = (
+        f"is on record in `benchmarks/paper/results/robustness.json`; {made}" if found else f"is not on record; {made}"
+    )
+    return {"where": f"The scale profile of plainly and of adversarially trained networks {where}."}
+
+
+MAKERS: dict[str, Callable[[Record, Record, Record], Fragments]] = {
+    "table1": table1,
+    "table2": table2,
+    "table3": table3,
+    "table4": table4,
+    "table6": table6,
+    "table7": table7,
+    "nets3d": nets3d,
+    "randomization": randomization,
+    "compat": compat,
+    "cost": cost,
+}
+
+
+def page(folder: Path) -> str:
+    """The whole page, from the records of a folder."""
+    published = json.loads((HERE / "published.json").read_text(encoding="utf-8"))
+    has = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    fragments = {
+        f"{name}.{part}": text.rstrip("\n")
+        for name, make in MAKERS.items()
+        if name in has
+        for part, text in make(has[name], published, has).items()
+    }
+    fragments |= {f"robustness.{part}": text for part, text in robustness(has.get("robustness", {})).items()}
+    sections = re.split(r"(?m)^(?=## )", (HERE / "page.md").read_text(encoding="utf-8"))
+    return "\n\n".join(_section(text, has, fragments) for text in sections) + "\n"
+
+
+def _section(text: str, has: Record, fragments: Fragments) -> str:
+    needs = re.search(r"<!-- needs (\w+) -->\n", text)
+    if needs and needs[1] not in has:
+        return f"{text[: needs.start()].strip()}\n\nNot on record yet: `python benchmarks/paper/{needs[1]}.py`."
+    text = text.replace(needs[0], "") if needs else text
+    return re.sub(r"\{\{(.+?)\}\}", lambda m: fragments.get(m[1], "not on record"), text).strip()
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=PAGE)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    given = parser.parse_args(argv)
+    given.out.write_text(page(given.results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
