@@ -13,11 +13,12 @@ VERSION_OK := import sys; sys.exit(sys.version_info < (3, 11))
 VENV_OK := import ensurepip, venv
 
 .NOTPARALLEL:  # one pip at a time in the environment
-.PHONY: help demo test check bench paper docs clean setup-demo setup-test setup-check setup-bench setup-docs
+.PHONY: help demo test test-browser setup-browser check bench paper docs clean setup-demo setup-test setup-check setup-bench setup-docs
 
 help:
 	@echo "make demo    explain a photo with a pretrained network, into $(OUT)/"
 	@echo "make test    run the tests"
+	@echo "make test-browser    open reports in Chromium, which has to be there (or CHROMIUM=path)"
 	@echo "make check   format, lint, types, direction of imports"
 	@echo "make bench   measure speed, as ratios"
 	@echo "make paper   the paper's tables on data at hand (WAVELENS_DATA), into docs/paper.md; FULL=1 for all of it"
@@ -25,11 +26,14 @@ help:
 	@echo "make clean   remove $(VENV), $(OUT) and caches"
 
 demo: setup-demo
-	$(BIN)/wavelens explain "$$($(BIN)/python -c '$(CHELSEA)')" --out $(OUT)
-	@echo "The report: $(OUT)/chelsea.png"
+	$(BIN)/wavelens explain "$$($(BIN)/python -c '$(CHELSEA)')" --out $(OUT) --report
+	@echo "The report: $(OUT)/report.html"
 
 test: setup-test
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-browser: setup-browser
+	$(BIN)/python -m pytest -p no:xdist tests/browser
 
 check: setup-check
 	$(BIN)/ruff format --check .
@@ -52,12 +56,14 @@ clean:
 # One environment; a stamp for each extra, made again when the dependencies change.
 setup-demo: $(VENV)/.demo-stamp
 setup-test: $(VENV)/.test-stamp
+setup-browser: $(VENV)/.browser-stamp
 setup-check: $(VENV)/.dev-stamp
 setup-bench: $(VENV)/.bench-stamp
 setup-docs: $(VENV)/.docs-stamp
 
 INCLUDED_test := demo
 INCLUDED_dev := demo test
+INCLUDED_browser := demo test
 INCLUDED_bench := demo
 
 $(VENV)/.venv-stamp:

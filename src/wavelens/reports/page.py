@@ -21,7 +21,7 @@ from wavelens.version import __version__
 GENERATOR = f"wavelens {__version__}"
 SCRIPTS = ("base", "overlay", "mosaic", "photo", "players", "sound", "volume", "video", "page")  # as they are run
 ROOM = 1_000_000  # numbers of an entry: some 3 MB
-WHOLE = 10_000_000  # numbers of a page: with more entries each has fewer
+WHOLE = 6_000_000  # numbers of a page: with more entries each has fewer
 
 
 class Section(NamedTuple):

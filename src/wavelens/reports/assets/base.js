@@ -84,7 +84,7 @@ class State {
 /** A slider for a field of the state; `say` tells a value in words. */
 function slider(state, field, title, { min = 0, max, step = 1, say }) {
   const input = make("input", { type: "range", min, max, step, "data-field": field });
-  const output = make("output");
+  const output = make("i", { class: "value", "aria-hidden": "true" }); // no <output>: the label would be its own
   input.addEventListener("input", () => state.set({ [field]: Number(input.value) }));
   state.listen(() => {
     if (Number(input.value) !== state[field]) input.value = state[field];

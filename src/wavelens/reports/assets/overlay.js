@@ -31,22 +31,21 @@ class Maps {
   }
 }
 
-/** Two pictures of part of a layer, `at(k)` the value at pixel k: all or what speaks for, and what speaks against. */
+/** A layer as a picture, `at(k)` its value at pixel k; with signs two: what speaks for, and what speaks against. */
 function heat(width, height, at, { cut, end, signed }) {
-  const pictures = (signed ? [1, -1] : [0]).map((sign) => {
+  return (signed ? [1, -1] : [0]).map((sign) => {
     const found = canvas(width, height), pen = found.getContext("2d"), image = pen.createImageData(width, height);
     for (let k = 0; k < width * height; k++) {
       const value = at(k), size = Math.abs(value);
-      if (size < cut || !size || (sign && Math.sign(value) !== sign)) continue;
-      const strength = Math.min(1, Math.sqrt(size / end)), level = Math.round(255 * strength);
-      const colour = sign > 0 ? FOR : sign < 0 ? AGAINST : COLOURS.subarray(3 * level, 3 * level + 3);
-      image.data.set(colour, 4 * k);
+      if (size < cut || !size || value * sign < 0) continue;
+      const level = Math.round(255 * Math.min(1, Math.sqrt(size / end)));
+      const [colour, first] = sign > 0 ? [FOR, 0] : sign < 0 ? [AGAINST, 0] : [COLOURS, 3 * level];
+      for (let part = 0; part < 3; part++) image.data[4 * k + part] = colour[first + part];
       image.data[4 * k + 3] = level;
     }
     pen.putImageData(image, 0, 0);
     return found;
   });
-  return pictures;
 }
 
 /** The picture, darkened towards grey with the opacity, and the layer over it. At full opacity that is the panel's. */

@@ -1,6 +1,9 @@
 // Videos: a frame at a time with the map over it, and how each scale of time runs along them.
 
-const LINES = ["", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"]; // Okabe and Ito's; the first is ink
+const LINES = { // Okabe and Ito's, and lighter over dark; the first line has the colour of the text
+  light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"],
+  dark: ["#62b5f0", "#ff9550", "#3fcfa5", "#e59ac4", "#a5dbff", "#f5c451"],
+};
 const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
 
 async function showVideo(data, state, place, more) {
@@ -49,7 +52,8 @@ function playing(state, data) {
 
 function courses(data, state) {
   const top = Math.max(...data.courses.flatMap(({ values }) => values)) || 1, frames = data.size[0];
-  const colour = (k, area) => (k ? LINES[1 + ((k - 1) % (LINES.length - 1))] : area.ink);
+  const lines = () => LINES[matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"];
+  const colour = (k, area) => (k ? lines()[(k - 1) % lines().length] : area.ink);
   const chart = new Pane("the course of each scale of time", 190, (pen, area) => {
     const { left, width, height, soft } = area, x = (k) => left + (width * (k + 0.5)) / frames;
     pen.strokeStyle = soft;
@@ -77,8 +81,8 @@ function courses(data, state) {
     if (part >= 0) state.set({ frame: Math.min(frames - 1, Math.floor(part * frames)) });
   });
   const keys = data.courses.map(({ name, label }, k) => make("li", {}, key(k, colour), make("b", {}, name), ` ${label}`));
-  return card("|γ| of each scale of time, frame by frame", make("div", { class: "panes" }, chart.element),
-    make("ul", { class: "keys" }, ...keys));
+  return card("How each scale of time runs", make("div", { class: "panes" }, chart.element),
+    make("ul", { class: "keys" }, ...keys), hint("|γ| in each frame, whatever its scale in space."));
 }
 
 function key(k, colour) {

@@ -1,0 +1,228 @@
+"""Reports in a real browser: opened from the disk, looked at, listened to, and used with the keyboard."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import cases
+import wavelens as wl
+from wavelens.reports import Chance, Entry, report
+
+HOSTILE = """<img src=x onerror="alert(1)">'&</script><script>alert(2)</script>.jpg"""
+LIMIT = 1 / 255
+
+SIGNALS = {
+    "photo": ((32, 48), 3, None, wl.DWT("haar", levels=3)),
+    "sound": ((4000,), 1, wl.grid.Grid.sound(8000), wl.DWT("db4", levels=4)),
+    "volume": ((8, 9, 10), 1, wl.grid.Grid((1.0, 1.0, 2.0), ("mm", "mm", "mm")), wl.DWT("haar", levels=2)),
+    "video": ((4, 12, 16), 3, wl.grid.Grid((0.1, 1.0, 1.0), ("s", "px", "px")), wl.DWT("haar", levels=(1, 2, 2))),
+}
+
+
+def entry(kind, **fields):
+    shape, channels, grid, domain = SIGNALS[kind]
+    x = torch.rand(1, channels, *shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    x = x - 0.5 if kind == "sound" else x
+    a = wl.attribute(cases.Net(shape, channels), x, 1, domain=domain, method=wl.IntegratedGradients(steps=4))
+    return Entry(a, x, kind=kind, grid=grid, **{"name": f"a {kind}", "label": "one, first", **fields})
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """A report with an entry of each kind."""
+    chances = [Chance(k, label, p, 0.0) for k, (label, p) in enumerate([("one, first", 0.7), ("two", 0.3)])]
+    file = tmp_path_factory.mktemp("page") / "report.html"
+    return report([entry(kind, classes=chances) for kind in SIGNALS], file)
+
+
+def shown(page, kind):
+    """The article of a kind, shown and ready."""
+    number = list(SIGNALS).index(kind)
+    page.locator(f".index a[data-number='{number}']").click()
+    found = page.locator(f"#entry-{number}")
+    page.wait_for_selector(f"#entry-{number}[data-ready=true]")
+    return found
+
+
+def pixels(canvas):
+    """What is painted, as text; anew after what has been asked for was drawn."""
+    canvas.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return canvas.evaluate("(one) => one.toDataURL()")
+
+
+def painted(canvas):
+    """What is painted, `(height, width, 3)` in bytes."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(pixels(canvas).split(",")[1]))).convert("RGB"))
+
+
+def slide(article, field, value):
+    article.locator(f"input[data-field={field}]").fill(str(value))
+
+
+@pytest.mark.parametrize("kind", SIGNALS)
+def test_each_slider_changes_what_is_seen(kind, path, opened):
+    article = shown(opened(path), kind)
+    canvas = article.locator(".panes canvas" if kind == "sound" else ".stage canvas").nth(1 if kind == "sound" else 0)
+    seen = [pixels(canvas)]
+    for field, value in (("scale", 2), ("threshold", 60), ("brightness", 4), ("opacity", 35)):
+        slide(article, field, value)
+        seen.append(pixels(canvas))
+    article.locator("input[data-field=signed]").check()
+    seen.append(pixels(canvas))
+    assert len(set(seen)) == len(seen)
+    for field in ("scale", "threshold", "brightness"):
+        slide(article, field, 0)
+    slide(article, "opacity", 90)
+    article.locator("input[data-field=signed]").uncheck()
+    assert pixels(canvas) == seen[0]
+
+
+def test_without_opacity_the_input_is_seen_and_with_all_of_it_the_panels_glow(path, opened):
+    """The canvas against the picture, and against the formula of the plots at the centres of the pixels."""
+    article = shown(opened(path), "photo")
+    a, x = (one := entry("photo")).attribution, one.x
+    canvas = article.locator(".stage canvas")
+    slide(article, "opacity", 0)
+    found = painted(canvas)
+    k = found.shape[1] // 48
+    smooth = torch.nn.functional.interpolate(x, scale_factor=k, mode="bilinear")[0].movedim(0, -1).numpy()
+    assert abs(found / 255 - smooth).mean() < 0.02 < abs(found / 255 - smooth.mean()).mean()
+    slide(article, "opacity", 100)
+    strength = (wl.maps.spatial_map(a)[0] / wl.plots.common_scale(a)).sqrt().clamp(0, 1).numpy()
+    glow = (
+        0.6 * x[0].mean(0).numpy()[..., None] * (1 - strength[..., None])
+        + wl.plots.panel.__globals__["MAGNITUDE"](strength)[..., :3] * strength[..., None]
+    )
+    centres = painted(canvas)[k // 2 :: k, k // 2 :: k] / 255
+    assert np.corrcoef(centres.ravel(), glow.ravel())[0, 1] > 0.98
+    assert abs(centres - glow).mean() < 0.03
+
+
+def test_sounds_load_play_one_at_a_time_and_move_the_line(path, opened):
+    page = opened(path)
+    article = shown(page, "sound")
+    page.wait_for_function("() => [...document.querySelectorAll('audio')].every((one) => one.readyState >= 3)")
+    lengths = article.locator("audio").evaluate_all("(all) => all.map((one) => one.duration)")
+    names = article.locator(".player b").all_inner_texts()
+    assert names == ["clip", "heard", "a4", "d4", "d3", "d2", "d1", "residue"]
+    assert lengths == pytest.approx([0.5] * len(names), abs=0.01)
+    assert article.locator("audio").evaluate_all("(all) => all.every((one) => one.src.startsWith('data:audio/flac'))")
+    article.get_by_role("button", name="play d2").click()
+    page.wait_for_function("() => [...document.querySelectorAll('audio')][5].currentTime > 0")
+    assert article.locator("[data-row=d2]").get_attribute("class") == "chosen"
+    page.wait_for_selector(".playhead:not([hidden])")
+    article.get_by_role("button", name="play clip").click()
+    page.wait_for_function("() => { const all = [...document.querySelectorAll('audio')]; return all[5].paused; }")
+    article.get_by_label("place in heard").fill("0.5")
+    page.wait_for_function("() => Math.abs([...document.querySelectorAll('audio')][1].currentTime - 0.25) < 0.02")
+
+
+def test_slices_move_together(path, opened):
+    article = shown(opened(path), "volume")
+    slices = article.locator(".trio canvas")
+    article.locator("input[data-field=at0]").fill("0")
+    article.locator("input[data-field=at1]").fill("0")
+    before = [pixels(slices.nth(k)) for k in range(3)]
+    box = slices.nth(2).bounding_box()  # rightwards axis 1, upwards axis 2
+    slices.nth(2).click(position={"x": box["width"] * 0.8, "y": box["height"] * 0.2})
+    after = [pixels(slices.nth(k)) for k in range(3)]
+    assert all(old != new for old, new in zip(before, after, strict=True))
+    values = [int(article.locator(f"input[data-field=at{k}]").input_value()) for k in range(3)]
+    assert values[:2] == [6, 7]
+    assert "7 of 8, 6.5 mm" in article.locator("label", has_text="Slice across axis 1").inner_text()
+
+
+def test_frames_move_and_run(path, opened):
+    page = opened(path)
+    article = shown(page, "video")
+    canvas = article.locator(".stage canvas")
+    slide(article, "frame", 0)
+    first = pixels(canvas)
+    slide(article, "frame", 3)
+    assert pixels(canvas) != first
+    assert "4 of 4, 0.30 s" in article.locator("label", has_text="Frame").inner_text()
+    article.get_by_role("button", name="play the frames").click()
+    page.wait_for_function("() => document.querySelector('[data-field=frame]').value !== '3'")
+    article.get_by_role("button", name="stop the frames").click()
+
+
+def test_the_keyboard_is_enough(path, opened):
+    page = opened(path)
+    page.keyboard.press("Tab")  # the index
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#entry-1[data-ready=true]")
+    assert page.locator("#entry-0").is_hidden()
+    page.locator("#entry-1 input[data-field=scale]").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#entry-1 [data-row=a4].chosen")
+    page.locator("#entry-1 [data-scale=d2]").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#entry-1 [data-row=d2].chosen")
+    assert page.locator("#entry-1 input[data-field=scale]").get_attribute("aria-valuetext") == "d2 · 1000–2000 Hz"
+    focusable = "a[href], button, input, [tabindex='0']"
+    unnamed = page.locator(f"#entry-1 :is({focusable})").evaluate_all(
+        "(all) => all.filter((one) => !(one.labels?.length || one.ariaLabel || one.textContent.trim())).length"
+    )
+    assert unnamed == 0
+
+
+def test_hostile_texts_are_only_texts(tmp_path, opened):
+    fields = {"label": HOSTILE, "note": HOSTILE, "command": HOSTILE, "facts": {HOSTILE: HOSTILE}, "start": HOSTILE}
+    hostile = entry("photo", name=HOSTILE, classes=[Chance(0, HOSTILE, 0.5, 0.0)], **fields)
+    page = opened(report([hostile, hostile], tmp_path / f"{'<img src=x onerror=alert(3)>'}.html", title=HOSTILE))
+    assert page.title() == HOSTILE
+    assert page.locator("#entry-0 h2").inner_text() == HOSTILE
+    assert page.locator(".command").first.inner_text() == HOSTILE
+    assert page.locator("img[src=x]").count() == 0
+    assert page.locator("script").count() == 4  # the colours, two payloads and the page's own
+
+
+def test_the_policy_stops_what_would_leave_the_page(tmp_path, browser):
+    page = browser.new_page()
+    page.goto(report(entry("photo"), tmp_path / "report.html").as_uri())
+    asked = (
+        """async () => { try { await fetch("https://example.org"); return "sent"; } catch (e) { return e.name; } }"""
+    )
+    assert page.evaluate(asked) == "TypeError"
+    blocked = page.evaluate("""() => new Promise((done) => {
+        document.addEventListener("securitypolicyviolation", (event) => done(event.effectiveDirective));
+        document.body.append(Object.assign(new Image(), { src: "https://example.org/a.png" }));
+    })""")
+    assert blocked == "img-src"
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_kind_fits_a_phone(scheme, path, opened):
+    page = opened(path, viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    light = page.evaluate("() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g)[0] > 128")
+    assert light == (scheme == "light")
+    for kind in SIGNALS:
+        article = shown(page, kind)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 390, kind
+        cut = article.locator("*").evaluate_all(
+            "(all) => all.filter((one) => one.getClientRects().length && one.getBoundingClientRect().right > 391)"
+            ".map((one) => one.outerHTML.slice(0, 80))"
+        )
+        assert cut == [], kind
+
+
+def test_what_is_printed_has_no_controls_and_no_dark(path, opened):
+    page = opened(path, color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.locator("article:not([hidden]) .control").first.is_hidden()
+    assert page.locator(".index").is_hidden()
+    assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_without_scripts_the_numbers_and_a_picture_are_there(path, opened):
+    page = opened(path, java_script_enabled=False)
+    article = page.locator("#entry-0")
+    assert article.locator(".still").is_visible()
+    assert article.locator("[data-row]").count() == 4
+    assert "one" in article.locator(".sentence").inner_text()
