@@ -16,6 +16,7 @@ from wavelens.cli.evaluate import evaluate
 from wavelens.cli.explain import explain
 from wavelens.cli.minimal import minimal
 from wavelens.cli.profile import profile
+from wavelens.cli.serve import app as serve
 from wavelens.cli.terminal import WRONG, complain
 from wavelens.version import __version__
 
@@ -27,6 +28,7 @@ app.command()(evaluate)
 app.command()(minimal)
 app.command()(profile)
 app.command("compare")(compare_runs)
+app.command("app")(serve)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

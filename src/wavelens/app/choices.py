@@ -1,0 +1,70 @@
+"""What a user may choose, and what is asked of the engine then: only what is listed here, within the limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pywt
+import torch
+
+from wavelens.app.limits import Limits
+from wavelens.cli.kinds import Job, Kind
+from wavelens.core import Domain
+from wavelens.domains import DWT, Identity
+from wavelens.methods import InputTimesGradient, IntegratedGradients, Saliency, SmoothGrad
+from wavelens.methods.lift import Method
+from wavelens.models import LoadedModel
+
+NO_WAVELET = "none: pixels, samples or voxels"
+WAVELETS = tuple(name for name in pywt.wavelist(kind="discrete") if name != "dmey")  # its filters do not reconstruct
+DEEPEST = 12
+LEAST = 10  # gradients of a method that takes several
+SIGMA = {"photo": 0.25, "sound": 0.001, "volume": 0.0001, "video": 0.25}  # of SmoothGrad, as the paper has it
+METHODS: dict[str, Callable[[int, float], Method]] = {  # of at most so many gradients, with noise of so much
+    "integrated gradients": lambda most, sigma: IntegratedGradients(tolerance=0.02, max_steps=most),
+    "SmoothGrad": lambda most, sigma: SmoothGrad(samples=most, sigma=sigma),
+    "saliency": lambda most, sigma: Saliency(),
+    "input × gradient": lambda most, sigma: InputTimesGradient(),
+}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a user wants an input explained; None means the top class, and the depth that suits the kind of signal."""
+
+    target: int | None = None
+    wavelet: str = "haar"
+    levels: int | None = None
+    method: str = "integrated gradients"
+    gradients: int = 50
+
+
+def job(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, weights: str | None, device: torch.device) -> Job:
+    """What the wish means for a model; `ValueError` for one that is not offered."""
+    classes = len(loaded.labels)
+    if wish.target is not None and not 0 <= wish.target < classes:
+        raise ValueError(f"a class of {loaded.name} is an index from 0 to {classes - 1}; got {wish.target}.")
+    if wish.method not in METHODS:
+        raise ValueError(f"the methods are {', '.join(METHODS)}; got {wish.method!r}.")
+    if not LEAST <= wish.gradients <= limits.gradients:
+        raise ValueError(f"a method takes {LEAST} to {limits.gradients} gradients here; got {wish.gradients}.")
+    method = METHODS[wish.method](wish.gradients, SIGMA[kind.name])
+    domain = _domain(wish, kind, loaded.preprocess.shape[1:])
+    return Job(loaded, weights, wish.target, domain, method, None, 5, device)
+
+
+def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:
+    """Axes that are too short for the levels go as deep as they can."""
+    if wish.wavelet == NO_WAVELET:
+        return Identity()
+    if wish.wavelet not in WAVELETS:
+        raise ValueError(f"a wavelet is one of PyWavelets' discrete ones, but dmey; got {wish.wavelet!r}.")
+    usual = kind.domain(axes)
+    if wish.levels is None:
+        return replace(usual, wavelet=wish.wavelet) if isinstance(usual, DWT) else DWT(wish.wavelet)
+    if not 1 <= wish.levels <= DEEPEST:
+        raise ValueError(f"levels are 1 to {DEEPEST}; got {wish.levels}.")
+    depths = tuple(min(wish.levels, int(math.log2(n))) for n in axes)
+    return DWT(wish.wavelet, levels=depths if len(set(depths)) > 1 else depths[0])

@@ -1,0 +1,142 @@
+"""What a stranger's file may cost: its size on the disk, and what it unpacks to, known before it is decoded."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import soundfile
+from PIL import Image, UnidentifiedImageError
+
+from wavelens.cli.kinds import Kind
+from wavelens.frontends.image import SUFFIXES as PICTURES
+from wavelens.frontends.video import open_video
+from wavelens.frontends.volume import NIFTI
+from wavelens.optional import optional
+
+RATES = (1_000, 384_000)  # Hz of sounds
+HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may take, and how many there may be.
+
+    `megabytes` of the uploaded file; `values`, the numbers that it unpacks to (pixels × 3, samples × channels, voxels),
+    of 4 bytes each; `seconds` of a sound or video; `gradients` of a method. `running` requests take turns, `waiting`
+    more stand in line. After `idle` seconds without a word from its page, a session's files are removed.
+    """
+
+    megabytes: float = 100
+    values: int = 2**27
+    seconds: float = 30
+    gradients: int = 256
+    running: int = 2
+    waiting: int = 16
+    idle: float = 3600
+
+    def __post_init__(self) -> None:
+        given = vars(self)
+        if wrong := [f"{name}={value}" for name, value in given.items() if not value > 0]:
+            raise ValueError(f"limits are above 0; got {', '.join(wrong)}.")
+
+
+class Extent(NamedTuple):
+    """What a file unpacks to: so many numbers, and how long it lasts."""
+
+    values: int
+    seconds: float = 0.0
+
+
+def check_upload(path: Path, kind: Kind, shape: tuple[int, ...], limits: Limits) -> None:
+    """`ValueError` for a file that is none of its kind or beyond the limits; `shape` is that of the model's input."""
+    if not kind.reads(path):
+        raise ValueError(f"a {kind.name} is a file ending in {', '.join(kind.suffixes)}; got {path.name}.")
+    size = path.stat().st_size / 1e6
+    if size > limits.megabytes:
+        raise ValueError(f"a file has at most {limits.megabytes:g} MB here; {path.name} has {size:.0f}.")
+    extent = EXTENTS[kind.name](path, shape)
+    if extent.seconds > limits.seconds:
+        raise ValueError(
+            f"a {kind.name} lasts at most {limits.seconds:g} seconds here; {path.name} lasts {extent.seconds:.0f}. "
+            "Cut out the part that matters."
+        )
+    if extent.values > limits.values:
+        raise ValueError(
+            f"a {kind.name} has at most {limits.values:.3g} numbers here; {path.name} has {extent.values:.3g}. "
+            "Make it smaller first."
+        )
+
+
+def _photo(path: Path, shape: tuple[int, ...]) -> Extent:
+    """By a decoder of photos alone: Pillow's list has others, some of which start programs."""
+    Image.init()
+    formats = sorted({Image.EXTENSION[suffix] for suffix in PICTURES if suffix in Image.EXTENSION})
+    try:
+        with Image.open(path, formats=formats) as image:
+            return Extent(3 * math.prod(image.size))
+    except UnidentifiedImageError as error:
+        raise ValueError(f"a photo is {', '.join(formats)}; {path.name} is none of them.") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path.name} is larger than Pillow opens: {error} Make it smaller first.") from error
+
+
+def _sound(path: Path, shape: tuple[int, ...]) -> Extent:
+    try:
+        found = soundfile.info(path)
+    except (soundfile.LibsndfileError, TypeError) as error:
+        raise ValueError(
+            f"a sound is a file that libsndfile can decode (wav, flac, ogg, mp3 …); {path.name} is none."
+        ) from error
+    low, high = RATES
+    if not low <= found.samplerate <= high:
+        raise ValueError(f"a sound has {low} to {high} samples a second; {path.name} has {found.samplerate}.")
+    return Extent(found.frames * found.channels, found.frames / found.samplerate)
+
+
+def _volume(path: Path, shape: tuple[int, ...]) -> Extent:
+    try:
+        if path.name.lower().endswith(NIFTI):
+            return Extent(math.prod(optional("nibabel", "medical").load(path).shape))
+        if path.suffix.lower() == ".npy":
+            with path.open("rb") as file:
+                return Extent(_numbers(file))
+        with zipfile.ZipFile(path) as archive:
+            return Extent(sum(_numbers(archive.open(name)) for name in archive.namelist()))
+    except ImportError:
+        raise
+    except Exception as error:  # decoders raise anything on broken bytes
+        raise ValueError(f"a volume is an intact NIfTI file or NumPy array; {path.name} is none ({error}).") from error
+
+
+def _numbers(file: Any) -> int:
+    """How many numbers an array in NumPy's format holds, by its header."""
+    version = np.lib.format.read_magic(file)
+    if version not in HEADERS:
+        raise ValueError(f"version {version} of the format is not known")
+    axes, _, _ = HEADERS[version](file)
+    return math.prod(axes)
+
+
+def _video(path: Path, shape: tuple[int, ...]) -> Extent:
+    """The frames that the model is given: no others are decoded."""
+    video = open_video(path)
+    with optional("av", "video").open(str(path)) as container:
+        picture = container.streams.video[0].codec_context
+        return Extent(3 * picture.width * picture.height * min(video.frames, shape[1]), video.seconds)
+
+
+EXTENTS: dict[str, Callable[[Path, tuple[int, ...]], Extent]] = {
+    "photo": _photo,
+    "sound": _sound,
+    "volume": _volume,
+    "video": _video,
+}

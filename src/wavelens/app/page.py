@@ -1,0 +1,162 @@
+"""The page: Gradio's components around a `Desk`. It computes nothing.
+
+Gradio reads its settings from the environment when it is first imported, so `server` imports this module, after it has
+set them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from wavelens.app import show
+from wavelens.app.choices import DEEPEST, LEAST, METHODS, NO_WAVELET, WAVELETS, Wish
+from wavelens.app.desk import Desk, Refused, Result, Stopped
+from wavelens.domains import DWT
+
+TITLE = "wavelens"
+AUTOMATIC = 0  # levels: as deep as suits the kind
+
+
+class Page:
+    """What happens when something is dropped, chosen or pressed; each gives the new state of the components."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def look(self, path: str | None, model: str, request: gr.Request) -> Any:
+        """The classes of an upload, by a model that takes it: model, wavelet, class, answer, status, start."""
+        nothing = gr.Dropdown(choices=[], value=None)
+        if path is None:
+            return gr.skip(), gr.skip(), nothing, "", "", gr.Button(interactive=False)
+        try:
+            chosen = self.desk.suited(model, Path(path))
+            classes = self.desk.look(request.session_hash, chosen, Path(path))
+        except Refused as error:
+            return gr.skip(), gr.skip(), nothing, "", show.said(str(error)), gr.Button(interactive=False)
+        except Stopped:
+            return (gr.skip(),) * 6
+        options = [(f"{row['label'].split(', ')[0]} · {row['probability']:.1%}", row["index"]) for row in classes]
+        return (
+            chosen,
+            usual_wavelet(self.desk, chosen),
+            gr.Dropdown(choices=options, value=options[0][1]),
+            show.answer(Path(path).name, classes),
+            "",
+            gr.Button(interactive=True),
+        )
+
+    def explain(
+        self,
+        path: str | None,
+        model: str,
+        target: int | None,
+        wavelet: str,
+        levels: int,
+        method: str,
+        most: float,
+        request: gr.Request,
+    ) -> Iterator[Any]:
+        """Steps, then the result: status, result, start, end. Gradio closes it when the page goes."""
+        if path is None:
+            yield show.said("Drop a file first."), gr.skip(), *_buttons(busy=False)
+            return
+        wish = Wish(target, wavelet, levels or None, method, int(most))
+        steps = self.desk.explain(request.session_hash, model, Path(path), wish)
+        try:
+            for step in steps:
+                done = isinstance(step, Result)
+                texts = ("", show.result(step)) if isinstance(step, Result) else (show.waiting(step), gr.skip())
+                yield *texts, *_buttons(busy=not done)
+        except Refused as error:
+            yield show.said(str(error)), gr.skip(), *_buttons(busy=False)
+        except Stopped:
+            yield show.said("Stopped."), gr.skip(), *_buttons(busy=False)
+        finally:
+            steps.close()
+
+    def stop(self, request: gr.Request) -> None:
+        self.desk.stop(request.session_hash)
+
+    def leave(self, request: gr.Request) -> None:
+        self.desk.leave(request.session_hash)
+
+
+def page(desk: Desk) -> gr.Blocks:
+    """The blocks of the page; what it runs is run by `desk`."""
+    events, names = Page(desk), list(desk.models)
+    many = desk.limits.running + desk.limits.waiting
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
+        gr.HTML(_asset("head.html"))
+        with gr.Row():
+            with gr.Column(scale=1, min_width=300):
+                upload = gr.File(label=_kinds(desk), file_types=_suffixes(desk), height=180, elem_id="wl-upload")
+                model = gr.Dropdown(names, value=names[0], label="Model", elem_id="wl-model")
+                target = gr.Dropdown([], label="Class to explain", elem_id="wl-target")
+                with gr.Row():
+                    wavelets = [*WAVELETS, NO_WAVELET]
+                    wavelet = gr.Dropdown(wavelets, value=usual_wavelet(desk, names[0]), label="Wavelet", min_width=120)
+                    depths = [("usual", AUTOMATIC), *((str(n), n) for n in range(1, DEEPEST + 1))]
+                    levels = gr.Dropdown(depths, value=AUTOMATIC, label="Levels", min_width=120)
+                method = gr.Dropdown(list(METHODS), value=Wish.method, label="Method", elem_id="wl-method")
+                most = gr.Slider(LEAST, desk.limits.gradients, _gradients(desk), step=1, label="Gradients, at most")
+                with gr.Row():
+                    start = gr.Button("Explain", variant="primary", interactive=False, min_width=80, elem_id="wl-start")
+                    end = gr.Button("Stop", interactive=False, min_width=80, elem_id="wl-end")
+            with gr.Column(scale=3, min_width=320):
+                answer = gr.HTML(elem_id="wl-seen")
+                status = gr.HTML(elem_id="wl-status")
+                result = gr.HTML(elem_id="wl-shown")
+        seen = [model, wavelet, target, answer, status, start]
+        for event in (upload.change, model.input):
+            event(events.look, [upload, model], seen, show_progress="hidden", concurrency_limit=many)
+        wished = [upload, model, target, wavelet, levels, method, most]
+        start.click(
+            events.explain, wished, [status, result, start, end], show_progress="hidden", concurrency_limit=many
+        )
+        end.click(events.stop, queue=False)
+        blocks.unload(events.leave)
+    blocks.queue(max_size=4 * many)
+    return blocks
+
+
+def usual_wavelet(desk: Desk, model: str) -> str:
+    """The wavelet that the command would take for a model's kind of signal."""
+    served = desk.models[model]
+    domain = served.kind.domain(served.loaded.preprocess.shape[1:])
+    return domain.wavelet if isinstance(domain, DWT) else NO_WAVELET
+
+
+def look_of_it() -> dict[str, Any]:
+    """Theme and style: fonts of the system alone, so that nothing is asked for elsewhere."""
+    system = ["system-ui", "sans-serif"]
+    mono = ["ui-monospace", "monospace"]
+    theme = gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=system, font_mono=mono)
+    return {"theme": theme, "css": _asset("page.css")}
+
+
+def _buttons(busy: bool) -> tuple[Any, Any]:
+    return gr.Button(interactive=not busy), gr.Button(interactive=busy)
+
+
+def _gradients(desk: Desk) -> int:
+    return min(Wish.gradients, desk.limits.gradients)
+
+
+def _kinds(desk: Desk) -> str:
+    names = list(dict.fromkeys(one.kind.name for one in desk.models.values()))
+    return f"A {' or a '.join(names)}, at most {desk.limits.megabytes:g} MB"
+
+
+def _suffixes(desk: Desk) -> list[str]:
+    """The ends of names that the models read; of two-part ones the last, which is all that a browser looks at."""
+    found = {f".{suffix.rpartition('.')[2]}" for one in desk.models.values() for suffix in one.kind.suffixes}
+    return sorted(found)
+
+
+def _asset(name: str) -> str:
+    return (files("wavelens.app") / "assets" / name).read_text(encoding="utf-8")

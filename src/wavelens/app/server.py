@@ -1,0 +1,149 @@
+"""The server: the page, the files of results, and what the browser may load."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wavelens.app.desk import Desk, Served
+from wavelens.app.limits import Limits
+from wavelens.optional import optional
+
+LOCAL, PORTS = "127.0.0.1", range(7860, 7960)
+SWEEP = 600.0  # seconds between two looks for what nobody uses any more
+PATIENCE = 3  # seconds that open pages are given when the server ends
+# A page loads and sends nothing but to where it came from, whatever a component would like to.
+POLICY = (
+    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; frame-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'self'"
+)
+REPORT = "sandbox allow-scripts allow-downloads"  # a page of results: it can do nothing in the app's name
+HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+QUIET = {  # read by Gradio when it is imported
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_RUN_HISTORY": "False",
+    "GRADIO_MCP_SERVER": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+
+def serve(
+    models: Sequence[Served],
+    *,
+    host: str = LOCAL,
+    port: int | None = None,
+    limits: Limits | None = None,
+    device: str | torch.device = "cpu",
+    ready: Callable[[str], None] = lambda address: None,
+) -> None:
+    """Serves the app until it is interrupted; `ready` is told the address.
+
+    Without a port it is the first that is free from 7860. Whoever reaches `host` can use the app: it is this machine
+    alone unless told otherwise. All that is uploaded or written lies in a temporary folder that is removed at the end.
+    `OSError` for a host or port that cannot be had, `ImportError` without Gradio.
+    """
+    with ExitStack() as stack:
+        listening = stack.enter_context(closing(_socket(host, port)))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="wavelens-"))
+        desk = stack.enter_context(closing(Desk(models, Path(folder) / "app", limits=limits, device=device)))
+        app, uvicorn = application(desk, host), optional("uvicorn", "app")
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=PATIENCE)
+        ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def application(desk: Desk, host: str = LOCAL) -> Any:
+    """The ASGI application around a desk."""
+    os.environ.update(QUIET | {"GRADIO_TEMP_DIR": str(desk.uploads)})
+    gradio, fastapi = optional("gradio", "app"), optional("fastapi", "app")
+    from wavelens.app.page import look_of_it, page
+
+    app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=_sweeping(desk))
+
+    def result(token: str, name: str) -> Any:
+        found = desk.file(token, name)
+        if found is None:
+            raise fastapi.HTTPException(404, "This result is no longer there. Explain again.")
+        return fastapi.responses.FileResponse(found, headers={"Content-Security-Policy": REPORT})
+
+    app.add_api_route("/results/{token}/{name:path}", result)
+    app.add_middleware(_Headers)
+    if host in (LOCAL, "localhost", "::1"):  # no other site may reach it by a name of its own
+        trusted = optional("starlette.middleware.trustedhost", "app").TrustedHostMiddleware
+        app.add_middleware(trusted, allowed_hosts=[LOCAL, "localhost", "[::1]"])
+    return gradio.mount_gradio_app(
+        app,
+        page(desk),
+        path="/",
+        server_name=host,
+        max_file_size=int(desk.limits.megabytes * 1e6),
+        show_error=False,
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        **look_of_it(),
+    )
+
+
+class _Headers:
+    """Adds the headers that keep a page to itself."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def guarded(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                given = {name.lower() for name, _ in message["headers"]}
+                wanted = {"Content-Security-Policy": POLICY} | HEADERS
+                more = [(k.lower().encode(), v.encode()) for k, v in wanted.items() if k.lower().encode() not in given]
+                message["headers"] = [*message["headers"], *more]
+            await send(message)
+
+        await self.app(scope, receive, guarded)
+
+
+def _sweeping(desk: Desk) -> Any:
+    async def sweep() -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            await asyncio.to_thread(desk.sweep)
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        task = asyncio.create_task(sweep())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    return lifespan
+
+
+def _socket(host: str, port: int | None) -> socket.socket:
+    """A socket that listens at the port, or at the first free one of `PORTS`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    wanted = PORTS if port is None else [port]
+    for number in wanted:
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind((host, number))
+            found.listen()
+            return found
+        except OSError as error:
+            found.close()
+            reason = error
+    raise OSError(
+        f"the app listens at a free port of this machine; got {host}:{wanted[0]}, and {reason.strerror or reason}. "
+        "Choose another --host or --port."
+    )

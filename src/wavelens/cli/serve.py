@@ -1,0 +1,70 @@
+"""`wavelens app`: explanations in a browser."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from wavelens import models
+from wavelens.cli.kinds import kind_called
+from wavelens.cli.options import device_of
+from wavelens.cli.ready import DeviceName
+from wavelens.optional import optional
+
+
+def app(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help=f"A classifier to offer: {models.FORMS}; may be repeated.", show_default=models.EMBEDDED),
+    ] = None,
+    weights: Annotated[
+        list[str] | None, typer.Option(help="A checkpoint, or MODEL=CHECKPOINT where there are several models.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Who may come: 127.0.0.1 this machine, 0.0.0.0 everyone.")] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Where to listen.", show_default="the first free from 7860")
+    ] = None,
+    megabytes: Annotated[float, typer.Option(min=0.001, help="Of an upload, at most.")] = 100,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Of a sound or a video, at most.")] = 30,
+    gradients: Annotated[int, typer.Option(min=10, help="Of an explanation, at most.")] = 256,
+    running: Annotated[int, typer.Option(min=1, help="Requests that take turns; more wait.")] = 2,
+    device: DeviceName = None,
+) -> None:
+    """Explain in a browser: drop a photo, a sound, a volume or a video, and see and hear what the classifier goes by.
+
+    Serves until it is interrupted with Ctrl-C. Uploads stay on this machine, in a temporary folder, and are removed
+    when their page is closed. There is no password: whoever reaches --host may use it.
+
+    Exit codes: 130, interrupted; 2, an option is wrong.
+    """
+    from wavelens.app import Limits, Served, serve  # which builds upon this package
+
+    place, console = device_of(device), Console(highlight=False)
+    names = list(dict.fromkeys(model or [models.EMBEDDED]))
+    checkpoints = _checkpoints(names, weights or [])
+    optional("gradio", "app")  # says now what is missing
+    served = []
+    for name in names:
+        with console.status(f"loading {name}"):
+            loaded = models.load(name, weights=checkpoints.get(name))
+        served.append(Served(loaded, kind_called(loaded.preprocess.kind), checkpoints.get(name)))
+    limits = Limits(megabytes=megabytes, seconds=seconds, gradients=gradients, running=running)
+
+    def ready(address: str) -> None:
+        console.print(Text(f"wavelens is at {address}; Ctrl-C ends it"), soft_wrap=True)
+
+    serve(served, host=host, port=port, limits=limits, device=place, ready=ready)
+
+
+def _checkpoints(names: list[str], given: list[str]) -> dict[str, str]:
+    """The checkpoint of each model that has one."""
+    found = {}
+    for text in given:
+        name = next((name for name in names if text.startswith(f"{name}=")), None)
+        if name is None and len(names) > 1:
+            raise ValueError(f"--weights is MODEL=CHECKPOINT, with a MODEL of {', '.join(names)}; got {text!r}.")
+        found[name or names[0]] = text if name is None else text.removeprefix(f"{name}=")
+    return found

@@ -1,0 +1,509 @@
+"""The app without a page: turns, limits, cancelling, what is thrown away, and errors as sentences."""
+
+import gc
+import json
+import logging
+import os
+import struct
+import threading
+import time
+import zlib
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import wavelens as wl
+from wavelens import gradients
+from wavelens.app import Desk, Limits, Refused, Result, Served, Step, Stopped, Wish
+from wavelens.app import desk as desks
+from wavelens.app.choices import METHODS, NO_WAVELET, job
+from wavelens.app.floor import Floor
+from wavelens.app.limits import check_upload
+from wavelens.cli.kinds import PHOTO, SOUND, VIDEO, VOLUME
+from wavelens.frontends.audio import Clip, write_audio
+from wavelens.models import Geometry, LoadedModel
+from wavelens.models.audio import Sampling
+from wavelens.models.video import VideoGeometry
+from wavelens.models.volume import Voxels
+
+SIDE = 32
+CPU = torch.device("cpu")
+
+
+class Watched(torch.nn.Module):
+    """A small network that writes down who calls it, and can be held up at a call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.inner = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, 2), torch.nn.Tanh(), torch.nn.Flatten())
+        self.head = torch.nn.Linear(4 * 15 * 15, 3)
+        self.calls: list[str] = []
+        self.inside = self.most_inside = 0
+        self.hold_at, self.reached, self.go = 0, threading.Event(), threading.Event()
+
+    def forward(self, x):
+        self.inside += 1
+        self.most_inside = max(self.most_inside, self.inside)
+        self.calls.append(threading.current_thread().name)
+        if len(self.calls) == self.hold_at:
+            self.reached.set()
+            assert self.go.wait(20)
+        time.sleep(0)  # others may come in here, where they can
+        out = self.head(self.inner(x))
+        self.inside -= 1
+        return out
+
+
+class Broken(torch.nn.Module):
+    def __init__(self, error, text):
+        super().__init__()
+        self.error, self.text = error, text
+
+    def forward(self, x):
+        raise self.error(self.text)
+
+
+@pytest.fixture(autouse=True)
+def one_row_at_a_time(monkeypatch):
+    monkeypatch.setattr(gradients, "CPU_ACTIVATIONS", 1)
+    monkeypatch.setattr(desks, "TICK", 0.01)
+
+
+def served(module, name="net", kind=PHOTO, preparation=None):
+    geometry = preparation or Geometry((SIDE, SIDE), (SIDE, SIDE), squash=True)
+    return Served(LoadedModel(module.eval(), ("one", "two, second", "three"), geometry, name), kind)
+
+
+def opened(tmp_path, *models, **limits):
+    return closing(Desk(models, tmp_path / "desk", limits=Limits(**limits)))
+
+
+def upload(desk, name="photo.png", seed=0):
+    """A photo as a page would have uploaded it."""
+    path = desk.uploads / f"{seed}" / name
+    path.parent.mkdir(exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, format="PNG")
+    return path
+
+
+def result_of(steps):
+    *before, last = steps
+    assert all(isinstance(step, Step) for step in before)
+    assert isinstance(last, Result)
+    return last
+
+
+def settled(desk):
+    """Waits until no request is being computed."""
+    for _ in range(2000):
+        if not desk._pending:
+            return
+        time.sleep(0.01)
+    raise AssertionError("a request goes on")
+
+
+def test_the_floor_goes_round_in_the_order_of_asking():
+    floor, order = Floor(), []
+
+    def work(name):
+        with floor.held():
+            for _ in range(3):
+                order.append(name)
+                floor.pass_on()
+
+    with floor.held():
+        threads = []
+        for k, name in enumerate("ABC"):
+            threads.append(threading.Thread(target=work, args=(name,)))
+            threads[-1].start()
+            while floor.waiting <= k:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join(10)
+    assert "".join(order) == "ABCABCABC"
+
+
+def test_a_request_gives_what_the_library_gives_and_names_no_folder(tmp_path):
+    with opened(tmp_path, served(Watched())) as desk:
+        path = upload(desk, "my photo.png")
+        classes = desk.look("me", "net", path)
+        assert sorted(row["index"] for row in classes) == [0, 1, 2]
+        assert sum(row["probability"] for row in classes) == pytest.approx(1)
+        assert [row["logit"] for row in classes] == sorted((row["logit"] for row in classes), reverse=True)
+        wish = Wish(target=1, wavelet="db2", levels=2, method="SmoothGrad", gradients=10)
+        found = result_of(desk.explain("me", "net", path, wish))
+        a = wl.Attribution.load(found.files["my photo.safetensors"])
+        loaded = desk.models["net"].loaded
+        x = loaded.preprocess(wl.frontends.read_image(path))
+        method = wl.SmoothGrad(samples=10, sigma=0.25)
+        expected = wl.attribute(loaded.module, x, 1, domain=wl.DWT("db2", levels=2), method=method)
+        assert torch.equal(a.data, expected.data)
+        assert found.label == "two, second"
+        summary = json.loads(found.files["my photo.json"].read_text())
+        assert summary["photo"] == "my photo.png"
+        assert next(iter(found.files)) == "my photo-report.html"
+        for file in found.files.values():
+            assert str(tmp_path).encode() not in file.read_bytes()
+        assert desk.file(found.token, "my photo.json") == found.files["my photo.json"]
+        assert desk.file(found.token, "../../uploads/0/my photo.png") is None
+        assert desk.file("x" * 22, "my photo.json") is None
+    assert not (tmp_path / "desk").exists()
+
+
+@pytest.mark.parametrize("way", ["closed", "stop", "leave", "another"])
+def test_a_request_ends_between_two_passes_when_nobody_waits_for_it(tmp_path, way):
+    net = Watched()
+    net.hold_at = 5
+    with opened(tmp_path, served(net)) as desk:
+        path = upload(desk)
+        steps = desk.explain("me", "net", path, Wish(method="SmoothGrad", gradients=200))
+        assert isinstance(next(steps), Step)
+        assert net.reached.wait(20)
+        if way == "closed":
+            steps.close()
+        elif way == "another":
+            other = desk.explain("me", "net", path, Wish(method="saliency"))
+            next(other)
+        else:
+            getattr(desk, way)("me")
+        made = len(net.calls)
+        net.go.set()
+        if way != "closed":
+            with pytest.raises(Stopped):
+                list(steps)
+        if way == "another":
+            result_of(other)
+            assert len(net.calls) < made + 10
+            made = len(net.calls)
+        settled(desk)
+        assert len(net.calls) == made
+        assert len(list(desk._results.iterdir())) == (way == "another")
+
+
+def test_a_cancelled_or_failed_request_keeps_no_tensors(tmp_path):
+    def alive():
+        gc.collect()
+        return [o for o in gc.get_objects() if type(o) is torch.Tensor and o.shape[-3:] == (3, SIDE, SIDE)]
+
+    net = Watched()
+    net.hold_at = 4
+    assert not alive()
+    with opened(tmp_path, served(net), served(Broken(ValueError, "odd"), "broken")) as desk:
+        path = upload(desk)
+        steps = desk.explain("me", "net", path, Wish(method="SmoothGrad", gradients=100))
+        next(steps)
+        assert net.reached.wait(20)
+        desk.stop("me")
+        net.go.set()
+        with pytest.raises(Stopped):
+            list(steps)
+        assert not alive()
+        with pytest.raises(Refused):
+            desk.look("me", "broken", path)
+        assert not alive()
+
+
+def test_two_users_share_the_machine_pass_by_pass(tmp_path):
+    net = Watched()
+    with opened(tmp_path, served(net)) as desk:
+        first, second = upload(desk, seed=1), upload(desk, seed=2)
+        short = Wish(target=0, method="SmoothGrad", gradients=10)
+        alone = result_of(desk.explain("you", "net", second, short))
+        expected = wl.Attribution.load(alone.files["photo.safetensors"]).data
+        net.calls, net.hold_at, seen = [], 3, []
+        long = desk.explain("me", "net", first, Wish(target=1, method="SmoothGrad", gradients=250))
+        next(long)
+        assert net.reached.wait(20)
+        you = threading.Thread(target=lambda: seen.extend(desk.explain("you", "net", second, short)))
+        you.start()
+        while len(desk._pending) < 2 or not desk.floor.waiting:
+            time.sleep(0.005)
+        net.go.set()
+        you.join(30)
+        done = next(step for step in long if isinstance(step, Step)).done
+        assert done < 125, "the short request waited for the long one"
+        assert net.most_inside == 1
+        both = wl.Attribution.load(seen[-1].files["photo.safetensors"]).data
+        assert torch.equal(both, expected)
+        long.close()
+
+
+def test_more_wait_in_line_and_too_many_are_refused(tmp_path):
+    net = Watched()
+    net.hold_at = 3
+    with opened(tmp_path, served(net), running=1, waiting=1) as desk:
+        path = upload(desk)
+        first = desk.explain("a", "net", path, Wish(method="SmoothGrad", gradients=50))
+        next(first)
+        assert net.reached.wait(20)
+        second = desk.explain("b", "net", path, Wish(method="saliency"))
+        assert next(second).ahead == 1
+        with pytest.raises(Refused, match="2 requests are being served; try again in a while"):
+            next(desk.explain("c", "net", path, Wish(method="saliency")))
+        net.go.set()
+        first.close()
+        result_of(second)
+        result_of(desk.explain("c", "net", path, Wish(method="saliency")))
+
+
+def test_one_in_line_can_leave_it(tmp_path):
+    net = Watched()
+    net.hold_at = 3
+    with opened(tmp_path, served(net), running=1) as desk:
+        path = upload(desk)
+        first = desk.explain("a", "net", path, Wish(method="SmoothGrad", gradients=20))
+        next(first)
+        assert net.reached.wait(20)
+        second = desk.explain("b", "net", path, Wish(method="saliency"))
+        next(second)
+        desk.stop("b")
+        with pytest.raises(Stopped):
+            list(second)
+        net.go.set()
+        result_of(first)
+        settled(desk)
+
+
+def test_files_go_with_their_page_but_not_those_of_others(tmp_path, monkeypatch):
+    with opened(tmp_path, served(Watched())) as desk:
+        shared, own = upload(desk, seed=1), upload(desk, seed=2)
+        wish = Wish(method="saliency")
+        mine = result_of(desk.explain("me", "net", shared, wish))
+        yours = result_of(desk.explain("you", "net", shared, wish))
+        again = result_of(desk.explain("me", "net", own, wish))
+        assert not mine.files["photo.png"].exists()
+        assert desk.file(mine.token, "photo.png") is None
+        monkeypatch.setattr(desks, "FRESH", -1)
+        desk.leave("me")
+        assert not again.files["photo.png"].exists()
+        assert yours.files["photo.png"].exists()
+        assert (shared.exists(), own.exists()) == (True, False)
+        desk.leave("you")
+        assert not shared.exists()
+        assert not list(desk._results.iterdir())
+        desk.leave("nobody")
+
+
+def test_sessions_end_that_are_idle_for_too_long(tmp_path, monkeypatch):
+    with opened(tmp_path, served(Watched()), idle=0.05) as desk:
+        path = upload(desk)
+        found = result_of(desk.explain("me", "net", path, Wish(method="saliency")))
+        monkeypatch.setattr(desks, "FRESH", -1)
+        time.sleep(0.1)
+        desk.sweep()
+        assert not found.files["photo.png"].exists()
+        assert not path.exists()
+
+
+def test_an_upload_that_no_session_has_named_yet_is_left_for_a_minute(tmp_path):
+    with opened(tmp_path, served(Watched())) as desk:
+        path = upload(desk)
+        desk.sweep()
+        assert path.exists()
+        old = time.time() - 2 * desks.FRESH
+        os.utime(path, (old, old))
+        desk.sweep()
+        assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        (Wish(target=3), "an index from 0 to 2; got 3"),
+        (Wish(target=-1), "an index from 0 to 2; got -1"),
+        (Wish(wavelet="dmey"), "a wavelet is one of PyWavelets' discrete ones, but dmey; got 'dmey'"),
+        (Wish(wavelet="../x"), "got '../x'"),
+        (Wish(levels=0), "levels are 1 to 12; got 0"),
+        (Wish(levels=99), "levels are 1 to 12; got 99"),
+        (Wish(method="Captum"), "the methods are integrated gradients, SmoothGrad"),
+        (Wish(gradients=9), "10 to 256 gradients here; got 9"),
+        (Wish(gradients=257), "10 to 256 gradients here; got 257"),
+    ],
+)
+def test_what_is_not_offered_is_refused_in_a_sentence(tmp_path, wish, sentence):
+    net = Watched()
+    with opened(tmp_path, served(net)) as desk:
+        with pytest.raises(Refused) as caught:
+            list(desk.explain("me", "net", upload(desk), wish))
+        assert sentence in str(caught.value)
+        assert not net.calls
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence", "logged"),
+    [
+        (ValueError, "the input is odd", False),
+        (torch.OutOfMemoryError, "the input is odd", False),
+        (KeyError, r"this went wrong inside wavelens \(KeyError\); the server's log says where", True),
+    ],
+)
+def test_errors_are_sentences_and_only_ours_are_logged(tmp_path, caplog, error, sentence, logged):
+    with opened(tmp_path, served(Broken(error, "the input\nis odd"))) as desk, caplog.at_level(logging.ERROR):
+        path = upload(desk)
+        for ask in (lambda: desk.look("me", "net", path), lambda: list(desk.explain("me", "net", path, Wish()))):
+            with pytest.raises(Refused, match=sentence) as caught:
+                ask()
+            assert "\n" not in str(caught.value)
+        assert [bool(record.exc_info) for record in caplog.records] == [True, True] * logged
+        settled(desk)
+
+
+def test_a_file_that_is_none_is_refused_without_a_word_of_the_servers_folders(tmp_path):
+    with opened(tmp_path, served(Watched())) as desk:
+        path = upload(desk, "<img src=x>.png")
+        path.write_text("no picture")
+        gone = upload(desk, "gone.png", 5)
+        gone.unlink()
+        for file, sentence in ((path, "<img src=x>.png is none of them"), (gone, "gone.png")):
+            with pytest.raises(Refused) as caught:
+                desk.look("me", "net", file)
+            assert sentence in str(caught.value)
+            assert "desk" not in str(caught.value)
+        with pytest.raises(Refused, match="the models are net; got 'other'"):
+            desk.look("me", "other", path)
+
+
+def test_an_upload_goes_to_a_model_that_takes_it(tmp_path):
+    sound = served(torch.nn.Identity(), "ears", SOUND, Sampling(8000))
+    with opened(tmp_path, served(Watched()), sound) as desk:
+        assert desk.suited("net", Path("a.wav")) == "ears"
+        assert desk.suited("ears", Path("a.PNG")) == "net"
+        assert desk.suited("ears", Path("a.flac")) == "ears"
+        assert desk.suited("net", Path("a.txt")) == "net"
+        with pytest.raises(Refused, match=r"a photo is a file ending in .*; got a\.txt"):
+            desk.look("me", "net", desk.uploads / "a.txt")
+
+
+def test_a_network_of_volumes_has_nothing_to_undo_after_two_users(tmp_path):
+    net = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(2 * 6**3, 3))
+    before = net[0].weight.detach().clone()
+    with opened(tmp_path, served(net, "scans", VOLUME, Voxels((1, 8, 8, 8)))):
+        assert net[0].weight.is_contiguous(memory_format=torch.channels_last_3d)
+        assert torch.equal(net[0].weight, before)
+        assert not any(p.requires_grad for p in net.parameters())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_on_offer_stays_within_its_gradients(tmp_path, name):
+    net = Watched()
+    with opened(tmp_path, served(net)) as desk:
+        found = result_of(desk.explain("me", "net", upload(desk), Wish(method=name, gradients=12)))
+        assert 1 <= wl.Attribution.load(found.files["photo.safetensors"]).spent.max() <= 12
+
+
+def test_levels_go_as_deep_as_each_axis_allows():
+    film = served(torch.nn.Identity(), "film", VIDEO, VideoGeometry(8, picture=Geometry((32, 32), (32, 32))))
+    photo = served(torch.nn.Identity())
+
+    def domain(one, **wish):
+        return job(Wish(**wish), one.loaded, one.kind, Limits(), None, CPU).domain
+
+    assert domain(film, levels=4) == wl.DWT("haar", levels=(3, 4, 4))
+    assert domain(film) == wl.DWT("haar", levels=(3, 5, 5))
+    assert domain(photo, levels=9, wavelet="db4") == wl.DWT("db4", levels=5)
+    assert domain(photo, wavelet="sym8") == wl.DWT("sym8", levels=5)
+    assert domain(photo, wavelet=NO_WAVELET, levels=3) == wl.Identity()
+
+
+def picture(path, size=(8, 8), **options):
+    Image.new("1", size).save(path, **options)
+    return path
+
+
+def promised(path, width, height):
+    """The beginning of a PNG of that size."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (head, b"IDAT")]
+    return disguised(path, b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
+def sound(path, samples, rate=8000):
+    write_audio(path, Clip(torch.zeros(1, 1, samples), rate))
+    return path
+
+
+def array(path, shape):
+    np.save(path, np.zeros(shape, np.uint8))
+    return path
+
+
+def arrays(path, shape):
+    np.savez_compressed(path, a=np.zeros(shape, np.uint8))
+    return path
+
+
+def disguised(path, content):
+    path.write_bytes(content)
+    return path
+
+
+def lying(path):
+    """An npy file whose header promises more than there is."""
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (9000, 9000, 9000), }"
+    return disguised(path, b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "sentence"),
+    [
+        (PHOTO, lambda f: promised(f / "a.png", 9000, 9000), r"at most 1e\+06 numbers here; a.png has 2.43e\+08"),
+        (PHOTO, lambda f: promised(f / "a.png", 20000, 20000), "a.png is larger than Pillow opens"),
+        (PHOTO, lambda f: disguised(f / "a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "none of them"),
+        (PHOTO, lambda f: picture(f / "a.tga"), "got a.tga"),
+        (PHOTO, lambda f: disguised(f / "a.png", bytes(2_000_001)), "a file has at most 2 MB here; a.png has 2"),
+        (SOUND, lambda f: sound(f / "a.flac", 90_000), "lasts at most 10 seconds here; a.flac lasts 11"),
+        (SOUND, lambda f: sound(f / "a.flac", 1_100_000, 200_000), r"at most 1e\+06 numbers"),
+        (SOUND, lambda f: sound(f / "a.wav", 10, 1_000_000_000), "1000 to 384000 samples a second"),
+        (SOUND, lambda f: disguised(f / "a.wav", b"RIFF"), "a sound is a file that libsndfile can decode"),
+        (VOLUME, lambda f: array(f / "a.npy", (1, 110, 110, 110)), r"a.npy has 1.33e\+06"),
+        (VOLUME, lambda f: arrays(f / "a.npz", (110, 110, 110)), r"a.npz has 1.33e\+06"),
+        (VOLUME, lambda f: lying(f / "a.npy"), r"a.npy has 7.29e\+11"),
+        (VOLUME, lambda f: disguised(f / "a.npz", b"PK"), "a.npz is none"),
+        (VOLUME, lambda f: disguised(f / "a.npy", b"\x93NUMPY\x09\x00"), r"a.npy is none \(.*version"),
+    ],
+)
+def test_what_a_file_unpacks_to_is_known_before_it_is_decoded(tmp_path, kind, make, sentence):
+    limits = Limits(megabytes=2, values=1_000_000, seconds=10)
+    with pytest.raises(ValueError, match=sentence):
+        check_upload(make(tmp_path), kind, (1, 8, 8, 8), limits)
+
+
+@pytest.mark.needs("nibabel")
+def test_a_scan_is_measured_by_its_header(tmp_path):
+    import nibabel
+
+    path = tmp_path / "a.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((110, 110, 110), np.uint8), np.eye(4)), path)
+    check_upload(path, VOLUME, (1, 8, 8, 8), Limits())
+    with pytest.raises(ValueError, match=r"a.nii.gz has 1.33e\+06"):
+        check_upload(path, VOLUME, (1, 8, 8, 8), Limits(values=1_000_000))
+
+
+@pytest.mark.needs("av")
+def test_a_video_is_measured_by_the_frames_that_the_model_takes(tmp_path):
+    path = tmp_path / "a.mp4"
+    wl.frontends.write_video(path, torch.zeros(1, 3, 20, 32, 32), 10)
+    check_upload(path, VIDEO, (3, 16, 8, 8), Limits(values=3 * 16 * 32 * 32, seconds=2))
+    with pytest.raises(ValueError, match=r"a.mp4 has 4.92e\+04"):
+        check_upload(path, VIDEO, (3, 16, 8, 8), Limits(values=3 * 16 * 32 * 32 - 1))
+    with pytest.raises(ValueError, match=r"lasts at most 1 seconds here; a\.mp4 lasts 2"):
+        check_upload(path, VIDEO, (3, 16, 8, 8), Limits(seconds=1))
+
+
+def test_good_files_pass_the_limits(tmp_path):
+    check_upload(picture(tmp_path / "a.PNG"), PHOTO, (3, 8, 8), Limits())
+    check_upload(sound(tmp_path / "a.ogg", 8000), SOUND, (1, 8000), Limits())
+    check_upload(arrays(tmp_path / "a.npz", (8, 8, 8)), VOLUME, (1, 8, 8, 8), Limits())
+
+
+def test_limits_are_above_zero():
+    with pytest.raises(ValueError, match="limits are above 0; got seconds=0"):
+        Limits(seconds=0)
+    with pytest.raises(ValueError, match="at least one model"):
+        Desk([], Path("nowhere"))
