@@ -17,6 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+LEAST = 5  # items; a bootstrap of fewer knows too little
 PAGE = HERE.parents[1] / "docs" / "paper.md"
 Record = dict[str, Any]
 Fragments = dict[str, str]
@@ -44,15 +45,19 @@ def estimate(three: Sequence[float | None], sign: str = "") -> str:
     return "–" if three[0] is None else f"{number(three[0], sign)} [{number(three[1], sign)}, {number(three[2], sign)}]"
 
 
-def decided(three: Sequence[float | None]) -> int:
-    """1 or -1 where an interval lies above or below zero, else 0."""
+def decided(three: Sequence[float | None], items: int) -> int:
+    """1 or -1 where an interval lies above or below zero, else 0; nothing is decided by less than `LEAST` items."""
     _, low, high = three
-    return 0 if low is None or high is None else int(low > 0) - int(high < 0)
+    return 0 if low is None or high is None or items < LEAST else int(low > 0) - int(high < 0)
 
 
-def over(three: Sequence[float | None]) -> str:
+def over(three: Sequence[float | None], items: int) -> str:
     text = estimate(three, "+")
-    return f"**{text}**" if decided(three) else text
+    return f"**{text}**" if decided(three, items) else text
+
+
+def small(value: float) -> str:
+    return f"{value:.1e}".replace("-", "−") if value else "0"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -80,7 +85,7 @@ def measured(title: str, cells: list[Record], domain: str, measures: Sequence[st
         [
             c["order"],
             *(estimate(c[m]) for m in measures),
-            "" if c["order"] == "energy order" else over(c["over energy"]),
+            "" if c["order"] == "energy order" else over(c["over energy"], c["items"]),
             *(number(paper.get(c["order"], {}).get(m)) for m in measures),
         ]
         for c in cells
@@ -91,7 +96,9 @@ def measured(title: str, cells: list[Record], domain: str, measures: Sequence[st
 
 def verdict(title: str, cells: list[Record], domain: str, names: Sequence[str]) -> str:
     """A line that says which of some orders are ahead of the energy order, and which order is the most faithful."""
-    found = [f"{name} {WORDS[decided(c['over energy'])]}" for name in names if (c := cell(cells, name, domain))]
+    found = [
+        f"{name} {WORDS[decided(c['over energy'], c['items'])]}" for name in names if (c := cell(cells, name, domain))
+    ]
     known = [c for c in cells if c["domain"] == domain and c["faithfulness"][0] is not None]
     best = max(known, key=lambda c: c["faithfulness"][0])["order"]
     return f"- {title}: {', '.join(found)}; the most faithful is {best}.\n"
@@ -104,7 +111,7 @@ def table1(found: Record, published: Record, _: Record) -> Fragments:
             [
                 name,
                 *(estimate(row[m]) for m in AREAS),
-                "" if name == "energy order" else over(row["over energy"]),
+                "" if name == "energy order" else over(row["over energy"], row["items"]),
                 *(number(paper["rows"].get(name, {}).get(kind.partition(",")[0], {}).get(m)) for m in AREAS),
             ]
             for name, row in column["rows"].items()
@@ -135,18 +142,22 @@ def table2(found: Record, published: Record, _: Record) -> Fragments:
         for kind, three in pairs.items()
     )
     text, most = [], {}
+    apart: dict[int, list[str]] = {1: [], 0: [], -1: []}
     away = "{}, distance from haar".format
     for kind, cells in found["kinds"].items():
         rows = []
         for c in cells:
             row = [c["wavelet"]]
             for m in ("insertion", "deletion"):
-                row += [estimate(c[m]), over(c[f"{m}, less haar's"]), f"{c[away(m)]['most']:.1e}"]
-            rows.append([*row, f"{c[away('sum')]['most']:.1e}"])
+                row += [estimate(c[m]), over(c[f"{m}, less haar's"], c["items"]), small(c[away(m)]["most"])]
+                most[f"most {kind} {c['wavelet']}"] = small(c[away(m)]["most"])
+                apart[decided(c[f"{m}, less haar's"], c["items"])].append(f"{c['wavelet']} ({kind}, {m})")
+            rows.append([*row, small(c[away("sum")]["most"])])
         head = [part for m in ("insertion", "deletion") for part in (TITLES[m], "less Haar's", "largest move")]
         text.append(table([kind, *head, "largest move of Σγ"], rows))
         most[f"most {kind}"] = number(max(c[away(m)]["most"] for c in cells for m in ("insertion", "deletion")))
     items = ", ".join(f"{n} × {kind}" for kind, n in found["items"].items())
+    most |= {name: ", ".join(apart[k]) or "none" for k, name in ((1, "above"), (-1, "below"))}
     return {"published": said, "tables": "\n".join(text), "source": source(found, items), **most}
 
 
@@ -189,7 +200,10 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
             part
             for domain in ("pixels", "wavelets")
             if (c := cell(whole, name, domain))
-            for part in (number(c["faithfulness"][0]), "" if name == "energy order" else over(c["over energy"]))
+            for part in (
+                number(c["faithfulness"][0]),
+                "" if name == "energy order" else over(c["over energy"], c["items"]),
+            )
         ]
         for name in (*methods, "energy order", "random order")
     ]
@@ -313,6 +327,7 @@ def page(folder: Path) -> str:
         if name in has
         for part, text in make(has[name], published, has).items()
     }
+    fragments["least"] = str(LEAST)
     fragments |= {f"robustness.{part}": text for part, text in robustness(has.get("robustness", {})).items()}
     sections = re.split(r"(?m)^(?=## )", (HERE / "page.md").read_text(encoding="utf-8"))
     return "\n\n".join(_section(text, has, fragments) for text in sections) + "\n"
