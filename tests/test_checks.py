@@ -215,6 +215,18 @@ def test_a_score_too_rough_to_tell_is_said_to_be():
     assert "too rough" in found.finding
 
 
+def test_float32_within_a_model_of_float64_is_not_taken_for_a_broken_gradient():
+    """Steps that are far above float64's rounding drown in float32's; the longer way is asked instead."""
+    net = Hidden((64,))
+
+    def narrow(x):
+        return net(x.float()).to(x.dtype)
+
+    found = checks.differentiable(narrow, at((64,)), 1)
+    assert found.status == "pass", found
+    assert found.figures["near the input"] != found.figures["on the way from the baseline"]
+
+
 def test_a_function_is_checked_too():
     net = Hidden((64,))
     found = check(lambda x: net(x), at((64,)), domain=wl.DWT("haar", levels=2))

@@ -22,12 +22,13 @@ from wavelens.targets import Target
 TOLERANCE = 0.05  # what `wavelens explain` lets pass for a method that promises nothing
 LOST = 0.25  # with a quarter of the rise missing no scale's share can be relied upon
 
-# Of `model_dependent`: what the ranks of the map and of a randomised copy's share beyond the energy order.
+# Of `model_dependent`: what the ranks of the map and of a reset copy's share beyond the energy order. Real networks had
+# 0.04 to 0.38, where the bare correlation of IG's maps was 0.85 to 0.9999; a filter that is not learnt has 1.
 SHARED, SAME = 0.5, 0.8
 
 # Of `beats_energy`, as parts of the score's rise over the baseline.
 STEPS = 32
-MARGIN = 0.01
+MARGIN, WORSE = 0.01, -0.05  # on single photos IG and the energy order lay within 0.06 of each other
 FLAT = 0.05  # a baseline that has the score of the input but for so much says nothing about orders
 
 
@@ -150,4 +151,4 @@ def beats_energy(
     if better > MARGIN:
         return Verdict(name, PASS, f"{finding}.", figures=figures)
     remedy = "This map ranks no better than the size of the coefficients: try another method, and more inputs."
-    return Verdict(name, WARN if better >= -MARGIN else FAIL, f"{finding}.", remedy, figures)
+    return Verdict(name, WARN if better >= WORSE else FAIL, f"{finding}.", remedy, figures)

@@ -15,19 +15,20 @@ from wavelens.methods.paths import nodes, starting_points, straight
 from wavelens.metrics.perturbation import every_pair
 from wavelens.targets import Target
 
-# Of `differentiable`. Real networks: missed at most 1e-3 near the input, TODO on the way.
+# Of `differentiable`. ImageNet networks on photos leave up to 2 % open: they bend at their ReLUs; a detached branch
+# leaves its share of the gradient's length.
 DIRECTIONS = 4
 JITTER = 2e-3  # half a step of 8 bits, in which equal samples are no longer ties: a maximum over ties has no derivative
 NEAR = 1e-7  # of the item's range: networks of ReLUs bend within 1e-5 of it, in float64 this is far above rounding
 FAR = 0.1  # of the way to the baseline: tens of steps of 8 bits
 QUADRATURE = (8, 16)  # nodes on that way; where the two differ, the score is too rough to tell
-MISSED = 0.02
+MISSED, ROUGH = 0.04, 0.02
 
-# Of `unsaturated`.
+# Of `unsaturated`. Logits of real networks had 0.09 to 0.74, probabilities of 0.97 0.05, of 0.999 a thousandth.
 PLACES = 8
 VANISHED, FAINT = 1e-4, 1e-2
 
-# Of `precise`.
+# Of `precise`. In float32 real gradients were off by 1e-7 to 3e-3 of their length, in bfloat16 by 0.02 to 0.85.
 INEXACT, WRONG = 0.02, 0.2
 
 DETACHED = "Look for detach(), .data, numpy, argmax, rounding or torch.no_grad() between the input and the score."
@@ -61,14 +62,13 @@ def differentiable(
 def _accounted(ways: list[_Way]) -> Verdict:
     """The verdict from the worst item of the worst way, of those that are smooth enough to tell."""
     name, figures = "differentiable", {way.where: float(way.missed.max()) for way in ways}
-    sure = [way for way in ways if float(way.unsure.min()) <= MISSED]
+    sure = [way for way in ways if float(way.unsure.min()) <= ROUGH]
     if not sure:
-        doubt = min(float(way.unsure.min()) for way in ways)
-        finding = f"the score is too still or too rough around the input to tell (it leaves {doubt:.0%} open)."
+        finding = "the score is too still or too rough around the input to tell."
         return Verdict(name, NOT_APPLICABLE, finding, "See unsaturated and complete.", figures)
-    worst, where = max((float(torch.where(way.unsure <= MISSED, way.missed, 0).max()), way.where) for way in sure)
+    worst, where = max((float(torch.where(way.unsure <= ROUGH, way.missed, 0).max()), way.where) for way in sure)
     finding = f"the gradient misses {worst:.1%} of how the score rises {where}"
-    if worst <= 2 * MISSED:
+    if worst <= MISSED:
         return Verdict(name, PASS, f"{finding}.", figures=figures)
     return Verdict(name, FAIL, f"{finding}.", DETACHED, figures)
 
@@ -93,12 +93,12 @@ class _Way:
     def missed(self) -> Tensor:
         """The part of the rise that the slopes do not account for, `(batch,)`; 0 where the score does not move."""
         apart = (self.rise - self.slope).norm(dim=1)
-        return torch.where(self.size > self.doubt, apart / self.size.clamp_min(1e-300), 0)
+        return torch.where(self.size > self.doubt, apart / self.size, 0)
 
     @property
     def unsure(self) -> Tensor:
         """What of it may be due to quadrature and rounding, `(batch,)`."""
-        return self.doubt / self.size.clamp_min(1e-300)
+        return torch.where(self.size > 0, self.doubt / self.size, torch.inf)
 
 
 def _near(model: Model, x: Tensor, target: Target, batch_size: int | None) -> _Way:
@@ -107,10 +107,11 @@ def _near(model: Model, x: Tensor, target: Target, batch_size: int | None) -> _W
     steps = torch.stack([_signs(x, k) for k in range(DIRECTIONS)])[which] * (NEAR * span(x))[items]
     with Gradients(model, x, target, batch_size=batch_size) as ask:
         g = ask.at_input()[0][0]
-        ends = [ask.values(x[items] + side * steps, items)[0].view(len(x), -1) for side in (1, -1)]
+        ends = [ask.values(x[items] + side * steps, items)[0].view(len(x), -1) for side in (1, -1, 0.5, -0.5)]
     slope = 2 * (g[items] * steps).flatten(1).sum(1).view(len(x), -1)
-    doubt = rounding(x.dtype) * ends[0].abs().amax(1)
-    return _Way("near the input", ends[0] - ends[1], slope, doubt)
+    rise, half = ends[0] - ends[1], ends[2] - ends[3]
+    doubt = rounding(x.dtype) * ends[0].abs().amax(1) + (rise - 2 * half).norm(dim=1)  # float32 within shows here
+    return _Way("near the input", rise, slope, doubt)
 
 
 def _far(model: Model, x: Tensor, target: Target, baseline: Tensor | float, batch_size: int | None) -> _Way:

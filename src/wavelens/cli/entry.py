@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from wavelens.cli.check import check
 from wavelens.cli.compare import compare_runs
+from wavelens.cli.doctor import doctor
 from wavelens.cli.evaluate import evaluate
 from wavelens.cli.explain import explain
 from wavelens.cli.minimal import minimal
@@ -24,11 +26,13 @@ USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # click's, which newer versi
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command()(explain)
+app.command()(check)
 app.command()(evaluate)
 app.command()(minimal)
 app.command()(profile)
 app.command("compare")(compare_runs)
 app.command("app")(serve)
+app.command()(doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

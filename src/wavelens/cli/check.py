@@ -1,0 +1,113 @@
+"""`wavelens check`: whether a model can be explained at an input at all, a verdict a line."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from wavelens.checks import Findings
+from wavelens.checks import check as find
+from wavelens.cli.files import inputs, stems
+from wavelens.cli.kinds import Kind
+from wavelens.cli.options import check_folder, device_of, domain_of, method_of
+from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, Weights, each, opened
+from wavelens.cli.terminal import plain
+from wavelens.core import Domain
+from wavelens.models import LoadedModel
+
+AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "not applicable": "dim"}
+
+
+def check(
+    files: Files,
+    model: ModelName = None,
+    weights: Weights = None,
+    target: Annotated[
+        str | None, typer.Option(help="The class to explain: index, label or a part of one.", show_default="top class")
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option(help="Where to read the answer.", show_default="as for wavelens explain")
+    ] = None,
+    method: Annotated[str, typer.Option(help="How to ask the model.")] = "IntegratedGradients(tolerance=0.02)",
+    autocast: Annotated[
+        str | None, typer.Option(help="bfloat16 or float16: whether the gradient survives it.", show_default="none")
+    ] = None,
+    out: Out = Path("wavelens-out"),
+    batch_size: BatchSize = None,
+    device: DeviceName = None,
+) -> None:
+    """Say whether a classifier can be explained at these inputs, before any map of it is believed.
+
+    Prints a verdict a line (pass, warn, fail or not applicable, with figures and what to do) for each input, and
+    writes NAME-check.json to the folder --out.
+
+    Exit codes: 0, no check fails (warnings are no failures); 1, a check fails, or some inputs could not be read, and a
+    line on stderr says why; 2, no input could be checked, or an option is wrong.
+    """
+    chosen_domain, chosen_method, chosen_device = domain_of(domain), method_of(method), device_of(device)
+    if autocast is not None and autocast not in AUTOCAST:
+        raise ValueError(f"--autocast is one of {', '.join(AUTOCAST)}; got {autocast!r}.")
+    check_folder(out)
+    console = Console(highlight=False)
+    loaded, kind = opened(model, weights, files, chosen_device, console)
+    fitted = chosen_domain or kind.domain(loaded.preprocess.shape[1:])
+    index = None if target is None else loaded.index(target)
+    ask = partial(
+        find,
+        loaded.module,
+        domain=fitted,
+        method=chosen_method,
+        autocast=None if autocast is None else AUTOCAST[autocast],
+        batch_size=batch_size,
+    )
+    paths, statuses = inputs(files, kind), []
+
+    def one(path: Path, stem: str) -> list[Path]:
+        x = loaded.preprocess(kind.read(path)).to(chosen_device)
+        with torch.no_grad():
+            chosen = int(loaded.module(x)[0].argmax()) if index is None else index
+        with console.status(f"checking {plain(path.name)}"):
+            found = ask(x, chosen)
+        statuses.append(found.status)
+        _print(path, f"{chosen} {loaded.labels[chosen]}", found, console)
+        summary = _summary(loaded, weights, kind, path, chosen, fitted, method) | found.summary()
+        file = out / f"{stem}-check.json"
+        file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        return [file]
+
+    code = each((partial(one, *pair) for pair in zip(paths, stems(paths, out, kind), strict=True)), console)
+    raise typer.Exit(max(code, int("fail" in statuses)))
+
+
+def _print(path: Path, target: str, found: Findings, console: Console) -> None:
+    console.print(Text(f"{plain(str(path))}: {plain(target)}", style="bold"), soft_wrap=True)
+    width = max(len(verdict.check) for verdict in found.verdicts)
+    for verdict in found.verdicts:
+        line = Text.assemble(
+            (f"{verdict.status:14}  ", STYLES[verdict.status]), f"{verdict.check:{width}}  {plain(verdict.finding)}"
+        )
+        console.print(line, soft_wrap=True)
+        if verdict.remedy:
+            console.print(Text(f"{'':14}  {'':{width}}  → {plain(verdict.remedy)}"), soft_wrap=True)
+
+
+def _summary(
+    loaded: LoadedModel, weights: str | None, kind: Kind, path: Path, target: int, domain: Domain, method: str
+) -> dict[str, Any]:
+    return {
+        kind.name: str(path),
+        "model": loaded.name,
+        "weights": weights,
+        "preprocess": repr(loaded.preprocess),
+        "target": {"index": target, "label": loaded.labels[target]},
+        "domain": repr(domain),
+        "method": method,
+    }

