@@ -18,6 +18,7 @@ from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of, wavelets_of
 from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, Weights, each, opened
 from wavelens.cli.reports import entry_of, report_path
+from wavelens.cli.spacing import Spacing, Unit, spaced
 from wavelens.cli.terminal import plain, table
 from wavelens.reports import Section, section, write_page
 
@@ -40,6 +41,8 @@ def explain(
     decompose: Annotated[
         str | None, typer.Option(help="Wavelets such as haar,db4,bior2.2: what each scale contributes, as pictures.")
     ] = None,
+    spacing: Spacing = None,
+    unit: Unit = None,
     report: Annotated[
         bool, typer.Option("--report", help="Write report.html too: one page to look at, to hear and to pass on.")
     ] = False,
@@ -49,7 +52,7 @@ def explain(
     Prints the top classes and the scale profile of each input, and writes NAME.png (the panel), NAME.safetensors
     (the attribution), NAME.json (a summary) and what else belongs to its kind to the folder --out. With --decompose,
     NAME-decomposed.png shows the input rebuilt scale by scale from its important coefficients in each of the wavelets,
-    from the same gradients. An input whose NAME is taken gets NAME-2.
+    from the same gradients. With --spacing scales are named in its unit. An input whose NAME is taken gets NAME-2.
 
     Exit codes: 0, all inputs were explained; 1, some were, and a line on stderr says what is wrong with each of the
     others; 2, none was, or an option is wrong.
@@ -58,6 +61,7 @@ def explain(
     check_folder(out)
     console = Console(highlight=False)
     loaded, kind = opened(model, weights, files, chosen_device, console)
+    loaded = spaced(loaded, spacing, unit)
     fitted = chosen_domain or kind.domain(loaded.preprocess.shape[1:])
     shown = wavelets_of(decompose, fitted)
     for one in (fitted, *shown):

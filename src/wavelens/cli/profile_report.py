@@ -61,7 +61,8 @@ def report(
     paths = {suffix: out / f"profile.{suffix}" for suffix in (*texts, "png")}
     for suffix, text in texts.items():
         write_whole(paths[suffix], text.encode())
-    title = f"{members[0].task.explainer}, {found.items} files"
+    explainer: Any = members[0].task.explainer
+    title = f"{type(explainer.method).__name__} in {explainer.domain}, {found.items} files"
     plots.save(plots.mean_profiles(found, extents, title=title), paths["png"])
     for path in paths.values():
         console.print(Text(f"wrote {plain(str(path))}"), soft_wrap=True)
@@ -85,7 +86,7 @@ def _record(
         **settings,
         "items": found.items,
         "left_out": found.left_out,
-        "method": str(members[0].task.explainer),
+        **{name: repr(getattr(members[0].task.explainer, name)) for name in ("method", "domain")},
         "models": [_model_record(found, member, places[member.name]) for member in members],
     }
 

