@@ -10,6 +10,7 @@ from PIL import Image
 
 import wavelens as wl
 from wavelens.cli import main
+from wavelens.spec import parse
 
 OWN = """
 import torch
@@ -118,3 +119,51 @@ def test_one_input_of_several_that_is_wrong_is_said_and_the_others_are_done(fold
     assert minimal("photos", "broken.png", "left.png", "--out", "found") == 1
     assert "broken.png" in capsys.readouterr().err
     assert (folder / "found/left-minimal.png").is_file()
+
+
+def test_no_file_of_the_callers_is_overwritten_and_ones_own_are(folder):
+    (folder / "found").mkdir()
+    (folder / "found/left-minimal.png").write_text("mine")
+    for _ in range(2):
+        assert minimal("photos", "left.png", "--out", "found") == 0
+    assert (folder / "found/left-minimal.png").read_text() == "mine"
+    assert not (folder / "found/left-minimal.json").exists()
+    assert sorted(path.name for path in (folder / "found").glob("left-2*")) == [
+        "left-2-minimal.json",
+        "left-2-minimal.png",
+    ]
+    assert not list((folder / "found").glob("left-3*"))
+
+
+@pytest.mark.needs("soundfile")
+def test_nor_is_a_sound_of_that_name(folder):
+    wl.frontends.write_audio("beep.wav", torch.sin(torch.arange(800.0)).abs().view(1, 1, -1), 8000)
+    (folder / "found").mkdir()
+    (folder / "found/beep-minimal-30.wav").write_text("mine")
+    assert minimal("sounds", "beep.wav", "--out", "found") == 0
+    assert (folder / "found/beep-minimal-30.wav").read_text() == "mine"
+    assert (folder / "found/beep-2-minimal-30.wav").is_file()
+
+
+@pytest.mark.parametrize("baseline", ["0.5", "Blur(sigma=3)", "Noise(seed=4)"])
+def test_what_takes_the_place_of_what_is_dropped_may_be_chosen(folder, baseline):
+    assert minimal("photos", "left.png", "--out", "found", "--baseline", baseline) == 0
+    x, net = wl.frontends.read_image(folder / "left.png"), sys.modules["own_nets"].Halves().eval()
+    start = 0.5 if baseline == "0.5" else parse(baseline, also=(wl.masks.Blur, wl.masks.Noise))
+    options = {"alpha": [0.0, 30.0, 90.0], "steps": 25, "baseline": start}
+    expected = wl.masks.minimal(net, x, 0, domain=wl.DWT("haar", levels=5), **options).front()
+    found = json.loads((folder / "found/left-minimal.json").read_text())
+    assert [row["logit"] for row in found["front"][1:]] == pytest.approx(expected.after[:, 0].tolist())
+    assert found["baseline"] == (0.5 if baseline == "0.5" else repr(start))
+
+
+def test_options_that_do_not_fit_are_one_line_before_anything_is_done(folder, capsys):
+    for arguments, sentence in (
+        (("--baseline", "Saliency"), "--baseline takes a number, Blur(sigma=10) or Noise(seed=0); got Saliency"),
+        (("--baseline", "dark"), "got 'dark'"),
+        (("--domain", "DWT('haar', levels=9)"), "levels=9"),
+    ):
+        assert minimal("photos", "left.png", "--out", "found", *arguments) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert sentence in line
+    assert not (folder / "found").exists() or not list((folder / "found").iterdir())

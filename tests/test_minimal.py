@@ -483,3 +483,14 @@ def test_scores_of_a_list_have_it_in_front():
     assert torch.equal(one.rebuilt[0], single.rebuilt)
     assert one.before.shape == single.before.shape == single.after.shape == (3,)
     assert one.sparsity.shape == one.spent.shape == (1, 3)
+
+
+def test_levels_and_starts_that_do_not_fit_are_said_before_the_model_runs():
+    def net(x):
+        raise AssertionError("the model was asked")
+
+    x = torch.rand(1, 1, 16)
+    with pytest.raises(ValueError, match=r"levels=7"):
+        masks.minimal(net, x, None, domain=wl.DWT("haar", levels=7), alpha=1.0)
+    with pytest.raises(ValueError, match=r"start is an attribution of x in the same domain, \(1, 1, 16\)"):
+        masks.minimal(net, x, None, domain=HAAR, alpha=1.0, start=wl.Identity().analysis(x))

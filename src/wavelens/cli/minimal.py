@@ -23,8 +23,10 @@ from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, Wei
 from wavelens.cli.terminal import plain, table
 from wavelens.core import Domain
 from wavelens.models import LoadedModel
+from wavelens.spec import parse
 
 ALPHAS = "100,1000,10000"
+TOGETHER = ("-minimal.png", "-minimal.json")  # what is written for each input
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,7 @@ class Task:
     domain: Domain
     alphas: tuple[float, ...]
     steps: int
+    baseline: float | masks.Blur | masks.Noise
     batch_size: int | None
     device: torch.device
 
@@ -67,6 +70,9 @@ def minimal(
         str, typer.Option(help="What the mask's mean weighs against the logit; several with commas.")
     ] = ALPHAS,
     steps: Annotated[int, typer.Option(min=1, help="At most so many steps of the optimiser.")] = 100,
+    baseline: Annotated[
+        str, typer.Option(help="What takes the place of what is dropped: a number, Blur(sigma=10), Noise(seed=0).")
+    ] = "0",
     out: Out = Path("wavelens-out"),
     batch_size: BatchSize = None,
     device: DeviceName = None,
@@ -75,18 +81,20 @@ def minimal(
 
     Prints the front of each input, zeros against logit, and writes to the folder --out: NAME-minimal.png (the front,
     and of photos what is left for each alpha), NAME-minimal.json, and for each alpha what is left of a sound as wav,
-    of a volume as NIfTI. A mask may raise the logit far above the input's: it is fitted to the network, and says what
-    suffices for it, not what it went by.
+    of a volume as NIfTI. An input whose NAME is taken gets NAME-2. A mask may raise the logit far above the input's:
+    it is fitted to the network, and says what suffices for it, not what it went by.
 
     Exit codes as of explain: 0, all inputs were done; 1, some; 2, none, or an option is wrong.
     """
     chosen_domain, alphas, chosen_device = domain_of(domain), _alphas(alpha), device_of(device)
+    dropped = _baseline(baseline)
     check_folder(out)
     console = Console(highlight=False)
     loaded, kind = opened(model, weights, files, chosen_device, console)
     fitted = chosen_domain or kind.domain(loaded.preprocess.shape[1:])
+    fitted.analysis(torch.zeros(1, 1, *loaded.preprocess.shape[1:]))  # says now whether the levels fit
     index = None if target is None else loaded.index(target)
-    task = Task(loaded, weights, index, fitted, alphas, steps, batch_size, chosen_device)
+    task = Task(loaded, weights, index, fitted, alphas, steps, dropped, batch_size, chosen_device)
     raise typer.Exit(_reduce_all(task, kind, inputs(files, kind), out, console))
 
 
@@ -97,6 +105,16 @@ def _alphas(text: str) -> tuple[float, ...]:
         raise ValueError(f"--alpha takes numbers from 0 with commas between, such as {ALPHAS}; got {text!r}.") from None
 
 
+def _baseline(text: str) -> float | masks.Blur | masks.Noise:
+    try:
+        return float(text)
+    except ValueError:
+        value = parse(text, also=(masks.Blur, masks.Noise))
+    if not isinstance(value, masks.Blur | masks.Noise):
+        raise ValueError(f"--baseline takes a number, Blur(sigma=10) or Noise(seed=0); got {text}.")
+    return value
+
+
 def _reduce_all(task: Task, kind: Kind, paths: list[Path], out: Path, console: Console) -> int:
     def one(path: Path, stem: str) -> list[Path]:
         with console.status(f"masking {plain(path.name)}"):
@@ -104,7 +122,8 @@ def _reduce_all(task: Task, kind: Kind, paths: list[Path], out: Path, console: C
         _print(task, reduced, console)
         return _write(task, kind, reduced, out / f"{stem}-minimal")
 
-    named = zip(paths, stems(paths, out, kind), strict=True)
+    signals = [f"-minimal-{alpha:g}{WRITERS[kind.name][0]}" for alpha in task.alphas if kind.name in WRITERS]
+    named = zip(paths, stems(paths, out, kind, TOGETHER, signals), strict=True)
     return each((partial(one, path, stem) for path, stem in named), console)
 
 
@@ -121,6 +140,7 @@ def _reduced(task: Task, kind: Kind, path: Path) -> Reduced:
         domain=task.domain,
         alpha=task.alphas,
         steps=task.steps,
+        baseline=task.baseline,
         batch_size=task.batch_size,
     ).front()
     with torch.no_grad():
@@ -207,5 +227,6 @@ def _summary(task: Task, kind: Kind, reduced: Reduced) -> dict[str, Any]:
         "preprocess": repr(task.loaded.preprocess),
         "target": {"index": reduced.target, "label": task.loaded.labels[reduced.target]},
         "domain": repr(task.domain),
+        "baseline": task.baseline if isinstance(task.baseline, float) else repr(task.baseline),
         "front": _rows(reduced),
     }

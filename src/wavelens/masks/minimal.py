@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from wavelens.core import Coefficients, Domain, Layout
+from wavelens.core import Coefficients, Domain, Layout, signal_axes
 from wavelens.gradients import Gradients, Model
 from wavelens.masks.fills import Blur, Fill, Noise, fill, mixed
 from wavelens.masks.mask import Mask
@@ -105,10 +105,11 @@ def minimal(
     back as it was.
     """
     weights = _checked(target, alpha, steps, lr, tolerance, spatial)
+    layout = domain.analysis(torch.zeros(1, 1, *signal_axes(x), device="cpu")).layout  # says now if the levels fit
+    worth = _worth(start, layout, x)
     with Gradients(model, x, target, batch_size=batch_size, autocast=autocast) as ask:
-        layout = domain.analysis(ask.x[:1]).layout
         search = _Search(ask, layout, fill(ask.x, domain, baseline, ask.dtype), weights, lr, spatial)
-        found = search.run(steps, tolerance, _worth(start, layout, ask.x))
+        found = search.run(steps, tolerance, worth)
     several = not isinstance(alpha, int | float)
     if several:
         found = {name: value.unflatten(0, (len(weights), len(x))) for name, value in found.items()}
