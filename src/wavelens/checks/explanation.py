@@ -23,7 +23,7 @@ TOLERANCE = 0.05  # what `wavelens explain` lets pass for a method that promises
 LOST = 0.25  # with a quarter of the rise missing no scale's share can be relied upon
 
 # Of `model_dependent`: what the ranks of the map and of a reset copy's share beyond the energy order. Real networks had
-# 0.04 to 0.38, where the bare correlation of IG's maps was 0.85 to 0.9999; a filter that is not learnt has 1.
+# 0.08 to 0.29, where the bare correlation of IG's maps was 0.85 to 0.9999; a filter that is not learnt has 1.
 SHARED, SAME = 0.5, 0.8
 
 # Of `beats_energy`, as parts of the score's rise over the baseline.
