@@ -295,12 +295,9 @@ def cost(found: Record, *_: Record) -> Fragments:
     return {"tables": "\n".join(text), "source": source(found, "one item at each size")}
 
 
-def robustness(found: Record, *_: Record) -> Fragments:
-    made = "`benchmarks/paper/robustness.py` makes it"
-    where = (
-        f"is on record in `benchmarks/paper/results/robustness.json`; {made}" if found else f"is not on record; {made}"
-    )
-    return {"where": f"The scale profile of plainly and of adversarially trained networks {where}."}
+def figure3(found: Record, *_: Record) -> Fragments:
+    where = "is on record in `benchmarks/paper/results/figure3.json`" if found else "is not on record"
+    return {"where": f"{where}; `benchmarks/paper/figure3.py` makes it."}
 
 
 MAKERS: dict[str, Callable[[Record, Record, Record], Fragments]] = {
@@ -328,7 +325,7 @@ def page(folder: Path) -> str:
         for part, text in make(has[name], published, has).items()
     }
     fragments["least"] = str(LEAST)
-    fragments |= {f"robustness.{part}": text for part, text in robustness(has.get("robustness", {})).items()}
+    fragments |= {f"figure3.{part}": text for part, text in figure3(has.get("figure3", {})).items()}
     sections = re.split(r"(?m)^(?=## )", (HERE / "page.md").read_text(encoding="utf-8"))
     return "\n\n".join(_section(text, has, fragments) for text in sections) + "\n"
 
