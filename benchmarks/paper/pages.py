@@ -189,8 +189,8 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
         for label, name, domain in lines:
             each = [cell(found["networks"][net]["cells"], name, domain) for net in nets]
             mean = cell(whole, name, domain)
-            said = paper.get(name, {}).get(measure, {}).get("mean")
-            later = f"{number(fifth[name][measure])} (table 5)" if said is None and name in fifth else number(said)
+            mine = paper.get(name, {}).get(measure, {}).get("mean")
+            later = f"{number(fifth[name][measure])} (table 5)" if mine is None and name in fifth else number(mine)
             shown = [number(c[measure][0]) if c else "–" for c in each]
             rows.append([label, *shown, estimate(mean[measure]) if mean else "–", later])
         text.append(table([TITLES[measure], *nets, "mean", "paper's mean"], rows))
@@ -207,6 +207,12 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
         ]
         for name in (*methods, "energy order", "random order")
     ]
+    said = {}
+    for domain in ("pixels", "wavelets"):
+        here = {c["order"]: c["faithfulness"] for c in whole if c["domain"] == domain}
+        best = max(here, key=lambda name: here[name][0])
+        said[f"best {domain}"] = f"{best} ({estimate(here[best])})"
+        said |= {f"energy {domain}": estimate(here["energy order"]), f"WAM-IG {domain}": estimate(here["WAM-IG"])}
     gone = [f"{name} of {net}" for net in nets for name in found["networks"][net]["left_out"]]
     return {
         "tables": "\n".join(text),
@@ -216,6 +222,7 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
         "probabilities": ", ".join(f"{net} {estimate(found['networks'][net]['probability'])}" for net in nets),
         "networks": ", ".join(name for name in paper["WAM-IG"]["faithfulness"] if name != "mean"),
         "source": source(found, f"{found['photos']} photos of Caltech-101 and {len(nets)} networks"),
+        **said,
     }
 
 

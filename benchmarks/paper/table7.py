@@ -11,6 +11,8 @@ not zero: behind these, curves are flat.
 
 from __future__ import annotations
 
+import itertools
+
 import at_hand
 import judging
 import nets3d
@@ -93,9 +95,10 @@ def main(argv: list[str] | None = None) -> None:
     chosen = {name: at_hand.drawn(range(len(at_hand.medmnist(name)[0])), given.volumes) for name in nets3d.NAMES}
     keys = [
         {"data": name, "network": kind, "volume": int(k)}
-        for name, numbers in chosen.items()
-        for k in numbers
+        for several in itertools.zip_longest(*chosen.values())
+        for name, k in zip(chosen, several, strict=True)
         for kind in ("residual", *nets3d.KINDS)
+        if k is not None
     ]
 
     def row(data: str, network: str, volume: int) -> rows.Row:
