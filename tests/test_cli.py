@@ -285,3 +285,23 @@ def test_decomposed_pictures_come_from_the_same_gradients_and_overwrite_no_stran
 def test_what_cannot_be_decomposed_is_one_line(folder, capsys, arguments, sentence):
     assert explain("left.png", *arguments) == 2
     assert sentence in complaint(capsys)
+
+
+def test_the_command_in_a_report_says_how_far_samples_lie_apart():
+    from types import SimpleNamespace
+
+    from wavelens.cli.reports import command_of
+
+    def command(preparation):
+        loaded = SimpleNamespace(name="own_net:net", preprocess=preparation)
+        job = SimpleNamespace(loaded=loaded, weights=None, domain=wl.DWT("haar"), method=wl.Saliency())
+        return shlex.split(command_of(job, SimpleNamespace(path=Path("it's left.png"), target=2)))
+
+    photos = wl.models.Geometry((32, 32), (32, 32))
+    assert command(photos)[:7] == ["wavelens", "explain", "it's left.png", "--model", "own_net:net", "--target", "2"]
+    assert "--spacing" not in command(photos)
+    for preparation in (photos.spaced([0.3], "km"), wl.models.VideoGeometry(picture=photos.spaced([0.3], "km"))):
+        words = command(preparation)
+        assert words[words.index("--spacing") :][:4] == ["--spacing", "0.3,0.3", "--unit", "km"]
+    words = command(wl.models.Voxels((1, 8, 8, 8)).spaced([1.5, 1, 1], "mm"))
+    assert words[words.index("--spacing") :][:4] == ["--spacing", "1.5,1,1", "--unit", "mm"]

@@ -23,9 +23,10 @@ SIGNALS = {
 }
 
 
-def entry(kind, **fields):
+def entry(kind, still=False, **fields):
     shape, channels, grid, domain = SIGNALS[kind]
     x = torch.rand(1, channels, *shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    x = x[:, :, :1].expand_as(x) if still else x
     x = x - 0.5 if kind == "sound" else x
     a = wl.attribute(cases.Net(shape, channels), x, 1, domain=domain, method=wl.IntegratedGradients(steps=4))
     return Entry(a, x, kind=kind, grid=grid, **{"name": f"a {kind}", "label": "one, first", **fields})
@@ -115,8 +116,11 @@ def test_sounds_load_play_one_at_a_time_and_move_the_line(path, opened):
     page.wait_for_function("() => [...document.querySelectorAll('audio')][5].currentTime > 0")
     assert article.locator("[data-row=d2]").get_attribute("class") == "chosen"
     page.wait_for_selector(".playhead:not([hidden])")
+    article.locator("audio").nth(5).evaluate(
+        "(one) => { one.loop = true; return one.play(); }"
+    )  # does not end by itself
     article.get_by_role("button", name="play clip").click()
-    page.wait_for_function("() => { const all = [...document.querySelectorAll('audio')]; return all[5].paused; }")
+    page.wait_for_function("() => document.querySelectorAll('audio')[5].paused")
     article.get_by_label("place in heard").fill("0.5")
     page.wait_for_function("() => Math.abs([...document.querySelectorAll('audio')][1].currentTime - 0.25) < 0.02")
 
@@ -148,6 +152,17 @@ def test_frames_move_and_run(path, opened):
     article.get_by_role("button", name="play the frames").click()
     page.wait_for_function("() => document.querySelector('[data-field=frame]').value !== '3'")
     article.get_by_role("button", name="stop the frames").click()
+
+
+def test_each_frame_has_its_own_picture_and_its_own_map(tmp_path, opened):
+    for still, opacity in ((False, 0), (True, 100)):
+        page = opened(report(entry("video", still), tmp_path / "report.html"))
+        article, seen = page.locator("article"), []
+        slide(article, "opacity", opacity)
+        for frame in range(4):
+            slide(article, "frame", frame)
+            seen.append(pixels(article.locator(".stage canvas")))
+        assert len(set(seen)) == 4
 
 
 def test_the_keyboard_is_enough(path, opened):
@@ -210,6 +225,24 @@ def test_every_kind_fits_a_phone(scheme, path, opened):
             ".map((one) => one.outerHTML.slice(0, 80))"
         )
         assert cut == [], kind
+
+
+def test_long_names_and_many_inputs_stay_in_their_index(tmp_path, opened):
+    found = [entry("photo", name=f"{k} {'long ' * 40}") for k in range(12)]
+    for width in (1280, 390):
+        page = opened(report(found, tmp_path / "report.html"), viewport={"width": width, "height": 844})
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+        widths = page.locator(".index li").evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().width)")
+        assert widths == pytest.approx([112] * 12)
+        assert page.locator(".index").bounding_box()["height"] < 400
+
+
+def test_signals_with_many_axes_have_their_numbers(tmp_path, opened):
+    x = torch.rand(1, 1, 3, 4, 5, 6, dtype=torch.float64)
+    a = wl.attribute(cases.Net((3, 4, 5, 6), 1), x, 1, domain=wl.DWT("haar", levels=1), method=wl.Saliency())
+    page = opened(report(Entry(a, x), tmp_path / "report.html"))
+    assert page.locator("[data-row]").count() == 2
+    assert page.locator(".views").count() == 0
 
 
 def test_what_is_printed_has_no_controls_and_no_dark(path, opened):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 from wavelens.cli.answers import caution, top_classes
 from wavelens.cli.kinds import Answer, Job, Kind
@@ -43,8 +44,18 @@ def command_of(job: Job, answer: Answer) -> str:
     """`wavelens explain` with every choice written out."""
     words = ["wavelens", "explain", str(answer.path), "--model", job.loaded.name]
     words += ["--weights", job.weights] if job.weights else []
+    words += _spacing(job.loaded.preprocess)
     words += ["--target", str(answer.target), "--domain", repr(job.domain), "--method", repr(job.method), "--report"]
     return " ".join(map(_quoted, words))
+
+
+def _spacing(preparation: Any) -> list[str]:
+    """The options that say how far pixels or voxels lie apart, where they were given."""
+    place = getattr(preparation, "picture", preparation)  # of a video's frames
+    found = getattr(place, "spacing", None)
+    if found is None:
+        return []
+    return ["--spacing", ",".join(f"{step:.12g}" for step in found), "--unit", getattr(place, "unit", "mm")]
 
 
 def _quoted(word: str) -> str:

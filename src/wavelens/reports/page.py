@@ -41,6 +41,12 @@ def report(explained: Entry | Iterable[Entry], path: str | PathLike[str], *, tit
     thumbnails; the more there are, the fewer points their maps have, so that the file stays readable.
     """
     found = [explained] if isinstance(explained, Entry) else list(explained)
+    for one in found:
+        if not isinstance(one, Entry):
+            raise TypeError(
+                f"a report shows entries, reports.Entry(attribution, x, …); got {type(one).__name__}. "
+                "reports.entries(attribution, x) makes them of a batch."
+            )
     return write_page([section(one, len(found)) for one in found], path, title=title)
 
 

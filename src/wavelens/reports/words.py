@@ -14,10 +14,9 @@ from wavelens.reports.entry import Chance, Entry
 from wavelens.reports.markup import Html, joined, tag
 
 MOST = 2  # scales that the sentence names
-MEANING = (
-    "γ is what each coefficient adds to the score. |γ| counts what speaks for it and what speaks against it alike; the "
-    "signed sums set one against the other."
-)
+ALIKE = "|γ| counts what speaks for it and what speaks against it alike; signed sums set one against the other."
+ADDS = f"γ is what each coefficient adds to the score. {ALIKE}"
+RESPONDS = f"γ is how the score responds to each coefficient. {ALIKE}"
 
 
 def sentence(entry: Entry) -> Html:
@@ -65,9 +64,12 @@ def _account(entry: Entry) -> list[Html]:
         return [joined("The score of ", label, chance, f" is {number(score)}. Here is what it responds to.")]
     rise = score - start
     part = f" ({percent(abs(gap / rise))})" if rise else ""
+    way = "rises" if rise >= 0 else "falls"
     return [
-        joined("The score of ", label, chance, f" is {number(score)}. Its rise of {signed(rise)} over {entry.start} "),
-        joined(f"is accounted for, scale by scale, to within {abs(gap):.2g}{part}."),
+        joined(
+            "The score of ", label, chance, f" is {number(score)}. Over {entry.start} it {way} by {number(abs(rise))}, "
+        ),
+        joined(f"accounted for scale by scale to within {abs(gap):.2g}{part}."),
     ]
 
 
@@ -121,7 +123,7 @@ def profile(entry: Entry) -> Html:
             tag("tfoot", *_totals(a, sum(sums))),
             class_="profile",
         ),
-        tag("p", MEANING, class_="hint"),
+        tag("p", RESPONDS if getattr(a, "gap", None) is None else ADDS, class_="hint"),
         class_="card",
     )
 

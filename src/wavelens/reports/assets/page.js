@@ -12,7 +12,11 @@ async function build(article) {
   const more = article.querySelector(".more"), command = article.querySelector(".command");
   const copies = { class: "plain copy", type: "button", onclick: (event) => copy(event.target, command) };
   article.querySelector(".again").append(make("button", copies, "Copy"));
-  if (!VIEWS[data.view]) return place.remove();
+  if (!VIEWS[data.view]) {
+    place.remove();
+    article.dataset.ready = "true";
+    return;
+  }
   const state = openingState();
   article.classList.toggle("wide", data.view === "volume");
   link(article, data.maps.scales, state);
@@ -50,8 +54,10 @@ function show() {
   const wanted = articles.find(({ id }) => `#${id}` === location.hash) ?? articles[0];
   for (const article of articles) article.hidden = article !== wanted;
   for (const anchor of document.querySelectorAll(".index a")) {
-    if (anchor.dataset.number === wanted.dataset.number) anchor.setAttribute("aria-current", "true");
+    const current = anchor.dataset.number === wanted.dataset.number;
+    if (current) anchor.setAttribute("aria-current", "true");
     else anchor.removeAttribute("aria-current");
+    if (current && location.hash) anchor.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
   build(wanted);
 }

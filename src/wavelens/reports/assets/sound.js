@@ -56,12 +56,13 @@ function ticks(pen, { left, width, height, soft }, { length, unit }) {
   }
 }
 
-/** From the least to the greatest value of each column. */
+/** From the least to the greatest value of each column, and on to the column before it. */
 function drawWave(pen, { left, width, height }, wave, colour) {
   const low = bytes(wave.low), high = bytes(wave.high), step = width / low.length;
   pen.fillStyle = colour;
   for (let k = 0; k < low.length; k++) {
-    const top = height * (1 - high[k] / 255), bottom = height * (1 - low[k] / 255);
+    const before = Math.max(k - 1, 0), most = Math.max(high[k], low[before]), least = Math.min(low[k], high[before]);
+    const top = height * (1 - most / 255), bottom = height * (1 - least / 255);
     pen.fillRect(left + k * step, top, Math.max(step, 0.6), Math.max(bottom - top, 1));
   }
 }

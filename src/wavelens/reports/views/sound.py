@@ -64,13 +64,13 @@ def envelope(wave: Array, columns: int) -> dict[str, Any]:
 
 
 def _spectrum(wave: Array, rate: int) -> dict[str, Any]:
-    """The spectrogram of the plots as bytes, from 80 dB below its loudest point to that point."""
+    """The spectrogram of the plots as bytes, from 80 dB below its loudest point to that point; silence is dark."""
     from wavelens.plots.sound import RANGE, spectrum
 
     decibels, times, bins = spectrum(wave, rate)
     return {
         "shape": list(decibels.shape),
-        "u8": bytes_of(1 + decibels / RANGE),
+        "u8": bytes_of((1 + decibels / RANGE) * wave.any()),
         "step": float(bins[2] - bins[1]),
         "ends": [float(times[0]), float(times[-1])],
     }
