@@ -1,14 +1,14 @@
 """Minimal images on real photos (WAM's figures 11 and 12, appendix D.1), beside other masks at equal score.
 
     python benchmarks/paper/minimal.py                  # 12 photos, 40 steps: about ten minutes on one thread
-    python benchmarks/paper/minimal.py --photos 50      # the figures on record
+    python benchmarks/paper/minimal.py --photos 50 --every 7     # the figures on record; resumes
     python benchmarks/paper/minimal.py --full           # 50 photos, ten alphas, 500 steps, as published: for a GPU
 
-For each photo and network, of the class that the network names first: the Pareto front of `masks.minimal`, the plain
-cut of the coefficients that matter most (WAM-IG signed and by magnitude, the energy |z|, at random), and, for the first
-`--compared` photos, masks after CartoonX (Kolek et al., 2022: the squared change of the probability, noise in place of
-what is dropped) and after their wavelet masks (2023: the probability, noise, and a spatial term), and the front of a
-class that the network puts in the middle of its ranking, as a control. All masks are scored alike: dropped
+For each photo and network, of the class that the network names first: the Pareto front of `masks.minimal`; and for each
+`--every`-th photo the front of a class that the network puts in the middle of its ranking, as a control, masks after
+CartoonX (Kolek et al., 2022: the squared change of the probability, noise in place of what is dropped) and after their
+wavelet masks (2023: the probability, noise, and a spatial term), and the plain cut of the coefficients that matter most
+(WAM-IG signed and by magnitude, the energy |z|, at random). All masks are scored alike: dropped
 coefficients are zero. Each photo's figures are appended to results/minimal-photos.jsonl, where a run finds what is
 done; results/minimal.json has means with 95 % intervals (bootstrap over photos).
 """
@@ -130,20 +130,21 @@ def ranked(net: nn.Module, x: Tensor, target: int, options: argparse.Namespace) 
 
 KINDS: dict[str, Callable[[nn.Module, Tensor, int, argparse.Namespace], Row]] = {
     "front": front,
-    "ranked": ranked,
+    "unshown class": unshown,
     "CartoonX": cartoonx,
     "wavelet masks": wavelet_masks,
-    "unshown class": unshown,
+    "ranked": ranked,
 }
-ALL = ("front", "ranked")  # of every photo; the others of some
+ALL = ("front",)  # of every photo; the others of some
 
 
 def jobs(options: argparse.Namespace) -> Iterator[tuple[str, Path, str]]:
-    """What is to be done, the front of all photos first."""
-    for kind in KINDS:
-        for path in photos(options.photos) if kind in ALL else photos(options.photos)[:: options.every]:
-            for net in options.net:
-                yield kind, path, net
+    """What is to be done: the front of all photos, then photo by photo what it is compared with."""
+    for chosen, step in ((ALL, 1), ([kind for kind in KINDS if kind not in ALL], options.every)):
+        for path in photos(options.photos)[::step]:
+            for kind in chosen:
+                for net in options.net:
+                    yield kind, path, net
 
 
 def work(options: argparse.Namespace, record: Path) -> None:
@@ -246,13 +247,15 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="50 photos, ten alphas, 500 steps")
     parser.add_argument("--net", choices=NETS, nargs="+", default=NETS)
     parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--summary", action="store_true", help="only sum up what is on record of these photos")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     if options.full:
         options.photos, options.steps, options.alphas = 50, 500, FULL
     RESULTS.mkdir(exist_ok=True)
     record = RESULTS / "minimal-photos.jsonl"
-    work(options, record)
+    if not options.summary:
+        work(options, record)
     wanted = {
         identity(
             {"net": n, "photo": p.name, "kind": k}
@@ -260,7 +263,7 @@ def main() -> None:
         )
         for k, p, n in jobs(options)
     }
-    found = [row for row in rows(record) if identity(row) in wanted]
+    found = list({identity(row): row for row in rows(record) if identity(row) in wanted}.values())  # each once
     versions = {"python": platform.python_version(), "torch": torch.__version__, "timm": timm.__version__}
     settings = {
         "domain": repr(DOMAIN),

@@ -43,7 +43,7 @@ def cat() -> None:
     whole = Image.new("RGB", (rows[0].width, sum(row.height for row in rows)), "white")
     for k, row in enumerate(rows):
         whole.paste(row, (0, k * rows[0].height))
-    whole.quantize(200).save(IMAGES / "minimal.png", optimize=True)
+    whole.quantize(256).save(IMAGES / "minimal.png", optimize=True)
 
 
 def fronts() -> None:
