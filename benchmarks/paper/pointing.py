@@ -1,0 +1,108 @@
+"""The pointing game on two photos in one picture, in the place of WAM's table 8 (appendix D.2).
+
+    python benchmarks/paper/pointing.py                 # 8 pictures: minutes on one thread; resumes
+    FULL=1 python benchmarks/paper/pointing.py          # 100 pictures
+
+PASCAL VOC is not at hand. So two Caltech-101 photos of different classes, each named rightly by the network, lie one
+above the other (a grid pointing game, Böhle et al., 2021), and each of the two classes is explained: the highest place
+of its map should lie on its half. A map that knows nothing of the class hits one half. `energy` is the order of |z|.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import at_hand
+import record
+import rows
+import torch
+from torch import Tensor
+
+import wavelens as wl
+
+SMALL = {"pictures": 8, "network": "EfficientNet-lite0"}
+FULL = {"pictures": 100}
+DOMAINS = {"wavelets": wl.DWT("haar", levels=5), "pixels": wl.Identity()}
+METHODS = {"saliency": wl.Saliency(), "SG": wl.SmoothGrad(samples=25), "IG": wl.IntegratedGradients(steps=25)}
+HALF = wl.models.Geometry((112, 224), (112, 224))
+HALVES = (((0, 112), (0, 224)), ((112, 224), (0, 224)))
+
+
+@cache
+def seen(network: str, name: str) -> int | None:
+    """The class that the network names first of the half picture, if it is one of the photo's own."""
+    accepted = json.loads((at_hand.folder("images") / "images" / "caltech101_460.json").read_text("utf-8"))
+    with torch.no_grad():
+        named = int(at_hand.image_network(network)(torch.cat([half(name)] * 2, 2)).argmax())
+    return named if named in classes(accepted, name) else None
+
+
+def classes(accepted: Any, name: str) -> list[int]:
+    """The ImageNet classes of a photo's category."""
+    return list(accepted["accept"][name.rsplit("_", 1)[0]])
+
+
+def half(name: str) -> Tensor:
+    path = at_hand.folder("images/caltech101_460") / "images" / "caltech101_460" / name
+    return HALF(wl.frontends.read_image(path))
+
+
+def pairs(network: str, count: int) -> list[tuple[str, str]]:
+    """So many pairs of photos whose classes differ, each photo used once."""
+    found: list[tuple[str, str]] = []
+    waiting: str | None = None
+    for name in at_hand.photo_names(460):
+        if seen(network, name) is None:
+            continue
+        if waiting is None or seen(network, waiting) == seen(network, name):
+            waiting = waiting or name
+        else:
+            found.append((waiting, name))
+            waiting = None
+        if len(found) == count:
+            break
+    return found
+
+
+def hits(network: str, above: str, below: str) -> dict[str, list[float]]:
+    """For each explanation whether it hits, for the class above and the one below."""
+    net, x = at_hand.image_network(network), torch.cat([half(above), half(below)], 2)
+    targets = (seen(network, above), seen(network, below))
+    several = wl.targets.Several(*targets)
+    found: dict[str, list[wl.Coefficients]] = {}
+    for method, made in METHODS.items():
+        for space, a in zip(
+            DOMAINS, wl.attribute(net, x, several, domain=list(DOMAINS.values()), method=made), strict=True
+        ):
+            found[f"{method}, {space}"] = [wl.Coefficients(data, a.layout) for data in a.data]
+    cam = wl.baselines.GradCAM()(net, x, several)
+    found["Grad-CAM"] = [wl.Coefficients(data, cam.layout) for data in cam.data]
+    z = DOMAINS["wavelets"].analysis(x)
+    found["energy"] = [z, z]
+    return {name: [_hit(net, x, k, c) for k, c in enumerate(both)] for name, both in found.items()}
+
+
+def _hit(net: torch.nn.Module, x: Tensor, which: int, c: wl.Coefficients) -> float:
+    return float(wl.metrics.pointing_game(net, x, None, c, region=wl.metrics.boxes(x, [[HALVES[which]]])))
+
+
+def main() -> None:
+    options = record.options(__doc__, SMALL, FULL)
+    found = pairs(options.network, options.pictures)
+    keys = [{"network": options.network, "above": above, "below": below} for above, below in found]
+    settings = {
+        "methods": {name: repr(method) for name, method in METHODS.items()},
+        "domain": repr(DOMAINS["wavelets"]),
+    }
+    table = rows.each(rows.place("pointing"), settings, keys, lambda **key: {"hits": hits(**key)})
+    accuracy = {name: record.interval([sum(row["hits"][name]) / 2 for row in table]) for name in table[0]["hits"]}
+    for name, (mean, low, high) in accuracy.items():
+        print(f"{name:20} {mean:.3f} ({low:.3f} to {high:.3f})")
+    text = {"network": options.network, "pictures": len(table), **settings, **record.versions(), "accuracy": accuracy}
+    (options.results / "pointing.json").write_text(json.dumps(text, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
