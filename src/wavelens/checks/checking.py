@@ -119,10 +119,10 @@ def _verdicts(
 
 def _no_more(method: Method, attribution: Attribution) -> Method:
     """The method with the effort that the model took: a copy of reset layers may be rough, and would take all."""
-    if getattr(method, "tolerance", None) is None or attribution.spent is None:
+    limits = [name for name in ("max_steps", "max_samples") if hasattr(method, name)]
+    if getattr(method, "tolerance", None) is None or attribution.spent is None or not limits:
         return method
-    (limit,) = [name for name in ("max_steps", "max_samples") if hasattr(method, name)]
-    limited: Method = replace(method, **{limit: int(attribution.spent.max())})  # type: ignore[type-var]
+    limited: Method = replace(method, **{limits[0]: int(attribution.spent.max())})  # type: ignore[type-var]
     return limited
 
 

@@ -1,0 +1,41 @@
+"""For users of Quantus: `explain`, an `explain_func` that its metrics call; Quantus itself is not imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wavelens.attribution import attribute
+from wavelens.core import Domain
+from wavelens.domains import DWT
+from wavelens.gradients import Model
+from wavelens.maps import spatial_map
+from wavelens.methods import IntegratedGradients
+from wavelens.methods.lift import Method
+
+
+def explain(
+    model: Model,
+    inputs: Any,
+    targets: Any,
+    *,
+    domain: Domain | None = None,
+    method: Method | None = None,
+    device: Any = None,
+    signed: bool = False,
+    **ignored: Any,
+) -> NDArray[Any]:
+    """Maps `(batch, 1, *axes)` of a wavelet attribution: `explain_func=explain, explain_func_kwargs={"method": …}`.
+
+    Arrays in, arrays out, as Quantus has them. Each coefficient's `|γ|`, or with `signed` its γ, is spread over its own
+    place and summed over channels. What else Quantus passes on is ignored.
+    """
+    x = torch.as_tensor(np.asarray(inputs), device=device)
+    target = torch.as_tensor(np.asarray(targets), device=x.device)
+    domain, method = DWT("haar") if domain is None else domain, IntegratedGradients() if method is None else method
+    found = attribute(model, x, target, domain=domain, method=method)
+    maps: NDArray[Any] = spatial_map(found, signed=signed)[:, None].cpu().numpy()
+    return maps
