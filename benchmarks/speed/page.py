@@ -1,0 +1,73 @@
+"""docs/benchmarks.md, written from benchmarks/speed/results: no number of that page is typed.
+
+    python benchmarks/speed/page.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+
+HEAD = """# What it costs
+
+Ratios of times and of peak memory, both measured in one run on one machine; below 1 is in favour of wavelens where it
+stands first. The page is generated (`python benchmarks/speed/page.py`) from the records in `benchmarks/speed/results`.
+A record that was made in several commands names the last of them.
+
+- **bare**: the model's own forward and backward passes, frozen, as many as the method asks for, and nothing else.
+- **ours**: wavelens, everything included.
+- **floor**: the same passes with the model run as wavelens runs it.
+- **authors**, **loop**: transforms inside the loop over samples and a loop over items, as the released code of WAM is built; for
+  metrics a plain loop over masks through PyWavelets.
+- **patches** is a network of one convolution, so the transform and not the model is what takes time there.
+"""
+
+ABOUT = {
+    "attribution": "Attributions of photos and volumes",
+    "sound": "Attributions of sounds",
+    "volumes": "Attributions of large volumes",
+    "metrics": "Insertion and deletion together",
+    "minimal": "Minimal inputs",
+    "transforms": "The transform alone, against ptwt",
+}
+
+
+def page(results: Path = RESULTS) -> str:
+    """The whole page; `FileNotFoundError` where a record is missing."""
+    return "\n".join([HEAD, *(section(name, title, results) for name, title in ABOUT.items())])
+
+
+def section(name: str, title: str, results: Path) -> str:
+    found = json.loads((results / f"{name}-cpu.json").read_text(encoding="utf-8"))
+    lines = [f"## {title}", "", f"`{found['command']}`: {found['hardware']}, torch {found['torch']}.", ""]
+    if "summary" in found:
+        lines += ["| | |", "| --- | --- |", *(f"| {key} | {show(value)} |" for key, value in found["summary"].items())]
+    else:
+        lines += table([flat(row) for row in found["rows"]])
+    return "\n".join([*lines, ""])
+
+
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """What a row is about, and its ratios; seconds and megabytes stay in the record."""
+    return {key: value for key, value in row.items() if not isinstance(value, dict | list)}
+
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    head = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
+    return [*head, *(f"| {' | '.join(show(row.get(name)) for name in names)} |" for row in rows)]
+
+
+def show(value: Any) -> str:
+    """Numbers as they are on record; very small ones with two digits."""
+    if value is None:
+        return "–"
+    return f"{value:.1e}" if isinstance(value, float) and 0 < abs(value) < 1e-2 else str(value)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
