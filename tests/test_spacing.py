@@ -20,7 +20,7 @@ from wavelens.models.video import VideoGeometry
 GEOMETRIES = [
     Geometry((16, 16), (16, 16), squash=True),
     Geometry((16, 16), (12, 10)),
-    Geometry((20, 40), (18, 36)),
+    Geometry((40, 40), (36, 38)),
     Geometry((96, 96), (96, 96), squash=True),
 ]
 
