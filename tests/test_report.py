@@ -267,7 +267,7 @@ def test_silence_and_sounds_for_which_there_is_no_room_are_told():
     assert not any(base64.b64decode(payload["spectrum"]["u8"]))
     assert {sound["peak"] for sound in sounds} == {0.0}
     assert all(sound["source"] for sound in sounds)
-    few = section(Entry(a, x, grid=grid), 1500).payload["sounds"]
+    few = section(Entry(a, x, grid=grid), 6000).payload["sounds"]
     assert [bool(sound["source"]) for sound in few][:1] == [True]
     assert not few[-1]["source"]
 
