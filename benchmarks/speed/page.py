@@ -1,6 +1,6 @@
 """docs/benchmarks.md, written from benchmarks/speed/results: no number of that page is typed.
 
-    python benchmarks/speed/page.py
+python benchmarks/speed/page.py
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ A record that was made in several commands names the last of them.
 - **bare**: the model's own forward and backward passes, frozen, as many as the method asks for, and nothing else.
 - **ours**: wavelens, everything included.
 - **floor**: the same passes with the model run as wavelens runs it.
-- **authors**, **loop**: transforms inside the loop over samples and a loop over items, as the released code of WAM is built; for
-  metrics a plain loop over masks through PyWavelets.
+- **authors**, **loop**: transforms inside the loop over samples and a loop over items, as the released code of WAM is
+  built; for metrics a plain loop over masks through PyWavelets.
 - **patches** is a network of one convolution, so the transform and not the model is what takes time there.
 """
 
