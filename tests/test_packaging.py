@@ -19,7 +19,9 @@ BUILD = "import sys, hatchling.build as b; print(b.build_wheel(sys.argv[1])); pr
 def built(tmp_path_factory):
     """The paths of the wheel and the sdist."""
     out = tmp_path_factory.mktemp("dist")
-    done = subprocess.run([sys.executable, "-c", BUILD, str(out)], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, str(out)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return [out / name for name in done.stdout.split()]
 
@@ -45,7 +47,9 @@ def test_the_wheel_has_all_that_the_package_reads(built):
 def test_the_wheel_runs_from_where_it_was_unpacked(built, tmp_path):
     with zipfile.ZipFile(built[0]) as archive:
         archive.extractall(tmp_path)
-    code = "import sys, wavelens; from wavelens.cli import main; print(wavelens.__file__); sys.exit(main(['--version']))"
+    code = (
+        "import sys, wavelens; from wavelens.cli import main; print(wavelens.__file__); sys.exit(main(['--version']))"
+    )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=_only(tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
