@@ -312,7 +312,7 @@ def test_compat_on_made_up_photos(made_up, tmp_path):
 def test_table_7_on_made_up_volumes(made_up, monkeypatch, tmp_path):
     nets3d = made_up("nets3d")
     monkeypatch.setattr(nets3d, "network", lambda kind, name: Small(3).eval())
-    made_up("table7").main(f"--volumes 2 --steps 4 --effort 2 --results {tmp_path}".split())
+    made_up("table7").main(f"--adrenal 1 --vessel 2 --steps 4 --effort 2 --results {tmp_path}".split())
     found = _record(tmp_path, "table7")
     one = found["networks"]["former, vessel"]
     assert sum(one["named"].values()) == 2

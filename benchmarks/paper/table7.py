@@ -25,8 +25,8 @@ from torch import Tensor, nn
 import wavelens as wl
 from wavelens.baselines import GradCAM, GradCAMPlusPlus
 
-SMALL = {"volumes": 12, "steps": 64, "effort": 25}
-FULL = {"volumes": 382}
+SMALL = {"adrenal": 12, "vessel": 12, "steps": 64, "effort": 25}
+FULL = {"adrenal": 298, "vessel": 382}
 SIGMA = 0.0001  # the paper's, for volumes
 DOMAINS = {
     "voxels": wl.Identity(),
@@ -92,7 +92,7 @@ def texts(effort: int) -> dict[str, str]:
 def main(argv: list[str] | None = None) -> None:
     given = record.options(__doc__, SMALL, FULL, argv)
     settings = {name: getattr(given, name) for name in ("steps", "effort")}
-    chosen = {name: at_hand.drawn(range(len(at_hand.medmnist(name)[0])), given.volumes) for name in nets3d.NAMES}
+    chosen = {name: at_hand.drawn(range(len(at_hand.medmnist(name)[0])), getattr(given, name)) for name in nets3d.NAMES}
     keys = [
         {"data": name, "network": kind, "volume": int(k)}
         for several in itertools.zip_longest(*chosen.values())
