@@ -13,7 +13,7 @@ VERSION_OK := import sys; sys.exit(sys.version_info < (3, 11))
 VENV_OK := import ensurepip, venv
 
 .NOTPARALLEL:  # one pip at a time in the environment
-.PHONY: help demo test test-browser setup-browser check bench paper docs clean setup-demo setup-test setup-check setup-bench setup-docs
+.PHONY: help demo test test-browser setup-browser check bench paper gallery docs clean setup-demo setup-test setup-check setup-bench setup-docs
 
 help:
 	@echo "make demo    explain a photo with a pretrained network, into $(OUT)/"
@@ -22,6 +22,7 @@ help:
 	@echo "make check   format, lint, types, direction of imports"
 	@echo "make bench   measure speed, as ratios"
 	@echo "make paper   the paper's tables on data at hand (WAVELENS_DATA), into docs/paper.md; FULL=1 for all of it"
+	@echo "make gallery the pictures of docs/gallery.md that are not there yet (WAVELENS_DATA)"
 	@echo "make docs    build the pages into site/"
 	@echo "make clean   remove $(VENV), $(OUT) and caches"
 
@@ -46,6 +47,9 @@ bench: setup-bench
 
 paper: setup-bench
 	$(MAKE) --file benchmarks/paper/Makefile --jobs=2 PYTHON=$(BIN)/python
+
+gallery: setup-bench
+	$(BIN)/python benchmarks/gallery/gallery.py
 
 docs: setup-docs
 	$(BIN)/mkdocs build --strict

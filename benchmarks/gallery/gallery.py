@@ -1,0 +1,198 @@
+"""The pictures of docs/gallery.md, one function each.
+
+    python benchmarks/gallery/gallery.py              # those that are not there yet
+    python benchmarks/gallery/gallery.py levels bird  # these, anew
+
+Photos come with scikit-image; networks, clips and volumes from the folder that WAVELENS_DATA names. No sound is
+written.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skimage
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "paper"))
+import at_hand
+
+import wavelens as wl
+from wavelens.grid import Grid
+
+OUT = Path(__file__).parents[2] / "docs" / "images" / "gallery"
+CAT = 282
+HAAR = wl.DWT("haar", levels=5)
+PATH = wl.IntegratedGradients(tolerance=0.02, max_steps=64)
+
+
+def photo(name: str) -> Tensor:
+    """A photo of scikit-image as the ImageNet networks take it, `(1, 3, 224, 224)`."""
+    found = wl.frontends.read_image(Path(skimage.__file__).parent / "data" / name)
+    return wl.models.Geometry()(found)
+
+
+def picture(x: Tensor) -> NDArray[Any]:
+    return x[0].movedim(0, -1).numpy()
+
+
+def row(shown: Sequence[tuple[str, NDArray[Any]]], end: float | None = None) -> Figure:
+    """Pictures beside each other; maps under one colour scale that ends at `end`, square roots of their values."""
+    figure = Figure((2.6 * len(shown), 3.0), dpi=80, facecolor="white", layout="constrained")
+    axes: Any = figure.subplots(1, len(shown), squeeze=False)[0]
+    maps = [values for _, values in shown if values.ndim == 2]
+    end = end or float(np.percentile(np.stack(maps), 99.5))
+    for ax, (title, values) in zip(axes, shown, strict=True):
+        ax.imshow(values if values.ndim == 3 else np.sqrt(np.clip(values / end, 0, 1)), cmap="inferno", vmin=0, vmax=1)
+        ax.set_title(title, fontsize=10)
+        ax.set_axis_off()
+    return figure
+
+
+def bars(columns: dict[str, tuple[Sequence[str], Tensor]], unit: str) -> Figure:
+    """One panel of horizontal bars a column, coarsest scale on top."""
+    figure = Figure((2.8 * len(columns), 2.8), dpi=80, facecolor="white", layout="constrained")
+    axes: Any = figure.subplots(1, len(columns), squeeze=False, sharex=True)[0]
+    for ax, (title, (names, values)) in zip(axes, columns.items(), strict=True):
+        ax.barh(range(len(names)), values.numpy(), color=["#d55e00" if v >= 0 else "#0072b2" for v in values])
+        ax.set_yticks(range(len(names)), names)
+        ax.invert_yaxis()
+        ax.axvline(0, color="#222222", linewidth=0.8)
+        ax.set_title(title, fontsize=10)
+        ax.set_xlabel(unit, fontsize=9)
+    return figure
+
+
+def scales() -> Figure:
+    """What is fine and what is coarse in one decision."""
+    x = photo("chelsea.png")
+    a = wl.attribute(at_hand.image_network("EfficientNet-lite0"), x, CAT, domain=HAAR, method=PATH)
+    found = wl.maps.scale_maps(a)
+    return row([("input", picture(x)), *((name, found[name][0].numpy()) for name in ("d1", "d3", "d4", "d5"))])
+
+
+def samples() -> Figure:
+    """The same gradients read in pixels and in wavelets."""
+    x = photo("chelsea.png")
+    net = at_hand.image_network("EfficientNet-lite0")
+    pixels, wavelets = wl.attribute(net, x, CAT, domain=[wl.Identity(), HAAR], method=PATH)
+    fine, coarse = (
+        sum(wl.maps.scale_maps(wavelets)[n][0] for n in names).numpy() for names in (("d1", "d2"), ("d4", "d5"))
+    )
+    return row(
+        [
+            ("input", picture(x)),
+            ("pixels", wl.maps.spatial_map(pixels)[0].numpy()),
+            ("wavelets, d1 and d2", fine),
+            ("wavelets, d4 and d5", coarse),
+        ]
+    )
+
+
+def networks() -> Figure:
+    """One photo, one class, four networks: from which scales each takes its logit."""
+    x, columns = photo("chelsea.png"), {}
+    for name in at_hand.IMAGE_NETWORKS:
+        a = wl.attribute(at_hand.image_network(name), x, CAT, domain=HAAR, method=PATH)
+        assert a.score is not None
+        profile = wl.maps.profile(a)
+        columns[f"{name}\nlogit {float(a.score):.1f}"] = (profile.names, profile.signed[0])
+    return bars(columns, "logit")
+
+
+def levels() -> Figure:
+    """One set of gradients, read at four depths."""
+    x = photo("chelsea.png")
+    domains = [wl.DWT("haar", levels=k) for k in (1, 3, 5, 7)]
+    several = wl.attribute(at_hand.image_network("EfficientNet-lite0"), x, CAT, domain=domains, method=PATH)
+    profiles = [wl.maps.profile(a) for a in several]
+    return bars({f"{len(p.names) - 1} levels": (p.names, p.signed[0]) for p in profiles}, "logit")
+
+
+def adrenal() -> Figure:
+    """A volume of the test split that the network tells right, in three slices and by scale."""
+    volumes, labels = at_hand.medmnist("adrenal")
+    folder = at_hand.folder("weights/adrenal_resnet3d.safetensors")
+    net = wl.models.load("resnet3d", weights=folder / "weights" / "adrenal_resnet3d.safetensors").module
+    with torch.no_grad():
+        sure = net(volumes).softmax(1)[:, 1] * (labels == 1)
+    x = volumes[[int(sure.argmax())]]
+    a = wl.attribute(net, x, 1, domain=wl.DWT("haar", levels=2), method=PATH)
+    return wl.plots.slices(a, x, title="class 1 of AdrenalMNIST3D")
+
+
+def clip(kind: str) -> Tensor:
+    """The first clip of a class of ESC-50's fold 4 as YAMNet takes it, its loudest two seconds, `(1, 1, samples)`."""
+    import sound
+
+    folder = at_hand.folder("audio/esc50_fold4") / "audio" / "esc50_fold4"
+    name = next(
+        row["filename"] for row in sorted(sound.index(), key=lambda r: r["filename"]) if row["category"] == kind
+    )
+    path = next(folder.glob(f"{Path(name).stem}.*"))
+    x = yamnet().preprocess(wl.frontends.read_audio(path))
+    rate, energy = 16000, x[0, 0].square().cumsum(0)
+    start = int((energy[2 * rate :] - energy[: -2 * rate]).argmax())
+    return x[..., start : start + 2 * rate]
+
+
+def yamnet() -> wl.models.LoadedModel:
+    folder = at_hand.folder("weights/yamnet_audioset.safetensors") / "weights"
+    return wl.models.load("yamnet", weights=folder / "yamnet_audioset.safetensors")
+
+
+def bird() -> Figure:
+    """A bird call under white noise of the same power."""
+    x = clip("chirping_birds")
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    x = x + noise * x.square().mean().sqrt()
+    model = yamnet()
+    a = wl.attribute(
+        model.module,
+        x,
+        model.index("Bird"),
+        domain=wl.DWT("db4", levels=7),
+        method=wl.SmoothGrad(samples=16, sigma=0.001),
+    )
+    return wl.plots.sound(a, x, 16000, title='"Bird" for YAMNet, under noise as strong as the call')
+
+
+def overlap() -> Figure:
+    """A rooster and a clock over each other: the octaves that each class is heard in."""
+    loud = [one / one.abs().max() for one in (clip("rooster"), clip("clock_tick"))]
+    x = 0.5 * (loud[0] + loud[1])
+    model = yamnet()
+    columns = {}
+    for name in ("Chicken, rooster", "Tick-tock"):
+        a = wl.attribute(model.module, x, model.index(name), domain=wl.DWT("db4", levels=7), method=PATH)
+        labels = Grid.sound(16000).labels(a.layout)
+        profile = wl.maps.profile(a)
+        columns[name] = ([labels[scale] for scale in profile.names], profile.signed[0])
+    return bars(columns, "logit")
+
+
+GALLERY: dict[str, Callable[[], Figure]] = {
+    made.__name__: made for made in (scales, samples, networks, levels, adrenal, bird, overlap)
+}
+
+
+def main(names: Sequence[str]) -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    for name in names or [n for n in GALLERY if not (OUT / f"{n}.png").exists()]:
+        path = OUT / f"{name}.png"
+        wl.plots.save(GALLERY[name](), path, dpi=80)
+        Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
+        print(name, f"{path.stat().st_size / 1000:.0f} kB", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
