@@ -107,8 +107,9 @@ def main(argv: list[str] | None = None) -> None:
     found = rows.each(rows.place("table7"), settings, keys, row)
     networks = {
         f"{kind}, {name}": summary([r for r in found if (r["key"]["data"], r["key"]["network"]) == (name, kind)])
-        for name in chosen
+        for name, numbers in chosen.items()
         for kind in ("residual", *nets3d.KINDS)
+        if numbers
     }
     whole = {
         "title": "Table 7: AdrenalMNIST3D and VesselMNIST3D",
