@@ -1,7 +1,7 @@
 """The pictures of docs/gallery.md, one function each.
 
     python benchmarks/gallery/gallery.py              # those that are not there yet
-    python benchmarks/gallery/gallery.py levels bird  # these, anew
+    python benchmarks/gallery/gallery.py levels overlap  # these, anew
 
 Photos come with scikit-image; networks, clips and volumes from the folder that WAVELENS_DATA names. No sound is
 written.
@@ -149,22 +149,6 @@ def yamnet() -> wl.models.LoadedModel:
     return wl.models.load("yamnet", weights=folder / "yamnet_audioset.safetensors")
 
 
-def bird() -> Figure:
-    """A bird call under white noise of the same power."""
-    x = clip("chirping_birds")
-    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
-    x = x + noise * x.square().mean().sqrt()
-    model = yamnet()
-    a = wl.attribute(
-        model.module,
-        x,
-        model.index("Bird"),
-        domain=wl.DWT("db4", levels=7),
-        method=wl.SmoothGrad(samples=16, sigma=0.001),
-    )
-    return wl.plots.sound(a, x, 16000, title='"Bird" for YAMNet, under noise as strong as the call')
-
-
 def overlap() -> Figure:
     """A rooster and a clock over each other: the octaves that each class is heard in."""
     loud = [one / one.abs().max() for one in (clip("rooster"), clip("clock_tick"))]
@@ -180,7 +164,7 @@ def overlap() -> Figure:
 
 
 GALLERY: dict[str, Callable[[], Figure]] = {
-    made.__name__: made for made in (scales, samples, networks, levels, adrenal, bird, overlap)
+    made.__name__: made for made in (scales, samples, networks, levels, adrenal, overlap)
 }
 
 
