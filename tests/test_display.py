@@ -1,6 +1,7 @@
 """What a notebook shows of an attribution: its numbers, as a picture and in words."""
 
 import base64
+import dataclasses
 import io
 import re
 
@@ -32,7 +33,7 @@ def test_html_tells_the_profile_and_what_it_adds_up_to():
         for name, share, total in zip(profile.names, profile.share[0].tolist(), profile.signed[0].tolist(), strict=True)
     ]
     assert told.split("; ") == wanted
-    assert f"{(a.score - a.baseline_score).item():+.4g}".replace("-", "−") in shown
+    assert f" by {abs(a.score - a.baseline_score).item():.4g}, and" in shown
     (source,) = re.findall(r'src="data:image/png;base64,([^"]*)"', shown)
     assert np.array_equal(picture(base64.b64decode(source)), picture(a._repr_png_()))
 
@@ -55,9 +56,15 @@ def test_the_first_of_many_are_shown_and_the_others_counted():
     shown = a._repr_html_()
     assert shown.count("<img") == 3
     assert "and 1 more" in shown
-    assert "number 1 of Several(0, 1), item 2 of 2" in shown
+    assert "target 0, item 2 of 2" in shown
     first = wl.maps.profile(wl.core.Coefficients(a.data[0], a.layout)).share[1, 0].item()
     assert f"a2: {100 * first:.1f} %" in re.findall(r'alt="([^"]*)"', shown)[1]
+
+
+def test_a_fall_is_told_as_one():
+    a = explained()
+    shown = dataclasses.replace(a, score=a.baseline_score - 2.5)._repr_html_()
+    assert "the score falls by 2.5, and" in shown
 
 
 def test_texts_of_targets_are_only_texts():

@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import re
+import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -80,6 +82,18 @@ def test_the_payload_of_a_photo_has_the_numbers_of_the_maps(tmp_path):
     assert payload["end"] == pytest.approx(wl.plots.common_scale(a))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_strongest_coefficients_of_a_photo_are_shown_alone(dtype):
+    a, x = explained(channels=1)
+    rebuilt = section(Entry(a, x.to(dtype))).payload["rebuilt"]
+    assert [one["part"] for one in rebuilt] == [0.01, 0.05, 0.2]
+    for one in rebuilt:
+        found = np.asarray(Image.open(io.BytesIO(base64.b64decode(one["input"].split(",")[1])))) / 255
+        wanted = wl.masks.top(a, one["part"]).apply(x)[0, 0].clamp(0, 1).numpy()
+        np.testing.assert_allclose(found, wanted, atol=0.5 / 255 + 1e-6)
+    assert section(Entry(a, x * 3)).payload["rebuilt"] == []
+
+
 def test_the_profile_and_the_account_stand_in_the_page(tmp_path):
     a, x = explained()
     text, _ = written(report(Entry(a, x, label="cat, feline"), tmp_path / "report.html"))
@@ -100,6 +114,10 @@ def test_a_page_is_complete_and_says_that_nothing_may_be_loaded(tmp_path):
     a, x = explained()
     path = report([Entry(a, x, name=str(k)) for k in range(3)], tmp_path / "report.html")
     seen = Seen(path.read_text(encoding="utf-8"))
+    assert "3 explanations" in seen.texts
+    alone = Seen(page([section(Entry(a, x, name="left.png"))]))
+    assert [[name for name, _ in one.elements].count("h1") for one in (seen, alone)] == [1, 1]
+    assert alone.texts.count("left.png") == 2  # the title and the heading
     loads = [
         v for _, found in seen.elements for k, v in found.items() if k in ("src", "href", "srcset", "data", "action")
     ]
@@ -190,14 +208,63 @@ def test_a_batch_and_several_targets_give_an_entry_each():
         entries(a, x, names=["left"])
 
 
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ([0, 3], ["0", "3"]),
+        ((2, 1), ["2", "1"]),
+        (np.array([1, 1]), ["1", "1"]),
+        (torch.tensor([4]), ["4", "4"]),
+        (np.int64(2), ["2", "2"]),
+        (wl.targets.Contrast([0, 3], 2), ["Contrast(target=0, against=2)", "Contrast(target=3, against=2)"]),
+        (wl.targets.Several([0, 3], 1), ["0", "1", "3", "1"]),
+        (
+            wl.targets.Several(wl.targets.Contrast(0, 1), 2),
+            ["Contrast(target=0, against=1)", "2", "Contrast(target=0, against=1)", "2"],
+        ),
+    ],
+)
+def test_an_entry_names_its_own_target(target, told):
+    a, x = explained(batch=2, target=target)
+    found = entries(a, x)
+    assert [e.attribution.target for e in found] == told
+    assert [e.index for e in found] == [int(one) if one.isdigit() else None for one in told]
+    for one, wanted in zip(found, told, strict=True):
+        made = section(one)
+        assert (made.name, made.answer) == (f"target {wanted}", f"target {wanted}")
+        assert f"target={wanted}, domain" in "".join(Seen(made.html).texts)
+
+
+def test_the_text_of_a_function_stays_as_it_is():
+    def target(output):
+        return output[:, 0]
+
+    target.__qualname__ = "detection([1], box)"
+    assert [e.attribution.target for e in entries(*explained(target=target))] == ["detection([1], box)"]
+
+
+def test_classes_that_share_their_name_are_told_apart():
+    crane = [Chance(0, "crane", 0.6, 2.0), Chance(1, "crane", 0.3, 1.0), Chance(2, "egret", 0.1, 0.0)]
+    made = section(Entry(*explained(target=1), label="crane", classes=crane))
+    rows = re.findall(r'<tr( class="explained")?><th scope="row" title="(?:crane|egret)">', made.html)
+    assert rows == ["", ' class="explained"', ""]
+    told = "".join(Seen(made.html).texts)
+    assert "The model's answer is crane (60.0 %). The score of crane (30.0 %) is" in told
+    named = section(Entry(*explained(target=lambda out: out[:, 2]), label="egret", classes=crane)).html
+    assert 'class="explained"><th scope="row" title="egret">' in named
+    assert "(10.0 %)" in named
+
+
 def test_what_no_report_can_show_is_refused(tmp_path):
     a, x = explained(batch=2)
     with pytest.raises(ValueError, match="an entry is one item and one target"):
         Entry(a, x)
     with pytest.raises(ValueError, match="x is the explained signal"):
         Entry(a.item(0), x)
-    with pytest.raises(ValueError, match="kind is one of sound, photo, volume and video; got 'film'"):
+    with pytest.raises(ValueError, match="for three; got 'film' for 2"):
         Entry(a.item(0), x[:1], kind="film")
+    with pytest.raises(ValueError, match=r"sound for one axis, photo for two, .* got 'video' for 2"):
+        Entry(a.item(0), x[:1], kind="video")
     with pytest.raises(ValueError, match="a grid has the axes of its signal"):
         Entry(a.item(0), x[:1], grid=wl.frontends.Clip(torch.zeros(1, 1, 8), 8).grid)
     with pytest.raises(ValueError, match="finite; got NaN or infinity"):
@@ -270,6 +337,23 @@ def test_silence_and_sounds_for_which_there_is_no_room_are_told():
     few = section(Entry(a, x, grid=grid), 6000).payload["sounds"]
     assert [bool(sound["source"]) for sound in few][:1] == [True]
     assert not few[-1]["source"]
+    sizes = [len(base64.b64decode(sound["source"].split(",")[1])) for sound in sounds_of(a, x, grid)]
+    room = (sizes[0] + min(sizes[2:])) // 8 + 1  # numbers: for the clip and the smallest of the others
+    fits = [bool(sound["source"]) for sound in section(Entry(a, x, grid=grid), 6_000_000 // room).payload["sounds"]]
+    assert fits == [k in (0, 2 + sizes[2:].index(min(sizes[2:]))) for k in range(len(sizes))]
+
+
+def sounds_of(a, x, grid):
+    return section(Entry(a, x, grid=grid)).payload["sounds"]
+
+
+@pytest.mark.parametrize(("channels", "rate"), [(9, RATE), (1, 1_000_000), (1, 0.1)])
+def test_what_no_player_can_hold_is_shown_but_not_heard(channels, rate):
+    a, x, _ = heard(channels=channels)
+    payload = section(Entry(a, x, grid=wl.grid.Grid.sound(rate))).payload
+    assert payload["sounds"] == []
+    assert (payload["axis"], payload["rate"]) == ("s", pytest.approx(rate))
+    assert payload["spectrum"]["ends"][1] == pytest.approx(RATE / 2 / rate, rel=0.2)
 
 
 def test_a_series_without_a_rate_is_shown_but_not_heard():
@@ -309,10 +393,19 @@ def test_the_payload_of_a_video_has_every_frame_and_the_courses():
     assert [course["label"] for course in payload["courses"]] == ["what stays", "0.2–0.4 s", "0.1–0.2 s"]
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1,), (1, 1, 1), (3, 4, 5, 6)])
+@pytest.mark.parametrize("shape", [(1, 1), (1,), (7,), (1, 1, 1), (3, 4, 5, 6)])
 def test_the_smallest_signals_and_those_with_many_axes_are_reported(shape):
     a, x = explained(shape, 1, wl.Identity())
-    assert "signed sum" in page([section(Entry(a, x))])
+    made = section(Entry(a, x, grid=wl.grid.Grid.sound(RATE) if shape == (7,) else None))
+    assert f"{a.data.sum().item():+.4g}".replace("-", "−") in "".join(Seen(made.html).texts)
+    assert bool(made.payload.get("sounds")) == (shape == (7,))
+
+
+def test_an_attribution_of_nothing_is_reported():
+    a, x = explained()
+    made = section(Entry(replace(a, data=0 * a.data), x))
+    assert not any(unpacked(made.payload["maps"]["magnitude"][0]))
+    assert "total0completeness" in "".join(Seen(made.html).texts)
 
 
 def test_a_sampled_method_comes_with_its_standard_error(tmp_path):
@@ -321,3 +414,32 @@ def test_a_sampled_method_comes_with_its_standard_error(tmp_path):
     assert f"± {100 * a.standard_error[0, 0].item():.2g}" in texts
     assert "completeness gap" not in texts
     assert "Here is what it responds to" in texts
+
+
+def test_one_sample_has_no_standard_error():
+    a, x = explained(method=wl.SmoothGrad(samples=1, sigma=0.3))
+    assert a.standard_error.isnan().all()
+    told = "".join(Seen(section(Entry(a, x)).html).texts)
+    assert "nan" not in told
+    assert "±" not in told
+    assert "standard error" not in told
+
+
+NAMES = ["it's.png", "a\u202f7.png", "\u3000\u200d.png", 'say "hi" $HOME.png', "it's\u202eup\\\x07.png", "\udce9b.png"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_command_names_the_file_whatever_its_letters(name):
+    from wavelens.cli.reports import _quoted
+    from wavelens.reports.markup import printable
+
+    shown = printable(_quoted(name))
+    assert "\N{REPLACEMENT CHARACTER}" not in shown
+    told = subprocess.run(["bash", "-c", f"printf %s {shown}".encode()], capture_output=True, check=True).stdout
+    assert told == name.encode("utf-8", "surrogateescape")
+
+
+def test_the_command_is_quoted_as_one_would_write_it():
+    from wavelens.cli.reports import _quoted
+
+    assert _quoted("DWT(wavelet='db4', levels=3)") == """"DWT(wavelet='db4', levels=3)\""""

@@ -11,7 +11,7 @@ import io
 from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.core import Coefficients
-from wavelens.reports.entry import per_target
+from wavelens.reports.entry import per_item, per_target
 from wavelens.reports.markup import joined, tag
 from wavelens.reports.words import account, percent, signed
 
@@ -45,7 +45,13 @@ def _piece(a: Attribution, item: int, count: int) -> str:
     which = f", item {item + 1} of {count}" if count > 1 else ""
     picture = "data:image/png;base64," + base64.b64encode(_drawn(a, item)).decode()
     return joined(
-        tag("p", tag("b", f"target {a.target}{which}"), f" · {a.method} · {a.domain!r}", tag("br"), account(a, item)),
+        tag(
+            "p",
+            tag("b", f"target {per_item(a, item).target}{which}"),
+            f" · {a.method} · {a.domain!r}",
+            tag("br"),
+            account(a, item),
+        ),
         tag("img", src=picture, alt=told, style="max-width:100%"),
     )
 

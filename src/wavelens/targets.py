@@ -78,7 +78,7 @@ def describe(target: Target) -> str:
         return f"Several({', '.join(describe(one) for one in target.targets)})"
     if isinstance(target, ByItem):
         return f"ByItem({describe(target.function)})"
-    if isinstance(target, Tensor):
+    if hasattr(target, "tolist"):  # a tensor, or an array or a number of NumPy
         return str(target.tolist())
     return getattr(target, "__qualname__", None) or repr(target)
 

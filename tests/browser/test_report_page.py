@@ -10,10 +10,9 @@ from PIL import Image
 
 import cases
 import wavelens as wl
-from wavelens.reports import Chance, Entry, report
+from wavelens.reports import Chance, Entry, report, section, write_page
 
 HOSTILE = """<img src=x onerror="alert(1)">'&</script><script>alert(2)</script>.jpg"""
-LIMIT = 1 / 255
 
 SIGNALS = {
     "photo": ((32, 48), 3, None, wl.DWT("haar", levels=3)),
@@ -35,7 +34,7 @@ def entry(kind, still=False, **fields):
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     """A report with an entry of each kind."""
-    chances = [Chance(k, label, p, 0.0) for k, (label, p) in enumerate([("one, first", 0.7), ("two", 0.3)])]
+    chances = [Chance(k, label, p, 0.0) for k, label, p in [(1, "one, first", 0.7), (0, "two", 0.3)]]
     file = tmp_path_factory.mktemp("page") / "report.html"
     return report([entry(kind, classes=chances) for kind in SIGNALS], file)
 
@@ -250,7 +249,94 @@ def test_what_is_printed_has_no_controls_and_no_dark(path, opened):
     page.emulate_media(media="print", color_scheme="dark")
     assert page.locator("article:not([hidden]) .control").first.is_hidden()
     assert page.locator(".index").is_hidden()
+    assert shown_in_print(page, "video").locator(".play").is_hidden()
     assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def shown_in_print(page, kind):
+    """The article of a kind, whose link in the index is not printed."""
+    number = list(SIGNALS).index(kind)
+    page.evaluate(f"() => {{ location.hash = 'entry-{number}'; }}")
+    page.wait_for_selector(f"#entry-{number}[data-ready=true]")
+    return page.locator(f"#entry-{number}")
+
+
+INKS = """(one) => {
+    const copy = canvas(one.width, one.height).getContext("2d"), inks = [];
+    copy.drawImage(one, 0, 0);
+    const found = copy.getImageData(0, 0, one.width, one.height).data;
+    for (let k = 0; k < found.length; k += 4) if (found[k + 3] > 60) inks.push(found[k]);
+    return inks.reduce((sum, ink) => sum + ink, 0) / inks.length;
+}"""
+
+
+def test_canvases_are_dark_on_paper_and_pale_again_after(path, opened):
+    page = opened(path, color_scheme="dark")
+    wave = shown(page, "sound").locator(".panes canvas").first
+    pixels(wave)  # once it is drawn
+    assert wave.evaluate(INKS) > 200
+    page.evaluate(f"""() => addEventListener("beforeprint", () => {{
+        window.printed = ({INKS})(document.querySelector("#entry-1 .panes canvas"));
+    }})""")
+    page.pdf()
+    assert page.evaluate("() => window.printed") < 60
+    assert wave.evaluate(INKS) > 200
+
+
+def test_without_room_for_sounds_the_panes_are_still_pressed(tmp_path, opened):
+    page = opened(write_page([section(entry("sound"), 6_000_000)], tmp_path / "report.html"))
+    page.locator(".panes").click()
+    assert page.locator(".player").count() == 0
+    assert page.locator(".players").count() == 0
+    assert page.get_by_text("8 sounds are too long for this page").is_visible()
+
+
+def test_a_volume_with_one_long_axis_has_tiles(tmp_path, opened):
+    x = torch.rand(1, 1, 400, 1, 8, dtype=torch.float64)
+    a = wl.attribute(
+        cases.Net((400, 1, 8), 1), x, 1, domain=wl.DWT("haar", levels=(2, 0, 1)), method=wl.InputTimesGradient()
+    )
+    page = opened(report(Entry(a, x), tmp_path / "report.html"))
+    assert page.locator(".strip canvas").count() == page.locator("[data-row]").count() + 1
+
+
+def test_frames_whose_maps_were_reduced_have_the_map_of_their_time(tmp_path, opened):
+    page = opened(write_page([section(entry("video"), 500_000)], tmp_path / "report.html"))
+    article, seen = page.locator("article"), []
+    assert page.evaluate("() => read('data-0').maps.shape[0]") < 4
+    slide(article, "opacity", 100)
+    glowing = []
+    for frame in (0, 3):
+        slide(article, "frame", frame)
+        seen.append(painted(article.locator(".stage canvas")).astype(int))
+        glowing.append(abs(seen[-1][..., 0] - seen[-1][..., 1]).max())
+    assert min(glowing) > 20
+
+
+@pytest.mark.parametrize(
+    ("rows", "hertz", "row"), [(1, 3000, 0.25), (1, 31.25, 0.992), (4, 3000, 0.415), (4, 125, 3.75)]
+)
+def test_the_spectrogram_lies_behind_its_scales_down_to_zero(rows, hertz, row, path, opened):
+    """A tone, 8000 samples a second, at its place in rows of which the last one ends at 0 Hz."""
+    bins = np.zeros((257, 3), "u1")
+    bins[round(hertz / 15.625)] = 255
+    spectrum = {"shape": [257, 3], "u8": base64.b64encode(bins.tobytes()).decode(), "step": 15.625}
+    loud = opened(path).evaluate(
+        """([spectrum, rows]) => {
+            const found = octaves(spectrum, 8000, rows);
+            const { data } = found.getContext("2d").getImageData(0, 0, 1, found.height);
+            return Array.from({ length: found.height }, (_, y) => data[4 * y] / found.height);
+        }""",
+        [spectrum, rows],
+    )
+    assert sum(loud) > 0
+    assert np.average((np.arange(len(loud)) + 0.5) * rows / len(loud), weights=loud) == pytest.approx(row, abs=0.04)
+
+
+def test_without_scripts_every_entry_can_be_read(path, opened):
+    page = opened(path, java_script_enabled=False)
+    for k in range(len(SIGNALS)):
+        assert page.locator(f"#entry-{k} .sentence").is_visible()
 
 
 def test_without_scripts_the_numbers_and_a_picture_are_there(path, opened):

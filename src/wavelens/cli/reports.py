@@ -9,6 +9,7 @@ from typing import Any
 from wavelens.cli.answers import caution, top_classes
 from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.reports import GENERATOR, Chance, Entry
+from wavelens.reports.markup import is_printable
 
 NAME = "report"
 
@@ -59,8 +60,17 @@ def _spacing(preparation: Any) -> list[str]:
 
 
 def _quoted(word: str) -> str:
-    """For a shell; texts in single quotes inside double ones, as one would write them."""
+    """For a shell; texts in single quotes inside double ones, as one would write them, and bytes of what is unseen."""
+    if not all(map(is_printable, word)):
+        return f"$'{''.join(map(_seen, word))}'"
     return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
+
+
+def _seen(c: str) -> str:
+    """A character inside $'…'."""
+    if is_printable(c):
+        return f"\\{c}" if c in "'\\" else c
+    return "".join(f"\\x{byte:02x}" for byte in c.encode("utf-8", "surrogateescape"))
 
 
 def report_path(out: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,8 @@ from wavelens.core import Coefficients
 from wavelens.grid import Grid
 
 KINDS = {1: "sound", 2: "photo", 3: "volume"}  # by the number of axes, where nothing else is said
+AXES = {kind: axes for axes, kind in KINDS.items()} | {"video": 3}
+CLASSES = re.compile(r"[\[(](\d+(?:, \d+)*),?[\])]")  # one for each item, in the text of a target
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,23 @@ class Entry:
                 "a report shows an attribution and a signal that are finite; got NaN or infinity. Look at the model's "
                 "gradient."
             )
-        if self.kind not in ("", *KINDS.values(), "video"):
-            raise ValueError(f"kind is one of {', '.join(KINDS.values())} and video; got {self.kind!r}.")
+        if self.kind and AXES.get(self.kind) != len(axes):
+            raise ValueError(
+                f"kind is sound for one axis, photo for two, and volume or video for three; got {self.kind!r} for "
+                f"{len(axes)}. Leave it out, and the axes choose."
+            )
         self.place.extents(self.attribution.layout)  # says now whether the grid fits
 
     @property
     def place(self) -> Grid:
         """The grid; samples, pixels or voxels that lie one apart where none was given."""
         return self.grid or Grid.plain(len(self.attribution.layout.signal_shape))
+
+    @property
+    def index(self) -> int | None:
+        """The explained class, where the target is one."""
+        found = getattr(self.attribution, "target", "")
+        return int(found) if found.isdecimal() else None
 
     @property
     def shown_as(self) -> str:
@@ -99,7 +111,7 @@ def entries(
     own: list[dict[str, Any]] = [{"name": name} for name in names] or [{}] * count
     told: list[dict[str, Any]] = [{"label": label} for label in labels] or [{}] * len(targets)
     return [
-        Entry(one.item(k), x[k : k + 1], **own[k], **label, **fields)
+        Entry(per_item(one, k), x[k : k + 1], **own[k], **label, **fields)
         for k in range(count)
         for one, label in zip(targets, told, strict=True)
     ]
@@ -109,9 +121,33 @@ def per_target(a: Attribution) -> list[Attribution]:
     """One attribution for each of `Several` targets, or the one that there is."""
     if a.data.ndim == 3:
         return [a]
-    found = []
-    for k in range(len(a.data)):
+    found, count = [], len(a.data)
+    texts = _parts(a.target.removeprefix("Several(").removesuffix(")"))
+    if len(texts) != count:
+        texts = [f"number {k + 1} of {a.target}" for k in range(count)]
+    for k in range(count):
         own: dict[str, Any] = {name: value for name in TENSORS if (value := getattr(a, name)) is not None}
         own = {name: value if name == "spent" else value[k] for name, value in own.items()}
-        found.append(replace(a, data=a.data[k], target=f"number {k + 1} of {a.target}", **own))
+        found.append(replace(a, data=a.data[k], target=texts[k], **own))
     return found
+
+
+def per_item(a: Attribution, item: int) -> Attribution:
+    """One item, whose target is its own class where each item has one."""
+    count = len(a.data)
+
+    def own(found: re.Match[str]) -> str:
+        classes = found[1].split(", ")
+        return classes[item % len(classes)] if len(classes) in (1, count) else found[0]
+
+    has_classes = a.target.startswith(("[", "(", "Contrast("))
+    return replace(a.item(item), target=CLASSES.sub(own, a.target) if has_classes else a.target)
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between those commas that are in no brackets."""
+    found = [""]
+    for piece in text.split(", "):
+        whole = sum(map(found[-1].count, "([{")) == sum(map(found[-1].count, ")]}"))
+        found = [*found, piece] if whole else [*found[:-1], f"{found[-1]}, {piece}"]
+    return found[1:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import unicodedata
 from typing import Any
 
 
@@ -38,7 +39,12 @@ def text(piece: str) -> Html:
 
 def printable(piece: str) -> str:
     """Without controls, marks that turn the direction of writing, and halves of characters."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in piece)
+    return "".join(c if is_printable(c) else "\N{REPLACEMENT CHARACTER}" for c in piece)
+
+
+def is_printable(c: str) -> bool:
+    """Also spaces of all widths, and what joins letters or keeps them apart."""
+    return c.isprintable() or c in "\n\u200c\u200d" or unicodedata.category(c) == "Zs"
 
 
 def data(name: str, value: Any) -> Html:

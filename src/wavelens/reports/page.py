@@ -69,7 +69,7 @@ def section(entry: Entry, count: int = 1) -> Section:
         tag("div", class_="more"),
         words.record(entry),
     )
-    return Section(heading, words.shown_label(entry).split(", ")[0], body, view.payload, view.thumb)
+    return Section(heading, words.shown_label(entry), body, view.payload, view.thumb)
 
 
 def page(sections: Sequence[Section], *, title: str = "") -> str:
@@ -77,7 +77,7 @@ def page(sections: Sequence[Section], *, title: str = "") -> str:
     if not sections:
         raise ValueError("a report shows at least one entry; got none.")
     several = len(sections) > 1
-    heading = title or (f"{len(sections)} explanations" if several else sections[0].name)
+    heading = title or (f"{len(sections)} explanations" if several else "explanation")
     articles = [
         tag("article", one.html, id=f"entry-{k}", data_number=str(k), hidden=k > 0, aria_label=one.name)
         for k, one in enumerate(sections)
@@ -91,9 +91,9 @@ def page(sections: Sequence[Section], *, title: str = "") -> str:
             f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
         ),
         generator=text(GENERATOR),
-        title=text(printable(heading)),
+        title=text(printable(heading if title or several else sections[0].name)),
         style=_asset("report.css"),
-        heading=tag("h1", heading) if several or title else "",
+        heading=tag("h1", heading),
         index=_index(sections) if several else "",
         articles=joined(*articles),
         data=joined(data("colours", colours()), *payloads),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -42,12 +43,21 @@ def account(a: Attribution, item: int = 0) -> str:
     if a.gap is None or a.score is None or a.baseline_score is None:
         return f"{total}."
     rise, gap = float(a.score[item] - a.baseline_score[item]), float(a.gap[item])
-    return f"{total}; the score rises by {signed(rise)}, and the gap between them is {signed(gap)}."
+    return f"{total}; the score {_way(rise)}, and the gap between them is {signed(gap)}."
+
+
+def _way(rise: float) -> str:
+    return f"{'rises' if rise >= 0 else 'falls'} by {number(abs(rise))}"
+
+
+def _explained(entry: Entry, one: Chance) -> bool:
+    """Whether a class is the explained one; classes may share their name, not their index."""
+    return one.label == entry.label if entry.index is None else one.index == entry.index
 
 
 def _answered(entry: Entry) -> list[Html]:
     """The model's answer, where it is known and is not what was explained."""
-    if not entry.classes or entry.classes[0].label == entry.label:
+    if not entry.classes or _explained(entry, entry.classes[0]):
         return []
     best = entry.classes[0]
     return [joined("The model's answer is ", tag("b", short(best.label)), f" ({percent(best.probability)}). ")]
@@ -55,20 +65,17 @@ def _answered(entry: Entry) -> list[Html]:
 
 def _account(entry: Entry) -> list[Html]:
     """What the score is and, for a path method, how its rise adds up."""
-    a, label = entry.attribution, tag("b", short(shown_label(entry)))
+    a, label = entry.attribution, tag("b", shown_label(entry))
     score, start, gap = (scalar(getattr(a, name, None)) for name in ("score", "baseline_score", "gap"))
-    chance = next((f" ({percent(one.probability)})" for one in entry.classes if one.label == entry.label), "")
+    chance = next((f" ({percent(one.probability)})" for one in entry.classes if _explained(entry, one)), "")
     if score is None:
         return [joined("What speaks for and against ", label, chance, ".")]
     if start is None or gap is None:
         return [joined("The score of ", label, chance, f" is {number(score)}. Here is what it responds to.")]
     rise = score - start
     part = f" ({percent(abs(gap / rise))})" if rise else ""
-    way = "rises" if rise >= 0 else "falls"
     return [
-        joined(
-            "The score of ", label, chance, f" is {number(score)}. Over {entry.start} it {way} by {number(abs(rise))}, "
-        ),
+        joined("The score of ", label, chance, f" is {number(score)}. Over {entry.start} it {_way(rise)}, "),
         joined(f"accounted for scale by scale to within {abs(gap):.2g}{part}."),
     ]
 
@@ -82,7 +89,7 @@ def answer(entry: Entry) -> Html | None:
     """The model's classes with their probabilities as bars; the explained one is marked."""
     if not entry.classes:
         return None
-    rows = [_chance(one, shown_label(entry) == one.label) for one in entry.classes]
+    rows = [_chance(one, _explained(entry, one)) for one in entry.classes]
     return tag(
         "section",
         tag("h3", "The model's answer"),
@@ -105,8 +112,8 @@ def _chance(one: Chance, explained: bool) -> Html:
 def profile(entry: Entry) -> Html:
     """A row a scale: what it spans, its share of |γ| with its standard error, its signed sum, and the account below."""
     a, found = entry.attribution, maps.profile(entry.attribution)
-    labels, error = entry.place.labels(a.layout), getattr(a, "standard_error", None)
-    errors = [None] * len(found.names) if error is None else error[0].tolist()
+    labels = entry.place.labels(a.layout)
+    errors: Sequence[float | None] = _errors(a) or [None] * len(found.names)
     share, sums = found.share[0].tolist(), found.signed[0].tolist()
     largest = max(map(abs, sums)) or 1.0
     rows = [
@@ -166,8 +173,7 @@ def record(entry: Entry) -> Html:
 
 def _parameters(entry: Entry) -> dict[str, str]:
     a = entry.attribution
-    error, spent, made = (getattr(a, name, None) for name in ("standard_error", "spent", "provenance"))
-    made = dict(made or {})
+    errors, spent, made = _errors(a), getattr(a, "spent", None), dict(getattr(a, "provenance", {}))
     model = {} if "model" in entry.facts else {"model": made.get("model", "")}
     made.pop("model", None)
     place = {name: made.pop(name) for name in ("device", "dtype") if name in made}
@@ -177,7 +183,7 @@ def _parameters(entry: Entry) -> dict[str, str]:
         "domain": repr(a.layout.domain),
         "target": f"{getattr(a, 'target', '')} {entry.label}".strip(),
         "gradients": "" if spent is None else str(int(spent.max())),
-        "standard error": "" if error is None else f"at most {percent(float(error.max()))} of a scale's share",
+        "standard error": f"at most {percent(max(errors))} of a scale's share" if errors else "",
         "completeness gap": _gap(a),
         "input": " × ".join(map(str, entry.x.shape[1:])) + ", channels first",
         "rate" if "Hz" in entry.place.units else "spacing": _spacing(entry),
@@ -185,6 +191,12 @@ def _parameters(entry: Entry) -> dict[str, str]:
         "versions": ", ".join(f"{name} {value}" for name, value in made.items()),
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _errors(a: Any) -> list[float] | None:
+    """The standard error of each scale's share, where more than one sample tells it."""
+    found = getattr(a, "standard_error", None)
+    return None if found is None or not found.isfinite().all() else [float(one) for one in found[0]]
 
 
 def _gap(a: Any) -> str:
@@ -214,7 +226,7 @@ def _call(entry: Entry) -> str:
 
 def shown_label(entry: Entry) -> str:
     """The explained class, or the target where it has no name."""
-    return entry.label or f"target {getattr(entry.attribution, 'target', '')}".strip()
+    return short(entry.label) or f"target {getattr(entry.attribution, 'target', '')}".strip()
 
 
 def short(label: str) -> str:

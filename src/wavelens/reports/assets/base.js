@@ -3,6 +3,11 @@
 
 const COLOURS = bytes(read("colours"));
 const FOR = [255, 149, 64], AGAINST = [74, 163, 255]; // over dark pictures
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+
+for (const [event, on] of [["beforeprint", true], ["afterprint", false]]) { // paper is light
+  addEventListener(event, () => document.documentElement.classList.toggle("printed", on));
+}
 
 function read(id) {
   return JSON.parse(document.getElementById(id).textContent);

@@ -72,12 +72,14 @@ function players(data, state, maps, moved) {
 
   const missing = data.sounds.length - rows.length;
   const element = card("Listen",
-    make("ul", { class: "players" }, ...rows.map((own) => own.element)),
-    toggle(look, "level", "As loud as each can be: faint scales are heard, and no longer add up"),
-    hint("The scales and the residue add up to the clip; a scale that is played is shown above." +
-      (missing ? ` ${missing} sounds are too long for this page.` : "")));
+    ...(rows.length ? [
+      make("ul", { class: "players" }, ...rows.map((own) => own.element)),
+      toggle(look, "level", "As loud as each can be: faint scales are heard, and no longer add up"),
+      hint("The scales and the residue add up to the clip; a scale that is played is shown above."),
+    ] : []),
+    missing ? hint(`${missing} sounds are too long for this page.`) : null);
   const seek = (part) => {
-    if (!current.audio.duration) return;
+    if (!current?.audio.duration) return;
     current.audio.currentTime = part * current.audio.duration;
     current.update();
   };

@@ -25,7 +25,8 @@ class Pane {
     this.element = make("canvas", { role: "img", "aria-label": label, style: `height:${height + (axis ? 22 : 0)}px` });
     Object.assign(this, { height, draw, axis });
     new ResizeObserver(() => this.redraw()).observe(this.element);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
+    DARK.addEventListener("change", () => this.redraw());
+    for (const event of ["beforeprint", "afterprint"]) addEventListener(event, () => this.redraw());
   }
   redraw() {
     const { clientWidth, clientHeight } = this.element, ratio = Math.min(devicePixelRatio || 1, 3);
@@ -78,11 +79,14 @@ function nameRows(pen, { left, height, ink, soft }, scales, chosen) {
   });
 }
 
-/** The spectrogram over octaves, white where it is loud: `rows` of them below half the rate. */
+/** The spectrogram over octaves, white where it is loud: in `rows` below half the rate, the last one down to 0 Hz. */
 function octaves({ shape: [bins, frames], u8, step }, rate, rows) {
   const values = bytes(u8), height = 288, found = canvas(frames, height), pen = found.getContext("2d");
   const image = pen.createImageData(frames, height);
-  const bin = (y) => (rate / 2) * 2 ** ((-rows * y) / height) / step;
+  const bin = (y) => {
+    const row = (rows * y) / height, last = rows - 1;
+    return ((rate / 2) * (row < last ? 2 ** -row : 2 ** -last * (rows - row))) / step;
+  };
   for (let y = 0; y < height; y++) {
     const high = bin(y), low = bin(y + 1), first = Math.min(bins - 1, Math.ceil(low)), last = Math.min(bins - 1, Math.floor(high));
     for (let t = 0; t < frames; t++) {

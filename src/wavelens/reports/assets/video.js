@@ -7,13 +7,13 @@ const LINES = { // Okabe and Ito's, and lighter over dark; the first line has th
 const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
 
 async function showVideo(data, state, place, more) {
-  const maps = new Maps(data.maps, data.end), [frames, height, width] = data.size, [, rows, columns] = maps.shape;
+  const maps = new Maps(data.maps, data.end), [frames, height, width] = data.size, [times, rows, columns] = maps.shape;
   const pictures = await Promise.all(data.frames.map(picture)), greys = pictures.map((base) => darkened(base));
   state.frame = data.at;
   const factor = Math.max(1, Math.ceil(720 / Math.max(width, height)));
   const main = canvas(width * factor, height * factor, "a frame with the map over it");
   const draw = (target, scale) => {
-    const layer = maps.layer({ ...state, scale }), start = state.frame * rows * columns;
+    const layer = maps.layer({ ...state, scale }), start = Math.floor(((state.frame + 0.5) * times) / frames) * rows * columns;
     const over = heat(columns, rows, (k) => layer.values[start + k], layer);
     paint(target, pictures[state.frame], greys[state.frame], over, state.opacity / 100);
   };
@@ -52,7 +52,7 @@ function playing(state, data) {
 
 function courses(data, state) {
   const top = Math.max(...data.courses.flatMap(({ values }) => values)) || 1, frames = data.size[0];
-  const lines = () => LINES[matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"];
+  const lines = () => LINES[DARK.matches && !document.documentElement.classList.contains("printed") ? "dark" : "light"];
   const colour = (k, area) => (k ? lines()[(k - 1) % lines().length] : area.ink);
   const chart = new Pane("the course of each scale of time", 190, (pen, area) => {
     const { left, width, height, soft } = area, x = (k) => left + (width * (k + 0.5)) / frames;

@@ -94,7 +94,7 @@ async function showVolume(data, state, place, more) {
   if (maps.scales.length < 2) return;
   const [last] = slices.slice(-1), small = 160 / Math.max(last.target.width, last.target.height);
   const strip = tiles(state, maps, (target, scale) => draw(last, target, scale, false),
-    Math.round(last.target.width * small), Math.round(last.target.height * small));
+    Math.max(1, Math.round(last.target.width * small)), Math.max(1, Math.round(last.target.height * small)));
   more.append(beside("left", card("Each scale by itself", strip, hint("The slice across axis 3. One colour scale for all: what is brighter matters more."))));
   more.append(beside("right", card("Mosaic", make("div", { class: "mosaic" }, mosaic(state, maps, data.mosaic)),
     hint("All coefficients, the largest along axis 1: coarse in the upper left corner, each finer scale around it."))));

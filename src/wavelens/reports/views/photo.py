@@ -22,6 +22,7 @@ def show_photo(entry: Entry, room: int) -> View:
     from wavelens.plots import common_scale  # matplotlib: only once there is something to draw
 
     shown, end = seen(entry.x), common_scale(entry.attribution)
+    as_it_is = torch.equal(shown, entry.x.detach().float().cpu())
     height, width = shown.shape[-2:]
     side = math.isqrt(room)  # pixels, at most, of the input's sides
     payload: dict[str, Any] = {
@@ -32,7 +33,7 @@ def show_photo(entry: Entry, room: int) -> View:
         "input": picture(array(shown[0]), side),
         "maps": packed_maps(entry, room, (1.0, 1.0)),
         "mosaic": packed_mosaic(entry.attribution, room // 12),
-        "rebuilt": _rebuilt(entry.attribution, entry.x, side // 4) if torch.equal(shown, entry.x.cpu()) else [],
+        "rebuilt": _rebuilt(entry.attribution, entry.x, side // 4) if as_it_is else [],
     }
     return View(payload, picture(_small(shown, maps.spatial_map(entry.attribution), end), THUMB))
 

@@ -20,6 +20,7 @@ from wavelens.reports.views.view import THUMB, View, array, glowing, scale_names
 COLUMNS, SMALL = 800, 300  # of the scalogram, and of the waveform beside a player
 BYTES = 8  # of sound, for each number that the entry may hold
 FULL = 0.99  # of full scale, which a sound's peak is brought to
+MOST, FASTEST = 8, 655_350  # channels and samples a second that FLAC can hold
 
 
 def show_sound(entry: Entry, room: int) -> View:
@@ -45,14 +46,19 @@ def show_sound(entry: Entry, room: int) -> View:
             "magnitude": [magnitudes(found[False])],
             "signed": [signs(found[True])],
         },
-        "sounds": list(_heard(entry, rate, room * BYTES)) if rate else [],
+        "sounds": list(_heard(entry, round(rate), room * BYTES)) if rate and can_be_heard(entry.x, rate) else [],
     }
     return View(payload, picture(_small(found[False], end), THUMB))
 
 
-def rate_of(entry: Entry) -> int | None:
-    """Samples a second, for a signal that can be heard."""
-    return round(1 / entry.place.spacing[0]) if entry.place.units[0] == "Hz" else None
+def rate_of(entry: Entry) -> float | None:
+    """Samples a second, for a signal in time."""
+    return 1 / entry.place.spacing[0] if entry.place.units[0] == "Hz" else None
+
+
+def can_be_heard(x: Tensor, rate: float) -> bool:
+    """Whether a file for a player can hold it."""
+    return x.shape[1] <= MOST and 1 <= round(rate) <= FASTEST
 
 
 def envelope(wave: Array, columns: int) -> dict[str, Any]:
@@ -63,7 +69,7 @@ def envelope(wave: Array, columns: int) -> dict[str, Any]:
     return {"top": top, "low": bytes_of(0.5 + low / top / 2), "high": bytes_of(0.5 + high / top / 2)}
 
 
-def _spectrum(wave: Array, rate: int) -> dict[str, Any]:
+def _spectrum(wave: Array, rate: float) -> dict[str, Any]:
     """The spectrogram of the plots as bytes, from 80 dB below its loudest point to that point; silence is dark."""
     from wavelens.plots.sound import RANGE, spectrum
 
@@ -86,9 +92,10 @@ def _heard(entry: Entry, rate: int, most: int) -> Iterator[dict[str, Any]]:
     labels, left = entry.place.labels(a.layout), most
     for name, sound in found.items():
         content, peak = encoded(sound, rate)
-        left -= len(content)
+        fits = len(content) <= left
+        left -= len(content) * fits
         shape = envelope(array(sound[0]), SMALL)
-        source = uri("audio/flac", content) if left >= 0 else ""
+        source = uri("audio/flac", content) if fits else ""
         yield {"name": name, "label": labels.get(name, ""), "peak": peak, "source": source, "wave": shape}
 
 
