@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,12 +20,15 @@ from wavelens.models.audio import Sampling
 from wavelens.models.video import VideoGeometry
 from wavelens.models.volume import Voxels
 
+ROWS = []
+
 class Halves(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.tensor([[1.0, 0.2], [0.3, 1.0]]))
 
     def forward(self, x):
+        ROWS.append(len(x))
         left, right = x.chunk(2, -1)
         return torch.stack([torch.tanh(left).flatten(1).mean(1), right.flatten(1).mean(1)], 1) @ self.weight
 
@@ -82,6 +86,22 @@ def test_every_kind_of_signal_gets_the_verdicts_of_the_function(folder, capsys, 
         assert verdict.finding in printed
         assert verdict.remedy in printed
     assert code == (1 if expected.status == "fail" else 0)
+
+
+def test_domain_method_and_batch_size_are_those_asked_for(folder):
+    options = ["--domain", "DWT('db2', levels=2)", "--method", "IntegratedGradients(steps=7)", "--batch-size", "3"]
+    main(["check", "noise.png", "--model", "own_checked:photos", "--out", "found", *options])
+    assert max(sys.modules["own_checked"].ROWS) == 3
+    found = json.loads((folder / "found/noise-check.json").read_text())
+    assert found["method"] == "IntegratedGradients(steps=7)"
+    assert wl.parse(found["domain"]) == wl.DWT("db2", levels=2)
+    loaded = wl.models.load("own_checked:photos")
+    x = loaded.preprocess(kind_called("photo").read(folder / "noise.png"))
+    ask = partial(wl.check, loaded.module, x)
+    chosen, method = wl.DWT("db2", levels=2), wl.IntegratedGradients(steps=7)
+    assert found["verdicts"] == ask(domain=chosen, method=method, batch_size=3).summary()["verdicts"]
+    assert found["verdicts"] != ask(domain=chosen).summary()["verdicts"]
+    assert found["verdicts"] != ask(domain=wl.DWT("haar", levels=2), method=method).summary()["verdicts"]
 
 
 def test_a_check_that_fails_is_the_exit_code(folder, capsys):

@@ -130,15 +130,22 @@ def _draw(job: Job, kind: Kind, answer: Answer, path: Path) -> None:
         kind.draw(job, answer, _heading(job, answer), path)
 
 
+def asked_of(loaded: LoadedModel, weights: str | None, kind: Kind, path: Path, target: int) -> dict[str, Any]:
+    """For a summary: the input, the model and the class."""
+    return {
+        kind.name: str(path),
+        "model": loaded.name,
+        "weights": weights,
+        "preprocess": repr(loaded.preprocess),
+        "target": {"index": target, "label": loaded.labels[target]},
+    }
+
+
 def summary_of(job: Job, kind: Kind, answer: Answer) -> dict[str, Any]:
     a = answer.attribution
     scalars = {"score": a.score, "baseline_score": a.baseline_score, "gap": a.gap, "spent": a.spent}
     return {
-        kind.name: str(answer.path),
-        "model": job.loaded.name,
-        "weights": job.weights,
-        "preprocess": repr(job.loaded.preprocess),
-        "target": {"index": answer.target, "label": job.loaded.labels[answer.target]},
+        **asked_of(job.loaded, job.weights, kind, answer.path, answer.target),
         "top": top_classes(job.loaded, answer.logits, job.top),
         "domain": repr(job.domain),
         "method": a.method,

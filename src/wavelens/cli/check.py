@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -14,13 +14,11 @@ from rich.text import Text
 
 from wavelens.checks import Findings
 from wavelens.checks import check as find
+from wavelens.cli.answers import asked_of, seen
 from wavelens.cli.files import inputs, stems
-from wavelens.cli.kinds import Kind
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
 from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, Weights, each, opened
 from wavelens.cli.terminal import plain
-from wavelens.core import Domain
-from wavelens.models import LoadedModel
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "not applicable": "dim"}
@@ -71,16 +69,15 @@ def check(
     paths, statuses = inputs(files, kind), []
 
     def one(path: Path, stem: str) -> list[Path]:
-        x = loaded.preprocess(kind.read(path)).to(chosen_device)
-        with torch.no_grad():
-            chosen = int(loaded.module(x)[0].argmax()) if index is None else index
+        asked = seen(loaded, kind, path, chosen_device)
+        chosen = int(asked.logits.argmax()) if index is None else index
         with console.status(f"checking {plain(path.name)}"):
-            found = ask(x, chosen)
+            found = ask(asked.x, chosen)
         statuses.append(found.status)
         _print(path, f"{chosen} {loaded.labels[chosen]}", found, console)
-        summary = _summary(loaded, weights, kind, path, chosen, fitted, method) | found.summary()
+        summary = asked_of(loaded, weights, kind, path, chosen) | {"domain": repr(fitted), "method": method}
         file = out / f"{stem}-check.json"
-        file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(summary | found.summary(), indent=2) + "\n", encoding="utf-8")
         return [file]
 
     code = each((partial(one, *pair) for pair in zip(paths, stems(paths, out, kind), strict=True)), console)
@@ -97,17 +94,3 @@ def _print(path: Path, target: str, found: Findings, console: Console) -> None:
         console.print(line, soft_wrap=True)
         if verdict.remedy:
             console.print(Text(f"{'':14}  {'':{width}}  → {plain(verdict.remedy)}"), soft_wrap=True)
-
-
-def _summary(
-    loaded: LoadedModel, weights: str | None, kind: Kind, path: Path, target: int, domain: Domain, method: str
-) -> dict[str, Any]:
-    return {
-        kind.name: str(path),
-        "model": loaded.name,
-        "weights": weights,
-        "preprocess": repr(loaded.preprocess),
-        "target": {"index": target, "label": loaded.labels[target]},
-        "domain": repr(domain),
-        "method": method,
-    }
