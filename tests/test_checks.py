@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from functools import partial
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -75,6 +76,19 @@ class Saturated(Hidden):
 class Dead(Hidden):
     def forward(self, x):
         return torch.relu(super().forward(x) - 1e3)
+
+
+class PartlyDead(Hidden):
+    def forward(self, x):
+        out = super().forward(x)
+        return torch.cat([torch.relu(out[:, :1] - 1e3), out[:, 1:]], 1)
+
+
+class OneAtATime(Hidden):
+    def forward(self, x):
+        if len(x) > 1:
+            raise AssertionError
+        return super().forward(x)
 
 
 class Overflowing(Hidden):
@@ -178,6 +192,77 @@ def test_that_evaluation_mode_mends_it_is_tried(layer, name):
     assert judge(random, at((64,)), 1).remedy.startswith("model.eval() does not mend it.")
 
 
+@pytest.mark.parametrize("mean", [lambda x: x.mean(0), lambda x: x.mean(0).detach()], ids=["seen", "detached"])
+def test_a_mixed_batch_is_no_rounding_in_half_precision(mean):
+    class Slightly(Hidden):
+        def forward(self, x):
+            return super().forward(x - 0.2 * mean(x))
+
+    x = at((64,)).bfloat16()
+    assert checks.batch_independent(Slightly((64,)).bfloat16(), x, 1).status == "fail"
+    assert checks.batch_independent(Hidden((64,)).bfloat16(), x, 1).status == "pass"
+
+
+def test_a_leak_of_a_millionth_is_one():
+    def model(x):
+        return Hidden((64,))(x + 1e-6 * x.mean(0))
+
+    found = checks.batch_independent(model, at((64,)), 1)
+    assert found.figures["score"] < 7e-6
+    assert found.status == "fail"
+
+
+def test_rounding_is_that_of_the_precision_in_which_products_are_taken(monkeypatch):
+    def rounding(dtype, device):
+        return checks.asking.rounding(SimpleNamespace(dtype=dtype, device=torch.device(device)))
+
+    monkeypatch.setattr(torch.backends.cudnn, "conv", SimpleNamespace(fp32_precision="tf32"))
+    assert rounding(torch.float32, "cpu") == 64 * 2**-23
+    assert rounding(torch.float32, "cuda") == 8 * 2**-10
+    assert rounding(torch.float64, "cuda") == 64 * 2**-52
+    assert rounding(torch.bfloat16, "cpu") == 8 * 2**-7
+    monkeypatch.setattr(torch.backends.cudnn, "conv", SimpleNamespace(fp32_precision="ieee"))
+    assert rounding(torch.float32, "cuda") == 64 * 2**-23
+
+
+def test_where_a_random_model_is_asked_in_evaluation_mode_it_is_said():
+    found = check(Hidden((64,), nn.Sequential(nn.BatchNorm1d(16), nn.Dropout(0.3))).train(), at((64,)))
+    assert found["deterministic"].status == "fail"
+    assert found["batch_independent"].status == "pass"
+    assert found["batch_independent"].finding.startswith("in evaluation mode: beside two others")
+
+
+def test_a_model_that_asserts_one_input_is_asked_so():
+    found = check(OneAtATime((64,)), at((64,)), domain=wl.DWT("haar", levels=2))
+    assert found["batch_independent"].status == "warn"
+    assert "takes one input at a time and refuses three (AssertionError)" in found["batch_independent"].finding
+    assert {verdict.status for verdict in found.verdicts if verdict.check != "batch_independent"} == {"pass"}
+
+
+def test_what_asserts_on_the_way_leaves_the_other_verdicts():
+    class Bounded(Hidden):
+        def forward(self, x):
+            if not 0.9 < x.detach().abs().max() < 1.1:
+                raise AssertionError("signals are scaled to 1")
+            return super().forward(x)
+
+    x = at((64,), batch=1)
+    found = check(Bounded((64,)), x / x.abs().max())
+    assert found["deterministic"].status == "pass"
+    assert found["unsaturated"].finding == "it could not be told: signals are scaled to 1"
+    assert found["complete"].finding == "there is no attribution: signals are scaled to 1"
+
+
+def test_one_dead_item_does_not_silence_the_others():
+    found = check(PartlyDead((64,)), at((64,)), [1, 0], domain=wl.DWT("haar", levels=2))
+    assert found["unsaturated"].status == "fail"
+    assert "all the way from the baseline for 1 of 2 inputs." in found["unsaturated"].finding
+    assert found["differentiable"].finding.endswith("(1 of 2 inputs could be told).")
+    assert "no rise" in found["complete"].finding
+    assert found["model_dependent"].status == "pass"
+    assert "nothing can be said" not in str(found)
+
+
 def test_the_share_of_the_gradient_that_is_missed_is_measured():
     """Of `<a, x> + <b, x.detach()>` the length of b over that of a + b is missed; a few directions estimate it."""
     source = torch.Generator().manual_seed(0)
@@ -272,6 +357,22 @@ def test_half_precision_models_are_compared_with_float64(dtype):
     assert found.figures["gradient"] > 1e-4
 
 
+def test_a_gradient_that_float32_still_has_is_missed_in_bfloat16():
+    """σ(8) is 1 in bfloat16, where the gradient is 0; σ(40) is 1 in float32 too."""
+
+    def saturated(size):
+        layer = nn.Linear(8, 1, bias=False).requires_grad_(False)
+        layer.weight.fill_(size / 8)
+        return nn.Sequential(nn.Flatten(), layer, nn.Sigmoid()).eval()
+
+    x = torch.ones(1, 1, 8)
+    found = checks.precise(saturated(8), x, 0, autocast=torch.bfloat16)
+    assert found.status == "fail"
+    assert found.figures["gradient"] > 0.2
+    still = checks.precise(saturated(40), x, 0, autocast=torch.bfloat16)
+    assert still.finding == "the gradient is too short to move the score beyond rounding in float32."
+
+
 def test_half_precision_that_overflows_leaves_nothing_to_say():
     class Huge(Hidden):
         def forward(self, x):
@@ -302,18 +403,56 @@ def test_a_baseline_with_the_score_of_the_input_leaves_no_rise():
     assert checks.beats_energy(net, x, 1, a, baseline=x).status == "not applicable"
 
 
+def test_an_item_without_a_rise_hides_no_other():
+    net, x = Hidden((64,)), at((64,))
+    a = wl.attribute(net, x, 1, domain=wl.Identity(), method=wl.IntegratedGradients(steps=3))
+    score, start = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 1.0])
+    for gap, status in ((0.5, "fail"), (0.1, "warn")):
+        found = checks.complete(net, x, 1, replace(a, score=score, baseline_score=start, gap=torch.tensor([0, gap])))
+        assert found.status == status
+        assert f"{gap:.1%} of f(x) - f(x₀) = 1 " in found.finding
+    found = checks.complete(net, x, 1, replace(a, score=score, baseline_score=start, gap=torch.tensor([0, 0.01])))
+    assert found.status == "warn"
+    assert "the score is the same at the baseline (1)" in found.finding
+
+
+class Own:
+    """A caller's method that is no dataclass."""
+
+    tolerance, max_steps = 0.02, 500
+
+    def __call__(self, ask, lifts, baseline):
+        return wl.IntegratedGradients(tolerance=self.tolerance)(ask, lifts, 0.0)
+
+
+@dataclass(frozen=True)
+class Unlimited(Own):
+    """A caller's method with a tolerance and no limit of its own name."""
+
+    tolerance: float = 0.02
+    max_steps = property()
+
+
+@pytest.mark.parametrize("method", [Own, Unlimited])
+def test_a_method_of_the_caller_is_judged(method):
+    assert hasattr(method(), "max_steps") == (method is Own)
+    found = check(Hidden((64,)), at((64,)), domain=wl.DWT("haar", levels=2), method=method())
+    assert {verdict.status for verdict in found.verdicts} == {"pass"}, str(found)
+
+
 def test_a_path_through_infinity_is_said_to_be_one():
     found = check(lambda x: torch.log(x.square().flatten(1).sum(1)), at((64,)), None)
     assert found["complete"].status == "fail"
     assert "NaN or infinity" in found["complete"].finding
 
 
-def test_model_dependence_does_not_count_what_the_energy_brings():
+@pytest.mark.parametrize("start", [0.0, 0.5])
+def test_model_dependence_does_not_count_what_the_energy_brings(start):
     """Multiplied with the coefficients, maps of any two models rank alike where these are sparse."""
     net, x = Net((12, 16)).float(), at((12, 16))
-    sparse = x * (torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) < 0.03)
-    explain = partial(wl.attribute, domain=wl.Identity(), method=wl.IntegratedGradients(steps=8))
-    found = checks.model_dependent(net, sparse, 1, explain(net, sparse, 1), explainer=explain)
+    sparse = start + x * (torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) < 0.03)
+    method = wl.IntegratedGradients(steps=8)
+    found = check(net, sparse, 1, domain=wl.Identity(), method=method, baseline=start)["model_dependent"]
     assert found.figures["correlation"] > 0.8
     assert found.figures["beyond the energy order"] < 0.5
     assert found.status == "pass"
@@ -342,6 +481,22 @@ def test_random_order_loses_to_the_energy_order_of_an_energy_model():
     for name, order in (("faithfulness", wl.metrics.random_order), ("energy order", wl.metrics.energy_order)):
         expected = wl.metrics.faithfulness(net, x, 0, order(x, wl.DWT()), **kwargs).mean()
         assert worse.figures[name] == pytest.approx(float(expected))
+
+
+def test_a_score_that_does_not_rise_judges_no_order():
+    net, x = Energy().eval(), at((64,))
+
+    def rare(x):  # the class has a probability of e⁻⁹, and at most 20 times that
+        return torch.cat([net(x)[:, :1].clamp_max(3.0) - 9, torch.zeros(len(x), 1)], 1)
+
+    for model, target in ((net, 1), (net, lambda out: out[:, 1]), (rare, 0)):
+        for order in (wl.metrics.random_order, wl.metrics.energy_order):
+            found = checks.beats_energy(model, x, target, order(x, wl.DWT()))
+            assert found.status == "not applicable", (target, found)
+            assert "the score hardly rises over the baseline" in found.finding
+    small = checks.beats_energy(net, x, lambda out: 1e-6 * out[:, 0], wl.metrics.random_order(x, wl.DWT()))
+    assert small.status == "fail"
+    assert f"is {small.figures['faithfulness']:.3g}, against {small.figures['energy order']:.3g} of" in small.finding
 
 
 @pytest.mark.parametrize("name", ["dropout on", "batch norm in training", "overflow in float16", "partly detached"])

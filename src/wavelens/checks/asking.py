@@ -15,7 +15,8 @@ from wavelens.metrics.perturbation import single
 from wavelens.targets import Target, scores
 
 Asked = tuple[Tensor, Tensor | None]
-BROKEN = (ValueError, RuntimeError, TypeError, IndexError)  # what modules raise for a shape or type that they refuse
+# What modules raise for a shape, a type or a precision that they refuse.
+BROKEN = (ValueError, RuntimeError, TypeError, LookupError, AssertionError, ArithmeticError)
 
 
 @contextmanager
@@ -73,9 +74,21 @@ def in_float64(model: Model, x: Tensor, target: Target) -> tuple[Model, Tensor] 
     return (twin, wide) if score.dtype == torch.float64 else None
 
 
-def rounding(dtype: torch.dtype) -> float:
-    """What sums in another order may differ by, relative to the size of their terms."""
-    return 64 * torch.finfo(dtype).eps
+def rounding(x: Tensor) -> float:
+    """What sums in another order may differ by, relative to the size of their terms, in the precision of `x`.
+
+    In half precision and TF32 that is 8 of the steps between numbers, not 64: half of the score is no rounding.
+    """
+    backends, step = torch.backends, torch.finfo(x.dtype).eps
+    settings = (backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision)  # type: ignore[attr-defined]
+    if x.device.type == "cuda" and x.dtype == torch.float32 and "tf32" in settings:
+        step = torch.finfo(torch.float16).eps  # as many digits
+    return (64 if step < 1e-6 else 8) * step
+
+
+def said(error: Exception) -> str:
+    """An error's text, or its name where it has none."""
+    return str(error) or type(error).__name__
 
 
 def span(x: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wavelens.attribution import Attribution, attribute
-from wavelens.checks.asking import asked, evaluating, one_by_one
+from wavelens.checks.asking import BROKEN, asked, evaluating, one_by_one, said
 from wavelens.checks.explanation import TOLERANCE, beats_energy, complete, model_dependent
 from wavelens.checks.gradient import differentiable, precise, unsaturated
 from wavelens.checks.passes import batch_independent, deterministic
@@ -52,8 +52,9 @@ def check(
     `x` is a few typical signals `(batch, channel, *axes)`, prepared as for `attribute`; `target` as there, or "top",
     the class that each item has the largest output for. Judged is the attribution by `method` in `domain`, by default
     `IntegratedGradients(tolerance=0.02)` in `DWT("haar")`. Whether the model is random or mixes its batch is asked in
-    the mode that it is in, everything else in evaluation mode. `autocast` is what `precise` looks at; the other checks
-    run in the signal's own precision. `batch_size` bounds the rows of a forward pass.
+    the mode that it is in (what is random there, in evaluation mode), everything else in evaluation mode. `autocast`
+    is what `precise` looks at; the other checks run in the signal's own precision. `batch_size` bounds the rows of a
+    forward pass.
 
     A check that an earlier one makes meaningless is "not applicable" and says why. The model comes back as it was.
     """
@@ -89,7 +90,10 @@ def _verdicts(
         if steady.status == FAIL and deterministic(model, x, target).status == FAIL:
             return
         alone = batch_independent(model, x, target)
-    yield alone if steady.status == FAIL else batch_independent(model, x, target)
+    if steady.status == FAIL:
+        yield replace(alone, finding=f"in evaluation mode: {alone.finding}")
+    else:
+        yield batch_independent(model, x, target)
     rows = batch_size if alone.status == PASS else 1
     with evaluating(model, x):
         exact = precise(model, x, target, autocast=autocast)
@@ -103,17 +107,17 @@ def _verdicts(
             return
         live = _tried(unsaturated, model, x, target, **options)
         yield live
-        if live.figures.get("largest") == 0:
+        if live.figures.get("dead") == 1:
             return
         try:
             attribution = explainer(model, x, target, batch_size=rows)
-        except (ValueError, RuntimeError) as error:
-            yield Verdict("complete", FAIL, f"there is no attribution: {error}")
+        except BROKEN as error:
+            yield Verdict("complete", FAIL, f"there is no attribution: {said(error)}")
             return
         tolerance = getattr(explainer.keywords["method"], "tolerance", None) or TOLERANCE
         yield complete(model, x, target, attribution, tolerance=tolerance)
         again = partial(explainer, batch_size=rows, method=_no_more(explainer.keywords["method"], attribution))
-        yield _tried(model_dependent, model, x, target, attribution, explainer=again)
+        yield _tried(model_dependent, model, x, target, attribution, explainer=again, baseline=baseline)
         yield _tried(beats_energy, model, x, target, attribution, **options)
 
 
@@ -122,7 +126,9 @@ def _no_more(method: Method, attribution: Attribution) -> Method:
     limits = [name for name in ("max_steps", "max_samples") if hasattr(method, name)]
     if getattr(method, "tolerance", None) is None or attribution.spent is None or not limits:
         return method
-    limited: Method = replace(method, **{limits[0]: int(attribution.spent.max())})  # type: ignore[type-var]
+    if not is_dataclass(method) or isinstance(method, type):
+        return method
+    limited: Method = replace(method, **{limits[0]: int(attribution.spent.max())})
     return limited
 
 
@@ -130,8 +136,8 @@ def _tried(judge: Callable[..., Verdict], *arguments: Any, **options: Any) -> Ve
     """The verdict, or that there is none and why: the engine raises where numbers on the way are not finite."""
     try:
         return judge(*arguments, **options)
-    except (ValueError, RuntimeError) as error:
-        return Verdict(judge.__name__, NOT_APPLICABLE, f"it could not be told: {error}")
+    except BROKEN as error:
+        return Verdict(judge.__name__, NOT_APPLICABLE, f"it could not be told: {said(error)}")
 
 
 def _is_finite(model: Model, x: Tensor, target: Target) -> bool:

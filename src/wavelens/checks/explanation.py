@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.attribution import Attribution
-from wavelens.checks.asking import BROKEN, evaluating, rounding
+from wavelens.checks.asking import BROKEN, evaluating, rounding, said
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
 from wavelens.core import Coefficients
 from wavelens.gradients import Model
 from wavelens.masks.ranking import importance
 from wavelens.metrics import curves, energy_order, spearman
+from wavelens.metrics.perturbation import probability
 from wavelens.metrics.randomization import randomized
 from wavelens.metrics.stability import Explainer, explained
 from wavelens.targets import Target
@@ -30,6 +31,7 @@ SHARED, SAME = 0.5, 0.8
 STEPS = 32
 MARGIN, WORSE = 0.01, -0.05  # on single photos IG and the energy order lay within 0.06 of each other
 FLAT = 0.05  # a baseline that has the score of the input but for so much says nothing about orders
+FAINT = 0.01  # nor does a probability that rises by less
 
 
 def complete(
@@ -37,6 +39,7 @@ def complete(
 ) -> Verdict:
     """Whether a path method's coefficients add up to `f(x) - f(x₀)` within its budget: the gap of the worst item.
 
+    An item whose score is that of its baseline has nothing to add up to: a warning, where the others pass.
     `tolerance` is the part of the rise that may be missing; more than a quarter is a failure. Nothing is asked of the
     model.
     """
@@ -47,16 +50,18 @@ def complete(
         return Verdict("complete", NOT_APPLICABLE, finding)
     gap, rise = known.gap.double().abs(), (known.score - known.baseline_score).double().abs()
     scale = known.score.double().abs() + known.baseline_score.double().abs()
-    still = rise <= rounding(known.score.dtype) * scale
-    worst = int(torch.where(still, torch.inf, gap / rise.clamp_min(1e-300)).argmax())
+    still = rise <= rounding(known.score) * scale
+    parts = torch.where(still, 0, gap / rise.clamp_min(1e-300))
+    at_rest = bool(still.any()) and float(parts.max()) <= tolerance
+    worst = int((still if at_rest else parts).double().argmax())
     spent = int(known.spent[worst]) if known.spent is not None else 0
     figures = {"gap": float(gap[worst]), "rise": float(rise[worst]), "spent": float(spent)}
-    if still[worst]:
+    if at_rest:
         finding = (
             f"the score is the same at the baseline ({float(known.score[worst]):.4g}): there is no rise to explain."
         )
         return Verdict("complete", WARN, finding, "Choose another baseline, or another class.", figures)
-    part = float(gap[worst] / rise[worst])
+    part = float(parts[worst])
     finding = f"the sums miss {part:.1%} of f(x) - f(x₀) = {float(rise[worst]):.4g} after {spent} gradients"
     if part <= tolerance:
         return Verdict("complete", PASS, f"{finding}.", figures=figures)
@@ -65,14 +70,21 @@ def complete(
 
 
 def model_dependent(
-    model: Model, x: Tensor, target: Target, attribution: Coefficients, *, explainer: Explainer, seed: int = 0
+    model: Model,
+    x: Tensor,
+    target: Target,
+    attribution: Coefficients,
+    *,
+    explainer: Explainer,
+    baseline: Tensor | float = 0.0,
+    seed: int = 0,
 ) -> Verdict:
     """Whether the map changes when all layers of a copy of the model are reset (Adebayo et al., 2018).
 
     `explainer` is what made the attribution, a function `(model, x, target) -> Coefficients`. The figure is Spearman's
-    correlation of the two maps `|γ|`, less what both owe to the energy order of the signal (a partial correlation):
-    attributions that are multiplied with the coefficients rank alike for any model, wherever those are near zero. The
-    mean over items. The caller's model is not touched.
+    correlation of the two maps `|γ|`, less what both owe to the energy order of the signal over the baseline (a partial
+    correlation): attributions that are multiplied with the coefficients rank alike for any model, wherever those are
+    near zero. The mean over items. The caller's model is not touched.
     """
     name = "model_dependent"
     if not isinstance(model, nn.Module) or not any(True for _ in model.parameters()):
@@ -81,8 +93,8 @@ def model_dependent(
         copied = randomized(model, seed=seed)
         other = explained(explainer, copied.eval(), x, target, attribution)
     except BROKEN as error:
-        return Verdict(name, NOT_APPLICABLE, f"a copy with its layers reset cannot be explained ({error}).")
-    energy = importance(energy_order(x, attribution.layout.domain))[:, 0]
+        return Verdict(name, NOT_APPLICABLE, f"a copy with its layers reset cannot be explained ({said(error)}).")
+    energy = importance(energy_order(x, attribution.layout.domain, baseline=baseline))[:, 0]
     maps = importance(attribution)[:, 0], importance(other)[:, 0]
     bare = spearman(*maps)
     shared = _partial(bare, *(spearman(one, energy) for one in maps))
@@ -127,7 +139,9 @@ def beats_energy(
         ours, theirs = judged(attribution=attribution), judged(attribution=energy)
     ends = ours.insertion[:, [0, -1]].double()
     rise = ends[:, 1] - ends[:, 0]
-    told = rise.abs() > FLAT * ends.abs().amax(1)
+    told = rise > FLAT * ends.abs().amax(1)
+    if probability(target) is not target:
+        told &= rise > FAINT
     figures = {
         "faithfulness": float(ours.faithfulness.mean()),
         "energy order": float(theirs.faithfulness.mean()),
@@ -138,14 +152,15 @@ def beats_energy(
     }
     name = "beats_energy"
     if not told.any():
-        finding = f"the score is nearly the same at the baseline ({float(ends[0, 0]):.3g} of {float(ends[0, 1]):.3g})."
+        start, end = ends[int(rise.argmax())].tolist()
+        finding = f"the score hardly rises over the baseline, from {start:.3g} to {end:.3g}: no order can show it."
         return Verdict(
             name, NOT_APPLICABLE, finding, "Choose another baseline, or a class that the input shows.", figures
         )
-    better = ((ours.faithfulness - theirs.faithfulness).double()[told] / rise[told].abs()).mean()
+    better = ((ours.faithfulness - theirs.faithfulness).double()[told] / rise[told]).mean()
     figures["margin"] = float(better)
     finding = (
-        f"insertion less deletion is {figures['faithfulness']:.3f}, against {figures['energy order']:.3f} of the "
+        f"insertion less deletion is {figures['faithfulness']:.3g}, against {figures['energy order']:.3g} of the "
         "energy order"
     )
     if better > MARGIN:

@@ -67,7 +67,9 @@ def _accounted(ways: list[_Way]) -> Verdict:
         finding = "the score is too still or too rough around the input to tell."
         return Verdict(name, NOT_APPLICABLE, finding, "See unsaturated and complete.", figures)
     worst, where = max((float(torch.where(way.unsure <= ROUGH, way.missed, 0).max()), way.where) for way in sure)
-    finding = f"the gradient misses {worst:.1%} of how the score rises {where}"
+    told, count = torch.stack([way.unsure <= ROUGH for way in sure]).any(0), len(sure[0].unsure)
+    part = "" if told.all() else f" ({int(told.sum())} of {count} inputs could be told)"
+    finding = f"the gradient misses {worst:.1%} of how the score rises {where}{part}"
     if worst <= MISSED:
         return Verdict(name, PASS, f"{finding}.", figures=figures)
     return Verdict(name, FAIL, f"{finding}.", DETACHED, figures)
@@ -110,7 +112,7 @@ def _near(model: Model, x: Tensor, target: Target, batch_size: int | None) -> _W
         ends = [ask.values(x[items] + side * steps, items)[0].view(len(x), -1) for side in (1, -1, 0.5, -0.5)]
     slope = 2 * (g[items] * steps).flatten(1).sum(1).view(len(x), -1)
     rise, half = ends[0] - ends[1], ends[2] - ends[3]
-    doubt = rounding(x.dtype) * ends[0].abs().amax(1) + (rise - 2 * half).norm(dim=1)  # float32 within shows here
+    doubt = rounding(x) * ends[0].abs().amax(1) + (rise - 2 * half).norm(dim=1)  # float32 within shows here
     return _Way("near the input", rise, slope, doubt)
 
 
@@ -123,7 +125,7 @@ def _far(model: Model, x: Tensor, target: Target, baseline: Tensor | float, batc
             places, weights = nodes("gauss-legendre", count)
             g = ask.sum(straight(x, start, places), weights)[0]
             integrals.append((g * (x - start)).flatten(1).sum(1))
-    doubt = (integrals[0] - integrals[1]).abs() + rounding(x.dtype) * ends[0].abs()
+    doubt = (integrals[0] - integrals[1]).abs() + rounding(x) * ends[0].abs()
     return _Way("on the way from the baseline", (ends[0] - ends[1])[:, None], integrals[1][:, None], doubt)
 
 
@@ -153,9 +155,16 @@ def unsaturated(
     largest = lengths.amax(0)
     ratio = torch.where(largest > 0, lengths[-1] / largest.clamp_min(1e-300), 0)
     worst = int(ratio.argmin())
-    figures = {"ratio": float(ratio[worst]), "length": float(lengths[-1, worst]), "largest": float(largest[worst])}
-    if largest[worst] == 0:
-        finding = "the gradient is 0 at the input and all the way from the baseline."
+    dead = int((largest == 0).sum())
+    figures = {
+        "ratio": float(ratio[worst]),
+        "length": float(lengths[-1, worst]),
+        "largest": float(largest[worst]),
+        "dead": dead / len(x),
+    }
+    if dead:
+        part = "" if dead == len(x) else f" for {dead} of {len(x)} inputs"
+        finding = f"the gradient is 0 at the input and all the way from the baseline{part}."
         return Verdict("unsaturated", FAIL, finding, DEAD, figures)
     finding = (
         f"the gradient at the input is {float(ratio[worst]):.2g} as long as the longest on the way from the baseline"
@@ -196,7 +205,9 @@ def precise(model: Model, x: Tensor, target: Target, *, autocast: torch.dtype | 
         exact = [asked(twin[0], row, target, item) for row, item in one_by_one(twin[1])]
         still = all(_is_still(row, *answer) for (row, _), answer in zip(one_by_one(x), exact, strict=True))
     if still:
-        finding = f"the gradient is too short to move the score beyond rounding in {chosen}."
+        finding = (
+            f"the gradient is too short to move the score beyond rounding in {str(x.dtype).removeprefix('torch.')}."
+        )
         return Verdict(name, NOT_APPLICABLE, finding, "See unsaturated.")
     pairs = list(zip(answers, exact, strict=True))
     scores = max(abs(float(a[0]) - float(b[0])) / max(abs(float(b[0])), 1e-300) for a, b in pairs)
@@ -212,7 +223,7 @@ def precise(model: Model, x: Tensor, target: Target, *, autocast: torch.dtype | 
 def _is_still(row: Tensor, score: Tensor, g: Tensor | None) -> bool:
     """Whether moving the input by its own length does not move the score beyond rounding."""
     moved = 0.0 if g is None else float(g.norm() * row.double().norm())
-    return moved <= rounding(row.dtype) * abs(float(score[0]))
+    return moved <= rounding(row) * abs(float(score[0]))
 
 
 def _wider(chosen: str) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from wavelens.borrowed import as_found
-from wavelens.checks.asking import BROKEN, Asked, asked, evaluating, is_training, one_by_one, rounding, span
+from wavelens.checks.asking import BROKEN, Asked, asked, evaluating, is_training, one_by_one, rounding, said, span
 from wavelens.checks.verdict import FAIL, PASS, WARN, Verdict
 from wavelens.gradients import Model
 from wavelens.methods.averages import generator
@@ -36,7 +36,7 @@ def batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
     """Whether an item has the same score alone and as the last of three, in the mode that the model is in.
 
     Its mates are noise that is louder than it, and its own mirror image. Beside the scores, the gradient of the item's
-    score with respect to its mates is looked at: it is zero where items are treated alone.
+    score with respect to its mates is looked at: it is exactly zero where items are treated alone.
     """
     verdict = _batch_independent(model, x, target)
     if verdict.status != FAIL:
@@ -68,7 +68,7 @@ def _deterministic(model: Model, x: Tensor, target: Target) -> Verdict:
     finding = (
         f"asked twice, the score differs by {scores:.1e} of its size and the gradient by {gradients:.1e} of its own"
     )
-    if max(figures.values()) <= rounding(x.dtype):
+    if max(figures.values()) <= rounding(x):
         return Verdict("deterministic", PASS, f"{finding}, which is rounding.", figures=figures)
     return Verdict("deterministic", FAIL, f"{finding}.", RANDOM, figures)
 
@@ -111,12 +111,12 @@ def _batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
                 )
             scores = max(scores, _apart(beside[0][-1], alone[0][0]) / _size(row, alone))
             if (g := beside[1]) is not None:
-                leaks = max(leaks, float(g[:-1].norm() / g.norm().clamp_min(1e-30)))
+                leaks = max(leaks, float(g[:-1].double().norm() / g.double().norm().clamp_min(1e-300)))
     figures = {"score": scores, "mates' share of the gradient": leaks}
     finding = f"beside two others, the score differs by {scores:.1e} of its size"
-    if scores <= rounding(x.dtype) and leaks <= rounding(x.dtype):
+    if scores <= rounding(x) and leaks == 0:
         return Verdict(name, PASS, f"{finding}, which is rounding.", figures=figures)
-    return Verdict(name, FAIL, f"{finding}, and {leaks:.1%} of its gradient lie in the others.", MIXED, figures)
+    return Verdict(name, FAIL, f"{finding}, and {leaks:.2g} of its gradient lies in the others.", MIXED, figures)
 
 
 def _mates(row: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,5 +126,5 @@ def _mates(row: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _short(error: Exception) -> str:
-    """The first sentence of an error, for a line."""
-    return " ".join(str(error).split())[:120].rstrip(".")
+    """The beginning of an error, for a line."""
+    return " ".join(said(error).split())[:120].rstrip(".")
