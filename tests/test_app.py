@@ -1,12 +1,17 @@
 """The app without a page: turns, limits, cancelling, what is thrown away, and errors as sentences."""
 
+import asyncio
 import gc
 import json
 import logging
 import os
+import signal
 import struct
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 import zlib
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +23,7 @@ from PIL import Image
 
 import wavelens as wl
 from wavelens import gradients
-from wavelens.app import Desk, Limits, Refused, Result, Served, Step, Stopped, Wish
+from wavelens.app import Desk, Limits, Refused, Result, Served, Step, Stopped, Wish, server
 from wavelens.app import desk as desks
 from wavelens.app.choices import METHODS, NO_WAVELET, job
 from wavelens.app.floor import Floor
@@ -153,6 +158,7 @@ def test_a_request_gives_what_the_library_gives_and_names_no_folder(tmp_path):
         assert desk.file(found.token, "my photo.json") == found.files["my photo.json"]
         assert desk.file(found.token, "../../uploads/0/my photo.png") is None
         assert desk.file("x" * 22, "my photo.json") is None
+        assert desk.file("é" * 22, "my photo.json") is None
     assert not (tmp_path / "desk").exists()
 
 
@@ -301,6 +307,111 @@ def test_sessions_end_that_are_idle_for_too_long(tmp_path, monkeypatch):
         assert not path.exists()
 
 
+def test_a_session_that_has_left_does_not_come_back(tmp_path):
+    with opened(tmp_path, served(Watched())) as desk:
+        steps = desk.explain("me", "net", upload(desk), Wish(method="SmoothGrad", gradients=20))
+        assert isinstance(next(steps), Step)
+        desk._sessions["me"].work = None  # as for one that leaves when its result is there and not yet fetched
+        desk.leave("me")
+        with pytest.raises(Stopped):
+            list(steps)
+        settled(desk)
+        assert not desk._sessions
+        assert not list(desk._results.iterdir())
+
+
+def test_of_a_sessions_uploads_the_latest_stays(tmp_path, monkeypatch):
+    with opened(tmp_path, served(Watched())) as desk:
+        first, second = upload(desk, seed=1), upload(desk, seed=2)
+        desk.look("me", "net", first)
+        desk.look("me", "net", second)
+        monkeypatch.setattr(desks, "FRESH", -1)
+        desk.sweep()
+        assert (first.exists(), second.exists()) == (False, True)
+
+
+def test_two_sweeps_at_once_leave_each_other_alone(tmp_path, monkeypatch):
+    with opened(tmp_path, served(Watched())) as desk:
+        path = upload(desk)
+        monkeypatch.setattr(desks, "FRESH", -1)
+        there = Path.is_file
+
+        def and_gone(self):
+            found = there(self)
+            self.unlink()
+            return found
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "is_file", lambda self: and_gone(self) if self == path else there(self))
+            desk.sweep()
+        assert not path.exists()
+
+
+def test_users_are_told_of_no_folder_of_the_server(tmp_path):
+    weights = tmp_path / "secret" / "scans.safetensors"
+    weights.parent.mkdir()
+    script = weights.with_name("own.pt")
+    script.touch()
+    one = served(Watched(), str(script))
+    with opened(tmp_path, Served(one.loaded, PHOTO, str(weights))) as desk:
+        found = result_of(desk.explain("me", "own.pt", upload(desk), Wish(method="saliency")))
+        for file in found.files.values():
+            assert b"secret" not in file.read_bytes()
+        summary = json.loads(found.files["photo.json"].read_text())
+        assert (summary["model"], summary["weights"]) == ("own.pt", "scans.safetensors")
+    with pytest.raises(ValueError, match="models differ in name; got net, net"):
+        Desk([served(Watched()), served(Watched())], tmp_path / "twice")
+
+
+SERVED = """
+import sys
+import torch
+from wavelens.app import Served, serve
+from wavelens.cli.kinds import PHOTO
+from wavelens.models import Geometry, LoadedModel
+
+net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2)).eval()
+model = LoadedModel(net, ("a", "b"), Geometry((8, 8), (8, 8)), "net")
+serve([Served(model, PHOTO)], port=0, ready=lambda address: print(address, flush=True))
+"""
+
+
+@pytest.mark.needs("gradio")
+def test_uploads_go_when_the_server_is_terminated(tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, "-c", SERVED], env=os.environ | {"TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True
+    )
+    address = child.stdout.readline().strip()
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(address).close()
+            break
+        except OSError:
+            time.sleep(0.05)
+    assert list(tmp_path.glob("wavelens-*/app/uploads"))
+    child.terminate()
+    assert child.wait(30) == 128 + signal.SIGTERM
+    assert not list(tmp_path.glob("wavelens-*"))
+
+
+def test_the_sweeper_goes_on_after_a_fault(monkeypatch, caplog):
+    class Faulty:
+        swept = 0
+
+        def sweep(self):
+            self.swept += 1
+            raise OSError("no such disk")
+
+    async def live(desk):
+        async with server._sweeping(desk)(None):
+            while desk.swept < 3:
+                await asyncio.sleep(0.001)
+
+    monkeypatch.setattr(server, "SWEEP", 0.001)
+    asyncio.run(asyncio.wait_for(live(Faulty()), 10))
+    assert "a sweep failed" in caplog.text
+
+
 def test_an_upload_that_no_session_has_named_yet_is_left_for_a_minute(tmp_path):
     with opened(tmp_path, served(Watched())) as desk:
         path = upload(desk)
@@ -433,8 +544,8 @@ def array(path, shape):
     return path
 
 
-def arrays(path, shape):
-    np.savez_compressed(path, a=np.zeros(shape, np.uint8))
+def arrays(path, shape, dtype=np.uint8):
+    np.savez_compressed(path, a=np.zeros(shape, dtype))
     return path
 
 
@@ -464,6 +575,8 @@ def lying(path):
         (VOLUME, lambda f: array(f / "a.npy", (1, 110, 110, 110)), r"a.npy has 1.33e\+06"),
         (VOLUME, lambda f: arrays(f / "a.npz", (110, 110, 110)), r"a.npz has 1.33e\+06"),
         (VOLUME, lambda f: lying(f / "a.npy"), r"a.npy has 7.29e\+11"),
+        (VOLUME, lambda f: arrays(f / "a.npz", (80, 80, 100), np.float64), r"a.npz has 1.28e\+06"),
+        (VOLUME, lambda f: arrays(f / "a.npz", (2, 2, 2), "S10000"), r"voxels are numbers, not \|S10000"),
         (VOLUME, lambda f: disguised(f / "a.npz", b"PK"), "a.npz is none"),
         (VOLUME, lambda f: disguised(f / "a.npy", b"\x93NUMPY\x09\x00"), r"a.npy is none \(.*version"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pywt
 import torch
@@ -41,6 +42,12 @@ class Wish:
     gradients: int = 50
 
 
+def shown_name(model: str) -> str:
+    """A model's name for users: of one that is a file or a folder of the server, what it is called there."""
+    prefix, colon, rest = model.rpartition(":")
+    return f"{prefix}{colon}{Path(rest).name}" if Path(rest).exists() else model
+
+
 def job(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, weights: str | None, device: torch.device) -> Job:
     """What the wish means for a model; `ValueError` for one that is not offered."""
     classes = len(loaded.labels)
@@ -52,7 +59,8 @@ def job(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, weights: st
         raise ValueError(f"a method takes {LEAST} to {limits.gradients} gradients here; got {wish.gradients}.")
     method = METHODS[wish.method](wish.gradients, SIGMA[kind.name])
     domain = _domain(wish, kind, loaded.preprocess.shape[1:])
-    return Job(loaded, weights, wish.target, domain, method, None, 5, device)
+    checkpoint = Path(weights).name if weights else None  # for users the server's folders have no names
+    return Job(loaded, checkpoint, wish.target, domain, method, None, 5, device)
 
 
 def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:

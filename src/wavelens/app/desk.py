@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from wavelens.app.choices import Wish, job
+from wavelens.app.choices import Wish, job, shown_name
 from wavelens.app.floor import Floor
 from wavelens.app.limits import Limits, check_upload
 from wavelens.cli.answers import caution, explained, seen, top_classes, write
@@ -82,7 +82,7 @@ class _Session:
     """What belongs to one page: `work` is what it waits for, `result` what it shows."""
 
     touched: float
-    uploads: set[Path] = field(default_factory=set)
+    uploads: set[Path] = field(default_factory=set)  # the latest
     work: _Work | None = None
     result: Result | None = None
 
@@ -132,7 +132,10 @@ class Desk:
     ) -> None:
         if not models:
             raise ValueError("an app serves at least one model; got none.")
-        self.models = {one.loaded.name: one for one in models}
+        named = [replace(one, loaded=replace(one.loaded, name=shown_name(one.loaded.name))) for one in models]
+        self.models = {one.loaded.name: one for one in named}
+        if len(self.models) < len(named):
+            raise ValueError(f"an app's models differ in name; got {', '.join(one.loaded.name for one in named)}.")
         self.limits, self.device, self.floor = limits or Limits(), torch.device(device), Floor()
         self.uploads, self._results = folder / "uploads", folder / "results"
         for made in (self.uploads, self._results):
@@ -152,7 +155,6 @@ class Desk:
     def look(self, session: str, model: str, path: Path) -> list[dict[str, Any]]:
         """The model's top classes for an upload; `Refused` where there are none."""
         served = self._served(model)
-        self._session(session).uploads.add(path)
 
         def ask(work: _Work) -> list[dict[str, Any]]:
             check_upload(path, served.kind, served.loaded.preprocess.shape, self.limits)
@@ -170,12 +172,12 @@ class Desk:
         Raises `Refused` with a sentence for the user, and `Stopped` where the session asked for something else.
         """
         served = self._served(model)
-        self._session(session).uploads.add(path)
         work = self._begin(session, lambda work: self._explained(session, served, path, wish, work), path, wish)
         assert work.future is not None
         try:
             while not _is_done(work.future):
-                self._session(session)  # it is still there
+                if not self._touch(session):
+                    work.cancel()
                 yield Step(self._ahead(work), work.done, work.most, work.drawing)
             result = _outcome(work.future)
             self._keep(session, result)
@@ -195,8 +197,8 @@ class Desk:
 
     def leave(self, session: str) -> None:
         """The page is gone: ends its request and removes its files."""
-        self.stop(session)
         with self._lock:
+            self.stop(session)
             found = self._sessions.pop(session, None)
         if found is not None and found.result is not None:
             self._discard(found.result.token)
@@ -206,7 +208,7 @@ class Desk:
         """A file of a result that a page shows, or None."""
         with self._lock:
             results = [one.result for one in self._sessions.values() if one.result is not None]
-        files = next((result.files for result in results if secrets.compare_digest(result.token, token)), {})
+        files = next((result.files for result in results if _same(result.token, token)), {})
         found = files.get(name)
         return found if found is not None and found.is_file() else None
 
@@ -219,8 +221,9 @@ class Desk:
         for key in idle:
             self.leave(key)
         for path in self.uploads.rglob("*"):
-            if path.is_file() and path not in held and time.time() - path.stat().st_mtime > FRESH:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another sweep was there first
+                if path.is_file() and path not in held and time.time() - path.stat().st_mtime > FRESH:
+                    path.unlink()
 
     def close(self) -> None:
         """Ends all requests and removes all files."""
@@ -240,6 +243,11 @@ class Desk:
             found.touched = time.monotonic()
             return found
 
+    def _touch(self, key: str) -> bool:
+        """Whether the session is still there; if so it is not idle."""
+        with self._lock:
+            return key in self._sessions and bool(self._session(key))
+
     def _begin(self, session: str, ask: Any, path: Path, wish: Wish | None = None) -> _Work:
         """Puts a request in line; the session's last one is ended."""
         work = _Work(self.floor, wish.gradients if wish else 0)
@@ -250,9 +258,12 @@ class Desk:
                     work.check()
                     return ask(work)
             except Exception as error:
-                end = self._end(error, path)
+                end = Stopped() if work.cancelled.is_set() else self._end(error, path)
             raise end  # out here: an error that is kept would keep the tensors of what it ended
 
+        with self._lock:
+            self.stop(session)
+            self._session(session).uploads = {path}
         self.sweep()
         with self._lock:
             self.stop(session)
@@ -308,12 +319,12 @@ class Desk:
         return _result(token, served, task, answer, {str(file.relative_to(folder)): file for file in files})
 
     def _keep(self, session: str, result: Result) -> None:
-        """The session shows this result now, and no longer the one before."""
+        """The session shows this result now, and no longer the one before; `Stopped` for one that has left."""
         with self._lock:
             found = self._sessions.get(session)
-            before = found.result if found is not None else result
-            if found is not None:
-                found.result = result
+            if found is None:
+                raise Stopped
+            before, found.result = found.result, result
         if before is not None:
             self._discard(before.token)
 
@@ -324,6 +335,11 @@ class Desk:
 
     def _discard(self, token: str) -> None:
         shutil.rmtree(self._results / token, ignore_errors=True)
+
+
+def _same(token: str, asked: str) -> bool:
+    """In a time that tells nothing of how much of it is right."""
+    return secrets.compare_digest(token.encode(), asked.encode())
 
 
 def _result(token: str, served: Served, task: Job, answer: Answer, files: dict[str, Path]) -> Result:

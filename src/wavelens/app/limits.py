@@ -118,12 +118,14 @@ def _volume(path: Path, shape: tuple[int, ...]) -> Extent:
 
 
 def _numbers(file: Any) -> int:
-    """How many numbers an array in NumPy's format holds, by its header."""
+    """How many numbers of 4 bytes an array in NumPy's format holds, or smaller ones, by its header."""
     version = np.lib.format.read_magic(file)
     if version not in HEADERS:
         raise ValueError(f"version {version} of the format is not known")
-    axes, _, _ = HEADERS[version](file)
-    return math.prod(axes)
+    axes, _, dtype = HEADERS[version](file)
+    if dtype.kind not in "buif":
+        raise ValueError(f"voxels are numbers, not {dtype}")
+    return math.prod(axes) * max(1, dtype.itemsize // 4)
 
 
 def _video(path: Path, shape: tuple[int, ...]) -> Extent:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import signal
 import socket
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +30,8 @@ POLICY = (
     "style-src 'self' 'unsafe-inline'; frame-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; "
     "frame-ancestors 'self'"
 )
-REPORT = "sandbox allow-scripts allow-downloads"  # a page of results: it can do nothing in the app's name
+# A page of results brings all that it runs, and can do nothing in the app's name.
+REPORT = POLICY.replace("script-src 'self'", "script-src data:") + "; sandbox allow-scripts allow-downloads"
 HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 QUIET = {  # read by Gradio when it is imported
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -34,6 +39,8 @@ QUIET = {  # read by Gradio when it is imported
     "GRADIO_MCP_SERVER": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
+
+log = logging.getLogger(__name__)
 
 
 def serve(
@@ -52,6 +59,7 @@ def serve(
     `OSError` for a host or port that cannot be had, `ImportError` without Gradio.
     """
     with ExitStack() as stack:
+        stack.enter_context(_terminable())
         listening = stack.enter_context(closing(_socket(host, port)))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="wavelens-"))
         desk = stack.enter_context(closing(Desk(models, Path(folder) / "app", limits=limits, device=device)))
@@ -59,6 +67,19 @@ def serve(
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=PATIENCE)
         ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
         uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM leaves as an error does: uvicorn raises it again at its end, which would skip what removes files."""
+    if threading.current_thread() is not threading.main_thread():  # others are told of no signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def application(desk: Desk, host: str = LOCAL) -> Any:
@@ -116,7 +137,10 @@ def _sweeping(desk: Desk) -> Any:
     async def sweep() -> None:
         while True:
             await asyncio.sleep(SWEEP)
-            await asyncio.to_thread(desk.sweep)
+            try:
+                await asyncio.to_thread(desk.sweep)
+            except Exception as error:  # the next one may go well
+                log.error("a sweep failed", exc_info=error)
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
