@@ -65,6 +65,39 @@ def test_captum_sums_to_the_rise_and_takes_part_in_its_own_metrics():
         pixels.attribute(x, target=2, return_convergence_delta=True)
 
 
+@pytest.mark.needs("captum")
+@pytest.mark.parametrize(
+    ("method", "has"),
+    [
+        (wl.IntegratedGradients(steps=3), True),
+        (wl.ExpectedGradients(samples=3), False),
+        (wl.Saliency(), False),
+        (wl.SmoothGrad(samples=3), False),
+        (wl.methods.Captum("GradientShap", n_samples=3), True),
+        (wl.methods.Captum("Saliency"), False),
+    ],
+)
+def test_captum_asks_for_a_delta_where_there_is_one(method, has):
+    from wavelens.captum import Wavelet
+
+    ours, x = Wavelet(Net(SHAPE), method, HAAR), signal(SHAPE)
+    assert ours.has_convergence_delta() == has
+    if has:
+        assert len(ours.attribute(x, target=2, return_convergence_delta=True)[1]) == len(x)
+    else:
+        with pytest.raises(ValueError, match="a convergence delta belongs to path methods"):
+            ours.attribute(x, target=2, return_convergence_delta=True)
+
+
+def test_a_model_is_given_arrays_in_its_own_type():
+    from wavelens.quantus import explain
+
+    net, x = Standing(), np.random.default_rng(1).random((2, 3, 16, 16))
+    found = explain(net, x, [1, 2], domain=HAAR, method=wl.Saliency())
+    assert np.array_equal(found, explain(net, x.astype(np.float32), [1, 2], domain=HAAR, method=wl.Saliency()))
+    assert found.std() > 0
+
+
 @pytest.mark.needs("quantus")
 def test_quantus_calls_it_and_scores_the_map_that_it_gives():
     import quantus

@@ -333,6 +333,19 @@ def test_arrays_of_voxels_get_the_spacing_that_is_given(folder):
     assert found["profile"][-1]["extent"] == "1–2 × 1–2 × 5–10 mm"
 
 
+@pytest.mark.needs("nibabel")
+def test_files_measured_in_two_units_have_no_profile_in_common(folder, capsys):
+    import nibabel
+
+    (folder / "scans").mkdir()
+    voxels = np.random.default_rng(0).random((8, 8, 8), dtype=np.float32)
+    np.save(folder / "scans/a.npy", voxels)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), folder / "scans/b.nii")
+    assert command("own_nets:scan", data="scans") == 2
+    assert "files of one profile are measured in one unit; got mm, voxel" in capsys.readouterr().err
+    assert not (folder / "out/profile.json").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -11,7 +11,8 @@ from wavelens.core import Coefficients, Domain
 from wavelens.domains import DWT
 from wavelens.gradients import Model
 from wavelens.maps import spatial_map
-from wavelens.methods import IntegratedGradients
+from wavelens.methods import ExpectedGradients, IntegratedGradients
+from wavelens.methods.adapters import CAPTUM, Captum
 from wavelens.methods.lift import Method
 from wavelens.optional import optional
 from wavelens.targets import Target
@@ -65,4 +66,7 @@ class Wavelet(Base):  # type: ignore[misc]
         return spread, -found.gap  # Captum's is the sum less the rise
 
     def has_convergence_delta(self) -> bool:
-        return self.multiplies_by_inputs
+        """Whether the method starts at one place, whose score says what the sums miss."""
+        if isinstance(self.method, Captum):
+            return CAPTUM[self.method.algorithm][2]
+        return self.multiplies_by_inputs and not isinstance(self.method, ExpectedGradients)

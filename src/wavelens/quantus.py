@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from wavelens.attribution import attribute
 from wavelens.core import Domain
@@ -30,10 +31,13 @@ def explain(
 ) -> NDArray[Any]:
     """Maps `(batch, 1, *axes)` of a wavelet attribution: `explain_func=explain, explain_func_kwargs={"method": …}`.
 
-    Arrays in, arrays out, as Quantus has them. Each coefficient's `|γ|`, or with `signed` its γ, is spread over its own
-    place and summed over channels. What else Quantus passes on is ignored.
+    Arrays in, arrays out, as Quantus has them; of whatever type, the model is given its own. Each coefficient's `|γ|`,
+    or with `signed` its γ, is spread over its own place and summed over channels. What else Quantus passes on is
+    ignored.
     """
     x = torch.as_tensor(np.asarray(inputs), device=device)
+    if isinstance(model, nn.Module):
+        x = x.to(next((p.dtype for p in model.parameters() if p.is_floating_point()), x.dtype))
     target = torch.as_tensor(np.asarray(targets), device=x.device)
     domain, method = DWT("haar") if domain is None else domain, IntegratedGradients() if method is None else method
     found = attribute(model, x, target, domain=domain, method=method)

@@ -125,7 +125,8 @@ def _numbers(file: Any) -> int:
     axes, _, dtype = HEADERS[version](file)
     if dtype.kind not in "buif":
         raise ValueError(f"voxels are numbers, not {dtype}")
-    return math.prod(axes) * max(1, dtype.itemsize // 4)
+    count: int = math.prod(axes) * max(1, dtype.itemsize // 4)
+    return count
 
 
 def _video(path: Path, shape: tuple[int, ...]) -> Extent:

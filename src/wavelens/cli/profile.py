@@ -198,6 +198,9 @@ def _place(member: Member, kind: Kind, data: Path, common: Sequence[str]) -> Pla
     """Where the samples of the model's inputs lie; for files that differ the middle of them."""
     some = [common[int((k + 0.5) * len(common) / PLACED)] for k in range(PLACED)] if len(common) > PLACED else common
     grids = [member.loaded.preprocess.grid(kind.read(data / name)) for name in some]
+    if len(units := {grid.units for grid in grids}) > 1:
+        told = ", ".join(sorted("/".join(dict.fromkeys(own)) for own in units))
+        raise ValueError(f"files of one profile are measured in one unit; got {told}. Profile them apart.")
     steps = torch.tensor([grid.spacing for grid in grids], dtype=torch.float64)
     middle = steps.median(0).values
     differ = bool((steps / middle - 1).abs().max() > 1e-6)
