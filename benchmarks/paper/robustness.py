@@ -190,9 +190,9 @@ def main() -> None:
     path = RESULTS / "robustness.json"
     tasks = json.loads(path.read_text())["tasks"] if path.exists() else {}
     for name in options.task:
-        tasks[name] = table(name, options.seeds)
-        header = {
-            "command": "python benchmarks/paper/robustness.py",
+        seeds = " ".join(map(str, options.seeds))
+        tasks[name] = {
+            "command": f"python benchmarks/paper/robustness.py --task {name} --seeds {seeds}",
             "python": platform.python_version(),
             "torch": torch.__version__,
             "wavelens": wl.__version__,
@@ -202,9 +202,10 @@ def main() -> None:
             "severities": SEVERITIES,
             "epsilons": [f"{round(255 * epsilon)}/255" for epsilon in EPSILONS],
             "intervals": f"95 %, {DRAWS} draws of recipes and pictures",
+            **table(name, options.seeds),
         }
         RESULTS.mkdir(exist_ok=True)
-        path.write_text(json.dumps(header | {"tasks": tasks}, indent=1, ensure_ascii=False) + "\n")
+        path.write_text(json.dumps({"tasks": tasks}, indent=1, ensure_ascii=False) + "\n")
         for outcome in OUTCOMES:
             told = tasks[name]["spearman"]["share of d1 and d2"][outcome]
             print(f"{name}, {outcome}: rho {told['rho']} [{told['from']}, {told['to']}]", flush=True)
