@@ -145,6 +145,10 @@ def test_a_photo_is_dropped_explained_seen_and_kept(app, visit, photo, tmp_path)
     assert "default-src 'self'" in page.request.get(page.url).headers["content-security-policy"]
     with pytest.raises(urllib.error.HTTPError, match="400"):
         urllib.request.urlopen(urllib.request.Request(page.url, headers={"Host": "elsewhere.example"}))
+    policy = page.request.get(page.url + link.get_attribute("href")).headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "script-src data: 'unsafe-inline'" in policy
+    assert "sandbox allow-scripts allow-downloads" in policy
     assert page.request.get(f"{page.url}results/{'x' * 22}/a.json").status == 404
 
 
