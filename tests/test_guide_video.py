@@ -18,7 +18,7 @@ def test_the_guide(tmp_path, monkeypatch, capsys):
         exec(code, names)
     a, model, x, sums = names["a"], names["model"], names["x"], names["sums"]
     printed = capsys.readouterr().out
-    assert "(1, 3, 16, 32, 48) (0.05, 1, 1)" in printed
+    assert "(1, 3, 16, 32, 48) (0.05, 1.0, 1.0)" in printed
     assert "d3 0.2–0.4 s × > 2 × > 2 px" in printed
     assert model(x).argmax(1).item() == 0
     assert abs(model(names["still"])[0, 0].item()) < 1e-6 < 1e-3 < model(x)[0, 0].item()

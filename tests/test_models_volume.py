@@ -277,4 +277,4 @@ def test_every_name_is_one_of_monai():
     from wavelens.models.monai import NAMES
 
     assert len({name.casefold() for name in NAMES}) == len(NAMES)
-    assert inspect.signature(Voxels).parameters.keys() == {"shape", "intensity", "orientation", "fit"}
+    assert inspect.signature(Voxels).parameters.keys() == {"shape", "intensity", "orientation", "fit", "spacing"}

@@ -231,6 +231,7 @@ def _extras_table(extras: dict[str, dict[str, Any]]) -> Table:
 def _checks_table(checks: list[Check]) -> Table:
     table = Table("check", "device", "error", "allowed", "seconds", "")
     table.columns[0].no_wrap = True
+    table.columns[-1].min_width = len("FAILED")
     for one in checks:
         numbers = f"{one.error:.1e}", f"{one.allowed:.0e}", f"{one.seconds:.2f}"
         table.add_row(one.name, one.device, *numbers, "passed" if one.ok else "FAILED")
