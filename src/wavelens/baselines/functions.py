@@ -65,7 +65,8 @@ class Rules(TorchFunctionMode):
         if touched and name in MAXIMA:
             return self.maximum(function, args, kwargs)
         if len(touched) == 2 and name in SUMS:
-            return self.sum(*torch.broadcast_tensors(*touched), *SUMS[name](kwargs.get("alpha", 1)))
+            a, b = torch.broadcast_tensors(*touched)
+            return self.sum(a, b, *SUMS[name](kwargs.get("alpha", 1)))
         if len(touched) == 1 and name in SCALES and not kwargs:
             scale = SCALES[name]
             if touched[0] is args[0]:

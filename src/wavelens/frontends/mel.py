@@ -240,7 +240,8 @@ class _Spectra(torch.autograd.Function):
 
     @staticmethod
     def forward(frames: Tensor, n_fft: int) -> Tensor:
-        return torch.fft.rfft(frames, n_fft)
+        spectrum: Tensor = torch.fft.rfft(frames, n_fft)
+        return spectrum
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
@@ -252,7 +253,8 @@ class _Spectra(torch.autograd.Function):
         paired[0] = ctx.n_fft  # irfft counts every bin twice but those that are their own mirror
         if ctx.n_fft % 2 == 0:
             paired[-1] = ctx.n_fft
-        return torch.fft.irfft(g * paired, ctx.n_fft)[..., : ctx.length], None
+        frames: Tensor = torch.fft.irfft(g * paired, ctx.n_fft)
+        return frames[..., : ctx.length], None
 
 
 def spectra(frames: Tensor, n_fft: int) -> Tensor:
