@@ -229,9 +229,9 @@ def _extras_table(extras: dict[str, dict[str, Any]]) -> Table:
 
 
 def _checks_table(checks: list[Check]) -> Table:
-    table = Table("check", "device", "error", "allowed", "seconds", "")
-    table.columns[0].no_wrap = True
-    table.columns[-1].min_width = len("FAILED")
+    table = Table("check", "device", "error", "limit", "s", "")
+    for column in table.columns:
+        column.no_wrap = True  # 80 columns hold it
     for one in checks:
         numbers = f"{one.error:.1e}", f"{one.allowed:.0e}", f"{one.seconds:.2f}"
         table.add_row(one.name, one.device, *numbers, "passed" if one.ok else "FAILED")
