@@ -148,6 +148,18 @@ def test_a_mean_is_over_items_and_distances_are_paired(paper):
     assert first["over energy"][0] == pytest.approx((0.0 + 0.7) / 2)
 
 
+def test_an_order_that_the_first_row_lacks_has_its_cell_and_what_is_left_out_is_counted(paper):
+    judging = paper("judging")
+    one = {"faithfulness": 0.5}
+    rows = [
+        {"key": {"photo": "a"}, "explaining": {}, "left_out": {"x": "no rule"}, "scores": {"d": {"energy order": one}}},
+        {"key": {"photo": "b"}, "explaining": {}, "left_out": {}, "scores": {"d": {"x": one, "energy order": one}}},
+    ]
+    assert {c["order"]: c["items"] for c in judging.cells(rows, "photo")} == {"energy order": 2, "x": 1}
+    assert judging.left_out(rows) == {"x": {"items": 1, "of": 2, "reasons": ["no rule"]}}
+    assert judging.left_out(rows[::-1]) == judging.left_out(rows)
+
+
 # The authors' statistics
 
 
@@ -377,6 +389,36 @@ def test_a_cost_is_measured_with_its_passes(paper):
 
 def test_the_page_in_docs_is_what_the_records_give(paper):
     assert paper("pages").page(PAPER / "results") == (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
+
+
+def test_a_mean_over_fewer_networks_is_marked_and_never_the_best(paper):
+    pages = paper("pages")
+    published = json.loads((PAPER / "published.json").read_text(encoding="utf-8"))
+    found = json.loads((PAPER / "results" / "table4.json").read_text(encoding="utf-8"))
+    for c in found["networks"]["all"]["cells"]:
+        if c["order"] == "LRP":
+            c["faithfulness"] = [9.0, 9.0, 9.0]
+    said = pages.table4(found, published, {})
+    assert "9.000 [9.000, 9.000] (3 of 4 networks)" in said["tables"]
+    assert "9.000 (3 of 4 networks)" in said["same"]
+    assert "LRP" not in said["best pixels"] + said["best wavelets"]
+
+
+def test_published_sounds_stand_beside_their_own_coordinates(paper):
+    pages = paper("pages")
+    published = json.loads((PAPER / "published.json").read_text(encoding="utf-8"))
+    assert pages.summed(published, "audio", "WAM-IG")["insertion"] == 0.168  # at the mel spectrogram
+    assert pages.summed(published, "audio, waveform", "WAM-IG")["insertion"] == 0.436
+    assert pages.summed(published, "audio", "Saliency")["insertion"] == 0.22
+    assert pages.summed(published, "audio, waveform", "Saliency") == {}
+
+
+def test_few_items_decide_nothing(paper):
+    pages = paper("pages")
+    above = [0.2, 0.1, 0.3]
+    assert [pages.decided(above, n) for n in (pages.LEAST - 1, pages.LEAST)] == [0, 1]
+    cells = [{"order": o, "domain": "d", "items": 6, "faithfulness": above, "over energy": above} for o in pages.WAM]
+    assert "6 items decide nothing" in pages.verdict("net", cells, "d", pages.WAM)
 
 
 def test_a_page_without_records_says_how_to_make_them(paper, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,9 +132,9 @@ def cells(
     `item` is the part of a row's key that tells items apart; rows of one item count as their mean.
     """
     found = []
-    for title, orders in rows[0]["scores"].items():
-        for name in orders:
-            mine = [row for row in rows if name in row["scores"][title]]
+    for title in _union(row["scores"] for row in rows):
+        for name in _union(row["scores"].get(title, {}) for row in rows):
+            mine = [row for row in rows if name in row["scores"].get(title, {})]
             items = [row["key"][item] for row in mine]
             scores = [row["scores"][title][name] for row in mine]
             energy = [row["scores"][title]["energy order"] for row in mine]
@@ -149,6 +149,19 @@ def cells(
                 cell["seconds"] = round(sum(times) / len(times), 3)
             found.append(cell)
     return found
+
+
+def _union(several: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(name for names in several for name in names))
+
+
+def left_out(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What could not be had of some rows: of how many, and the reasons."""
+    return {
+        name: {"items": len(why), "of": len(rows), "reasons": _union([why])}
+        for name in _union(row["left_out"] for row in rows)
+        if (why := [row["left_out"][name] for row in rows if name in row["left_out"]])
+    }
 
 
 def by_item(items: Sequence[str], values: Sequence[float]) -> list[float]:

@@ -97,20 +97,21 @@ def former(classes: int = 2, width: int = 48) -> nn.Module:
 KINDS = {"inverted": inverted, "former": former}
 
 
-def path(kind: str, name: str) -> Path:
-    return mnist3d.cache() / f"{kind}3d-{name}.safetensors"
+def path(kind: str, name: str, epochs: int = SMALL["epochs"], seed: int = SMALL["seed"]) -> Path:
+    return mnist3d.cache() / f"{kind}3d-{name}-epochs{epochs}-seed{seed}.safetensors"
 
 
 @cache
-def network(kind: str, name: str) -> nn.Module:
+def network(kind: str, name: str, epochs: int = SMALL["epochs"], seed: int = SMALL["seed"]) -> nn.Module:
     """A trained network of 'residual', 'inverted' or 'former' for 'adrenal' or 'vessel'; volumes in [0, 1]."""
     if kind == "residual":
         file = at_hand.folder(f"weights/{name}_resnet3d.safetensors") / "weights" / f"{name}_resnet3d.safetensors"
         return wl.models.load("resnet3d", weights=file).module
-    if not path(kind, name).is_file():
-        raise FileNotFoundError(f"no such weights: {path(kind, name)}. Train them: python benchmarks/paper/nets3d.py")
+    file = path(kind, name, epochs, seed)
+    if not file.is_file():
+        raise FileNotFoundError(f"no such weights: {file}. Train them: python benchmarks/paper/nets3d.py")
     net = KINDS[kind]()
-    net.load_state_dict(load_file(path(kind, name)))
+    net.load_state_dict(load_file(file))
     return net.eval()
 
 
@@ -149,12 +150,13 @@ def main(argv: list[str] | None = None) -> None:
         majority = round(test[1].bincount().max().item() / len(test[1]), 4)
         for kind in ("residual", *KINDS):
             start = time.perf_counter()
-            if kind in KINDS and not path(kind, name).is_file():
+            file = path(kind, name, given.epochs, given.seed)
+            if kind in KINDS and not file.is_file():
                 torch.manual_seed(given.seed)
                 net = train(KINDS[kind](), *at_hand.medmnist(name, "train"), given.epochs)
-                path(kind, name).parent.mkdir(parents=True, exist_ok=True)
-                save_file({key: value.contiguous() for key, value in net.state_dict().items()}, path(kind, name))
-            net = network(kind, name)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                save_file({key: value.contiguous() for key, value in net.state_dict().items()}, file)
+            net = network(kind, name, given.epochs, given.seed)
             row = reached(net, *test) | {"majority": majority, "parameters": sum(p.numel() for p in net.parameters())}
             networks[f"{kind}, {name}"] = row | {"seconds": round(time.perf_counter() - start, 1)}
             print(name, kind, networks[f"{kind}, {name}"], flush=True)

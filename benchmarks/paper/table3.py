@@ -169,7 +169,7 @@ def main(argv: list[str] | None = None) -> None:
         for noise in ("clean", "noisy"):
             mine = [r for r in found if (r["key"]["network"], r["key"]["noise"]) == (network, noise)]
             cells = judging.cells(mine, "clip", {"ff": np.median})
-            networks[f"{network}, {noise}"] = {"left_out": mine[0]["left_out"], "cells": cells}
+            networks[f"{network}, {noise}"] = {"left_out": judging.left_out(mine), "cells": cells}
     whole = {
         "title": "Table 3: sounds",
         "data": "clips of ESC-50's fold 4, drawn at random",

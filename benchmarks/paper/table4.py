@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
     for net in [*at_hand.IMAGE_NETWORKS, "all"]:
         mine = [one for one in found if net in (one["key"]["network"], "all")]
         sure = record.interval([one["probability"] for one in mine])
-        left_out = {} if net == "all" else mine[0]["left_out"]
+        left_out = {} if net == "all" else judging.left_out(mine)
         networks[net] = {"probability": sure, "left_out": left_out, "cells": judging.cells(mine, "photo")}
     record.write(
         "table4",

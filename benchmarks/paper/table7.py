@@ -79,7 +79,7 @@ def summary(mine: list[rows.Row]) -> rows.Row:
         "probability": record.interval([row["probability"] for row in mine]),
         "empty": record.interval([row["empty"] for row in mine]),
         "filled": {name: record.interval([row["filled"][name] for row in mine]) for name in DOMAINS},
-        "left_out": mine[0]["left_out"],
+        "left_out": judging.left_out(mine),
         "cells": judging.cells(mine, "volume"),
     }
 
