@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,14 @@ def blocks(page: Path) -> list[str]:
 def run(page: str) -> dict[str, object]:
     """A page's Python as one program in the working folder; a piece that begins with a file's name is that file too."""
     names: dict[str, object] = {"__name__": "page"}
+    files: list[str] = []
     for code in blocks(DOCS / page):
-        if named := re.match(r"# (\w+\.py)\n", code):
-            Path(named[1]).write_text(code, encoding="utf-8")
+        if named := re.match(r"# (\w+)\.py\n", code):
+            Path(f"{named[1]}.py").write_text(code, encoding="utf-8")
+            files.append(named[1])
         exec(compile(code, page, "exec"), names)
+    for name in files:  # another page's, or test's, may have the same name
+        sys.modules.pop(name, None)
     return names
 
 

@@ -351,7 +351,7 @@ def test_nothing_is_held_after_a_call(method):
     explain(net, x, 1, method)
     before = tensors()
     explain(net, x, 1, method)
-    assert tensors() == before
+    assert tensors() <= before  # fewer where something older was let go meanwhile
 
 
 @pytest.mark.parametrize("batch_size", [None, 5])
