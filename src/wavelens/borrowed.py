@@ -19,9 +19,8 @@ def as_found(model: Any, x: Tensor) -> Iterator[None]:
     parameters = [(p, p.requires_grad) for m in modules for p in m._parameters.values() if p is not None]
     slots = [(m, name, b) for m in modules for name, b in m._buffers.items()]
     kept = [(m, b) for m, _, b in slots if b is not None and not b.is_inference()]
-    buffers = [
-        (b, b.clone(), None if m.training else b._version) for m, b in kept
-    ]  # a norm in training leaves no trace
+    # A batch norm in training changes its buffers without a new version: those are given back whatever it says.
+    buffers = [(b, b.clone(), None if m.training else b._version) for m, b in kept]
     modes = [(m, m.training) for m in modules]
     devices = [x.device] if x.device.type == "cuda" else []
     with torch.random.fork_rng(devices), torch.inference_mode(False), torch.autocast(x.device.type, enabled=False):

@@ -17,7 +17,19 @@ from wavelens.checks import check as find
 from wavelens.cli.answers import asked_of, seen
 from wavelens.cli.files import inputs, stems
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
-from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, Weights, each, opened
+from wavelens.cli.ready import (
+    METHOD,
+    BatchSize,
+    DeviceName,
+    Files,
+    MethodText,
+    ModelName,
+    Out,
+    TargetName,
+    Weights,
+    each,
+    opened,
+)
 from wavelens.cli.terminal import plain
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -28,13 +40,11 @@ def check(
     files: Files,
     model: ModelName = None,
     weights: Weights = None,
-    target: Annotated[
-        str | None, typer.Option(help="The class to explain: index, label or a part of one.", show_default="top class")
-    ] = None,
+    target: TargetName = None,
     domain: Annotated[
         str | None, typer.Option(help="Where to read the answer.", show_default="as for wavelens explain")
     ] = None,
-    method: Annotated[str, typer.Option(help="How to ask the model.")] = "IntegratedGradients(tolerance=0.02)",
+    method: MethodText = METHOD,
     autocast: Annotated[
         str | None, typer.Option(help="bfloat16 or float16: whether the gradient survives it.", show_default="none")
     ] = None,

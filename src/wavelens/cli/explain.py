@@ -16,7 +16,19 @@ from wavelens.cli.answers import caution, explained, profile_rows, top_classes, 
 from wavelens.cli.files import DECOMPOSED, inputs, stems
 from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of, wavelets_of
-from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, Weights, each, opened
+from wavelens.cli.ready import (
+    METHOD,
+    BatchSize,
+    DeviceName,
+    Files,
+    MethodText,
+    ModelName,
+    Out,
+    TargetName,
+    Weights,
+    each,
+    opened,
+)
 from wavelens.cli.reports import entry_of, report_path
 from wavelens.cli.spacing import Spacing, Unit, spaced
 from wavelens.cli.terminal import plain, table
@@ -27,13 +39,11 @@ def explain(
     files: Files,
     model: ModelName = None,
     weights: Weights = None,
-    target: Annotated[
-        str | None, typer.Option(help="The class to explain: index, label or a part of one.", show_default="top class")
-    ] = None,
+    target: TargetName = None,
     domain: Annotated[
         str | None, typer.Option(help="Where to read the answer.", show_default="for photos DWT('haar', levels=5)")
     ] = None,
-    method: Annotated[str, typer.Option(help="How to ask the model.")] = "IntegratedGradients(tolerance=0.02)",
+    method: MethodText = METHOD,
     out: Out = Path("wavelens-out"),
     batch_size: BatchSize = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to print.")] = 5,

@@ -21,6 +21,11 @@ ModelName = Annotated[
     str | None, typer.Option(help=f"The classifier: {models.FORMS}.", show_default=f"{models.EMBEDDED}, for photos")
 ]
 Weights = Annotated[str | None, typer.Option(help="A checkpoint (.safetensors, .pth) in place of its own.")]
+TargetName = Annotated[
+    str | None, typer.Option(help="The class to explain: index, label or a part of one.", show_default="top class")
+]
+MethodText = Annotated[str, typer.Option(help="How to ask the model.")]
+METHOD = "IntegratedGradients(tolerance=0.02)"
 Out = Annotated[Path, typer.Option(help="The folder to write to.")]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Inputs in a forward pass.", show_default="what fits memory")
