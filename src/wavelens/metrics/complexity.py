@@ -27,7 +27,7 @@ def sparseness(model: Model, x: Tensor, target: Target, attribution: Coefficient
 def complexity(model: Model, x: Tensor, target: Target, attribution: Coefficients) -> Tensor:
     """The entropy of each coefficient's share of `|γ|`, in nats, `(batch,)`: log N for an even map, 0 for one.
 
-    (Bhatt et al., 2021.) `|γ|` is the mean over channels; a map of zeros counts as even.
+    (Bhatt et al., 2020.) `|γ|` is the mean over channels; a map of zeros counts as even.
     """
     size = _size(x, attribution)
     total = size.sum(1, keepdim=True)

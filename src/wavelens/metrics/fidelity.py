@@ -39,7 +39,7 @@ def mu_fidelity(
 ) -> Tensor:
     """How `Σ_{i∈u} γ_i` correlates with `f(x) - f(x without u)` over random subsets u, `(batch,)`, from -1 to 1.
 
-    (Bhatt et al., 2021; WAM's equation 16.) The subsets are made of cells: `grid` of them along each axis of the
+    (Bhatt et al., 2020; WAM's equation 16.) The subsets are made of cells: `grid` of them along each axis of the
     mosaic, which for samples is the signal (as many as fit a shorter axis), of which each subset takes the part
     `fraction`. Attributions are added up with their signs. `f` is the explained number itself, a logit for a class.
     `correlation` is "pearson" or "spearman"; it is NaN where the score or the attribution does not vary. The subsets
