@@ -24,7 +24,7 @@ from PIL import Image
 
 import wavelens as wl
 from wavelens import gradients
-from wavelens.app import Desk, Limits, Refused, Result, Served, Step, Stopped, Wish, server
+from wavelens.app import Desk, Limits, Refused, Result, Served, Step, Stopped, Wish, line, server
 from wavelens.app import desk as desks
 from wavelens.app.choices import METHODS, NO_WAVELET, job
 from wavelens.app.floor import Floor
@@ -77,7 +77,7 @@ class Broken(torch.nn.Module):
 @pytest.fixture(autouse=True)
 def one_row_at_a_time(monkeypatch):
     monkeypatch.setattr(gradients, "CPU_ACTIVATIONS", 1)
-    monkeypatch.setattr(desks, "TICK", 0.01)
+    monkeypatch.setattr(line, "TICK", 0.01)
 
 
 def served(module, name="net", kind=PHOTO, preparation=None):
@@ -108,7 +108,7 @@ def result_of(steps):
 def settled(desk):
     """Waits until no request is being computed."""
     for _ in range(2000):
-        if not desk._pending:
+        if not desk.line.pending:
             return
         time.sleep(0.01)
     raise AssertionError("a request goes on")
@@ -229,7 +229,7 @@ def test_two_users_share_the_machine_pass_by_pass(tmp_path):
         assert net.reached.wait(20)
         you = threading.Thread(target=lambda: seen.extend(desk.explain("you", "net", second, short)))
         you.start()
-        while len(desk._pending) < 2 or not desk.floor.waiting:
+        while len(desk.line.pending) < 2 or not desk.line.floor.waiting:
             time.sleep(0.005)
         net.go.set()
         you.join(30)

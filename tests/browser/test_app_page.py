@@ -186,12 +186,12 @@ def test_the_passes_end_when_the_page_goes(app, visit, photo, monkeypatch):
     page.wait_for_selector("#wl-seen p")
     page.click("#wl-start")
     page.wait_for_selector("#wl-status progress")
-    assert desk._pending
+    assert desk.line.pending
     page.close()
     before = time.monotonic()
-    while desk._pending and time.monotonic() - before < 30:
+    while desk.line.pending and time.monotonic() - before < 30:
         time.sleep(0.05)
-    assert not desk._pending
+    assert not desk.line.pending
     made = net.calls
     time.sleep(0.5)
     assert net.calls == made

@@ -12,8 +12,8 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Generator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,8 +23,8 @@ import torch
 from torch import nn
 
 from wavelens.app.choices import Wish, job, shown_name
-from wavelens.app.floor import Floor
 from wavelens.app.limits import Limits, check_upload
+from wavelens.app.line import Line, Refused, Step, Stopped, Work
 from wavelens.cli.answers import caution, explained, seen, top_classes, write
 from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.cli.reports import entry_of
@@ -32,19 +32,10 @@ from wavelens.cli.terminal import WRONG, plain
 from wavelens.models import LoadedModel
 from wavelens.reports import report
 
-TICK = 0.25  # seconds between two words to a page that waits
 TOP = 10  # classes to choose the target from
 FRESH = 60.0  # seconds for which an upload stays that no session has named yet
 
 log = logging.getLogger(__name__)
-
-
-class Stopped(Exception):
-    """The request was cancelled: its page is gone, or its user asked for another or for none."""
-
-
-class Refused(Exception):
-    """What a user is told in place of a result."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +45,6 @@ class Served:
     loaded: LoadedModel
     kind: Kind
     weights: str | None = None
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far a request is: `ahead` others before it in line, gradients `done` of at most `most`, at last drawing."""
-
-    ahead: int = 0
-    done: int = 0
-    most: int = 0
-    drawing: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,36 +64,8 @@ class _Session:
 
     touched: float
     uploads: set[Path] = field(default_factory=set)  # the latest
-    work: _Work | None = None
+    work: Work | None = None
     result: Result | None = None
-
-
-@dataclass(eq=False)
-class _Work:
-    """A request in a thread of its own. `step` is called there after each chunk, and ends it where it was cancelled."""
-
-    floor: Floor
-    most: int
-    done: int = 0
-    drawing: bool = False
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    future: Future[Any] | None = None
-    kept: bool = False
-
-    def step(self, done: int = 0, expected: int = 0) -> None:
-        self.done = max(self.done, done)
-        self.check()
-        self.floor.pass_on()
-        self.check()
-
-    def check(self) -> None:
-        if self.cancelled.is_set():
-            raise Stopped
-
-    def cancel(self) -> None:
-        self.cancelled.set()
-        if self.future is not None:
-            self.future.cancel()  # where it has not begun
 
 
 class Desk:
@@ -136,7 +89,8 @@ class Desk:
         self.models = {one.loaded.name: one for one in named}
         if len(self.models) < len(named):
             raise ValueError(f"an app's models differ in name; got {', '.join(one.loaded.name for one in named)}.")
-        self.limits, self.device, self.floor = limits or Limits(), torch.device(device), Floor()
+        self.limits, self.device = limits or Limits(), torch.device(device)
+        self.line = Line(self.limits.running, self.limits.waiting)
         self.uploads, self._results = folder / "uploads", folder / "results"
         for made in (self.uploads, self._results):
             made.mkdir(parents=True)
@@ -144,8 +98,6 @@ class Desk:
             _settle(one.loaded.module.to(self.device))
         self._sessions: dict[str, _Session] = {}
         self._lock = threading.RLock()
-        self._pool = ThreadPoolExecutor(self.limits.running, thread_name_prefix="wavelens")
-        self._pending: list[_Work] = []
 
     def suited(self, model: str, path: Path) -> str:
         """The model called `model` if it takes files such as this one, else the first that does, else `model`."""
@@ -156,14 +108,12 @@ class Desk:
         """The model's top classes for an upload; `Refused` where there are none."""
         served = self._served(model)
 
-        def ask(work: _Work) -> list[dict[str, Any]]:
+        def ask(work: Work) -> list[dict[str, Any]]:
             check_upload(path, served.kind, served.loaded.preprocess.shape, self.limits)
             logits = seen(served.loaded, served.kind, path, self.device).logits
             return top_classes(served.loaded, logits, TOP)
 
-        work = self._begin(session, ask, path)
-        assert work.future is not None
-        classes: list[dict[str, Any]] = _outcome(work.future)
+        classes: list[dict[str, Any]] = self._begin(session, ask, path).outcome()
         return classes
 
     def explain(self, session: str, model: str, path: Path, wish: Wish) -> Generator[Step | Result]:
@@ -173,19 +123,19 @@ class Desk:
         """
         served = self._served(model)
         work = self._begin(session, lambda work: self._explained(session, served, path, wish, work), path, wish)
-        assert work.future is not None
+        kept = False
         try:
-            while not _is_done(work.future):
+            for step in self.line.steps(work):
                 if not self._touch(session):
                     work.cancel()
-                yield Step(self._ahead(work), work.done, work.most, work.drawing)
-            result = _outcome(work.future)
+                yield step
+            result: Result = work.outcome()
             self._keep(session, result)
-            work.kept = True
+            kept = True
             yield result
         finally:
             work.cancel()
-            if not work.kept:
+            if not kept:
                 work.future.add_done_callback(self._drop)
 
     def stop(self, session: str) -> None:
@@ -229,7 +179,7 @@ class Desk:
         """Ends all requests and removes all files."""
         for key in list(self._sessions):
             self.leave(key)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.line.close()
         shutil.rmtree(self.uploads.parent, ignore_errors=True)
 
     def _served(self, model: str) -> Served:
@@ -248,36 +198,18 @@ class Desk:
         with self._lock:
             return key in self._sessions and bool(self._session(key))
 
-    def _begin(self, session: str, ask: Any, path: Path, wish: Wish | None = None) -> _Work:
+    def _begin(self, session: str, ask: Callable[[Work], Any], path: Path, wish: Wish | None = None) -> Work:
         """Puts a request in line; the session's last one is ended."""
-        work = _Work(self.floor, wish.gradients if wish else 0)
-
-        def run() -> Any:
-            try:
-                with self.floor.held():
-                    work.check()
-                    return ask(work)
-            except Exception as error:
-                end = Stopped() if work.cancelled.is_set() else self._end(error, path)
-            raise end  # out here: an error that is kept would keep the tensors of what it ended
-
+        work = Work(self.line.floor, wish.gradients if wish else 0)
         with self._lock:
             self.stop(session)
             self._session(session).uploads = {path}
         self.sweep()
         with self._lock:
             self.stop(session)
-            if len(self._pending) >= self.limits.running + self.limits.waiting:
-                raise Refused(f"{len(self._pending)} requests are being served; try again in a while.")
-            self._pending.append(work)
+            self.line.begin(work, ask, lambda error: self._end(error, path))
             self._session(session).work = work
-            work.future = self._pool.submit(run)
-            work.future.add_done_callback(lambda _: self._strike(work))
         return work
-
-    def _strike(self, work: _Work) -> None:
-        with self._lock:
-            self._pending.remove(work)
 
     def _end(self, error: Exception, path: Path) -> Exception:
         """What a user is told of an error; no folder of the server is named."""
@@ -290,13 +222,7 @@ class Desk:
         text = plain(" ".join(re.sub(folders, "", str(error).replace(str(path), path.name)).split()))
         return Refused(text if len(text) <= 600 else f"{text[:300]} … {text[-300:]}")
 
-    def _ahead(self, work: _Work) -> int:
-        with self._lock:
-            if work.future is None or work.future.running() or work not in self._pending:
-                return 0
-            return self._pending.index(work)
-
-    def _explained(self, session: str, served: Served, path: Path, wish: Wish, work: _Work) -> Result:
+    def _explained(self, session: str, served: Served, path: Path, wish: Wish, work: Work) -> Result:
         loaded, kind = served.loaded, served.kind
         check_upload(path, kind, loaded.preprocess.shape, self.limits)
         task = job(wish, loaded, kind, self.limits, served.weights, self.device)
@@ -345,21 +271,6 @@ def _same(token: str, asked: str) -> bool:
 def _result(token: str, served: Served, task: Job, answer: Answer, files: dict[str, Path]) -> Result:
     label = served.loaded.labels[answer.target]
     return Result(token, answer.path.name, label, caution(answer.attribution, task.method), files)
-
-
-def _outcome(future: Future[Any]) -> Any:
-    """The future's result; `Stopped` where it was cancelled before it began."""
-    try:
-        return future.result()
-    except CancelledError:
-        raise Stopped from None
-
-
-def _is_done(future: Future[Any]) -> bool:
-    """Waits a tick for it; one that was cancelled in line is done."""
-    with suppress(TimeoutError, CancelledError):
-        future.exception(TICK)
-    return future.done()
 
 
 def _settle(module: nn.Module) -> None:

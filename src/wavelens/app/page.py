@@ -15,7 +15,8 @@ import gradio as gr
 
 from wavelens.app import show
 from wavelens.app.choices import DEEPEST, LEAST, METHODS, NO_WAVELET, WAVELETS, Wish
-from wavelens.app.desk import Desk, Refused, Result, Stopped
+from wavelens.app.desk import Desk, Result
+from wavelens.app.line import Refused, Stopped
 from wavelens.domains import DWT
 
 TITLE = "wavelens"

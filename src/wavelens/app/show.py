@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from wavelens.app.desk import Result, Step
+from wavelens.app.desk import Result
+from wavelens.app.line import Step
 from wavelens.reports.markup import Html, tag
 
 ALLOWED = "allow-scripts allow-downloads"  # a report can do nothing in the app's name
