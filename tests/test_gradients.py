@@ -2,6 +2,8 @@
 
 import copy
 import gc
+import sys
+import types
 from contextlib import nullcontext
 
 import pytest
@@ -459,6 +461,26 @@ def test_progress_counts_gradients_and_silence_is_silent(method, capfd):
         assert live.is_started
     assert not live.is_started
     assert torch.equal(explain(NET, X, method=method, progress=True).data, explain(NET, X, method=method).data)
+
+
+def test_in_a_notebook_the_bar_is_html_that_needs_no_extension(monkeypatch, capfd):
+    shown = []
+    display = types.ModuleType("IPython.display")
+    display.display = lambda bundle, **options: (
+        shown.append(options)
+        or types.SimpleNamespace(update=lambda bundle, **options: shown.append(bundle["text/html"]))
+    )
+    shell = types.ModuleType("IPython")
+    shell.get_ipython = lambda: types.SimpleNamespace(kernel=None)
+    monkeypatch.setitem(sys.modules, "IPython", shell)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    monkeypatch.setattr("wavelens.bars.EVERY", 0.0)
+    explain(NET, X[:1], method=wl.IntegratedGradients(steps=3), progress=True, batch_size=1)
+    assert shown[0] == {"raw": True, "display_id": True}
+    bars = [f'<progress value="{k}" max="3"></progress> gradients {k}/3' for k in (1, 2, 3)]
+    assert shown[1:4] == bars
+    assert shown[-1] == ""
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("method", METHODS, ids=name)

@@ -16,8 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from wavelens.bars import Progress
 from wavelens.core import Coefficients, Domain
-from wavelens.gradients import Gradients, Model, Progress
+from wavelens.gradients import Gradients, Model
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.spec import parse
 from wavelens.targets import Several, Target, describe

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wavelens.bars import Bar, Progress
 from wavelens.borrowed import Lean, as_found
 from wavelens.core import signal_axes
 from wavelens.targets import Several, Target, check
@@ -22,7 +23,6 @@ from wavelens.targets import scores as read
 Items = slice | Tensor  # items of the batch: a slice where they are neighbours, else their indices
 Point = Callable[[Items, int], Tensor]
 Model = Callable[[Tensor], Any]
-Progress = bool | Callable[[int, int], None]  # a bar or none, or what is told how many gradients are done of how many
 
 HALF = (torch.float16, torch.bfloat16)
 CPU_ACTIVATIONS = 2**28  # bytes; larger chunks use more memory and gain nothing on a CPU
@@ -59,7 +59,7 @@ class Gradients:
         with ExitStack() as stack:
             stack.enter_context(as_found(self.model, self.x))
             self._fast = stack.enter_context(Lean(self.model, self.x))
-            self._bar = stack.enter_context(_Bar(self._progress))
+            self._bar = stack.enter_context(Bar(self._progress))
             self._exit = stack.pop_all()
         return self
 
@@ -281,38 +281,3 @@ def _budget(device: torch.device) -> int:
     if "SC_AVPHYS_PAGES" in names:
         return min(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4, CPU_ACTIVATIONS)
     return CPU_ACTIVATIONS
-
-
-class _Bar:
-    """A progress bar over gradients, or the caller's own, or nothing."""
-
-    def __init__(self, wanted: Progress) -> None:
-        self._progress: Any = None
-        self._tell = wanted if callable(wanted) else None
-        self._done = self._expected = 0
-        if wanted and not callable(wanted):
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            text = TextColumn("{task.description} {task.completed:.0f}/{task.total:.0f}")
-            self._progress = Progress(text, BarColumn(), TimeRemainingColumn(), transient=True)
-            self._task = self._progress.add_task("gradients", total=0)
-            self._progress.start()
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def expect(self, more: int) -> None:
-        self._expected += more
-        if self._progress:
-            self._progress.update(self._task, total=self._progress.tasks[0].total + more)
-
-    def advance(self, done: int) -> None:
-        self._done += done
-        if self._tell:
-            self._tell(self._done, self._expected)
-        if self._progress:
-            self._progress.advance(self._task, done)
-
-    def __exit__(self, *error: Any) -> None:
-        if self._progress:
-            self._progress.stop()

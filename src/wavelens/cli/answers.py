@@ -14,10 +14,10 @@ from torch import Tensor
 
 from wavelens import maps
 from wavelens.attribution import Attribution, attribute
+from wavelens.bars import Progress
 from wavelens.cli.files import DECOMPOSED, WRITTEN, beside
 from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.cli.terminal import plain
-from wavelens.gradients import Progress
 from wavelens.grid import Grid
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel

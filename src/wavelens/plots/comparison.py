@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from wavelens.plots.figure import Figure
 
 # Told apart with any colour vision (Okabe and Ito, 2008), and by their dashes in grey.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")

@@ -11,7 +11,6 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from wavelens.core import Coefficients
@@ -19,6 +18,7 @@ from wavelens.grid import Grid
 from wavelens.maps import spatial_map
 from wavelens.masks import Decomposed, decompose, magnitude, top
 from wavelens.masks.ranking import Reduce
+from wavelens.plots.figure import Figure
 from wavelens.plots.panel import (
     DPI,
     GAP,

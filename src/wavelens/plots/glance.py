@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from matplotlib.colors import PowerNorm
-from matplotlib.figure import Figure
 
 from wavelens import maps
 from wavelens.core import Coefficients
+from wavelens.plots.figure import Figure
 from wavelens.plots.panel import DPI, GAP, MARGIN, TITLE, VIEWS, Box, _array, _axes, _draw_profile, common_scale
 
 ACROSS, SIDE = 9.6, 2.6  # inches

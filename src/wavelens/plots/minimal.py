@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from wavelens.masks import Minimal
+from wavelens.plots.figure import Figure
 from wavelens.plots.panel import DPI, FAINT, INK, NEGATIVE
 
 SIDE, ROW, HEAD = 2.6, 3.1, 0.55  # inches of a picture, of a row with its caption, and of the title

@@ -16,7 +16,6 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import PowerNorm
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from torch import Tensor
@@ -24,6 +23,7 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.core import Band, Coefficients, Layout
 from wavelens.grid import Grid
+from wavelens.plots.figure import Figure
 
 Array = NDArray[Any]
 

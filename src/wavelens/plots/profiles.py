@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from wavelens.plots.comparison import COLOURS
+from wavelens.plots.figure import Figure
 from wavelens.plots.panel import DPI, INK
 from wavelens.runs.comparison import Estimate
 from wavelens.runs.profiles import Average, ScaleRow

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, PowerNorm
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 from torch import Tensor
 
 from wavelens import maps
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
+from wavelens.plots.figure import Figure
 from wavelens.plots.panel import (
     FAINT,
     HEADER,

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from wavelens import maps
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
+from wavelens.plots.figure import Figure
 from wavelens.plots.panel import (
     DPI,
     GAP,

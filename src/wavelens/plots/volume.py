@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm, to_hex
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from wavelens import maps
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
 from wavelens.optional import optional
+from wavelens.plots.figure import Figure
 from wavelens.plots.panel import (
     DPI,
     GAP,
