@@ -1,5 +1,6 @@
 """Other libraries take our explanations: the real ones are run. Importing wavelens imports none of them."""
 
+import pickle
 import subprocess
 import sys
 from functools import partial
@@ -143,6 +144,31 @@ def test_torchmetrics_means_over_batches_as_over_all():
     some = Explained(lambda m, x, t, a: torch.tensor([1.0, torch.nan, 3.0]), explainer)
     some.update(net, x[:3], 2)
     assert some.compute() == 2
+
+
+@pytest.mark.needs("torchmetrics")
+def test_torchmetrics_counts_items_over_processes_where_lightning_validates():
+    """Two processes with 2 and 3 items, in inference mode, whose states the first one gathers."""
+    from wavelens.torchmetrics import Explained
+
+    net, x = Net(SHAPE), signal(SHAPE, batch=5)
+    explainer = wl.baselines.FromMethod(wl.Saliency(), HAAR)
+    expected = wl.metrics.sparseness(net, x, 2, explainer(net, x, 2)).mean()
+    theirs = Explained(wl.metrics.sparseness, explainer)
+
+    def gather(state, group=None):
+        return [state, theirs.total if state is ours.total else theirs.count]
+
+    ours = Explained(wl.metrics.sparseness, explainer, dist_sync_fn=gather, distributed_available_fn=lambda: True)
+    with torch.inference_mode():
+        ours.update(net, x[:2], 2)
+        theirs.update(net, x[2:], 2)
+        assert ours.compute().item() == pytest.approx(expected.item(), rel=1e-12)
+    assert ours.count == 2
+    copy = pickle.loads(pickle.dumps(theirs))
+    assert copy.compute() == theirs.compute()
+    ours.reset()
+    assert ours.count == ours.total == 0
 
 
 @pytest.mark.needs("transformers")
