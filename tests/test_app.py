@@ -77,6 +77,7 @@ class Broken(torch.nn.Module):
 @pytest.fixture(autouse=True)
 def one_row_at_a_time(monkeypatch):
     monkeypatch.setattr(gradients, "CPU_ACTIVATIONS", 1)
+    monkeypatch.setattr(gradients, "CPU_ROWS", 1)
     monkeypatch.setattr(line, "TICK", 0.01)
 
 

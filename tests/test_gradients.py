@@ -234,7 +234,19 @@ def test_without_a_batch_size_one_row_is_tried_and_memory_decides(monkeypatch):
     explain(model, x)
     assert rows == [1, 5]
     rows.clear()
-    monkeypatch.setattr("wavelens.gradients._budget", lambda device: 1)
+    monkeypatch.setattr("wavelens.gradients._budget", lambda device, least: 1)
+    explain(model, x)
+    assert rows == [1, 1, 1, 1, 1, 1]
+
+
+def test_large_rows_still_go_several_at_a_time_on_a_cpu_where_memory_allows(monkeypatch):
+    x = signal(SHAPE, batch=5)
+    model, rows = recorded(Net(SHAPE))
+    monkeypatch.setattr("wavelens.gradients.CPU_ACTIVATIONS", 1)
+    explain(model, x)
+    assert rows == [1, 4, 1]
+    rows.clear()
+    monkeypatch.setattr("os.sysconf", lambda name: 1)
     explain(model, x)
     assert rows == [1, 1, 1, 1, 1, 1]
 

@@ -20,13 +20,16 @@ def synchronise(device: str) -> None:
 
 
 def interleaved(candidates: dict[str, Callable[[], Any]], device: str, repeats: int) -> dict[str, list[float]]:
-    """Seconds of each candidate, `repeats` times, taking turns so that all see the same machine."""
+    """Seconds of each candidate, `repeats` times, taking turns so that all see the same machine.
+
+    Every other round goes backwards: each stands before and after the same neighbours, and a drift cancels.
+    """
     for run in candidates.values():
         run()
     synchronise(device)
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(repeats):
-        for name, run in candidates.items():
+    for turn in range(repeats):
+        for name, run in list(candidates.items())[:: -1 if turn % 2 else 1]:
             start = time.perf_counter()
             run()
             synchronise(device)

@@ -25,7 +25,8 @@ Point = Callable[[Items, int], Tensor]
 Model = Callable[[Tensor], Any]
 
 HALF = (torch.float16, torch.bfloat16)
-CPU_ACTIVATIONS = 2**28  # bytes; larger chunks use more memory and gain nothing on a CPU
+CPU_ACTIVATIONS = 2**28  # bytes; larger chunks use more memory and gain nothing on a CPU (benchmarks/speed/chunks.py)
+CPU_ROWS = 4  # of a network whose rows are larger than that: fewer rows at a time take up to twice as long each
 
 
 class Gradients:
@@ -164,7 +165,7 @@ class Gradients:
         for p in self.model.parameters() if isinstance(self.model, nn.Module) else ():
             kept.pop(p.untyped_storage().data_ptr(), None)
         row = sum(kept.values()) + 4 * self.x[0].numel() * self.x.element_size()
-        return max(1, _budget(self.x.device) // (2 * row))
+        return max(1, _budget(self.x.device, CPU_ROWS * 2 * row) // (2 * row))
 
     def _gradient(self, points: Tensor, items: Tensor) -> tuple[Tensor, ...]:
         """Gradients and values, `(targets, rows, …)`."""
@@ -271,13 +272,14 @@ def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in texts)
 
 
-def _budget(device: torch.device) -> int:
-    """Bytes that the activations of a chunk may take."""
+def _budget(device: torch.device, least: int) -> int:
+    """Bytes that the activations of a chunk may take; on a CPU `least` where as much is free."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return (free + reserved) // 2
     names = getattr(os, "sysconf_names", {})
     if "SC_AVPHYS_PAGES" in names:
-        return min(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4, CPU_ACTIVATIONS)
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return min(free // 4, max(CPU_ACTIVATIONS, least))
     return CPU_ACTIVATIONS

@@ -181,6 +181,7 @@ def test_the_passes_end_when_the_page_goes(app, visit, photo, monkeypatch):
     _, desk, net = app
     monkeypatch.setattr(net, "pause", 0.3)
     monkeypatch.setattr("wavelens.gradients.CPU_ACTIVATIONS", 1)
+    monkeypatch.setattr("wavelens.gradients.CPU_ROWS", 1)
     page = visit()
     drop(page, photo)
     page.wait_for_selector("#wl-seen p")
@@ -204,6 +205,7 @@ def test_stop_ends_it(app, visit, photo, monkeypatch):
     _, _, net = app
     monkeypatch.setattr(net, "pause", 0.3)
     monkeypatch.setattr("wavelens.gradients.CPU_ACTIVATIONS", 1)
+    monkeypatch.setattr("wavelens.gradients.CPU_ROWS", 1)
     page = visit()
     drop(page, photo)
     page.wait_for_selector("#wl-seen p")

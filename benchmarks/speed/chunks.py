@@ -1,0 +1,81 @@
+"""Passes of a network by how many rows go through it at a time: what the engine's own choice rests on.
+
+    python benchmarks/speed/chunks.py [--device cuda] [--rounds 5] [--net efficientnet]
+
+Milliseconds a row of a forward pass, and of a forward and backward pass to the input, in the passes that wavelens runs
+(on a CPU channels last, norms lean), for 1 to 32 rows; the least of the rounds, which take turns. `own` is the number
+of rows that `attribute` takes where no `batch_size` is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import Any
+
+import timm
+import torch
+from attribution import NETS
+from timing import interleaved, recorded, write
+from torch import Tensor, nn
+
+from wavelens.borrowed import Lean
+from wavelens.gradients import Gradients
+from wavelens.models.yamnet import YAMNet
+
+ROWS = (1, 2, 4, 8, 16, 32)
+CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    **NETS,
+    "vit": (lambda: timm.create_model("vit_tiny_patch16_224"), (1, 3, 224, 224)),
+    "yamnet": (YAMNet, (1, 1, 80000)),
+}
+
+
+def build(name: str, device: str) -> tuple[nn.Module, Tensor]:
+    """The network, and as many signals as the largest chunk has."""
+    torch.manual_seed(0)
+    make, shape = CASES[name]
+    return make().eval().to(device).requires_grad_(False), torch.rand(max(ROWS), *shape[1:], device=device)
+
+
+def measure(name: str, device: str, rounds: int) -> dict[str, Any]:
+    net, x = build(name, device)
+    with Gradients(net, x, 0) as ask:
+        own = ask.rows
+    with Lean(net, x) as fast, fast.passes():
+
+        def forward(rows: int) -> None:
+            with torch.no_grad():
+                for piece in x.split(rows):
+                    net(fast(piece))
+
+        def both(rows: int) -> None:
+            for piece in x.split(rows):
+                points = piece.clone().requires_grad_()
+                torch.autograd.grad(net(fast(points))[:, 0].sum(), points)
+
+        tasks = {"forward": forward, "forward and backward": both}
+        runs = {(task, rows): lambda f=f, rows=rows: f(rows) for task, f in tasks.items() for rows in ROWS}
+        seconds = interleaved(runs, device, rounds)
+    least = {key: round(1e3 * min(values) / len(x), 3) for key, values in seconds.items()}
+    return {"net": name, "own": own} | {
+        f"{task}, ms a row": {str(rows): least[task, rows] for rows in ROWS} for task in tasks
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--net", choices=CASES, nargs="*", default=list(CASES))
+    options = parser.parse_args()
+    for name in options.net:
+        row = measure(name, options.device, options.rounds)
+        print(json.dumps(row, ensure_ascii=False), flush=True)
+        others = [r for r in recorded("chunks", options.device) if r["net"] != name]
+        write("chunks", options.device, {"rows": [*others, row]})
+
+
+if __name__ == "__main__":
+    main()
