@@ -86,6 +86,22 @@ def test_mu_fidelity_as_it_is_written(domain, shape, grid, count):
             assert torch.equal(gone[0], gone[1])  # of all channels
 
 
+def test_chance_is_zero_over_seeds_and_the_same_for_the_items_of_one():
+    """What knows nothing of the model has mean 0 and deviation 1/√(subsets - 1) over seeds, wherever the score lies."""
+    x = signal((24, 24), channels=1)[:1].repeat(2, 1, 1, 1)
+    weights = torch.zeros(24 * 24, dtype=x.dtype)
+    weights[:40] = 1  # few cells hold all of the score
+
+    def found(seed):
+        a = wl.metrics.random_order(x, wl.Identity(), seed=seed)
+        return wl.metrics.mu_fidelity(lambda s: s.flatten(1) @ weights, x, None, a, subsets=17, grid=12, seed=7)
+
+    several = torch.stack([found(seed) for seed in range(200)])
+    assert torch.equal(several[:, 0], several[:, 1])
+    assert several[:, 0].mean().abs() < 4 * 0.25 / 200**0.5
+    assert several[:, 0].std().item() == pytest.approx(0.25, rel=0.2)
+
+
 def test_cells_of_the_mosaic():
     assert cells(wl.Identity().analysis(torch.zeros(1, 1, 4, 4)).layout, 2).view(4, 4).tolist() == [
         [0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3],

@@ -77,6 +77,72 @@ def test_other_settings_are_other_rows(paper, tmp_path):
     assert (few, many[0]["value"]) == (again, "many")
 
 
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.needs("sklearn", "zennit")
+@pytest.mark.parametrize(
+    ("script", "module", "constant", "other"),
+    [
+        ("table2", "table2", "NETWORKS", {"photo": "ViT-tiny"}),
+        ("table2", "table2", "WAVELETS", ("haar", "db2")),
+        ("table2", "table2", "STEPS", {"volume": 65, "volume, few steps": 8}),
+        ("table3", "table3", "SIGMA", 0.5),
+        ("table3", "table3", "SILENCE", -1.0),
+        ("table3", "table3", "WAVEFORM", {"samples": wl.Identity(), "wavelets": wl.DWT("db2", levels=8)}),
+        ("table4", "table4", "DOMAINS", {"pixels": wl.Identity(), "wavelets": wl.DWT("db2", levels=3)}),
+        ("table6", "table7", "SIGMA", 0.5),
+        ("table7", "table7", "DOMAINS", {"voxels": wl.Identity()}),
+        ("table7", "nets3d", "SMALL", {"epochs": 7, "seed": 0}),
+        ("compat", "compat", "NETWORK", "ViT-tiny"),
+        ("compat", "compat", "HAAR", wl.DWT("db2", levels=3)),
+        ("randomization", "randomization", "HAAR", wl.DWT("db2", levels=3)),
+        ("cost", "cost", "KINDS", {"photos": "another", "clips": "YAMNet", "volumes": "residual"}),
+    ],
+)
+def test_rows_made_with_another_constant_are_other_rows(
+    made_up, monkeypatch, tmp_path, script, module, constant, other
+):
+    made = []
+
+    def stop(path, settings, keys, compute):
+        made.append(json.dumps(settings, sort_keys=True))
+        raise Stopped
+
+    monkeypatch.setattr(made_up("rows"), "each", stop)
+    monkeypatch.setattr(made_up("at_hand"), "clip_names", lambda count: ["c"])
+    monkeypatch.setattr(made_up("table6"), "volumes", lambda: torch.zeros(2, 1, 8, 8, 8))
+    for k in range(3):
+        if k == 2:
+            monkeypatch.setattr(made_up(module), constant, other)
+        with pytest.raises(Stopped):
+            made_up(script).main(["--results", str(tmp_path)])
+    assert made[0] == made[1] != made[2]
+
+
+def test_rows_of_another_version_are_other_rows(paper, monkeypatch, tmp_path):
+    rows, path = paper("rows"), tmp_path / "rows.jsonl"
+    rows.each(path, {}, [{"item": 1}], lambda item: {"value": "old"})
+    monkeypatch.setattr(wl, "__version__", "another")
+    assert rows.each(path, {}, [{"item": 1}], lambda item: {"value": "new"})[0]["value"] == "new"
+
+
+def test_what_is_kept_is_made_anew_for_another_input_or_method(paper, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    pv, x = paper("pv"), torch.rand(2, 3)
+    made = []
+
+    def kept(**given):
+        return pv.kept("name", lambda: {"count": torch.tensor(made.append(None) or len(made))}, **given)["count"].item()
+
+    ig = wl.IntegratedGradients
+    assert kept(x=x, method=ig(steps=4)) == kept(x=x.clone(), method=ig(steps=4)) == 1
+    assert kept(x=x, method=ig(steps=5)) == 2
+    assert kept(x=x + 1, method=ig(steps=4)) == 3
+    assert kept(x=x, method=ig(steps=5)) == 2
+
+
 # Records
 
 
@@ -121,13 +187,28 @@ def test_controls_are_judged_beside_and_restricted_domains_keep_them(paper):
     found, seconds, left_out = judging.explained(
         net, x, 0, {("Saliency", "WAM saliency"): wl.Saliency(), "none": _refuses}, list(domains.values())
     )
-    scores = judging.judged(net, x, 0, found, domains, judging.Measures(4, 8), orders={"pixels": ["Saliency"]})
+    orders = {"pixels": ["Saliency"]}
+    scores = judging.judged(net, x, 0, found, domains, judging.Measures(4, 8), item="a", orders=orders)
     assert set(scores["pixels"]) == {"Saliency", *judging.CONTROLS}
     assert set(scores["wavelets"]) == {"Saliency", "WAM saliency", *judging.CONTROLS}
     own = wl.metrics.curves(net, x, 0, found["WAM saliency"], steps=4)
     assert scores["wavelets"]["WAM saliency"]["faithfulness"] == pytest.approx(own.faithfulness.item(), abs=1e-6)
     assert left_out == {"none": "no rule"}
     assert set(seconds) == {"Saliency", "WAM saliency"}
+
+
+def test_each_item_has_chances_of_its_own(paper):
+    """The random order and the subsets of an item are always the same, and those of another item are others."""
+    judging = paper("judging")
+    net, x = Small(2).double().eval(), torch.rand(1, 1, 8, 8, dtype=torch.float64)
+    domains, found = {"pixels": wl.Identity()}, {"x": wl.Identity().analysis(x)}
+    one, again, two = (
+        judging.judged(net, x, 0, found, domains, judging.Measures(4, 8), item=item)["pixels"] for item in "aab"
+    )
+    assert one == again
+    assert one["random order"]["insertion"] != two["random order"]["insertion"]
+    assert one["x"]["mu_fidelity"] != two["x"]["mu_fidelity"]
+    assert one["x"]["insertion"] == two["x"]["insertion"]
 
 
 def _refuses(*_: object) -> None:
@@ -421,9 +502,56 @@ def test_few_items_decide_nothing(paper):
     assert "6 items decide nothing" in pages.verdict("net", cells, "d", pages.WAM)
 
 
+def test_figure_3_says_what_its_record_says(paper):
+    pages = paper("pages")
+    found = json.loads((PAPER / "results" / "figure3.json").read_text(encoding="utf-8"))
+    share = found["profiles"]["SmoothGrad"]["adversarial"]["share"]["d1"][0]
+    found["profiles"]["SmoothGrad"]["adversarial"]["mean level, less the first"] = [-0.2, -0.3, -0.1]
+    found["profiles"]["Saliency"]["adversarial"]["mean level, less the first"] = [0.1, -0.1, 0.3]
+    said = pages.figure3(found)
+    assert said["verdict"] == "coarser with WAM-IG; finer with WAM-SG; not told apart with gradient"
+    row = next(line for line in said["profiles"].splitlines() if "WAM-SG, adversarial" in line)
+    assert pages.number(share) in row
+    assert row.endswith("| **−0.200 [−0.300, −0.100]** |")
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in said["profiles"].splitlines()} == {10}  # |z| is no column
+
+
+def test_figure_8_says_what_its_record_says(paper):
+    pages = paper("pages")
+    rows = [
+        {"network": "n", "order": "top-down", "explainer": name, "layers": ["a", "b"], "known": [30, 30]}
+        | {"mean": [0.5, mean], "low": [0.4, mean - 0.1], "high": [0.6, mean + 0.1]}
+        for name, mean in (("WAM-IG", 0.5), ("WAM-SG", 0.05))
+    ]
+    found = {"rows": rows, "photos": 30, "command": "c", "torch": "t", "hardware": "h"}
+    said = pages.randomization(found)
+    assert (said["left"], said["keeps"]) == ("WAM-IG (n, top-down)", "in 1 of 1 cascades, and less in 0")
+    rows[0] |= {"mean": [0.5, 0.0], "low": [0.4, -0.1], "high": [0.6, 0.1]}
+    said = pages.randomization(found)
+    assert (said["left"], said["keeps"]) == ("none", "in 0 of 1 cascades, and less in 0")
+
+
+def test_make_paper_makes_every_record_of_the_page(paper):
+    text = (PAPER / "Makefile").read_text(encoding="utf-8")
+    made = re.search(r"(?m)^MEASURED := (.*)$", text)[1].split()
+    assert {*made, "table1", "cost"} >= set(paper("pages").MAKERS)
+    assert all((PAPER / f"{name}.py").is_file() for name in made)
+
+
 def test_a_page_without_records_says_how_to_make_them(paper, tmp_path):
     text = paper("pages").page(tmp_path)
-    for script in ("table1", "table2", "table3", "table4", "table6", "table7", "randomization", "compat", "cost"):
+    for script in (
+        "table1",
+        "table2",
+        "table3",
+        "table4",
+        "table6",
+        "table7",
+        "randomization",
+        "compat",
+        "cost",
+        "figure3",
+    ):
         assert f"Not on record yet: `python benchmarks/paper/{script}.py`" in text
         assert (PAPER / f"{script}.py").is_file()
     assert "{{" not in text

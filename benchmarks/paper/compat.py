@@ -132,14 +132,18 @@ STATISTICS = {
 }
 
 
+def explainers(effort: int) -> dict[str, Any]:
+    return {"WAM-SG": wl.SmoothGrad(samples=effort), "WAM-IG": wl.IntegratedGradients(steps=effort)}
+
+
 def row(photo: str, *, steps: int, effort: int) -> rows.Row:
     net, x = at_hand.image_network(NETWORK), at_hand.photo(photo)
     with torch.no_grad():
         target = int(net(x).argmax(1))
-    methods = {"WAM-SG": wl.SmoothGrad(samples=effort), "WAM-IG": wl.IntegratedGradients(steps=effort)}
+    methods = explainers(effort)
     found = {name: wl.attribute(net, x, target, domain=HAAR, method=m) for name, m in methods.items()}
     summed = {name: magnitudes(net, x, target, m) for name, m in methods.items()}
-    given = found | judging.controls(x, HAAR)
+    given = found | judging.controls(x, HAAR, seed=judging.seed(photo))
     asked = judging.Remembered(net).eval()
     take = partial(Statistic.areas, model=asked, x=x, target=target, steps=steps)
     return {
@@ -155,11 +159,16 @@ def main(argv: list[str] | None = None) -> None:
     given = record.options(__doc__, SMALL, FULL, argv)
     settings = {name: getattr(given, name) for name in ("steps", "effort")}
     keys = [{"photo": name} for name in at_hand.photo_names(given.photos)]
-    found = rows.each(rows.place("compat"), settings, keys, lambda **key: row(**key, **settings))
-    whole = {
-        "title": "The authors' statistics, one by one",
+    made_with = {
         "network": NETWORK,
         "domain": repr(HAAR),
+        "explainers": judging.texts(explainers(given.effort)),
+        "statistics": judging.texts(STATISTICS),
+    }
+    found = rows.each(rows.place("compat"), settings | made_with, keys, lambda **key: row(**key, **settings))
+    whole = {
+        "title": "The authors' statistics, one by one",
+        **made_with,
         "photos": len(found),
         "settings": settings,
         "seconds": round(sum(one["seconds"] for one in found)),

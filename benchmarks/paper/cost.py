@@ -121,9 +121,10 @@ def main(argv: list[str] | None = None) -> None:
     settings = {"effort": given.effort, "repeats": given.repeats, "threads": torch.get_num_threads()}
     sizes = {kind: [int(size) for size in getattr(given, kind).split()] for kind in KINDS}
     keys = [{"kind": k, "method": m, "size": s} for k, several in sizes.items() for s in several for m in METHODS]
+    texts = {f"{m}, {k}": repr(explainer(m, k, given.effort)) for k in KINDS for m in METHODS}
     found = rows.each(
         rows.place("cost"),
-        settings,
+        settings | {"networks": KINDS, "explainers": texts},
         keys,
         lambda **key: apart(**key, effort=given.effort, repeats=given.repeats),
     )

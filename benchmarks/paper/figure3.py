@@ -1,7 +1,7 @@
 """The scale profile of a network with standard and one with adversarial training (WAM's figure 3, section 4.2).
 
-    python benchmarks/paper/figure3.py                # 75 crops with and 75 without a panel
-    python benchmarks/paper/figure3.py --crops 200    # all
+    python benchmarks/paper/figure3.py                # 32 crops with and 32 without a panel
+    FULL=1 python benchmarks/paper/figure3.py         # all
 
 Mean share of each scale and its signed sum, of the crop's own class, with 95 % intervals (paired bootstrap), for
 integrated gradients as in the paper, SmoothGrad and the plain gradient; and the crops' own coefficients, |z|, which
@@ -12,7 +12,6 @@ docs/images/figure3.png.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from torch import Tensor
 import wavelens as wl
 from wavelens.maps import Profile
 
+SMALL, FULL = {"crops": 32}, {"crops": 200}  # of each label
 DOMAIN = wl.DWT("haar", levels=5)
 METHODS = {
     "IntegratedGradients": wl.IntegratedGradients(steps=25),
@@ -78,22 +78,32 @@ def rows(found: wl.runs.Average) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--crops", type=int, default=75, help="with a panel, and as many without")
-    count = parser.parse_args().crops
-    torch.set_num_threads(1)
+def main(argv: list[str] | None = None) -> None:
+    given = record.options(__doc__, SMALL, FULL, argv)
     x, labels = pv.crops()
-    chosen = pv.spread(labels, count)
+    chosen = pv.spread(labels, given.crops)
     x, labels = x[chosen], labels[chosen]
     right = {
-        name: pv.kept(f"figure3-{name}-answers-{len(x)}", lambda name=name: answers(name, x, labels))["right"]
+        name: pv.kept(
+            f"figure3-{name}-answers-{len(x)}",
+            lambda name=name: answers(name, x, labels),
+            x=x,
+            labels=labels,
+            epsilons=EPSILONS,
+        )["right"]
         for name in pv.NETWORKS
     }
     table: dict[str, Any] = {}
     for method in METHODS:
         found = {
-            name: pv.kept(f"figure3-{name}-{method}-{len(x)}", lambda name=name, m=method: profiles(name, m, x, labels))
+            name: pv.kept(
+                f"figure3-{name}-{method}-{len(x)}",
+                lambda name=name, m=method: profiles(name, m, x, labels),
+                x=x,
+                labels=labels,
+                domain=DOMAIN,
+                method=METHODS[method],
+            )
             for name in pv.NETWORKS
         }
         averaged = average(found)
@@ -112,6 +122,7 @@ def main() -> None:
     path = record.write(
         "figure3",
         {**settings, "scales": extents, "accuracy": accuracy, "profiles": table, "control": rows(own)},
+        given.results,
     )
     print(path)
     for method, told in table.items():

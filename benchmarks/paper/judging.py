@@ -52,14 +52,14 @@ class Measures:
     more: Callable[..., dict[str, Tensor]] | None = None
 
     def __call__(
-        self, model: nn.Module, x: Tensor, target: Target, asked: Target, a: Coefficients, domain: Domain
+        self, model: nn.Module, x: Tensor, target: Target, asked: Target, a: Coefficients, domain: Domain, seed: int
     ) -> dict[str, float]:
-        """`target` is what the curves follow, `asked` what was explained."""
+        """`target` is what the curves follow, `asked` what was explained; `seed` draws the subsets."""
         curves = wl.metrics.curves(model, x, target, a, steps=self.steps, domain=domain, baseline=self.baseline)
         found = {"insertion": curves.insertion_area, "deletion": curves.deletion_area}
         found["faithfulness"] = curves.faithfulness
         if self.subsets:
-            options = {"subsets": self.subsets, "domain": domain, "baseline": self.baseline}
+            options = {"subsets": self.subsets, "domain": domain, "baseline": self.baseline, "seed": seed}
             found["mu_fidelity"] = wl.metrics.mu_fidelity(model, x, asked, a, **options)
         if self.more is not None:
             found |= self.more(model, x, asked, a, domain)
@@ -92,9 +92,14 @@ def explained(
     return found, seconds, left_out
 
 
-def controls(x: Tensor, domain: Domain, baseline: float = 0.0) -> dict[str, Coefficients]:
+def controls(x: Tensor, domain: Domain, baseline: float = 0.0, seed: int = 0) -> dict[str, Coefficients]:
     energy = wl.metrics.energy_order(x, domain, baseline=baseline).map(torch.abs)
-    return {"energy order": energy, "random order": wl.metrics.random_order(x, domain)}
+    return {"energy order": energy, "random order": wl.metrics.random_order(x, domain, seed=seed)}
+
+
+def seed(item: str) -> int:
+    """A seed for each item: what chance does to one is not what it does to all, and a mean over items is rid of it."""
+    return int.from_bytes(hashlib.blake2b(item.encode(), digest_size=4).digest(), "little")
 
 
 def judged(
@@ -105,23 +110,33 @@ def judged(
     domains: dict[str, Domain],
     measures: Measures,
     *,
+    item: str,
     asked: Target = None,
     orders: dict[str, Sequence[str]] | None = None,
 ) -> Scores:
-    """The scores of every order in every domain, controls included; `orders` names those of a domain that has fewer."""
-    remembered = Remembered(model).eval()
+    """The scores of every order in every domain, controls included; `orders` names those of a domain that has fewer.
+
+    `item` names the signal, for its seed.
+    """
+    remembered, drawn = Remembered(model).eval(), seed(item)
     asked = target if asked is None else asked
-    return {
-        title: {
-            name: measures(remembered, x, target, asked, a, domain)
-            for name, a in (_those(found, (orders or {}).get(title)) | controls(x, domain, measures.baseline)).items()
-        }
-        for title, domain in domains.items()
-    }
+    scores: Scores = {}
+    for title, domain in domains.items():
+        those = _those(found, (orders or {}).get(title)) | controls(x, domain, measures.baseline, drawn)
+        scores[title] = {name: measures(remembered, x, target, asked, a, domain, drawn) for name, a in those.items()}
+    return scores
 
 
 def _those(found: dict[str, Coefficients], names: Sequence[str] | None) -> dict[str, Coefficients]:
     return found if names is None else {name: found[name] for name in names if name in found}
+
+
+def texts(named: dict[Any, Any]) -> dict[str, str]:
+    """Domains or explainers as a record has them: what each name stands for."""
+    return {
+        " | ".join(names) if isinstance(names, tuple) else names: getattr(value, "__name__", repr(value))
+        for names, value in named.items()
+    }
 
 
 def cells(

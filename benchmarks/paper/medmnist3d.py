@@ -67,6 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--explained", type=int, default=100)
     options = parser.parse_args()
+    torch.set_num_threads(1)
     rows = {name: measured(name, options.explained) for name in NAMES}
     record = {"command": " ".join(["python", *sys.argv]), "torch": torch.__version__, "rows": rows}
     RESULTS.mkdir(exist_ok=True)

@@ -33,6 +33,7 @@ AREAS = ("faithfulness", "insertion", "deletion")
 WAM = ("WAM-IG", "WAM-SG")
 WORDS = {1: "ahead of the energy order", 0: "not told apart from the energy order", -1: "behind the energy order"}
 ARCHITECTURES = {"residual": "ResNet3D", "inverted": "EfficientNet3D", "former": "3D Former"}
+SHORT = {"IntegratedGradients": "WAM-IG", "SmoothGrad": "WAM-SG", "Saliency": "gradient"}
 DATA = {"adrenal": "AdrenalMNIST", "vessel": "VesselMNIST"}
 
 
@@ -61,7 +62,8 @@ def small(value: float) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "".join(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *rows))
+    lines = [[cell.replace("|", r"\|") for cell in line] for line in (head, ["---"] * len(head), *rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def source(found: Record, items: str) -> str:
@@ -248,6 +250,7 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
         "probabilities": ", ".join(f"{net} {estimate(found['networks'][net]['probability'])}" for net in nets),
         "networks": ", ".join(name for name in paper["WAM-IG"]["faithfulness"] if name != "mean"),
         "source": source(found, f"{found['photos']} photos of Caltech-101 and {len(nets)} networks"),
+        "chance": number((found["settings"]["subsets"] - 1) ** -0.5),
         **said,
     }
 
@@ -288,7 +291,7 @@ def nets3d(found: Record, *_: Record) -> Fragments:
 
 
 def randomization(found: Record, *_: Record) -> Fragments:
-    text = []
+    text, which = [], ("network", "order")
     for network, order in dict.fromkeys((r["network"], r["order"]) for r in found["rows"]):
         mine = [r for r in found["rows"] if (r["network"], r["order"]) == (network, order)]
         rows = [
@@ -296,7 +299,32 @@ def randomization(found: Record, *_: Record) -> Fragments:
             for r in mine
         ]
         text.append(table([f"{network}, {order}", *mine[0]["layers"], "all, with interval"], rows))
-    return {"tables": "\n".join(text), "source": source(found, f"{found['photos']} photos")}
+    pairs = [
+        (ig, sg)
+        for ig in found["rows"]
+        for sg in found["rows"]
+        if (ig["explainer"], sg["explainer"]) == WAM and [ig[k] for k in which] == [sg[k] for k in which]
+    ]
+    apart = [_apart(ig, sg) for ig, sg in pairs]
+    left = [
+        f"{r['explainer']} ({r['network']}, {r['order']})"
+        for r in found["rows"]
+        if decided([r[k][-1] for k in ("mean", "low", "high")], r["known"][-1]) > 0
+    ]
+    keeps = f"in {apart.count(1)} of {len(pairs)} cascades, and less in {apart.count(-1)}"
+    return {
+        "tables": "\n".join(text),
+        "source": source(found, f"{found['photos']} photos"),
+        "keeps": keeps,
+        "left": ", ".join(left) or "none",
+    }
+
+
+def _apart(one: Record, other: Record) -> int:
+    """1 or -1 where one curve ends above or below another, with intervals that do not meet, else 0."""
+    ends = [curve[k][-1] for curve in (one, other) for k in ("low", "high")]
+    items = min(one["known"][-1], other["known"][-1])
+    return 0 if None in ends else decided((None, ends[0] - ends[3], ends[1] - ends[2]), items)
 
 
 def compat(found: Record, *_: Record) -> Fragments:
@@ -329,8 +357,33 @@ def cost(found: Record, *_: Record) -> Fragments:
 
 
 def figure3(found: Record, *_: Record) -> Fragments:
-    where = "is on record in `benchmarks/paper/results/figure3.json`" if found else "is not on record"
-    return {"where": f"{where}; `benchmarks/paper/figure3.py` makes it."}
+    nets, crops = list(found["accuracy"]), found["crops"]
+    right = [[net, *(estimate(three) for three in found["accuracy"][net].values())] for net in nets]
+    head = ["right", *(name.replace("PGD 0", "clean") for name in found["accuracy"][nets[0]])]
+    profiles, signs = [], {}
+    several = {SHORT[method]: own for method, own in found["profiles"].items()} | {"": found["control"]}
+    for method, told in several.items():
+        for name, row in told.items():
+            away = row["mean level, less the first"]
+            first = name == next(iter(told))
+            shares = [number(three[0]) for three in row["share"].values()]
+            label = f"{method}, {name}" if method else name
+            profiles.append([label, *shares, estimate(row["mean level"]), "" if first else over(away, crops)])
+            if not first:
+                signs[method] = decided(away, crops)
+    scales = found["scales"]
+    verdict = [
+        f"{word} with {', '.join(those)}"
+        for word, sign in (("coarser", 1), ("finer", -1), ("not told apart", 0))
+        if (those := [method for method, own in signs.items() if own == sign])
+    ]
+    return {
+        "accuracy": table(head, right),
+        "profiles": table(["share", *scales, "mean level", "coarser by, levels"], profiles),
+        "scales": ", ".join(f"{name} {text}" for name, text in scales.items()),
+        "verdict": "; ".join(verdict),
+        "source": source(found, f"{crops} crops, half of them with a panel"),
+    }
 
 
 MAKERS: dict[str, Callable[[Record, Record, Record], Fragments]] = {
@@ -344,6 +397,7 @@ MAKERS: dict[str, Callable[[Record, Record, Record], Fragments]] = {
     "randomization": randomization,
     "compat": compat,
     "cost": cost,
+    "figure3": figure3,
 }
 
 
@@ -372,7 +426,6 @@ def page(folder: Path) -> str:
         for part, text in make(has[name], published, has).items()
     }
     fragments |= {"least": str(LEAST)} | dict(zip(("comparisons", "enough"), map(str, comparisons(has)), strict=True))
-    fragments |= {f"figure3.{part}": text for part, text in figure3(has.get("figure3", {})).items()}
     sections = re.split(r"(?m)^(?=## )", (HERE / "page.md").read_text(encoding="utf-8"))
     return "\n\n".join(_section(text, has, fragments) for text in sections) + "\n"
 

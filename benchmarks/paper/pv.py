@@ -12,10 +12,13 @@ Needs the folder WAVELENS_DATA (weights/pv_resnet18w16_*.safetensors, pv/pv_fres
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -88,9 +91,15 @@ def spread(labels: Tensor, count: int) -> Tensor:
     return torch.cat(few).sort().values
 
 
-def kept(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """What `make` gives, from the cache folder where it was made before ($XDG_CACHE_HOME/wavelens/pv)."""
-    path = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wavelens" / "pv" / f"{name}.safetensors"
+def kept(name: str, make: Callable[[], dict[str, Tensor]], **given: Any) -> dict[str, Tensor]:
+    """What `make` gives, from the cache folder where it was made before ($XDG_CACHE_HOME/wavelens/pv).
+
+    `given` is all that it depends on: tensors by their bytes, the rest by its text. With another it is made anew.
+    """
+    versions = {"wavelens": wl.__version__, "torch": torch.__version__}
+    digest = _digest(json.dumps(given | versions, sort_keys=True, default=_text).encode())
+    folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wavelens" / "pv"
+    path = folder / f"{name}-{digest}.safetensors"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(".part")
@@ -98,3 +107,11 @@ def kept(name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         beside.replace(path)
         print(name, flush=True)
     return load_file(path)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def _text(value: Any) -> str:
+    return _digest(value.contiguous().numpy().tobytes()) if isinstance(value, Tensor) else repr(value)

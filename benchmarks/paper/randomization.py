@@ -88,7 +88,8 @@ def main(argv: list[str] | None = None) -> None:
         for name in explainers(given.effort)
         for order in ORDERS
     ]
-    found = rows.each(rows.place("randomization"), settings, keys, lambda **key: row(**key, **settings))
+    made_with = {name: repr(explainer) for name, explainer in explainers(given.effort).items()}
+    found = rows.each(rows.place("randomization"), settings | made_with, keys, lambda **key: row(**key, **settings))
     curves = []
     for net in NETS:
         for name, explainer in explainers(given.effort).items():

@@ -38,6 +38,7 @@ from wavelens.targets import Contrast
 DOMAIN = wl.DWT("haar", levels=5)
 METHOD = wl.IntegratedGradients(steps=16)
 PANEL = Contrast(1, against=0)
+ASKED = {"domain": DOMAIN, "method": METHOD, "target": PANEL}
 IMAGE = Path(__file__).parents[2] / "docs" / "images" / "remote.png"
 COLOURS = ("#0072b2", "#d55e00")
 
@@ -108,8 +109,8 @@ def energy(x: Tensor) -> Tensor:
 
 def row(name: str, network: str, shift: str, before: dict[str, Tensor], x: Tensor, crops: Tensor) -> dict[str, Any]:
     shifted = prepared(SHIFTS[shift](crops))
-    change = pv.kept(f"{name}-{shift}-change", lambda: profiled(network, shifted, x))
-    after = pv.kept(f"{name}-{shift}", lambda: profiled(network, shifted, None))
+    change = pv.kept(f"{name}-{shift}-change", lambda: profiled(network, shifted, x), **ASKED, x=shifted, start=x)
+    after = pv.kept(f"{name}-{shift}", lambda: profiled(network, shifted, None), **ASKED, x=shifted)
     found, names = before["score"] > 0, scales(x)
     lost = found & (after["score"] <= 0)
 
@@ -142,7 +143,7 @@ def main() -> None:
     table: dict[str, Any] = {}
     for network in pv.NETWORKS:
         name = f"remote-{network}-{len(x)}"
-        before = pv.kept(name, lambda network=network: profiled(network, x, None))
+        before = pv.kept(name, lambda network=network: profiled(network, x, None), **ASKED, x=x)
         table[network] = {shift: row(name, network, shift, before, x, crops) for shift in SHIFTS}
     settings = {"crops": len(x), "metres a pixel": pv.METRES, "domain": repr(DOMAIN), "method": repr(METHOD)}
     print(record.write("remote", {**settings, "scales": extents, "networks": table}))

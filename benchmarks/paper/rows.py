@@ -1,7 +1,8 @@
 """A table's rows, computed one by one and kept: a run that was killed goes on where it stopped.
 
 Each row is a line of JSON in `wavelens-out/paper/TABLE.jsonl` (the folder is $WAVELENS_OUT, where that is set), with
-the key that says which row it is and the settings that it was made with. Other settings make other rows.
+the key that says which row it is and all that it was made with: the settings, the texts of domains and explainers, the
+versions. Where one of these is another, so is the row.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+import torch
+
+import wavelens as wl
 
 Row = dict[str, Any]
 
@@ -29,9 +34,10 @@ def kept(path: Path) -> list[Row]:
 def each(path: Path, settings: Row, keys: Iterable[Row], compute: Callable[..., Row]) -> list[Row]:
     """`compute(**key)` for every key that has no row yet; the rows of all keys, in their order.
 
-    A row is `{"key": …, "settings": …, "seconds": …, **what compute returned}`, written as soon as it is known.
+    `settings` are all that a row depends on beside its key. A row is `{"key": …, "settings": settings and versions,
+    "seconds": …, **what compute returned}`, written as soon as it is known.
     """
-    settings = json.loads(json.dumps(settings))
+    settings = json.loads(json.dumps(settings | {"wavelens": wl.__version__, "torch": torch.__version__}))
     done = {_name(row["key"]): row for row in kept(path) if row["settings"] == settings}
     keys = list(keys)
     found = []

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 import at_hand
+import judging
 import nets3d
 import record
 import rows
@@ -104,14 +105,18 @@ def main(argv: list[str] | None = None) -> None:
     given = record.options(__doc__, SMALL, FULL, argv)
     settings = {name: getattr(given, name) for name in ("steps", "effort")}
     keys = chosen(given.photos, given.volumes, given.clips)
-    found = rows.each(rows.place("table2"), settings, keys, lambda **key: row(**key, **settings))
+    constants = {
+        "networks": NETWORKS,
+        "domains": {kind: judging.texts(domains(kind)) for kind in LEVELS},
+    }
+    made_with = settings | constants | {"steps of a kind": STEPS}
+    found = rows.each(rows.place("table2"), made_with, keys, lambda **key: row(**key, **settings))
     kinds = {kind: [one for one in found if one["key"]["kind"] == kind] for kind in LEVELS}
     whole = {
         "title": "Table 2: the mother wavelet",
         "settings": settings | {f"steps, {kind}": count for kind, count in STEPS.items()},
-        "networks": NETWORKS,
+        **constants,
         "items": {kind: len(mine) for kind, mine in kinds.items()},
-        "domains": {kind: {name: repr(domain) for name, domain in domains(kind).items()} for kind in LEVELS},
         "seconds": round(sum(one["seconds"] for one in found)),
         "kinds": {kind: summary(mine, kind) for kind, mine in kinds.items() if mine},
     }

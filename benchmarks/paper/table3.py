@@ -122,18 +122,21 @@ def grad_cam(model: nn.Module, x: Tensor, target: int) -> Coefficients:
     return wl.Identity().analysis(together(maps))
 
 
-def row(network: str, noise: str, clip: str, *, steps: int, effort: int) -> rows.Row:
-    model, x, start = case(network, waveform(clip, noise == "noisy"))
-    with torch.no_grad():
-        target = int(model(x).argmax(1))
-    domains = SPECTROGRAM if network == "YAMNet, spectrogram" else WAVEFORM
-    explainers = {
+def explainers(effort: int, start: float) -> dict[object, object]:
+    return {
         ("Saliency",): wl.Saliency(),
         ("Integrated Gradients", "WAM-IG"): wl.IntegratedGradients(steps=effort, baseline=start),
         ("SmoothGrad", "WAM-SG"): wl.SmoothGrad(samples=effort, sigma=SIGMA),
         "GradCAM": grad_cam,
     }
-    found, seconds, left_out = judging.explained(model, x, target, explainers, list(domains.values()))
+
+
+def row(network: str, noise: str, clip: str, *, steps: int, effort: int) -> rows.Row:
+    model, x, start = case(network, waveform(clip, noise == "noisy"))
+    with torch.no_grad():
+        target = int(model(x).argmax(1))
+    domains = SPECTROGRAM if network == "YAMNet, spectrogram" else WAVEFORM
+    found, seconds, left_out = judging.explained(model, x, target, explainers(effort, start), list(domains.values()))
 
     def more(model: nn.Module, x: Tensor, target: Target, a: Coefficients, domain: Domain) -> dict[str, Tensor]:
         return {
@@ -148,6 +151,7 @@ def row(network: str, noise: str, clip: str, *, steps: int, effort: int) -> rows
         found,
         domains,
         judging.Measures(steps, baseline=start, more=more),
+        item=clip,
         asked=target,
         orders=dict(zip(domains, (PLAIN, WAM), strict=True)),
     )
@@ -163,7 +167,12 @@ def main(argv: list[str] | None = None) -> None:
         for network in CASES
         for noise in ("clean", "noisy")
     ]
-    found = rows.each(rows.place("table3"), settings, keys, lambda **key: row(**key, **settings))
+    made_with = {
+        "domains": judging.texts(WAVEFORM | SPECTROGRAM),
+        "explainers": judging.texts(explainers(given.effort, 0.0)),
+        "silence": SILENCE,
+    }
+    found = rows.each(rows.place("table3"), settings | made_with, keys, lambda **key: row(**key, **settings))
     networks = {}
     for network in CASES:
         for noise in ("clean", "noisy"):
@@ -175,7 +184,7 @@ def main(argv: list[str] | None = None) -> None:
         "data": "clips of ESC-50's fold 4, drawn at random",
         "clips": len(found) // len(networks),
         "settings": settings | {"sigma": SIGMA},
-        "domains": {name: repr(domain) for name, domain in (WAVEFORM | SPECTROGRAM).items()},
+        **made_with,
         "seconds": round(sum(one["seconds"] for one in found)),
         "networks": networks,
     }

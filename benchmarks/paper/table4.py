@@ -43,7 +43,7 @@ def row(network: str, photo: str, *, steps: int, subsets: int, effort: int) -> r
     with torch.no_grad():
         sure, target = net(x).softmax(1)[0].max(0)
     found, seconds, left_out = judging.explained(net, x, int(target), explainers(effort), list(DOMAINS.values()))
-    scores = judging.judged(net, x, int(target), found, DOMAINS, judging.Measures(steps, subsets))
+    scores = judging.judged(net, x, int(target), found, DOMAINS, judging.Measures(steps, subsets), item=photo)
     made = {"class": int(target), "probability": round(float(sure), 5), "explaining": seconds, "left_out": left_out}
     return made | {"scores": scores}
 
@@ -52,7 +52,8 @@ def main(argv: list[str] | None = None) -> None:
     given = record.options(__doc__, SMALL, FULL, argv)
     settings = {name: getattr(given, name) for name in ("steps", "subsets", "effort")}
     keys = [{"network": net, "photo": p} for p in at_hand.photo_names(given.photos) for net in at_hand.IMAGE_NETWORKS]
-    found = rows.each(rows.place("table4"), settings, keys, lambda **key: row(**key, **settings))
+    made_with = {"domains": judging.texts(DOMAINS), "explainers": judging.texts(explainers(given.effort))}
+    found = rows.each(rows.place("table4"), settings | made_with, keys, lambda **key: row(**key, **settings))
     networks = {}
     for net in [*at_hand.IMAGE_NETWORKS, "all"]:
         mine = [one for one in found if net in (one["key"]["network"], "all")]
@@ -66,10 +67,7 @@ def main(argv: list[str] | None = None) -> None:
             "data": "photos of Caltech-101, drawn at random",
             "photos": len(found) // len(at_hand.IMAGE_NETWORKS),
             "settings": settings,
-            "domains": {name: repr(domain) for name, domain in DOMAINS.items()},
-            "explainers": {
-                " | ".join(k) if isinstance(k, tuple) else k: repr(v) for k, v in explainers(given.effort).items()
-            },
+            **made_with,
             "seconds": round(sum(one["seconds"] for one in found)),
             "networks": networks,
         },

@@ -37,16 +37,16 @@ def main(argv: list[str] | None = None) -> None:
     keys = [{"volume": int(k)} for k in at_hand.drawn(range(len(volumes())), given.volumes)]
 
     def row(volume: int) -> rows.Row:
-        return table7.judged(network(), volumes()[volume : volume + 1], **settings)
+        return table7.judged(network(), volumes()[volume : volume + 1], str(volume), **settings)
 
-    found = rows.each(rows.place("table6"), settings, keys, row)
+    constants = table7.made_with(given.effort)
+    found = rows.each(rows.place("table6"), settings | constants, keys, row)
     whole = {
         "title": "Table 6: MNIST3D",
         "data": "clouds made of scikit-learn's digits (mnist3d.py), test split, drawn at random",
         "volumes": len(found),
         "settings": settings,
-        "domains": {name: repr(domain) for name, domain in table7.DOMAINS.items()},
-        "explainers": table7.texts(given.effort),
+        **constants,
         "seconds": round(sum(one["seconds"] for one in found)),
         "networks": {"residual": table7.summary(found)},
     }

@@ -53,13 +53,14 @@ def explainers(effort: int) -> dict[object, object]:
     }
 
 
-def judged(net: nn.Module, x: Tensor, steps: int, effort: int) -> rows.Row:
+def judged(net: nn.Module, x: Tensor, item: str, steps: int, effort: int) -> rows.Row:
     """The row of one volume."""
     with torch.no_grad():
         sure, target = net(x).softmax(1)[0].max(0)
         empty = net(torch.zeros_like(x)).softmax(1)[0, target]
     found, seconds, left_out = judging.explained(net, x, int(target), explainers(effort), list(DOMAINS.values()))
-    scores = judging.judged(net, x, int(target), found, DOMAINS, judging.Measures(steps), orders=ORDERS)
+    measures = judging.Measures(steps)
+    scores = judging.judged(net, x, int(target), found, DOMAINS, measures, item=item, orders=ORDERS)
     filled = {
         name: round((domain.analysis(x).data.abs() > 1e-6).float().mean().item(), 5) for name, domain in DOMAINS.items()
     }
@@ -84,9 +85,8 @@ def summary(mine: list[rows.Row]) -> rows.Row:
     }
 
 
-def texts(effort: int) -> dict[str, str]:
-    pairs = explainers(effort).items()
-    return {" | ".join(k) if isinstance(k, tuple) else str(k): getattr(v, "__name__", repr(v)) for k, v in pairs}
+def made_with(effort: int) -> dict[str, dict[str, str]]:
+    return {"domains": judging.texts(DOMAINS), "explainers": judging.texts(explainers(effort))}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -102,9 +102,11 @@ def main(argv: list[str] | None = None) -> None:
     ]
 
     def row(data: str, network: str, volume: int) -> rows.Row:
-        return judged(nets3d.network(network, data), at_hand.medmnist(data)[0][volume : volume + 1], **settings)
+        x = at_hand.medmnist(data)[0][volume : volume + 1]
+        return judged(nets3d.network(network, data), x, f"{data} {volume}", **settings)
 
-    found = rows.each(rows.place("table7"), settings, keys, row)
+    constants = made_with(given.effort)
+    found = rows.each(rows.place("table7"), settings | constants | {"networks": nets3d.SMALL}, keys, row)
     networks = {
         f"{kind}, {name}": summary([r for r in found if (r["key"]["data"], r["key"]["network"]) == (name, kind)])
         for name, numbers in chosen.items()
@@ -116,8 +118,7 @@ def main(argv: list[str] | None = None) -> None:
         "data": "volumes of the official test splits, drawn at random",
         "volumes": {name: len(numbers) for name, numbers in chosen.items()},
         "settings": settings,
-        "domains": {name: repr(domain) for name, domain in DOMAINS.items()},
-        "explainers": texts(given.effort),
+        **constants,
         "seconds": round(sum(one["seconds"] for one in found)),
         "networks": networks,
     }

@@ -43,7 +43,9 @@ def mu_fidelity(
     mosaic, which for samples is the signal (as many as fit a shorter axis), of which each subset takes the part
     `fraction`. Attributions are added up with their signs. `f` is the explained number itself, a logit for a class.
     `correlation` is "pearson" or "spearman"; it is NaN where the score or the attribution does not vary. The subsets
-    depend on `seed` alone and are the same for every item. `domain`, `baseline` and `batch_size` as in `curves`.
+    depend on `seed` alone and are the same for every item. So is what chance does: an attribution that has nothing to
+    do with the model has mean 0 and deviation `1 / √(subsets - 1)` over seeds, which a mean over items of one seed
+    keeps and a mean over items with a seed each is rid of. `domain`, `baseline` and `batch_size` as in `curves`.
     """
     if correlation not in CORRELATIONS:
         raise ValueError(f"correlation is one of {', '.join(CORRELATIONS)}; got {correlation!r}.")
