@@ -13,7 +13,7 @@ from wavelens import metrics, runs
 from wavelens.cli import main
 from wavelens.cli.evaluate import Display
 from wavelens.frontends.image import read_image
-from wavelens.runs.measures import CONTROLS, MEASURES, Case, measured, parse_explainer, parse_measure
+from wavelens.runs.measures import CONTROLS, MEASURES, Case, measured, parse_explainer, parse_measure, seed_of
 from wavelens.runs.progress import Progress
 from wavelens.runs.samples import samples
 from wavelens.runs.task import Failure, Report
@@ -89,7 +89,8 @@ def test_the_numbers_are_those_of_the_library_file_by_file(folder, capsys):
         x, target = model.preprocess(read_image(folder / "photos" / name)), 2 if name[0] == "W" else 0
         a = wl.attribute(model.module, x, target, domain=DOMAIN, method=wl.IntegratedGradients(steps=5), batch_size=16)
         curves = metrics.curves(model.module, x, target, a, steps=4, batch_size=16)
-        fidelity = metrics.mu_fidelity(model.module, x, target, a, subsets=9, grid=4, batch_size=16)
+        options = {"subsets": 9, "grid": 4, "seed": seed_of(0, name), "batch_size": 16}
+        fidelity = metrics.mu_fidelity(model.module, x, target, a, **options)
         own = {key: value[place] for key, value in found.values.items()}
         assert (own["target"], own["top"]) == (target, model.module(x).argmax())
         assert torch.equal(own["insertion(steps=4)"], curves.insertion_area[0])

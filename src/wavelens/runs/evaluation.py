@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from wavelens import maps, models
 from wavelens.attribution import Attribution
 from wavelens.models import LoadedModel
-from wavelens.runs.measures import Case, Explainer, Measure, measured
+from wavelens.runs.measures import Case, Explainer, Measure, RandomOrder, measured, seed_of
 from wavelens.runs.samples import Sample
 
 BATCH_SIZE = 16
@@ -58,8 +58,12 @@ class Evaluation:
             logits = loaded.module(x.clone()).float()  # a model may write to its input
         top = int(logits[0].argmax())
         target = top if sample.target is None else sample.target
-        found = self.explainer(loaded.module, x, target, batch_size=self.batch_size)
-        case = Case(loaded.module, x, target, found, self.explainer, self.batch_size)
+        explainer = self.explainer
+        if isinstance(explainer, RandomOrder):
+            explainer = replace(explainer, seed=seed_of(explainer.seed, sample.name))
+        found = explainer(loaded.module, x, target, batch_size=self.batch_size)
+        followed = None if loaded.link == "softmax" else lambda output: loaded.probabilities(output)[:, target]
+        case = Case(loaded.module, x, target, found, explainer, self.batch_size, followed, sample.name)
         numbers = {
             "target": torch.tensor(target),
             "top": torch.tensor(top),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -19,7 +20,11 @@ Explainer = Callable[..., Coefficients]  # (model, x, target, *, batch_size)
 
 
 class Case(NamedTuple):
-    """What a metric judges: an attribution of one batch, and what made it."""
+    """What a metric judges: an attribution of one batch, and what made it.
+
+    `followed` is the number that curves follow, where it is not the softmax probability of the class. `name` draws
+    chances of its own for each file: a mean over files is rid of what chance did to one.
+    """
 
     model: nn.Module
     x: Tensor
@@ -27,6 +32,8 @@ class Case(NamedTuple):
     attribution: Coefficients
     explainer: Explainer
     batch_size: int
+    followed: Target = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,10 @@ class Curves:
     normalize: str | None = None
 
     def __call__(self, case: Case) -> dict[str, Tensor]:
-        found = metrics.curves(*case[:4], **_options(self), batch_size=case.batch_size)
+        target = case.target if case.followed is None else case.followed
+        found = metrics.curves(
+            case.model, case.x, target, case.attribution, **_options(self), batch_size=case.batch_size
+        )
         return {
             "insertion": found.insertion_area,
             "deletion": found.deletion_area,
@@ -62,7 +72,8 @@ class MuFidelity:
     baseline: float = 0.0
 
     def __call__(self, case: Case) -> dict[str, Tensor]:
-        return {"mu_fidelity": metrics.mu_fidelity(*case[:4], **_options(self), batch_size=case.batch_size)}
+        options = _options(self) | {"seed": seed_of(self.seed, case.name)}
+        return {"mu_fidelity": metrics.mu_fidelity(*case[:4], **options, batch_size=case.batch_size)}
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,8 @@ class Infidelity:
     baseline: float = 0.0
 
     def __call__(self, case: Case) -> dict[str, Tensor]:
-        return {"infidelity": metrics.infidelity(*case[:4], **_options(self), batch_size=case.batch_size)}
+        options = _options(self) | {"seed": seed_of(self.seed, case.name)}
+        return {"infidelity": metrics.infidelity(*case[:4], **options, batch_size=case.batch_size)}
 
 
 @dataclass(frozen=True)
@@ -133,7 +145,8 @@ class MaxSensitivity:
 
     def __call__(self, case: Case) -> dict[str, Tensor]:
         explainer = partial(case.explainer, batch_size=case.batch_size)
-        return {"max_sensitivity": metrics.max_sensitivity(*case[:4], explainer=explainer, **_options(self))}
+        options = _options(self) | {"seed": seed_of(self.seed, case.name)}
+        return {"max_sensitivity": metrics.max_sensitivity(*case[:4], explainer=explainer, **options)}
 
 
 Measure = Curves | MuFidelity | Infidelity | FF | FidIn | Sparseness | Complexity | MaxSensitivity
@@ -163,6 +176,13 @@ class RandomOrder:
 
 
 CONTROLS = (EnergyOrder, RandomOrder)
+
+
+def seed_of(seed: int, name: str) -> int:
+    """The seed of a file; without a name the seed itself."""
+    if not name:
+        return seed
+    return int.from_bytes(hashlib.blake2b(f"{seed} {name}".encode(), digest_size=4).digest(), "little")
 
 
 def parse_measure(text: str) -> Measure:
