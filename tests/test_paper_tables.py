@@ -180,6 +180,28 @@ def test_what_is_remembered_is_the_models_own_answer(paper):
     assert asked.asked == 3
 
 
+@pytest.mark.parametrize("axes", [2, 3])
+def test_quick_passes_are_the_models_own(paper, axes):
+    judging = paper("judging")
+    net = nn.Sequential(nn.Conv2d(3, 3, 1) if axes == 2 else nn.Conv3d(3, 3, 1), Small(axes, 3))
+    net.insert(1, (nn.BatchNorm2d if axes == 2 else nn.BatchNorm3d)(3))
+    net[1].running_mean.fill_(0.3)
+    x = torch.rand(5, 3, *[8] * axes)
+    with torch.no_grad():
+        quick = judging.quick(net.eval(), tuple(x.shape[1:]))
+        torch.testing.assert_close(quick(x), net(x), rtol=1e-5, atol=1e-6)
+    assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in quick.modules())
+
+
+def test_a_model_that_minds_its_batch_has_no_quick_passes(paper):
+    class Minds(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.flatten(1)[:, :2] * len(x)
+
+    with pytest.raises(AssertionError):
+        paper("judging").quick(Minds().eval(), (3, 8, 8))
+
+
 def test_controls_are_judged_beside_and_restricted_domains_keep_them(paper):
     judging = paper("judging")
     net, x = Small(2).double().eval(), torch.rand(1, 1, 8, 8, dtype=torch.float64)

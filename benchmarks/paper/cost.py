@@ -1,9 +1,9 @@
 """What explanations cost: seconds, peak memory and passes over sizes of photos, clips and volumes; slopes in log–log.
 
-    python benchmarks/paper/cost.py                # photos to 256², clips to 10 s, volumes to 64³
-    FULL=1 python benchmarks/paper/cost.py         # photos to 512², clips to 30 s, volumes to 96³
+    python benchmarks/paper/cost.py                # 10 samples or steps, once
+    FULL=1 python benchmarks/paper/cost.py         # 25, three times
 
-WAM-IG and WAM-SG beside SmoothGrad, integrated gradients (all 25 samples or steps) and Grad-CAM: EfficientNet-lite0 on
+WAM-IG and WAM-SG beside SmoothGrad, integrated gradients and Grad-CAM: EfficientNet-lite0 on
 photos, YAMNet on clips, a 3-D residual network on volumes, one item. Each is measured in a process of its own, the
 least of `repeats` times; memory is the largest resident set beyond what the process held before. Needs no data: cost
 does not depend on what networks have learnt.
@@ -29,8 +29,8 @@ import wavelens as wl
 from wavelens.baselines import FromMethod, GradCAM
 from wavelens.models.yamnet import RATE, YAMNet
 
-SMALL = {"repeats": 1, "photos": "64 128 256", "clips": "1 3 10", "volumes": "28 64", "effort": 25}
-FULL = {"repeats": 3, "photos": "64 128 256 512", "clips": "1 3 10 30", "volumes": "28 48 64 96"}
+SMALL = {"repeats": 1, "effort": 10, "photos": "64 128 256 512", "clips": "1 3 10 30", "volumes": "28 48 64 96"}
+FULL = {"repeats": 3, "effort": 25}
 KINDS = {"photos": "EfficientNet-lite0", "clips": "YAMNet", "volumes": "residual"}
 METHODS = ("WAM-IG", "WAM-SG", "Integrated Gradients", "SmoothGrad", "GradCAM")
 UNITS = {"photos": "{}²", "clips": "{} s", "volumes": "{}³"}

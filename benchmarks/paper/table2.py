@@ -65,9 +65,9 @@ def row(kind: str, item: str, *, steps: int, effort: int) -> rows.Row:
         target = int(net(x).argmax(1))
     named = domains(kind)
     found = wl.attribute(net, x, target, domain=list(named.values()), method=wl.IntegratedGradients(steps=effort))
-    scores = {}
+    scores, asked = {}, judging.Remembered(net).eval()
     for name, a in zip(named, found, strict=True):
-        curves = wl.metrics.curves(net, x, target, a, steps=steps)
+        curves = wl.metrics.curves(asked, x, target, a, steps=steps)
         areas = {"insertion": curves.insertion_area, "deletion": curves.deletion_area, "sum": a.data.sum()}
         scores[name] = {key: float(value) for key, value in areas.items()}
     return {"class": target, "scores": scores}

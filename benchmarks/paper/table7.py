@@ -60,7 +60,8 @@ def judged(net: nn.Module, x: Tensor, item: str, steps: int, effort: int) -> row
         empty = net(torch.zeros_like(x)).softmax(1)[0, target]
     found, seconds, left_out = judging.explained(net, x, int(target), explainers(effort), list(DOMAINS.values()))
     measures = judging.Measures(steps)
-    scores = judging.judged(net, x, int(target), found, DOMAINS, measures, item=item, orders=ORDERS)
+    quick = judging.quick(net, x.shape[1:])
+    scores = judging.judged(quick, x, int(target), found, DOMAINS, measures, item=item, orders=ORDERS)
     filled = {
         name: round((domain.analysis(x).data.abs() > 1e-6).float().mean().item(), 5) for name, domain in DOMAINS.items()
     }
