@@ -183,6 +183,9 @@ def test_a_timm_model_computes_what_timm_computes(tmp_path):
     assert found.labels == imagenet_labels()
     with pytest.raises(ValueError, match=r"does not fit: .*Missing key.* Take the file for this model"):
         load("timm:test_vit", weights=tmp_path / "net.safetensors")
+    save_file({f"module.{name}": value for name, value in state.items()}, tmp_path / "parallel.safetensors")
+    parallel = load("timm:test_efficientnet", weights=tmp_path / "parallel.safetensors").module
+    torch.testing.assert_close(parallel.state_dict(), found.module.state_dict(), rtol=0, atol=0)
 
 
 def test_unknown_names_of_timm_get_neighbours_and_unreadable_weights_a_sentence(tmp_path):

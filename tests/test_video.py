@@ -255,6 +255,18 @@ def test_a_video_without_frames_says_so(tmp_path):
         read_video(tmp_path / "a.avi")
 
 
+@pytest.mark.needs("av")
+def test_frames_whose_size_changes_say_so(tmp_path):
+    parts = []
+    for height, width in ((32, 48), (40, 64)):
+        grey = [np.full((height, width, 3), 10 * k, np.uint8) for k in range(4)]
+        encode(tmp_path / "part.h264", grey, "libx264", "yuv420p", format="h264")
+        parts.append((tmp_path / "part.h264").read_bytes())
+    (tmp_path / "a.h264").write_bytes(b"".join(parts))
+    with pytest.raises(ValueError, match=r"have one size; got 32 × 48 and 40 × 64 pixels in .*a\.h264\. Cut it"):
+        read_video(tmp_path / "a.h264")
+
+
 def test_a_file_that_was_cut_off_has_the_frames_that_came(tmp_path):
     write_video(tmp_path / "a.mkv", clip(20, 32, 32), 25)
     content = (tmp_path / "a.mkv").read_bytes()

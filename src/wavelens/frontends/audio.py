@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from wavelens.grid import Grid
 
 SUFFIXES = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24"}  # others: what the format is known for
+ENDLESS = 2**31 - 2**16  # bytes of samples that a header speaks of where its writer did not know how many would come
 REACH = 10  # zero crossings of the resampling filter at each side
 LOUDEST = 16.0  # 24 dB over full scale: no decoder overshoots so far
 
@@ -135,11 +137,22 @@ def _opened(path: str | PathLike[str]) -> Iterator[soundfile.SoundFile]:
         ) from error
     try:
         with file:
+            _check_whole(file, path)
             if file.frames < 1:
                 raise ValueError(f"a sound has samples; {path} has a header and none. Get a fresh copy.")
             yield file
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{path} could not be decoded: {error}. The file is damaged; get a fresh copy.") from error
+
+
+def _check_whole(file: soundfile.SoundFile, path: Path) -> None:
+    """A wav or an aiff that was cut short: the decoder takes what is there, and says so in its notes alone."""
+    found = re.search(r"(?:data|SSND) *: (\d+) \(should be ([1-9]\d*)\)", file.extra_info)
+    if found and int(found[2]) < int(found[1]) < ENDLESS:
+        raise ValueError(
+            f"{path} ends early: its header speaks of {found[1]} bytes of samples, and there are {found[2]}. The file "
+            "is damaged; get a fresh copy."
+        )
 
 
 def _clip(file: soundfile.SoundFile, path: str | PathLike[str], samples: np.ndarray, expected: int) -> Clip:

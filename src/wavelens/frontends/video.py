@@ -114,6 +114,12 @@ class VideoFile:
                 f"{self.path} could not be decoded: {missing} of {len(wanted)} frames are missing. "
                 "The file is damaged; get a fresh copy."
             )
+        sizes = dict.fromkeys(pictures[key].shape[:2] for key in wanted)
+        if len(sizes) > 1:
+            raise ValueError(
+                f"the frames of a video have one size; got {' and '.join(f'{h} × {w}' for h, w in sizes)} pixels in "
+                f"{self.path}. Cut it where the size changes, or scale it to one."
+            )
         data = torch.empty(3, len(wanted), *pictures[wanted[0]].shape[:2])
         for k, key in enumerate(wanted):
             data[:, k] = torch.from_numpy(pictures[key]).permute(2, 0, 1) / 255

@@ -7,7 +7,10 @@ affine says where that is: it takes voxel indices to places in the patient, towa
 
 from __future__ import annotations
 
+import logging
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -149,7 +152,7 @@ def _volume(path: Path, voxels: Array, affine: Array, unit: str = "mm") -> Volum
 def _read_nifti(path: Path, item: int | None) -> Volume:
     nibabel = optional("nibabel", "medical")
     try:
-        with nibabel.imageglobals.LoggingOutputSuppressor():  # what it notes of a header is judged here
+        with _unheard(nibabel.imageglobals.logger):  # what it notes of a header is judged here
             image = nibabel.load(path)
             _check_spacing(image)
             voxels = np.asanyarray(image.dataobj)
@@ -162,6 +165,16 @@ def _read_nifti(path: Path, item: int | None) -> Volume:
     if voxels.dtype.names:  # RGB
         voxels = np.stack([voxels[name] for name in voxels.dtype.names], -1)
     return _volume(path, _channels_last(path, voxels, item), affine, "mm" if unit == "unknown" else unit)
+
+
+@contextmanager
+def _unheard(logger: logging.Logger) -> Iterator[None]:
+    """A logger that says nothing; nibabel's own way takes its handlers, and then Python's last one speaks."""
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _check_spacing(image: Any) -> None:
@@ -203,7 +216,7 @@ def _array(path: Path, key: str | None) -> Array:
         raise ValueError(f"{path} holds no array that can be read without pickle: {reason}.") from error
     if "" in keys:
         raise ValueError(f"key names an array of an .npz file; got {key!r} for {path}, which holds one array. Drop it.")
-    wanted = f"got {key!r}" if key else "name one of them"
+    wanted = f"got {key!r}" if key else "name one of them: read_volume(path, key=…)"
     raise ValueError(f"key is one of {', '.join(keys) or 'none'} in {path}; {wanted}.")
 
 

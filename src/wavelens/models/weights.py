@@ -32,6 +32,8 @@ def fill(module: nn.Module, path: Path) -> None:
     while isinstance(module, Around):
         module = module.module
     state = _state_dict(path)
+    if _all_within("module.", state) and not _all_within("module.", module.state_dict()):  # saved with DataParallel
+        state = {name.removeprefix("module."): value for name, value in state.items()}
     try:
         module.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
@@ -39,6 +41,10 @@ def fill(module: nn.Module, path: Path) -> None:
         raise ValueError(
             f"weights belong to their architecture; {path} does not fit: {reason[:160]} … Take the file for this model."
         ) from error
+
+
+def _all_within(prefix: str, state: dict[str, Tensor]) -> bool:
+    return all(name.startswith(prefix) for name in state)
 
 
 def _state_dict(path: Path) -> dict[str, Tensor]:
