@@ -38,6 +38,11 @@ def rows(h, n):
     return cut / cut.sum(1, keepdims=True)
 
 
+def spread(g):
+    """The median of magnitudes, of normal numbers the standard deviation."""
+    return np.sort(np.abs(g), axis=None)[(g.size - 1) // 2] / 0.6744897501960817
+
+
 @pytest.mark.parametrize("strength", [0.0, 1.0, 2.5])
 @pytest.mark.parametrize("width", [1, 9, 30, 64.0])
 @pytest.mark.parametrize("domain", [wl.Identity(), wl.DWT("db4", levels=2), wl.DWT("sym5", 2, "symmetric")], ids=name)
@@ -45,23 +50,41 @@ def test_it_is_its_definition(domain, width, strength):
     a = attribution(domain, (64,))
     found = masks.soft(a, width, strength=strength)
     assert found.data.shape == (3, 1, a.layout.size)
-    for band, gamma in a:
-        for item in range(3):
-            g = gamma[item].mean(0).numpy()
+    for item in range(3):
+        bands = {band: gamma[item].mean(0).numpy() for band, gamma in a}
+        spreads = {band: spread(g) for band, g in bands.items()}
+        total = np.sqrt(np.mean([len(g) * spreads[band] ** 2 for band, g in bands.items()]))
+        least = strength * total * np.sqrt(2 * np.log(len(bands)))
+        for band, g in bands.items():
             h = rows(hann(width * len(g) / 64), len(g))
-            spread = np.sort(np.abs(g))[(len(g) - 1) // 2] / 0.6744897501960817
-            taus = strength * spread * np.sqrt(2 * np.log(len(g))) * np.linalg.norm(h, axis=1)
+            taus = strength * spreads[band] * np.sqrt(2 * np.log(len(g))) * np.linalg.norm(h, axis=1)
             gain = np.array([1 - tau / u if u > tau else 0.0 for u, tau in zip(h @ g, taus, strict=True)])
-            np.testing.assert_allclose(found[band][item, 0].numpy(), h @ gain, atol=1e-12)
+            passed = (h @ g - taus).clip(0).sum()
+            heard = 1 - least / passed if passed > least else 0.0
+            np.testing.assert_allclose(found[band][item, 0].numpy(), h @ gain * heard, atol=1e-12)
+
+
+def test_a_band_of_little_but_steady_evidence_is_not_heard():
+    """A hum: a thousandth of the evidence, all of it for the target and the same all the time."""
+    layout = wl.DWT("haar", levels=4).layout((4096,))
+    hum, *_, fine = layout.bands
+    draw = torch.Generator().manual_seed(0)
+    data = torch.zeros(1, 1, layout.size, dtype=torch.float64)
+    data[..., layout.slices[fine]] = torch.rand(1, 1, fine.size, generator=draw, dtype=torch.float64)
+    data[..., layout.slices[hum]] = 1e-3 * data.sum() / hum.size
+    mask = masks.soft(Coefficients(data, layout), 1024)
+    assert not mask[hum].any()
+    assert mask[fine].mean() > 0.5
+    data[..., layout.slices[hum]] *= 500
+    assert masks.soft(Coefficients(data, layout), 1024)[hum].mean() > 0.1
 
 
 def test_without_width_it_shrinks_as_pywavelets():
-    a = attribution(wl.DWT("db4", levels=2), (64,))
+    a = attribution(wl.Identity(), (64,))
     mask = masks.soft(a, 1)
-    for band, gamma in a:
-        g = gamma[0].mean(0).clamp(min=0).numpy()
-        tau = np.sort(np.abs(gamma[0].mean(0).numpy()))[(len(g) - 1) // 2] / 0.67448975 * np.sqrt(2 * np.log(len(g)))
-        np.testing.assert_allclose(mask[band][0, 0].numpy() * g, pywt.threshold(g, tau, "soft"), atol=1e-8)
+    g = a.data[0].mean(0).clamp(min=0).numpy()
+    tau = spread(a.data[0].mean(0).numpy()) * np.sqrt(2 * np.log(len(g)))
+    np.testing.assert_allclose(mask.data[0, 0].numpy() * g, pywt.threshold(g, tau, "soft"), atol=1e-8)
 
 
 @over_shapes
@@ -123,8 +146,7 @@ def test_a_width_for_each_axis():
     for item in range(3):
         g = a[band][item].mean(0).numpy()
         local = h[0] @ g @ h[1].T
-        spread = np.sort(np.abs(g), axis=None)[(g.size - 1) // 2] / 0.6744897501960817
-        tau = spread * np.sqrt(2 * np.log(g.size)) * np.outer(*[np.linalg.norm(one, axis=1) for one in h])
+        tau = spread(g) * np.sqrt(2 * np.log(g.size)) * np.outer(*[np.linalg.norm(one, axis=1) for one in h])
         gain = np.clip(1 - tau / np.where(local > tau, local, 1), 0, 1) * (local > tau)
         np.testing.assert_allclose(found[item, 0].numpy(), h[0] @ gain @ h[1].T, atol=1e-12)
 
