@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from wavelens.core import Coefficients, Domain, Layout, band_sums, scale_sums
+from wavelens.core import Domain, Layout, scale_sums
 from wavelens.gradients import Gradients
 
 
@@ -35,7 +35,8 @@ class Lift:
 
     def shares(self, data: Tensor) -> Tensor:
         """Share of each scale in the sum of magnitudes, `(targets, batch, scales)`, coarsest first."""
-        sums = scale_sums(band_sums(Coefficients(data.abs().sum(2), self.layout)), self.layout)
+        bands = [data[..., piece].abs().sum((2, 3)) for piece in self.layout.slices.values()]  # one in memory at a time
+        sums = scale_sums(torch.stack(bands, -1), self.layout)
         return sums / sums.sum(-1, keepdim=True).clamp_min(torch.finfo(sums.dtype).tiny)
 
 
