@@ -9,7 +9,7 @@ import torch
 
 from cases import DOMAINS, SHAPES, UNEVEN, name, relative, signal
 from wavelens import DWT, Band, Coefficients, Domain, Identity, Layout
-from wavelens.domains import filterbank, from_pywt, to_pywt
+from wavelens.domains import butterfly, filterbank, from_pywt, to_pywt
 
 MODES = pywt.Modes.modes
 CASES = [(domain, shape) for shape in (*SHAPES, (333,), (150, 41)) for domain in DOMAINS] + UNEVEN
@@ -394,3 +394,20 @@ def test_centres_are_where_an_impulse_answers_most():
 def test_wrong_use_says_what_to_do(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+@pytest.mark.parametrize("levels", [1, 2, (0, 1, 2), (2, 0, 1)], ids=repr)
+def test_haar_in_slabs_is_haar_to_the_bit(monkeypatch, levels):
+    """However the batch and the first axis are cut."""
+    x = signal((12, 8, 20), batch=3)
+    domain = DWT("haar", levels)
+
+    def found(slab):
+        monkeypatch.setattr(butterfly, "SLAB", slab)
+        c = domain.analysis(x)
+        return c.data, c.synthesis()
+
+    data, back = found(10**9)
+    assert relative(back, x) < 1e-12
+    for slab in (1, 500, 1000, 3000):
+        assert all(torch.equal(a, b) for a, b in zip(found(slab), (data, back), strict=True))
