@@ -13,7 +13,7 @@ from torch import Tensor
 from wavelens import maps, plots
 from wavelens.core import Coefficients
 from wavelens.domains import DWT, Identity
-from wavelens.plots.panel import MAGNITUDE
+from wavelens.plots.parts import MAGNITUDE
 
 torch.set_num_threads(1)
 

@@ -13,7 +13,7 @@ from wavelens import maps, plots
 from wavelens.core import Coefficients
 from wavelens.domains import DWT, Identity
 from wavelens.grid import Grid
-from wavelens.plots.panel import MAGNITUDE
+from wavelens.plots.parts import MAGNITUDE
 
 GRID = Grid((1.0, 2.0, 4.0), ("mm",) * 3)
 SHAPE = (12, 10, 8)

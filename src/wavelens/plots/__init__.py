@@ -4,11 +4,13 @@ from wavelens.plots.comparison import mean_curves
 from wavelens.plots.decomposed import decomposed
 from wavelens.plots.glance import glance
 from wavelens.plots.minimal import minimal
-from wavelens.plots.panel import common_scale, panel, save, show
+from wavelens.plots.panel import panel, save, show
+from wavelens.plots.parts import common_scale
 from wavelens.plots.profiles import mean_profiles
+from wavelens.plots.scene import scene
 from wavelens.plots.sound import sound
 from wavelens.plots.video import film, overlay
-from wavelens.plots.volume import montage, scene, slices
+from wavelens.plots.volume import montage, slices
 
 __all__ = [
     "common_scale",

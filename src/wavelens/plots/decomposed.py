@@ -19,7 +19,7 @@ from wavelens.maps import spatial_map
 from wavelens.masks import Decomposed, decompose, magnitude, top
 from wavelens.masks.ranking import Reduce
 from wavelens.plots.figure import Figure
-from wavelens.plots.panel import (
+from wavelens.plots.parts import (
     DPI,
     GAP,
     HEADER,
@@ -29,10 +29,10 @@ from wavelens.plots.panel import (
     WIDTH,
     Array,
     Box,
-    _array,
-    _axes,
-    _title,
-    _write_header,
+    add_axes,
+    array,
+    title_of,
+    write_header,
 )
 
 UPPER, LOWER = 0.3, 0.52  # inches above a picture for a caption of one line or two
@@ -86,7 +86,7 @@ def decomposed(
     height = side * min(max(x.shape[-2] / x.shape[-1], 0.3), 2.0)
     block = NAME + UPPER + LOWER + 2 * height
     figure = Figure((WIDTH, HEADER + len(parts) * block + GAP), dpi=DPI, facecolor="white")
-    _write_header(figure, title or _title(several[0]), _account(fraction, look, place, x))
+    write_header(figure, title or title_of(several[0]), _account(fraction, look, place, x))
     for k, (a, part) in enumerate(zip(several, parts, strict=True)):
         head = HEADER + k * block
         _name(figure, " · ".join(filter(None, (repr(a.layout.domain), getattr(a, "method", "")))), head)
@@ -115,7 +115,7 @@ def _columns(
 
 
 def _draw(figure: Figure, box: Box, caption: str, shown: Array) -> None:
-    ax = _axes(figure, box, "")
+    ax = add_axes(figure, box, "")
     ax.set_title(caption, size=min(11, 110 * box.width / max(map(len, caption.split("\n")))), loc="left", color=INK)
     ax.imshow(shown if shown.shape[-1] == 3 else shown[..., 0], cmap="gray", vmin=0, vmax=1, aspect="auto")
 
@@ -145,12 +145,12 @@ def _plane(c: Coefficients) -> int | None:
 
 def _flat(x: Tensor, place: int | None) -> Array:
     """The picture of one item, `(height, width, 1 or 3)`."""
-    values = _array(x[0] if place is None else x[0, :, place])
+    values = array(x[0] if place is None else x[0, :, place])
     return np.moveaxis(values if len(values) == 3 else values.mean(0, keepdims=True), 0, -1)
 
 
 def _look(x: Tensor, parts: list[Decomposed], place: int | None) -> Look:
-    low, high = _window(_array(x), place)
+    low, high = _window(array(x), place)
     shown = [_flat(one, place) for part in parts for name, one in part.alone.items() if _is_detail(name)]
     sizes = np.concatenate([np.abs(one[one != 0]) for one in shown]) if shown else np.empty(0)
     strong = float(np.percentile(sizes, STRONG)) if sizes.size else 0.0

@@ -6,8 +6,10 @@ from matplotlib.colors import PowerNorm
 
 from wavelens import maps
 from wavelens.core import Coefficients
+from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
-from wavelens.plots.panel import DPI, GAP, MARGIN, TITLE, VIEWS, Box, _array, _axes, _draw_profile, common_scale
+from wavelens.plots.parts import DPI, GAP, MARGIN, TITLE, Box, add_axes, array, common_scale
+from wavelens.plots.views import VIEWS
 
 ACROSS, SIDE = 9.6, 2.6  # inches
 
@@ -23,7 +25,7 @@ def glance(a: Coefficients, item: int = 0) -> Figure:
     if view is not None:
         norm = PowerNorm(0.5, 0, common_scale(one), clip=True)
         box = Box(left, MARGIN + 0.2, SIDE, SIDE)
-        view.mosaic(_axes(figure, box, "mosaic"), _array(maps.mosaic(maps.density(one))[0, 0]), a.layout, norm)
+        view.mosaic(add_axes(figure, box, "mosaic"), array(maps.mosaic(maps.density(one))[0, 0]), a.layout, norm)
         left += SIDE + GAP
-    _draw_profile(figure, Box(left + 0.5, MARGIN + 0.2, ACROSS - MARGIN - left - 0.5, SIDE), a, item)
+    draw_profile(figure, Box(left + 0.5, MARGIN + 0.2, ACROSS - MARGIN - left - 0.5, SIDE), a, item)
     return figure

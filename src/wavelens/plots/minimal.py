@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wavelens.masks import Minimal
 from wavelens.plots.figure import Figure
-from wavelens.plots.panel import DPI, FAINT, INK, NEGATIVE
+from wavelens.plots.parts import DPI, FAINT, INK, NEGATIVE
 
 SIDE, ROW, HEAD = 2.6, 3.1, 0.55  # inches of a picture, of a row with its caption, and of the title
 ACROSS = 5  # pictures in a row

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from wavelens.plots.comparison import COLOURS
 from wavelens.plots.figure import Figure
-from wavelens.plots.panel import DPI, INK
+from wavelens.plots.parts import DPI, INK
 from wavelens.runs.comparison import Estimate
 from wavelens.runs.profiles import Average, ScaleRow
 

@@ -17,31 +17,26 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
+from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
-from wavelens.plots.panel import (
+from wavelens.plots.parts import (
     FAINT,
     HEADER,
     INK,
     MAGNITUDE,
     MARGIN,
-    NEGATIVE,
-    POSITIVE,
-    SHARE,
     TITLE,
     WIDTH,
     Array,
     Box,
-    _account,
-    _array,
-    _axes,
-    _draw_bar,
-    _draw_bars,
-    _end,
-    _fill_wave,
-    _numbers,
-    _origin,
-    _title,
-    _write_header,
+    add_axes,
+    array,
+    draw_bar,
+    fill_wave,
+    origin_of,
+    scale_end,
+    title_of,
+    write_header,
 )
 
 COLUMNS = 800  # of a spectrogram, at most
@@ -73,27 +68,27 @@ def sound(
             f"x is the explained waveform ({len(a.data)}, channel, {a.layout.signal_shape[0]}); got {tuple(x.shape)}. "
             "Pass the x that was attributed, at the rate that the model heard."
         )
-    one, wave = Coefficients(a.data[item][None], a.layout), _array(x[item])
-    found = _array(maps.scalogram(one)[0])
-    norm = PowerNorm(0.5, 0, _end(found) if shared_scale is None else shared_scale, clip=True)
+    one, wave = Coefficients(a.data[item][None], a.layout), array(x[item])
+    found = array(maps.scalogram(one)[0])
+    norm = PowerNorm(0.5, 0, scale_end(found) if shared_scale is None else shared_scale, clip=True)
     edges = _octaves(one, rate)
     cells = _cells(len(found))
     figure = Figure((WIDTH, cells["profile"].top + cells["profile"].height + 0.75), facecolor="white", dpi=100)
-    _write_header(figure, title or _title(a), _origin(a))
+    write_header(figure, title or title_of(a), origin_of(a))
     seconds = wave.shape[1] / rate
 
-    waveform = _axes(figure, cells["wave"], "waveform")
-    _fill_wave(waveform, wave, INK)
-    spectrum = _axes(figure, cells["spectrum"], "spectrogram (dB under its loudest point)")
+    waveform = add_axes(figure, cells["wave"], "waveform")
+    fill_wave(waveform, wave, INK)
+    spectrum = add_axes(figure, cells["spectrum"], "spectrogram (dB under its loudest point)")
     _draw_spectrum(spectrum, wave, rate, edges)
-    octaves = _axes(figure, cells["octaves"], "attribution over time and octaves")
+    octaves = add_axes(figure, cells["octaves"], "attribution over time and octaves")
     columns = np.linspace(0, seconds, found.shape[1] + 1)
     octaves.pcolormesh(columns, edges, found, cmap=MAGNITUDE, norm=norm, rasterized=True)
     for ax in (spectrum, octaves):
         _tick_hertz(ax, edges)
         _tick_seconds(ax, seconds)
-    _draw_bar(figure, cells["bar"], norm, "sample")
-    _draw_octave_profile(figure, cells["profile"], a, item, Grid.sound(rate))
+    draw_bar(figure, cells["bar"], norm, "sample")
+    draw_profile(figure, cells["profile"], a, item, Grid.sound(rate).labels(a.layout))
     return figure
 
 
@@ -151,20 +146,3 @@ def _tick_seconds(ax: Axes, seconds: float) -> None:
     ax.set_xticks(np.linspace(0, seconds, 6))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{s:.3g} s"))
     ax.tick_params(axis="x", labelsize=11)
-
-
-def _draw_octave_profile(figure: Figure, box: Box, a: Coefficients, item: int, grid: Grid) -> None:
-    """Shares and signed sums beside the rows of the scalogram, so the finest is on top."""
-    profile, labels = maps.profile(a), grid.labels(a.layout)
-    share, signed = _array(profile.share[item])[::-1], _array(profile.signed[item])[::-1]
-    error = getattr(a, "standard_error", None)
-    uncertain = np.zeros_like(share) if error is None else _array(error[item])[::-1]
-    less, more = 0.36 * box.width, 0.52 * box.width
-    left = _axes(figure, box._replace(width=less), "share of Σ|γ|")
-    right = _axes(figure, box._replace(left=box.left + box.width - more, width=more), "signed sum")
-    _draw_bars(left, share, [SHARE] * len(share), [f"{value:.0%}" for value in share], uncertain)
-    colours = [POSITIVE if value >= 0 else NEGATIVE for value in signed]
-    _draw_bars(right, signed, colours, _numbers(signed), np.zeros_like(signed))
-    left.set_yticks(range(len(share)), [labels[name] for name in reversed(profile.names)], size=11)
-    left.tick_params(axis="y", length=0)
-    right.set_xlabel(_account(a, item, signed.sum()), size=12, loc="right")

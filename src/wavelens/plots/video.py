@@ -15,8 +15,9 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
+from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
-from wavelens.plots.panel import (
+from wavelens.plots.parts import (
     DPI,
     GAP,
     HEADER,
@@ -26,17 +27,16 @@ from wavelens.plots.panel import (
     WIDTH,
     Array,
     Box,
-    _array,
-    _axes,
-    _draw_bar,
-    _draw_glow,
-    _draw_picture,
-    _draw_profile,
-    _glow,
-    _origin,
-    _title,
-    _write_header,
+    add_axes,
+    array,
     common_scale,
+    draw_bar,
+    draw_glow,
+    draw_picture,
+    glow,
+    origin_of,
+    title_of,
+    write_header,
 )
 
 FRAMES, SPACE = 8, 0.08  # frames in a strip, inches between them
@@ -61,32 +61,32 @@ def film(
     """
     _check(a, x)
     grid = grid or Grid.plain(3)
-    one, signal = Coefficients(a.data[item][None], a.layout), _array(x[item])
+    one, signal = Coefficients(a.data[item][None], a.layout), array(x[item])
     norm = PowerNorm(0.5, 0, common_scale(one) if shared_scale is None else shared_scale, clip=True)
-    scales = {name: _array(found[0]) for name, found in maps.scale_maps(one).items()}
+    scales = {name: array(found[0]) for name, found in maps.scale_maps(one).items()}
     labels = grid.labels(a.layout)
-    rows = {"all scales": _array(maps.spatial_map(one)[0])}
+    rows = {"all scales": array(maps.spatial_map(one)[0])}
     rows |= {f"{name} · {labels[name]}": found for name, found in scales.items()}
     shown = _shown(signal.shape[1])
     width = (WIDTH - 2 * MARGIN - (len(shown) - 1) * SPACE) / max(len(shown), 4)
     step = width * signal.shape[2] / signal.shape[3] + TITLE
     top = HEADER + step * (len(rows) + 1) + GAP + TITLE
     figure = Figure((WIDTH, top + COURSE + 0.8), dpi=DPI, facecolor="white")
-    _write_header(figure, title or _title(a), _origin(a))
+    write_header(figure, title or title_of(a), origin_of(a))
 
     for number, (name, found) in enumerate([("frames", None), *rows.items()]):
         for column, k in enumerate(shown):
             box = Box(MARGIN + column * (width + SPACE), HEADER + number * step + TITLE, width, step - TITLE)
-            ax = _axes(figure, box, "" if column else name)
+            ax = add_axes(figure, box, "" if column else name)
             if found is None:
-                _draw_picture(ax, signal[:, k])
+                draw_picture(ax, signal[:, k])
                 ax.annotate(_time(k, grid), (0, 0), (3, 3), "axes points", "offset points", color="white", size=10)
             else:
-                _draw_glow(ax, signal[:, k], found[k], norm)
-    _draw_courses(_axes(figure, Box(MARGIN + 0.6, top, 6.4, COURSE), "|γ| of each scale of time"), one, grid)
-    _draw_bar(figure, Box(MARGIN + 7.5, top, 0.2, COURSE), norm, "sample")
+                draw_glow(ax, signal[:, k], found[k], norm)
+    _draw_courses(add_axes(figure, Box(MARGIN + 0.6, top, 6.4, COURSE), "|γ| of each scale of time"), one, grid)
+    draw_bar(figure, Box(MARGIN + 7.5, top, 0.2, COURSE), norm, "sample")
     left = MARGIN + 9.4
-    _draw_profile(figure, Box(left, top, WIDTH - MARGIN - left, COURSE), a, item)
+    draw_profile(figure, Box(left, top, WIDTH - MARGIN - left, COURSE), a, item)
     return figure
 
 
@@ -97,9 +97,9 @@ def overlay(a: Coefficients, x: Tensor, item: int = 0, shared_scale: float | Non
     factor, each pixel a square.
     """
     _check(a, x)
-    one, signal = Coefficients(a.data[item][None], a.layout), _array(x[item])
+    one, signal = Coefficients(a.data[item][None], a.layout), array(x[item])
     norm = PowerNorm(0.5, 0, common_scale(one) if shared_scale is None else shared_scale, clip=True)
-    glowing = _glow(signal, np.asarray(norm(_array(maps.spatial_map(one)[0]))))
+    glowing = glow(signal, np.asarray(norm(array(maps.spatial_map(one)[0]))))
     factor = -(-SMALLEST // min(glowing.shape[1:3]))
     large = glowing.repeat(factor, 1).repeat(factor, 2)
     return torch.from_numpy(large).float().permute(3, 0, 1, 2)[None]
@@ -130,7 +130,7 @@ def _time(k: int, grid: Grid) -> str:
 
 
 def _draw_courses(ax: Axes, one: Coefficients, grid: Grid) -> None:
-    courses = {name: _array(found[0]) for name, found in maps.courses(one, 0).items()}
+    courses = {name: array(found[0]) for name, found in maps.courses(one, 0).items()}
     frames = one.layout.signal_shape[0]
     seconds = grid.units[0] == "s"
     times = np.arange(frames) * (grid.spacing[0] if seconds else 1) + (0 if seconds else 1)

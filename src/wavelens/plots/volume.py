@@ -6,22 +6,19 @@ spacing. As in the panel, one colour scale serves a whole figure.
 
 from __future__ import annotations
 
-import html
-import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm, to_hex
+from matplotlib.colors import PowerNorm
 from torch import Tensor
 
 from wavelens import maps
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
-from wavelens.optional import optional
+from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
-from wavelens.plots.panel import (
+from wavelens.plots.parts import (
     DPI,
     GAP,
     HEADER,
@@ -32,24 +29,20 @@ from wavelens.plots.panel import (
     WIDTH,
     Array,
     Box,
-    _array,
-    _axes,
-    _draw_bar,
-    _draw_glow,
-    _draw_profile,
-    _origin,
-    _title,
-    _write_header,
+    add_axes,
+    array,
     common_scale,
+    draw_bar,
+    draw_glow,
+    origin_of,
+    title_of,
+    write_header,
 )
 
 LABEL = 0.35  # inches beside a row of slices
 PROFILE = 2.0  # inches of height
 TALLEST = 3.2  # inches that a slice may be high
 WINDOW = (0.5, 99.5)  # percentiles of the input's values that are black and white
-FINEST = 44  # voxels along an axis of the page: more make it slow to turn
-HELD = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # parts of a scale's |γ| that its outermost shell may hold
-FIRST = 4  # the part that the page opens with
 
 
 class Explained(NamedTuple):
@@ -78,8 +71,8 @@ def slices(
     lies where its plane holds the most |γ|. `grid` gives the scales and the proportions their unit. `shared_scale` is
     the |γ| for each voxel at which colours end (see `common_scale`).
     """
-    found = _explained(a, x, item, grid, shared_scale)
-    where = _most(found.maps["all scales"]) if at is None else _checked(at, found.grey.shape)
+    found = explained(a, x, item, grid, shared_scale)
+    where = fullest(found.maps["all scales"]) if at is None else _checked(at, found.grey.shape)
     columns = ["input", *found.maps]
     side = (WIDTH - 2 * MARGIN - LABEL - GAP * (len(columns) - 1)) / len(columns)
     heights = _heights(found, side)
@@ -88,19 +81,19 @@ def slices(
         rows.append(top)
         top += height + GAP
     figure = Figure((WIDTH, top + TITLE + PROFILE + GAP), dpi=DPI, facecolor="white")
-    _write_header(figure, title or _title(a), _origin(a))
+    write_header(figure, title or title_of(a), origin_of(a))
     labels = found.grid.labels(a.layout)
     for column, name in enumerate(columns):
         shown = f"{name} · {labels[name]}" if name in labels else name
         for axis in range(3):
             left = MARGIN + LABEL + column * (side + GAP)
-            ax = _axes(figure, Box(left, rows[axis], side, heights[axis]), shown if axis == 0 else "")
+            ax = add_axes(figure, Box(left, rows[axis], side, heights[axis]), shown if axis == 0 else "")
             ax.title.set_fontsize(min(15, 120 * side / max(len(shown), 1)))
             _draw_slice(ax, found, name, axis, where[axis])
             if column == 0:
                 _mark(ax, axis, where, found.grey.shape)
-    _draw_bar(figure, Box(MARGIN + LABEL, top + TITLE, 0.2, PROFILE), found.norm, "voxel")
-    _draw_profile(figure, Box(MARGIN + 3.2, top + TITLE, WIDTH - 2 * MARGIN - 3.2, PROFILE), a, item)
+    draw_bar(figure, Box(MARGIN + LABEL, top + TITLE, 0.2, PROFILE), found.norm, "voxel")
+    draw_profile(figure, Box(MARGIN + 3.2, top + TITLE, WIDTH - 2 * MARGIN - 3.2, PROFILE), a, item)
     return figure
 
 
@@ -120,7 +113,7 @@ def montage(
 
     `scale` names the scale that is shown, such as 'd1'; without it, all together.
     """
-    found = _explained(a, x, item, grid, shared_scale)
+    found = explained(a, x, item, grid, shared_scale)
     name = scale or "all scales"
     if name not in found.maps:
         raise ValueError(f"scale is one of {', '.join(a.layout.scales())}, or None for all; got {scale!r}.")
@@ -134,60 +127,18 @@ def montage(
     rows = -(-len(chosen) // columns)
     figure = Figure((WIDTH, HEADER + rows * (height + TITLE) + GAP), dpi=DPI, facecolor="white")
     shown = f"{name} · {found.grid.labels(a.layout)[scale]}" if scale else name
-    _write_header(figure, f"{title or _title(a)}: {shown}", _origin(a))
+    write_header(figure, f"{title or title_of(a)}: {shown}", origin_of(a))
     for number, place in enumerate(chosen):
         row, column = divmod(number, columns)
         top = HEADER + row * (height + TITLE) + TITLE
-        ax = _axes(figure, Box(MARGIN + column * (side + GAP), top, side, height), _place(found, axis, int(place)))
+        ax = add_axes(figure, Box(MARGIN + column * (side + GAP), top, side, height), _place(found, axis, int(place)))
         ax.title.set_fontsize(12)
         _draw_slice(ax, found, name, axis, int(place))
-    _draw_bar(figure, Box(WIDTH - MARGIN - 1.2, HEADER + TITLE, 0.2, height), found.norm, "voxel")
+    draw_bar(figure, Box(WIDTH - MARGIN - 1.2, HEADER + TITLE, 0.2, height), found.norm, "voxel")
     return figure
 
 
-def scene(
-    a: Coefficients,
-    x: Tensor,
-    *,
-    item: int = 0,
-    title: str = "",
-    grid: Grid | None = None,
-    shared_scale: float | None = None,
-) -> str:
-    """One HTML page, complete in itself, with the volume to turn: its surface, and shells around |γ| of a scale.
-
-    Buttons choose the scale, a slider how much of its Σ|γ| the outermost shell holds; colours are the same |γ| for
-    each voxel in all scales. Volumes with more than 44 voxels along an axis are shown by their means over blocks.
-    Needs plotly.
-    """
-    go = optional("plotly.graph_objects", "medical")
-    found = _explained(a, x, item, grid, shared_scale)
-    blocks = tuple(min(FINEST, n) for n in found.grey.shape)
-    where = _centres(found, blocks)
-    figure = go.Figure(_surface(go, _blocks(found.grey, blocks), where))
-    shells = {name: _blocks(values, blocks) for name, values in found.maps.items()}
-    levels = {name: _levels(values) for name, values in shells.items()}
-    for name, values in shells.items():
-        figure.add_trace(_shells(go, name, values, levels[name][FIRST], where, found.end))
-    figure.update_traces(visible=False, selector=lambda trace: trace.name not in ("input", "all scales"))
-    figure.update_layout(
-        title={"text": html.escape(title or _title(a)), "subtitle": {"text": html.escape(_origin(a))}, "x": 0.01},
-        title_y=0.97,
-        scene={f"{letter}axis": {"title": {"text": _axis_name(found, k)}} for k, letter in enumerate("xyz")}
-        | {
-            "aspectmode": "data",
-            "camera": {"eye": {"x": 1.6, "y": 1.6, "z": 1.0}, "center": {"x": 0, "y": 0, "z": -0.15}},
-        },
-        updatemenus=[_buttons(found, a)],
-        sliders=[_slider(levels)],
-        margin={"l": 10, "r": 10, "b": 120, "t": 150},
-        height=860,
-    )
-    page: str = figure.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False})
-    return page
-
-
-def _explained(a: Coefficients, x: Tensor, item: int, grid: Grid | None, shared_scale: float | None) -> Explained:
+def explained(a: Coefficients, x: Tensor, item: int, grid: Grid | None, shared_scale: float | None) -> Explained:
     axes = a.layout.signal_shape
     if len(axes) != 3 or a.data.ndim != 3:
         raise ValueError(
@@ -200,16 +151,16 @@ def _explained(a: Coefficients, x: Tensor, item: int, grid: Grid | None, shared_
             "Pass the x that was attributed, at the resolution that the model saw."
         )
     one = Coefficients(a.data[item][None], a.layout)
-    scales = {name: _array(found[0]) for name, found in maps.scale_maps(one).items()}
-    every = {"all scales": _array(maps.spatial_map(one)[0])}
+    scales = {name: array(found[0]) for name, found in maps.scale_maps(one).items()}
+    every = {"all scales": array(maps.spatial_map(one)[0])}
     end = common_scale(one) if shared_scale is None else shared_scale
     shown = every | (scales if len(scales) > 1 else {})
     return Explained(
-        _grey(_array(x[item]).mean(0)), shown, grid or Grid.plain(3), PowerNorm(0.5, 0, end, clip=True), end
+        grey_values(array(x[item]).mean(0)), shown, grid or Grid.plain(3), PowerNorm(0.5, 0, end, clip=True), end
     )
 
 
-def _grey(values: Array) -> Array:
+def grey_values(values: Array) -> Array:
     low, high = np.percentile(values, WINDOW)
     if high <= low:  # nearly all of it is background
         low, high = values.min(), values.max()
@@ -217,7 +168,7 @@ def _grey(values: Array) -> Array:
     return grey
 
 
-def _most(found: Array) -> tuple[int, ...]:
+def fullest(found: Array) -> tuple[int, ...]:
     """For each axis, the plane across it that holds the most."""
     return tuple(int(found.sum(tuple(set(range(3)) - {axis})).argmax()) for axis in range(3))
 
@@ -259,7 +210,7 @@ def _draw_slice(ax: Axes, found: Explained, name: str, axis: int, place: int) ->
         ax.imshow(grey, cmap="gray", vmin=0, vmax=1)
         ax.set_ylabel(_place(found, axis, place), size=12, color=SHARE)
     else:
-        _draw_glow(ax, grey[None], found.maps[name].take(place, axis).T, found.norm)
+        draw_glow(ax, grey[None], found.maps[name].take(place, axis).T, found.norm)
     ax.invert_yaxis()
     ax.set_aspect(found.grid.spacing[up] / found.grid.spacing[right], anchor="NW")
 
@@ -274,115 +225,3 @@ def _mark(ax: Axes, axis: int, where: tuple[int, ...], shape: tuple[int, ...]) -
     for start, end in ((0.0, 0.06), (0.94, 1.0)):
         ax.axvline(where[right], start, end, color=MAGNITUDE(0.75), linewidth=1.2)
         ax.axhline(where[up], start, end, color=MAGNITUDE(0.75), linewidth=1.2)
-
-
-# The page.
-
-
-def _blocks(values: Array, blocks: tuple[int, ...]) -> Array:
-    """Means over blocks."""
-    pool = torch.nn.AdaptiveAvgPool3d(blocks)
-    means: Array = pool(torch.from_numpy(np.ascontiguousarray(values))[None])[0].float().numpy()
-    return means
-
-
-def _centres(found: Explained, blocks: tuple[int, ...]) -> dict[str, Array]:
-    """Where the blocks lie, in the grid's unit from the centre of the first voxel."""
-    triples = zip(found.grey.shape, blocks, found.grid.spacing, strict=True)
-    lines = [((np.arange(m) + 0.5) * n / m - 0.5) * step for n, m, step in triples]
-    points = np.meshgrid(*lines, indexing="ij")
-    return {letter: p.ravel().astype(np.float32) for letter, p in zip("xyz", points, strict=True)}
-
-
-def _axis_name(found: Explained, axis: int) -> str:
-    return f"axis {axis + 1} ({found.grid.units[axis]})"
-
-
-def _surface(go: Any, grey: Array, where: dict[str, Array]) -> Any:
-    """The volume's own surface, between its background and what stands out of it."""
-    level = _between(grey)
-    return go.Isosurface(
-        **where,
-        value=grey.ravel(),
-        isomin=level,
-        isomax=level,
-        surface={"count": 1},
-        caps=_no_caps(),
-        colorscale=[[0, "#8a8f98"], [1, "#8a8f98"]],
-        showscale=False,
-        opacity=0.18,
-        name="input",
-        hoverinfo="skip",
-    )
-
-
-def _between(values: Array) -> float:
-    """The level halfway between the means of what lies below it and above it (Ridler and Calvard, 1978)."""
-    level = float(values.mean())
-    for _ in range(50):
-        low, high = values[values <= level], values[values > level]
-        if not high.size or not low.size:
-            break
-        after = float(low.mean() + high.mean()) / 2
-        if math.isclose(after, level, rel_tol=1e-4):
-            break
-        level = after
-    return level
-
-
-def _levels(values: Array) -> list[float]:
-    """For each part of `HELD`, the value that voxels exceed which hold this part of the sum."""
-    falling = np.sort(values.ravel())[::-1]
-    held = falling.cumsum() / (falling.sum() or 1)
-    return [float(falling[np.searchsorted(held, part).clip(max=len(held) - 1)]) for part in HELD]
-
-
-def _shells(go: Any, name: str, values: Array, level: float, where: dict[str, Array], end: float) -> Any:
-    colours = [[step, to_hex(MAGNITUDE(0.9 - 0.75 * step))] for step in np.linspace(0, 1, 9).tolist()]
-    return go.Isosurface(
-        **where,
-        value=values.ravel(),
-        isomin=level,
-        isomax=float(values.max()),
-        surface={"count": 4},
-        caps=_no_caps(),
-        colorscale=colours,
-        cmin=0,
-        cmax=end,
-        colorbar={"title": {"text": "|γ| per voxel"}, "len": 0.7},
-        opacity=0.35,
-        name=name,
-    )
-
-
-def _no_caps() -> dict[str, Any]:
-    return {letter: {"show": False} for letter in "xyz"}
-
-
-def _buttons(found: Explained, a: Coefficients) -> dict[str, Any]:
-    """One a scale, with what it spans; the input's surface stays."""
-    labels, names = found.grid.labels(a.layout), list(found.maps)
-    buttons = [
-        {
-            "label": f"{name} · {labels[name]}" if name in labels else name,
-            "method": "update",
-            "args": [{"visible": [True, *(other == name for other in names)]}],
-        }
-        for name in names
-    ]
-    place = {"x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
-    return {"type": "buttons", "direction": "right", "buttons": buttons, **place}
-
-
-def _slider(levels: dict[str, list[float]]) -> dict[str, Any]:
-    """One step for each part of `HELD`; it moves the outermost shell of every scale."""
-    steps = [
-        {
-            "label": f"{part:.0%}",
-            "method": "restyle",
-            "args": [{"isomin": [found[k] for found in levels.values()]}, [*range(1, len(levels) + 1)]],
-        }
-        for k, part in enumerate(HELD)
-    ]
-    shown = {"prefix": "the outermost shell holds ", "suffix": " of the scale's Σ|γ|"}
-    return {"active": FIRST, "currentvalue": shown, "pad": {"t": 10, "b": 20}, "x": 0.02, "len": 0.9, "steps": steps}

@@ -90,6 +90,6 @@ def _text(values: Array, dtype: str) -> str:
 
 def colours() -> str:
     """The 256 colours of the maps, red, green and blue bytes."""
-    from wavelens.plots.panel import MAGNITUDE  # matplotlib: only once there is something to draw
+    from wavelens.plots.parts import MAGNITUDE  # matplotlib: only once there is something to draw
 
     return bytes_of(MAGNITUDE(np.arange(256))[:, :3])

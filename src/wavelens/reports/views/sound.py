@@ -25,11 +25,11 @@ MOST, FASTEST = 8, 655_350  # channels and samples a second that FLAC can hold
 
 def show_sound(entry: Entry, room: int) -> View:
     """The waveform, its spectrogram, the attribution over time and octaves, and sounds to hear."""
-    from wavelens.plots.panel import _end  # matplotlib: only once there is something to draw
+    from wavelens.plots.parts import scale_end  # matplotlib: only once there is something to draw
 
     a, rate = entry.attribution, rate_of(entry)
     found = {sign: array(maps.scalogram(a, COLUMNS, signed=sign)[0]) for sign in (False, True)}
-    end, labels = _end(found[False]), entry.place.labels(a.layout)
+    end, labels = scale_end(found[False]), entry.place.labels(a.layout)
     payload: dict[str, Any] = {
         "view": "sound",
         "unit": "sample",

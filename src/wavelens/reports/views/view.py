@@ -74,6 +74,6 @@ def array(values: Tensor) -> Array:
 
 def glowing(x: Array, found: Array, end: float) -> Array:
     """A picture `(channel, height, width)` with a map over it, `(3, height, width)`, as in the panels."""
-    from wavelens.plots.panel import _glow  # matplotlib: only once there is something to draw
+    from wavelens.plots.parts import glow  # matplotlib: only once there is something to draw
 
-    return np.moveaxis(_glow(x, np.sqrt((found / end).clip(0, 1))), -1, 0)
+    return np.moveaxis(glow(x, np.sqrt((found / end).clip(0, 1))), -1, 0)

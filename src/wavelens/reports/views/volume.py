@@ -16,13 +16,13 @@ from wavelens.reports.views.view import THUMB, View, array, glowing, packed_maps
 def show_volume(entry: Entry, room: int) -> View:
     """Three slices that meet in a voxel, with the map of each scale over them, and the mosaic."""
     from wavelens.plots import common_scale  # matplotlib: only once there is something to draw
-    from wavelens.plots.volume import _grey, _most
+    from wavelens.plots.volume import fullest, grey_values
 
     a, step = entry.attribution, entry.place.spacing
     whole, end = array(maps.spatial_map(a)[0]), common_scale(a)
-    grey = _grey(array(entry.x[0]).mean(0))
+    grey = grey_values(array(entry.x[0]).mean(0))
     small = array(reduced(torch.from_numpy(grey)[None], room, step)[0])
-    at = _most(whole)
+    at = fullest(whole)
     payload: dict[str, Any] = {
         "view": "volume",
         "unit": "voxel",

@@ -1,0 +1,76 @@
+"""The scale profile as bars: the share of each scale, and its signed sum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from wavelens import maps
+from wavelens.core import Coefficients
+from wavelens.plots.figure import Figure
+from wavelens.plots.parts import DPI, INK, NEGATIVE, POSITIVE, SHARE, Array, Box, add_axes, array
+
+
+def draw_profile(
+    figure: Figure, box: Box, a: Coefficients, item: int, octaves: Mapping[str, str] | None = None
+) -> None:
+    """The shares of one item's scales and their signed sums, the coarsest on top.
+
+    With the `octaves` that the scales are, the finest is on top as in a spectrogram.
+    """
+    profile, error = maps.profile(a), getattr(a, "standard_error", None)
+    order = slice(None, None, 1 if octaves is None else -1)
+    share, signed = array(profile.share[item])[order], array(profile.signed[item])[order]
+    uncertain = np.zeros_like(share) if error is None else array(error[item])[order]
+    names = [(octaves or {}).get(name, name) for name in profile.names[order]]
+    less, more, size = (0.41, 0.53, 13) if octaves is None else (0.36, 0.52, 11)
+    left = add_axes(figure, box._replace(width=less * box.width), "share of Σ|γ|")
+    right = add_axes(figure, box._replace(left=box.left + (1 - more) * box.width, width=more * box.width), "signed sum")
+    _draw_bars(left, share, [SHARE] * len(share), [f"{value:.0%}" for value in share], uncertain)
+    colours = [POSITIVE if value >= 0 else NEGATIVE for value in signed]
+    _draw_bars(right, signed, colours, _numbers(signed), np.zeros_like(signed))
+    left.set_yticks(range(len(share)), names, size=size)
+    left.tick_params(axis="y", length=0)
+    right.set_xlabel(_account(a, item, signed.sum()), size=12, loc="right")
+
+
+def _draw_bars(ax: Axes, values: Array, colours: list[str], labels: list[str], error: Array) -> None:
+    """Horizontal bars, the first on top, each with its number past its end and its standard error."""
+    width, slot = ax.bbox.width / DPI, ax.bbox.height / DPI / len(values)
+    places = np.arange(len(values))
+    ax.barh(places, values, min(0.6, 0.4 / slot), color=colours)
+    ax.errorbar(values, places, xerr=error, fmt="none", ecolor=INK, capsize=3 * bool(error.any()))
+    for place, value, more, label in zip(places, values, error, labels, strict=True):
+        side = 1 if value >= 0 else -1
+        align = "left" if side > 0 else "right"
+        end = value + side * more, place
+        ax.annotate(label, end, (5 * side, 0), textcoords="offset points", size=11, va="center", ha=align)
+    low, high = min((values - error).min(), 0), max((values + error).max(), 0)
+    before = _room([label for label, value in zip(labels, values, strict=True) if value < 0]) / width
+    after = _room([label for label, value in zip(labels, values, strict=True) if value >= 0]) / width
+    span = (high - low or 1) / (1 - before - after)
+    ax.set_xlim(low - before * span, high + after * span)
+    ax.set_ylim(len(values) - 0.5, -0.5)
+    ax.axvline(0, color=INK, linewidth=0.9, clip_on=False)
+    ax.spines[:].set_visible(False)
+
+
+def _room(labels: list[str]) -> float:
+    """Inches for the longest of the labels."""
+    return 0.085 * max(map(len, labels)) + 0.1 if labels else 0.0
+
+
+def _numbers(values: Array) -> list[str]:
+    """With sign, and as many decimals for all as show two or three digits of the largest."""
+    magnitude = int(np.floor(np.log10(np.abs(values).max() or 1)))
+    form = f"+.{max(1 - magnitude, int(magnitude < 2))}f" if -3 <= magnitude <= 5 else "+.0e"
+    return [format(value, form).replace("-", "−") if value else "0" for value in values]
+
+
+def _account(a: Coefficients, item: int, total: float) -> str:
+    """What the signed sums add up to; for a path method also what they miss of f(x) − f(x₀)."""
+    gap = getattr(a, "gap", None)
+    parts = [f"total {total:+.3g}", *([] if gap is None else [f"gap {float(gap[item]):+.1g}"])]
+    return " · ".join(parts).replace("-", "−")

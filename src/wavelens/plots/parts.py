@@ -1,0 +1,116 @@
+"""What figures are made of: places and colours, axes and headers, pictures under a glow, waves, the colour bar.
+
+One colour scale serves a whole figure: |γ| for each sample, under a square root that keeps faint parts visible. No
+band and no map is normalised by itself, so what is brighter matters more, in the mosaic and between the scales.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import PowerNorm
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wavelens import maps
+from wavelens.core import Coefficients
+from wavelens.plots.figure import Figure
+
+Array = NDArray[Any]
+
+MAGNITUDE = colormaps["inferno"]  # as all colours here: told apart with any colour vision, and in grey
+POSITIVE, NEGATIVE, SHARE, INK, FAINT = "#d55e00", "#0072b2", "#5b5b5b", "#222222", "#9a9a9a"
+PERCENTILE = 99.0  # of the values that are not 0: a few outliers do not make the rest dark
+DPI = 100
+WIDTH, MARGIN, GAP, TITLE, HEADER = 16.0, 0.3, 0.3, 0.45, 0.85  # inches
+
+
+class Box(NamedTuple):
+    """Where axes lie in a figure, in inches from its upper left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+def title_of(a: Coefficients) -> str:
+    target = getattr(a, "target", "")
+    return f"target {target}" if target else "explanation"
+
+
+def origin_of(a: Coefficients) -> str:
+    return " · ".join(text for text in (getattr(a, "method", ""), repr(a.layout.domain)) if text)
+
+
+def write_header(figure: Figure, title: str, origin: str) -> None:
+    width, height = figure.get_size_inches()
+    figure.text(MARGIN / width, 1 - 0.4 / height, title, size=18, weight="bold", va="center", color=INK)
+    figure.text(MARGIN / width, 1 - 0.75 / height, origin, size=12, va="center", color=SHARE)
+
+
+def add_axes(figure: Figure, box: Box, title: str) -> Axes:
+    width, height = figure.get_size_inches()
+    bottom = height - box.top - box.height
+    ax = figure.add_axes((box.left / width, bottom / height, box.width / width, box.height / height))
+    ax.set_title(title, size=15, loc="left", color=INK)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_color(FAINT)
+    return ax
+
+
+def array(values: Tensor) -> Array:
+    return values.detach().cpu().double().numpy()
+
+
+def common_scale(a: Coefficients) -> float:
+    """A `shared_scale` for every item of `a`: the 99th percentile of |γ| for each sample, where it is not 0."""
+    return scale_end(array(maps.spatial_map(a)))
+
+
+def scale_end(found: Array) -> float:
+    """Where the colours of these values end."""
+    visible = found[found > 0]
+    return float(np.percentile(visible, PERCENTILE)) if visible.size else 1.0
+
+
+def draw_picture(ax: Axes, x: Array) -> None:
+    shown = np.moveaxis(x, 0, -1) if len(x) == 3 else x.mean(0)
+    ax.imshow(shown.clip(0, 1), cmap="gray", vmin=0, vmax=1)
+
+
+def draw_glow(ax: Axes, x: Array, found: Array, norm: PowerNorm) -> None:
+    ax.imshow(glow(x, np.asarray(norm(found))))
+
+
+def glow(x: Array, strength: Array) -> Array:
+    """A map in [0, 1] over the darkened grey picture, the more opaque the larger it is: `(*axes, 3)`."""
+    grey = 0.6 * x.mean(0).clip(0, 1)[..., None]
+    glowing: Array = grey * (1 - strength[..., None]) + MAGNITUDE(strength)[..., :3] * strength[..., None]
+    return glowing
+
+
+def fill_wave(ax: Axes, x: Array, colour: str) -> None:
+    """From the least to the greatest value, over channels and over samples that share a column of the figure."""
+    starts = column_starts(x.shape[1])
+    low, high = np.minimum.reduceat(x.min(0), starts), np.maximum.reduceat(x.max(0), starts)
+    ax.fill_between(starts, low, high, color=colour, linewidth=0.9)
+    ax.set_xlim(0, max(x.shape[1] - 1, 1))
+
+
+def column_starts(n: int) -> Array:
+    """Where at most 2000 columns start among `n` samples."""
+    return np.unique(np.linspace(0, n, min(n, 2000), endpoint=False).astype(int))
+
+
+def draw_bar(figure: Figure, box: Box, norm: PowerNorm, unit: str) -> None:
+    cax = add_axes(figure, box, "")
+    bar = figure.colorbar(ScalarMappable(norm, MAGNITUDE), cax=cax, extend="max", extendfrac=0.03)
+    bar.set_ticks(norm.inverse(np.array([0, 0.5, 1])))
+    bar.ax.set_yticklabels([f"{tick:.2g}" for tick in bar.get_ticks()])
+    cax.set_title(f"|γ| per {unit} (√)", size=12, loc="left", color=INK, pad=9)
+    bar.ax.tick_params(labelsize=11)
