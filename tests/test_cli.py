@@ -269,6 +269,8 @@ def test_decomposed_pictures_come_from_the_same_gradients_and_overwrite_no_stran
     picture = np.asarray(Image.open(folder / "strange/left-2-decomposed.png"))
     assert picture.shape[0] > picture.shape[1] / 2
     assert picture.std() > 10
+    coloured = np.asarray(Image.open(folder / "strange/left-2-scales.png").convert("RGB")).astype(float)
+    assert (np.ptp(coloured, axis=-1) > 100).mean() > 0.02
     found = wl.Attribution.load(folder / "strange/left-2.safetensors")
     assert torch.equal(found.data, plain.data)
     assert found.domain == wl.DWT("haar", levels=2)

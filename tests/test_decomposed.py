@@ -149,3 +149,36 @@ def test_what_is_no_picture_is_refused():
         plots.decomposed([a], x[:2])
     with pytest.raises(ValueError, match=r"this mask is for signals \(batch, channel, 8, 8\); got \(3, 2, 8, 9\)"):
         masks.decompose(signal((8, 9)), masks.top(a, 0.5))
+
+
+@pytest.mark.parametrize("shape", [(16, 24), (6, 16, 24)], ids=str)
+def test_each_scale_colours_its_own_strongest_places(shape):
+    """One coefficient of each scale: its block is coloured and no other, and finer ones lie over coarser ones."""
+    domain = wl.DWT("haar", levels=2)
+    layout = domain.analysis(torch.zeros(1, 1, *shape)).layout
+    data = torch.zeros(2, 1, layout.size)
+    places = {"a2": 0, "d2": 1, "d1": 3}
+    for scale, place in places.items():
+        data[1, 0, layout.slices[layout.scales()[scale][0]].start + place] = 1
+    x = torch.full((2, 1, *shape), 0.5)
+    grid = Grid((0.1,) * len(shape), ("mm",) * len(shape))
+    figure = plots.by_scale(Coefficients(data, layout), x, 0.02, item=1, grid=grid)
+    first, every, *alone = (np.asarray(ax.images[0].get_array()) for ax in figure.axes)
+    assert np.ptp(first, axis=-1).max() == 0
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles[2:] == [f"{name} · {label}\n33% of Σ|γ|" for name, label in grid.labels(layout).items()]
+    coloured = [np.ptp(picture, axis=-1) > 0.1 for picture in alone]
+    assert all(0 < where.mean() < 0.06 for where in coloured)
+    assert np.array_equal(np.ptp(every, axis=-1) > 0.1, np.any(coloured, axis=0))
+    assert np.array_equal(every[coloured[-1]], alone[-1][coloured[-1]])
+    yellow, _, blue = (picture[where][0] for picture, where in zip(alone, coloured, strict=True))
+    assert yellow[0] > yellow[2]
+    assert blue[2] > blue[0]
+
+
+def test_nothing_is_coloured_where_nothing_matters():
+    layout = wl.DWT("haar", levels=1).analysis(torch.zeros(1, 1, 8, 8)).layout
+    figure = plots.by_scale(Coefficients(torch.zeros(1, 1, layout.size), layout), torch.rand(1, 3, 8, 8))
+    assert all(np.ptp(np.asarray(ax.images[0].get_array()), axis=-1).max() == 0 for ax in figure.axes)
+    with pytest.raises(ValueError, match="coloured, between 0 and 1; got 1"):
+        plots.by_scale(Coefficients(torch.zeros(1, 1, layout.size), layout), torch.rand(1, 3, 8, 8), 1)

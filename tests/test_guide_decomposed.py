@@ -21,6 +21,6 @@ def test_snippets(tmp_path, monkeypatch, capsys):
     kept = [float(line.split(": ")[1].split()[0]) for line in printed]
     sizes = [49, 3 * 49, 3 * 14**2, 3 * 28**2, 3 * 56**2, 3 * 112**2]
     assert sum(share * size for share, size in zip(kept, sizes, strict=True)) == pytest.approx(2 * 224**2, rel=0.02)
-    for picture in ("decomposed.png", "control.png", "ball.png"):
+    for picture in ("decomposed.png", "control.png", "by-scale.png", "ball.png", "ball-by-scale.png"):
         assert (tmp_path / picture).stat().st_size > 10_000
     assert all(spent == 25 for a in names["several"] for spent in a.spent.tolist())

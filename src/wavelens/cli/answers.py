@@ -105,17 +105,18 @@ def write(job: Job, kind: Kind, answer: Answer, base: Path) -> list[Path]:
 
 
 def _decomposed(job: Job, answer: Answer, base: Path) -> list[Path]:
-    """The input scale by scale in the domains that were asked for."""
+    """The input scale by scale in the domains that were asked for, and where each scale of the first matters."""
     if not answer.others:
         return []
     from wavelens import plots  # matplotlib: only once there is something to draw
 
-    path = beside(base, DECOMPOSED)
+    paths = [beside(base, ending) for ending in DECOMPOSED]
+    named: dict[str, Any] = {"title": _heading(job, answer), "grid": answer.grid}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        figure = plots.decomposed(answer.others, answer.x, title=_heading(job, answer), grid=answer.grid)
-        plots.save(figure, path)
-    return [path]
+        plots.save(plots.decomposed(answer.others, answer.x, **named), paths[0])
+        plots.save(plots.by_scale(answer.others[0], answer.x, **named), paths[1])
+    return paths
 
 
 def _heading(job: Job, answer: Answer) -> str:

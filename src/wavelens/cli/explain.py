@@ -62,7 +62,8 @@ def explain(
     Prints the top classes and the scale profile of each input, and writes NAME.png (the panel), NAME.safetensors
     (the attribution), NAME.json (a summary) and what else belongs to its kind to the folder --out. With --decompose,
     NAME-decomposed.png shows the input rebuilt scale by scale from its important coefficients in each of the wavelets,
-    from the same gradients. With --spacing scales are named in its unit. An input whose NAME is taken gets NAME-2.
+    from the same gradients, and NAME-scales.png where in it each scale of the first matters, a colour a scale. With
+    --spacing scales are named in its unit. An input whose NAME is taken gets NAME-2.
 
     Exit codes: 0, all inputs were explained; 1, some were, and a line on stderr says what is wrong with each of the
     others; 2, none was, or an option is wrong.
@@ -98,7 +99,7 @@ def _explain_all(job: Job, kind: Kind, paths: list[Path], out: Path, console: Co
     def last() -> list[Path]:
         return [write_page(sections, report_path(out))] if sections else []
 
-    also = [DECOMPOSED] if job.decompose else []
+    also = DECOMPOSED if job.decompose else ()
     named = enumerate(zip(paths, stems(paths, out, kind, also=also), strict=True), 1)
     return each([*(partial(one, number, path, stem) for number, (path, stem) in named), last], console)
 

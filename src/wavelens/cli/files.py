@@ -10,7 +10,7 @@ from pathlib import Path
 from wavelens.cli.kinds import Kind
 
 WRITTEN = (".png", ".safetensors", ".json")  # for each input
-DECOMPOSED = "-decomposed.png"  # where it is asked for
+DECOMPOSED = ("-decomposed.png", "-scales.png")  # where they are asked for
 
 
 def inputs(arguments: Sequence[str], kind: Kind) -> list[Path]:

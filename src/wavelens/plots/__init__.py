@@ -1,5 +1,6 @@
 """Figures of explanations, drawn with matplotlib from what `wavelens.maps` computes."""
 
+from wavelens.plots.by_scale import by_scale
 from wavelens.plots.comparison import mean_curves
 from wavelens.plots.decomposed import decomposed
 from wavelens.plots.glance import glance
@@ -13,6 +14,7 @@ from wavelens.plots.video import film, overlay
 from wavelens.plots.volume import montage, slices
 
 __all__ = [
+    "by_scale",
     "common_scale",
     "decomposed",
     "film",

@@ -1,0 +1,71 @@
+"""Where each scale matters, a colour a scale over the input in grey: coarse ones yellow, fine ones blue."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from wavelens.core import Coefficients
+from wavelens.grid import Grid
+from wavelens.maps import profile, scale_maps
+from wavelens.plots.decomposed import _check, _flat, _plane, _window
+from wavelens.plots.panel import DPI, INK, Array, _array
+
+SIDE, CAPTION, HEAD = 2.4, 0.45, 0.5  # inches of a picture's width, of its caption, and of the title
+COLOURS = (0.92, 0.05)  # of plasma: the coarsest scale yellow, the finest blue
+COVER = 0.75  # how much of the input a colour hides
+
+
+def by_scale(
+    a: Coefficients, x: Tensor, fraction: float = 0.1, *, item: int = 0, title: str = "", grid: Grid | None = None
+) -> Figure:
+    """The input, where its scales matter most, all in one and each alone, a colour a scale (as WAM's figures 2 and 4).
+
+    Of each scale the `fraction` of the picture with the largest |γ| there is coloured (`maps.scale_maps`), finer
+    scales over coarser ones, so colours say where, and the shares of Σ|γ| in the captions how much. `x` is what was
+    explained, `(batch, channel, *axes)`: photos with values in [0, 1]; volumes and videos are shown by the plane across
+    their first axis that holds most of |γ|. `grid` names the scales in its unit.
+    """
+    _check([a], x)
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction is the part of the picture that is coloured, between 0 and 1; got {fraction}.")
+    one = Coefficients(a.data[item][None], a.layout)
+    place = _plane(one)
+    found = {name: _array(full[0] if place is None else full[0, place]) for name, full in scale_maps(one).items()}
+    low, high = _window(_array(x[item][None]), place)
+    signal = (_flat(x[item][None], place).mean(-1, keepdims=True) - low) / (high - low)
+    grey = np.repeat(signal.clip(0, 1), 3, -1)
+    shades = matplotlib.colormaps["plasma"](np.linspace(*COLOURS, len(found)))[:, :3]
+    labels, shares = (grid or Grid.plain(x.ndim - 2)).labels(a.layout), profile(one).share[0].tolist()
+    pictures, every = [], grey
+    for (name, where), shade, share in zip(found.items(), shades, shares, strict=True):
+        places = _strongest(where, fraction)
+        alone = _coloured(grey, places, shade)
+        every = np.where(places[..., None], alone, every)
+        pictures.append((f"{name} · {labels[name]}\n{share:.0%} of Σ|γ|", alone))
+    return _drawn([("input", grey), ("all scales", every), *pictures], title)
+
+
+def _strongest(where: Array, fraction: float) -> Array:
+    """The places with the largest values, as many as `fraction` says, but none where there is nothing."""
+    found: Array = (where >= np.quantile(where, 1 - fraction)) & (where > 0)
+    return found
+
+
+def _coloured(picture: Array, places: Array, shade: Array) -> Array:
+    mixed: Array = np.where(places[..., None], (1 - COVER) * picture + COVER * shade, picture)
+    return mixed
+
+
+def _drawn(pictures: list[tuple[str, Array]], title: str) -> Figure:
+    height = SIDE * pictures[0][1].shape[0] / pictures[0][1].shape[1]
+    size = (SIDE * len(pictures), height + CAPTION + HEAD)
+    figure = Figure(size, dpi=DPI, facecolor="white", layout="constrained")
+    figure.suptitle(title, color=INK, fontsize=13)
+    for ax, (caption, picture) in zip(figure.subplots(1, len(pictures)), pictures, strict=True):
+        ax.imshow(picture, interpolation="nearest")
+        ax.set_title(caption, fontsize=10, color=INK)
+        ax.set_axis_off()
+    return figure
