@@ -127,3 +127,11 @@ def test_another_precision_is_looked_at_where_asked(folder, capsys):
     assert "in bfloat16 the gradient" in capsys.readouterr().out
     assert main(["check", "noise.png", "--model", "own_checked:photos", "--autocast", "half"]) == 2
     assert "--autocast is one of bfloat16, float16; got 'half'" in capsys.readouterr().err
+
+
+def test_levels_that_do_not_fit_are_said_before_any_input_is_read(folder, capsys):
+    (folder / "broken.png").write_text("no picture")
+    usual = ["check", "broken.png", "noise.png", "--model", "own_checked:photos", "--out", "found"]
+    assert main([*usual, "--domain", "DWT('haar', levels=9)"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "levels=9 needs axes of at least" in line

@@ -68,8 +68,14 @@ def test_photos_give_a_figure_and_a_front_that_agree(folder, capsys):
     assert found["target"] == {"index": 0, "label": "left side"}
     assert wl.parse(found["domain"]) == domain
     assert np.asarray(Image.open(folder / "found/left-minimal.png")).std() > 10
+    kept = expected.mask.by_scale()
+    assert found["units"] == ["px", "px"]
+    assert [scale["scale"] for scale in found["scales"]] == list(kept)
+    for scale in found["scales"]:
+        assert scale["kept"] == pytest.approx(kept[scale["scale"]][:, 0].tolist())
     printed = capsys.readouterr().out
-    for part in ("left side", f"{rows[2]['zeros']:.1%}", f"{rows[2]['logit']:.3f}", "found/left-minimal.png"):
+    shares = (f"{share:.1%}" for share in found["scales"][-1]["kept"])
+    for part in ("left side", f"{rows[2]['zeros']:.1%}", f"{rows[2]['logit']:.3f}", "found/left-minimal.png", *shares):
         assert part in printed
 
 
@@ -102,6 +108,19 @@ def test_of_volumes_what_is_left_is_written_over_the_scan(folder):
         left = wl.frontends.read_volume(f"found/scan-minimal-{row['alpha']:g}.nii.gz")
         assert np.allclose(left.affine, affine)
         assert net(left.data)[0, 0].item() == pytest.approx(row["logit"], rel=1e-4)
+
+
+def test_scales_have_the_unit_of_the_input(folder, capsys):
+    assert minimal("photos", "left.png", "--out", "found", "--spacing", "0.2", "--unit", "mm") == 0
+    found = json.loads((folder / "found/left-minimal.json").read_text())
+    assert found["units"] == ["mm", "mm"]
+    assert {key: found["scales"][-1][key] for key in ("scale", "extent", "from_to")} == {
+        "scale": "d1",
+        "extent": "0.2–0.4 mm",
+        "from_to": [[0.2, 0.4]] * 2,
+    }
+    assert found["scales"][0]["from_to"] == [[6.4, None]] * 2
+    assert "0.2–0.4 mm" in capsys.readouterr().out
 
 
 def test_alphas_that_are_none_are_one_line(folder, capsys):

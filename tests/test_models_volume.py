@@ -81,6 +81,22 @@ def test_a_map_of_the_input_comes_back_over_the_scan(orientation):
         np.testing.assert_allclose(back.data[0].numpy()[inside], places(TURNED, scan.axes)[inside], atol=atol)
 
 
+@pytest.mark.needs("nibabel")
+@pytest.mark.parametrize("intensity", [(-100.0, 1300.0), "range", "standard"], ids=str)
+@pytest.mark.parametrize("orientation", [None, "PLI"])
+def test_an_input_comes_back_in_the_values_of_the_scan(intensity, orientation):
+    """Two channels of different range, exact where nothing is resized; what is beyond the window is at its end."""
+    scan = volume(2, 6, 7, 8)
+    scan.data[:, 1] -= 50
+    axes = _turned_axes(scan, orientation) if orientation else scan.axes
+    voxels = Voxels((2, *axes), intensity, orientation)
+    back = voxels.original(voxels(scan), scan)
+    np.testing.assert_array_equal(back.affine, scan.affine)
+    np.testing.assert_allclose(back.data, scan.data, atol=1e-3)
+    dim = Voxels((2, *axes), (0.0, 100.0), orientation)
+    np.testing.assert_allclose(dim.original(dim(scan), scan).data, scan.data.clamp(0, 100), atol=1e-3)
+
+
 def test_what_was_cut_away_is_zero_when_it_comes_back():
     scan = volume(1, 6, 7, 8)
     back = Voxels((1, 2, 3, 4), "range", None, "crop").restore(torch.ones(1, 1, 2, 3, 4), scan).data[0, 0]

@@ -6,6 +6,7 @@ import torch
 
 import wavelens as wl
 from wavelens import masks
+from wavelens.grid import Grid
 
 
 def weighted(x):
@@ -40,10 +41,25 @@ def test_pictures_captions_and_front(alpha, item, channels):
 
 
 @pytest.mark.parametrize("shape", [(16,), (4, 6, 8)], ids=str)
-def test_other_signals_have_the_front_alone(shape):
+def test_other_signals_have_the_charts_alone(shape):
     x, result = found(shape, [1.0, 20.0])
-    (ax,) = wl.plots.minimal(result, x).axes
-    assert not ax.images
+    axes = wl.plots.minimal(result, x).axes
+    assert len(axes) == 2
+    assert not any(ax.images for ax in axes)
+
+
+@pytest.mark.parametrize("alpha", [[1.0, 50.0, 200.0], 20.0], ids=str)
+def test_scales_have_what_is_kept_of_them_and_their_unit(alpha):
+    x, result = found((8, 6), alpha)
+    chart = wl.plots.minimal(result, x, 1, grid=Grid((0.5, 0.5), ("m", "m"))).axes[-1]
+    assert [text.get_text() for text in chart.get_yticklabels()] == ["a1 · > 1 m", "d1 · 0.5–1 m"]
+    assert chart.yaxis_inverted()  # the coarsest on top
+    several = isinstance(alpha, list)
+    approximation = result.mask.data[..., : 4 * 3]
+    kept = [part.flatten(-2).mean(-1)[..., 1] for part in (approximation, result.mask.data[..., 4 * 3 :])]
+    for k, line in enumerate(chart.lines):
+        assert np.allclose(line.get_xdata(), [part[k] if several else part for part in kept])
+        assert line.get_label() == f"α = {alpha[k] if several else alpha:g}"
 
 
 def test_another_signal_is_refused():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from wavelens.core import Band, Layout
 
@@ -56,6 +57,17 @@ class Grid:
         """The extents as texts: '1–2 px', '> 8 px', '689–1.38k Hz', '0.5–1 × 2–4 mm'."""
         return {name: self._label(found) for name, found in self.extents(layout).items()}
 
+    def rows(self, layout: Layout) -> list[dict[str, Any]]:
+        """For JSON, each scale, coarsest first: its name, its label, and from where to where it spans each axis.
+
+        An open end is None.
+        """
+        labels = self.labels(layout)
+        return [
+            {"scale": name, "extent": labels[name], "from_to": [[_finite(end) for end in extent] for extent in extents]}
+            for name, extents in self.extents(layout).items()
+        ]
+
     def _extent(self, axis: int, bands: tuple[Band, ...], layout: Layout) -> Extent:
         """Along `axis`; open where the scale's details leave that axis to its approximation."""
         step, hertz = self.spacing[axis], self.units[axis] == "Hz"
@@ -85,6 +97,11 @@ def each_axis(spacing: Sequence[float], axes: int) -> tuple[float, ...]:
     if len(found) not in (1, axes):
         raise ValueError(f"a spacing is one number, or one for each of {axes} axes; got {len(found)}.")
     return found if len(found) == axes else found * axes
+
+
+def _finite(end: float) -> float | None:
+    """For JSON, which knows no infinity."""
+    return None if math.isinf(end) else end
 
 
 def _interval(extent: Extent) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,18 +68,9 @@ def top_classes(loaded: LoadedModel, logits: Tensor, count: int) -> list[dict[st
 
 def profile_rows(answer: Answer) -> list[dict[str, Any]]:
     """A row a scale, coarsest first: what it spans in the units of the input, its signed sum and its share."""
-    found, grid = maps.profile(answer.attribution), answer.grid
-    labels, extents = grid.labels(answer.attribution.layout), grid.extents(answer.attribution.layout)
-    rows = zip(found.names, found.signed[0].tolist(), found.share[0].tolist(), strict=True)
-    return [
-        {"scale": name, "extent": labels[name], "from_to": _finite(extents[name]), "signed": signed, "share": share}
-        for name, signed, share in rows
-    ]
-
-
-def _finite(extents: tuple[tuple[float, float], ...]) -> list[list[float | None]]:
-    """For JSON, which knows no infinity."""
-    return [[None if math.isinf(end) else end for end in extent] for extent in extents]
+    found, scales = maps.profile(answer.attribution), answer.grid.rows(answer.attribution.layout)
+    numbers = zip(scales, found.signed[0].tolist(), found.share[0].tolist(), strict=True)
+    return [{**scale, "signed": signed, "share": share} for scale, signed, share in numbers]
 
 
 def caution(a: Attribution, method: Method) -> str:

@@ -28,6 +28,7 @@ from wavelens.cli.ready import (
     TargetName,
     Weights,
     each,
+    fitted,
     opened,
 )
 from wavelens.cli.terminal import plain
@@ -66,12 +67,12 @@ def check(
     check_folder(out)
     console = Console(highlight=False)
     loaded, kind = opened(model, weights, files, chosen_device, console)
-    fitted = chosen_domain or kind.domain(loaded.preprocess.shape[1:])
+    own = fitted(chosen_domain, kind, loaded)
     index = None if target is None else loaded.index(target)
     ask = partial(
         find,
         loaded.module,
-        domain=fitted,
+        domain=own,
         method=chosen_method,
         autocast=None if autocast is None else AUTOCAST[autocast],
         batch_size=batch_size,
@@ -85,7 +86,7 @@ def check(
             found = ask(asked.x, chosen)
         statuses.append(found.status)
         _print(path, f"{chosen} {loaded.labels[chosen]}", found, console)
-        summary = asked_of(loaded, weights, kind, path, chosen) | {"domain": repr(fitted), "method": method}
+        summary = asked_of(loaded, weights, kind, path, chosen) | {"domain": repr(own), "method": method}
         file = out / f"{stem}-check.json"
         file.write_text(json.dumps(summary | found.summary(), indent=2) + "\n", encoding="utf-8")
         return [file]

@@ -18,9 +18,10 @@ from wavelens import models
 from wavelens.baselines import FromMethod
 from wavelens.cli.kinds import Kind, kind_called, kind_of
 from wavelens.cli.options import check_folder, device_of, domain_of
-from wavelens.cli.ready import DeviceName, ModelName, Weights, default_model
+from wavelens.cli.ready import DeviceName, ModelName, Weights, default_model, fitted
 from wavelens.cli.terminal import complain, plain
 from wavelens.core import Domain
+from wavelens.models import LoadedModel
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
 from wavelens.runs.comparison import compare
 from wavelens.runs.evaluation import BATCH_SIZE, Evaluation, weights_digest
@@ -88,7 +89,7 @@ def evaluate(
     task = Evaluation(
         name,
         digest,
-        _fitted(explainer, chosen, kind, loaded.preprocess.shape[1:]),
+        _fitted(explainer, chosen, kind, loaded),
         measures,
         kind.read,
         batch_size,
@@ -133,8 +134,8 @@ def _place(device: str | None, executor: str) -> str:
     return device if device is not None and executor == "ray" else str(device_of(device))
 
 
-def _fitted(explainer: Any, chosen: Domain | None, kind: Kind, axes: tuple[int, ...]) -> Any:
-    """The explainer with its domain; says now whether the levels fit."""
+def _fitted(explainer: Any, chosen: Domain | None, kind: Kind, loaded: LoadedModel) -> Any:
+    """The explainer with its domain."""
     if not isinstance(explainer, (*METHODS, *CONTROLS)):
         if chosen is not None:
             raise ValueError(
@@ -142,8 +143,7 @@ def _fitted(explainer: Any, chosen: Domain | None, kind: Kind, axes: tuple[int, 
                 f"--metric 'Curves(domain={chosen!r})'."
             )
         return explainer
-    domain = chosen or kind.domain(axes)
-    domain.analysis(torch.zeros(1, 1, *axes))
+    domain = fitted(chosen, kind, loaded)
     return replace(explainer, domain=domain) if isinstance(explainer, CONTROLS) else FromMethod(explainer, domain)
 
 

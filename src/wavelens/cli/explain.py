@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -27,6 +26,7 @@ from wavelens.cli.ready import (
     TargetName,
     Weights,
     each,
+    fitted,
     opened,
 )
 from wavelens.cli.reports import entry_of, report_path
@@ -73,14 +73,12 @@ def explain(
     console = Console(highlight=False)
     loaded, kind = opened(model, weights, files, chosen_device, console)
     loaded = spaced(loaded, spacing, unit)
-    fitted = chosen_domain or kind.domain(loaded.preprocess.shape[1:])
-    shown = wavelets_of(decompose, fitted)
-    for one in (fitted, *shown):
-        one.analysis(torch.zeros(1, 1, *loaded.preprocess.shape[1:]))  # says now whether the levels fit
+    own = fitted(chosen_domain, kind, loaded)
+    shown = tuple(fitted(one, kind, loaded) for one in wavelets_of(decompose, own))
     if shown and len(loaded.preprocess.shape) < 3:
         raise ValueError(f"--decompose draws pictures; a {kind.name} has none. Its scales are written as sounds.")
     index = None if target is None else loaded.index(target)
-    job = Job(loaded, weights, index, fitted, chosen_method, batch_size, top, chosen_device, shown)
+    job = Job(loaded, weights, index, own, chosen_method, batch_size, top, chosen_device, shown)
     raise typer.Exit(_explain_all(job, kind, inputs(files, kind), out, console, report))
 
 

@@ -19,9 +19,11 @@ from wavelens import masks
 from wavelens.cli.files import inputs, stems
 from wavelens.cli.kinds import Kind
 from wavelens.cli.options import check_folder, device_of, domain_of
-from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, Weights, each, opened
+from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, Weights, each, fitted, opened
+from wavelens.cli.spacing import Spacing, Unit, spaced
 from wavelens.cli.terminal import plain, table
 from wavelens.core import Domain
+from wavelens.grid import Grid
 from wavelens.models import LoadedModel
 from wavelens.spec import parse
 
@@ -51,6 +53,7 @@ class Reduced:
     path: Path
     signal: Any
     x: Tensor
+    grid: Grid
     target: int
     found: masks.Minimal
     probabilities: list[float]  # of the untouched input, then for each alpha
@@ -73,16 +76,19 @@ def minimal(
     baseline: Annotated[
         str, typer.Option(help="What takes the place of what is dropped: a number, Blur(sigma=10), Noise(seed=0).")
     ] = "0",
+    spacing: Spacing = None,
+    unit: Unit = None,
     out: Out = Path("wavelens-out"),
     batch_size: BatchSize = None,
     device: DeviceName = None,
 ) -> None:
     """Find the fewest coefficients with which a classifier still answers as before.
 
-    Prints the front of each input, zeros against logit, and writes to the folder --out: NAME-minimal.png (the front,
-    and of photos what is left for each alpha), NAME-minimal.json, and for each alpha what is left of a sound as wav,
-    of a volume as NIfTI. An input whose NAME is taken gets NAME-2. A mask may raise the logit far above the input's:
-    it is fitted to the network, and says what suffices for it, not what it went by.
+    Prints the front of each input, zeros against logit, and how much is kept of each scale, and writes to the folder
+    --out: NAME-minimal.png (both, and of photos what is left for each alpha), NAME-minimal.json, and for each alpha
+    what is left of a sound as wav, of a volume as NIfTI. With --spacing scales are named in its unit. An input whose
+    NAME is taken gets NAME-2. A mask may raise the logit far above the input's: it is fitted to the network, and says
+    what suffices for it, not what it went by.
 
     Exit codes as of explain: 0, all inputs were done; 1, some; 2, none, or an option is wrong.
     """
@@ -91,10 +97,10 @@ def minimal(
     check_folder(out)
     console = Console(highlight=False)
     loaded, kind = opened(model, weights, files, chosen_device, console)
-    fitted = chosen_domain or kind.domain(loaded.preprocess.shape[1:])
-    fitted.analysis(torch.zeros(1, 1, *loaded.preprocess.shape[1:]))  # says now whether the levels fit
+    loaded = spaced(loaded, spacing, unit)
+    own = fitted(chosen_domain, kind, loaded)
     index = None if target is None else loaded.index(target)
-    task = Task(loaded, weights, index, fitted, alphas, steps, dropped, batch_size, chosen_device)
+    task = Task(loaded, weights, index, own, alphas, steps, dropped, batch_size, chosen_device)
     raise typer.Exit(_reduce_all(task, kind, inputs(files, kind), out, console))
 
 
@@ -128,8 +134,8 @@ def _reduce_all(task: Task, kind: Kind, paths: list[Path], out: Path, console: C
 
 
 def _reduced(task: Task, kind: Kind, path: Path) -> Reduced:
-    signal = kind.read(path)
-    x, module = task.loaded.preprocess(signal).to(task.device), task.loaded.module
+    signal, preparation = kind.read(path), task.loaded.preprocess
+    x, grid, module = preparation(signal).to(task.device), preparation.grid(signal), task.loaded.module
     with torch.no_grad():
         logits = module(x).float()
     target = int(logits[0].argmax()) if task.target is None else task.target
@@ -146,7 +152,7 @@ def _reduced(task: Task, kind: Kind, path: Path) -> Reduced:
     with torch.no_grad():
         after = [module(one).float() for one in found.rebuilt]
     probabilities = task.loaded.probabilities(torch.cat([logits, *after]))[:, target].tolist()
-    return Reduced(path, signal, x, target, found, probabilities)
+    return Reduced(path, signal, x, grid, target, found, probabilities)
 
 
 def _rows(reduced: Reduced) -> list[dict[str, float]]:
@@ -160,6 +166,13 @@ def _rows(reduced: Reduced) -> list[dict[str, float]]:
     return [{**row, "probability": probability} for row, probability in pairs]
 
 
+def _scales(reduced: Reduced) -> list[dict[str, Any]]:
+    """For each scale what it spans and how much of it is kept for each alpha, coarsest first."""
+    mask = reduced.found.mask
+    pairs = zip(reduced.grid.rows(mask.layout), mask.by_scale().values(), strict=True)
+    return [{**scale, "kept": kept[:, 0].tolist()} for scale, kept in pairs]
+
+
 def _print(task: Task, reduced: Reduced, console: Console) -> None:
     label = task.loaded.labels[reduced.target]
     console.print(Text(plain(str(reduced.path)), style="bold"), soft_wrap=True)
@@ -170,6 +183,10 @@ def _print(task: Task, reduced: Reduced, console: Console) -> None:
         cells = f"{row['zeros']:.1%}", f"{row['logit']:.3f}", f"{row['probability']:.1%}", f"{row['steps']:.0f}"
         printed.add_row(name, *cells)
     console.print(printed)
+    kept = table("scale", "extent", *(f"kept, α = {alpha:g}" for alpha in task.alphas))
+    for scale in _scales(reduced):
+        kept.add_row(scale["scale"], scale["extent"], *(f"{share:.1%}" for share in scale["kept"]))
+    console.print(kept)
 
 
 def _write(task: Task, kind: Kind, reduced: Reduced, base: Path) -> list[Path]:
@@ -178,7 +195,7 @@ def _write(task: Task, kind: Kind, reduced: Reduced, base: Path) -> list[Path]:
     label = task.loaded.labels[reduced.target].split(", ")[0]
     figure, summary = base.with_name(f"{base.name}.png"), base.with_name(f"{base.name}.json")
     title = f"{plain(reduced.path.name)[:40]}: {label}".replace("$", r"\$")
-    plots.save(plots.minimal(reduced.found, reduced.x, title=title), figure)
+    plots.save(plots.minimal(reduced.found, reduced.x, title=title, grid=reduced.grid), figure)
     summary.write_text(json.dumps(_summary(task, kind, reduced), indent=2) + "\n", encoding="utf-8")
     return [figure, summary, *_signals(kind, task, reduced, base)]
 
@@ -186,7 +203,7 @@ def _write(task: Task, kind: Kind, reduced: Reduced, base: Path) -> list[Path]:
 def _signals(kind: Kind, task: Task, reduced: Reduced, base: Path) -> list[Path]:
     """What is left for each alpha, as files of its own kind; photos are in the figure."""
     placeless = kind.name == "volume" and (
-        reduced.signal.unit == "voxel" or not hasattr(task.loaded.preprocess, "restore")
+        reduced.signal.unit == "voxel" or not hasattr(task.loaded.preprocess, "original")
     )  # a NIfTI would say that it lies somewhere
     if kind.name not in WRITERS or placeless:
         return []
@@ -202,15 +219,15 @@ def _signals(kind: Kind, task: Task, reduced: Reduced, base: Path) -> list[Path]
 def _write_sound(task: Task, reduced: Reduced, rebuilt: Tensor, path: Path) -> None:
     from wavelens.frontends.audio import write_audio
 
-    write_audio(path, rebuilt, round(1 / task.loaded.preprocess.grid(reduced.signal).spacing[0]))
+    write_audio(path, rebuilt, round(1 / reduced.grid.spacing[0]))
 
 
 def _write_volume(task: Task, reduced: Reduced, rebuilt: Tensor, path: Path) -> None:
-    """Over the scan itself, where the preparation can be undone."""
+    """Over the scan itself and in its values."""
     from wavelens.frontends.volume import write_volume
 
     preparation: Any = task.loaded.preprocess
-    write_volume(path, preparation.restore(rebuilt, reduced.signal))
+    write_volume(path, preparation.original(rebuilt, reduced.signal))
 
 
 WRITERS: dict[str, tuple[str, Callable[[Task, Reduced, Tensor, Path], None]]] = {
@@ -229,4 +246,6 @@ def _summary(task: Task, kind: Kind, reduced: Reduced) -> dict[str, Any]:
         "domain": repr(task.domain),
         "baseline": task.baseline if isinstance(task.baseline, float) else repr(task.baseline),
         "front": _rows(reduced),
+        "units": reduced.grid.units,
+        "scales": _scales(reduced),
     }

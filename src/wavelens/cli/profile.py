@@ -18,7 +18,7 @@ from wavelens.cli.evaluate import Display
 from wavelens.cli.kinds import Kind, kind_called
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
 from wavelens.cli.profile_report import Member, Place, report
-from wavelens.cli.ready import DeviceName
+from wavelens.cli.ready import DeviceName, fitted
 from wavelens.cli.spacing import Spacing, Unit, spaced
 from wavelens.cli.terminal import complain, plain
 from wavelens.core import Domain
@@ -149,9 +149,8 @@ def _member(
     batch_size: int,
     device: torch.device,
 ) -> Member:
-    axes = loaded.preprocess.shape[1:]
-    domain = chosen or kind.domain(axes)
-    layout = domain.analysis(torch.zeros(1, 1, *axes)).layout
+    domain = fitted(chosen, kind, loaded)
+    layout = domain.analysis(torch.zeros(1, 1, *loaded.preprocess.shape[1:])).layout
     task = Evaluation(
         loaded.name,
         weights_digest(loaded.module),

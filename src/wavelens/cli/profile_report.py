@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -93,7 +92,6 @@ def _record(
 
 def _model_record(found: Average, member: Member, place: Place) -> dict[str, Any]:
     grid = place.grid
-    labels, extents = grid.labels(member.layout), grid.extents(member.layout)
     rows = [found.row(member.name, scale) for scale in found.scales]
     return {
         "name": member.name,
@@ -104,13 +102,8 @@ def _model_record(found: Average, member: Member, place: Place) -> dict[str, Any
         "spacing": grid.spacing,
         "spacing_differs": place.differs,
         "profile": [
-            {
-                "scale": row.scale,
-                "extent": labels[row.scale],
-                "from_to": [[None if math.isinf(end) else end for end in span] for span in extents[row.scale]],
-                **{name: asdict(getattr(row, name)) for name in ("share", "difference", "signed")},
-            }
-            for row in rows
+            {**scale, **{name: asdict(getattr(row, name)) for name in ("share", "difference", "signed")}}
+            for scale, row in zip(grid.rows(member.layout), rows, strict=True)
         ],
         "mean_level": asdict(found.level(member.name).level),
         "mean_level_difference": asdict(found.level(member.name).difference),

@@ -14,6 +14,7 @@ from rich.text import Text
 from wavelens import models
 from wavelens.cli.kinds import Kind, kind_called, kind_of
 from wavelens.cli.terminal import WRONG, complain, plain
+from wavelens.core import Domain
 from wavelens.models import LoadedModel
 
 Files = Annotated[list[str], typer.Argument(help="Files, folders of them, or patterns such as '*.jpg'.")]
@@ -49,6 +50,14 @@ def opened(
         loaded = models.load(name, weights=weights)
     loaded.module.to(device)
     return loaded, kind_called(loaded.preprocess.kind)
+
+
+def fitted(chosen: Domain | None, kind: Kind, loaded: LoadedModel) -> Domain:
+    """The domain, or that of the kind where none is chosen; says now whether its levels fit the model's inputs."""
+    axes = loaded.preprocess.shape[1:]
+    domain = chosen or kind.domain(axes)
+    domain.analysis(torch.zeros(1, 1, *axes))
+    return domain
 
 
 def each(work: Iterable[Callable[[], list[Path]]], console: Console) -> int:

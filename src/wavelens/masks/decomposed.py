@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import accumulate
 
-import torch
 from torch import Tensor
 
 from wavelens.masks.bands import stems
@@ -34,10 +33,4 @@ def decompose(x: Tensor, mask: Mask) -> Decomposed:
     """`x`, `(batch, channel, *axes)`, rebuilt from what the mask keeps, one scale after another."""
     alone = stems(x, mask)
     dropped = alone.pop("residue")
-    return Decomposed(alone, dropped, {name: _kept(mask, name).expand(len(x)) for name in alone})
-
-
-def _kept(mask: Mask, scale: str) -> Tensor:
-    """The mean of the mask over one scale and its channels, `(1 or batch,)`."""
-    bands = mask.layout.scales()[scale]
-    return torch.cat([mask[band].flatten(2) for band in bands], -1).flatten(1).mean(1)
+    return Decomposed(alone, dropped, {name: kept.expand(len(x)) for name, kept in mask.by_scale().items()})

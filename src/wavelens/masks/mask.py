@@ -36,6 +36,13 @@ class Mask(Coefficients):
         """
         return baseline + self.of(x - baseline).synthesis()
 
+    def by_scale(self) -> dict[str, Tensor]:
+        """How much is kept of each scale, the mean over its coefficients and channels, by name, `(…, batch)`."""
+        found = {}
+        for name, bands in self.layout.scales().items():
+            found[name] = torch.cat([self.data[..., self.layout.slices[b]] for b in bands], -1).flatten(-2).mean(-1)
+        return found
+
     def of(self, x: Tensor) -> Coefficients:
         """The masked coefficients of `x`, `m ⊙ W x`."""
         if x.ndim < 3 or x.shape[2:] != self.layout.signal_shape:

@@ -103,6 +103,11 @@ class Voxels:
         order = self._order(volume)
         return replace(volume, data=back.permute(0, 1, *(2 + order.index(a) for a in range(3))).contiguous())
 
+    def original(self, x: Tensor, volume: Volume) -> Volume:
+        """An input `(1, channel, *axes)` over the voxels of `volume` and in its values, as `restore` brings it back."""
+        found, (start, extent) = self.restore(x, volume), self._span(volume.data)
+        return replace(found, data=start + extent * found.data)
+
     def _turn(self, volume: Volume) -> Array:
         """As nibabel writes it: for each axis of the file, the axis it becomes and whether it is flipped (-1)."""
         if self.orientation is None or volume.unit == "voxel":
@@ -142,16 +147,22 @@ class Voxels:
         return affine
 
     def _scaled(self, data: Tensor) -> Tensor:
+        start, extent = self._span(data)
+        scaled = (data - start) / extent
+        return scaled.clamp(0, 1) if isinstance(self.intensity, tuple) else scaled
+
+    def _span(self, data: Tensor) -> tuple[Tensor | float, Tensor | float]:
+        """What becomes 0, and how much more becomes 1."""
         if isinstance(self.intensity, tuple):
             low, high = self.intensity
-            return ((data - low) / (high - low)).clamp(0, 1)
+            return low, high - low
         values = data.flatten(2).double()
         if self.intensity == "range":
             start, extent = values.amin(-1), values.amax(-1) - values.amin(-1)
         else:
             start, extent = values.mean(-1), values.std(-1, correction=0)
         start, extent = (v.view(1, -1, 1, 1, 1).to(data.dtype) for v in (start, extent.where(extent > 0, 1)))
-        return (data - start) / extent
+        return start, extent
 
 
 def _is_window(value: object) -> bool:

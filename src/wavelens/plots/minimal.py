@@ -1,4 +1,4 @@
-"""Minimal inputs as pictures: what is left of an image for each alpha, and the front of zeros against score."""
+"""Minimal inputs as pictures: what is left of an image for each alpha, the front of zeros against score, and scales."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Any
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from wavelens.grid import Grid
 from wavelens.masks import Minimal
 from wavelens.plots.figure import Figure
 from wavelens.plots.parts import DPI, FAINT, INK, NEGATIVE
 
 SIDE, ROW, HEAD = 2.6, 3.1, 0.55  # inches of a picture, of a row with its caption, and of the title
-ACROSS = 5  # pictures in a row
+ACROSS = 6  # pictures in a row
 
 
-def minimal(found: Minimal, x: Tensor, item: int = 0, title: str = "") -> Figure:
-    """One item of `masks.minimal`: the image, what is left of it for each alpha, and the front of zeros against score.
+def minimal(found: Minimal, x: Tensor, item: int = 0, title: str = "", *, grid: Grid | None = None) -> Figure:
+    """One item of `masks.minimal`: the image, what is left of it for each alpha, and two charts.
 
+    They are the front of zeros against score, and how much is kept of each scale; `grid` gives the scales their unit.
     `x` is the image that was given, `(batch, 1 or 3, height, width)` in [0, 1]; values outside are shown as its ends.
-    For signals with other axes the front stands alone.
+    For signals with other axes the charts stand alone.
     """
     if tuple(found.rebuilt.shape[-x.ndim :]) != tuple(x.shape):
         raise ValueError(
@@ -32,18 +34,19 @@ def minimal(found: Minimal, x: Tensor, item: int = 0, title: str = "") -> Figure
     pictures = [(f"input\nscore {float(found.before[item]):.2f}", x[item])]
     pictures += [(text, one[item]) for text, one in zip(captions, several, strict=True)]
     shown = pictures if x.ndim == 4 else []
-    columns = min(len(shown) + 1, ACROSS)
-    rows = math.ceil((len(shown) + 1) / columns)
+    rows = math.ceil((len(shown) + 2) / ACROSS)
+    columns = math.ceil((len(shown) + 2) / rows)
     figure = Figure(
         (max(columns * (SIDE + 0.2), 4.0), rows * ROW + HEAD), dpi=DPI, facecolor="white", layout="constrained"
     )
     figure.suptitle(title, color=INK, fontsize=11)
     axes = figure.subplots(rows, columns, squeeze=False).flatten()
-    for ax in axes[len(shown) + 1 :]:
+    for ax in axes[len(shown) + 2 :]:
         ax.set_axis_off()
     for ax, (text, picture) in zip(axes, shown, strict=False):
         _draw_picture(ax, text, picture)
     _draw_front(axes[len(shown)], found, item)
+    _draw_scales(axes[len(shown) + 1], found, item, grid or Grid.plain(x.ndim - 2))
     return figure
 
 
@@ -73,5 +76,23 @@ def _draw_front(ax: Axes, found: Minimal, item: int) -> None:
     ax.set_title("zeros against score\n(dashes: untouched input)", fontsize=8.5, color=INK)
     ax.set_xlabel("share of coefficients that are zero", fontsize=8)
     ax.set_xlim(-0.02, 1.02)
+    ax.tick_params(labelsize=8, colors=INK)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_scales(ax: Axes, found: Minimal, item: int, grid: Grid) -> None:
+    labels = grid.labels(found.mask.layout)
+    kept = {name: _line(value, found)[:, item].tolist() for name, value in found.mask.by_scale().items()}
+    places = range(len(kept))
+    alphas = found.alpha if isinstance(found.alpha, tuple) else (found.alpha,)
+    for k, alpha in enumerate(alphas):
+        shade = (k + 1) / len(alphas)
+        values = [shares[k] for shares in kept.values()]
+        ax.plot(values, places, color=NEGATIVE, alpha=shade, marker="o", markersize=4, label=f"α = {alpha:g}")
+    ax.set_yticks(places, [f"{name} · {labels[name]}" for name in kept])
+    ax.invert_yaxis()
+    ax.set_title("kept of each scale\n(mean of the mask)", fontsize=8.5, color=INK)
+    ax.set_xlim(-0.02, 1.02)
+    ax.legend(frameon=False, fontsize=7)
     ax.tick_params(labelsize=8, colors=INK)
     ax.spines[["top", "right"]].set_visible(False)
