@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
 from wavelens.maps import profile, scale_maps
-from wavelens.plots.decomposed import _check, _flat, _plane, _window
-from wavelens.plots.panel import DPI, INK, Array, _array
+from wavelens.plots.decomposed import check_pictures, flat, plane, window
+from wavelens.plots.figure import Figure
+from wavelens.plots.parts import DPI, INK, Array, array
 
 SIDE, CAPTION, HEAD = 2.4, 0.45, 0.5  # inches of a picture's width, of its caption, and of the title
 COLOURS = (0.92, 0.05)  # of plasma: the coarsest scale yellow, the finest blue
@@ -28,14 +28,14 @@ def by_scale(
     explained, `(batch, channel, *axes)`: photos with values in [0, 1]; volumes and videos are shown by the plane across
     their first axis that holds most of |γ|. `grid` names the scales in its unit.
     """
-    _check([a], x)
+    check_pictures([a], x)
     if not 0 < fraction < 1:
         raise ValueError(f"fraction is the part of the picture that is coloured, between 0 and 1; got {fraction}.")
     one = Coefficients(a.data[item][None], a.layout)
-    place = _plane(one)
-    found = {name: _array(full[0] if place is None else full[0, place]) for name, full in scale_maps(one).items()}
-    low, high = _window(_array(x[item][None]), place)
-    signal = (_flat(x[item][None], place).mean(-1, keepdims=True) - low) / (high - low)
+    place = plane(one)
+    found = {name: array(full[0] if place is None else full[0, place]) for name, full in scale_maps(one).items()}
+    low, high = window(array(x[item][None]), place)
+    signal = (flat(x[item][None], place).mean(-1, keepdims=True) - low) / (high - low)
     grey = np.repeat(signal.clip(0, 1), 3, -1)
     shades = matplotlib.colormaps["plasma"](np.linspace(*COLOURS, len(found)))[:, :3]
     labels, shares = (grid or Grid.plain(x.ndim - 2)).labels(a.layout), profile(one).share[0].tolist()

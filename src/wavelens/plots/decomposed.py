@@ -76,10 +76,10 @@ def decomposed(
     dropped: the lower row adds up to the input. `reduce` says what is ranked, as in `masks.top`.
     """
     several = [attributions] if isinstance(attributions, Coefficients) else list(attributions)
-    _check(several, x)
+    check_pictures(several, x)
     ranked, one = [Coefficients(a.data[item][None], a.layout) for a in several], x[item][None]
     parts = [decompose(one, top(c, fraction, reduce=reduce)) for c in ranked]
-    place = _plane(ranked[0])
+    place = plane(ranked[0])
     look = _look(one, parts, place)
     columns = 1 + max(len(part.alone) for part in parts)
     side = (WIDTH - 2 * MARGIN - GAP * (columns - 1)) / columns
@@ -92,7 +92,7 @@ def decomposed(
         _name(figure, " · ".join(filter(None, (repr(a.layout.domain), getattr(a, "method", "")))), head)
         tops = head + NAME + UPPER, head + NAME + UPPER + height + LOWER
         labels = (grid or Grid.plain(x.ndim - 2)).labels(a.layout)
-        for column, pictures in enumerate(_columns(part, labels, _flat(one, place), look, place)):
+        for column, pictures in enumerate(_columns(part, labels, flat(one, place), look, place)):
             left = MARGIN + column * (side + GAP)
             for above, (caption, shown) in zip(tops, pictures, strict=True):
                 _draw(figure, Box(left, above, side, height), caption, shown)
@@ -104,13 +104,13 @@ def _columns(
 ) -> Iterator[tuple[tuple[str, Array], tuple[str, Array]]]:
     """The upper and the lower picture of each column, each with its caption."""
     details = all(_is_detail(name) or float(kept) == 1 for name, kept in part.kept.items())  # are all that is dropped
-    dropped = (look.detail if details else look.whole)(_flat(part.dropped, place))
+    dropped = (look.detail if details else look.whole)(flat(part.dropped, place))
     yield ("input", look.whole(signal)), ("dropped", dropped)
     plus = ""
     for name, so_far in part.so_far.items():
         show = look.detail if _is_detail(name) else look.whole
         caption = f"{name} · {labels[name]}\n{100 * float(part.kept[name]):.3g} % of it kept"
-        yield (f"{plus}{name}", look.whole(_flat(so_far, place))), (caption, show(_flat(part.alone[name], place)))
+        yield (f"{plus}{name}", look.whole(flat(so_far, place))), (caption, show(flat(part.alone[name], place)))
         plus = "… + "
 
 
@@ -120,7 +120,7 @@ def _draw(figure: Figure, box: Box, caption: str, shown: Array) -> None:
     ax.imshow(shown if shown.shape[-1] == 3 else shown[..., 0], cmap="gray", vmin=0, vmax=1, aspect="auto")
 
 
-def _check(several: list[Coefficients], x: Tensor) -> None:
+def check_pictures(several: list[Coefficients], x: Tensor) -> None:
     if not several:
         raise ValueError("attributions are one or several of them; got none. Take them from wavelens.attribute.")
     for a in several:
@@ -137,27 +137,27 @@ def _check(several: list[Coefficients], x: Tensor) -> None:
             )
 
 
-def _plane(c: Coefficients) -> int | None:
+def plane(c: Coefficients) -> int | None:
     """The plane across the first of three axes that holds most of |γ|."""
     found = spatial_map(c)[0]
     return int(found.flatten(1).sum(1).argmax()) if found.ndim == 3 else None
 
 
-def _flat(x: Tensor, place: int | None) -> Array:
+def flat(x: Tensor, place: int | None) -> Array:
     """The picture of one item, `(height, width, 1 or 3)`."""
     values = array(x[0] if place is None else x[0, :, place])
     return np.moveaxis(values if len(values) == 3 else values.mean(0, keepdims=True), 0, -1)
 
 
 def _look(x: Tensor, parts: list[Decomposed], place: int | None) -> Look:
-    low, high = _window(array(x), place)
-    shown = [_flat(one, place) for part in parts for name, one in part.alone.items() if _is_detail(name)]
+    low, high = window(array(x), place)
+    shown = [flat(one, place) for part in parts for name, one in part.alone.items() if _is_detail(name)]
     sizes = np.concatenate([np.abs(one[one != 0]) for one in shown]) if shown else np.empty(0)
     strong = float(np.percentile(sizes, STRONG)) if sizes.size else 0.0
     return Look(low, high, max(1.0, 0.5 * (high - low) / strong) if strong else 1.0)
 
 
-def _window(values: Array, place: int | None) -> tuple[float, float]:
+def window(values: Array, place: int | None) -> tuple[float, float]:
     """What is black and what is white: of photos 0 and 1, of volumes what nearly all values lie between."""
     low, high = (0.0, 1.0) if place is None else map(float, np.percentile(values, WINDOW))
     return (low, high) if high > low else (float(values.min()), float(values.max()) + float(np.ptp(values) == 0))
