@@ -37,7 +37,7 @@ class Remembered(nn.Module):
         self.asked = 0
 
     def forward(self, x: Tensor) -> Tensor:
-        keys = [hashlib.blake2b(row.detach().contiguous().numpy().tobytes()).digest() for row in x]
+        keys = [hashlib.sha256(row.detach().contiguous().numpy()).digest() for row in x]
         new = [k for k, key in enumerate(keys) if key not in self.known]
         if new:
             self.asked += len(new)

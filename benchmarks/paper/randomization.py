@@ -1,6 +1,6 @@
 """Cascading randomization (WAM's figure 8, appendix A.3) on real photos, both orders, with intervals.
 
-    python benchmarks/paper/randomization.py              # 6 photos, 8 samples and steps
+    python benchmarks/paper/randomization.py              # 20 photos, 5 samples and steps
     FULL=1 python benchmarks/paper/randomization.py       # 50 photos, 25 samples and steps, as published
 
 The layers of a network are reset one after another, from the output ("top-down") and from the input ("bottom-up": the
@@ -29,7 +29,7 @@ from torch import nn
 import wavelens as wl
 from wavelens.baselines import FromMethod, GradCAM
 
-SMALL = {"photos": 6, "effort": 8}
+SMALL = {"photos": 20, "effort": 5}
 FULL = {"photos": 50, "effort": 25}
 HAAR = wl.DWT("haar", levels=3)
 NETS = ("EfficientNet-lite0", "MobileNetV2")

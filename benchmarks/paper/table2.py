@@ -1,6 +1,6 @@
 """Table 2: does the mother wavelet change insertion and deletion of WAM-IG? Sounds, photos and volumes, in float64.
 
-    python benchmarks/paper/table2.py              # 8 photos, 12 volumes, 6 clips
+    python benchmarks/paper/table2.py              # 20 photos, 20 volumes, 20 clips
     FULL=1 python benchmarks/paper/table2.py       # 100 photos, 298 volumes, 100 clips, 64 steps
 
 One set of gradients serves all wavelets, so that nothing but the wavelet differs. Among them are Haar's own filters
@@ -26,10 +26,10 @@ from torch import Tensor, nn
 
 import wavelens as wl
 
-SMALL = {"photos": 8, "volumes": 12, "clips": 6, "steps": 16, "effort": 25}
+SMALL = {"photos": 20, "volumes": 20, "clips": 20, "steps": 16, "effort": 25}
 FULL = {"photos": 100, "volumes": 298, "clips": 100, "steps": 64}
 LEVELS = {"photo": 3, "volume": 2, "volume, few steps": 2, "clip": 8}
-STEPS = {"volume": 64, "volume, few steps": 8}  # where they are not those of the settings
+STEPS = {"volume": 32, "volume, few steps": 8}  # where they are not those of the settings
 NETWORKS = {"photo": "SqueezeNet 1.1", "volume": "residual", "clip": "micro-acdnet"}
 WAVELETS = ("haar", "db1", "bior1.1", "db4", "sym4", "bior2.2", "bior4.4")
 REFLECT = "db4, reflected border"

@@ -1,6 +1,6 @@
 """Table 3: sounds, clean and with white noise at 0 dB; a network on the waveform and one behind a log-mel spectrogram.
 
-    python benchmarks/paper/table3.py              # 6 clips, 16 steps
+    python benchmarks/paper/table3.py              # 20 clips, 10 steps
     FULL=1 python benchmarks/paper/table3.py       # all 400 clips of ESC-50's fold 4, 64 steps
 
 Micro-ACDNet hears the waveform; YAMNet a log-mel spectrogram, so it is explained twice: down to the waveform (the
@@ -30,7 +30,7 @@ from wavelens.core import Coefficients, Domain
 from wavelens.models import yamnet
 from wavelens.targets import Target
 
-SMALL = {"clips": 6, "steps": 16, "effort": 25}
+SMALL = {"clips": 20, "steps": 10, "effort": 25}
 FULL = {"clips": 400, "steps": 64}
 SIGMA = 0.001  # the paper's, for sound
 SILENCE = math.log(1e-3)  # what YAMNet's spectrogram is of silence

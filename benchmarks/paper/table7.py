@@ -1,6 +1,6 @@
 """Table 7: insertion, deletion and faithfulness on AdrenalMNIST3D and VesselMNIST3D, three architectures.
 
-    python benchmarks/paper/table7.py              # 12 volumes of each, 64 steps
+    python benchmarks/paper/table7.py              # 24 volumes of each, 64 steps
     FULL=1 python benchmarks/paper/table7.py       # both test splits
 
 Needs the networks of nets3d.py. Orders are judged on voxels and on wavelet coefficients (Haar, 2 levels); those of one
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 import wavelens as wl
 from wavelens.baselines import GradCAM, GradCAMPlusPlus
 
-SMALL = {"adrenal": 12, "vessel": 12, "steps": 64, "effort": 25}
+SMALL = {"adrenal": 24, "vessel": 24, "steps": 64, "effort": 25}
 FULL = {"adrenal": 298, "vessel": 382}
 SIGMA = 0.0001  # the paper's, for volumes
 DOMAINS = {
