@@ -22,7 +22,7 @@ help:
 	@echo "make check   format, lint, types, direction of imports"
 	@echo "make bench   measure speed, as ratios"
 	@echo "make paper   the paper's tables on data at hand (WAVELENS_DATA), into docs/paper.md; FULL=1 for all of it"
-	@echo "make gallery the pictures of docs/gallery.md that are not there yet (WAVELENS_DATA)"
+	@echo "make gallery the pictures of the pages that are not there yet (WAVELENS_DATA)"
 	@echo "make docs    build the pages into site/"
 	@echo "make clean   remove $(VENV), $(OUT) and caches"
 
@@ -49,7 +49,7 @@ paper: setup-bench
 	$(MAKE) --file benchmarks/paper/Makefile --jobs=2 PYTHON=$(BIN)/python
 
 gallery: setup-bench
-	$(BIN)/python benchmarks/gallery/gallery.py
+	$(MAKE) --file benchmarks/gallery/Makefile PYTHON=$(BIN)/python
 
 docs: setup-docs
 	$(BIN)/mkdocs build --strict

@@ -1,14 +1,14 @@
-"""The pictures of docs/gallery.md, one function each.
+"""Pictures of docs/gallery.md that no other page has, one function each; the Makefile beside it knows all of them.
 
-    python benchmarks/gallery/gallery.py              # those that are not there yet
-    python benchmarks/gallery/gallery.py levels overlap  # these, anew
+    python benchmarks/gallery/gallery.py levels overlap
 
-Photos come with scikit-image; networks, clips and volumes from the folder that WAVELENS_DATA names. No sound is
-written.
+Photos come with scikit-image; networks, clips and volumes from the folder that WAVELENS_DATA names; the moving shapes
+are made here. No sound is written.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,19 +19,22 @@ import skimage
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "paper"))
 import at_hand
+import motion
+import pictures
+import sound
 
 import wavelens as wl
 from wavelens.grid import Grid
 
-OUT = Path(__file__).parents[2] / "docs" / "images" / "gallery"
 CAT = 282
 HAAR = wl.DWT("haar", levels=5)
 PATH = wl.IntegratedGradients(tolerance=0.02, max_steps=64)
+RATE = 16000  # of YAMNet
+OCTAVES = wl.DWT("db4", levels=7)
 
 
 def photo(name: str) -> Tensor:
@@ -57,11 +60,14 @@ def row(shown: Sequence[tuple[str, NDArray[Any]]], end: float | None = None) -> 
     return figure
 
 
-def bars(columns: dict[str, tuple[Sequence[str], Tensor]], unit: str) -> Figure:
-    """One panel of horizontal bars a column, coarsest scale on top."""
+def bars(columns: dict[str, tuple[Sequence[str], Tensor, str]]) -> Figure:
+    """One panel of horizontal bars a column, coarsest scale on top; columns of one unit share its axis."""
     figure = Figure((2.8 * len(columns), 2.8), dpi=80, facecolor="white", layout="constrained")
-    axes: Any = figure.subplots(1, len(columns), squeeze=False, sharex=True)[0]
-    for ax, (title, (names, values)) in zip(axes, columns.items(), strict=True):
+    axes: Any = figure.subplots(1, len(columns), squeeze=False)[0]
+    first = {unit: ax for ax, (_, _, unit) in zip(axes[::-1], list(columns.values())[::-1], strict=True)}
+    for ax, (title, (names, values, unit)) in zip(axes, columns.items(), strict=True):
+        if ax is not first[unit]:
+            ax.sharex(first[unit])
         ax.barh(range(len(names)), values.numpy(), color=["#d55e00" if v >= 0 else "#0072b2" for v in values])
         ax.set_yticks(range(len(names)), names)
         ax.invert_yaxis()
@@ -104,8 +110,8 @@ def networks() -> Figure:
         a = wl.attribute(at_hand.image_network(name), x, CAT, domain=HAAR, method=PATH)
         assert a.score is not None
         profile = wl.maps.profile(a)
-        columns[f"{name}\nlogit {float(a.score):.1f}"] = (profile.names, profile.signed[0])
-    return bars(columns, "logit")
+        columns[f"{name}\nlogit {float(a.score):.1f}"] = (profile.names, profile.signed[0], "logit")
+    return bars(columns)
 
 
 def levels() -> Figure:
@@ -114,7 +120,7 @@ def levels() -> Figure:
     domains = [wl.DWT("haar", levels=k) for k in (1, 3, 5, 7)]
     several = wl.attribute(at_hand.image_network("EfficientNet-lite0"), x, CAT, domain=domains, method=PATH)
     profiles = [wl.maps.profile(a) for a in several]
-    return bars({f"{len(p.names) - 1} levels": (p.names, p.signed[0]) for p in profiles}, "logit")
+    return bars({f"{len(p.names) - 1} levels": (p.names, p.signed[0], "logit") for p in profiles})
 
 
 def adrenal() -> Figure:
@@ -131,22 +137,23 @@ def adrenal() -> Figure:
 
 def clip(kind: str) -> Tensor:
     """The first clip of a class of ESC-50's fold 4 as YAMNet takes it, its loudest two seconds, `(1, 1, samples)`."""
-    import sound
-
     folder = at_hand.folder("audio/esc50_fold4") / "audio" / "esc50_fold4"
-    name = next(
-        row["filename"] for row in sorted(sound.index(), key=lambda r: r["filename"]) if row["category"] == kind
-    )
+    name = min(clip["filename"] for clip in sound.index() if clip["category"] == kind)
     path = next(folder.glob(f"{Path(name).stem}.*"))
     x = yamnet().preprocess(wl.frontends.read_audio(path))
-    rate, energy = 16000, x[0, 0].square().cumsum(0)
-    start = int((energy[2 * rate :] - energy[: -2 * rate]).argmax())
-    return x[..., start : start + 2 * rate]
+    energy = x[0, 0].square().cumsum(0)
+    start = int((energy[2 * RATE :] - energy[: -2 * RATE]).argmax())
+    return x[..., start : start + 2 * RATE]
 
 
 def yamnet() -> wl.models.LoadedModel:
     folder = at_hand.folder("weights/yamnet_audioset.safetensors") / "weights"
     return wl.models.load("yamnet", weights=folder / "yamnet_audioset.safetensors")
+
+
+def octaves(c: wl.Coefficients) -> list[str]:
+    labels = Grid.sound(RATE).labels(c.layout)
+    return [labels[scale] for scale in wl.maps.profile(c).names]
 
 
 def overlap() -> Figure:
@@ -156,27 +163,75 @@ def overlap() -> Figure:
     model = yamnet()
     columns = {}
     for name in ("Chicken, rooster", "Tick-tock"):
-        a = wl.attribute(model.module, x, model.index(name), domain=wl.DWT("db4", levels=7), method=PATH)
-        labels = Grid.sound(16000).labels(a.layout)
-        profile = wl.maps.profile(a)
-        columns[name] = ([labels[scale] for scale in profile.names], profile.signed[0])
-    return bars(columns, "logit")
+        a = wl.attribute(model.module, x, model.index(name), domain=OCTAVES, method=PATH)
+        columns[name] = (octaves(a), wl.maps.profile(a).signed[0], "logit")
+    return bars(columns)
+
+
+def bird() -> Figure:
+    """A bird's call under white noise of its own loudness: where each of them is, and where the class is heard."""
+    call = clip("chirping_birds")
+    noise = torch.randn(call.shape, generator=torch.Generator().manual_seed(0))
+    noise *= call.square().mean().sqrt()
+    model = yamnet()
+    bird = model.index("Bird")
+    with torch.no_grad():
+        logits = model.module(torch.cat([call, noise, call + noise]))[:, bird].tolist()
+    columns = {}
+    for title, one, logit in zip(("call", "noise"), (call, noise), logits[:2], strict=True):
+        z = OCTAVES.analysis(one)
+        energy = wl.maps.profile(wl.Coefficients(z.data.square(), z.layout)).share[0]
+        columns[f"energy of the {title}\nlogit {logit:.1f}"] = (octaves(z), 100 * energy, "per cent")
+    a = wl.attribute(model.module, call + noise, bird, domain=OCTAVES, method=PATH)
+    columns[f'"Bird", in the mixture\nlogit {logits[2]:.1f}'] = (octaves(a), wl.maps.profile(a).signed[0], "logit")
+    return bars(columns)
+
+
+def moving() -> Figure:
+    """A shape that moves, and a network that names the direction."""
+    net = motion.train("motion")
+    x, answers = motion.clips(128, seed=1_000_000_007)
+    a = wl.attribute(
+        net,
+        x[:1],
+        int(answers["motion"][0]),
+        domain=wl.DWT("haar", levels=(2, 1, 1)),
+        method=wl.IntegratedGradients(tolerance=0.02, baseline=0.5),
+    )
+    grid = wl.frontends.Video(x[:1], motion.FPS).grid
+    return wl.plots.film(a, x[:1], title=f"moving {motion.NAMES['motion'][int(answers['motion'][0])]}", grid=grid)
+
+
+def chelsea() -> Figure:
+    """What `wavelens explain chelsea.png` draws."""
+    model = wl.models.load()
+    x = model.preprocess(wl.frontends.read_image(Path(skimage.__file__).parent / "data" / "chelsea.png"))
+    a = wl.attribute(model.module, x, CAT, domain=HAAR, method=wl.IntegratedGradients(tolerance=0.02))
+    return wl.plots.panel(a, x, title="chelsea.png: tiger cat")
 
 
 GALLERY: dict[str, Callable[[], Figure]] = {
-    made.__name__: made for made in (scales, samples, networks, levels, adrenal, overlap)
+    "chelsea.webp": chelsea,
+    "gallery/scales.webp": scales,
+    "gallery/samples.webp": samples,
+    "gallery/networks.png": networks,
+    "gallery/levels.png": levels,
+    "gallery/adrenal.png": adrenal,
+    "gallery/overlap.png": overlap,
+    "gallery/bird.png": bird,
+    "gallery/moving.webp": moving,
 }
 
 
-def main(names: Sequence[str]) -> None:
-    OUT.mkdir(parents=True, exist_ok=True)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="+", choices=[Path(path).stem for path in GALLERY])
+    names = parser.parse_args().names
     torch.manual_seed(0)
-    for name in names or [n for n in GALLERY if not (OUT / f"{n}.png").exists()]:
-        path = OUT / f"{name}.png"
-        wl.plots.save(GALLERY[name](), path, dpi=80)
-        Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
-        print(name, f"{path.stat().st_size / 1000:.0f} kB", flush=True)
+    for path, make in GALLERY.items():
+        if Path(path).stem in names:
+            pictures.keep(pictures.drawn(make()), path)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

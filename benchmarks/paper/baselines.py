@@ -1,6 +1,6 @@
 """Every baseline on one photo and four ImageNet networks, as one picture.
 
-    python benchmarks/paper/baselines.py docs/images/baselines.png
+    python benchmarks/paper/baselines.py
 
 The photo is the cat of scikit-image; the networks' weights lie in the folder that WAVELENS_DATA names. Maps without
 negative values run from black to yellow, signed ones (summed over channels) from blue to red, each to its own limit.
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import pictures
 import skimage
 import timm
 import torchvision
@@ -64,7 +65,7 @@ def draw(axes: plt.Axes, heat: Tensor) -> None:
         axes.imshow(heat, cmap="inferno")
 
 
-def main(path: str) -> None:
+def main() -> None:
     file = Path(skimage.__file__).parent / "data" / "chelsea.png"
     photo = Geometry((256, 256), (224, 224))(wl.frontends.read_image(file))
     nets = networks()
@@ -84,8 +85,8 @@ def main(path: str) -> None:
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
     figure.tight_layout(pad=0.3)
-    figure.savefig(path, dpi=90)
+    pictures.keep(pictures.drawn(figure, 90), "baselines.webp")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

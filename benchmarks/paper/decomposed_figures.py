@@ -8,19 +8,16 @@ scale by scale, and with a colour for each. Needs the folder WAVELENS_DATA for t
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import at_hand
+import pictures
 import skimage
 import torch
-from matplotlib.figure import Figure
-from PIL import Image
 
 import wavelens as wl
 from wavelens.grid import Grid
 
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WAVELETS = ("haar", "db4", "bior2.2")
 METHODS = (wl.Saliency(), wl.SmoothGrad(samples=25), wl.IntegratedGradients(steps=25))
 TIGER_CAT, FRACTION = 282, 0.02
@@ -34,9 +31,12 @@ def main() -> None:
     domains = [wl.DWT(wavelet, levels=5) for wavelet in WAVELETS]
     wavelets = wl.attribute(model.module, photo, TIGER_CAT, domain=domains, method=METHODS[-1])
     methods = [wl.attribute(model.module, photo, TIGER_CAT, domain=domains[0], method=method) for method in METHODS]
-    keep(wl.plots.decomposed(wavelets, photo, FRACTION, title="tiger cat, three wavelets"), "decomposed.png")
-    keep(wl.plots.decomposed(methods, photo, FRACTION, title="tiger cat, three methods"), "decomposed-methods.png")
-    keep(wl.plots.by_scale(wavelets[0], photo, title="tiger cat, WAM-IG in haar"), "by-scale.png")
+    for name, figure in (
+        ("decomposed.webp", wl.plots.decomposed(wavelets, photo, FRACTION, title="tiger cat, three wavelets")),
+        ("decomposed-methods.webp", wl.plots.decomposed(methods, photo, FRACTION, title="tiger cat, three methods")),
+        ("by-scale.png", wl.plots.by_scale(wavelets[0], photo, title="tiger cat, WAM-IG in haar")),
+    ):
+        pictures.keep(pictures.drawn(figure), name)
     gland()
     for a in wavelets:
         energy = a.domain.analysis(photo)
@@ -55,14 +55,11 @@ def gland() -> None:
         named = int(net(scan).argmax())
     a = wl.attribute(net, scan, named, domain=wl.DWT("haar", levels=2), method=METHODS[-1])
     title = f"adrenal gland, class {named}"
-    keep(wl.plots.decomposed(a, scan, FEW, title=title, grid=MILLIMETRES), "decomposed-gland.png")
-    keep(wl.plots.by_scale(a, scan, title=title, grid=MILLIMETRES), "by-scale-gland.png")
-
-
-def keep(figure: Figure, name: str) -> None:
-    written = io.BytesIO()
-    figure.savefig(written, format="png", dpi=80)
-    Image.open(written).convert("RGB").quantize(256).save(IMAGES / name, optimize=True)
+    for name, figure in (
+        ("decomposed-gland.png", wl.plots.decomposed(a, scan, FEW, title=title, grid=MILLIMETRES)),
+        ("by-scale-gland.png", wl.plots.by_scale(a, scan, title=title, grid=MILLIMETRES)),
+    ):
+        pictures.keep(pictures.drawn(figure), name)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pictures
 import skimage
 import torch
 from matplotlib.figure import Figure
@@ -16,7 +17,6 @@ from torch import Tensor
 
 import wavelens as wl
 
-IMAGE = Path(__file__).parents[2] / "docs" / "images" / "localisation.png"
 CAT, ESPRESSO = 282, 967
 SMOOTH = 4.0  # pixels: signed maps of single coefficients cancel from place to place
 
@@ -49,7 +49,7 @@ def main() -> None:
     for ax, found in zip(axes[1:], blurred, strict=True):
         drawn = ax.imshow(found, cmap="RdBu_r", vmin=-end, vmax=end)
     figure.colorbar(drawn, ax=axes, shrink=0.8, label="γ per pixel: red for, blue against")
-    wl.plots.save(figure, IMAGE, dpi=90)
+    pictures.keep(pictures.drawn(figure, 90), "localisation.webp")
 
 
 if __name__ == "__main__":

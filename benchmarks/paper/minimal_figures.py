@@ -1,15 +1,15 @@
-"""The pictures of docs/guides/minimal.md: a cat for four prices with its control, and the mean fronts on record.
+"""The pictures of docs/guides/minimal.md: a cat for three prices with its control, and the mean fronts on record.
 
 python benchmarks/paper/minimal_figures.py
 """
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
+import pictures
 import skimage
 import torch
 from matplotlib.figure import Figure
@@ -17,9 +17,8 @@ from PIL import Image
 
 import wavelens as wl
 
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
 RESULTS = Path(__file__).parent / "results" / "minimal.json"
-ALPHAS = [100.0, 1000.0, 10000.0, 100000.0]
+ALPHAS = [100.0, 1000.0, 10000.0]
 STEPS = 60
 COLOURS = ("#0072b2", "#d55e00")
 SHORT = {"tf_efficientnet_lite0": "EfficientNet-lite0", "vit_tiny_patch16_224": "ViT-tiny"}
@@ -37,13 +36,11 @@ def cat() -> None:
         ).front()
         label = model.labels[target].split(", ")[0]
         figure = wl.plots.minimal(found, photo, title=f"EfficientNet-lite0, {label}, {STEPS} steps")
-        written = io.BytesIO()
-        figure.savefig(written, format="png", dpi=80)
-        rows.append(Image.open(written).convert("RGB"))
+        rows.append(pictures.drawn(figure))
     whole = Image.new("RGB", (rows[0].width, sum(row.height for row in rows)), "white")
     for k, row in enumerate(rows):
         whole.paste(row, (0, k * rows[0].height))
-    whole.quantize(256).save(IMAGES / "minimal.png", optimize=True)
+    pictures.keep(whole, "minimal.webp")
 
 
 def fronts() -> None:
@@ -69,7 +66,7 @@ def fronts() -> None:
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False, fontsize=8)
     figure.suptitle("mean fronts with 95 % intervals; numbers are α, dashes the untouched photos", fontsize=10)
-    figure.savefig(IMAGES / "minimal-front.png")
+    pictures.keep(pictures.drawn(figure, 100), "minimal-front.png")
 
 
 if __name__ == "__main__":
