@@ -107,6 +107,24 @@ class Net(nn.Module):
         return (torch.tanh(x.flatten(1) @ self.first) + 1) ** 2 @ self.second
 
 
+def tiny_vit(*labels: str) -> nn.Module:
+    """An image classifier of transformers with random weights, for 32 × 32 pixels."""
+    import transformers
+
+    config = transformers.ViTConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        image_size=32,
+        patch_size=8,
+        id2label=dict(enumerate(labels)),
+        label2id={label: k for k, label in enumerate(labels)},
+    )
+    torch.manual_seed(0)
+    return transformers.ViTForImageClassification(config).eval()
+
+
 def signal(shape: tuple[int, ...], batch: int = 3, channels: int = 2, seed: int = 1) -> Tensor:
     source = torch.Generator().manual_seed(seed)
     scale = torch.arange(1, batch + 1).reshape(-1, *[1] * (len(shape) + 1))

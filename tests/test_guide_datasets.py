@@ -10,11 +10,8 @@ from wavelens.cli import main
 GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "datasets.md"
 
 
-def test_snippets(monkeypatch, tmp_path, capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {"__name__": "guide"}
-    exec(code, names)
+def test_snippets(run_page, capsys):
+    names = run_page("guides/datasets.md")
     share = names["found"].read().values["share"]
     assert share.shape == (100, 4)
     torch.testing.assert_close(share.sum(1), torch.ones(100))

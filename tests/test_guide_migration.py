@@ -1,20 +1,15 @@
 """The guide's two columns run as they stand, and agree where the page says so."""
 
-import re
-from pathlib import Path
-
 import pytest
 import torch
 
-GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "migration.md"
+import pages
 
 
 @pytest.mark.needs("captum", "pytorch_grad_cam", "quantus")
 def test_both_columns(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for piece in re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL):
-        exec(piece, names)
+    for piece, names in pages.steps("guides/migration.md"):
         if "GradCAM" in piece:
             theirs = torch.as_tensor(names["theirs"])
             assert torch.allclose(names["stretched"], theirs, atol=1e-2)

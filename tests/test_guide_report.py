@@ -1,17 +1,8 @@
 """The guide on reports runs as it stands, and what it says of its files holds."""
 
-import re
-from pathlib import Path
 
-GUIDE = Path(__file__).parents[1] / "docs/guides/report.md"
-
-
-def test_the_guide(tmp_path, monkeypatch, capsys):
-    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for code in blocks:
-        exec(code, names)
+def test_the_guide(run_page, tmp_path, capsys):
+    names = run_page("guides/report.md")
     a, x, model = names["a"], names["x"], names["model"]
     assert "report.html" in capsys.readouterr().out
     assert abs(float(a.gap)) <= 0.02 * abs(float(a.score - a.baseline_score))

@@ -1,19 +1,10 @@
 """The guide on sound runs as it stands, and what it says of its example holds."""
 
-import re
-from pathlib import Path
-
 import torch
 
-GUIDE = Path(__file__).parents[1] / "docs/guides/sound.md"
 
-
-def test_the_guide(tmp_path, monkeypatch, capsys):
-    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for code in blocks:
-        exec(code, names)
+def test_the_guide(run_page, tmp_path, capsys):
+    names = run_page("guides/sound.md")
     a, b, x = names["a"], names["b"], names["x"]
     assert "2000–4000 Hz" in capsys.readouterr().out
     share = dict(zip(names["profile"].names, names["profile"].share[0].tolist(), strict=True))

@@ -1,21 +1,12 @@
 """The guide on videos runs as it stands, and what it says of its example holds."""
 
-import re
-from pathlib import Path
-
 import pytest
 import torch
 
-GUIDE = Path(__file__).parents[1] / "docs/guides/video.md"
-
 
 @pytest.mark.needs("av")
-def test_the_guide(tmp_path, monkeypatch, capsys):
-    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for code in blocks:
-        exec(code, names)
+def test_the_guide(run_page, tmp_path, capsys):
+    names = run_page("guides/video.md")
     a, model, x, sums = names["a"], names["model"], names["x"], names["sums"]
     printed = capsys.readouterr().out
     assert "(1, 3, 16, 32, 48) (0.05, 1.0, 1.0)" in printed

@@ -1,24 +1,19 @@
 """The guide to volumes runs as it stands, and prints what it says."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
 
+import pages
 from wavelens.frontends import read_volume
-
-GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "volume.md"
 
 
 @pytest.mark.needs("monai", "nibabel", "plotly")
-def test_the_guide_runs(tmp_path, monkeypatch, capsys):
-    code = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL))
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    exec(code, names)
+def test_the_guide_runs(run_page, tmp_path, capsys):
+    names = run_page("guides/volume.md")
     printed = capsys.readouterr().out
-    promised = re.findall(r"print\(.*\)  # (.*)", code)
+    promised = re.findall(r"print\(.*\)  # (.*)", "".join(pages.blocks(pages.DOCS / "guides/volume.md")))
     assert len(promised) == 4
     for text in promised:
         assert text in printed

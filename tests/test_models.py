@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
+from cases import tiny_vit
 from wavelens.models import Geometry, LoadedModel, Normalized, imagenet_labels, load
 
 
@@ -212,19 +213,8 @@ def test_a_download_that_fails_is_one_line(monkeypatch):
 
 @pytest.fixture
 def vit(tmp_path):
-    transformers = pytest.importorskip("transformers")
-    torch.manual_seed(0)
-    config = transformers.ViTConfig(
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        image_size=32,
-        patch_size=8,
-        id2label={0: "cat", 1: "dog", 2: "hen"},
-        label2id={"cat": 0, "dog": 1, "hen": 2},
-    )
-    net = transformers.ViTForImageClassification(config).eval()
+    pytest.importorskip("transformers")
+    net = tiny_vit("cat", "dog", "hen")
     net.save_pretrained(tmp_path)
     processor = {
         "image_processor_type": "ViTImageProcessor",

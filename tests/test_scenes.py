@@ -1,6 +1,7 @@
 """Targets of segmenters and detectors: sums and overlaps in closed form, smooth where they should be, item by item."""
 
 import dataclasses
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 
 import wavelens as wl
 from cases import relative, signal
+from pages import DOCS
 from wavelens import scenes
 from wavelens.targets import describe
 
@@ -222,15 +224,33 @@ def plain_nms(boxes, scores, iou_threshold):
     return torch.tensor(kept, dtype=torch.long)
 
 
-@pytest.mark.needs("torchvision")
-def test_a_detector_of_torchvision(monkeypatch):
+@pytest.fixture
+def ssdlite(monkeypatch):
     import torchvision.ops.boxes as box_operations
     from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 
     monkeypatch.setattr(box_operations, "nms", plain_nms)
     torch.manual_seed(0)
     options = {"weights": None, "weights_backbone": None, "num_classes": 4, "detections_per_img": 12}
-    net = ssdlite320_mobilenet_v3_large(**options, score_thresh=0.0, topk_candidates=20).eval()
+    return ssdlite320_mobilenet_v3_large(**options, score_thresh=0.0, topk_candidates=20).eval()
+
+
+@pytest.mark.needs("torchvision")
+def test_the_guide_s_detector_of_torchvision(ssdlite, monkeypatch):
+    """Its piece of Python, with another detector than the one that it would download."""
+    import torchvision
+
+    monkeypatch.setattr(torchvision.models.detection, "retinanet_resnet50_fpn", lambda weights: ssdlite)
+    (code,) = re.findall(r"^```py\n(.*?)^```", (DOCS / "guides/localisation.md").read_text(), re.DOTALL | re.MULTILINE)
+    names = {"torchvision": torchvision, "wl": wl, "photo": torch.rand(1, 3, 64, 64)}
+    exec(code, names)
+    assert ssdlite.nms_thresh == 1.0
+    assert names["a"].data.any()
+
+
+@pytest.mark.needs("torchvision")
+def test_a_detector_of_torchvision(ssdlite):
+    net = ssdlite
     x = torch.rand(2, 3, 96, 128, generator=torch.Generator().manual_seed(0))
     found = scenes.strongest(net(x))
     target = scenes.detection(found.labels, found.boxes)
