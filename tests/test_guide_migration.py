@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-import pages
+import snippets
 
 
 @pytest.mark.needs("captum", "pytorch_grad_cam", "quantus")
 def test_both_columns(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for piece, names in pages.steps("guides/migration.md"):
+    for piece, names in snippets.steps("guides/migration.md"):
         if "GradCAM" in piece:
             theirs = torch.as_tensor(names["theirs"])
             assert torch.allclose(names["stretched"], theirs, atol=1e-2)

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-import pages
+import snippets
 from wavelens.frontends import read_volume
 
 
@@ -13,7 +13,7 @@ from wavelens.frontends import read_volume
 def test_the_guide_runs(run_page, tmp_path, capsys):
     names = run_page("guides/volume.md")
     printed = capsys.readouterr().out
-    promised = re.findall(r"print\(.*\)  # (.*)", "".join(pages.blocks(pages.DOCS / "guides/volume.md")))
+    promised = re.findall(r"print\(.*\)  # (.*)", "".join(snippets.blocks(snippets.DOCS / "guides/volume.md")))
     assert len(promised) == 4
     for text in promised:
         assert text in printed

@@ -10,7 +10,7 @@ from torch import nn
 
 import wavelens as wl
 from cases import relative, signal
-from pages import DOCS
+from snippets import DOCS
 from wavelens import scenes
 from wavelens.targets import describe
 
