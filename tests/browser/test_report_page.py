@@ -226,6 +226,19 @@ def test_every_kind_fits_a_phone(scheme, path, opened):
         assert cut == [], kind
 
 
+@pytest.mark.parametrize("width", [390, 880, 1280])
+def test_tables_stay_in_their_cards(width, path, opened):
+    page = opened(path, viewport={"width": width, "height": 844})
+    for kind in SIGNALS:
+        over = (
+            shown(page, kind)
+            .locator(".card table")
+            .evaluate_all("""(all) => all.map((one) =>
+            one.getBoundingClientRect().right - one.closest(".card").getBoundingClientRect().right)""")
+        )
+        assert max(over) < 0, kind
+
+
 def test_long_names_and_many_inputs_stay_in_their_index(tmp_path, opened):
     found = [entry("photo", name=f"{k} {'long ' * 40}") for k in range(12)]
     for width in (1280, 390):
@@ -333,6 +346,15 @@ def test_the_spectrogram_lies_behind_its_scales_down_to_zero(rows, hertz, row, p
     )
     assert sum(loud) > 0
     assert np.average((np.arange(len(loud)) + 0.5) * rows / len(loud), weights=loud) == pytest.approx(row, abs=0.04)
+
+
+def test_a_browser_that_cannot_inflate_the_maps_says_so_and_shows_the_numbers(path, browser):
+    page = browser.new_page()
+    page.add_init_script("delete self.DecompressionStream")
+    page.goto(path.resolve().as_uri())
+    page.get_by_text("The maps need a browser of 2023 or later; this one is older.").wait_for()
+    assert page.locator("#entry-0 .sentence").is_visible()
+    page.close()
 
 
 def test_without_scripts_every_entry_can_be_read(path, opened):

@@ -149,8 +149,9 @@ def _gradients(desk: Desk) -> int:
 
 
 def _kinds(desk: Desk) -> str:
-    names = list(dict.fromkeys(one.kind.name for one in desk.models.values()))
-    return f"A {' or a '.join(names)}, at most {desk.limits.megabytes:g} MB"
+    *others, last = dict.fromkeys(one.kind.name for one in desk.models.values())
+    kinds = f"{', '.join(others)} or {last}" if others else last
+    return f"{kinds[0].upper()}{kinds[1:]}, up to {desk.limits.megabytes:g} MB"
 
 
 def _suffixes(desk: Desk) -> list[str]:

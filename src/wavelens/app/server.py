@@ -106,7 +106,7 @@ def application(desk: Desk, host: str = LOCAL) -> Any:
         page(desk),
         path="/",
         server_name=host,
-        max_file_size=int(desk.limits.megabytes * 1e6),
+        max_file_size=int(desk.limits.megabytes * 2**20),  # says it in MB of its own; the desk counts in millions
         show_error=False,
         footer_links=[],
         run_history=False,

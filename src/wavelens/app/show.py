@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,11 @@ def _url(found: Result, name: str) -> str:
 def _file(found: Result, name: str, path: Path) -> Html:
     what = next((text for suffix, text in KINDS.items() if name.endswith(suffix)), "")
     link = tag("a", name, href=_url(found, name), download=path.name)
-    return tag("li", link, f" {path.stat().st_size / 1e6:.2g} MB" if path.is_file() else None, tag("small", f" {what}"))
+    return tag("li", link, f" {_size(path.stat().st_size)}" if path.is_file() else None, tag("small", f" {what}"))
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{math.ceil(count / 1e3)} kB"
 
 
 def said(text: str) -> Html:

@@ -17,12 +17,17 @@ function bytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
-/** The numbers that `packing.magnitudes` or `packing.signs` wrote. */
-function numbers(packed) {
-  const raw = bytes(packed.u16 ?? packed.i16).buffer;
-  const whole = packed.u16 ? new Uint16Array(raw) : new Int16Array(raw);
-  const most = packed.u16 ? 65535 : 32767;
-  return Float32Array.from(whole, (q) => Math.sign(q) * (q / most) ** 2 * packed.top);
+/** Inflates what `packing.magnitudes` and `packing.signs` wrote, for `numbers` to read. */
+async function inflate(packed) {
+  const stream = new Blob([bytes(packed.u12 ?? packed.i12)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const raw = new Uint8Array(await new Response(stream).arrayBuffer()), count = raw.length / 2;
+  packed.steps = Int16Array.from({ length: count }, (_, k) => raw[k] | (raw[count + k] << 8));
+}
+
+function numbers({ steps, top, u12 }) {
+  const most = u12 === undefined ? 2047 : 4095;
+  let q = 0;
+  return Float32Array.from(steps, (step) => (q += step, Math.sign(q) * (q / most) ** 2 * top));
 }
 
 /** An element; texts stay texts. */

@@ -17,6 +17,12 @@ async function build(article) {
     article.dataset.ready = "true";
     return;
   }
+  if (!self.DecompressionStream) {
+    place.append(hint("The maps need a browser of 2023 or later; this one is older."));
+    article.dataset.ready = "true";
+    return;
+  }
+  await Promise.all([...data.maps.magnitude, ...data.maps.signed, ...(data.mosaic ? [data.mosaic] : [])].map(inflate));
   const state = openingState();
   article.classList.toggle("wide", data.view === "volume");
   link(article, data.maps.scales, state);
