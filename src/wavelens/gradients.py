@@ -85,8 +85,11 @@ class Gradients:
     ) -> Tensor:
         """`sum_k weights[k] g(point k)` for each item, `(targets, items, channel, *axes)`; added to `into` if given."""
         total = self.zeros(len(self.x) if items is None else len(items)) if into is None else into
-        for place, k, g, _ in self.each(point, len(weights), items):
+        finite = torch.ones((), dtype=torch.bool, device=self.x.device)
+        for place, k, g, values in self._passes(point, len(weights), items):
             total[:, place].add_(g, alpha=weights[k])
+            finite &= _all_finite(values)
+        _check_finite(finite & _all_finite(total))  # where a gradient is not finite, the sum is not
         return total
 
     def zeros(self, items: int) -> Tensor:
@@ -110,6 +113,13 @@ class Gradients:
         the end: a question to the device halts it.
         """
         finite = torch.ones((), dtype=torch.bool, device=self.x.device)
+        for place, k, g, values in self._passes(point, count, items):
+            finite &= _all_finite(g, values)
+            yield place, k, g, values
+        _check_finite(finite)
+
+    def _passes(self, point: Point, count: int, items: Tensor | None) -> Iterator[tuple[slice, int, Tensor, Tensor]]:
+        """What `each` gives, unchecked."""
         index = torch.arange(len(self.x), device="cpu") if items is None else items.cpu()
         self._bar.expect(len(index) * count)
         start = 0
@@ -122,7 +132,6 @@ class Gradients:
                 several = min(max(1, self.rows // len(chosen)), count - k)
                 points = [point(where, j) for j in range(k, k + several)]
                 pair = self._gradient(torch.cat(points) if several > 1 else points[0], chosen.repeat(several))
-                finite &= _all_finite(*pair)
                 pieces = [part.split(len(chosen), dim=1) for part in pair]
                 for j, (g, values) in enumerate(zip(*pieces, strict=True)):
                     yield block, k + j, g, values
@@ -130,7 +139,6 @@ class Gradients:
                 self._bar.advance(several * len(chosen))
             self.spent[index[block]] += count
             start = block.stop
-        _check_finite(finite)
 
     def rows_at(self, items: Tensor, points: Callable[[slice], Tensor]) -> Iterator[tuple[slice, Tensor, Tensor]]:
         """Gradients and values at any rows: `(rows, g, values)`, where `points(rows)` belong to `items[rows]`."""
