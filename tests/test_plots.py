@@ -13,6 +13,7 @@ from torch import Tensor
 from wavelens import maps, plots
 from wavelens.core import Coefficients
 from wavelens.domains import DWT, Identity
+from wavelens.grid import Grid
 from wavelens.plots.parts import MAGNITUDE
 
 torch.set_num_threads(1)
@@ -76,6 +77,21 @@ def test_no_text_lies_on_another_or_outside_the_figure(size, panel):
     assert crossing == []
     frame = figure.bbox
     assert [text for text, box in boxes if box.x0 < 0 or box.y0 < 0 or box.x1 > frame.x1 or box.y1 > frame.y1] == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "levels", "units"), [((64, 126), 4, ("bands", "s")), ((24, 32, 32), 3, ("s", "px", "bands"))]
+)
+def test_names_of_scales_in_several_units_stay_over_their_maps(shape, levels, units):
+    a, x = explained(shape, 1, DWT("haar", levels))
+    grid = Grid((0.016,) * len(shape), units)
+    figure = (plots.panel if len(shape) == 2 else plots.slices)(a, x, grid=grid)
+    figure.draw_without_rendering()
+    boxes = [
+        text.get_window_extent() for text in texts(figure) if " · " in text.get_text() and " × " in text.get_text()
+    ]
+    assert len(boxes) == levels + 1
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 @over_panels

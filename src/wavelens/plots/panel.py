@@ -12,7 +12,18 @@ from wavelens.core import Coefficients
 from wavelens.grid import Grid
 from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
-from wavelens.plots.parts import DPI, WIDTH, add_axes, array, common_scale, draw_bar, origin_of, title_of, write_header
+from wavelens.plots.parts import (
+    DPI,
+    WIDTH,
+    add_axes,
+    array,
+    common_scale,
+    draw_bar,
+    fitting,
+    origin_of,
+    title_of,
+    write_header,
+)
 from wavelens.plots.views import VIEWS
 
 
@@ -64,7 +75,8 @@ def panel(
     )
     view.mosaic(add_axes(figure, cells.mosaic, "mosaic"), array(maps.mosaic(maps.density(one))[0, 0]), a.layout, norm)
     for box, (name, found) in zip(cells.scales, scales.items(), strict=bool(cells.scales)):
-        view.overlay(add_axes(figure, box, f"{name} · {labels[name]}"), signal, array(found[0]), norm)
+        label = f"{name} · {labels[name]}"
+        view.overlay(add_axes(figure, box, label, fitting(label, box.width)), signal, array(found[0]), norm)
     draw_bar(figure, cells.bar, norm, view.unit)
     draw_profile(figure, cells.profile, a, item)
     return figure

@@ -53,11 +53,16 @@ def write_header(figure: Figure, title: str, origin: str) -> None:
     figure.text(MARGIN / width, 1 - 0.75 / height, origin, size=12, va="center", color=SHARE)
 
 
-def add_axes(figure: Figure, box: Box, title: str) -> Axes:
+def fitting(title: str, inches: float) -> float:
+    """The size in points at which a title is no wider than that: a letter is 0.6 of its size."""
+    return min(15, 120 * inches / max(len(title), 1))
+
+
+def add_axes(figure: Figure, box: Box, title: str, size: float = 15) -> Axes:
     width, height = figure.get_size_inches()
     bottom = height - box.top - box.height
     ax = figure.add_axes((box.left / width, bottom / height, box.width / width, box.height / height))
-    ax.set_title(title, size=15, loc="left", color=INK)
+    ax.set_title(title, size=size, loc="left", color=INK)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_color(FAINT)
     return ax

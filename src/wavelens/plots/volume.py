@@ -34,6 +34,7 @@ from wavelens.plots.parts import (
     common_scale,
     draw_bar,
     draw_glow,
+    fitting,
     origin_of,
     title_of,
     write_header,
@@ -87,8 +88,8 @@ def slices(
         shown = f"{name} · {labels[name]}" if name in labels else name
         for axis in range(3):
             left = MARGIN + LABEL + column * (side + GAP)
-            ax = add_axes(figure, Box(left, rows[axis], side, heights[axis]), shown if axis == 0 else "")
-            ax.title.set_fontsize(min(15, 120 * side / max(len(shown), 1)))
+            box = Box(left, rows[axis], side, heights[axis])
+            ax = add_axes(figure, box, shown if axis == 0 else "", fitting(shown, side))
             _draw_slice(ax, found, name, axis, where[axis])
             if column == 0:
                 _mark(ax, axis, where, found.grey.shape)
@@ -131,8 +132,8 @@ def montage(
     for number, place in enumerate(chosen):
         row, column = divmod(number, columns)
         top = HEADER + row * (height + TITLE) + TITLE
-        ax = add_axes(figure, Box(MARGIN + column * (side + GAP), top, side, height), _place(found, axis, int(place)))
-        ax.title.set_fontsize(12)
+        box = Box(MARGIN + column * (side + GAP), top, side, height)
+        ax = add_axes(figure, box, _place(found, axis, int(place)), 12)
         _draw_slice(ax, found, name, axis, int(place))
     draw_bar(figure, Box(WIDTH - MARGIN - 1.2, HEADER + TITLE, 0.2, height), found.norm, "voxel")
     return figure
