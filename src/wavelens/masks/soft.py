@@ -12,6 +12,7 @@ from wavelens.core import Coefficients
 from wavelens.masks.mask import Mask
 from wavelens.masks.ranking import importance, signed
 
+LEAST = 0.01  # of the evidence that passes in all bands: one with less is not heard
 NORMAL = 0.6744897501960817  # the median of |t| for t normal with variance 1
 
 
@@ -38,10 +39,8 @@ def soft(attribution: Coefficients, width: float | Sequence[float], *, strength:
        with a probability that goes to 1 with n (the universal threshold of Donoho and Johnstone, 1994, with a spread
        for each level as Johnstone and Silverman, 1997, for averages over neighbours);
     4. gain `1 - τ / u` where `u > τ`, else 0: that of soft thresholding `u`;
-    5. the same for the band as a whole, among the `B` bands of the item: the gain times `1 - T / U` where `U > T`, else
-       times 0. `U` is the sum of what passed, of `u - τ` where `u > τ`; `T = strength · S · √(2 ln B)`, where `S`, the
-       root of the mean of `n σ²` over the bands (`n` without zeros), is the spread of a band's sum of evidence. A band
-       of little but steady evidence passes its own threshold, and is not heard beside others that say more by chance;
+    5. the gain is 0 in a whole band that says next to nothing: where what passed, the sum of `u - τ` where `u > τ`, is
+       less than a hundredth of that of all bands. Little but steady evidence passes its band's own threshold;
     6. the mask is the average of the gain under `h` once more. From one coefficient to the next along an axis it moves
        by at most the largest weight of that axis' window, about `2 / taps` (at the ends twice that), so no click arises
        where a part of the signal begins or ends.
@@ -53,37 +52,30 @@ def soft(attribution: Coefficients, width: float | Sequence[float], *, strength:
         raise ValueError(f"strength, a multiple of the universal threshold, is at least 0; got {strength}.")
     widths = _widths(width, attribution.layout.signal_shape)
     spoken = Coefficients(importance(attribution, signed).double(), attribution.layout)
-    spreads = [_spread(gamma.flatten(-len(widths))) for _, gamma in spoken]
-    sums = torch.stack([count * spread**2 for spread, count in spreads]).mean(0).sqrt()
-    least = sums * (strength * math.sqrt(2 * math.log(len(spreads))))
-    mask = torch.empty_like(spoken.data)
-    for (band, gamma), (spread, _) in zip(spoken, spreads, strict=True):
+    mask, heard = torch.empty_like(spoken.data), []
+    for band, gamma in spoken:
         steps = [n / m for n, m in zip(attribution.layout.signal_shape, band.shape, strict=True)]
         windows = [_window(w / step, gamma) for w, step in zip(widths, steps, strict=True)]
-        gain = _gain(_average(gamma, windows), spread * strength, least, windows)
-        mask[..., attribution.layout.slices[band]] = _average(gain, windows).flatten(-len(steps))
+        local = _average(gamma, windows)
+        passed = (local - strength * _threshold(gamma, windows)).clamp_min(0)
+        heard.append((attribution.layout.slices[band], windows, passed, local))
+    says = torch.stack([passed.flatten(-len(widths)).sum(-1) for _, _, passed, _ in heard])
+    for (piece, windows, passed, local), enough in zip(heard, says >= LEAST * says.sum(0), strict=True):
+        gain = enough.reshape(*enough.shape, *[1] * len(windows)) * passed / local.where(passed > 0, 1)
+        mask[..., piece] = _average(gain, windows).flatten(-len(windows))
     return Mask(mask.clamp(0, 1).to(attribution.data.dtype), attribution.layout)
 
 
-def _spread(gamma: Tensor) -> tuple[Tensor, Tensor]:
-    """Step 2 along the last axis, and how many coefficients it rests on."""
-    size, there = gamma.abs(), gamma != 0
-    return size.where(there, torch.nan).nanmedian(-1).values.nan_to_num(0.0) / NORMAL, there.sum(-1)
-
-
-def _gain(local: Tensor, spread: Tensor, least: Tensor, windows: list[Tensor]) -> Tensor:
-    """Steps 3 to 5 for one band, `(…, *axes)`; `spread` and `least`, `T`, are `(…)`."""
-    ends = [1] * len(windows)
-    tau = spread.reshape(*spread.shape, *ends) * math.sqrt(2 * math.log(math.prod(local.shape[-len(ends) :])))
+def _threshold(gamma: Tensor, windows: list[Tensor]) -> Tensor:
+    """Steps 2 and 3 for one band at strength 1, `(…, *axes)`."""
+    size = gamma.abs().flatten(-len(windows))
+    spread = size.where(size > 0, torch.nan).nanmedian(-1).values.nan_to_num(0.0) / NORMAL
+    tau = spread.reshape(*spread.shape, *[1] * len(windows)) * math.sqrt(2 * math.log(size.shape[-1]))
     for k, h in enumerate(windows):
-        ones = local.new_ones(local.shape[k - len(ends)])
+        ones = gamma.new_ones(gamma.shape[k - len(windows)])
         norm = _convolved(ones, h**2).sqrt() / _convolved(ones, h)
-        tau = tau * norm.reshape(-1, *ends[k + 1 :])
-    passed = (local - tau).clamp_min(0)
-    whole = passed.flatten(-len(ends)).sum(-1)
-    heard = (1 - least / whole.where(whole > 0, 1)).clamp_min(0)
-    gain: Tensor = heard.reshape(*heard.shape, *ends) * passed / local.where(passed > 0, 1)
-    return gain
+        tau = tau * norm.reshape(-1, *[1] * (len(windows) - 1 - k))
+    return tau
 
 
 def _average(values: Tensor, windows: list[Tensor]) -> Tensor:
