@@ -263,6 +263,7 @@ def test_what_is_printed_has_no_controls_and_no_dark(path, opened):
     assert page.locator("article:not([hidden]) .control").first.is_hidden()
     assert page.locator(".index").is_hidden()
     assert shown_in_print(page, "video").locator(".play").is_hidden()
+    assert shown_in_print(page, "sound").get_by_role("heading", name="Listen").count() == 0  # hidden
     assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
