@@ -210,6 +210,13 @@ def test_path_points_are_where_they_should_be():
     assert places == pytest.approx(np.polynomial.legendre.leggauss(5)[0].tolist())
 
 
+@pytest.mark.parametrize("method", [m for m in METHODS if hasattr(m, "baseline")], ids=name)
+def test_a_baseline_that_asks_for_a_gradient_gives_plain_numbers(method):
+    start = torch.full((1, 2, *SHAPE), 0.2, dtype=torch.float64, requires_grad=True)
+    a = wl.attribute(Net(SHAPE), signal(SHAPE), TARGET, domain=wl.DWT(), method=method, baseline=start)
+    assert not any(t.requires_grad for t in (a.data, a.score, a.baseline_score, a.gap) if t is not None)
+
+
 def test_baselines_a_number_a_tensor_one_for_each_item():
     net, x, domain = Net(SHAPE), signal(SHAPE), wl.DWT("db2", 1)
     method = wl.IntegratedGradients(steps=30)
@@ -373,6 +380,22 @@ def test_an_item_is_cut_from_every_field():
         item = a.item(index)
         for field in ("data", "score", "baseline_score", "gap", "spent"):
             assert torch.equal(getattr(item, field), getattr(a, field)[one])
+
+
+@pytest.mark.parametrize(
+    ("target", "texts"),
+    [
+        (2, ["2", "2", "2"]),
+        (TARGET, [str(k) for k in TARGET]),
+        (wl.targets.Contrast(TARGET, 2), [f"Contrast(target={k}, against=2)" for k in TARGET]),
+        (wl.targets.Several(TARGET, 0), [f"Several({k}, 0)" for k in TARGET]),
+    ],
+    ids=str,
+)
+def test_an_item_has_its_own_target(target, texts):
+    a = wl.attribute(Net(SHAPE), signal(SHAPE), target, domain=wl.Identity(), method=wl.Saliency())
+    assert [a.item(k).target for k in range(3)] == texts
+    assert a.item(-1).item(0).target == texts[-1]
 
 
 def test_the_record_says_what_was_done():

@@ -159,6 +159,7 @@ WRONG = {
     "no target": (None, NET, ValueError, r"one number for each of 3 rows; got \(3, 5\).*Give a class as target"),
     "function": (lambda out: out.sum(), NET, ValueError, r"one number for each of 3 rows; got \(\)"),
     "function of python": (lambda out: 3.0, NET, ValueError, "one number for each of 3 rows; got float"),
+    "complex": (1, lambda x: NET(x) * 1j, ValueError, "is a real number; got complex ones. Give a function"),
     "function by item": (ByItem(lambda out, items: out), NET, ValueError, r"for each of 3 rows; got \(3, 5\)"),
 }
 

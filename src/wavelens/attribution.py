@@ -21,7 +21,7 @@ from wavelens.core import Coefficients, Domain
 from wavelens.gradients import Gradients, Model
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.spec import parse
-from wavelens.targets import Several, Target, describe
+from wavelens.targets import Several, Target, describe, own
 from wavelens.version import __version__
 
 FORMAT = "wavelens.attribution/1"
@@ -51,7 +51,7 @@ class Attribution(Coefficients):
         return self.layout.domain
 
     def item(self, index: int) -> Self:
-        """One item of the batch, as a batch of one."""
+        """One item of the batch, as a batch of one; where each item has its own class, `target` names that one."""
         count = self.data.shape[-3]
         if not -count <= index < count:
             raise IndexError(f"item is one of {count} in the batch; got {index}.")
@@ -59,7 +59,8 @@ class Attribution(Coefficients):
         several = (slice(None),) * (self.data.ndim - 3)
         cut: dict[str, Any] = {name: value for name in TENSORS if (value := getattr(self, name)) is not None}
         cut = {name: value[one] if name == "spent" else value[(*several, one)] for name, value in cut.items()}
-        return replace(self, data=self.data[(*several, one)], **cut)
+        target = own(self.target, index % count, count)
+        return replace(self, data=self.data[(*several, one)], target=target, **cut)
 
     def save(self, path: str | Path, half: bool = False) -> None:
         """Writes one safetensors file with a JSON header; `half` stores float16 with one scale an item.

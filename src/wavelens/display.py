@@ -11,7 +11,7 @@ import io
 from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.core import Coefficients
-from wavelens.reports.entry import per_item, per_target
+from wavelens.reports.entry import per_target
 from wavelens.reports.markup import joined, tag
 from wavelens.reports.words import account, percent, signed
 
@@ -47,7 +47,7 @@ def _piece(a: Attribution, item: int, count: int) -> str:
     return joined(
         tag(
             "p",
-            tag("b", f"target {per_item(a, item).target}{which}"),
+            tag("b", f"target {a.item(item).target}{which}"),
             f" · {a.method} · {a.domain!r}",
             tag("br"),
             account(a, item),

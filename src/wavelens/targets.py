@@ -6,6 +6,7 @@ A target is a class index, a class for each item, a `Contrast` of two of them, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+CLASSES = re.compile(r"[\[(](\d+(?:, \d+)*),?[\])]")  # one for each item, in the text of a target
 Target = Any  # int | Sequence[int] | Tensor | Contrast | Several | ByItem | Callable[[Any], Tensor] | None
 
 
@@ -69,7 +71,10 @@ def check(target: Target, batch: int) -> None:
 def scores(target: Target, output: Any, items: Tensor) -> list[Tensor]:
     """The explained numbers, `(rows,)` for each target; `items[r]` is the item of the batch that row `r` stems from."""
     targets = target.targets if isinstance(target, Several) else (target,)
-    return [_score(one, output, items) for one in targets]
+    found = [_score(one, output, items) for one in targets]
+    if any(value.is_complex() for value in found):
+        raise ValueError("the explained output is a real number; got complex ones. Give a function such as abs().")
+    return found
 
 
 def describe(target: Target) -> str:
@@ -81,6 +86,27 @@ def describe(target: Target) -> str:
     if hasattr(target, "tolist"):  # a tensor, or an array or a number of NumPy
         return str(target.tolist())
     return getattr(target, "__qualname__", None) or repr(target)
+
+
+def own(text: str, item: int, batch: int) -> str:
+    """What `describe` gave for a batch, as the text of one item: its own class where each has one."""
+    if text.startswith("Several("):
+        return f"Several({', '.join(own(one, item, batch) for one in each(text))})"
+
+    def its(found: re.Match[str]) -> str:
+        classes = found[1].split(", ")
+        return classes[item % len(classes)] if len(classes) in (1, batch) else found[0]
+
+    return CLASSES.sub(its, text) if text.startswith(("[", "(", "Contrast(")) else text
+
+
+def each(text: str) -> list[str]:
+    """The texts of the targets in the text of `Several`: what stands between those commas that are in no brackets."""
+    found = [""]
+    for piece in text.removeprefix("Several(").removesuffix(")").split(", "):
+        whole = sum(map(found[-1].count, "([{")) == sum(map(found[-1].count, ")]}"))
+        found = [*found, piece] if whole else [*found[:-1], f"{found[-1]}, {piece}"]
+    return found[1:]
 
 
 def _score(target: Target, output: Any, items: Tensor) -> Tensor:
@@ -115,7 +141,7 @@ def _classes(target: int | Sequence[int] | Tensor, output: Tensor, items: Tensor
     count = output.shape[1]
     if bool(((wanted < 0) | (wanted >= count)).any()):
         raise ValueError(f"target is a class from 0 to {count - 1}, the model's outputs; got {target}.")
-    wanted = wanted[items] if len(wanted) > 1 else wanted.expand(len(output))
+    wanted = wanted[items.to(wanted.device)] if len(wanted) > 1 else wanted.expand(len(output))
     return output.gather(1, wanted[:, None].long())[:, 0]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,10 +11,10 @@ from torch import Tensor
 from wavelens.attribution import TENSORS, Attribution
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
+from wavelens.targets import each
 
 KINDS = {1: "sound", 2: "photo", 3: "volume"}  # by the number of axes, where nothing else is said
 AXES = {kind: axes for axes, kind in KINDS.items()} | {"video": 3}
-CLASSES = re.compile(r"[\[(](\d+(?:, \d+)*),?[\])]")  # one for each item, in the text of a target
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def entries(
     own: list[dict[str, Any]] = [{"name": name} for name in names] or [{}] * count
     told: list[dict[str, Any]] = [{"label": label} for label in labels] or [{}] * len(targets)
     return [
-        Entry(per_item(one, k), x[k : k + 1], **own[k], **label, **fields)
+        Entry(one.item(k), x[k : k + 1], **own[k], **label, **fields)
         for k in range(count)
         for one, label in zip(targets, told, strict=True)
     ]
@@ -122,7 +121,7 @@ def per_target(a: Attribution) -> list[Attribution]:
     if a.data.ndim == 3:
         return [a]
     found, count = [], len(a.data)
-    texts = _parts(a.target.removeprefix("Several(").removesuffix(")"))
+    texts = each(a.target)
     if len(texts) != count:
         texts = [f"number {k + 1} of {a.target}" for k in range(count)]
     for k in range(count):
@@ -130,24 +129,3 @@ def per_target(a: Attribution) -> list[Attribution]:
         own = {name: value if name == "spent" else value[k] for name, value in own.items()}
         found.append(replace(a, data=a.data[k], target=texts[k], **own))
     return found
-
-
-def per_item(a: Attribution, item: int) -> Attribution:
-    """One item, whose target is its own class where each item has one."""
-    count = len(a.data)
-
-    def own(found: re.Match[str]) -> str:
-        classes = found[1].split(", ")
-        return classes[item % len(classes)] if len(classes) in (1, count) else found[0]
-
-    has_classes = a.target.startswith(("[", "(", "Contrast("))
-    return replace(a.item(item), target=CLASSES.sub(own, a.target) if has_classes else a.target)
-
-
-def _parts(text: str) -> list[str]:
-    """What stands between those commas that are in no brackets."""
-    found = [""]
-    for piece in text.split(", "):
-        whole = sum(map(found[-1].count, "([{")) == sum(map(found[-1].count, ")]}"))
-        found = [*found, piece] if whole else [*found[:-1], f"{found[-1]}, {piece}"]
-    return found[1:]
