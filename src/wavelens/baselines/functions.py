@@ -18,7 +18,7 @@ SUMS: dict[str, Callable[[float], tuple[float, float]]] = {  # what each signal 
     **dict.fromkeys("sub sub_ __sub__ __isub__".split(), lambda alpha: (1, -alpha)),
     **dict.fromkeys("rsub __rsub__".split(), lambda alpha: (-alpha, 1)),
 }
-MEANS = frozenset(  # linear in one signal
+LINEAR = frozenset(  # linear in one signal
     "mean sum avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d neg "
     "interpolate".split()
 )
@@ -35,7 +35,7 @@ SHAPES = frozenset(
     "requires_grad_ __getitem__ __get__".split()
 )
 DROPS = frozenset("dropout dropout_ dropout1d dropout2d dropout3d feature_dropout".split())
-AFFINE = frozenset(SUMS) | MEANS | SHAPES | DROPS
+AFFINE = frozenset(SUMS) | LINEAR | SHAPES | DROPS
 ACTIVATIONS = frozenset(
     "relu relu_ relu6 hardtanh hardtanh_ clamp clamp_ clamp_min clamp_min_ leaky_relu leaky_relu_ prelu elu elu_ selu "
     "selu_ celu celu_ gelu silu silu_ mish softplus softsign hardswish hardsigmoid tanh tanh_ sigmoid sigmoid_ "
@@ -73,7 +73,7 @@ class Rules(TorchFunctionMode):
                 return self.mean(scale, args, kwargs)
             if scale is torch.mul:
                 return self.mean(scale, args[::-1], kwargs)
-        if touched and name in MEANS:
+        if touched and name in LINEAR:
             return self.mean(function, args, kwargs)
         output = function(*args, **kwargs)
         if touched and isinstance(output, Tensor) and output.requires_grad:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -24,12 +25,7 @@ MIXED = "Look for sums, maxima or normalisations over the first dimension; until
 
 def deterministic(model: Model, x: Tensor, target: Target) -> Verdict:
     """Whether the same input has the same score and gradient when asked twice, in the mode that the model is in."""
-    verdict = _deterministic(model, x, target)
-    if verdict.status != FAIL:
-        return verdict
-    with evaluating(model, x):
-        mended = _deterministic(model, x, target).status != FAIL
-    return replace(verdict, remedy=_remedy(model, mended, RANDOM))
+    return _tried(_deterministic, model, x, target)
 
 
 def batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
@@ -38,19 +34,18 @@ def batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
     Its mates are noise that is louder than it, and its own mirror image. Beside the scores, the gradient of the item's
     score with respect to its mates is looked at: it is exactly zero where items are treated alone.
     """
-    verdict = _batch_independent(model, x, target)
-    if verdict.status != FAIL:
+    return _tried(_batch_independent, model, x, target)
+
+
+def _tried(check: Callable[[Model, Tensor, Target], Verdict], model: Model, x: Tensor, target: Target) -> Verdict:
+    """What a check finds; where a model in training fails it, whether evaluation mode mends that was tried."""
+    verdict = check(model, x, target)
+    if verdict.status != FAIL or not is_training(model):
         return verdict
     with evaluating(model, x):
-        mended = _batch_independent(model, x, target).status != FAIL
-    return replace(verdict, remedy=_remedy(model, mended, MIXED))
-
-
-def _remedy(model: Model, mended: bool, otherwise: str) -> str:
-    """Whether evaluation mode mends it was tried, not guessed."""
-    if not is_training(model):
-        return otherwise
-    return "Call model.eval(): then it passes." if mended else f"model.eval() does not mend it. {otherwise}"
+        mended = check(model, x, target).status != FAIL
+    otherwise = f"model.eval() does not mend it. {verdict.remedy}"
+    return replace(verdict, remedy="Call model.eval(): then it passes." if mended else otherwise)
 
 
 def _deterministic(model: Model, x: Tensor, target: Target) -> Verdict:
