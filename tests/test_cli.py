@@ -172,6 +172,18 @@ def test_control_characters_never_reach_the_terminal(folder, capsys):
     assert printed.err == "error: no such photo: absent\N{REPLACEMENT CHARACTER}.png. Check the spelling of the path.\n"
 
 
+def test_a_link_in_a_circle_is_one_bad_photo(folder, capsys):
+    (folder / "round.png").symlink_to("round.png")
+    assert explain("*.png") == 1
+    assert "no such photo: round.png" in complaint(capsys)
+    assert {p.stem for p in (folder / "wavelens-out").iterdir()} == {"left", "right"}
+
+
+@pytest.mark.parametrize("method", ["SmoothGrad(samples=1)", "VarGrad(samples=1)"])
+def test_one_sample_has_no_standard_error_and_is_drawn(folder, method):
+    assert explain("left.png", "--method", method) == 0
+
+
 def test_a_bad_photo_is_reported_and_the_others_are_explained(folder, capsys):
     (folder / "bad.jpg").write_text("hello")
     assert explain("left.png", "bad.jpg", "right.png") == 1
@@ -197,6 +209,7 @@ def test_a_bad_photo_is_reported_and_the_others_are_explained(folder, capsys):
         (["left.png", "--target", "3"], "is an index from 0 to 2; got 3"),
         (["left.png", "--model", "own_nett:net"], "No module named 'own_nett'"),
         (["left.png", "--weights", "absent.pth"], "no such weights: absent.pth"),
+        (["left.png", "--device", "meta"], "--device names a device of this machine; got 'meta'"),
         (["left.png", "--device", "nowhere"], "--device names a device of this machine; got 'nowhere'"),
         (["left.png", "--top", "0"], "--top"),
         (["left.png", "--levels", "3"], "--levels"),

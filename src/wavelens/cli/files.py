@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ DECOMPOSED = ("-decomposed.png", "-scales.png")  # where they are asked for
 def inputs(arguments: Sequence[str], kind: Kind) -> list[Path]:
     """Each input that the arguments mean, once; what means none stays in the list, to be complained about."""
     found = [path for argument in arguments for path in _matches(argument, kind) or [Path(argument)]]
-    return list({path.resolve(): path for path in found}.values())
+    return list({os.path.realpath(path): path for path in found}.values())  # a link in a circle stays, and is told
 
 
 def _matches(argument: str, kind: Kind) -> list[Path]:
@@ -35,8 +36,9 @@ def stems(
 
     `written` are the endings of the files that are always written together, `also` those of others beside them.
     """
-    folder = out.resolve()
-    taken = {kind.stem(path).casefold() for path in map(Path.resolve, paths) if path.parent == folder}
+    folder = os.path.realpath(out)
+    real = [Path(os.path.realpath(path)) for path in paths]
+    taken = {kind.stem(path).casefold() for path in real if str(path.parent) == folder}
     found = []
     for path in paths:
         free = (s for s in _candidates(kind.stem(path)) if s.casefold() not in taken)

@@ -41,7 +41,9 @@ def method_of(text: str) -> Method:
 def device_of(text: str | None) -> torch.device:
     name = text or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.zeros(1, device=name).device
+        number = torch.zeros(1, device=name)
+        number.item()  # meta has none
+        return number.device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"--device names a device of this machine; got {name!r} ({reason}). Try cpu.") from error

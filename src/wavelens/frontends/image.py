@@ -35,6 +35,11 @@ def read_image(path: str | PathLike[str]) -> Tensor:
         raise ValueError(f"{path} is larger than Pillow opens: {error} Make it smaller first.") from error
     except Exception as error:  # decoders raise anything on broken bytes
         raise ValueError(f"{path} could not be decoded: {error}. The file is damaged; get a fresh copy.") from error
+    if not (pixels.min() >= 0 and pixels.max() <= 1):
+        low, high = pixels.min(), pixels.max()
+        raise ValueError(
+            f"deep grey lies from 0 to 65535, or to 1 in floats; {path} has {low:g} to {high:g} of it. Scale it first."
+        )
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
 
 
@@ -58,10 +63,7 @@ def _pixels(image: Image.Image) -> NDArray[np.float32]:
 
 def _deep_grey(image: Image.Image) -> NDArray[np.float32]:
     """Grey of more than 8 bits: integers are out of 65535, floats out of 1; Pillow's own conversion would clip."""
-    white = 1 if image.mode == "F" else 65535
-    grey = np.asarray(image, dtype=np.float32) / np.float32(white)
-    if not (grey.min() >= 0 and grey.max() <= 1):
-        raise ValueError(f"grey of mode {image.mode} lies from 0 to {white}, and this one does not")
+    grey = np.asarray(image, dtype=np.float32) / np.float32(1 if image.mode == "F" else 65535)
     return np.repeat(grey[..., None], 3, axis=2)
 
 

@@ -23,7 +23,7 @@ def draw_profile(
     profile, error = maps.profile(a), getattr(a, "standard_error", None)
     order = slice(None, None, 1 if octaves is None else -1)
     share, signed = array(profile.share[item])[order], array(profile.signed[item])[order]
-    uncertain = np.zeros_like(share) if error is None else array(error[item])[order]
+    uncertain = np.zeros_like(share) if error is None else np.nan_to_num(array(error[item])[order])  # NaN: one sample
     names = [(octaves or {}).get(name, name) for name in profile.names[order]]
     less, more, size = (0.41, 0.53, 13) if octaves is None else (0.36, 0.52, 11)
     left = add_axes(figure, box._replace(width=less * box.width), "share of Σ|γ|")
