@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_FLAGS ?= -n auto --maxprocesses 4
 OUT := wavelens-out
+SPEED := transforms attribution metrics minimal sound volumes runs page  # the page last: it reads the others' records
 
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -43,7 +44,7 @@ check: setup-check
 	$(BIN)/lint-imports
 
 bench: setup-bench
-	set -e; for script in benchmarks/speed/*.py; do echo "$$script"; $(BIN)/python "$$script"; done
+	set -e; for name in $(SPEED); do echo "$$name"; $(BIN)/python benchmarks/speed/$$name.py; done
 
 paper: setup-bench
 	$(MAKE) --file benchmarks/paper/Makefile --jobs=2 PYTHON=$(BIN)/python

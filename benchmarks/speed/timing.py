@@ -16,7 +16,7 @@ import torch
 
 def synchronise(device: str) -> None:
     if device.startswith("cuda"):
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
 
 
 def interleaved(candidates: dict[str, Callable[[], Any]], device: str, repeats: int) -> dict[str, list[float]]:
@@ -46,10 +46,10 @@ def peak(run: Callable[[], Any], device: str) -> int:
     """Bytes at the peak of a second run above what is held before it; on a CPU (Linux) of the resident set."""
     run()
     if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
         run()
-        return torch.cuda.max_memory_allocated() - before
+        return torch.cuda.max_memory_allocated(device) - before
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before = _status("VmRSS:")
     run()
@@ -64,7 +64,7 @@ def _status(key: str) -> int:
 def write(name: str, device: str, result: dict[str, Any]) -> None:
     """Writes `results/NAME-DEVICE.json` with versions and hardware."""
     hardware = (
-        torch.cuda.get_device_name()
+        torch.cuda.get_device_name(device)
         if device.startswith("cuda")
         else f"{torch.get_num_threads()} threads, {_processor()}"
     )
