@@ -1,10 +1,11 @@
 """The transforms against ptwt, and against a plain copy of the same memory.
 
-    python benchmarks/speed/transforms.py [--device cuda] [--repeats 15]
+    python benchmarks/speed/transforms.py [--device cuda] [--repeats 15] [--axes]
 
 Analysis, synthesis, and synthesis with its backward pass, on sound, images and volumes, with haar, db4 and sym8. Both
 libraries use the mode `reflect`, so they compute the same coefficients; our default, periodization, stands beside
-it. The ratio is ptwt ÷ ours, for the faster of ptwt's two forms (dense and separable), measured in one run.
+it. The ratio is ptwt ÷ ours, for the faster of ptwt's two forms (dense and separable), measured in one run. `--axes`
+tries the ways to transform one axis on axes of many lengths instead, from which `domains/filterbank.py` has its limits.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from timing import interleaved, ratio, write
 from torch import Tensor
 
 from wavelens import DWT, Coefficients
+from wavelens.domains import filterbank
 
 CASES = {"sound": ((4, 1, 220500), 5), "image": ((16, 3, 224, 224), 3), "volume": ((4, 1, 64, 64, 64), 3)}
 FORMS = {
@@ -30,6 +32,7 @@ FORMS = {
 }
 WAVELETS = ("haar", "db4", "sym8")
 TASKS = ("analysis", "synthesis", "synthesis+backward")
+WAYS = ("dense", "blocks", "windows")
 
 
 def leaves(nested: object) -> list[Tensor]:
@@ -89,6 +92,33 @@ def measure(case: str, wavelet: str, task: str, device: str, repeats: int) -> di
     }
 
 
+def one_way(way: str, wavelet: str, n: int, device: str):
+    """Analysis of one axis of `n` samples by one way, whatever the limits: a level of 2**20 / n rows."""
+    limits = {"dense": (n, n), "blocks": (0, n), "windows": (0, 0)}[way]
+    x = torch.randn(2**20 // n, n, 1, device=device)
+
+    def run() -> None:
+        filterbank.SHORT_AXIS, filterbank.MIDDLE_AXIS = limits
+        operator = operators.setdefault(way, filterbank.axis(wavelet, "reflect", n, "dec", torch.device(device).type))
+        filterbank.down(x, operator)
+
+    operators: dict[str, filterbank.Axis] = {}
+    return run
+
+
+def axes(device: str, repeats: int) -> None:
+    """Prints what each way takes for axes of many lengths, and the fastest; nothing is written."""
+    limits = filterbank.SHORT_AXIS, filterbank.MIDDLE_AXIS
+    for wavelet in WAVELETS[1:]:
+        for n in (32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096):
+            filterbank.axis.cache_clear()
+            seconds = interleaved({way: one_way(way, wavelet, n, device) for way in WAYS}, device, repeats)
+            best = {way: min(values) * 1e3 for way, values in seconds.items()}
+            chosen = "dense" if n <= limits[0] else "blocks" if n <= limits[1] else "windows"
+            told = "  ".join(f"{way} {ms:6.2f} ms" for way, ms in best.items())
+            print(f"{wavelet:5} {n:5} samples  {told}  fastest {min(best, key=best.get):7} chosen {chosen}", flush=True)
+
+
 def geometric(values: list[float]) -> float:
     return math.exp(sum(map(math.log, values)) / len(values))
 
@@ -97,7 +127,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--axes", action="store_true", help="the ways to transform one axis, by its length")
     options = parser.parse_args()
+    if options.axes:
+        axes(options.device, options.repeats)
+        return
     warnings.simplefilter("ignore")
     torch.backends.cudnn.allow_tf32 = False  # float32 on both sides
     rows = []

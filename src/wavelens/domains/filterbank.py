@@ -14,8 +14,9 @@ from it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pywt
@@ -45,13 +46,27 @@ class Axis:
     block: int
     count: int
     pairs: bool
-    rows: Blocks = ()  # `T E` by blocks, of a short or middle axis
-    columns: Blocks = ()  # its transpose
+    dense: Callable[[], Matrix] | None = None  # makes `T E`, (2, m, n), of a short or middle axis
     window: Matrix | None = None  # (2 block, 2 block + taps - 2), of a long axis
     gather: Matrix | None = None  # (2 block, 2 (block + taps / 2 - 1)), the transpose of `window` seen from the signal
     edges: Matrix | None = None  # (left + right, ends): the extension, from the first and last samples
     left: int = 0
     kinds: int = 2
+
+    @cached_property
+    def rows(self) -> Blocks:
+        """`T E` by blocks, of a short or middle axis; made where it is used, which for pairs it mostly is not."""
+        assert self.dense is not None
+        padded = np.pad(self.dense(), ((0, 0), (0, self.count * self.block - self.m), (0, 0)))
+        ordered = padded.reshape(2, self.count, self.block, self.n).swapaxes(0, 1).reshape(-1, self.n)
+        return _band(ordered, 2 * self.block)
+
+    @cached_property
+    def columns(self) -> Blocks:
+        """Its transpose by blocks."""
+        assert self.dense is not None
+        turned = self.dense().reshape(2 * self.m, self.n).T
+        return _band(turned, self.n if self.count == 1 else 2 * self.block)
 
 
 def coefficient_length(n: int, taps: int, mode: str) -> int:
@@ -82,14 +97,13 @@ def axis(wavelet: str, mode: str, n: int, side: str, device: str) -> Axis:
 
     reach = max(left, right) + 2
     if n <= max(MIDDLE_AXIS, 2 * reach + 1):
-        extended = np.stack([_extend(n, t, extension) for t in range(-left, n + right)])
-        dense = np.stack([_toeplitz(row, m) @ extended for row in taps])  # (2, m, n)
+
+        def dense() -> Matrix:
+            extended = np.stack([_extend(n, t, extension) for t in range(-left, n + right)])
+            return np.stack([_toeplitz(row, m) @ extended for row in taps])
+
         block = m if n <= SHORT_AXIS or device != "cpu" else _block(m, width)
-        count = -(-m // block)
-        padded = np.pad(dense, ((0, 0), (0, count * block - m), (0, 0)))
-        ordered = padded.reshape(2, count, block, n).swapaxes(0, 1).reshape(-1, n)
-        rows = _band(ordered, 2 * block)
-        return Axis(n, m, block, count, pairs, rows, _band(dense.reshape(2 * m, n).T, n if count == 1 else 2 * block))
+        return Axis(n, m, block, -(-m // block), pairs, dense)
 
     block = _block(m, width)
     window = np.concatenate([_toeplitz(row, block) for row in taps])
@@ -169,7 +183,7 @@ def _extend(n: int, t: int, mode: str) -> Matrix:
 def down(x: Tensor, a: Axis) -> Tensor:
     """`T E` along the middle of `(outer, n, inner)`: blocks `(outer, count, 2, block, inner)`, flat after the first."""
     outer, _, inner = x.shape
-    if a.rows:
+    if a.dense:
         return _by_blocks(_blocks(a, "rows", x.dtype, x.device), x).reshape(outer, -1)
     assert a.edges is not None
     assert a.window is not None
@@ -190,7 +204,7 @@ def down(x: Tensor, a: Axis) -> Tensor:
 def up(c: Tensor, a: Axis) -> Tensor:
     """The transpose of `T E`: `(outer, 2, m, inner)` to `(outer, n, inner)`."""
     outer, _, _, inner = c.shape
-    if a.columns:
+    if a.dense:
         return _by_blocks(_blocks(a, "columns", c.dtype, c.device), c.reshape(outer, 2 * a.m, inner))
     assert a.edges is not None
     assert a.gather is not None
@@ -228,6 +242,9 @@ def _by_blocks(blocks: tuple[tuple[tuple[int, int, Tensor], ...], ...], x: Tenso
 
 def _times(matrix: Tensor, x: Tensor) -> Tensor:
     """`matrix` on the middle of `(outer, n, inner)`."""
+    if type(matrix) is not Tensor:  # made by a tracer from tensors of its own, which must not outlive the trace
+        _constant.cache_clear()
+        _blocks.cache_clear()
     if x.shape[2] == 1:
         return (x[..., 0] @ matrix.T)[..., None]
     return torch.bmm(matrix.expand(len(x), -1, -1), x)
