@@ -1,6 +1,7 @@
 """Explainers that look inside a model: laws over all of them, closed forms, and the libraries themselves."""
 
 import sys
+import threading
 from math import prod
 
 import pytest
@@ -355,6 +356,26 @@ def test_a_layer_counts_with_its_last_run(inplace):
     before = GradCAM("2")(apart, x, TARGET).data  # ahead of a layer that may work in place
     assert before.amax() > 0
     assert relative(GradCAM("2")(shared, x, TARGET).data, before) < 1e-12
+
+
+def test_only_layers_that_run_in_the_callers_thread_are_watched():
+    """While one thread explains, another runs a layer of the same model in the middle of each pass."""
+    layers = drawn(nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 70, 5)))
+
+    class Busy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = layers
+
+        def forward(self, x):
+            other = threading.Thread(target=lambda: layers[:2](x.detach() * 0))
+            other.start()
+            other.join()
+            return layers(x)
+
+    x = signal((9, 12))
+    for explainer in (GradCAM(), SRD()):
+        assert torch.equal(explainer(Busy().eval(), x, TARGET).data, explainer(layers, x, TARGET).data)
 
 
 def tokens():

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import pywt
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from cases import DOMAINS, SHAPES, UNEVEN, name, relative, signal
 from wavelens import DWT, Band, Coefficients, Domain, Identity, Layout
-from wavelens.domains import butterfly, filterbank, from_pywt, to_pywt
+from wavelens.domains import butterfly, dwt, filterbank, from_pywt, to_pywt
 
 MODES = pywt.Modes.modes
 CASES = [(domain, shape) for shape in (*SHAPES, (333,), (150, 41)) for domain in DOMAINS] + UNEVEN
@@ -289,6 +290,28 @@ def test_products_are_full_and_a_callers_precision_is_given_back(setting, monkey
         assert product.fp32_precision == setting
     finally:
         product.fp32_precision = before
+
+
+def test_transforms_of_threads_that_overlap_are_full_all_the_while():
+    product = torch.backends.cuda.matmul
+    before, first, second = product.fp32_precision, dwt._FullPrecision(), dwt._FullPrecision()
+    try:
+        product.fp32_precision = "tf32"
+        first.__enter__()
+        second.__enter__()
+        first.__exit__()
+        assert product.fp32_precision == "ieee"
+        second.__exit__()
+        assert product.fp32_precision == "tf32"
+    finally:
+        product.fp32_precision = before
+
+
+def test_a_first_use_in_a_trace_leaves_no_tensors_of_the_tracer():
+    x = torch.rand(1, 1, 30)
+    for domain in (DWT("db9", 1), DWT("haar", 1, "reflect")):  # used nowhere else, so their matrices are made here
+        make_fx(lambda x, domain=domain: domain.analysis(x).data, tracing_mode="fake")(x[..., :29])
+        assert agree(to_pywt(domain.analysis(x[..., :29])), reference(x[..., :29], domain, 1)) < 1e-6
 
 
 def test_a_first_use_in_inference_mode_leaves_training_possible():

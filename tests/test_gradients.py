@@ -3,7 +3,9 @@
 import copy
 import gc
 import sys
+import threading
 import types
+import weakref
 from contextlib import nullcontext
 
 import pytest
@@ -186,6 +188,27 @@ def test_buffers_made_in_inference_mode_are_no_obstacle():
     assert net.calls is kept
 
 
+def test_parameters_made_in_inference_mode_stay_as_they_are():
+    with torch.inference_mode():
+        layer = nn.Linear(7, 5).double().eval()
+    with pytest.raises(RuntimeError, match="Inference tensors cannot be saved for backward"):
+        explain(layer, signal(SHAPE), lambda out: out.sum((1, 2, 3)))
+    assert all(p.requires_grad for p in layer.parameters())
+
+
+def test_models_that_work_on_their_input_in_place_are_taken():
+    net, x = Net(SHAPE), signal(SHAPE)
+
+    def model(x):
+        return net(x.mul_(2))
+
+    before = x.clone()
+    for method in METHODS:
+        found = explain(model, x, method=method, batch_size=2)
+        assert relative(found.data, explain(lambda x: net(x * 2), x, method=method, batch_size=2).data) < 1e-14
+    assert torch.equal(x, before)
+
+
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 def test_scripted_models_come_back_as_they_were():
     layers = nn.Sequential(nn.Flatten(), nn.Linear(84, 4), nn.BatchNorm1d(4)).double().eval()
@@ -193,6 +216,39 @@ def test_scripted_models_come_back_as_they_were():
     assert torch.equal(explain(scripted, x).data, explain(layers, x).data)
     assert all(p.requires_grad for p in scripted.parameters())
     assert [str(b) for b in scripted.buffers()] == [str(b) for b in layers.buffers()]
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_calls_of_several_threads_that_overlap_give_the_model_back(axes):
+    """The second begins while the first goes on, which ends while the second goes on."""
+    net, x = Convolutional(axes), signal((19,) * axes).float()
+    found, strides = state(net), [p.stride() for p in net.parameters()]
+    begun, ended, results = threading.Event(), threading.Event(), {}
+
+    def first(done, expected):
+        begun.set()
+        assert inside.wait(30)
+
+    def second(done, expected):
+        inside.set()
+        assert ended.wait(30)
+
+    def call(name, progress):
+        results[name] = explain(net, x, 1, wl.Saliency(), progress=progress).data
+
+    inside = threading.Event()
+    threads = [threading.Thread(target=call, args=pair) for pair in (("first", first), ("second", second))]
+    threads[0].start()
+    assert begun.wait(30)
+    threads[1].start()
+    threads[0].join()
+    assert not any(p.requires_grad for p in net.parameters())
+    ended.set()
+    threads[1].join()
+    assert state(net) == found
+    assert [p.stride() for p in net.parameters()] == strides
+    expected = explain(net, x, 1, wl.Saliency()).data
+    assert all(relative(results[name], expected) < 1e-6 for name in ("first", "second"))
 
 
 def recorded(net):
@@ -292,6 +348,8 @@ FULL = {
     "device": lambda: torch.OutOfMemoryError("full"),
     "CPU": lambda: RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
     "Linux": lambda: torch.empty(2**58, dtype=torch.uint8),  # raises
+    "cuBLAS": lambda: RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    "cuDNN": lambda: RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     "TorchScript": lambda: RuntimeError("in the TorchScript interpreter: CUDA out of memory. Tried to allocate"),
 }
 
@@ -394,7 +452,10 @@ CALLS = {
     "integers": (lambda: explain(NET, X.long()), r"floating-point tensor .* got \(3, 2, 6, 7\) of torch.int64"),
     "dimensions": (lambda: explain(NET, X[0, 0]), r"\(batch, channel, \*axes\) .* got \(6, 7\).*x\[None\]"),
     "batch_size": (lambda: explain(NET, X, batch_size=0), "batch_size is at least 1, or None to measure it; got 0"),
+    "batch_size 2.5": (lambda: explain(NET, X, batch_size=2.5), "batch_size is at least 1, .* got 2.5"),
     "autocast": (lambda: explain(NET, X, autocast=torch.float64), "autocast is .* or None; got torch.float64"),
+    "lazy": (lambda: explain(nn.LazyLinear(3).eval(), X), r"have shapes; some of these are lazy. Call model\(x\)"),
+    "lazy buffers": (lambda: explain(nn.LazyBatchNorm2d().eval(), X), "have shapes; some of these are lazy"),
     "argmax": (lambda: explain(lambda x: NET(x).argmax(1), X, None), "differentiably; this one does not.*argmax"),
     "detach": (lambda: explain(lambda x: NET(x).detach(), X), "differentiably; this one does not.*detach"),
     "detached input": (lambda: explain(lambda x: NET(x.detach()), X), "differentiably; this one does not"),
@@ -447,6 +508,20 @@ def test_autocast_is_close_and_sums_in_float32(method):
     assert set(seen) == {torch.bfloat16}
     assert found.data.dtype == found.score.dtype == torch.float32
     assert 0 < relative(found.data, expected.data) < 5e-2
+
+
+def test_autocast_keeps_no_chunk_beyond_its_pass():
+    """Its cache would hold what it cast, and so the points, until the whole call is over."""
+    layer, seen, alive = nn.Linear(7, 5), [], []
+
+    def model(x):
+        alive.append(sum(one() is not None for one in seen))
+        seen.append(weakref.ref(x))
+        return layer(x).flatten(1)
+
+    explain(model, signal(SHAPE).float(), method=wl.SmoothGrad(samples=9), autocast=torch.bfloat16, batch_size=1)
+    assert len(seen) > 27
+    assert max(alive) <= 2
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -16,6 +16,13 @@ def noise(samples, batch=2, channels=1, seed=0, dtype=torch.float64):
     return torch.randn(batch, channels, samples, generator=source, dtype=torch.float64).to(dtype) / 10
 
 
+@pytest.mark.parametrize("build", [lambda: LogMel(8000), lambda: KaldiMel(8000)])
+def test_all_of_a_front_end_is_made_on_the_default_device(build):
+    with torch.device("meta"):
+        module = build()
+    assert {str(b.device) for b in module.buffers()} == {"meta"}
+
+
 def published(x, rate, n_fft, hop, win, n_mels, fmin, fmax, power, mel_scale, norm, reflect):
     """Torchaudio's MelSpectrogram as its documentation defines it, frame by frame in float64 numpy; one waveform."""
     to_mel, to_hz = {

@@ -9,6 +9,7 @@ from torch import nn
 
 import wavelens as wl
 from cases import Net, relative, signal
+from wavelens.metrics.randomization import randomized
 
 SHAPE = (6, 8)
 CLASSES = [2, 0, 4]
@@ -52,6 +53,18 @@ def test_layers_one_after_another_from_both_sides():
     assert relative(wl.metrics.independent(net, x, CLASSES, a, explainer=SALIENCY), one.correlation.mean(0)) < 1e-12
     other = wl.metrics.randomization(net, x, CLASSES, a, explainer=SALIENCY, seed=1)
     assert not torch.equal(other.correlation, down.correlation)
+
+
+def test_generators_of_other_devices_are_left_alone(monkeypatch):
+    """`torch.manual_seed` seeds those of every GPU, which nobody gives back."""
+
+    def seeded(number):
+        raise AssertionError(f"every GPU was seeded with {number}")
+
+    net, x, a = case()
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded)
+    assert wl.metrics.cascading(net, x, CLASSES, a, explainer=SALIENCY).isfinite().all()
+    randomized(net)
 
 
 def test_one_layer_is_reset_as_the_layer_resets_itself():

@@ -133,8 +133,8 @@ class Domain(ABC):
 
     def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
         """The transposed synthesis of `g`, a tensor shaped like the signal: the pullback of a gradient."""
-        with torch.inference_mode(False), torch.enable_grad():
-            zero = g.new_zeros((*g.shape[: g.ndim - len(layout.signal_shape)], layout.size)).requires_grad_()
+        zero = g.new_zeros((*g.shape[: g.ndim - len(layout.signal_shape)], layout.size)).requires_grad_()
+        with torch.enable_grad():
             signal = self.synthesis(Coefficients(zero, layout))
             (pulled,) = torch.autograd.grad(signal, zero, g, create_graph=g.requires_grad)
         return Coefficients(pulled, layout)

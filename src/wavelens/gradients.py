@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from wavelens.bars import Bar, Progress
 from wavelens.borrowed import Lean, as_found
@@ -226,11 +227,14 @@ class Gradients:
 
     def scores(self, points: Tensor, items: Tensor) -> list[Tensor]:
         kind = points.device.type
-        with torch.autocast(kind, dtype=self._autocast, enabled=self._autocast is not None):
+        on = self._autocast is not None
+        with torch.autocast(kind, self._autocast, on, cache_enabled=False):  # it would keep what it cast until the end
             try:
                 with self._fast.passes():
                     output = self.model(self._fast(points))
             except Exception as error:
+                if "leaf Variable" in str(error) and self._fast.spare():
+                    return self.scores(points, items)
                 if not _out_of_memory(error) and self._fast.undo():  # it may reshape what it takes for contiguous
                     return self.scores(points, items)
                 if not _out_of_memory(error):
@@ -240,7 +244,7 @@ class Gradients:
                         "the model, change the shape, type or device of x."
                     )
                 raise
-            return read(self.target, output, items)
+            return [value.to(points.device) for value in read(self.target, output, items)]
 
 
 def _all_finite(*tensors: Tensor) -> Tensor:
@@ -259,7 +263,7 @@ def _check_finite(finite: Tensor) -> None:
 def _check_ready(model: Model, x: Tensor, batch_size: int | None, autocast: torch.dtype | None) -> None:
     if not _all_finite(x):
         raise ValueError("x is finite; got NaN or infinity. Clean or clip the input first.")
-    if batch_size is not None and batch_size < 1:
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
         raise ValueError(f"batch_size is at least 1, or None to measure it; got {batch_size}.")
     if autocast not in (None, *HALF):
         raise ValueError(f"autocast is torch.bfloat16, torch.float16 or None; got {autocast}.")
@@ -272,11 +276,13 @@ def _check_ready(model: Model, x: Tensor, batch_size: int | None, autocast: torc
             f"mode in {training[0]}{f' and {len(training) - 1} more' if len(training) > 1 else ''}. "
             "Call model.eval() first."
         )
+    if any(is_lazy(p) for p in (*model.parameters(), *model.buffers())):
+        raise ValueError("the model's parameters have shapes; some of these are lazy. Call model(x) once first.")
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    """Of any device; the CPU's allocator has two texts, and TorchScript wraps the error in its own."""
-    texts = ("out of memory", "not enough memory", "can't allocate memory")
+    """Of any device; the CPU's allocator has two texts, cuBLAS and cuDNN their own, and TorchScript wraps them all."""
+    texts = ("out of memory", "not enough memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")
     return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in texts)
 
 

@@ -6,6 +6,7 @@ Layers are watched by torch's global module hooks, so that no hook is ever put o
 from __future__ import annotations
 
 import difflib
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,8 +36,9 @@ class Visit:
 
 @contextmanager
 def hooked(register: Callable[[Any], Any], react: Callable[..., Any]) -> Iterator[None]:
-    """A global hook for the time of a `with`."""
-    handle = register(react)
+    """A global hook for the time of a `with`, for the modules that run in this thread."""
+    here = threading.get_ident()
+    handle = register(lambda *found: react(*found) if threading.get_ident() == here else None)
     try:
         yield
     finally:

@@ -105,7 +105,8 @@ class _Way:
 
 def _near(model: Model, x: Tensor, target: Target, batch_size: int | None) -> _Way:
     items, which = every_pair(len(x), DIRECTIONS, x.device)
-    x = x + JITTER * span(x) * (torch.rand(x.shape[1:], generator=generator(1, 0, x.device), device=x.device) - 0.5)
+    draw = torch.rand(x.shape[1:], generator=generator(1, 0, x.device), device=x.device, dtype=torch.float32)
+    x = x + JITTER * span(x) * (draw - 0.5).to(x.dtype)
     steps = torch.stack([_signs(x, k) for k in range(DIRECTIONS)])[which] * (NEAR * span(x))[items]
     with Gradients(model, x, target, batch_size=batch_size) as ask:
         g = ask.at_input()[0][0]

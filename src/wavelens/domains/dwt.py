@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -210,16 +211,30 @@ def _pyramid(x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
 
 
 class _FullPrecision:
-    """Float32 products in float32: a caller's tf32 or bf16 setting is for networks, a transform must stay exact."""
+    """Float32 products in float32: a caller's tf32 or bf16 setting is for networks, a transform must stay exact.
+
+    The setting is the process's own: threads whose transforms overlap share one change of it.
+    """
+
+    lock, users = threading.Lock(), 0
+    before: tuple[tuple[Any, str], ...] = ()
 
     def __enter__(self) -> None:
-        self.before = [(kind, kind.fp32_precision) for kind in PRODUCTS if kind.fp32_precision != "ieee"]
-        for kind, _ in self.before:
-            kind.fp32_precision = "ieee"
+        cls = type(self)
+        with cls.lock:
+            if cls.users == 0:
+                cls.before = tuple((kind, kind.fp32_precision) for kind in PRODUCTS if kind.fp32_precision != "ieee")
+                for kind, _ in cls.before:
+                    kind.fp32_precision = "ieee"
+            cls.users += 1
 
     def __exit__(self, *_: object) -> None:
-        for kind, setting in self.before:
-            kind.fp32_precision = setting
+        cls = type(self)
+        with cls.lock:
+            cls.users -= 1
+            if cls.users == 0:
+                for kind, setting in cls.before:
+                    kind.fp32_precision = setting
 
 
 def _down(x: Tensor, layout: Layout, side: str) -> Tensor:

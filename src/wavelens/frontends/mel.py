@@ -146,7 +146,7 @@ class LogMel(nn.Module):
         matrix = mel_matrix(
             rate, n_fft, n_mels, fmin=fmin, fmax=fmax, mel_scale=mel_scale, norm=norm, triangles=triangles
         )
-        self.register_buffer("mel", matrix.float(), persistent=False)
+        self.register_buffer("mel", matrix.to(self.window), persistent=False)
 
     @property
     def frequencies(self) -> tuple[float, ...]:
@@ -215,7 +215,7 @@ class KaldiMel(nn.Module):
         matrix = mel_matrix(rate, self.n_fft, n_mels, fmin=20.0, mel_scale="htk", norm=None, triangles="mel")
         window = torch.hann_window(self.frame, periodic=False, dtype=torch.float64)
         self.register_buffer("window", window.float(), persistent=False)
-        self.register_buffer("mel", matrix.float(), persistent=False)
+        self.register_buffer("mel", matrix.to(self.window), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         check_waveform(x)

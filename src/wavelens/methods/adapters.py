@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wavelens.borrowed import seed_device
 from wavelens.gradients import Gradients
 from wavelens.methods.gradient import Saliency
 from wavelens.methods.lift import Lift, Method, Outcome
@@ -114,11 +115,9 @@ class Captum:
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """The same random numbers for every item. Captum draws from global generators; the engine gives torch's back."""
-    cuda = device.type == "cuda"
-    source = torch.cuda.default_generators[device.index or 0] if cuda else torch.default_generator
     found = np.random.get_state()  # noqa: NPY002 - Captum's own choice
     np.random.seed(seed % 2**32)  # noqa: NPY002
-    source.manual_seed(seed)
+    seed_device(device, seed)
     try:
         yield
     finally:

@@ -27,7 +27,7 @@ def integrate(ask: Gradients, start: Tensor, tolerance: float, limit: int) -> Te
     An item is done when its gap is at most `tolerance` of the rise of its score, or at `limit` gradients. Gradients of
     a chunk of items are kept until it is done.
     """
-    most = max(1, KEPT // (limit * ask.targets * ask.x[0].numel() * ask.x.element_size()))
+    most = max(1, KEPT // (limit * ask.targets * ask.x[0].numel() * ask.dtype.itemsize))
     blocks = torch.arange(len(ask.x), device="cpu").split(min(ask.rows, most))
     return torch.cat([_integrate(ask, start, block.tolist(), tolerance, limit) for block in blocks], 1)
 
@@ -53,7 +53,7 @@ def _ask(ask: Gradients, start: Tensor, paths: dict[int, Path], wanted: list[tup
 
     for rows, g, values in ask.rows_at(items, points):
         step = (ask.x[items[rows]] - start[items[rows]]).to(g)
-        values, slopes = values.double().cpu(), (g * step).flatten(2).sum(2).double().cpu()
+        values, slopes = values.cpu().double(), (g * step).flatten(2).sum(2).cpu().double()
         for r, (item, place) in enumerate(wanted[rows]):
             paths[item].nodes.append(Node(place, g[:, r], values[:, r], slopes[:, r]))
 

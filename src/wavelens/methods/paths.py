@@ -118,7 +118,7 @@ def starting_points(x: Tensor, baseline: float | Tensor) -> Tensor:
     if not isinstance(baseline, Tensor):
         return x.new_full((), _finite(baseline)).expand_as(x)
     try:
-        start = baseline.to(x).expand_as(x)
+        start = baseline.detach().to(x).expand_as(x)
     except RuntimeError:
         start = None
     if start is None or baseline.ndim not in (0, x.ndim - 1, x.ndim) or not baseline.isfinite().all():
@@ -143,4 +143,4 @@ def references(x: Tensor, baseline: float | Tensor) -> Tensor:
         raise ValueError(
             f"baseline is a finite set of signals (number, *{tuple(x.shape[1:])}); got {tuple(baseline.shape)}."
         )
-    return baseline.to(x)
+    return baseline.detach().to(x)

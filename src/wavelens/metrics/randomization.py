@@ -11,7 +11,7 @@ from typing import Required, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
-from wavelens.borrowed import as_found
+from wavelens.borrowed import as_found, seed_device
 from wavelens.core import Coefficients
 from wavelens.masks.ranking import importance
 from wavelens.methods.averages import generator
@@ -169,7 +169,8 @@ def _reset(module: nn.Module, name: str, seed: int, whole: bool) -> None:
         own = list(part.parameters(recurse=False))
         if not own:
             continue
-        torch.manual_seed(_number(seed, inner))
+        for device in {p.device for p in own}:
+            seed_device(device, _number(seed, inner))
         fresh = getattr(part, "reset_parameters", None)
         if callable(fresh):
             fresh()
