@@ -3,10 +3,10 @@
     python benchmarks/paper/cost.py                # 10 samples or steps, once
     FULL=1 python benchmarks/paper/cost.py         # 25, three times
 
-WAM-IG and WAM-SG beside SmoothGrad, integrated gradients and Grad-CAM: EfficientNet-lite0 on
-photos, YAMNet on clips, a 3-D residual network on volumes, one item. Each is measured in a process of its own, the
-least of `repeats` times; memory is the largest resident set beyond what the process held before. Needs no data: cost
-does not depend on what networks have learnt.
+WAM-IG and WAM-SG beside SmoothGrad, integrated gradients and Grad-CAM: EfficientNet-lite0 on photos, YAMNet on clips,
+a 3-D residual network on volumes, one item. Each is measured in a process of its own, the least of `repeats` times;
+memory is the largest resident set beyond what the process held before. Needs no data: cost does not depend on what
+networks have learnt.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@
 The layers of a network are reset one after another, from the output ("top-down") and from the input ("bottom-up": the
 paper describes one in its text and the other in its caption). After each reset the photo is explained again, of the
 class that the whole network named first, and Spearman's correlation with the first explanation is taken. Means over
-photos with 95 % bootstrap intervals go to results/randomization.json; null where every
-explanation is constant, as Grad-CAM's is where its rectified sum leaves nothing. Parameters are drawn with their own mean and standard deviation: torch's initial weights
-are so small that batch norms behind them, which keep their statistics, leave every unit silent. An explanation that
-depends on what the network has learnt falls to 0; a control that does not look at the network at all, the energy |z|
-of the wavelet coefficients, stays at 1 by definition and needs no run.
+photos with 95 % bootstrap intervals go to results/randomization.json; null where every explanation is constant, as
+Grad-CAM's is where its rectified sum leaves nothing. Parameters are drawn with their own mean and standard deviation:
+torch's initial weights are so small that batch norms behind them, which keep their statistics, leave every unit silent.
+An explanation that depends on what the network has learnt falls to 0; a control that does not look at the network at
+all, the energy |z| of the wavelet coefficients, stays at 1 by definition and needs no run.
 """
 
 from __future__ import annotations
