@@ -110,17 +110,21 @@ def test_a_torchscript_file_computes_what_was_traced(tmp_path):
 
 def test_labels_are_found_by_index_name_and_part():
     model = LoadedModel(
-        Mean(), ("tabby, tabby cat", "tiger cat", "tiger, Panthera tigris", "crane", "crane"), None, "m"
+        Mean(),
+        ("tabby, tabby cat", "tiger cat", "tiger, Panthera tigris", "crane", "crane", "oystercatcher"),
+        None,
+        "m",
     )
-    assert [model.index(t) for t in ("1", " TABBY ", "tiger", "panthera", "Tiger Cat")] == [1, 0, 2, 2, 1]
+    named = ("1", " TABBY ", "tiger", "panthera", "Tiger Cat", "catch", "pan")
+    assert [model.index(t) for t in named] == [1, 0, 2, 2, 1, 5, 2]
     with pytest.raises(ValueError, match=r"got 'cat', which fits 0 \(tabby, tabby cat\); 1 \(tiger cat\)\. Give the"):
         model.index("cat")
     with pytest.raises(ValueError, match=r"got 'crane', which fits 3 \(crane\); 4 \(crane\)"):
         model.index("crane")
-    with pytest.raises(ValueError, match=r"one of the 5 classes of m; got 'tabbi'\. Did you mean tabby"):
+    with pytest.raises(ValueError, match=r"one of the 6 classes of m; got 'tabbi'\. Did you mean tabby"):
         model.index("tabbi")
-    for wrong in ("5", "-1"):
-        with pytest.raises(ValueError, match=f"from 0 to 4; got {wrong}"):
+    for wrong in ("6", "-1"):
+        with pytest.raises(ValueError, match=f"from 0 to 5; got {wrong}"):
             model.index(wrong)
     with pytest.raises(ValueError, match="got ''"):
         model.index("")

@@ -216,15 +216,16 @@ def _print(found: dict[str, Any], console: Console) -> None:
     for device in found["devices"]:
         console.print(Text(f"{device['name']}: {device['what']}"), soft_wrap=True)
     console.print(_extras_table(found["extras"]))
+    console.print(Text("pip install 'wavelens[NAME]' adds what the extra NAME lacks."))
     console.print(_checks_table(found["checks"]))
 
 
 def _extras_table(extras: dict[str, dict[str, Any]]) -> Table:
-    table = Table("extra", "has", "lacks", "to install")
+    table = Table("extra", "has", "lacks")
     for name, one in extras.items():
         has = ", ".join(f"{package} {version}" for package, version in one["packages"].items() if version)
         lacks = ", ".join(package for package, version in one["packages"].items() if not version)
-        table.add_row(name, has, lacks, Text(one["install"] if lacks else ""))
+        table.add_row(name, has, lacks)
     return table
 
 

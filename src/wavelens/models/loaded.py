@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -67,7 +68,7 @@ class LoadedModel:
         return LINKS[self.link](logits)
 
     def index(self, target: str) -> int:
-        """The class that `target` means: an index, a name, or a part of one name only; capitals do not matter."""
+        """The class that `target` means: an index, a name, or words or a part of one only; capitals do not matter."""
         if target.strip().removeprefix("-").isdecimal():
             return self._checked(
                 int(target), [i for i, name in enumerate(self.labels) if name.strip() == target.strip()]
@@ -75,7 +76,9 @@ class LoadedModel:
         wanted = target.strip().casefold()
         names = [label.casefold() for label in self.labels]
         exact = [i for i, name in enumerate(names) if wanted in (name, *name.split(", "))]
-        found = exact or [i for i, name in enumerate(names) if wanted and wanted in name]
+        parts = [i for i, name in enumerate(names) if wanted and wanted in name]
+        words = [i for i in parts if re.search(rf"\b{re.escape(wanted)}\b", names[i])]  # 'cat', not 'Rana catesbeiana'
+        found = exact or words or parts
         if len(found) == 1:
             return found[0]
         raise ValueError(self._ambiguous(target, found) if found else self._unknown(target))
