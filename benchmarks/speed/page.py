@@ -21,8 +21,10 @@ A record that was made in several commands names the last of them.
 - **bare**: the model's own forward and backward passes, frozen, as many as the method asks for, and nothing else.
 - **ours**: wavelens, everything included.
 - **floor**: the same passes with the model run as wavelens runs it.
-- **authors**, **loop**: transforms inside the loop over samples and a loop over items, as the released code of WAM is
-  built; for metrics a plain loop over masks through PyWavelets.
+- **authors**, **loop**: what the released code of WAM does for sounds and volumes, in its plainest form: noise by
+  NumPy, transforms by ptwt inside the loop over samples, a loop over clips for the mel and over volumes for the
+  transform, mel filters built in every pass, nothing frozen. The network's passes are in it, too: where they are most
+  of the time, no ratio can be large. For metrics a plain loop over masks through PyWavelets.
 - **patches** is a network of one convolution, so the transform and not the model is what takes time there.
 """
 

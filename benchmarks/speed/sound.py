@@ -3,12 +3,10 @@
     python benchmarks/speed/sound.py [--device cuda] [--rounds 5] [--method WAM-SG]
 
 Eight clips of 5 s at 44.1 kHz, n = 25, haar over five levels. Bare: n forward and backward passes of the same model to
-the waveform, parameters frozen, nothing else, in the same chunks. Authors: the method of their released code in its
-plainest form: in each of n samples (steps) the coefficients of the noisy (scaled) clips by PyWavelets, a synthesis that
-is differentiated (here PyTorch's, by transposed convolutions level by level), the log-mel clip by clip, the model, and
-the gradient of the coefficients by `backward()`, parameters not frozen. Each round times all in turn; a ratio is the
-median over rounds. Peak memory is that of one run above what is held before it; on a CPU (Linux) each is read in a
-process of its own.
+the waveform, parameters frozen, nothing else, in the same chunks. Authors: what their released code does
+(github.com/gabrielkasmi/wam, lib/wam_1D.py), in its plainest form; `authors` names each trait. Each round times all in
+turn; a ratio is the median over rounds. Peak memory is that of one run above what is held before it; on a CPU (Linux)
+each is read in a process of its own.
 """
 
 from __future__ import annotations
@@ -22,12 +20,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pywt
+import ptwt
 import torch
 from timing import interleaved, peak, ratio, recorded, write
 from torch import Tensor, nn
 
 import wavelens as wl
+from wavelens.frontends.mel import mel_matrix
 
 SAMPLES, CLIPS, RATE, SECONDS, LEVELS, SIGMA = 25, 8, 44100, 5, 5, 0.001
 DOMAIN = wl.DWT("haar", levels=LEVELS)
@@ -71,58 +70,71 @@ def candidates(model: nn.Module, x: Tensor, method: str) -> dict[str, Callable[[
     return {"ours": ours, "bare": bare, "authors": lambda: authors(model, x, method)}
 
 
-def authors(model: nn.Module, x: Tensor, method: str) -> list[Tensor]:
-    """Transforms inside the loop over samples, the mel inside a loop over clips."""
+def authors(model: nn.Module, x: Tensor, method: str) -> list[Any]:
+    """Each band's attributions. As released:
+
+    - waveforms, transforms and mel stay on the CPU, and only the pictures go to the device of the network;
+    - noise is drawn clip by clip by NumPy, in float64;
+    - each noisy batch has a transform of its own by ptwt, mode "reflect"; a path scales the coefficients of one;
+    - every pass builds the mel filter bank and the window, and goes through the clips one by one;
+    - parameters are not frozen, and their gradients are never cleared;
+    - each pass hands the gradients and the coefficients to NumPy, and the gradients of the pictures, which are asked
+      for too; those of all passes are kept, and stacked at the end.
+    """
     mel, net = model
-    spread = SIGMA * (x.amax((1, 2), keepdim=True) - x.amin((1, 2), keepdim=True))
-    totals: list[Tensor] = []
+    clips = x[:, 0].cpu()
+    passes, pictures = [], []
+    whole = ptwt.wavedec(clips, "haar", level=LEVELS, mode="reflect")
     for k in range(SAMPLES):
         if method == "WAM-SG":
-            point, weight = x + spread * torch.randn_like(x), 1 / SAMPLES
+            coefficients = ptwt.wavedec(noisy(clips), "haar", level=LEVELS, mode="reflect")
         else:
-            point, weight = x * (k / (SAMPLES - 1)), (0.5 if k in (0, SAMPLES - 1) else 1.0) / (SAMPLES - 1)
-        coefficients = [c.requires_grad_() for c in analysis(point)]
-        wave = synthesis(coefficients, x.shape[-1])
-        pictures = [log_mel(mel, wave[i : i + 1]) for i in range(len(wave))]
-        scores = net(torch.cat(pictures))[:, 0]
-        model.zero_grad()
-        scores.sum().backward()
-        found = [c.grad * weight for c in coefficients]
-        totals = [t + f for t, f in zip(totals, found, strict=True)] if totals else found
-    if method == "WAM-IG":
-        totals = [t * c for t, c in zip(totals, analysis(x), strict=True)]
-    return totals
+            coefficients = [c * (k / (SAMPLES - 1)) for c in whole]
+        found, picture = gradients(mel, net, coefficients, x.device)
+        passes.append(found)
+        pictures.append(picture)
+    stacked = [np.stack(band) for band in zip(*passes, strict=True)]
+    join = np.mean if method == "WAM-SG" else np.trapezoid
+    join(np.stack(pictures), axis=0)
+    if method == "WAM-SG":
+        return [band.mean(0) for band in stacked]
+    return [np.trapezoid(g, axis=0) / (SAMPLES - 1) * c.numpy() for g, c in zip(stacked, whole, strict=True)]
 
 
-def log_mel(mel: wl.frontends.LogMel, clip: Tensor) -> Tensor:
-    """What `mel` computes, over torch's own spectrogram."""
-    spectrum = torch.stft(
-        clip[0], mel.n_fft, mel.hop_length, window=mel.window, pad_mode=mel.pad_mode, return_complex=True
-    )
-    return 10 * (mel.mel @ spectrum.abs().square()).clamp_min(mel.amin).log10()[None]
+def noisy(clips: Tensor) -> Tensor:
+    """Each clip with noise of its own scale."""
+    found = torch.zeros(clips.shape)
+    for i, clip in enumerate(clips):
+        spread = SIGMA * float(clip.max() - clip.min())
+        noise = np.random.normal(0, spread, len(clip))  # noqa: NPY002
+        found[i] = clip + torch.from_numpy(noise.astype(np.float32))
+    return found
 
 
-def analysis(x: Tensor) -> list[Tensor]:
-    """Coefficients of each clip by PyWavelets, clip by clip."""
-    clips = [pywt.wavedec(clip, "haar", level=LEVELS) for clip in x[:, 0].cpu().numpy()]
-    return [torch.from_numpy(np.stack(bands))[:, None].to(x) for bands in zip(*clips, strict=True)]
+def gradients(mel: wl.frontends.LogMel, net: nn.Module, coefficients: list[Tensor], device: Any) -> tuple[Any, Any]:
+    """One pass: of a class, for the coefficients and for the mel pictures."""
+    leaves = [c.requires_grad_() for c in coefficients]
+    waves = ptwt.waverec(leaves, "haar")
+    window = torch.hann_window(mel.n_fft)
+    bank = mel_matrix.__wrapped__(mel.rate, mel.n_fft, mel.n_mels).float()
+    pictures = torch.stack([log_mel(mel, wave, window, bank) for wave in waves])
+    pictures.retain_grad()
+    net(pictures.to(device))[:, 0].sum().backward()
+    [c.detach().numpy() for c in leaves]
+    return [c.grad.numpy() for c in leaves], pictures.grad.numpy()
 
 
-def synthesis(coefficients: list[Tensor], samples: int) -> Tensor:
-    low, *details = coefficients
-    wavelet = pywt.Wavelet("haar")
-    filters = torch.tensor([wavelet.rec_lo, wavelet.rec_hi], dtype=low.dtype, device=low.device)[:, None]
-    for detail in details:
-        pair = torch.cat([low[..., : detail.shape[-1]], detail], 1)
-        low = nn.functional.conv_transpose1d(pair, filters, stride=2)
-    return low[..., :samples]
+def log_mel(mel: wl.frontends.LogMel, wave: Tensor, window: Tensor, bank: Tensor) -> Tensor:
+    """What `mel` computes of one clip, over torch's own spectrogram, `(1, bands, frames)`."""
+    spectrum = torch.stft(wave, mel.n_fft, mel.hop_length, window=window, pad_mode=mel.pad_mode, return_complex=True)
+    return 10 * (bank @ spectrum.abs().square()).clamp_min(mel.amin).log10()[None]
 
 
 def check(model: nn.Module, x: Tensor) -> float:
     """How far the authors' IG is from ours, relative to the largest: both compute the same."""
-    ours = wl.attribute(model, x, 0, domain=wl.DWT("haar", LEVELS, "symmetric"), method=METHODS["WAM-IG"])
-    theirs = torch.cat(authors(model, x, "WAM-IG"), -1)
-    return float((ours.data - theirs).abs().max() / theirs.abs().max())
+    ours = wl.attribute(model, x, 0, domain=wl.DWT("haar", LEVELS, "reflect"), method=METHODS["WAM-IG"])
+    theirs = torch.from_numpy(np.concatenate(authors(model, x, "WAM-IG"), -1))[:, None]
+    return float((ours.data.cpu() - theirs).abs().max() / theirs.abs().max())
 
 
 def peaks(method: str, device: str) -> dict[str, int]:
