@@ -93,28 +93,23 @@ def measure(case: str, wavelet: str, task: str, device: str, repeats: int) -> di
 
 
 def one_way(way: str, wavelet: str, n: int, device: str):
-    """Analysis of one axis of `n` samples by one way, whatever the limits: a level of 2**20 / n rows."""
-    limits = {"dense": (n, n), "blocks": (0, n), "windows": (0, 0)}[way]
+    """One level of `2**20 / n` rows along their axis of `n` samples by one way, whatever the limits."""
+    kept = filterbank.SHORT_AXIS, filterbank.MIDDLE_AXIS
+    filterbank.SHORT_AXIS, filterbank.MIDDLE_AXIS = {"dense": (n, n), "blocks": (0, n), "windows": (0, 0)}[way]
+    operator = filterbank.axis.__wrapped__(wavelet, "reflect", n, "dec", "cpu")  # the cache knows no ways
+    filterbank.SHORT_AXIS, filterbank.MIDDLE_AXIS = kept
     x = torch.randn(2**20 // n, n, 1, device=device)
-
-    def run() -> None:
-        filterbank.SHORT_AXIS, filterbank.MIDDLE_AXIS = limits
-        operator = operators.setdefault(way, filterbank.axis(wavelet, "reflect", n, "dec", torch.device(device).type))
-        filterbank.down(x, operator)
-
-    operators: dict[str, filterbank.Axis] = {}
-    return run
+    return lambda: filterbank.down(x, operator)
 
 
 def axes(device: str, repeats: int) -> None:
     """Prints what each way takes for axes of many lengths, and the fastest; nothing is written."""
-    limits = filterbank.SHORT_AXIS, filterbank.MIDDLE_AXIS
+    short, middle = filterbank.SHORT_AXIS, filterbank.MIDDLE_AXIS
     for wavelet in WAVELETS[1:]:
         for n in (32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096):
-            filterbank.axis.cache_clear()
             seconds = interleaved({way: one_way(way, wavelet, n, device) for way in WAYS}, device, repeats)
             best = {way: min(values) * 1e3 for way, values in seconds.items()}
-            chosen = "dense" if n <= limits[0] else "blocks" if n <= limits[1] else "windows"
+            chosen = "dense" if n <= short else "blocks" if n <= middle else "windows"
             told = "  ".join(f"{way} {ms:6.2f} ms" for way, ms in best.items())
             print(f"{wavelet:5} {n:5} samples  {told}  fastest {min(best, key=best.get):7} chosen {chosen}", flush=True)
 

@@ -26,7 +26,7 @@ from torch import Tensor
 
 Matrix = NDArray[np.float64]
 
-SHORT_AXIS = 96  # samples; up to here one dense product beats blocks on a CPU (benchmarks/speed/transforms.py)
+SHORT_AXIS = 96  # samples; up to here one dense product beats blocks on a CPU (speed/transforms.py --axes)
 MIDDLE_AXIS = 1024  # up to here blocks beat windows; on other devices up to here one dense product does
 
 Blocks = tuple[tuple[tuple[int, int, Matrix], ...], ...]  # for each block of rows: first and last column, entries
