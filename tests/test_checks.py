@@ -278,6 +278,21 @@ def test_the_share_of_the_gradient_that_is_missed_is_measured():
     assert found.figures["near the input"] == pytest.approx(expected, rel=0.6)
 
 
+@pytest.mark.parametrize(("part", "status"), [(0.07, "pass"), (0.13, "fail")])
+def test_more_may_be_missed_on_the_way_than_near_the_input(part, status):
+    """What is rounded is flat near the input and missed on the way: sound networks bend there, and leave 4 % open."""
+    a = torch.rand(4096, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.rand(1, 1, 4096, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    def model(x):
+        return (1 - part) * (x.flatten(1) @ a) + part * ((x * 256).round() / 256).flatten(1) @ a
+
+    found = checks.differentiable(model, x, None)
+    assert found.status == status
+    assert found.figures["near the input"] < 1e-6
+    assert found.figures["on the way from the baseline"] == pytest.approx(part, rel=0.01)
+
+
 def test_a_curved_score_is_not_taken_for_a_broken_one():
     """Far from linear, yet differentiable: a norm, a product, an exponential."""
     x = at((64,)).double()
@@ -476,7 +491,7 @@ def test_random_order_loses_to_the_energy_order_of_an_energy_model():
     net, x = Energy().eval(), at((64,))
     worse = checks.beats_energy(net, x, 0, wl.metrics.random_order(x, wl.DWT()))
     assert worse.status == "fail"
-    assert worse.figures["margin"] < -0.05
+    assert worse.figures["margin"] < -0.1
     kwargs = {"steps": checks.explanation.STEPS}
     for name, order in (("faithfulness", wl.metrics.random_order), ("energy order", wl.metrics.energy_order)):
         expected = wl.metrics.faithfulness(net, x, 0, order(x, wl.DWT()), **kwargs).mean()
