@@ -223,6 +223,14 @@ def test_wrong_input_is_one_line_and_exit_code_2(folder, capsys, arguments, sent
     assert not (folder / "wavelens-out/left.json").exists()
 
 
+def test_without_arguments_it_says_what_there_is(capsys):
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert all(
+        name in said for name in ("explain", "check", "evaluate", "compare", "minimal", "profile", "app", "doctor")
+    )
+
+
 def test_the_version_is_that_of_the_package(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"wavelens {wl.__version__}\n"

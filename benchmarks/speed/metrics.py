@@ -28,7 +28,7 @@ from wavelens.borrowed import Lean
 
 STEPS, LEVELS = 64, 3
 ITEMS = {"efficientnet": 2, "volumes": 8}
-ROWS = {"efficientnet": 16, "volumes": 64}
+ROWS = {"efficientnet": 4, "volumes": 64}  # what `attribute` takes where it is not told (chunks.py)
 
 
 def candidates(net: nn.Module, x: Tensor, rows: int) -> dict[str, Callable[[], Any]]:

@@ -36,7 +36,8 @@ app.command()(doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code; wrong input is one line on stderr and 2."""
+    """Runs the command and returns its exit code; wrong input is one line on stderr and 2. Without arguments: help."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
     sys.path.append(os.getcwd())  # for --model module:function
     for library in ("huggingface_hub", "transformers", "timm"):
         logging.getLogger(library).setLevel(logging.ERROR)
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe may not know γ or the photo's name
     try:
-        return int(app(arguments, prog_name="wavelens", standalone_mode=False) or 0)
+        return int(app(given or ["--help"], prog_name="wavelens", standalone_mode=False) or 0)
     except USAGE_ERROR as error:
         complain(f"{error.format_message().rstrip('.')}. See wavelens --help.")
     except WRONG as error:
