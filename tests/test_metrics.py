@@ -17,8 +17,12 @@ def judged(domain, shape=SHAPE, channels=2):
     return net, x, wl.attribute(net, x, CLASSES, domain=domain, method=wl.IntegratedGradients(steps=4))
 
 
-def same(found, expected):
-    return found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-9, atol=1e-12, equal_nan=True)
+RANKED = ("cascading", "independent")  # ranks of explanations made anew: two that differ by rounding may change places
+
+
+def same(found, expected, metric=""):
+    least = 1e-5 if metric in RANKED else 1e-12
+    return found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-9, atol=least, equal_nan=True)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -30,7 +34,7 @@ def test_an_item_is_judged_alone(domain, metric):
     assert together.dtype == torch.float64
     assert together.isfinite().all()
     alone = [METRICS[metric](net, x[i : i + 1], CLASSES[i], a.item(i)) for i in range(3)]
-    assert same(torch.cat(alone), together)
+    assert same(torch.cat(alone), together, metric)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -40,7 +44,7 @@ def test_any_number_of_axes(shape, metric):
     backwards = METRICS[metric](net, x.flip(0), CLASSES[::-1], a.map(lambda data: data.flip(0)))
     if metric == "pointing_game":
         assert set(backwards.tolist()) <= {0.0, 1.0}
-    assert same(backwards.flip(0), METRICS[metric](net, x, CLASSES, a))
+    assert same(backwards.flip(0), METRICS[metric](net, x, CLASSES, a), metric)
 
 
 @pytest.mark.parametrize("metric", ASKING)
@@ -49,7 +53,7 @@ def test_any_chunk_gives_the_same(domain, metric):
     net, x, a = judged(domain)
     whole = ASKING[metric](net, x, CLASSES, a, batch_size=1000)
     for batch_size in (1, 4, None):
-        assert same(ASKING[metric](net, x, CLASSES, a, batch_size=batch_size), whole)
+        assert same(ASKING[metric](net, x, CLASSES, a, batch_size=batch_size), whole, metric)
 
 
 @pytest.mark.parametrize("metric", METRICS)
