@@ -2,6 +2,7 @@
 
     python benchmarks/paper/minimal.py                  # 12 photos, 40 steps: about ten minutes on one thread
     python benchmarks/paper/minimal.py --photos 50 --every 7     # the figures on record; resumes
+    python benchmarks/paper/minimal.py --photos 50 --first 2 --every 1 --alphas 1000 --steps 500    # what 40 steps miss
     python benchmarks/paper/minimal.py --full           # 50 photos, ten alphas, 500 steps, as published: for a GPU
 
 For each photo and network, of the class that the network names first: the Pareto front of `masks.minimal`; and for each
@@ -10,7 +11,7 @@ CartoonX (Kolek et al., 2022: the squared change of the probability, noise in pl
 wavelet masks (2023: the probability, noise, and a spatial term), and the plain cut of the coefficients that matter most
 (WAM-IG signed and by magnitude, the energy |z|, at random). All masks are scored alike: dropped
 coefficients are zero. Each photo's figures are appended to results/minimal-photos.jsonl, where a run finds what is
-done; results/minimal.json has means with 95 % intervals (bootstrap over photos).
+done; results/minimal-STEPS.json has means with 95 % intervals (bootstrap over photos).
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ ALL = ("front",)  # of every photo; the others of some
 def jobs(options: argparse.Namespace) -> Iterator[tuple[str, Path, str]]:
     """What is to be done: the front of all photos, then photo by photo what it is compared with."""
     for chosen, step in ((ALL, 1), ([kind for kind in KINDS if kind not in ALL], options.every)):
-        for path in photos(options.photos)[::step]:
+        for path in photos(options.photos)[: options.first : step]:
             for kind in chosen:
                 for net in options.net:
                     yield kind, path, net
@@ -241,6 +242,7 @@ def point(found: list[Row], k: int) -> Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=12)
+    parser.add_argument("--first", type=int, help="of these photos only so many")
     parser.add_argument("--every", type=int, default=4, help="the comparisons take each so many-th photo")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--alphas", type=float, nargs="+", default=ALPHAS)
@@ -273,7 +275,7 @@ def main() -> None:
     }
     header = {"command": " ".join(["python", *sys.argv]), **versions, "wavelens": wl.__version__, **settings}
     text = json.dumps({**header, "nets": rounded(summary(found))}, indent=1, ensure_ascii=False)
-    (RESULTS / "minimal.json").write_text(text + "\n")
+    (RESULTS / f"minimal-{options.steps}.json").write_text(text + "\n")
 
 
 if __name__ == "__main__":
