@@ -10,6 +10,7 @@ from PIL import Image
 
 import cases
 import wavelens as wl
+from wavelens.plots.parts import MAGNITUDE
 from wavelens.reports import Chance, Entry, report, section, write_page
 
 HOSTILE = """<img src=x onerror="alert(1)">'&</script><script>alert(2)</script>.jpg"""
@@ -95,7 +96,7 @@ def test_without_opacity_the_input_is_seen_and_with_all_of_it_the_panels_glow(pa
     strength = (wl.maps.spatial_map(a)[0] / wl.plots.common_scale(a)).sqrt().clamp(0, 1).numpy()
     glow = (
         0.6 * x[0].mean(0).numpy()[..., None] * (1 - strength[..., None])
-        + wl.plots.panel.__globals__["MAGNITUDE"](strength)[..., :3] * strength[..., None]
+        + MAGNITUDE(strength)[..., :3] * strength[..., None]
     )
     centres = painted(canvas)[k // 2 :: k, k // 2 :: k] / 255
     assert np.corrcoef(centres.ravel(), glow.ravel())[0, 1] > 0.98
