@@ -125,7 +125,7 @@ def test_a_picture_has_a_script_beside_it(picture):
         image.load()
     target = str(picture.relative_to(ROOT))
     made = subprocess.run(
-        ["make", "--always-make", "--dry-run", "--file", "benchmarks/gallery/Makefile", target],
+        ["make", "--no-print-directory", "--always-make", "--dry-run", "--file", "benchmarks/gallery/Makefile", target],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     (command,) = made.stdout.splitlines()
