@@ -17,15 +17,18 @@ def descend(values: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, take
     """
     column = (-1, *[1] * (values.ndim - 1))
     weights = _weights(int(taken.max()) + 1)[taken].to(values)
-    now, ahead, spread = (part.view(column) for part in weights.unbind(1))
+    now, ahead, epsilon = (part.view(column) for part in weights.unbind(1))
     mean.lerp_(gradient, 1 - BETAS[0])
     square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
     direction = gradient.mul_(now).addcmul_(mean, ahead)
-    values.addcdiv_(direction, (square * spread).sqrt_().add_(EPSILON), value=-lr)
+    values.addcdiv_(direction, square.sqrt().add_(epsilon), value=-lr)
 
 
 def _weights(steps: int) -> Tensor:
-    """What each step weighs the gradient, the mean and the mean square with, for at least so many steps."""
+    """What each step weighs gradient and mean with, and its epsilon, for at least so many steps.
+
+    All are divided by the root of what the mean square is weighed with, 1 / (1 - β₂ᵗ): a pass less over the rows.
+    """
     return _table(1 << max(9, (steps - 1).bit_length()))
 
 
@@ -36,4 +39,5 @@ def _table(steps: int) -> Tensor:
     product = momentum.cumprod(0)
     now = (1 - momentum) / (1 - product)
     ahead = momentum[1:] / (1 - product[1:])
-    return torch.stack([now[:-1], ahead, 1 / (1 - BETAS[1] ** t[:-1])], 1)
+    root = (1 - BETAS[1] ** t[:-1]).sqrt()
+    return torch.stack([now[:-1], ahead, torch.full_like(ahead, EPSILON)], 1) * root[:, None]
