@@ -365,6 +365,14 @@ def test_save_and_load(tmp_path):
     assert (tmp_path / "half.safetensors").stat().st_size < (tmp_path / "a.safetensors").stat().st_size / 2
 
 
+def test_what_was_loaded_stays_when_its_file_is_written_again(tmp_path):
+    path, first = tmp_path / "a.safetensors", wl.DWT().analysis(signal((4000,)))
+    wl.Attribution(first.data, first.layout).save(path)
+    loaded = wl.Attribution.load(path)
+    wl.Attribution(first.data + 1, first.layout).save(path)
+    assert torch.equal(loaded.data, first.data)
+
+
 def test_load_refuses_other_files(tmp_path):
     (tmp_path / "text").write_text("hello")
     with pytest.raises(ValueError, match=r"written by Attribution\.save; this one is not"):

@@ -94,7 +94,8 @@ class Attribution(Coefficients):
         try:
             with safe_open(path, framework="pt") as stored:
                 header = json.loads((stored.metadata() or {})["wavelens"])
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+                names = stored.keys()
+                tensors = {name: stored.get_tensor(name).clone() for name in names}  # the file may be written again
             if header["format"] != FORMAT:
                 raise KeyError(header["format"])
         except (SafetensorError, KeyError, json.JSONDecodeError) as error:
