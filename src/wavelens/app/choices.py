@@ -12,6 +12,7 @@ import torch
 
 from wavelens.app.limits import Limits
 from wavelens.cli.kinds import Job, Kind
+from wavelens.cli.question import Question
 from wavelens.core import Domain
 from wavelens.domains import DWT, Identity
 from wavelens.methods import InputTimesGradient, IntegratedGradients, Saliency, SmoothGrad
@@ -60,7 +61,7 @@ def job(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, weights: st
     method = METHODS[wish.method](wish.gradients, SIGMA[kind.name])
     domain = _domain(wish, kind, loaded.preprocess.shape[1:])
     checkpoint = Path(weights).name if weights else None  # for users the server's folders have no names
-    return Job(loaded, checkpoint, wish.target, domain, method, None, 5, device)
+    return Job(loaded, checkpoint, Question(wish.target), domain, method, None, 5, device)
 
 
 def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:

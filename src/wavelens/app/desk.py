@@ -269,8 +269,7 @@ def _same(token: str, asked: str) -> bool:
 
 
 def _result(token: str, served: Served, task: Job, answer: Answer, files: dict[str, Path]) -> Result:
-    label = served.loaded.labels[answer.target]
-    return Result(token, answer.path.name, label, caution(answer.attribution, task.method), files)
+    return Result(token, answer.path.name, answer.asked.label, caution(answer.attribution, task.method), files)
 
 
 def _settle(module: nn.Module) -> None:

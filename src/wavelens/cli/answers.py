@@ -16,6 +16,7 @@ from wavelens.attribution import Attribution, attribute
 from wavelens.bars import Progress
 from wavelens.cli.files import DECOMPOSED, WRITTEN, beside
 from wavelens.cli.kinds import Answer, Job, Kind
+from wavelens.cli.question import Asked
 from wavelens.cli.terminal import plain
 from wavelens.grid import Grid
 from wavelens.methods.lift import Method
@@ -24,12 +25,15 @@ from wavelens.models import LoadedModel
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """One input as the model is given it: what the front end read, the module's input, its grid, and the logits."""
+    """One input as the model is given it: what the front end read, the module's input, its grid, and logits.
+
+    A model that is no classifier has none.
+    """
 
     signal: Any
     x: Tensor
     grid: Grid
-    logits: Tensor
+    logits: Tensor | None
 
 
 def seen(loaded: LoadedModel, kind: Kind, path: Path, device: torch.device) -> Seen:
@@ -37,28 +41,31 @@ def seen(loaded: LoadedModel, kind: Kind, path: Path, device: torch.device) -> S
     signal = kind.read(path)
     x, grid = loaded.preprocess(signal).to(device), loaded.preprocess.grid(signal)
     with torch.no_grad():
-        return Seen(signal, x, grid, loaded.module(x)[0].float())
+        output = loaded.module(x)
+    return Seen(signal, x, grid, output[0].float() if isinstance(output, Tensor) and output.ndim == 2 else None)
 
 
 def explained(job: Job, kind: Kind, path: Path, progress: Progress = False) -> Answer:
     """Reads and explains an input."""
     one = seen(job.loaded, kind, path, job.device)
-    target = int(one.logits.argmax()) if job.target is None else job.target
+    asked = job.question(job.loaded, one.x, one.logits)
     first, *others = attribute(
         job.loaded.module,
         one.x,
-        target,
+        asked.target,
         domain=[job.domain, *job.decompose],
         method=job.method,
         batch_size=job.batch_size,
         progress=progress,
     )
     named = replace(first, provenance=first.provenance | {"model": job.loaded.name})
-    return Answer(path, one.signal, one.x, one.grid, one.logits, target, named, tuple(others))
+    return Answer(path, one.signal, one.x, one.grid, one.logits, asked, named, tuple(others))
 
 
-def top_classes(loaded: LoadedModel, logits: Tensor, count: int) -> list[dict[str, Any]]:
-    """The top classes, most probable first."""
+def top_classes(loaded: LoadedModel, logits: Tensor | None, count: int) -> list[dict[str, Any]]:
+    """The top classes, most probable first; none where the model is no classifier."""
+    if logits is None:
+        return []
     probabilities = loaded.probabilities(logits)
     return [
         {"index": i, "label": loaded.labels[i], "probability": float(probabilities[i]), "logit": float(logits[i])}
@@ -111,7 +118,7 @@ def _decomposed(job: Job, answer: Answer, base: Path) -> list[Path]:
 
 def _heading(job: Job, answer: Answer) -> str:
     name = plain(answer.path.name)
-    title = f"{name[:40]}{'…' * (len(name) > 40)}: {job.loaded.labels[answer.target].split(', ')[0]}"
+    title = f"{name[:40]}{'…' * (len(name) > 40)}: {answer.asked.label.split(', ')[0]}"
     return title.replace("$", r"\$")
 
 
@@ -121,14 +128,14 @@ def _draw(job: Job, kind: Kind, answer: Answer, path: Path) -> None:
         kind.draw(job, answer, _heading(job, answer), path)
 
 
-def asked_of(loaded: LoadedModel, weights: str | None, kind: Kind, path: Path, target: int) -> dict[str, Any]:
-    """For a summary: the input, the model and the class."""
+def asked_of(loaded: LoadedModel, weights: str | None, kind: Kind, path: Path, asked: Asked) -> dict[str, Any]:
+    """For a summary: the input, the model and what is explained."""
     return {
         kind.name: str(path),
         "model": loaded.name,
         "weights": weights,
         "preprocess": repr(loaded.preprocess),
-        "target": {"index": target, "label": loaded.labels[target]},
+        **asked.summary,
     }
 
 
@@ -136,7 +143,7 @@ def summary_of(job: Job, kind: Kind, answer: Answer) -> dict[str, Any]:
     a = answer.attribution
     scalars = {"score": a.score, "baseline_score": a.baseline_score, "gap": a.gap, "spent": a.spent}
     return {
-        **asked_of(job.loaded, job.weights, kind, answer.path, answer.target),
+        **asked_of(job.loaded, job.weights, kind, answer.path, answer.asked),
         "top": top_classes(job.loaded, answer.logits, job.top),
         "domain": repr(job.domain),
         "method": a.method,

@@ -17,6 +17,7 @@ from wavelens.checks import check as find
 from wavelens.cli.answers import asked_of, seen
 from wavelens.cli.files import inputs, stems
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
+from wavelens.cli.question import AgainstText, TargetText, is_asked_freely, question_of
 from wavelens.cli.ready import (
     METHOD,
     BatchSize,
@@ -25,7 +26,6 @@ from wavelens.cli.ready import (
     MethodText,
     ModelName,
     Out,
-    TargetName,
     Weights,
     each,
     fitted,
@@ -41,7 +41,8 @@ def check(
     files: Files,
     model: ModelName = None,
     weights: Weights = None,
-    target: TargetName = None,
+    target: TargetText = None,
+    against: AgainstText = None,
     domain: Annotated[
         str | None, typer.Option(help="Where to read the answer.", show_default="as for wavelens explain")
     ] = None,
@@ -66,9 +67,9 @@ def check(
         raise ValueError(f"--autocast is one of {', '.join(AUTOCAST)}; got {autocast!r}.")
     check_folder(out)
     console = Console(highlight=False)
-    loaded, kind = opened(model, weights, files, chosen_device, console)
+    loaded, kind = opened(model, weights, files, chosen_device, console, any_output=is_asked_freely(target))
     own = fitted(chosen_domain, kind, loaded)
-    index = None if target is None else loaded.index(target)
+    question = question_of(target, against, loaded)
     ask = partial(
         find,
         loaded.module,
@@ -80,13 +81,13 @@ def check(
     paths, statuses = inputs(files, kind), []
 
     def one(path: Path, stem: str) -> list[Path]:
-        asked = seen(loaded, kind, path, chosen_device)
-        chosen = int(asked.logits.argmax()) if index is None else index
+        look = seen(loaded, kind, path, chosen_device)
+        asked = question(loaded, look.x, look.logits)
         with console.status(f"checking {plain(path.name)}"):
-            found = ask(asked.x, chosen)
+            found = ask(look.x, asked.target)
         statuses.append(found.status)
-        _print(path, f"{chosen} {loaded.labels[chosen]}", found, console)
-        summary = asked_of(loaded, weights, kind, path, chosen) | {"domain": repr(own), "method": method}
+        _print(path, asked.heading, found, console)
+        summary = asked_of(loaded, weights, kind, path, asked) | {"domain": repr(own), "method": method}
         file = out / f"{stem}-check.json"
         file.write_text(json.dumps(summary | found.summary(), indent=2) + "\n", encoding="utf-8")
         return [file]

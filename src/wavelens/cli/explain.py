@@ -15,6 +15,7 @@ from wavelens.cli.answers import caution, explained, profile_rows, top_classes, 
 from wavelens.cli.files import DECOMPOSED, inputs, stems
 from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of, wavelets_of
+from wavelens.cli.question import AgainstText, TargetText, is_asked_freely, question_of
 from wavelens.cli.ready import (
     METHOD,
     BatchSize,
@@ -23,7 +24,6 @@ from wavelens.cli.ready import (
     MethodText,
     ModelName,
     Out,
-    TargetName,
     Weights,
     each,
     fitted,
@@ -39,7 +39,8 @@ def explain(
     files: Files,
     model: ModelName = None,
     weights: Weights = None,
-    target: TargetName = None,
+    target: TargetText = None,
+    against: AgainstText = None,
     domain: Annotated[
         str | None, typer.Option(help="Where to read the answer.", show_default="for photos DWT('haar', levels=5)")
     ] = None,
@@ -63,7 +64,8 @@ def explain(
     (the attribution), NAME.json (a summary) and what else belongs to its kind to the folder --out. With --decompose,
     NAME-decomposed.png shows the input rebuilt scale by scale from its important coefficients in each of the wavelets,
     from the same gradients, and NAME-scales.png where in it each scale of the first matters, a colour a scale. With
-    --spacing scales are named in its unit. An input whose NAME is taken gets NAME-2.
+    --against the difference of two logits is explained, and a --target that is a function asks any model for any
+    number. With --spacing scales are named in its unit. An input whose NAME is taken gets NAME-2.
 
     Exit codes: 0, all inputs were explained; 1, some were, and a line on stderr says what is wrong with each of the
     others; 2, none was, or an option is wrong.
@@ -71,14 +73,14 @@ def explain(
     chosen_domain, chosen_method, chosen_device = domain_of(domain), method_of(method), device_of(device)
     check_folder(out)
     console = Console(highlight=False)
-    loaded, kind = opened(model, weights, files, chosen_device, console)
+    loaded, kind = opened(model, weights, files, chosen_device, console, any_output=is_asked_freely(target))
     loaded = spaced(loaded, spacing, unit)
     own = fitted(chosen_domain, kind, loaded)
     shown = tuple(fitted(one, kind, loaded) for one in wavelets_of(decompose, own))
     if shown and len(loaded.preprocess.shape) < 3:
         raise ValueError(f"--decompose draws pictures; a {kind.name} has none. Its scales are written as sounds.")
-    index = None if target is None else loaded.index(target)
-    job = Job(loaded, weights, index, own, chosen_method, batch_size, top, chosen_device, shown)
+    question = question_of(target, against, loaded)
+    job = Job(loaded, weights, question, own, chosen_method, batch_size, top, chosen_device, shown)
     raise typer.Exit(_explain_all(job, kind, inputs(files, kind), out, console, report))
 
 
@@ -103,22 +105,21 @@ def _explain_all(job: Job, kind: Kind, paths: list[Path], out: Path, console: Co
 
 
 def _print(job: Job, kind: Kind, answer: Answer, console: Console, prefix: str) -> None:
-    label = job.loaded.labels[answer.target]
     console.print(Text(f"{prefix}{plain(str(answer.path))}", style="bold"), soft_wrap=True)
-    console.print(_class_table(top_classes(job.loaded, answer.logits, job.top)))
+    if classes := top_classes(job.loaded, answer.logits, job.top):
+        console.print(_class_table(classes))
     path = answer.attribution.gap is not None  # only path methods add up
     base = getattr(job.method, "baseline", 0.0)
     verb = f"its rise over {f'a constant {base:g}' if base else kind.start} comes from" if path else "it responds to"
-    account = f"{answer.target} {label}, logit {_logit(answer):.3f}: {verb} these scales"
+    assert answer.attribution.score is not None
+    account = (
+        f"{answer.asked.heading}, {answer.asked.number} {float(answer.attribution.score):.3f}: {verb} these scales"
+    )
     console.print(Text(account), soft_wrap=True)
     console.print(_scale_table(answer))
     if missed := caution(answer.attribution, job.method):
         advice = "Try --method 'IntegratedGradients(tolerance=0.02, max_steps=1000)'."
         console.print(Text(f"{missed} {advice}", style="yellow"), soft_wrap=True)
-
-
-def _logit(answer: Answer) -> float:
-    return float(answer.logits[answer.target])
 
 
 def _class_table(classes: list[dict[str, Any]]) -> Table:

@@ -19,6 +19,7 @@ from wavelens import masks
 from wavelens.cli.files import inputs, stems
 from wavelens.cli.kinds import Kind
 from wavelens.cli.options import check_folder, device_of, domain_of
+from wavelens.cli.question import AgainstText, Asked, Question, question_of
 from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, Weights, each, fitted, opened
 from wavelens.cli.spacing import Spacing, Unit, spaced
 from wavelens.cli.terminal import plain, table
@@ -33,11 +34,11 @@ TOGETHER = ("-minimal.png", "-minimal.json")  # what is written for each input
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What is asked of every input; `target` None means the input's top class."""
+    """What is asked of every input."""
 
     loaded: LoadedModel
     weights: str | None
-    target: int | None
+    question: Question
     domain: Domain
     alphas: tuple[float, ...]
     steps: int
@@ -54,9 +55,14 @@ class Reduced:
     signal: Any
     x: Tensor
     grid: Grid
-    target: int
+    asked: Asked
     found: masks.Minimal
-    probabilities: list[float]  # of the untouched input, then for each alpha
+    probabilities: list[float | None]  # of the class, if it is one: for the untouched input, then for each alpha
+
+    @property
+    def score(self) -> str:
+        """What the target's number is called in JSON."""
+        return "logit" if len(self.asked.classes) == 1 else "score"
 
 
 def minimal(
@@ -66,6 +72,7 @@ def minimal(
     target: Annotated[
         str | None, typer.Option(help="The class to keep: index, label or a part of one.", show_default="top class")
     ] = None,
+    against: AgainstText = None,
     domain: Annotated[
         str | None, typer.Option(help="Where to mask.", show_default="for photos DWT('haar', levels=5)")
     ] = None,
@@ -99,8 +106,8 @@ def minimal(
     loaded, kind = opened(model, weights, files, chosen_device, console)
     loaded = spaced(loaded, spacing, unit)
     own = fitted(chosen_domain, kind, loaded)
-    index = None if target is None else loaded.index(target)
-    task = Task(loaded, weights, index, own, alphas, steps, dropped, batch_size, chosen_device)
+    question = question_of(target, against, loaded)
+    task = Task(loaded, weights, question, own, alphas, steps, dropped, batch_size, chosen_device)
     raise typer.Exit(_reduce_all(task, kind, inputs(files, kind), out, console))
 
 
@@ -138,11 +145,11 @@ def _reduced(task: Task, kind: Kind, path: Path) -> Reduced:
     x, grid, module = preparation(signal).to(task.device), preparation.grid(signal), task.loaded.module
     with torch.no_grad():
         logits = module(x).float()
-    target = int(logits[0].argmax()) if task.target is None else task.target
+    asked = task.question(task.loaded, x, logits[0])
     found = masks.minimal(
         module,
         x,
-        target,
+        asked.target,
         domain=task.domain,
         alpha=task.alphas,
         steps=task.steps,
@@ -151,17 +158,18 @@ def _reduced(task: Task, kind: Kind, path: Path) -> Reduced:
     ).front()
     with torch.no_grad():
         after = [module(one).float() for one in found.rebuilt]
-    probabilities = task.loaded.probabilities(torch.cat([logits, *after]))[:, target].tolist()
-    return Reduced(path, signal, x, grid, target, found, probabilities)
+    every = task.loaded.probabilities(torch.cat([logits, *after]))
+    chances = every[:, asked.classes[0]].tolist() if asked.classes else [None] * len(every)
+    return Reduced(path, signal, x, grid, asked, found, chances)
 
 
-def _rows(reduced: Reduced) -> list[dict[str, float]]:
+def _rows(reduced: Reduced) -> list[dict[str, Any]]:
     """The untouched input, then each alpha."""
     found = reduced.found
     assert isinstance(found.alpha, tuple)
-    first = {"alpha": 0.0, "zeros": 0.0, "logit": float(found.before[0]), "steps": 0}
+    first = {"alpha": 0.0, "zeros": 0.0, reduced.score: float(found.before[0]), "steps": 0}
     columns = zip(found.alpha, found.sparsity[:, 0], found.after[:, 0], found.spent[:, 0], strict=True)
-    rows = [{"alpha": a, "zeros": float(z), "logit": float(s), "steps": int(n)} for a, z, s, n in columns]
+    rows = [{"alpha": a, "zeros": float(z), reduced.score: float(s), "steps": int(n)} for a, z, s, n in columns]
     pairs = zip([first, *rows], reduced.probabilities, strict=True)
     return [{**row, "probability": probability} for row, probability in pairs]
 
@@ -174,13 +182,13 @@ def _scales(reduced: Reduced) -> list[dict[str, Any]]:
 
 
 def _print(task: Task, reduced: Reduced, console: Console) -> None:
-    label = task.loaded.labels[reduced.target]
     console.print(Text(plain(str(reduced.path)), style="bold"), soft_wrap=True)
-    console.print(Text(f"{reduced.target} {label}, in {task.domain}"), soft_wrap=True)
-    printed = table("alpha", "zeros", "logit", "probability", "steps")
+    console.print(Text(f"{reduced.asked.heading}, in {task.domain}"), soft_wrap=True)
+    printed = table("alpha", "zeros", reduced.asked.number, "probability", "steps")
     for k, row in enumerate(_rows(reduced)):
         name = f"{row['alpha']:g}" if k else "input"
-        cells = f"{row['zeros']:.1%}", f"{row['logit']:.3f}", f"{row['probability']:.1%}", f"{row['steps']:.0f}"
+        chance = "" if row["probability"] is None else f"{row['probability']:.1%}"
+        cells = f"{row['zeros']:.1%}", f"{row[reduced.score]:.3f}", chance, f"{row['steps']:.0f}"
         printed.add_row(name, *cells)
     console.print(printed)
     kept = table("scale", "extent", *(f"kept, α = {alpha:g}" for alpha in task.alphas))
@@ -192,7 +200,7 @@ def _print(task: Task, reduced: Reduced, console: Console) -> None:
 def _write(task: Task, kind: Kind, reduced: Reduced, base: Path) -> list[Path]:
     from wavelens import plots  # matplotlib: only once there is something to draw
 
-    label = task.loaded.labels[reduced.target].split(", ")[0]
+    label = reduced.asked.label.split(", ")[0]
     figure, summary = base.with_name(f"{base.name}.png"), base.with_name(f"{base.name}.json")
     title = f"{plain(reduced.path.name)[:40]}: {label}".replace("$", r"\$")
     plots.save(plots.minimal(reduced.found, reduced.x, title=title, grid=reduced.grid), figure)
@@ -242,7 +250,7 @@ def _summary(task: Task, kind: Kind, reduced: Reduced) -> dict[str, Any]:
         "model": task.loaded.name,
         "weights": task.weights,
         "preprocess": repr(task.loaded.preprocess),
-        "target": {"index": reduced.target, "label": task.loaded.labels[reduced.target]},
+        **reduced.asked.summary,
         "domain": repr(task.domain),
         "baseline": task.baseline if isinstance(task.baseline, float) else repr(task.baseline),
         "front": _rows(reduced),

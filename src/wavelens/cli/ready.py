@@ -22,9 +22,6 @@ ModelName = Annotated[
     str | None, typer.Option(help=f"The classifier: {models.FORMS}.", show_default=f"{models.EMBEDDED}, for photos")
 ]
 Weights = Annotated[str | None, typer.Option(help="A checkpoint (.safetensors, .pth) in place of its own.")]
-TargetName = Annotated[
-    str | None, typer.Option(help="The class to explain: index, label or a part of one.", show_default="top class")
-]
 MethodText = Annotated[str, typer.Option(help="How to ask the model.")]
 METHOD = "IntegratedGradients(tolerance=0.02)"
 Out = Annotated[Path, typer.Option(help="The folder to write to.")]
@@ -42,12 +39,17 @@ def default_model(kind: Kind) -> str:
 
 
 def opened(
-    model: str | None, weights: str | None, files: Sequence[str], device: torch.device, console: Console
+    model: str | None,
+    weights: str | None,
+    files: Sequence[str],
+    device: torch.device,
+    console: Console,
+    any_output: bool = False,
 ) -> tuple[LoadedModel, Kind]:
     """The model on its device, and the kind of signals that it takes."""
     name = model or default_model(kind_of(files))
     with console.status(f"loading {name}"):
-        loaded = models.load(name, weights=weights)
+        loaded = models.load(name, weights=weights, any_output=any_output)
     loaded.module.to(device)
     return loaded, kind_called(loaded.preprocess.kind)
 

@@ -18,14 +18,14 @@ def entry_of(job: Job, kind: Kind, answer: Answer) -> Entry:
     """What a report shows of an explained input."""
     base = getattr(job.method, "baseline", 0.0)
     chances = [Chance(**row) for row in top_classes(job.loaded, answer.logits, max(job.top, 1))]
-    if answer.target not in [one.index for one in chances]:
-        every = [Chance(**row) for row in top_classes(job.loaded, answer.logits, len(job.loaded.labels))]
-        chances += [one for one in every if one.index == answer.target]
+    missing = set(answer.asked.classes) - {one.index for one in chances}
+    every = top_classes(job.loaded, answer.logits, len(job.loaded.labels)) if missing else []
+    chances += [Chance(**row) for row in every if row["index"] in missing]
     return Entry(
         answer.attribution,
         answer.x,
         name=answer.path.name,
-        label=job.loaded.labels[answer.target],
+        label=answer.asked.label,
         classes=chances,
         kind=kind.name,
         grid=answer.grid,
@@ -46,7 +46,7 @@ def command_of(job: Job, answer: Answer) -> str:
     words = ["wavelens", "explain", str(answer.path), "--model", job.loaded.name]
     words += ["--weights", job.weights] if job.weights else []
     words += _spacing(job.loaded.preprocess)
-    words += ["--target", str(answer.target), "--domain", repr(job.domain), "--method", repr(job.method), "--report"]
+    words += [*answer.asked.options, "--domain", repr(job.domain), "--method", repr(job.method), "--report"]
     return " ".join(map(_quoted, words))
 
 

@@ -6,6 +6,7 @@ import difflib
 import importlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ _OWN = [*NAMED, *(f"{prefix}:NAME" for prefix in PREFIXES)]
 FORMS = f"{', '.join(_OWN)}, a TorchScript file (.pt, .ts) or package.module:function"
 
 
-def load(name: str = EMBEDDED, *, weights: str | Path | None = None) -> LoadedModel:
+def load(name: str = EMBEDDED, *, weights: str | Path | None = None, any_output: bool = False) -> LoadedModel:
     """The classifier called `name`, with `weights` from a checkpoint file instead of its own where given.
 
     Names: 'efficientnet-lite0' (ImageNet weights from an installed package), 'timm:NAME', 'hf:NAME_OR_FOLDER'
@@ -45,6 +46,8 @@ def load(name: str = EMBEDDED, *, weights: str | Path | None = None) -> LoadedMo
     whose function returns a module or a `LoadedModel`. A TorchScript file and a function's module take pixels in
     [0, 1], 224 × 224; wrap one that wants them normalised in `Normalized` first. Checkpoints are safetensors files or
     what `torch.save` wrote of a state dict; no code in them is run.
+
+    With `any_output` a model may return anything, as segmenters and detectors do; its target is then a function.
 
     A model with 1000 classes and no labels of its own gets the names of ImageNet. Raises `ValueError` for a name
     that means nothing or weights that do not fit, `OSError` for files or downloads that cannot be had, and
@@ -56,23 +59,23 @@ def load(name: str = EMBEDDED, *, weights: str | Path | None = None) -> LoadedMo
     if weights is not None:
         fill(parts.module, Path(weights))
     parts.module.eval()
-    classes = _classes(parts, name)
-    if parts.labels and len(parts.labels) != classes:
+    classes = _classes(parts, name, any_output)
+    if parts.labels and len(parts.labels) != classes and classes:
         raise ValueError(f"labels name each class; {name} has {len(parts.labels)} labels and {classes} outputs.")
     link = "sigmoid" if classes == 1 else parts.link  # the softmax of a lone logit is 1 whatever it is
     return LoadedModel(parts.module, parts.labels or _names(classes), parts.preprocess, name, link)
 
 
 def _built(name: str, *, pretrained: bool) -> Parts:
-    prefix, colon, rest = name.partition(":")
+    prefix, _, rest = name.partition(":")
     if name in NAMED:
         return NAMED[name](pretrained)
     if Path(name).suffix in (".pt", ".ts"):
         return _torchscript(Path(name))
     if prefix in PREFIXES and rest:
         return PREFIXES[prefix](rest, pretrained)
-    if colon and all(part.isidentifier() for part in (*prefix.split("."), rest)):
-        return _function(prefix, rest)
+    if is_function(name):
+        return _function(name)
     raise ValueError(f"a model is {FORMS}; got {name!r}.{_did_you_mean(name)}")
 
 
@@ -93,10 +96,21 @@ def _torchscript(path: Path) -> Parts:
         ) from error
 
 
-def _function(module_name: str, function_name: str) -> Parts:
-    name = f"{module_name}:{function_name}"
+def is_function(name: str) -> bool:
+    """Whether a name is written package.module:function."""
+    module, colon, function = name.partition(":")
+    return bool(colon) and all(part.isidentifier() for part in (*module.split("."), function))
+
+
+def function_called(name: str) -> Any:
+    """What 'package.module:function' names; `ImportError` or `AttributeError` where there is nothing."""
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def _function(name: str) -> Parts:
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
+        function = function_called(name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"a model is {FORMS}; got {name!r}, and {error}.") from error
     made = function()
@@ -108,8 +122,8 @@ def _function(module_name: str, function_name: str) -> Parts:
 
 
 @torch.no_grad()
-def _classes(parts: Parts, name: str) -> int:
-    """How many logits one empty input gives; the check that the module is a classifier at all."""
+def _classes(parts: Parts, name: str, any_output: bool) -> int:
+    """How many logits one empty input gives; the check that the module is a classifier, where it need be (else 0)."""
     shape = parts.preprocess.shape
     try:
         logits = parts.module(torch.zeros(1, *shape))
@@ -120,6 +134,8 @@ def _classes(parts: Parts, name: str) -> int:
             f"{reason} Return a LoadedModel with its own preparation from a function."
         ) from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != 1:
+        if any_output:
+            return 0
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(
             f"a classifier returns logits (batch, classes); {name} returned {got}. Wrap it in one that does."

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from wavelens.attribution import Attribution
+from wavelens.cli.question import Asked, Question
 from wavelens.core import Domain
 from wavelens.grid import Grid
 from wavelens.methods.lift import Method
@@ -19,14 +20,14 @@ from wavelens.models import LoadedModel
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What is asked of every input; `target` None means the input's top class.
+    """What is asked of every input; `question` says of which class, or of what else.
 
     `decompose` are further domains, in each of which the input is shown scale by scale.
     """
 
     loaded: LoadedModel
     weights: str | None
-    target: int | None
+    question: Question
     domain: Domain
     method: Method
     batch_size: int | None
@@ -37,7 +38,7 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What was found about one input: what the model was given of it, its logits, the attribution of one class.
+    """What was found about one input: what the model was given of it, its logits, the attribution of what was asked.
 
     `signal` is what the front end read, `x` what the preparation made of it, `grid` where the samples of `x` lie.
     `others` are the attributions in the domains of `decompose`, from the same gradients.
@@ -47,8 +48,8 @@ class Answer:
     signal: Any
     x: Tensor
     grid: Grid
-    logits: Tensor
-    target: int
+    logits: Tensor | None
+    asked: Asked
     attribution: Attribution
     others: tuple[Attribution, ...] = ()
 

@@ -46,7 +46,7 @@ def _extras(job: Job, answer: Answer, base: Path) -> list[Path]:
     from wavelens import plots
 
     page = base.with_name(f"{base.name}.html")
-    title = f"{answer.path.name}: {job.loaded.labels[answer.target].split(', ')[0]}"
+    title = f"{answer.path.name}: {answer.asked.label.split(', ')[0]}"
     page.write_text(plots.scene(answer.attribution, answer.x, title=title, grid=answer.grid), encoding="utf-8")
     return [page, *_write_maps(job, answer, base)]
 
