@@ -283,10 +283,11 @@ def test_a_measure_is_its_metric_and_its_text(measure):
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 3)).double().eval()
     x = torch.randn(2, 3, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     explainer = wl.baselines.FromMethod(wl.Saliency(), DOMAIN)
-    case = Case(net, x, 1, explainer(net, x, 1), explainer, 7)
+    region = metrics.boxes(x, [[((0, 9),)]] * 2)
+    case = Case(net, x, 1, explainer(net, x, 1), explainer, 7, region=region)
     found = measured((measure,), case)
     (name,) = [n for n in found if n not in ("insertion", "deletion", "insertion curve", "deletion curve")]
-    options = {"explainer": explainer} if name == "max_sensitivity" else {}
+    options = {"max_sensitivity": {"explainer": explainer}, "pointing_game": {"region": region}}.get(name, {})
     assert torch.equal(found[name], getattr(metrics, name)(net, x, 1, case.attribution, **options))
 
 

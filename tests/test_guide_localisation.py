@@ -1,9 +1,16 @@
-"""The guide's Python runs as it stands, and says what it claims."""
+"""The guide's Python and its commands run as they stand, and say what it claims."""
 
+import json
 import re
+import shlex
+import sys
 
 import pytest
 import torch
+
+import wavelens as wl
+from snippets import DOCS, commands
+from wavelens.cli import main
 
 
 @pytest.mark.real
@@ -18,6 +25,27 @@ def test_snippets(run_page, tmp_path, capsys):
     assert contrast[0] > 0 > contrast[1]
     assert printed[3:5] == ["tiger cat: hit", "espresso: hit"]
     assert names["mine"].data.any()
-    assert float(names["seen"].score) == pytest.approx(names["found"].probabilities[0], rel=1e-4)
+    found = wl.scenes.strongest(names["net"](names["both"]), shape=(224, 224))
+    assert float(names["seen"].score) == pytest.approx(found.probabilities[0], rel=1e-4)
     assert names["seen"].data.any()
-    assert printed[6] == f"an object of class {names['found'].labels[0]}, {names['found'].probabilities[0]:.1%} sure"
+    assert printed[6].startswith(f"ByItem(detection({found.labels}, ")
+    assert printed[6].endswith(f", {found.probabilities[0]:.1%} sure")
+    for line in commands(DOCS / "guides/localisation.md"):
+        if line.startswith("wavelens "):
+            assert main(shlex.split(line)[1:]) in ((0, 1) if " check " in line else (0,)), line
+        if "--against" in line:
+            summary = json.loads((tmp_path / "wavelens-out/both.json").read_text())
+            logits = model_logits(tmp_path / "both.png")
+            assert summary["score"] == pytest.approx(logits[282] - logits[967], abs=1e-3)
+            sums = sum(row["signed"] for row in summary["profile"])
+            assert sums == pytest.approx(summary["score"] - summary["baseline_score"] - summary["gap"], abs=1e-3)
+    assert wl.runs.Run.open("runs/ig").read().values["pointing_game"].tolist() == [1, 1]
+    assert wl.runs.Run.open("runs/energy").read().values["pointing_game"].sum() == 1  # it knows no class
+    for own in ("streets", "cameras"):
+        sys.modules.pop(own, None)
+
+
+def model_logits(path):
+    model = wl.models.load()
+    with torch.no_grad():
+        return model.module(model.preprocess(wl.frontends.read_image(path)))[0].tolist()

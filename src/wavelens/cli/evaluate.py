@@ -23,9 +23,10 @@ from wavelens.cli.terminal import complain, plain
 from wavelens.core import Domain
 from wavelens.models import LoadedModel
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
+from wavelens.runs.annotations import annotated
 from wavelens.runs.comparison import compare
 from wavelens.runs.evaluation import BATCH_SIZE, Evaluation, weights_digest
-from wavelens.runs.measures import CONTROLS, parse_explainer, parse_measure
+from wavelens.runs.measures import CONTROLS, PointingGame, parse_explainer, parse_measure
 from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
 from wavelens.runs.tables import caption, lines
 from wavelens.spec import METHODS
@@ -50,6 +51,10 @@ def evaluate(
     ] = "IntegratedGradients(steps=25)",
     metric: Annotated[
         list[str] | None, typer.Option(help="What to measure; may be repeated.", show_default="Curves(steps=64)")
+    ] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(help="Where objects are, for PointingGame: a COCO file of boxes, or a folder of masks (PNG)."),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Inputs in a forward pass.")] = BATCH_SIZE,
     device: DeviceName = None,
@@ -78,6 +83,11 @@ def evaluate(
     where = _executor(executor, workers, num_cpus, num_gpus, ray_address)
     chosen, place = domain_of(domain), _place(device, executor)
     explainer, measures = parse_explainer(method), tuple(parse_measure(text) for text in metric or ["Curves"])
+    if any(isinstance(one, PointingGame) for one in measures) != (annotations is not None):
+        raise ValueError(
+            "--annotations, a COCO file of boxes or a folder of masks, and --metric PointingGame go together; "
+            f"got {'no PointingGame' if annotations else 'no --annotations'}."
+        )
     check_folder(out)
     name = model or default_model(kind_of([str(data)]))
     console = Console(highlight=False, stderr=True)
@@ -86,6 +96,8 @@ def evaluate(
         digest = weights_digest(loaded.module)
     kind = kind_called(loaded.preprocess.kind)
     dataset = labelled(samples(data, kind.inside), labels, loaded.index)
+    if annotations is not None:
+        dataset = _annotated(dataset, annotations, loaded, console)
     task = Evaluation(
         name,
         digest,
@@ -106,6 +118,21 @@ def evaluate(
         complain(f"interrupted; {display.summary()} The same command goes on.")
         raise typer.Exit(130) from None
     raise typer.Exit(_report(found, dataset, part))
+
+
+def _annotated(dataset: list[Sample], annotations: Path, loaded: LoadedModel, console: Console) -> list[Sample]:
+    """The files with their objects; says how many have none."""
+    if not hasattr(loaded.preprocess, "region"):
+        raise ValueError(
+            f"boxes and masks are of photos; {type(loaded.preprocess).__name__} of {loaded.name}, which takes a "
+            f"{loaded.preprocess.kind}, has no region. Leave --annotations and PointingGame away."
+        )
+    found = annotated(dataset, annotations, loaded.named)
+    bare = [sample.name for sample in found if sample.objects is None]
+    if bare:
+        text = f"{len(bare)} of {len(found)} files have no object in {annotations}, such as {bare[0]}"
+        console.print(Text(plain(f"{text}: PointingGame leaves them out.")), soft_wrap=True)
+    return found
 
 
 def _part(text: str) -> tuple[int, int]:

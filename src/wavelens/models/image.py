@@ -78,6 +78,15 @@ class Geometry:
         channels = [self._resample(channel, box) for channel in photo[0].float().cpu().numpy()]
         return torch.from_numpy(np.stack(channels))[None].clamp(0, 1)
 
+    def region(self, mask: Tensor) -> Tensor:
+        """Where a region of a photo, boolean `(height, width)`, lies in the prepared one: `(1, *crop)`.
+
+        A pixel belongs to it where some pixel of it falls there, so that nothing is too small to be found again; in an
+        enlarged photo, where the nearest pixel is of it.
+        """
+        area = replace(self, interpolation="box")
+        return torch.from_numpy(area._resample(mask.float().cpu().numpy(), self._box(*mask.shape)) > 0)[None]
+
     def _box(self, height: int, width: int) -> tuple[float, float, float, float]:
         """The crop in coordinates of the photo (left, upper, right, lower): only what is kept is ever resized."""
         full = self._full(height, width)

@@ -74,14 +74,18 @@ class LoadedModel:
                 int(target), [i for i, name in enumerate(self.labels) if name.strip() == target.strip()]
             )
         wanted = target.strip().casefold()
-        names = [label.casefold() for label in self.labels]
-        exact = [i for i, name in enumerate(names) if wanted in (name, *name.split(", "))]
+        names, exact = [label.casefold() for label in self.labels], self.named(target)
         parts = [i for i, name in enumerate(names) if wanted and wanted in name]
         words = [i for i in parts if re.search(rf"\b{re.escape(wanted)}\b", names[i])]  # 'cat', not 'Rana catesbeiana'
         found = exact or words or parts
         if len(found) == 1:
             return found[0]
         raise ValueError(self._ambiguous(target, found) if found else self._unknown(target))
+
+    def named(self, name: str) -> list[int]:
+        """The classes that have this name, or have it among theirs; capitals do not matter."""
+        wanted = name.strip().casefold()
+        return [i for i, label in enumerate(self.labels) if wanted in (own := label.casefold(), *own.split(", "))]
 
     def _checked(self, index: int, named: list[int]) -> int:
         if named not in ([], [index]):

@@ -26,6 +26,7 @@ METRICS = (
     "max_sensitivity",
     "sparseness",
     "complexity",
+    "pointing_game",
 )
 RESAMPLES = 2000
 LEVEL = (2.5, 97.5)  # percentiles

@@ -53,7 +53,8 @@ class Evaluation:
 
     def results(self, loaded: LoadedModel, sample: Sample) -> dict[str, Tensor | float]:
         """What is measured of one file, without a batch dimension."""
-        x = loaded.preprocess(self.read(sample.path)).to(self.place)
+        signal = self.read(sample.path)
+        x = loaded.preprocess(signal).to(self.place)
         with torch.no_grad():
             logits = loaded.module(x.clone()).float()  # a model may write to its input
         top = int(logits[0].argmax())
@@ -63,7 +64,8 @@ class Evaluation:
             explainer = replace(explainer, seed=seed_of(explainer.seed, sample.name))
         found = explainer(loaded.module, x, target, batch_size=self.batch_size)
         followed = None if loaded.link == "softmax" else lambda output: loaded.probabilities(output)[:, target]
-        case = Case(loaded.module, x, target, found, explainer, self.batch_size, followed, sample.name)
+        region = _region(loaded, sample, signal, target)
+        case = Case(loaded.module, x, target, found, explainer, self.batch_size, followed, sample.name, region)
         numbers = {
             "target": torch.tensor(target),
             "top": torch.tensor(top),
@@ -75,6 +77,15 @@ class Evaluation:
         if isinstance(found, Attribution) and found.gap is not None:
             numbers["gap"] = found.gap[0]
         return {**numbers, **{name: value[0] for name, value in measured(self.measures, case).items()}}
+
+
+def _region(loaded: LoadedModel, sample: Sample, signal: Any, target: int) -> Tensor | None:
+    """Where the objects of the class are in the model's input, `(1, height, width)`; None where none is left there."""
+    if sample.objects is None:
+        return None
+    preparation: Any = loaded.preprocess
+    region: Tensor = preparation.region(sample.objects.region(tuple(signal.shape[-2:]), target))
+    return region if region.any() else None
 
 
 def weights_digest(module: nn.Module) -> str:

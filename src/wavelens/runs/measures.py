@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -23,7 +24,8 @@ class Case(NamedTuple):
     """What a metric judges: an attribution of one batch, and what made it.
 
     `followed` is the number that curves follow, where it is not the softmax probability of the class. `name` draws
-    chances of its own for each file: a mean over files is rid of what chance did to one.
+    chances of its own for each file: a mean over files is rid of what chance did to one. `region` is true on the
+    objects of the class, where it is known where they are.
     """
 
     model: nn.Module
@@ -34,6 +36,7 @@ class Case(NamedTuple):
     batch_size: int
     followed: Target = None
     name: str = ""
+    region: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -149,8 +152,20 @@ class MaxSensitivity:
         return {"max_sensitivity": metrics.max_sensitivity(*case[:4], explainer=explainer, **options)}
 
 
-Measure = Curves | MuFidelity | Infidelity | FF | FidIn | Sparseness | Complexity | MaxSensitivity
-MEASURES = (Curves, MuFidelity, Infidelity, FF, FidIn, Sparseness, Complexity, MaxSensitivity)
+@dataclass(frozen=True)
+class PointingGame:
+    """`metrics.pointing_game`; not a number where no object of the class is known, or none is left in the input."""
+
+    tolerance: float = 0.0
+
+    def __call__(self, case: Case) -> dict[str, Tensor]:
+        if case.region is None:
+            return {"pointing_game": case.x.new_full((len(case.x),), math.nan)}
+        return {"pointing_game": metrics.pointing_game(*case[:4], region=case.region, **_options(self))}
+
+
+Measure = Curves | MuFidelity | Infidelity | FF | FidIn | Sparseness | Complexity | MaxSensitivity | PointingGame
+MEASURES = (Curves, MuFidelity, Infidelity, FF, FidIn, Sparseness, Complexity, MaxSensitivity, PointingGame)
 
 
 @dataclass(frozen=True)

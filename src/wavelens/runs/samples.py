@@ -7,13 +7,23 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
 
 TOP, FOLDERS = "top", "folders"
 
 
+class Objects(Protocol):
+    """Where a photo's objects are; its `repr` tells it from every other."""
+
+    def region(self, shape: tuple[int, int], target: int) -> Tensor:
+        """True on the objects of a class, `(height, width)` of the photo."""
+
+
 @dataclass(frozen=True)
 class Sample:
-    """A file of a data set: its name in the folder `root`, its bytes and its class, if it is known.
+    """A file of a data set: its name in the folder `root`, its bytes, its class and its objects, if they are known.
 
     Where the folder lies is not part of what it is: a run goes on at another place.
     """
@@ -21,6 +31,7 @@ class Sample:
     name: str
     bytes: int
     target: int | None = None
+    objects: Objects | None = None
     root: str = field(default="", repr=False)
 
     @property
@@ -39,7 +50,7 @@ def samples(root: Path, inside: Callable[[Path], Sequence[Path]]) -> list[Sample
     paths = [path for folder in folders for path in inside(folder)]
     if not paths:
         raise ValueError(f"a data set is a folder with files that the model takes; got {root}, which has none.")
-    return [Sample(path.relative_to(root).as_posix(), _bytes(path), None, str(root)) for path in paths]
+    return [Sample(path.relative_to(root).as_posix(), _bytes(path), root=str(root)) for path in paths]
 
 
 def _bytes(path: Path) -> int:

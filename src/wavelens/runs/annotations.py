@@ -1,0 +1,134 @@
+"""Where the objects of a data set's photos are: the boxes of a COCO file, or a folder of masks."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from wavelens.runs.samples import Sample
+
+Box = tuple[float, float, float, float]  # x, y, width, height
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes in pixels of the upright photo from its upper left corner, each with the classes that its category names.
+
+    None in their place says that a box holds whatever class is explained. `size` is the photo's (height, width), where
+    the file has it.
+    """
+
+    boxes: tuple[tuple[Box, tuple[int, ...] | None], ...]
+    size: tuple[int, int] | None = None
+
+    def region(self, shape: tuple[int, int], target: int) -> Tensor:
+        """The pixels that a box of the class touches, `(height, width)` of a photo."""
+        if self.size not in (None, shape):
+            raise ValueError(
+                f"boxes are in pixels of the photo, upright, which is {_by(shape)}; the file of boxes says "
+                f"{_by(self.size)}. Annotate the photo that is here."
+            )
+        mask = torch.zeros(shape, dtype=torch.bool)
+        for (left, top, width, height), classes in self.boxes:
+            if classes is None or target in classes:
+                mask[_pixels(top, height), _pixels(left, width)] = True
+        return mask
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A picture of the photo's size that is not 0 on the object, whatever class is explained."""
+
+    name: str
+    bytes: int
+    root: str = field(default="", repr=False)
+
+    def region(self, shape: tuple[int, int], target: int) -> Tensor:
+        """The pixels of the object, `(height, width)` of a photo."""
+        path = Path(self.root) / self.name
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+            values = np.asarray(upright if len(upright.getbands()) == 1 else upright.convert("RGB"))
+        mask = torch.from_numpy(values.reshape(*values.shape[:2], -1).any(-1))
+        if mask.shape != shape:
+            raise ValueError(f"a mask has the size of its photo, {_by(shape)}; {path} is {_by(mask.shape)}.")
+        return mask
+
+
+def annotated(found: Sequence[Sample], path: Path, named: Callable[[str], Sequence[int]]) -> list[Sample]:
+    """The samples with their objects, where they have some: from a COCO file, or a folder with a PNG for each photo.
+
+    Files are known by their names relative to the data set's folder, masks by the same with .png for a suffix. `named`
+    gives the classes that have the name of a category. `ValueError` where no file has an object.
+    """
+    if path.is_dir():
+        objects: dict[str, Boxes | Mask] = {s.name: m for s in found if (m := _mask(path, s.name)) is not None}
+    elif path.is_file():
+        objects = dict(_boxes(path, named))
+    else:
+        raise FileNotFoundError(f"annotations are a COCO file of boxes or a folder of masks; there is no {path}.")
+    if not any(sample.name in objects for sample in found):
+        raise ValueError(
+            f"{path} has an object in none of {len(found)} files, such as {found[0].name}. Files of boxes have names "
+            "relative to the data set's folder, masks the same with .png for a suffix."
+        )
+    return [replace(sample, objects=objects.get(sample.name)) for sample in found]
+
+
+def _mask(folder: Path, name: str) -> Mask | None:
+    own = Path(name).with_suffix(".png").as_posix()
+    path = folder / own
+    return Mask(own, path.stat().st_size, str(folder)) if path.is_file() else None
+
+
+def _boxes(path: Path, named: Callable[[str], Sequence[int]]) -> dict[str, Boxes]:
+    """The boxes of each photo that has some, by its name."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        categories = {one["id"]: str(one["name"]) for one in content.get("categories", [])}
+        classes = {number: tuple(named(name)) for number, name in categories.items()}
+        found: dict[Any, list[tuple[Box, tuple[int, ...] | None]]] = {}
+        for one in content["annotations"]:
+            own = classes[one["category_id"]] if categories and "category_id" in one else None
+            found.setdefault(one["image_id"], []).append((_box(one["bbox"]), own))
+        photos = {one["file_name"]: (found.pop(one["id"], []), _size(one)) for one in content["images"]}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is a COCO file with images (id, file_name) and annotations (image_id, bbox of x, y, width and "
+            f"height); this one cannot be read ({type(error).__name__}: {error})."
+        ) from None
+    if categories and not any(classes.values()):
+        raise ValueError(
+            f"{path} has the categories {', '.join(list(categories.values())[:5])}, and none has the name of a class. "
+            "Name them as the model does, or leave category_id away for boxes of whatever class is explained."
+        )
+    return {name: Boxes(tuple(boxes), size) for name, (boxes, size) in photos.items() if boxes}
+
+
+def _box(values: Sequence[float]) -> Box:
+    left, top, width, height = (float(value) for value in values)
+    if not (math.isfinite(left + top + width + height) and width > 0 and height > 0):
+        raise ValueError(f"a bbox is x, y, and a width and height above 0; got {values}")
+    return left, top, width, height
+
+
+def _size(photo: Any) -> tuple[int, int] | None:
+    return (int(photo["height"]), int(photo["width"])) if "height" in photo and "width" in photo else None
+
+
+def _pixels(start: float, extent: float) -> slice:
+    """Those that are touched from `start` on; what is less than a millionth is rounding."""
+    return slice(max(0, math.floor(round(start, 6))), max(0, math.ceil(round(start + extent, 6))))
+
+
+def _by(shape: Sequence[int] | None) -> str:
+    return "unknown" if shape is None else f"{shape[1]} × {shape[0]}"
