@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from cases import relative
-from wavelens.frontends.audio import Clip, Resample, read_audio, resample, windows, write_audio
+from wavelens.frontends.audio import BLOCK, Clip, Resample, open_audio, read_audio, resample, windows, write_audio
 
 
 def sound(samples, channels=1, seed=0):
@@ -177,12 +177,25 @@ def test_windows_join_to_the_whole_clip(tmp_path, to, samples, seconds):
     torch.testing.assert_close(torch.cat([clip.data for clip in found], -1), expected, rtol=0, atol=2e-6)
 
 
-def test_windows_of_flac_are_read_where_they_lie(tmp_path):
-    write_audio(tmp_path / "a.flac", sound(40000), 44100)
-    joined = torch.cat([clip.data for clip in windows(tmp_path / "a.flac", 0.25)], -1)
-    assert torch.equal(joined, read_audio(tmp_path / "a.flac").data)
+@pytest.mark.parametrize("suffix", [".flac", ".ogg", ".mp3"])
+def test_windows_of_any_format_join_to_the_whole_clip(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    write_audio(path, sound(40000), 44100)
+    joined = torch.cat([clip.data for clip in windows(path, 0.25)], -1)
+    torch.testing.assert_close(joined, read_audio(path).data, rtol=0, atol=1e-6)
     with pytest.raises(ValueError, match="a window holds a sample or more; got seconds=0"):
-        next(windows(tmp_path / "a.flac", 0))
+        next(windows(path, 0))
+
+
+@pytest.mark.parametrize(("suffix", "allowed"), [(".wav", 0), (".flac", 2**-23)])
+def test_a_sound_longer_than_a_block_is_written_and_read_whole(tmp_path, suffix, allowed):
+    clip = Clip(sound(2 * BLOCK + 7, 2).clamp(-1, 1), 22050)
+    write_audio(tmp_path / f"a{suffix}", clip)
+    found, file = read_audio(tmp_path / f"a{suffix}"), open_audio(tmp_path / f"a{suffix}")
+    assert (found.data - clip.data).abs().max() <= allowed
+    assert (file.rate, file.channels, file.samples, file.seconds) == (22050, 2, clip.samples, clip.seconds)
+    assert torch.equal(file.data, found.data)
+    assert file.grid == clip.grid
 
 
 def test_ten_minutes_are_read_window_by_window(tmp_path):

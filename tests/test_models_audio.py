@@ -54,6 +54,15 @@ def test_sampling_sets_rate_channels_and_least_length():
     assert Sampling(16000).grid(mono) == wl.frontends.Clip(mono.data, 16000).grid
 
 
+@pytest.mark.parametrize("sampling", [Sampling(16000), Sampling(44100, channels=2), Sampling(8000, least=400_000)])
+def test_sampling_of_a_file_is_that_of_its_clip(tmp_path, sampling):
+    clip = Clip(noise(44100 * 23, channels=2), 44100)
+    wl.frontends.write_audio(tmp_path / "a.wav", clip)
+    expected, found = sampling(clip), sampling(wl.frontends.open_audio(tmp_path / "a.wav"))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    assert sampling.grid(wl.frontends.open_audio(tmp_path / "a.wav")) == sampling.grid(clip)
+
+
 def test_what_sampling_cannot_take_says_so():
     with pytest.raises(ValueError, match="takes 2 channels; got a clip with 5"):
         Sampling(8000, channels=2)(Clip(noise(10, channels=5), 8000))

@@ -1,12 +1,13 @@
 """From files to signals, one kind of signal a file."""
 
-from wavelens.frontends.audio import Clip, Resample, read_audio, resample, windows, write_audio
+from wavelens.frontends.audio import AudioFile, Clip, Resample, open_audio, read_audio, resample, windows, write_audio
 from wavelens.frontends.image import read_image
 from wavelens.frontends.mel import KaldiMel, LogMel
 from wavelens.frontends.video import Video, VideoFile, open_video, read_video, write_video
 from wavelens.frontends.volume import Volume, read_volume, write_volume
 
 __all__ = [
+    "AudioFile",
     "Clip",
     "KaldiMel",
     "LogMel",
@@ -14,6 +15,7 @@ __all__ = [
     "Video",
     "VideoFile",
     "Volume",
+    "open_audio",
     "open_video",
     "read_audio",
     "read_image",

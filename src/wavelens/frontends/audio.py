@@ -24,6 +24,7 @@ SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24"}  # others: what the format is kn
 ENDLESS = 2**31 - 2**16  # bytes of samples that a header speaks of where its writer did not know how many would come
 REACH = 10  # zero crossings of the resampling filter at each side
 LOUDEST = 16.0  # 24 dB over full scale: no decoder overshoots so far
+BLOCK = 2**18  # samples that a file is read and written by, so that a sound is in memory once
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,35 @@ class Clip:
         return self.samples / self.rate
 
 
+@dataclass(frozen=True, eq=False)
+class AudioFile:
+    """A sound on a disk, which `windows(file.path, …)` reads: its `rate` in Hz, its channels and its samples."""
+
+    path: Path
+    rate: int
+    channels: int
+    samples: int
+
+    @property
+    def data(self) -> Tensor:
+        """All of it, `(1, channel, samples)`, read anew each time."""
+        return read_audio(self.path).data
+
+    @property
+    def grid(self) -> Grid:
+        return Grid.sound(self.rate)
+
+    @property
+    def seconds(self) -> float:
+        return self.samples / self.rate
+
+
+def open_audio(path: str | PathLike[str]) -> AudioFile:
+    """The sound at `path`, of which nothing is decoded yet; errors of its header as `read_audio`."""
+    with _opened(path) as file:
+        return AudioFile(Path(path), file.samplerate, file.channels, file.frames)
+
+
 def read_audio(path: str | PathLike[str]) -> Clip:
     """The sound at `path` (wav, flac, ogg, mp3 and what else libsndfile decodes), whole, at its own rate, in float32.
 
@@ -66,14 +96,14 @@ def read_audio(path: str | PathLike[str]) -> Clip:
     sound with at least one finite sample, a `ValueError`.
     """
     with _opened(path) as file:
-        return _clip(file, path, file.read(dtype="float32", always_2d=True), file.frames)
+        return Clip(_samples(file, path, file.frames), file.samplerate)
 
 
 def windows(path: str | PathLike[str], seconds: float, *, rate: int | None = None) -> Iterator[Clip]:
     """The sound at `path` in consecutive windows of `seconds`, the last one shorter; resampled to `rate` where given.
 
-    They are read one by one, so memory does not grow with the file. Joined they are `read_audio(path)`, resampled: each
-    window is resampled with what lies around it. Errors as `read_audio`.
+    They are read one after another, so memory does not grow with the file. Joined they are `read_audio(path)`,
+    resampled: each window is resampled with what lies around it. Errors as `read_audio`.
     """
     with _opened(path) as file:
         rate = file.samplerate if rate is None else rate
@@ -81,16 +111,15 @@ def windows(path: str | PathLike[str], seconds: float, *, rate: int | None = Non
         total, length = -(-file.frames * up // down), round(seconds * rate)
         if length < 1:
             raise ValueError(f"a window holds a sample or more; got seconds={seconds} at {rate} Hz.")
+        piece, first = torch.empty(1, file.channels, 0), 0  # what is read and still needed, and where that begins
         for start in range(0, total, length):
-            stop = min(start + length, total)
-            first = (
-                max(start // up * down - _margin(up, down), 0) // down * down
-            )  # where the filter's phases begin anew
+            stop, before = min(start + length, total), first
+            first = max(start // up * down - _margin(up, down), 0) // down * down  # where the phases begin anew
             last = min(-(-stop * down // up) + _margin(up, down), file.frames)
-            file.seek(first)
-            piece = _clip(file, path, file.read(last - first, dtype="float32", always_2d=True), last - first)
+            fresh = _samples(file, path, last - before - piece.shape[-1])
+            piece = torch.cat([piece, fresh], -1)[..., first - before :]
             offset = start - first // down * up
-            yield Clip(resample(piece.data, file.samplerate, rate)[..., offset : offset + stop - start], rate)
+            yield Clip(resample(piece, file.samplerate, rate)[..., offset : offset + stop - start], rate)
 
 
 def write_audio(path: str | PathLike[str], clip: Clip | Tensor, rate: int | None = None) -> None:
@@ -102,19 +131,20 @@ def write_audio(path: str | PathLike[str], clip: Clip | Tensor, rate: int | None
     if isinstance(clip, Tensor) and rate is None:
         raise ValueError("a tensor is written with its rate in Hz; got none. Give rate, or a Clip.")
     clip = clip if isinstance(clip, Clip) else Clip(clip, int(rate or 0))
-    suffix, data = Path(path).suffix.lower(), clip.data.detach()[0].T.float().cpu().numpy()
+    suffix, data = Path(path).suffix.lower(), clip.data.detach()[0]
     if suffix not in SUFFIXES:
         raise ValueError(f"a sound is written as {', '.join(SUFFIXES)}; got {Path(path).name!r}.")
-    if not np.isfinite(data).all():
+    peak = _peak(data)
+    if not math.isfinite(peak):
         raise ValueError("a clip is finite; got NaN or infinity, and nothing was written.")
-    if suffix != ".wav" and np.abs(data).max() > 1:
-        raise ValueError(
-            f"{suffix} ends at full scale, 1; got a peak of {np.abs(data).max():.3g}. Write a .wav, or divide by it."
-        )
+    if suffix != ".wav" and peak > 1:
+        raise ValueError(f"{suffix} ends at full scale, 1; got a peak of {peak:.3g}. Write a .wav, or divide by it.")
     kind = "OGG" if suffix in (".oga", ".opus") else suffix[1:].upper().replace("AIF", "AIFF").replace("FFF", "FF")
     subtype = "OPUS" if suffix == ".opus" else SUBTYPES.get(suffix)
     try:
-        soundfile.write(path, data, clip.rate, subtype=subtype, format=kind)
+        with soundfile.SoundFile(path, "w", clip.rate, clip.channels, subtype, format=kind) as file:
+            for block in data.split(BLOCK, -1):
+                file.write(block.T.float().cpu().numpy())
     except (soundfile.LibsndfileError, ValueError) as error:  # rates that a codec has not
         raise ValueError(f"{path} could not be written: {error}") from error
 
@@ -155,19 +185,30 @@ def _check_whole(file: soundfile.SoundFile, path: Path) -> None:
         )
 
 
-def _clip(file: soundfile.SoundFile, path: str | PathLike[str], samples: np.ndarray, expected: int) -> Clip:
-    if len(samples) < expected:
-        raise ValueError(
-            f"{path} could not be decoded: it ends {expected - len(samples)} samples early. The file is damaged; get a "
-            "fresh copy."
-        )
-    peak = float(np.abs(samples).max())
-    if not peak <= LOUDEST:
-        raise ValueError(
-            f"a sound's samples are finite and full scale is 1; {path} reaches {peak:g}. Divide by its range and write "
-            "it again."
-        )
-    return Clip(torch.from_numpy(samples.T.copy())[None], file.samplerate)
+def _samples(file: soundfile.SoundFile, path: str | PathLike[str], count: int) -> Tensor:
+    """The next `count` samples of the file, `(1, channel, count)`."""
+    data = torch.empty(1, file.channels, count)
+    for start in range(0, count, BLOCK):
+        block = file.read(min(BLOCK, count - start), dtype="float32", always_2d=True)
+        if len(block) < min(BLOCK, count - start):
+            raise ValueError(
+                f"{path} could not be decoded: it ends {count - start - len(block)} samples early or more. The file is "
+                "damaged; get a fresh copy."
+            )
+        peak = _peak(torch.from_numpy(block))
+        if not peak <= LOUDEST:
+            raise ValueError(
+                f"a sound's samples are finite and full scale is 1; {path} reaches {peak:g}. Divide by its range and "
+                "write it again."
+            )
+        data[0, :, start : start + len(block)] = torch.from_numpy(block).T
+    return data
+
+
+def _peak(x: Tensor) -> float:
+    """The largest size; NaN where there is one."""
+    low, high = x.aminmax()
+    return float(torch.maximum(-low, high))
 
 
 class Resample(nn.Module):

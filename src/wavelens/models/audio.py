@@ -14,21 +14,23 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from wavelens.frontends.audio import Clip, resample
+from wavelens.frontends.audio import AudioFile, Clip, resample, windows
 from wavelens.frontends.mel import KaldiMel, LogMel
 from wavelens.grid import Grid
 from wavelens.models.loaded import Parts
 from wavelens.models.weights import Around
 from wavelens.optional import optional
 
+PIECE = 10.0  # seconds of a file that are read and resampled at a time
+
 
 @dataclass(frozen=True)
 class Sampling:
-    """Brings a `Clip` to what a model takes: `sampling(clip)` is `(1, channels, samples)` at `rate` Hz.
+    """Brings a `Clip`, or an `AudioFile`, to what a model takes: `(1, channels, samples)` at `rate` Hz.
 
     Clips at another rate are resampled. A model for one channel is given the mean of a clip's channels; a model for
     several is given a single channel in each, and any other number is a `ValueError`. Clips shorter than `least`
-    samples are followed by silence; nothing is cut off.
+    samples are followed by silence; nothing is cut off. Of a file no more is in memory than what it becomes.
     """
 
     rate: int
@@ -45,17 +47,28 @@ class Sampling:
         """A second of it, or the least."""
         return (self.channels, max(self.least, self.rate))
 
-    def grid(self, clip: Clip) -> Grid:
+    def grid(self, clip: Clip | AudioFile) -> Grid:
         """Seconds between the samples of the prepared clip, and its scales in Hz."""
         return Grid.sound(self.rate)
 
-    def __call__(self, clip: Clip) -> Tensor:
-        if not isinstance(clip, Clip):
+    def __call__(self, clip: Clip | AudioFile) -> Tensor:
+        if not isinstance(clip, Clip | AudioFile):
             raise TypeError(
                 f"a sound is a Clip, which knows its rate; got {type(clip).__name__}. Wrap it in Clip(data, rate)."
             )
+        if isinstance(clip, AudioFile):
+            return self._streamed(clip)
         x = resample(self._mixed(clip), clip.rate, self.rate)
         return nn.functional.pad(x, (0, max(0, self.least - x.shape[-1])))
+
+    def _streamed(self, file: AudioFile) -> Tensor:
+        """As of its `Clip`, piece by piece."""
+        x = torch.zeros(1, self.channels, max(self.least, -(-file.samples * self.rate // file.rate)))
+        start = 0
+        for piece in windows(file.path, PIECE, rate=self.rate):
+            x[..., start : start + piece.samples] = self._mixed(piece)
+            start += piece.samples
+        return x
 
     def _mixed(self, clip: Clip) -> Tensor:
         if clip.channels == self.channels:
@@ -84,8 +97,9 @@ class Windowed(Around):
         if count <= 1:
             return self.module(x)
         length = -(-x.shape[-1] // count)
-        windows = nn.functional.pad(x, (0, count * length - x.shape[-1])).split(length, -1)
-        parts = [checkpoint(self.module, w, use_reentrant=False, preserve_rng_state=False) for w in windows]
+        *whole, last = x.split(length, -1)
+        heard = [*whole, nn.functional.pad(last, (0, length - last.shape[-1]))]
+        parts = [checkpoint(self.module, w, use_reentrant=False, preserve_rng_state=False) for w in heard]
         return torch.stack(parts).mean(0)
 
 
