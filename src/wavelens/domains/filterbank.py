@@ -28,6 +28,7 @@ Matrix = NDArray[np.float64]
 
 SHORT_AXIS = 96  # samples; up to here one dense product beats blocks on a CPU (speed/transforms.py --axes)
 MIDDLE_AXIS = 1024  # up to here blocks beat windows; on other devices up to here one dense product does
+RUN = 2**13  # windows that are copied and multiplied at a time: those of a long sound would be a copy of it, and more
 
 Blocks = tuple[tuple[tuple[int, int, Matrix], ...], ...]  # for each block of rows: first and last column, entries
 
@@ -196,9 +197,8 @@ def down(x: Tensor, a: Axis) -> Tensor:
     if fill:
         parts.append(x.new_zeros(outer, fill, inner))
     padded = torch.cat(parts, 1) if len(parts) > 1 else x
-    windows = padded.unfold(1, a.window.shape[1], 2 * a.block)  # (outer, count, inner, window)
-    windows = windows.movedim(3, 2).reshape(outer * a.count, -1, inner)
-    return _times(_constant(a, "window", x.dtype, x.device), windows).reshape(outer, -1)
+    windows = padded.unfold(1, a.window.shape[1], 2 * a.block).movedim(3, 2)  # (outer, count, window, inner)
+    return _by_windows(_constant(a, "window", x.dtype, x.device), windows).reshape(outer, -1)
 
 
 def up(c: Tensor, a: Axis) -> Tensor:
@@ -213,8 +213,7 @@ def up(c: Tensor, a: Axis) -> Tensor:
     before = span - a.block
     padded = torch.nn.functional.pad(c, (0, 0, before, count * a.block - a.m))
     windows = padded.unfold(2, span, a.block).permute(0, 2, 1, 4, 3)  # (outer, count, 2, span, inner)
-    extended = _times(_constant(a, "gather", c.dtype, c.device), windows.reshape(outer * count, 2 * span, inner))
-    extended = extended.reshape(outer, -1, inner)
+    extended = _by_windows(_constant(a, "gather", c.dtype, c.device), windows).reshape(outer, -1, inner)
     x = extended[:, a.left : a.left + a.n]
     if a.edges.any():
         pads = torch.cat([extended[:, : a.left], extended[:, a.left + a.n : length]], 1)
@@ -223,6 +222,17 @@ def up(c: Tensor, a: Axis) -> Tensor:
         x[:, : ends // 2] += folded[:, : ends // 2]
         x[:, ends // 2 - ends :] += folded[:, ends // 2 :]
     return x
+
+
+def _by_windows(matrix: Tensor, windows: Tensor) -> Tensor:
+    """A matrix on windows `(outer, count, …, inner)`, which may overlap in memory: `(outer, count, rows, inner)`."""
+    outer, count, inner = windows.shape[0], windows.shape[1], windows.shape[-1]
+    if count <= RUN:
+        return _times(matrix, windows.reshape(outer * count, -1, inner)).reshape(outer, count, -1, inner)
+    y = windows.new_empty((outer, count, len(matrix), inner))
+    for part, target in zip(windows.split(RUN, 1), y.split(RUN, 1), strict=True):
+        target.copy_(_times(matrix, part.reshape(outer * part.shape[1], -1, inner)).view_as(target))
+    return y
 
 
 def _by_blocks(blocks: tuple[tuple[tuple[int, int, Tensor], ...], ...], x: Tensor) -> Tensor:
