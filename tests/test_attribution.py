@@ -265,6 +265,18 @@ class TestAdaptive:
         assert a.spent.tolist() == [40, 40]
         assert (a.gap.abs() > 0).all()
 
+    @pytest.mark.parametrize("kept", [0, 5, 12])
+    def test_gradients_for_which_there_is_no_room_are_asked_for_again(self, kept, monkeypatch):
+        net, x = Net(SHAPE), signal(SHAPE, batch=1) * 5
+        x = torch.cat([x, 4 * x])
+        method, domain = wl.IntegratedGradients(tolerance=1e-3), wl.DWT()
+        whole = wl.attribute(net, x, 2, domain=domain, method=method)
+        assert whole.spent.min() > 12
+        monkeypatch.setattr("wavelens.methods.adaptive.KEPT", kept * x[0].nbytes)
+        found = wl.attribute(net, x, 2, domain=domain, method=method)
+        assert relative(found.data, whole.data) < 1e-13
+        assert found.spent.tolist() == [2 * n - kept for n in whole.spent.tolist()]
+
     def test_integrated_gradients_looks_where_the_path_bends(self):
         seen = []
 

@@ -173,8 +173,10 @@ class Gradients:
             self.scores(self.x[:1].clone().requires_grad_(), torch.zeros(1, dtype=torch.long, device=self.x.device))
         for p in self.model.parameters() if isinstance(self.model, nn.Module) else ():
             kept.pop(p.untyped_storage().data_ptr(), None)
-        row = sum(kept.values()) + 4 * self.x[0].numel() * self.x.element_size()
-        return max(1, _budget(self.x.device, CPU_ROWS * 2 * row) // (2 * row))
+        signals = 4 * self.x[0].nbytes  # points, what the model makes of them, gradients
+        row = sum(kept.values()) + signals
+        least = min(CPU_ROWS, CPU_ACTIVATIONS // signals)  # a long sound is large itself: one is enough
+        return max(1, _budget(self.x.device, least * 2 * row) // (2 * row))
 
     def _gradient(self, points: Tensor, items: Tensor) -> tuple[Tensor, ...]:
         """Gradients and values, `(targets, rows, …)`."""

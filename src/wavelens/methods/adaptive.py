@@ -7,6 +7,7 @@ path, high orders do not help, and halving everywhere spends most nodes where no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -17,34 +18,65 @@ from wavelens.gradients import Gradients
 INTERVALS = 8  # to begin with
 WORST = 4  # one interval in so many is halved in a round,
 NEAR = 0.1  # of those whose error is at least this part of the worst
-KEPT = 2**31  # bytes of gradients kept at most, if every item were to spend its limit
+KEPT = 2**29  # bytes of gradients kept at most; of nodes beyond, gradients are asked for once more at the end
+USUAL = 64  # nodes that each item of a chunk has room for
 ROUNDS = 2  # the gap must be small in so many rounds in a row: once may be chance
 
 
 def integrate(ask: Gradients, start: Tensor, tolerance: float, limit: int) -> Tensor:
     """`∫ g(x₀ + α (x - x₀)) dα`, `(targets, batch, channel, *axes)`, each item to its own completeness gap.
 
-    An item is done when its gap is at most `tolerance` of the rise of its score, or at `limit` gradients. Gradients of
-    a chunk of items are kept until it is done.
+    An item is done when its gap is at most `tolerance` of the rise of its score, or at `limit` nodes. Gradients of a
+    chunk of items are kept until it is done, where they fit.
     """
-    most = max(1, KEPT // (limit * ask.targets * ask.x[0].numel() * ask.dtype.itemsize))
-    blocks = torch.arange(len(ask.x), device="cpu").split(min(ask.rows, most))
-    return torch.cat([_integrate(ask, start, block.tolist(), tolerance, limit) for block in blocks], 1)
+    total = ask.zeros(len(ask.x))
+    size = total[:, :1].nbytes
+    most = max(1, KEPT // (min(limit, USUAL) * size))
+    for block in torch.arange(len(ask.x), device="cpu").split(min(ask.rows, most)):
+        paths = {item: Path(tolerance, KEPT // (len(block) * size)) for item in block.tolist()}
+        _follow(ask, start, paths, limit)
+        _add(ask, start, paths, total)
+    return total
 
 
-def _integrate(ask: Gradients, start: Tensor, items: list[int], tolerance: float, limit: int) -> Tensor:
-    paths = {item: Path(tolerance) for item in items}
+def _follow(ask: Gradients, start: Tensor, paths: dict[int, Path], limit: int) -> None:
+    """Nodes for all paths until each is done."""
+    items = list(paths)
     going = list(items)
     wanted = [(item, k / INTERVALS) for item in items for k in range(INTERVALS + 1)]
     while wanted:
         _ask(ask, start, paths, wanted)
         wanted = [(item, place) for item in going for place in paths[item].next_places(limit)]
         going = sorted({item for item, _ in wanted})
-    return torch.stack([path.integral() for path in paths.values()], 1)
+
+
+def _add(ask: Gradients, start: Tensor, paths: dict[int, Path], total: Tensor) -> None:
+    """The trapezoid of each path over all of its nodes, to its item of `total`."""
+    dropped = []
+    for item, path in paths.items():
+        for node, weight in path.weighted():
+            if node.gradient is None:
+                dropped.append((item, node.place, weight))
+            else:
+                total[:, item].add_(node.gradient, alpha=weight)
+    for rows, g, _, _ in _rows(ask, start, [(item, place) for item, place, _ in dropped]):
+        for r, (item, _, weight) in enumerate(dropped[rows]):
+            total[:, item].add_(g[:, r], alpha=weight)
 
 
 def _ask(ask: Gradients, start: Tensor, paths: dict[int, Path], wanted: list[tuple[int, float]]) -> None:
-    items = torch.tensor([item for item, _ in wanted], device=ask.x.device)
+    for rows, g, values, items in _rows(ask, start, wanted):
+        step = (ask.x[items] - start[items]).to(g)
+        values, slopes = values.cpu().double(), (g * step).flatten(2).sum(2).cpu().double()
+        for r, (item, place) in enumerate(wanted[rows]):
+            paths[item].add(place, g[:, r], values[:, r], slopes[:, r])
+
+
+def _rows(
+    ask: Gradients, start: Tensor, wanted: list[tuple[int, float]]
+) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+    """Gradients and values at places of items' paths: `(rows of wanted, g, values, their items)`."""
+    items = torch.tensor([item for item, _ in wanted], device=ask.x.device, dtype=torch.long)
     places = torch.tensor([place for _, place in wanted], device=ask.x.device, dtype=ask.dtype)
 
     def points(rows: slice) -> Tensor:
@@ -52,28 +84,28 @@ def _ask(ask: Gradients, start: Tensor, paths: dict[int, Path], wanted: list[tup
         return torch.lerp(start[items[rows]].to(here), ask.x[items[rows]].to(here), here).to(ask.x.dtype)
 
     for rows, g, values in ask.rows_at(items, points):
-        step = (ask.x[items[rows]] - start[items[rows]]).to(g)
-        values, slopes = values.cpu().double(), (g * step).flatten(2).sum(2).cpu().double()
-        for r, (item, place) in enumerate(wanted[rows]):
-            paths[item].nodes.append(Node(place, g[:, r], values[:, r], slopes[:, r]))
+        yield rows, g, values, items[rows]
 
 
 @dataclass(frozen=True)
 class Node:
-    """What was met at one place of a path: `(targets, channel, *axes)`, `(targets,)`, `(targets,)`."""
+    """What was met at one place of a path: `(targets, channel, *axes)` if it is kept, `(targets,)`, `(targets,)`."""
 
     place: float
-    gradient: Tensor
+    gradient: Tensor | None
     value: Tensor
     slope: Tensor
 
 
 class Path:
-    """The nodes of one item's path, and how long its gap has been small."""
+    """The nodes of one item's path, the first `room` of them with gradients, and how long its gap has been small."""
 
-    def __init__(self, tolerance: float) -> None:
-        self.tolerance, self.small = tolerance, 0
+    def __init__(self, tolerance: float, room: int) -> None:
+        self.tolerance, self.room, self.small = tolerance, room, 0
         self.nodes: list[Node] = []
+
+    def add(self, place: float, gradient: Tensor, value: Tensor, slope: Tensor) -> None:
+        self.nodes.append(Node(place, gradient if len(self.nodes) < self.room else None, value, slope))
 
     def next_places(self, limit: int) -> list[float]:
         """Where to look next; nowhere when the gap is small or the limit is reached."""
@@ -91,11 +123,9 @@ class Path:
         worst = worst[errors >= NEAR * errors[0]]
         return ((places[worst] + places[worst + 1]) / 2).tolist()
 
-    def integral(self) -> Tensor:
-        """The trapezoid over all nodes."""
+    def weighted(self) -> list[tuple[Node, float]]:
+        """The nodes with their weights in the trapezoid over all."""
         places = [node.place for node in self.nodes]
         before, after = [places[0], *places[:-1]], [*places[1:], places[-1]]
-        total = torch.zeros_like(self.nodes[0].gradient)
-        for node, left, right in zip(self.nodes, before, after, strict=True):
-            total.add_(node.gradient, alpha=(right - left) / 2)
-        return total
+        ends = zip(self.nodes, before, after, strict=True)
+        return [(node, (right - left) / 2) for node, left, right in ends]

@@ -29,8 +29,9 @@ class IntegratedGradients:
     `baseline` is a number; a tensor, or one for each item, goes to `attribute(…, baseline=…)`. `quadrature` is
     "gauss-legendre", "trapezoid" (both ends counted half) or "riemann" (right sums, as first published), with `steps`
     nodes. With `tolerance`, `steps` and `quadrature` are not used: nodes are placed item by item where the path needs
-    them (see `adaptive`), until the completeness gap is at most `tolerance` of `|f(x) - f(x₀)|`, or `max_steps` are
-    spent; `gap` and `spent` of the result say which.
+    them (see `adaptive`), until the completeness gap is at most `tolerance` of `|f(x) - f(x₀)|`, or there are
+    `max_steps`; `gap` and `spent` of the result say which. Gradients of nodes are kept up to 512 MB: those of further
+    nodes are asked for twice (a sound of minutes), and `spent` counts both.
     """
 
     steps: int = 25
