@@ -1,7 +1,9 @@
 """The command on sounds: octaves in hertz, sounds that add up, one line for wrong input."""
 
 import json
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from PIL import Image
 
 import wavelens as wl
 from wavelens.cli import main
+from wavelens.cli.kinds import SOUND, Answer
 from wavelens.frontends.audio import Clip, read_audio, resample, write_audio
+from wavelens.grid import Grid
 
 OWN = """
 import torch
@@ -89,6 +93,25 @@ def test_a_folder_a_silent_clip_and_a_long_one(folder):
     assert sum(row["signed"] for row in found["profile"]) == pytest.approx(found["score"], rel=1e-3)
     silent = json.loads((folder / "found/silence.json").read_text())
     assert [row["signed"] for row in silent["profile"]] == [0] * 8
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="peaks are read as Linux tells them")
+def test_sounds_of_a_long_clip_are_written_one_by_one(tmp_path):
+    """Twelve sounds and their mask: at the peak no more than fifteen copies of the clip."""
+    x = torch.rand(1, 1, 4_000_000, generator=torch.Generator().manual_seed(0)) - 0.5
+    z = wl.DWT("db4", levels=8).analysis(x)
+    a = wl.Attribution(z.data.square(), z.layout, gap=torch.zeros(1))
+    answer = Answer(tmp_path / "a.wav", None, x, Grid.sound(16000), torch.zeros(2), 0, a)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    before = resident("VmRSS:")
+    written = SOUND.extras(None, answer, tmp_path / "a")
+    assert len(written) == 12
+    assert resident("VmHWM:") - before < 15 * x.nbytes  # 10 here, and 21 with all at once
+
+
+def resident(key):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(key))
 
 
 def complaint(capsys):

@@ -325,7 +325,7 @@ def test_the_sounds_of_a_report_are_those_of_the_command_and_add_up(channels):
         assert (rate, samples.shape) == (RATE, (RATE // 2, channels))
         found[sound["name"]] = samples.T * (sound["peak"] / 0.99)
     assert list(found) == ["clip", "heard", "a4", "d4", "d3", "d2", "d1", "residue"]
-    wanted = wl.reports.sounds(a, x, RATE)
+    wanted = dict(wl.reports.sounds(a, x, RATE))
     for name, samples in found.items():
         np.testing.assert_allclose(samples, wanted[name][0].numpy(), atol=2e-5, err_msg=name)
     np.testing.assert_allclose(sum(v for k, v in found.items() if k not in ("clip", "heard")), x[0].numpy(), atol=1e-4)

@@ -1,6 +1,7 @@
 """The soft mask is its definition, moves slowly, and hears the same item alone and in a batch."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -98,6 +99,15 @@ def test_it_moves_slowly_whatever_the_attribution(domain, shape):
                 assert steps.max() <= 2 * most.max() + EXACT
                 inner = steps[..., len(most) // 2 : m - 1 - len(most) // 2]
                 assert (inner <= most.max() + EXACT).all()
+
+
+@pytest.mark.parametrize(("shape", "width"), [((300,), 1), ((300,), 9), ((300,), 40), ((7, 120), (5, 30))])
+def test_a_long_axis_goes_in_parts_that_are_not_seen(shape, width, monkeypatch):
+    a = attribution(wl.DWT("db4", levels=2), shape)
+    whole = masks.soft(a, width, strength=0.2)
+    monkeypatch.setattr(sys.modules["wavelens.masks.soft"], "BLOCK", 16)
+    assert relative(masks.soft(a, width, strength=0.2).data, whole.data) < EXACT
+    assert 0.05 < whole.data.mean() < 0.95
 
 
 @over_shapes

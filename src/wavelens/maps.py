@@ -117,7 +117,7 @@ def scalogram(c: Coefficients, columns: int = 800, *, signed: bool = False) -> T
 def _boxes(values: Tensor, columns: int) -> Tensor:
     """`(…, m)` values, each spread over 1 / m of the time, summed in `columns`: differences of the running sum."""
     m = values.shape[-1]
-    running = torch.nn.functional.pad(values.double().cumsum(-1), (1, 0))
+    running = torch.nn.functional.pad(values.cumsum(-1, dtype=torch.float64), (1, 0))
     edges = torch.linspace(0, m, columns + 1, dtype=torch.float64, device=values.device)
     whole = edges.floor().clamp(max=m - 1).long()
     return (running[..., whole] + (edges - whole) * values[..., whole]).diff(dim=-1)

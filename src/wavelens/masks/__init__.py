@@ -1,6 +1,6 @@
 """Masks: which coefficients to keep, by rank, by band or softly; `mask.apply(x)` is the signal that they leave."""
 
-from wavelens.masks.bands import band, orientation, parts, scale, stems
+from wavelens.masks.bands import band, each_stem, orientation, parts, scale, stems
 from wavelens.masks.decomposed import Decomposed, decompose
 from wavelens.masks.fills import Blur, Noise
 from wavelens.masks.mask import Mask
@@ -16,6 +16,7 @@ __all__ = [
     "Noise",
     "band",
     "decompose",
+    "each_stem",
     "evidence",
     "magnitude",
     "minimal",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
@@ -42,12 +42,18 @@ def stems(x: Tensor, mask: Mask) -> dict[str, Tensor]:
 
     Each is a signal shaped as `mask.apply(x)`, `(batch, channel, *axes)`.
     """
-    kept = mask.of(x)
-    found = {name: kept.only(*bands).synthesis() for name, bands in mask.layout.scales().items()}
+    return dict(each_stem(x, mask.of(x)))
+
+
+def each_stem(x: Tensor, kept: Coefficients) -> Iterator[tuple[str, Tensor]]:
+    """The `stems` for `kept = mask.of(x)`, one after another: those of a long sound need not all be in memory."""
     residue = x
-    for stem in found.values():
+    for name, bands in kept.layout.scales().items():
+        stem = kept.only(*bands).synthesis()
         residue = residue - stem
-    return {**found, "residue": residue}
+        yield name, stem
+        del stem  # it makes room for the next one
+    yield "residue", residue
 
 
 def _check(wanted: Iterable[object], known: Iterable[object], what: str) -> None:

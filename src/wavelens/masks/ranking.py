@@ -27,7 +27,11 @@ def signed(data: Tensor) -> Tensor:
 
 def importance(attribution: Coefficients, reduce: Reduce = magnitude) -> Tensor:
     """What coefficients are ranked by, `(…, 1 or channel, size)`; `ValueError` where it is NaN or infinite."""
-    found = reduce(attribution.data.detach())
+    return finite(reduce(attribution.data.detach()))
+
+
+def finite(found: Tensor) -> Tensor:
+    """`found`, or the error of `importance`."""
     if not found.isfinite().all():
         raise ValueError("an attribution that is ranked is finite; got NaN or infinity. Look at the model's gradient.")
     return found

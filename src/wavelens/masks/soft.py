@@ -10,10 +10,11 @@ from torch import Tensor
 
 from wavelens.core import Coefficients
 from wavelens.masks.mask import Mask
-from wavelens.masks.ranking import importance, signed
+from wavelens.masks.ranking import finite, signed
 
 LEAST = 0.01  # of the evidence that passes in all bands: one with less is not heard
 NORMAL = 0.6744897501960817  # the median of |t| for t normal with variance 1
+BLOCK = 2**16  # places of the last axis that are averaged at a time: in float64 no more of a long sound is in memory
 
 
 def evidence(attribution: Coefficients, x: Tensor) -> Coefficients:
@@ -51,41 +52,79 @@ def soft(attribution: Coefficients, width: float | Sequence[float], *, strength:
     if not (math.isfinite(strength) and strength >= 0):
         raise ValueError(f"strength, a multiple of the universal threshold, is at least 0; got {strength}.")
     widths = _widths(width, attribution.layout.signal_shape)
-    spoken = Coefficients(importance(attribution, signed).double(), attribution.layout)
-    mask, heard = torch.empty_like(spoken.data), []
-    for band, gamma in spoken:
-        steps = [n / m for n, m in zip(attribution.layout.signal_shape, band.shape, strict=True)]
-        windows = [_window(w / step, gamma) for w, step in zip(widths, steps, strict=True)]
-        local = _average(gamma, windows)
-        passed = (local - strength * _threshold(gamma, windows)).clamp_min(0)
-        heard.append((attribution.layout.slices[band], windows, passed, local))
-    says = torch.stack([passed.flatten(-len(widths)).sum(-1) for _, _, passed, _ in heard])
-    for (piece, windows, passed, local), enough in zip(heard, says >= LEAST * says.sum(0), strict=True):
-        gain = enough.reshape(*enough.shape, *[1] * len(windows)) * passed / local.where(passed > 0, 1)
-        mask[..., piece] = _average(gain, windows).flatten(-len(windows))
-    return Mask(mask.clamp(0, 1).to(attribution.data.dtype), attribution.layout)
+    data, places = attribution.data.detach(), attribution.layout.slices
+    lead = (*data.shape[:-2], 1)
+    gains, heard = Coefficients(data.new_empty((*lead, attribution.layout.size)), attribution.layout), {}
+    for band, gain in gains:
+        gamma = finite(signed(data[..., places[band]])).view(gain.shape)
+        windows = [
+            _window(w * m / n, data.device)
+            for w, n, m in zip(widths, attribution.layout.signal_shape, band.shape, strict=True)
+        ]
+        tau, says = strength * _threshold(gamma, len(windows)), []
+        for part in _parts(band.shape[-1], windows[-1]):
+            local = _average(gamma, windows, part)
+            passed = (local - tau * _spread(windows, band.shape, part)).clamp_min(0)
+            gain[..., part] = passed / local.where(passed > 0, 1)
+            says.append(passed.flatten(-len(windows)).sum(-1))
+        heard[band] = windows, torch.stack(says).sum(0)
+    least = LEAST * torch.stack([says for _, says in heard.values()]).sum(0)
+    for band, gain in gains:
+        windows, passed = heard[band]
+        before = gain * (passed >= least).reshape(*lead, *[1] * len(windows))
+        for part in _parts(band.shape[-1], windows[-1]):
+            gain[..., part] = _average(before, windows, part).clamp(0, 1)
+    return Mask(gains.data, gains.layout)
 
 
-def _threshold(gamma: Tensor, windows: list[Tensor]) -> Tensor:
-    """Steps 2 and 3 for one band at strength 1, `(…, *axes)`."""
-    size = gamma.abs().flatten(-len(windows))
-    spread = size.where(size > 0, torch.nan).nanmedian(-1).values.nan_to_num(0.0) / NORMAL
-    tau = spread.reshape(*spread.shape, *[1] * len(windows)) * math.sqrt(2 * math.log(size.shape[-1]))
-    for k, h in enumerate(windows):
-        ones = gamma.new_ones(gamma.shape[k - len(windows)])
-        norm = _convolved(ones, h**2).sqrt() / _convolved(ones, h)
-        tau = tau * norm.reshape(-1, *[1] * (len(windows) - 1 - k))
-    return tau
+def _threshold(gamma: Tensor, axes: int) -> Tensor:
+    """σ √(2 ln n) of one band, in float64 and shaped to broadcast."""
+    size = gamma.abs().flatten(-axes)
+    spread = size.where(size > 0, torch.nan).nanmedian(-1).values.nan_to_num(0.0).double() / NORMAL
+    return spread.reshape(*spread.shape, *[1] * axes) * math.sqrt(2 * math.log(size.shape[-1]))
 
 
-def _average(values: Tensor, windows: list[Tensor]) -> Tensor:
-    """Averages along the last axes under a window each, of what lies within the axis."""
-    for k, h in enumerate(windows):
+def _parts(n: int, h: Tensor) -> list[slice]:
+    """An axis of `n` places in parts, none much shorter than the window."""
+    step = max(BLOCK, len(h))
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+
+def _spread(windows: list[Tensor], shape: Sequence[int], part: slice) -> Tensor:
+    """‖h‖ at a part of the last axis; at the ends of an axis its window is cut."""
+    norm = windows[0].new_ones(())
+    for n, h, some in _axes(windows, shape, part):
+        norm = norm[..., None] * (_inside(h**2, n, some).sqrt() / _inside(h, n, some))
+    return norm
+
+
+def _average(values: Tensor, windows: list[Tensor], part: slice) -> Tensor:
+    """Averages along the last axes under a window each, of what lies within the axis, in float64: a part of the last.
+
+    What lies around the part is heard too.
+    """
+    half, shape = len(windows[-1]) // 2, values.shape[-len(windows) :]
+    first = max(part.start - half, 0)
+    values = values[..., first : part.stop + half].double()
+    for k, (n, h, some) in enumerate(_axes(windows, shape, part), -len(windows)):
         if len(h) > 1:
-            along = values.movedim(k - len(windows), -1)
-            average = _convolved(along, h) / _convolved(along.new_ones(along.shape[-1]), h)
-            values = average.movedim(-1, k - len(windows))
+            along = _convolved(values.movedim(k, -1), h)
+            along = along[..., some.start - first : some.stop - first] if k == -1 else along
+            values = (along / _inside(h, n, some)).movedim(-1, k)
     return values
+
+
+def _axes(windows: list[Tensor], shape: Sequence[int], part: slice) -> list[tuple[int, Tensor, slice]]:
+    """Of each axis its length, its window, and the places that are asked for: all but in the last."""
+    parts = [*(slice(0, n) for n in shape[:-1]), part]
+    return list(zip(shape, windows, parts, strict=True))
+
+
+def _inside(h: Tensor, n: int, part: slice) -> Tensor:
+    """The sum of the window around each place that lies within an axis of `n`."""
+    sums = torch.nn.functional.pad(h.cumsum(0), (1, 0))
+    ahead = torch.arange(part.start, part.stop, device=h.device) - len(h) // 2  # of the axis' start
+    return sums[(n - ahead).clamp(max=len(h))] - sums[(-ahead).clamp(min=0)]
 
 
 def _convolved(values: Tensor, h: Tensor) -> Tensor:
@@ -96,10 +135,10 @@ def _convolved(values: Tensor, h: Tensor) -> Tensor:
     return whole[..., half : half + n]
 
 
-def _window(taps: float, like: Tensor) -> Tensor:
+def _window(taps: float, device: torch.device) -> Tensor:
     """A Hann window with sum 1 and an odd number of taps, none of them 0; one tap where `taps` is below 3."""
     odd = max(1, 2 * math.floor((taps - 1) / 2) + 1)
-    places = torch.arange(1, odd + 1, dtype=torch.float64, device=like.device)
+    places = torch.arange(1, odd + 1, dtype=torch.float64, device=device)
     h = torch.sin(math.pi * places / (odd + 1)) ** 2
     return h / h.sum()
 

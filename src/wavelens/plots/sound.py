@@ -68,7 +68,7 @@ def sound(
             f"x is the explained waveform ({len(a.data)}, channel, {a.layout.signal_shape[0]}); got {tuple(x.shape)}. "
             "Pass the x that was attributed, at the rate that the model heard."
         )
-    one, wave = Coefficients(a.data[item][None], a.layout), array(x[item])
+    one, wave = Coefficients(a.data[item][None], a.layout), samples(x[item])
     found = array(maps.scalogram(one)[0])
     norm = PowerNorm(0.5, 0, scale_end(found) if shared_scale is None else shared_scale, clip=True)
     edges = _octaves(one, rate)
@@ -90,6 +90,12 @@ def sound(
     draw_bar(figure, cells["bar"], norm, "sample")
     draw_profile(figure, cells["profile"], a, item, Grid.sound(rate).labels(a.layout))
     return figure
+
+
+def samples(x: Tensor) -> Array:
+    """A waveform as it is drawn, in its own precision: minutes of it are large."""
+    found: Array = (x if x.dtype == torch.float64 else x.float()).detach().cpu().numpy()
+    return found
 
 
 def _cells(count: int) -> dict[str, Box]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor
 
 from wavelens import masks
@@ -10,13 +12,15 @@ from wavelens.attribution import Attribution
 PAUSE = 0.2  # seconds within which the sound that mattered is faded in and out
 
 
-def sounds(a: Attribution, x: Tensor, rate: float) -> dict[str, Tensor]:
-    """The 'clip', what was 'heard' of it, that by scales, and the 'residue': each `(1, channel, samples)`.
+def sounds(a: Attribution, x: Tensor, rate: float) -> Iterator[tuple[str, Tensor]]:
+    """The 'clip', what was 'heard' of it, that by scales, and the 'residue': each `(1, channel, samples)`, by name.
 
-    All but 'clip' and 'heard' add up to 'clip'; without the 'residue' they add up to 'heard'. A gradient alone is
-    taken times the signal first, see `masks.evidence`.
+    All but 'clip' and 'heard' add up to 'clip'; without the 'residue' they add up to 'heard'. They are made one after
+    another, so that those of a long clip need not all be in memory. A gradient alone is taken times the signal first,
+    see `masks.evidence`.
     """
     adds_up = a.gap is not None or a.method.startswith("InputTimesGradient")
-    mask = masks.soft(a if adds_up else masks.evidence(a, x), min(PAUSE * rate, x.shape[-1]))
-    stems = masks.stems(x, mask)
-    return {"clip": x, "heard": x - stems["residue"], **stems}
+    kept = masks.soft(a if adds_up else masks.evidence(a, x), min(PAUSE * rate, x.shape[-1])).of(x)
+    yield "clip", x
+    yield "heard", kept.synthesis()
+    yield from masks.each_stem(x, kept)

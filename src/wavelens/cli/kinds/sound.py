@@ -8,7 +8,7 @@ from pathlib import Path
 from wavelens.cli.kinds.kind import Answer, Job, Kind
 from wavelens.core import Domain
 from wavelens.domains import DWT
-from wavelens.frontends.audio import SUFFIXES, read_audio, write_audio
+from wavelens.frontends.audio import SUFFIXES, open_audio, write_audio
 from wavelens.reports import sounds
 
 LOWEST = 31.0  # Hz: octaves are told apart down to about here
@@ -37,10 +37,11 @@ def _extras(job: Job, answer: Answer, base: Path) -> list[Path]:
         if old.stem[1:].isdecimal():
             old.unlink()
     paths = []
-    for name, sound in sounds(answer.attribution, answer.x, _rate(answer)).items():
+    for name, sound in sounds(answer.attribution, answer.x, _rate(answer)):
         paths.append(folder / f"{name}.wav")
         write_audio(paths[-1], sound, _rate(answer))
+        del sound  # it makes room for the next one
     return paths
 
 
-SOUND = Kind("sound", SUFFIXES, read_audio, _domain, "silence", _draw, _extras)
+SOUND = Kind("sound", SUFFIXES, open_audio, _domain, "silence", _draw, _extras)

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import soundfile
+import torch
 from torch import Tensor
 
 from wavelens import maps
 from wavelens.attribution import Attribution
+from wavelens.frontends.audio import BLOCK
 from wavelens.reports.entry import Entry
 from wavelens.reports.packing import Array, bytes_of, magnitudes, picture, signs, uri
 from wavelens.reports.sounds import sounds
@@ -26,6 +28,7 @@ MOST, FASTEST = 8, 655_350  # channels and samples a second that FLAC can hold
 def show_sound(entry: Entry, room: int) -> View:
     """The waveform, its spectrogram, the attribution over time and octaves, and sounds to hear."""
     from wavelens.plots.parts import scale_end  # matplotlib: only once there is something to draw
+    from wavelens.plots.sound import samples
 
     a, rate = entry.attribution, rate_of(entry)
     found = {sign: array(maps.scalogram(a, COLUMNS, signed=sign)[0]) for sign in (False, True)}
@@ -38,8 +41,8 @@ def show_sound(entry: Entry, room: int) -> View:
         "samples": entry.x.shape[-1],
         "step": entry.place.spacing[0],
         "axis": "s" if rate else entry.place.units[0],
-        "wave": envelope(array(entry.x[0]), COLUMNS),
-        "spectrum": _spectrum(array(entry.x[0]), rate) if rate else None,
+        "wave": envelope(samples(entry.x[0]), COLUMNS),
+        "spectrum": _spectrum(samples(entry.x[0]), rate) if rate else None,
         "maps": {
             "shape": list(found[False].shape),
             "scales": [{"name": name, "label": labels.get(name, "")} for name in scale_names(entry)],
@@ -88,23 +91,26 @@ def _heard(entry: Entry, rate: int, most: int) -> Iterator[dict[str, Any]]:
     Those for which there is no room have no `source`.
     """
     a = entry.attribution
-    found = sounds(a, entry.x, rate) if isinstance(a, Attribution) else {"clip": entry.x}
+    found = sounds(a, entry.x, rate) if isinstance(a, Attribution) else [("clip", entry.x)]
+    from wavelens.plots.sound import samples  # matplotlib: only once there is something to draw
+
     labels, left = entry.place.labels(a.layout), most
-    for name, sound in found.items():
+    for name, sound in found:
         content, peak = encoded(sound, rate)
         fits = len(content) <= left
         left -= len(content) * fits
-        shape = envelope(array(sound[0]), SMALL)
+        shape = envelope(samples(sound[0]), SMALL)
         source = uri("audio/flac", content) if fits else ""
         yield {"name": name, "label": labels.get(name, ""), "peak": peak, "source": source, "wave": shape}
 
 
 def encoded(sound: Tensor, rate: int) -> tuple[bytes, float]:
     """`(1, channel, samples)` as 16-bit FLAC whose peak is `FULL`, and its own peak; silence stays silent."""
-    samples = array(sound[0]).T
-    peak = float(np.abs(samples).max())
-    file = io.BytesIO()
-    soundfile.write(file, samples * (FULL / peak if peak else 1.0), rate, format="FLAC", subtype="PCM_16")
+    low, high = sound.aminmax()
+    peak, file = float(torch.maximum(-low, high)), io.BytesIO()
+    with soundfile.SoundFile(file, "w", rate, sound.shape[1], "PCM_16", format="FLAC") as flac:
+        for block in sound[0].split(BLOCK, -1):
+            flac.write(array(block).T * (FULL / peak if peak else 1.0))
     return file.getvalue(), peak
 
 
