@@ -127,6 +127,7 @@ def test_the_page_holds_the_maps_at_their_places(case):
     assert layout["title"]["text"] == "&lt;scan&gt;"
     assert layout["scene"]["aspectmode"] == "data"
     (menu,), (slider,) = layout["updatemenus"], layout["sliders"]
+    assert menu["type"] == "dropdown"  # buttons side by side end beyond a narrow page
     assert [button["label"] for button in menu["buttons"]][1] == "a2 · > 4 × > 8 × > 16 mm"
     assert menu["buttons"][3]["args"][0]["visible"] == [True, False, False, False, True]  # the surface and d1
     start = slider["steps"][slider["active"]]["args"][0]["isomin"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -33,9 +34,9 @@ def scene(
 ) -> str:
     """One HTML page, complete in itself, with the volume to turn: its surface, and shells around |γ| of a scale.
 
-    Buttons choose the scale, a slider how much of its Σ|γ| the outermost shell holds; colours are the same |γ| for
-    each voxel in all scales. Volumes with more than 44 voxels along an axis are shown by their means over blocks.
-    Needs plotly.
+    A menu chooses the scale, a slider how much of its Σ|γ| the outermost shell holds; colours are the same |γ| for
+    each voxel in all scales. Volumes with more than 44 voxels along an axis are shown by their means over blocks. The
+    page fits a telephone, too. Needs plotly.
     """
     go = optional("plotly.graph_objects", "medical")
     found = explained(a, x, item, grid, shared_scale)
@@ -48,20 +49,25 @@ def scene(
         figure.add_trace(_shells(go, name, values, levels[name][FIRST], where, found.end))
     figure.update_traces(visible=False, selector=lambda trace: trace.name not in ("input", "all scales"))
     figure.update_layout(
-        title={"text": html.escape(title or title_of(a)), "subtitle": {"text": html.escape(origin_of(a))}, "x": 0.01},
+        title={"text": _lines(title or title_of(a), 40), "subtitle": {"text": _lines(origin_of(a), 54)}, "x": 0.01},
         title_y=0.97,
         scene={f"{letter}axis": {"title": {"text": _axis_name(found, k)}} for k, letter in enumerate("xyz")}
         | {
             "aspectmode": "data",
-            "camera": {"eye": {"x": 1.6, "y": 1.6, "z": 1.0}, "center": {"x": 0, "y": 0, "z": -0.15}},
+            "camera": {"eye": {"x": 1.9, "y": 1.9, "z": 1.2}, "center": {"x": 0, "y": 0, "z": -0.15}},
         },
-        updatemenus=[_buttons(found, a)],
+        updatemenus=[_menu(found, a)],
         sliders=[_slider(levels)],
-        margin={"l": 10, "r": 10, "b": 120, "t": 150},
+        margin={"l": 10, "r": 10, "b": 180, "t": 180},
         height=860,
     )
     page: str = figure.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False})
-    return page
+    return page.replace("<head>", '<head><meta name="viewport" content="width=device-width, initial-scale=1">', 1)
+
+
+def _lines(text: str, width: int) -> str:
+    """Plotly's markup for a text in lines of so many letters, as many as a narrow page has room for."""
+    return "<br>".join(map(html.escape, textwrap.wrap(text, width, break_on_hyphens=False)))
 
 
 def _blocks(values: Array, blocks: tuple[int, ...]) -> Array:
@@ -134,7 +140,8 @@ def _shells(go: Any, name: str, values: Array, level: float, where: dict[str, Ar
         colorscale=colours,
         cmin=0,
         cmax=end,
-        colorbar={"title": {"text": "|γ| per voxel"}, "len": 0.7},
+        colorbar={"title": {"text": "|γ| per voxel", "side": "top"}, "orientation": "h", "thickness": 12, "nticks": 6}
+        | {"x": 0.02, "xanchor": "left", "y": -0.01, "yanchor": "top", "len": 0.9},
         opacity=0.35,
         name=name,
     )
@@ -144,8 +151,8 @@ def _no_caps() -> dict[str, Any]:
     return {letter: {"show": False} for letter in "xyz"}
 
 
-def _buttons(found: Explained, a: Coefficients) -> dict[str, Any]:
-    """One a scale, with what it spans; the input's surface stays."""
+def _menu(found: Explained, a: Coefficients) -> dict[str, Any]:
+    """A line a scale, with what it spans; the input's surface stays."""
     labels, names = found.grid.labels(a.layout), list(found.maps)
     buttons = [
         {
@@ -156,7 +163,7 @@ def _buttons(found: Explained, a: Coefficients) -> dict[str, Any]:
         for name in names
     ]
     place = {"x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
-    return {"type": "buttons", "direction": "right", "buttons": buttons, **place}
+    return {"type": "dropdown", "direction": "down", "buttons": buttons, **place}
 
 
 def _slider(levels: dict[str, list[float]]) -> dict[str, Any]:
@@ -170,4 +177,4 @@ def _slider(levels: dict[str, list[float]]) -> dict[str, Any]:
         for k, part in enumerate(HELD)
     ]
     shown = {"prefix": "the outermost shell holds ", "suffix": " of the scale's Σ|γ|"}
-    return {"active": FIRST, "currentvalue": shown, "pad": {"t": 10, "b": 20}, "x": 0.02, "len": 0.9, "steps": steps}
+    return {"active": FIRST, "currentvalue": shown, "pad": {"t": 75, "b": 10}, "x": 0.02, "len": 0.9, "steps": steps}
