@@ -4,6 +4,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from wavelens import maps, plots
 from wavelens.core import Coefficients
@@ -80,6 +81,22 @@ def test_the_lines_of_a_film_are_the_courses():
         "d2 · 0.1–0.2 s",
         "d1 · 0.05–0.1 s",
     ]
+
+
+@pytest.mark.parametrize(("frames", "fps"), [(8, 20), (16, 25), (10, 30), (32, 12.5), (9, 1.0), (24, None), (2, 10)])
+def test_ticks_of_time_are_evenly_apart_and_round(frames, fps):
+    a, x = explained(DWT("haar", (1, 1, 1)), (frames, 4, 4), batch=1)
+    figure = plots.film(a, x, grid=Video(x.float(), fps).grid if fps else None)
+    (ax,) = [ax for ax in figure.axes if ax.get_title(loc="left") == "|γ| of each scale of time"]
+    low, high = ax.get_xlim()
+    ticks = np.array([tick for tick in ax.get_xticks() if low - 1e-9 <= tick <= high + 1e-9])
+    assert 2 <= len(ticks) <= 7
+    step = np.diff(ticks)
+    np.testing.assert_allclose(step, step[0], rtol=1e-9)
+    assert f"{step[0]:.3e}"[:5] in ("1.000", "2.000", "5.000")
+    top = max(line.get_ydata().max() for line in ax.lines)
+    legend = ax.get_legend().get_window_extent(FigureCanvasAgg(figure).get_renderer())
+    assert ax.transData.transform((0, top))[1] < legend.y0
 
 
 def test_an_overlay_glows_where_the_map_is():

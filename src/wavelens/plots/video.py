@@ -25,7 +25,6 @@ from wavelens.plots.parts import (
     MARGIN,
     TITLE,
     WIDTH,
-    Array,
     Box,
     add_axes,
     array,
@@ -140,17 +139,13 @@ def _draw_courses(ax: Axes, one: Coefficients, grid: Grid) -> None:
         label = stays if name == "a" else f"{name} · {_span(int(name[1:]), grid.spacing[0])} {unit}"
         ax.plot(times, found, color=colour, linewidth=2, label=label, marker="o", markersize=3)
     ax.set_xlim(times[0], times[-1] if frames > 1 else times[0] + 1)
-    ax.set_ylim(bottom=0)
+    lines = -(-len(courses) // 2)  # of the legend, which has its room above the courses
+    ax.set_ylim(0, (max(found.max() for found in courses.values()) or 1) * (1.1 + 0.15 * lines))
     ax.tick_params(labelsize=11)
-    ax.set_xticks(_ticks(times))
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=not seconds))
     ax.yaxis.set_major_locator(MaxNLocator(4))
     ax.set_xlabel(unit, size=12, color=INK)
-    ax.legend(fontsize=11, frameon=False, ncols=2)
-
-
-def _ticks(times: Array) -> Array:
-    chosen: Array = times[np.unique(np.linspace(0, len(times) - 1, 5).round().astype(int))]
-    return chosen
+    ax.legend(fontsize=11, frameon=False, ncols=2, loc="upper left")
 
 
 def _span(level: int, step: float) -> str:
