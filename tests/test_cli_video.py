@@ -68,6 +68,12 @@ def test_a_video_gives_tables_in_seconds_a_film_and_an_overlay(folder, capsys):
     assert finest["from_to"] == [[pytest.approx(0.2), pytest.approx(0.4)], [1, 2], [1, 2]]
 
 
+def test_names_with_colons_are_files(folder):
+    write_video("http:take 1.mkv", moving(1), 10)
+    assert explain("http:take 1.mkv") == 0
+    assert read_video("out/http:take 1-overlay.mp4").frames == 8
+
+
 def test_a_folder_of_videos_and_what_is_none(folder, capsys):
     (folder / "clips").mkdir()
     write_video(folder / "clips" / "a.mkv", moving(1), 10)

@@ -98,7 +98,8 @@ def test_what_is_written_reads_back_as_it_was(tmp_path, channels, unit):
     after = read_volume(tmp_path / "a.nii.gz")
     assert torch.equal(after.data, before.data)
     np.testing.assert_allclose(after.affine, OBLIQUE, atol=1e-6)
-    assert after.unit == ("mm" if unit == "voxel" else unit)  # a header without a unit means mm
+    assert after.unit == unit
+    assert after.spacing == before.spacing or np.allclose(after.spacing, before.spacing, rtol=1e-6)
     assert nibabel.load(tmp_path / "a.nii.gz").shape == ((4, 5, 6) if channels == 1 else (4, 5, 6, 3))
 
 

@@ -30,6 +30,7 @@ Array = NDArray[Any]
 NIFTI = (".nii", ".nii.gz")
 ARRAYS = (".npy", ".npz")
 SUFFIXES = (*NIFTI, *ARRAYS)
+NO_UNIT = b"wavelens: distances in voxels"  # the description of a NIfTI file whose spacing is not known
 MILLIMETRES = {"mm": 1.0, "micron": 1e-3, "meter": 1e3}  # the units that a NIfTI header knows
 
 
@@ -95,7 +96,8 @@ def read_volume(path: str | PathLike[str], *, key: str | None = None, item: int 
     Values are as the file means them (its slope and intercept applied, for CT Hounsfield units), not scaled. A NIfTI
     file's fourth axis, the fifth beside a fourth of length 1, and the colours of RGB voxels become channels. An array
     is `(*axes)` or `(channel, *axes)`; `key` names one of several in an .npz file. `item` takes one of several
-    volumes of a stack: along an array's first axis or a NIfTI file's fourth. A NIfTI header without a unit means mm.
+    volumes of a stack: along an array's first axis or a NIfTI file's fourth. A NIfTI header without a unit means mm,
+    but in a file that `write_volume` made of a volume in voxels.
 
     A path without a file is a `FileNotFoundError`; what is no intact volume is a `ValueError`; a missing package an
     `ImportError`. Nothing is unpickled.
@@ -123,6 +125,8 @@ def write_volume(path: str | PathLike[str], volume: Volume) -> None:
     voxels = volume.data[0].detach().float().cpu().movedim(0, -1).numpy()
     image = nibabel.Nifti1Image(voxels[..., 0] if voxels.shape[-1] == 1 else voxels, volume.affine)
     image.header.set_xyzt_units("unknown" if volume.unit == "voxel" else volume.unit)
+    if volume.unit == "voxel":
+        image.header["descrip"] = NO_UNIT
     image.set_qform(volume.affine, int(image.header["sform_code"]))
     if not np.allclose(image.get_qform(), volume.affine, atol=1e-4):  # a shear fits into the sform alone
         image.set_qform(volume.affine, 0)
@@ -157,6 +161,7 @@ def _read_nifti(path: Path, item: int | None) -> Volume:
             _check_spacing(image)
             voxels = np.asanyarray(image.dataobj)
             affine, unit = np.asarray(image.affine, dtype=np.float64), image.header.get_xyzt_units()[0]
+            usual = "voxel" if image.header["descrip"].item() == NO_UNIT else "mm"
     except Exception as error:  # nibabel, zlib and NumPy raise anything on broken bytes
         reason = " ".join(str(error).split())
         raise ValueError(
@@ -164,7 +169,7 @@ def _read_nifti(path: Path, item: int | None) -> Volume:
         ) from error
     if voxels.dtype.names:  # RGB
         voxels = np.stack([voxels[name] for name in voxels.dtype.names], -1)
-    return _volume(path, _channels_last(path, voxels, item), affine, "mm" if unit == "unknown" else unit)
+    return _volume(path, _channels_last(path, voxels, item), affine, usual if unit == "unknown" else unit)
 
 
 @contextmanager
