@@ -93,6 +93,9 @@ def test_of_sounds_what_is_left_is_written_as_wav(folder):
         assert left.rate == 8000
         assert left.data.shape == x.shape
         assert net(left.data)[0, 0].item() == pytest.approx(row["logit"], rel=1e-4)
+    (folder / "found/beep-minimal-mine.wav").touch()
+    assert minimal("sounds", "beep.wav", "--out", "found", "--alpha", "7") == 0  # what another alpha left is gone
+    assert {path.name for path in (folder / "found").glob("*.wav")} == {"beep-minimal-7.wav", "beep-minimal-mine.wav"}
 
 
 @pytest.mark.needs("nibabel")

@@ -86,6 +86,27 @@ def test_the_sounds_it_writes_add_up(folder, method):
     assert heard[..., 4000:5000].abs().max() < 1e-3  # a periodized transform goes round at the ends
 
 
+def test_sounds_of_an_earlier_run_go_and_those_of_others_stay(folder):
+    assert explain("early.wav", "--out", "found", "--domain", "Identity()") == 0
+    sounds = folder / "found/early-sounds"
+    assert {path.stem for path in sounds.iterdir()} == {"clip", "heard", "residue", "x"}
+    (sounds / "mine.wav").touch()
+    assert explain("early.wav", "--out", "found", "--domain", "DWT('haar', levels=2)") == 0
+    assert {path.stem for path in sounds.iterdir()} == {"clip", "heard", "residue", "a2", "d2", "d1", "mine"}
+
+
+def test_what_was_written_before_something_failed_is_told_and_the_rest_is_an_error(folder, capsys):
+    (folder / "found").mkdir()
+    (folder / "found/early-sounds").touch()  # where a folder has to be
+    assert explain("early.wav", "--out", "found") == 1
+    said = capsys.readouterr()
+    assert [line for line in said.out.splitlines() if line.startswith("wrote")] == [
+        *("wrote found/early.png", "wrote found/early.safetensors", "wrote found/early.json")
+    ]
+    assert said.err.count("error: ") == 1
+    assert "early-sounds" in said.err
+
+
 def test_a_folder_a_silent_clip_and_a_long_one(folder):
     write_audio("long.wav", Clip(torch.rand(1, 1, 8000 * 5, generator=torch.Generator().manual_seed(0)), 8000))
     assert explain(".", "--out", "found") == 0
@@ -104,7 +125,7 @@ def test_sounds_of_a_long_clip_are_written_one_by_one(tmp_path):
     answer = Answer(tmp_path / "a.wav", None, x, Grid.sound(16000), torch.zeros(2), 0, a)
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before = resident("VmRSS:")
-    written = SOUND.extras(None, answer, tmp_path / "a")
+    written = list(SOUND.extras(None, answer, tmp_path / "a"))
     assert len(written) == 12
     assert resident("VmHWM:") - before < 15 * x.nbytes  # 10 here, and 21 with all at once
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -92,13 +93,15 @@ def caution(a: Attribution, method: Method) -> str:
     return f"The signed sums miss f(x) − f(x₀) by {gap:.2g} after {spent} gradients; more would close the gap."
 
 
-def write(job: Job, kind: Kind, answer: Answer, base: Path) -> list[Path]:
-    """The panel, the attribution and the summary; their paths."""
+def write(job: Job, kind: Kind, answer: Answer, base: Path) -> Iterator[Path]:
+    """The panel, the attribution, the summary, and what else belongs to the kind: each path once its file is there."""
     panel, attribution, summary = (beside(base, suffix) for suffix in WRITTEN)
     _draw(job, kind, answer, panel)
     answer.attribution.save(attribution)
     summary.write_text(json.dumps(summary_of(job, kind, answer), indent=2) + "\n", encoding="utf-8")
-    return [panel, attribution, summary, *kind.extras(job, answer, base), *_decomposed(job, answer, base)]
+    yield from (panel, attribution, summary)
+    yield from kind.extras(job, answer, base)
+    yield from _decomposed(job, answer, base)
 
 
 def _decomposed(job: Job, answer: Answer, base: Path) -> list[Path]:

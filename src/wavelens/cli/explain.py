@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -68,7 +69,7 @@ def explain(
     number. With --spacing scales are named in its unit. An input whose NAME is taken gets NAME-2.
 
     Exit codes: 0, all inputs were explained; 1, some were, and a line on stderr says what is wrong with each of the
-    others; 2, none was, or an option is wrong.
+    others, or with those of whose files some could not be written; 2, none was, or an option is wrong.
     """
     chosen_domain, chosen_method, chosen_device = domain_of(domain), method_of(method), device_of(device)
     check_folder(out)
@@ -88,13 +89,12 @@ def _explain_all(job: Job, kind: Kind, paths: list[Path], out: Path, console: Co
     """Explains and reports input by input; the exit code."""
     sections: list[Section] = []
 
-    def one(number: int, path: Path, stem: str) -> list[Path]:
+    def one(number: int, path: Path, stem: str) -> Iterator[Path]:
         answer = explained(job, kind, path, progress=console.is_terminal)
         _print(job, kind, answer, console, f"{kind.name} {number} of {len(paths)}: " if len(paths) > 1 else "")
-        written = write(job, kind, answer, out / stem)
+        yield from write(job, kind, answer, out / stem)
         if report:
             sections.append(section(entry_of(job, kind, answer), len(paths)))
-        return written
 
     def last() -> list[Path]:
         return [write_page(sections, report_path(out))] if sections else []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +31,7 @@ from wavelens.models import LoadedModel
 from wavelens.spec import parse
 
 ALPHAS = "100,1000,10000"
+NUMBER = re.compile(r"[0-9.]+(e[+-][0-9]+)?")  # an alpha in a file's name
 TOGETHER = ("-minimal.png", "-minimal.json")  # what is written for each input
 
 
@@ -129,7 +132,7 @@ def _baseline(text: str) -> float | masks.Blur | masks.Noise:
 
 
 def _reduce_all(task: Task, kind: Kind, paths: list[Path], out: Path, console: Console) -> int:
-    def one(path: Path, stem: str) -> list[Path]:
+    def one(path: Path, stem: str) -> Iterator[Path]:
         with console.status(f"masking {plain(path.name)}"):
             reduced = _reduced(task, kind, path)
         _print(task, reduced, console)
@@ -197,7 +200,7 @@ def _print(task: Task, reduced: Reduced, console: Console) -> None:
     console.print(kept)
 
 
-def _write(task: Task, kind: Kind, reduced: Reduced, base: Path) -> list[Path]:
+def _write(task: Task, kind: Kind, reduced: Reduced, base: Path) -> Iterator[Path]:
     from wavelens import plots  # matplotlib: only once there is something to draw
 
     label = reduced.asked.label.split(", ")[0]
@@ -205,23 +208,26 @@ def _write(task: Task, kind: Kind, reduced: Reduced, base: Path) -> list[Path]:
     title = f"{plain(reduced.path.name)[:40]}: {label}".replace("$", r"\$")
     plots.save(plots.minimal(reduced.found, reduced.x, title=title, grid=reduced.grid), figure)
     summary.write_text(json.dumps(_summary(task, kind, reduced), indent=2) + "\n", encoding="utf-8")
-    return [figure, summary, *_signals(kind, task, reduced, base)]
+    yield from (figure, summary)
+    yield from _signals(kind, task, reduced, base)
 
 
-def _signals(kind: Kind, task: Task, reduced: Reduced, base: Path) -> list[Path]:
-    """What is left for each alpha, as files of its own kind; photos are in the figure."""
+def _signals(kind: Kind, task: Task, reduced: Reduced, base: Path) -> Iterator[Path]:
+    """What is left for each alpha, as files of its own kind; photos are in the figure. Those of an earlier run go."""
     placeless = kind.name == "volume" and (
         reduced.signal.unit == "voxel" or not hasattr(task.loaded.preprocess, "original")
     )  # a NIfTI would say that it lies somewhere
     if kind.name not in WRITERS or placeless:
-        return []
+        return
     suffix, write = WRITERS[kind.name]
-    paths = []
+    for old in base.parent.glob(f"{glob.escape(base.name)}-*{suffix}"):
+        if NUMBER.fullmatch(old.name[len(base.name) + 1 : -len(suffix)]):
+            old.unlink()
     assert isinstance(reduced.found.alpha, tuple)
     for alpha, rebuilt in zip(reduced.found.alpha, reduced.found.rebuilt, strict=True):
-        paths.append(base.with_name(f"{base.name}-{alpha:g}{suffix}"))
-        write(task, reduced, rebuilt, paths[-1])
-    return paths
+        path = base.with_name(f"{base.name}-{alpha:g}{suffix}")
+        write(task, reduced, rebuilt, path)
+        yield path
 
 
 def _write_sound(task: Task, reduced: Reduced, rebuilt: Tensor, path: Path) -> None:

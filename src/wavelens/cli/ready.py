@@ -62,12 +62,17 @@ def fitted(chosen: Domain | None, kind: Kind, loaded: LoadedModel) -> Domain:
     return domain
 
 
-def each(work: Iterable[Callable[[], list[Path]]], console: Console) -> int:
-    """Does one input after another, each giving the files that it wrote; names them all, and gives the exit code."""
-    written, failures = [], 0
+def each(work: Iterable[Callable[[], Iterable[Path]]], console: Console) -> int:
+    """Does one input after another, each giving the files as it writes them; names them all, and gives the exit code.
+
+    Files that were written before an input failed are there, and count.
+    """
+    written: list[Path] = []
+    failures = 0
     for one in work:
         try:
-            written += one()
+            for file in one():
+                written.append(file)
         except WRONG as error:
             complain(str(error))
             failures += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Answer:
     others: tuple[Attribution, ...] = ()
 
 
-def nothing_more(job: Job, answer: Answer, base: Path) -> list[Path]:
+def nothing_more(job: Job, answer: Answer, base: Path) -> Iterable[Path]:
     return []
 
 
@@ -64,7 +64,7 @@ class Kind:
 
     `name` is the `kind` of the preparations that take them. `domain` gives the default domain for the axes of the
     model's input. `start` is what the zero baseline is to a reader. `draw(job, answer, title, path)` writes the panel;
-    `extras(job, answer, base)` writes further files called `base` + something and returns their paths. `model` is
+    `extras(job, answer, base)` writes further files called `base` + something and gives their paths. `model` is
     explained where none is named. `gather` lists the inputs in a folder, where they are not files by their suffix.
     """
 
@@ -74,7 +74,7 @@ class Kind:
     domain: Callable[[tuple[int, ...]], Domain]
     start: str
     draw: Callable[[Job, Answer, str, Path], None]
-    extras: Callable[[Job, Answer, Path], list[Path]] = nothing_more
+    extras: Callable[[Job, Answer, Path], Iterable[Path]] = nothing_more
     model: str | None = None
     gather: Callable[[Path], list[Path]] | None = None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from wavelens.cli.kinds.kind import Answer, Job, Kind
@@ -11,6 +13,7 @@ from wavelens.domains import DWT
 from wavelens.frontends.audio import SUFFIXES, open_audio, write_audio
 from wavelens.reports import sounds
 
+SOUNDS = re.compile("clip|heard|residue|x|[ad][0-9]+")
 LOWEST = 31.0  # Hz: octaves are told apart down to about here
 
 
@@ -29,19 +32,18 @@ def _rate(answer: Answer) -> int:
     return round(1 / answer.grid.spacing[0])
 
 
-def _extras(job: Job, answer: Answer, base: Path) -> list[Path]:
+def _extras(job: Job, answer: Answer, base: Path) -> Iterator[Path]:
     """What the model was given, what mattered of it, that by octaves, and the residue, as wav files in a folder."""
     folder = base.with_name(f"{base.name}-sounds")
     folder.mkdir(exist_ok=True)
-    for old in folder.glob("[ad]*.wav"):  # stems of another depth would not add up
-        if old.stem[1:].isdecimal():
+    for old in folder.glob("*.wav"):  # of an earlier run: stems of another domain would not add up
+        if SOUNDS.fullmatch(old.stem):
             old.unlink()
-    paths = []
     for name, sound in sounds(answer.attribution, answer.x, _rate(answer)):
-        paths.append(folder / f"{name}.wav")
-        write_audio(paths[-1], sound, _rate(answer))
+        path = folder / f"{name}.wav"
+        write_audio(path, sound, _rate(answer))
         del sound  # it makes room for the next one
-    return paths
+        yield path
 
 
 SOUND = Kind("sound", SUFFIXES, open_audio, _domain, "silence", _draw, _extras)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -41,14 +42,15 @@ def _draw(job: Job, answer: Answer, title: str, path: Path) -> None:
     plots.save(plots.slices(answer.attribution, answer.x, title=title, grid=answer.grid), path)
 
 
-def _extras(job: Job, answer: Answer, base: Path) -> list[Path]:
+def _extras(job: Job, answer: Answer, base: Path) -> Iterator[Path]:
     """A page to turn the volume on; and maps over the scan, as NIfTI, where it says where it lies."""
     from wavelens import plots
 
     page = base.with_name(f"{base.name}.html")
     title = f"{answer.path.name}: {answer.asked.label.split(', ')[0]}"
     page.write_text(plots.scene(answer.attribution, answer.x, title=title, grid=answer.grid), encoding="utf-8")
-    return [page, *_write_maps(job, answer, base)]
+    yield page
+    yield from _write_maps(job, answer, base)
 
 
 def _write_maps(job: Job, answer: Answer, base: Path) -> list[Path]:
