@@ -122,6 +122,13 @@ def test_one_sample_is_a_sound(tmp_path):
     assert read_audio(tmp_path / "a.wav").data.tolist() == [[[0.25]]]
 
 
+def test_what_a_file_of_floats_cannot_hold_is_not_written(tmp_path):
+    for wild in (1e39, math.inf, math.nan):
+        with pytest.raises(ValueError, match="nothing was written"):
+            write_audio(tmp_path / "a.wav", torch.tensor([[[0.5, -wild]]], dtype=torch.float64), 8000)
+    assert not (tmp_path / "a.wav").exists()
+
+
 def test_a_clip_is_one_sound_with_a_rate():
     for data, rate in [(torch.zeros(2, 1, 5), 8000), (torch.zeros(1, 1, 5), 0), (torch.zeros(1, 1, 5), 8000.5)]:
         with pytest.raises(ValueError, match="a clip is one sound"):

@@ -206,9 +206,9 @@ def _samples(file: soundfile.SoundFile, path: str | PathLike[str], count: int) -
 
 
 def _peak(x: Tensor) -> float:
-    """The largest size; NaN where there is one."""
+    """The largest size in float32, infinite beyond it; NaN where there is one."""
     low, high = x.aminmax()
-    return float(torch.maximum(-low, high))
+    return float(torch.maximum(-low, high).float())
 
 
 class Resample(nn.Module):
