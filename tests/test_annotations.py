@@ -178,6 +178,8 @@ def test_both_outcomes_happen(folder):
     write(boxes={"a.png": [(0, 0, 60, 40)], "b.png": [(22, 22, 1, 1)]})
     assert evaluate() == 0
     assert list(scores().values())[:2] == [1, 0]
+    assert evaluate(metric="PointingGame(tolerance=30)", out="near") == 0
+    assert list(scores("near", "pointing_game(tolerance=30)").values())[:2] == [1, 1]
 
 
 def test_masks_are_worth_their_boxes(folder):
@@ -193,6 +195,25 @@ def test_masks_are_worth_their_boxes(folder):
         if one.objects is not None:
             shape = SIZES[one.name]
             assert torch.equal(one.objects.region(shape, 0), other.objects.region(shape, 0))
+
+
+def test_objects_of_a_turned_photo_lie_in_it_as_it_is_seen(folder, capsys):
+    stored = np.zeros((40, 60, 3), dtype=np.uint8)
+    stored[20:30, 25:35] = 255  # upright, a quarter to the right, rows 25 to 35 and columns 10 to 20
+    mask = np.zeros((40, 60), dtype=np.uint8)
+    mask[20:30, 25:35] = 1
+    (folder / "masks").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(stored).save(folder / "photos/a.png", exif=exif)
+    Image.fromarray(mask).save(folder / "masks/a.png", exif=exif)
+    write(sizes={"a.png": (60, 40)}, boxes={"a.png": [(10, 25, 10, 10)]})
+    for annotations in ("boxes.json", "masks"):
+        assert evaluate(annotations=annotations, out=annotations[:4]) == 0
+        assert scores(annotations[:4])["a.png"] == 1
+    write(sizes={"a.png": (40, 60)}, boxes={"a.png": [(25, 20, 10, 10)]})
+    assert evaluate(out="stored") == 1
+    assert "in pixels of the photo, upright, which is 40 × 60; the file of boxes says 60 × 40" in said(capsys)
 
 
 def test_a_box_counts_for_the_class_that_its_category_names(folder):
@@ -223,6 +244,11 @@ def test_other_annotations_are_another_run(folder, capsys):
     write(boxes=BOXES | {"a.png": [(12, 3, 17, 29)]})
     assert evaluate() == 2
     assert "run holds another run: dataset is" in said(capsys)
+    draw(folder)
+    assert evaluate(annotations="masks", out="masked") == 0
+    Image.new("L", (60, 40), 1).save(folder / "masks/a.png")
+    assert evaluate(annotations="masks", out="masked") == 2
+    assert "masked holds another run: dataset is" in said(capsys)
 
 
 @pytest.mark.parametrize(
@@ -234,6 +260,22 @@ def test_other_annotations_are_another_run(folder, capsys):
         ('{"images": [{"id": 1}], "annotations": []}', "this one cannot be read (KeyError: 'file_name')"),
         ('{"images": [], "annotations": [{"image_id": 1, "bbox": [1, 2, 3]}]}', "this one cannot be read (ValueError"),
         ('{"images": [], "annotations": [{"image_id": 1, "bbox": [1, 2, 0, 3]}]}', "and height above 0; got [1, 2, 0"),
+        (
+            '{"images": [{"id": 1, "file_name": "a.png", "height": 1e999, "width": 1}], "annotations": []}',
+            "this one cannot be read (OverflowError",
+        ),
+        (
+            '{"images": [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "a.png"}], "annotations": []}',
+            "this one cannot be read (ValueError: two images have the same file_name)",
+        ),
+        (
+            '{"images": [{"id": 1, "file_name": "a.png"}, {"id": 1, "file_name": "b.png"}], "annotations": []}',
+            "this one cannot be read (ValueError: two images have the same id)",
+        ),
+        (
+            '{"images": [], "annotations": [{"image_id": 1, "category_id": 5, "bbox": [1, 2, 3, 4]}]}',
+            "this one cannot be read (KeyError: 5)",
+        ),
         ('{"images": [], "annotations": []}', "has an object in none of 4 files, such as a.png. Files of boxes have"),
         ('{"images": [], "annotations": [], "categories": [{"id": 7, "name": "dog"}]}', "has the categories dog, and"),
     ],

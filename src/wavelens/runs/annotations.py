@@ -98,10 +98,13 @@ def _boxes(path: Path, named: Callable[[str], Sequence[int]]) -> dict[str, Boxes
         classes = {number: tuple(named(name)) for number, name in categories.items()}
         found: dict[Any, list[tuple[Box, tuple[int, ...] | None]]] = {}
         for one in content["annotations"]:
-            own = classes[one["category_id"]] if categories and "category_id" in one else None
+            own = classes[one["category_id"]] if "category_id" in one else None
             found.setdefault(one["image_id"], []).append((_box(one["bbox"]), own))
-        photos = {one["file_name"]: (found.pop(one["id"], []), _size(one)) for one in content["images"]}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        photos = {one["file_name"]: (found.get(one["id"], []), _size(one)) for one in content["images"]}
+        for key in ("id", "file_name"):
+            if len({one[key] for one in content["images"]}) < len(content["images"]):
+                raise ValueError(f"two images have the same {key}")
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(
             f"{path} is a COCO file with images (id, file_name) and annotations (image_id, bbox of x, y, width and "
             f"height); this one cannot be read ({type(error).__name__}: {error})."
