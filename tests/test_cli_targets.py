@@ -40,6 +40,13 @@ class Detector(torch.nn.Module):
         boxes = torch.tensor([[0.25, 0.5, 0.5, 1.0], [0.75, 0.5, 0.5, 1.0]], device=x.device).expand(len(x), 2, 4)
         return SimpleNamespace(logits=torch.stack([chances, -chances], 2), pred_boxes=boxes)
 
+class Proposals(torch.nn.Module):
+    def forward(self, x):
+        return x.mean(1)[..., :4].flatten(0, 1)
+
+def proposals():
+    return LoadedModel(Proposals(), (), PHOTOS, "proposals")
+
 def net():
     return LoadedModel(Net(), ("left side, port", "right side", "Whole"), PHOTOS, "net")
 
@@ -58,6 +65,12 @@ def surest(module, x):
     with torch.no_grad():
         found = wl.scenes.strongest(module(x), shape=x.shape[2:])
     return wl.scenes.detection(found.labels, found.boxes, shape=x.shape[2:])
+
+def first(module, x):
+    return lambda output: output.unflatten(0, (-1, 32))[:, 0].sum(1)
+
+def bright(module, x):
+    return [2] if x.mean() > 0.3 else [][0]
 
 def mean(module, x):
     return lambda output: output.mean(1)
@@ -160,7 +173,9 @@ def test_wrong_targets_are_one_line_and_exit_code_2(folder, capsys, command, arg
     assert not (folder / "out/noise.json").exists()
 
 
-@pytest.mark.parametrize(("model", "target"), [("segmenter", "road"), ("detector", "surest"), ("net", "mean")])
+@pytest.mark.parametrize(
+    ("model", "target"), [("segmenter", "road"), ("detector", "surest"), ("proposals", "first"), ("net", "mean")]
+)
 def test_a_function_says_what_is_explained_of_a_model_that_returns_anything(folder, capsys, model, target):
     assert explain("--target", f"own_scenes:{target}", "--report", model=model) == 0
     a, summary = found()
@@ -177,6 +192,15 @@ def test_a_function_says_what_is_explained_of_a_model_that_returns_anything(fold
     assert ("probability" in printed) == (model == "net")
     page = (folder / "out/report.html").read_text(encoding="utf-8")
     assert f"--target own_scenes:{target} " in html.unescape(page)
+
+
+@pytest.mark.parametrize("command", ["explain", "check"])
+def test_a_function_that_finds_nothing_in_one_photo_leaves_the_others(folder, capsys, command):
+    Image.new("RGB", (32, 32)).save("night.png")
+    arguments = ["--model", "own_scenes:net", "--target", "own_scenes:bright", "--out", "out"]
+    assert main([command, "night.png", "noise.png", *arguments]) == 1
+    assert "own_scenes:bright gives the target of an input; for this one it raises IndexError" in complaint(capsys)
+    assert [path.stem for path in (folder / "out").glob("*.json")] == [{"explain": "noise"}.get(command, "noise-check")]
 
 
 def test_what_is_no_class_can_be_checked(folder, capsys):

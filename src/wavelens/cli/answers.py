@@ -43,7 +43,8 @@ def seen(loaded: LoadedModel, kind: Kind, path: Path, device: torch.device) -> S
     x, grid = loaded.preprocess(signal).to(device), loaded.preprocess.grid(signal)
     with torch.no_grad():
         output = loaded.module(x)
-    return Seen(signal, x, grid, output[0].float() if isinstance(output, Tensor) and output.ndim == 2 else None)
+    classifies = isinstance(output, Tensor) and output.shape == (1, len(loaded.labels))
+    return Seen(signal, x, grid, output[0].float() if classifies else None)
 
 
 def explained(job: Job, kind: Kind, path: Path, progress: Progress = False) -> Answer:

@@ -60,7 +60,7 @@ class Question:
     def __call__(self, loaded: LoadedModel, x: Tensor, logits: Tensor | None) -> Asked:
         """Asked of the input `x` to which the model gives `logits` `(classes,)`, if it is a classifier."""
         if self.function is not None:
-            return _asked_by(self.function(loaded.module, x), self.name)
+            return _asked_by(self.function, self.name, loaded.module, x)
         assert logits is not None
         target = int(logits.argmax()) if self.target is None else self.target
         label, options = loaded.labels[target], ("--target", str(target))
@@ -113,7 +113,13 @@ def question_of(target: str | None, against: str | None, loaded: LoadedModel) ->
     return Question(index, other)
 
 
-def _asked_by(target: Target, name: str) -> Asked:
+def _asked_by(function: Callable[[nn.Module, Tensor], Target], name: str, module: nn.Module, x: Tensor) -> Asked:
+    try:
+        target = function(module, x)
+    except Exception as error:  # the user's own: it may find nothing in this input, and something in the next
+        raise ValueError(
+            f"{name} gives the target of an input; for this one it raises {type(error).__name__}: {error}."
+        ) from error
     if isinstance(target, Several):
         raise ValueError(f"{name} gives one target; got {describe(target)}. Give a function for each.")
     return Asked(
