@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import pywt
 import torch
+from torch import Tensor
 
 import wavelens as wl
 from cases import DOMAINS, SHAPES, Net, name, relative, signal
@@ -108,6 +109,15 @@ def test_a_long_axis_goes_in_parts_that_are_not_seen(shape, width, monkeypatch):
     monkeypatch.setattr(sys.modules["wavelens.masks.soft"], "BLOCK", 16)
     assert relative(masks.soft(a, width, strength=0.2).data, whole.data) < EXACT
     assert 0.05 < whole.data.mean() < 0.95
+
+
+def test_what_is_quiet_beside_what_is_loud_is_averaged_as_exactly():
+    a = attribution(wl.DWT("db4", levels=2), (400,), batch=1).map(Tensor.float)
+    for band, gamma in a:
+        gamma[..., : band.size // 8] *= 1e7
+    wide = a.map(Tensor.double)
+    for strength in (0.2, 0):
+        assert (masks.soft(a, 20, strength=strength).data - masks.soft(wide, 20, strength=strength).data).abs().max() < 1e-6
 
 
 @over_shapes
