@@ -276,6 +276,10 @@ class TestAdaptive:
         found = wl.attribute(net, x, 2, domain=domain, method=method)
         assert relative(found.data, whole.data) < 1e-13
         assert found.spent.tolist() == [2 * n - kept for n in whole.spent.tolist()]
+        monkeypatch.setattr("wavelens.methods.adaptive.USUAL", max(1, kept // 2))  # both at a time: the room is shared
+        found = wl.attribute(net, x, 2, domain=domain, method=method)
+        assert relative(found.data, whole.data) < 1e-13
+        assert found.spent.sum() == 2 * whole.spent.sum() - kept
 
     def test_integrated_gradients_looks_where_the_path_bends(self):
         seen = []

@@ -117,7 +117,9 @@ def test_what_is_quiet_beside_what_is_loud_is_averaged_as_exactly():
         gamma[..., : band.size // 8] *= 1e7
     wide = a.map(Tensor.double)
     for strength in (0.2, 0):
-        assert (masks.soft(a, 20, strength=strength).data - masks.soft(wide, 20, strength=strength).data).abs().max() < 1e-6
+        assert (
+            masks.soft(a, 20, strength=strength).data - masks.soft(wide, 20, strength=strength).data
+        ).abs().max() < 1e-6
 
 
 @over_shapes

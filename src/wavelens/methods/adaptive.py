@@ -33,19 +33,19 @@ def integrate(ask: Gradients, start: Tensor, tolerance: float, limit: int) -> Te
     size = total[:, :1].nbytes
     most = max(1, KEPT // (min(limit, USUAL) * size))
     for block in torch.arange(len(ask.x), device="cpu").split(min(ask.rows, most)):
-        paths = {item: Path(tolerance, KEPT // (len(block) * size)) for item in block.tolist()}
-        _follow(ask, start, paths, limit)
+        paths = {item: Path(tolerance) for item in block.tolist()}
+        _follow(ask, start, paths, limit, KEPT // size)
         _add(ask, start, paths, total)
     return total
 
 
-def _follow(ask: Gradients, start: Tensor, paths: dict[int, Path], limit: int) -> None:
-    """Nodes for all paths until each is done."""
+def _follow(ask: Gradients, start: Tensor, paths: dict[int, Path], limit: int, room: int) -> None:
+    """Nodes for all paths until each is done, the first `room` of them with gradients."""
     items = list(paths)
     going = list(items)
     wanted = [(item, k / INTERVALS) for item in items for k in range(INTERVALS + 1)]
     while wanted:
-        _ask(ask, start, paths, wanted)
+        _ask(ask, start, paths, wanted, room)
         wanted = [(item, place) for item in going for place in paths[item].next_places(limit)]
         going = sorted({item for item, _ in wanted})
 
@@ -64,12 +64,14 @@ def _add(ask: Gradients, start: Tensor, paths: dict[int, Path], total: Tensor) -
             total[:, item].add_(g[:, r], alpha=weight)
 
 
-def _ask(ask: Gradients, start: Tensor, paths: dict[int, Path], wanted: list[tuple[int, float]]) -> None:
+def _ask(ask: Gradients, start: Tensor, paths: dict[int, Path], wanted: list[tuple[int, float]], room: int) -> None:
+    left = room - sum(len(path.nodes) for path in paths.values())
     for rows, g, values, items in _rows(ask, start, wanted):
         step = (ask.x[items] - start[items]).to(g)
         values, slopes = values.cpu().double(), (g * step).flatten(2).sum(2).cpu().double()
         for r, (item, place) in enumerate(wanted[rows]):
-            paths[item].add(place, g[:, r], values[:, r], slopes[:, r])
+            kept = g[:, r] if rows.start + r < left else None
+            paths[item].nodes.append(Node(place, kept, values[:, r], slopes[:, r]))
 
 
 def _rows(
@@ -98,14 +100,11 @@ class Node:
 
 
 class Path:
-    """The nodes of one item's path, the first `room` of them with gradients, and how long its gap has been small."""
+    """The nodes of one item's path, and how long its gap has been small."""
 
-    def __init__(self, tolerance: float, room: int) -> None:
-        self.tolerance, self.room, self.small = tolerance, room, 0
+    def __init__(self, tolerance: float) -> None:
+        self.tolerance, self.small = tolerance, 0
         self.nodes: list[Node] = []
-
-    def add(self, place: float, gradient: Tensor, value: Tensor, slope: Tensor) -> None:
-        self.nodes.append(Node(place, gradient if len(self.nodes) < self.room else None, value, slope))
 
     def next_places(self, limit: int) -> list[float]:
         """Where to look next; nowhere when the gap is small or the limit is reached."""
