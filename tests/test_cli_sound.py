@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -133,6 +134,40 @@ def test_sounds_of_a_long_clip_are_written_one_by_one(tmp_path):
 def resident(key):
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(key))
+
+
+@pytest.mark.needs("transformers")
+def test_a_classifier_of_transformers_in_a_folder_by_command(folder):
+    import transformers
+
+    labels = {"id2label": {0: "hum", 1: "click", 2: "hiss"}, "label2id": {"hum": 0, "click": 1, "hiss": 2}}
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = transformers.ASTConfig(**sizes, **labels, max_length=64, num_mel_bins=32)
+    torch.manual_seed(0)
+    transformers.ASTForAudioClassification(config).save_pretrained(folder / "ast")
+    transformers.ASTFeatureExtractor(num_mel_bins=32, max_length=64).save_pretrained(folder / "ast")
+
+    def command():
+        run = "import sys; from wavelens.cli import main; sys.exit(main(sys.argv[1:]))"
+        options = ["--model", "hf:ast", "--target", "click", "--method", "IntegratedGradients(steps=3)"]
+        given = [sys.executable, "-c", run, "explain", "early.wav", *options, "--out", "found"]
+        return subprocess.run(given, capture_output=True, text=True, check=False)
+
+    done = command()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 click, logit" in done.stdout
+    found = json.loads((folder / "found/early.json").read_text())
+    loaded = wl.models.load("hf:ast")
+    x = loaded.preprocess(read_audio("early.wav"))
+    assert found["target"] == {"index": 1, "label": "click"}
+    assert found["score"] == pytest.approx(loaded.module(x)[0, 1].item(), rel=1e-4, abs=1e-5)
+    assert found["profile"][-1]["from_to"] == [[4000.0, 8000.0]]
+    (folder / "ast/preprocessor_config.json").unlink()
+    broken = command()
+    assert broken.returncode == 2
+    assert broken.stderr.startswith("error: hf:ast could not be loaded: ")
+    assert "its feature extractor or processor (preprocessor_config.json)" in broken.stderr
+    assert broken.stderr.count("\n") == 1
 
 
 def complaint(capsys):

@@ -41,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.path.append(os.getcwd())  # for --model module:function
     for library in ("huggingface_hub", "transformers", "timm"):
         logging.getLogger(library).setLevel(logging.ERROR)
+    for variable in ("HF_HUB_VERBOSITY", "TRANSFORMERS_VERBOSITY"):  # read by those that are imported later
+        os.environ.setdefault(variable, "error")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe may not know γ or the photo's name

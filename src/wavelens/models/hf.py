@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def _config(name: str) -> Any:
     except ImportError:
         raise
     except Exception as error:  # hub, file and configuration errors share no base class
-        raise unavailable(f"hf:{name}", error) from error
+        raise _unavailable(name, error) from error
 
 
 def _sound(name: str) -> Parts:
@@ -62,9 +63,19 @@ def _fetched(name: str, model: str, preparation: str) -> tuple[Any, Any]:
         module, info = getattr(transformers, model).from_pretrained(name, output_loading_info=True)
         prepares = getattr(transformers, preparation).from_pretrained(name)
     except Exception as error:  # hub, file and configuration errors share no base class
-        raise unavailable(f"hf:{name}", error) from error
+        raise _unavailable(name, error) from error
     check_complete(name, info)
     return module, prepares
+
+
+def _unavailable(name: str, error: Exception) -> Exception:
+    if not Path(name).is_dir():
+        return unavailable(f"hf:{name}", error)
+    reason = " ".join(str(error).split())
+    return ValueError(
+        f"hf:{name} could not be loaded: {reason.rstrip('.')}. A folder holds what save_pretrained writes of the model "
+        "(config.json and its weights) and of its feature extractor or processor (preprocessor_config.json)."
+    )
 
 
 def _prepared(name: str, model: str) -> tuple[Any, dict[str, Any]]:
