@@ -92,6 +92,8 @@ def test_sounds_of_an_earlier_run_go_and_those_of_others_stay(folder):
     sounds = folder / "found/early-sounds"
     assert {path.stem for path in sounds.iterdir()} == {"clip", "heard", "residue", "x"}
     (sounds / "mine.wav").touch()
+    assert explain("early.wav", "--out", "found", "--domain", "DWT('haar', levels=0)") == 0
+    assert {path.stem for path in sounds.iterdir()} == {"clip", "heard", "residue", "a", "mine"}
     assert explain("early.wav", "--out", "found", "--domain", "DWT('haar', levels=2)") == 0
     assert {path.stem for path in sounds.iterdir()} == {"clip", "heard", "residue", "a2", "d2", "d1", "mine"}
 

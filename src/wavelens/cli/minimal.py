@@ -21,7 +21,7 @@ from wavelens import masks
 from wavelens.cli.files import inputs, stems
 from wavelens.cli.kinds import Kind
 from wavelens.cli.options import check_folder, device_of, domain_of
-from wavelens.cli.question import AgainstText, Asked, Question, question_of
+from wavelens.cli.question import AgainstText, Asked, Question, TargetText, question_of
 from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, Weights, each, fitted, opened
 from wavelens.cli.spacing import Spacing, Unit, spaced
 from wavelens.cli.terminal import plain, table
@@ -72,9 +72,7 @@ def minimal(
     files: Files,
     model: ModelName = None,
     weights: Weights = None,
-    target: Annotated[
-        str | None, typer.Option(help="The class to keep: index, label or a part of one.", show_default="top class")
-    ] = None,
+    target: TargetText = None,
     against: AgainstText = None,
     domain: Annotated[
         str | None, typer.Option(help="Where to mask.", show_default="for photos DWT('haar', levels=5)")

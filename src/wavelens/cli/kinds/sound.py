@@ -13,7 +13,7 @@ from wavelens.domains import DWT
 from wavelens.frontends.audio import SUFFIXES, open_audio, write_audio
 from wavelens.reports import sounds
 
-SOUNDS = re.compile("clip|heard|residue|x|[ad][0-9]+")
+SOUNDS = re.compile("clip|heard|residue|x|[ad][0-9]*")
 LOWEST = 31.0  # Hz: octaves are told apart down to about here
 
 
