@@ -2,12 +2,21 @@
 
     python benchmarks/speed/volumes.py [--device cuda] [--rounds 1] [--samples 10] [--case resnet18-64 …]
 
+A part at a time, each some minutes on two cores (an estimate: one pass of one volume of 64³ takes 2.4 s, of 128³ 20 s):
+
+    python benchmarks/speed/volumes.py --case resnet18-64 --method WAM-SG --only time --volumes 1 --rounds 2
+    python benchmarks/speed/volumes.py --case resnet18-128 --method WAM-SG --only time --samples 3
+    python benchmarks/speed/volumes.py --case resnet18-128 --method WAM-SG --only memory
+
+All parts of a case take the same --volumes.
+
 Networks: MONAI's ResNet-18 for volumes, and 'patches', one convolution with stride 8, whose passes cost so little that
 the rest is seen. n = 10 unless told, Haar with 2 levels.
 
 Bare: n forward and backward passes to the input for all volumes at once, parameters frozen, nothing else. Loop: what
 the authors' released code does (github.com/gabrielkasmi/wam, lib/wam_3D.py), in its plainest form; `looped` names each
-trait. The candidates take turns after one pass of each; a ratio is the median over rounds. Peak memory is that of one
+trait. The candidates take turns after one pass of each, every other round backwards; a ratio is the median over rounds.
+With fewer samples a transform counts for more, so `ours ÷ bare` is no smaller than with ten. Peak memory is that of one
 run above what is held before it, with 2 samples; on a CPU (Linux) each is read in a process of its own.
 """
 
@@ -61,10 +70,10 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 }
 
 
-def build(case: str, device: str) -> tuple[nn.Module, Tensor]:
+def build(case: str, device: str, volumes: int | None) -> tuple[nn.Module, Tensor]:
     torch.manual_seed(0)
-    make, shape = CASES[case]
-    return make().eval().to(device), torch.rand(shape, device=device)
+    make, (usual, *shape) = CASES[case]
+    return make().eval().to(device), torch.rand(volumes or usual, *shape, device=device)
 
 
 def candidates(net: nn.Module, x: Tensor, method: str) -> dict[str, Candidate]:
@@ -152,9 +161,9 @@ def flat(coefficients: Any) -> list[Tensor]:
     return [first, *(level[key] for level in details for key in sorted(level))]
 
 
-def check(case: str, device: str) -> float:
+def check(case: str, device: str, volumes: int | None) -> float:
     """How far the loop's integrated gradients are from ours, relative to the largest: both compute the same."""
-    net, x = build(case, device)
+    net, x = build(case, device, volumes)
     method = wl.IntegratedGradients(steps=3, quadrature="trapezoid")
     ours = wl.attribute(net, x, 0, domain=wl.DWT("haar", LEVELS, "symmetric"), method=method).data.cpu()
     return float((ours[:, 0] - torch.from_numpy(looped(net, x, "WAM-IG", 3))).abs().max() / ours.abs().max())
@@ -165,8 +174,8 @@ def timed(runs: dict[str, Candidate], samples: int, device: str, rounds: int) ->
     for run in runs.values():
         run(1)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
+    for turn in range(rounds):
+        for name, run in list(runs.items())[:: -1 if turn % 2 else 1]:
             synchronise(device)
             start = time.perf_counter()
             run(samples)
@@ -175,25 +184,28 @@ def timed(runs: dict[str, Candidate], samples: int, device: str, rounds: int) ->
     return seconds
 
 
-def peaks(case: str, method: str, device: str) -> dict[str, int]:
+def peaks(case: str, method: str, device: str, volumes: int | None) -> dict[str, int]:
     names = ("bare", "ours", "loop")
     if device.startswith("cuda"):
-        runs = candidates(*build(case, device), method)
+        runs = candidates(*build(case, device, volumes), method)
         return {key: peak(lambda run=runs[key]: run(2), device) for key in names}
-    command = [sys.executable, __file__, "--case", case, "--peak", method]
+    command = [sys.executable, __file__, "--case", case, *(["--volumes", str(volumes)] if volumes else [])]
     settings = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}  # free at once
     return {
-        key: int(subprocess.run([*command, key], capture_output=True, text=True, check=True, env=settings).stdout)
+        key: int(
+            subprocess.run(
+                [*command, "--peak", method, key], stdout=subprocess.PIPE, text=True, check=True, env=settings
+            ).stdout
+        )
         for key in names
     }
 
 
-def measure(case: str, method: str, samples: int, device: str, rounds: int) -> dict[str, Any]:
-    seconds = timed(candidates(*build(case, device), method), samples, device, rounds)
+def measure(case: str, method: str, samples: int, device: str, rounds: int, volumes: int | None) -> dict[str, Any]:
+    net, x = build(case, device, volumes)
+    seconds = timed(candidates(net, x, method), samples, device, rounds)
     return {
-        "case": case,
-        "method": method,
-        "volumes": CASES[case][1][0],
+        "volumes": len(x),
         "samples": samples,
         "seconds": {key: round(float(np.median(values)), 3) for key, values in seconds.items()},
         "ours ÷ bare": round(ratio(seconds, "ours", "bare"), 3),
@@ -206,6 +218,8 @@ def remember(case: str, method: str, device: str, found: dict[str, Any]) -> None
     rows = recorded("volumes", device)
     old = next((r for r in rows if (r["case"], r["method"]) == (case, method)), {})
     others = [r for r in rows if r is not old]
+    if "seconds" in found:
+        old = {key: value for key, value in old.items() if key != "on"}  # another machine, which the times came from
     print(json.dumps(found, ensure_ascii=False), flush=True)
     write("volumes", device, {"levels": LEVELS, "rows": [*others, {**old, **found}]})
 
@@ -217,27 +231,28 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--case", choices=CASES, nargs="*", default=list(CASES))
     parser.add_argument("--method", choices=METHODS, nargs="*", default=list(METHODS))
+    parser.add_argument("--volumes", type=int, help="how many at once, in place of the case's own number")
     parser.add_argument(
-        "--only", choices=("time", "memory"), help="measure one of the two, and keep the other's record"
+        "--only", choices=("time", "memory", "agreement"), help="one of the three; the others' record is kept"
     )
     parser.add_argument("--peak", nargs=2, metavar=("METHOD", "CANDIDATE"), help="print one candidate's peak memory")
     options = parser.parse_args()
     if options.peak:
         method, key = options.peak
-        run = candidates(*build(options.case[0], options.device), method)[key]
+        run = candidates(*build(options.case[0], options.device, options.volumes), method)[key]
         print(peak(lambda: run(2), options.device))
         return
     for case in options.case:
         for method in options.method:
             row: dict[str, Any] = {"case": case, "method": method}
-            if options.only != "memory":
-                row |= measure(case, method, options.samples, options.device, options.rounds)
-            if options.only != "time":
-                memory = peaks(case, method, options.device)
+            if options.only in (None, "time"):
+                row |= measure(case, method, options.samples, options.device, options.rounds, options.volumes)
+            if options.only in (None, "memory"):
+                memory = peaks(case, method, options.device, options.volumes)
                 row["peak memory, MB"] = {key: round(value / 1e6, 1) for key, value in memory.items()}
                 row["peak memory ÷ bare"] = round(memory["ours"] / memory["bare"], 3)
-            if method == "WAM-IG":
-                row["loop from ours"] = f"{check(case, options.device):.1e}"
+            if options.only in (None, "agreement") and method == "WAM-IG":
+                row["loop from ours"] = f"{check(case, options.device, options.volumes):.1e}"
             remember(case, method, options.device, row)
 
 
