@@ -192,7 +192,7 @@ def _samples(file: soundfile.SoundFile, path: str | PathLike[str], count: int) -
         block = file.read(min(BLOCK, count - start), dtype="float32", always_2d=True)
         if len(block) < min(BLOCK, count - start):
             raise ValueError(
-                f"{path} could not be decoded: it ends {count - start - len(block)} samples early or more. The file is "
+                f"{path} could not be decoded: it ends at least {count - start - len(block)} samples early. The file is "
                 "damaged; get a fresh copy."
             )
         peak = _peak(torch.from_numpy(block))
