@@ -192,8 +192,8 @@ def _samples(file: soundfile.SoundFile, path: str | PathLike[str], count: int) -
         block = file.read(min(BLOCK, count - start), dtype="float32", always_2d=True)
         if len(block) < min(BLOCK, count - start):
             raise ValueError(
-                f"{path} could not be decoded: it ends at least {count - start - len(block)} samples early. The file is "
-                "damaged; get a fresh copy."
+                f"{path} could not be decoded: it ends at least {count - start - len(block)} samples early. The file "
+                "is damaged; get a fresh copy."
             )
         peak = _peak(torch.from_numpy(block))
         if not peak <= LOUDEST:
