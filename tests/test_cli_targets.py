@@ -75,6 +75,9 @@ def bright(module, x):
 def mean(module, x):
     return lambda output: output.mean(1)
 
+def one(module, x):
+    return 1
+
 def several(module, x):
     return wl.targets.Several(0, 1)
 
@@ -144,6 +147,12 @@ def test_a_contrast_adds_up_to_the_difference_of_the_logits_and_is_named_so_ever
     assert {**again, "provenance": 0} == {**summary, "provenance": 0}
 
 
+def test_both_classes_of_a_contrast_are_in_the_report_s_answer(folder):
+    assert explain("--target", "right", "--against", "Whole", "--top", "1", "--report", method="Saliency") == 0
+    page = (folder / "out/report.html").read_text(encoding="utf-8")
+    assert re.findall(r'<th scope="row" title="(.*?)"', page) == ["left side, port", "right side", "Whole"]
+
+
 def test_the_top_class_may_be_set_against_another(folder, capsys):
     assert explain("--against", "Whole") == 0
     assert found()[1]["target"]["index"] == 0
@@ -162,6 +171,7 @@ def test_the_top_class_may_be_set_against_another(folder, capsys):
         (["--target", "own_scenes:means"], "package.module:function; got 'own_scenes:means', and module 'own_scenes'"),
         (["--target", "absent:mean"], "got 'absent:mean', and No module named 'absent'"),
         (["--target", "own_scenes:words"], "a function of (module, x); own_scenes:words is tuple"),
+        (["--model", "own_scenes:proposals", "--target", "own_scenes:one"], "got (32, 4) for 1 rows. Give a function"),
         (["--target", "own_scenes:several"], "own_scenes:several gives one target; got Several(0, 1)"),
         (["--model", "own_scenes:segmenter"], "a classifier returns logits (batch, classes); own_scenes:segmenter"),
     ],

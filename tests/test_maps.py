@@ -238,6 +238,11 @@ def test_density_has_the_share_of_a_scale_as_its_mean(domain, shape):
         torch.testing.assert_close(sum(thin[band].flatten(1).mean(1) for band in bands), share * total, **close)
 
 
+def test_a_scalogram_of_a_long_sound_is_summed_in_float64():
+    c = Identity().analysis(torch.rand(1, 1, 200_000, generator=torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(maps.scalogram(c), maps.scalogram(c.map(torch.Tensor.double)), rtol=1e-12, atol=0)
+
+
 def test_a_signed_scalogram_has_the_signed_sums():
     c = DWT("db4", levels=3, mode="reflect").analysis(torch.linspace(-1, 2, 64, dtype=torch.float64).sin()[None, None])
     found = maps.scalogram(c, 40, signed=True)

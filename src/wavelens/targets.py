@@ -127,10 +127,10 @@ def _score(target: Target, output: Any, items: Tensor) -> Tensor:
 
 
 def _classes(target: int | Sequence[int] | Tensor, output: Tensor, items: Tensor) -> Tensor:
-    if output.ndim != 2:
+    if output.ndim != 2 or len(output) != len(items):
         raise ValueError(
-            f"the model's output has shape (batch, classes) where target is a class; got {tuple(output.shape)}. "
-            "Give a function of the output as target, or target=None for one number an item."
+            f"the model's output has shape (batch, classes) where target is a class; got {tuple(output.shape)} for "
+            f"{len(items)} rows. Give a function of the output as target, or target=None for one number an item."
         )
     try:
         wanted = torch.as_tensor(target, device=output.device).reshape(-1)

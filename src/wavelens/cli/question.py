@@ -118,7 +118,7 @@ def _asked_by(function: Callable[[nn.Module, Tensor], Target], name: str, module
         target = function(module, x)
     except Exception as error:  # the user's own: it may find nothing in this input, and something in the next
         raise ValueError(
-            f"{name} gives the target of an input; for this one it raises {type(error).__name__}: {error}."
+            f"{name} gives the target of an input; for this one it raises {type(error).__name__}: {error}"
         ) from error
     if isinstance(target, Several):
         raise ValueError(f"{name} gives one target; got {describe(target)}. Give a function for each.")
