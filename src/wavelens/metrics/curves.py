@@ -12,7 +12,7 @@ from wavelens.core import Coefficients, Domain
 from wavelens.gradients import Gradients, Model
 from wavelens.masks.ranking import Reduce, magnitude, order
 from wavelens.methods.averages import check_effort
-from wavelens.metrics.perturbation import Features, chunks, every_pair, features, probability
+from wavelens.metrics.perturbation import Features, chunks, features, probability
 from wavelens.targets import Target
 
 NORMALIZE = (None, "max")
@@ -153,14 +153,21 @@ def _asked(
 
 
 def _between(ask: Gradients, parts: Features, rank: Tensor, counts: Tensor, sides: tuple[int, ...]) -> Tensor:
-    """The curves without their ends, `(sides, batch, counts)`; one synthesis serves all sides of a chunk."""
-    items, steps = every_pair(len(parts.x), len(counts), parts.x.device)
-    found = [ask.x.new_zeros(len(sides), 0, dtype=ask.dtype)]
-    for rows in chunks(len(items), max(1, ask.rows // len(sides))):
-        here = items[rows]
-        part = parts.part(here, rank[here] < counts[steps[rows], None, None])
-        points = part.new_empty(len(sides), *part.shape)
-        for side, out in zip(sides, points, strict=True):
-            torch.add((parts.start if side == INSERTION else parts.x)[here], part, alpha=side, out=out)
-        found.append(ask.values(points.flatten(0, 1), here.repeat(len(sides)))[0].view(len(sides), -1))
-    return torch.cat(found, 1).view(len(sides), len(parts.x), len(counts))
+    """The curves without their ends, `(sides, batch, counts)`; one synthesis serves all sides of a chunk.
+
+    A chunk is some items at some counts, so that nothing is copied for each row but what is new in it.
+    """
+    pairs = max(1, ask.rows // len(sides))
+    items = torch.arange(len(parts.x), device=parts.x.device)
+    found = ask.x.new_empty(len(sides), len(items), len(counts), dtype=ask.dtype)
+    for some in chunks(len(items), max(1, pairs // max(1, len(counts)))):
+        for few in chunks(len(counts), pairs):
+            masks = rank[some, None] < counts[few, None, None]
+            part = parts.part((some, None), masks)
+            points = part.new_empty(len(sides), *part.shape)
+            for side, out in zip(sides, points, strict=True):
+                torch.add((parts.start if side == INSERTION else parts.x)[some, None], part, alpha=side, out=out)
+            rows = items[some, None].expand(part.shape[:2]).expand(len(sides), -1, -1)
+            values = ask.values(points.flatten(0, 2), rows.flatten())[0]
+            found[:, some, few] = values.view(rows.shape)
+    return found

@@ -111,7 +111,7 @@ def ff(
     a class; `fraction` of the coefficients go to the baseline, the most important ones. The rest as in `curves`.
     """
     parts = features(x, attribution, domain, baseline)
-    mask = top(parts.attribution, fraction, reduce=reduce).data
+    mask = top(parts.attribution, fraction, reduce=reduce).data.bool()
     with Gradients(model, x, single(target), batch_size=batch_size) as ask:
         without = _each(ask, lambda items: parts.dropped(items, mask[items]))
         return ask.values(parts.x)[0] - without
@@ -136,7 +136,7 @@ def fid_in(
     """
     single(target)
     parts = features(x, attribution, domain, baseline)
-    mask = top(parts.attribution, fraction, reduce=reduce).data
+    mask = top(parts.attribution, fraction, reduce=reduce).data.bool()
     with Gradients(model, x, ByItem(_class), batch_size=batch_size) as ask:
         alone = _each(ask, lambda items: parts.kept(items, mask[items]))
         return (ask.values(parts.x)[0] == alone).to(ask.dtype)

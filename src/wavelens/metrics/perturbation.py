@@ -20,6 +20,9 @@ from wavelens.methods.paths import starting_points
 from wavelens.targets import ByItem, Contrast, Several, Target, scores
 
 
+Rows = Tensor | tuple[slice, None]  # an item for each row, or some items and room for an axis behind them
+
+
 @dataclass(frozen=True, eq=False)
 class Features:
     """The coefficients that a metric perturbs.
@@ -37,9 +40,10 @@ class Features:
     def layout(self) -> Layout:
         return self.attribution.layout
 
-    def part(self, items: Tensor, masks: Tensor) -> Tensor:
-        """`S(m ⊙ d)` for rows of items, `(rows, channel, *axes)`; masks `(rows, 1 or channel, size)`."""
-        return Coefficients(self.step[items].mul_(masks), self.layout).synthesis()
+    def part(self, items: Rows, masks: Tensor) -> Tensor:
+        """`S(m ⊙ d)` for rows of items, `(*rows, channel, *axes)`; masks `(*rows, 1 or channel, size)`, bool."""
+        data = torch.where(masks, self.step[items], 0.0)
+        return Coefficients(data.flatten(0, -3), self.layout).synthesis().unflatten(0, data.shape[:-2])
 
     def kept(self, items: Tensor, masks: Tensor) -> Tensor:
         """The signals with the coefficients of the masks alone, `x₀ + S(m ⊙ d)`."""
