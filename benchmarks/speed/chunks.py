@@ -1,6 +1,6 @@
 """Passes of a network by how many rows go through it at a time: what the engine's own choice rests on.
 
-    python benchmarks/speed/chunks.py [--device cuda] [--rounds 5] [--net efficientnet]
+    python benchmarks/speed/chunks.py [--device cuda] [--rounds 3] [--net efficientnet]
 
 Milliseconds a row of a forward pass, and of a forward and backward pass to the input, in the passes that wavelens runs
 (on a CPU channels last, norms lean), for 1 to 32 rows; the least of the rounds, which take turns. `own` is the number
@@ -39,7 +39,7 @@ def build(name: str, device: str) -> tuple[nn.Module, Tensor]:
     return make().eval().to(device).requires_grad_(False), torch.rand(max(ROWS), *shape[1:], device=device)
 
 
-def measure(name: str, device: str, rounds: int) -> dict[str, Any]:
+def measure(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
     net, x = build(name, device)
     with Gradients(net, x, 0) as ask:
         own = ask.rows
@@ -59,9 +59,10 @@ def measure(name: str, device: str, rounds: int) -> dict[str, Any]:
         runs = {(task, rows): lambda f=f, rows=rows: f(rows) for task, f in tasks.items() for rows in ROWS}
         seconds = interleaved(runs, device, rounds)
     least = {key: round(1e3 * min(values) / len(x), 3) for key, values in seconds.items()}
-    return {"net": name, "own": own} | {
-        f"{task}, ms a row": {str(rows): least[task, rows] for rows in ROWS} for task in tasks
-    }
+    return [
+        {"net": name, "own": own, "milliseconds a row": task, **{f"of {rows}": least[task, rows] for rows in ROWS}}
+        for task in tasks
+    ]
 
 
 def main() -> None:
@@ -71,10 +72,10 @@ def main() -> None:
     parser.add_argument("--net", choices=CASES, nargs="*", default=list(CASES))
     options = parser.parse_args()
     for name in options.net:
-        row = measure(name, options.device, options.rounds)
-        print(json.dumps(row, ensure_ascii=False), flush=True)
+        rows = measure(name, options.device, options.rounds)
+        print(json.dumps(rows), flush=True)
         others = [r for r in recorded("chunks", options.device) if r["net"] != name]
-        write("chunks", options.device, {"rows": [*others, row]})
+        write("chunks", options.device, {"rows": [*others, *rows]})
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 Bare: a forward and backward pass to the input for each step, parameters frozen, nothing else, in the same chunks and
 with the model as it is given; floor: the same in the memory format that wavelens takes. Front: ten alphas of one item
 in one run; ten: as many runs with an alpha each, one after another. All take every step. Each round times all of them
-in turn; a ratio is the median over rounds. Peak memory is that of one run above what is held before it.
+in turn; a ratio is that of the least times. Peak memory is that of one run above what is held before it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def measure(name: str, device: str, rounds: int) -> dict[str, Any]:
     memory = peaks(name, device)
     return {
         "net": name,
-        "seconds": {key: round(sorted(values)[len(values) // 2], 4) for key, values in seconds.items()},
+        "seconds": {key: round(min(values), 4) for key, values in seconds.items()},
         "ours ÷ bare": round(ratio(seconds, "ours", "bare"), 3),
         "ours ÷ floor": round(ratio(seconds, "ours", "floor"), 3),
         "front of ten ÷ ten runs": round(ratio(seconds, "front", "ten"), 3),

@@ -5,7 +5,7 @@
 Eight clips of 5 s at 44.1 kHz, n = 25, haar over five levels. Bare: n forward and backward passes of the same model to
 the waveform, parameters frozen, nothing else, in the same chunks. Authors: what their released code does
 (github.com/gabrielkasmi/wam, lib/wam_1D.py), in its plainest form; `authors` names each trait. Each round times all in
-turn; a ratio is the median over rounds. Peak memory is that of one run above what is held before it; on a CPU (Linux)
+turn; a ratio is that of the least times. Peak memory is that of one run above what is held before it; on a CPU (Linux)
 each is read in a process of its own.
 """
 
@@ -155,7 +155,7 @@ def measure(method: str, device: str, rounds: int) -> dict[str, Any]:
     memory = peaks(method, device)
     return {
         "method": method,
-        "seconds": {key: round(sorted(values)[len(values) // 2], 4) for key, values in seconds.items()},
+        "seconds": {key: round(min(values), 4) for key, values in seconds.items()},
         "ours ÷ bare": round(ratio(seconds, "ours", "bare"), 3),
         "authors ÷ ours": round(ratio(seconds, "authors", "ours"), 3),
         "peak memory, MB": {key: round(value / 1e6, 1) for key, value in memory.items()},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -38,8 +37,8 @@ def interleaved(candidates: dict[str, Callable[[], Any]], device: str, repeats: 
 
 
 def ratio(seconds: dict[str, list[float]], name: str, other: str) -> float:
-    """The median over rounds of `name` ÷ `other`, each round its own ratio."""
-    return statistics.median(a / b for a, b in zip(seconds[name], seconds[other], strict=True))
+    """The least of `name` ÷ the least of `other`: whatever else a machine does only adds time."""
+    return min(seconds[name]) / min(seconds[other])
 
 
 def peak(run: Callable[[], Any], device: str) -> int:
