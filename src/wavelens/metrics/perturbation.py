@@ -19,7 +19,6 @@ from wavelens.maps import spatial_map
 from wavelens.methods.paths import starting_points
 from wavelens.targets import ByItem, Contrast, Several, Target, scores
 
-
 Rows = Tensor | tuple[slice, None]  # an item for each row, or some items and room for an axis behind them
 
 
