@@ -15,7 +15,7 @@ the rest is seen. n = 10 unless told, Haar with 2 levels.
 
 Bare: n forward and backward passes to the input for all volumes at once, parameters frozen, nothing else. Loop: what
 the authors' released code does (github.com/gabrielkasmi/wam, lib/wam_3D.py), in its plainest form; `looped` names each
-trait. The candidates take turns after one pass of each, every other round backwards; a ratio is that of the least times.
+trait. The candidates take turns after one pass of each, every other round backwards; a ratio is of the least times.
 With fewer samples a transform counts for more, so `ours ÷ bare` is no smaller than with ten. Peak memory is that of one
 run above what is held before it, with 2 samples; on a CPU (Linux) each is read in a process of its own.
 """

@@ -42,7 +42,8 @@ class Features:
     def part(self, items: Rows, masks: Tensor) -> Tensor:
         """`S(m ⊙ d)` for rows of items, `(*rows, channel, *axes)`; masks `(*rows, 1 or channel, size)`, bool."""
         data = torch.where(masks, self.step[items], 0.0)
-        return Coefficients(data.flatten(0, -3), self.layout).synthesis().unflatten(0, data.shape[:-2])
+        parts = Coefficients(data.flatten(0, -3), self.layout).synthesis()
+        return parts.reshape(*data.shape[:-1], *parts.shape[2:])
 
     def kept(self, items: Tensor, masks: Tensor) -> Tensor:
         """The signals with the coefficients of the masks alone, `x₀ + S(m ⊙ d)`."""
