@@ -19,12 +19,17 @@ def synchronise(device: str) -> None:
 
 
 def interleaved(candidates: dict[str, Callable[[], Any]], device: str, repeats: int) -> dict[str, list[float]]:
+    """The `turns` of candidates that have all run once."""
+    for run in candidates.values():
+        run()
+    return turns(candidates, device, repeats)
+
+
+def turns(candidates: dict[str, Callable[[], Any]], device: str, repeats: int) -> dict[str, list[float]]:
     """Seconds of each candidate, `repeats` times, taking turns so that all see the same machine.
 
     Every other round goes backwards: each stands before and after the same neighbours, and a drift cancels.
     """
-    for run in candidates.values():
-        run()
     synchronise(device)
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(repeats):

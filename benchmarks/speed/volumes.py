@@ -27,14 +27,14 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import ptwt
 import torch
-from timing import peak, ratio, recorded, synchronise, write
+from timing import peak, ratio, recorded, turns, write
 from torch import Tensor, nn
 
 import wavelens as wl
@@ -173,15 +173,7 @@ def timed(runs: dict[str, Candidate], samples: int, device: str, rounds: int) ->
     """Seconds of each, in turns, after one sample of each."""
     for run in runs.values():
         run(1)
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(rounds):
-        for name, run in list(runs.items())[:: -1 if turn % 2 else 1]:
-            synchronise(device)
-            start = time.perf_counter()
-            run(samples)
-            synchronise(device)
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
+    return turns({name: partial(run, samples) for name, run in runs.items()}, device, rounds)
 
 
 def peaks(case: str, method: str, device: str, volumes: int | None) -> dict[str, int]:

@@ -134,7 +134,7 @@ def write_audio(path: str | PathLike[str], clip: Clip | Tensor, rate: int | None
     suffix, data = Path(path).suffix.lower(), clip.data.detach()[0]
     if suffix not in SUFFIXES:
         raise ValueError(f"a sound is written as {', '.join(SUFFIXES)}; got {Path(path).name!r}.")
-    peak = _peak(data)
+    peak = float(loudest(data).float())  # infinite beyond float32
     if not math.isfinite(peak):
         raise ValueError("a clip is finite; got NaN or infinity, and nothing was written.")
     if suffix != ".wav" and peak > 1:
@@ -195,7 +195,7 @@ def _samples(file: soundfile.SoundFile, path: str | PathLike[str], count: int) -
                 f"{path} could not be decoded: it ends at least {count - start - len(block)} samples early. The file "
                 "is damaged; get a fresh copy."
             )
-        peak = _peak(torch.from_numpy(block))
+        peak = float(loudest(torch.from_numpy(block)))
         if not peak <= LOUDEST:
             raise ValueError(
                 f"a sound's samples are finite and full scale is 1; {path} reaches {peak:g}. Divide by its range and "
@@ -205,10 +205,10 @@ def _samples(file: soundfile.SoundFile, path: str | PathLike[str], count: int) -
     return data
 
 
-def _peak(x: Tensor) -> float:
-    """The largest size in float32, infinite beyond it; NaN where there is one."""
+def loudest(x: Tensor) -> Tensor:
+    """The largest size, NaN where there is one; no copy of a long sound is made."""
     low, high = x.aminmax()
-    return float(torch.maximum(-low, high).float())
+    return torch.maximum(-low, high)
 
 
 class Resample(nn.Module):

@@ -167,7 +167,7 @@ def _between(ask: Gradients, parts: Features, rank: Tensor, counts: Tensor, side
             points = part.new_empty(len(sides), *part.shape)
             for side, out in zip(sides, points, strict=True):
                 torch.add((parts.start if side == INSERTION else parts.x)[some, None], part, alpha=side, out=out)
-            rows = items[some, None].expand(part.shape[:2]).expand(len(sides), -1, -1)
+            rows = items[some, None].expand(points.shape[:3])
             values = ask.values(points.flatten(0, 2), rows.flatten())[0]
             found[:, some, few] = values.view(rows.shape)
     return found

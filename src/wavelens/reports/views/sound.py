@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import soundfile
-import torch
 from torch import Tensor
 
 from wavelens import maps
 from wavelens.attribution import Attribution
-from wavelens.frontends.audio import BLOCK
+from wavelens.frontends.audio import BLOCK, loudest
 from wavelens.reports.entry import Entry
 from wavelens.reports.packing import Array, bytes_of, magnitudes, picture, signs, uri
 from wavelens.reports.sounds import sounds
@@ -90,10 +89,10 @@ def _heard(entry: Entry, rate: int, most: int) -> Iterator[dict[str, Any]]:
 
     Those for which there is no room have no `source`.
     """
-    a = entry.attribution
-    found = sounds(a, entry.x, rate) if isinstance(a, Attribution) else [("clip", entry.x)]
     from wavelens.plots.sound import samples  # matplotlib: only once there is something to draw
 
+    a = entry.attribution
+    found = sounds(a, entry.x, rate) if isinstance(a, Attribution) else [("clip", entry.x)]
     labels, left = entry.place.labels(a.layout), most
     for name, sound in found:
         content, peak = encoded(sound, rate)
@@ -106,8 +105,7 @@ def _heard(entry: Entry, rate: int, most: int) -> Iterator[dict[str, Any]]:
 
 def encoded(sound: Tensor, rate: int) -> tuple[bytes, float]:
     """`(1, channel, samples)` as 16-bit FLAC whose peak is `FULL`, and its own peak; silence stays silent."""
-    low, high = sound.aminmax()
-    peak, file = float(torch.maximum(-low, high)), io.BytesIO()
+    peak, file = float(loudest(sound)), io.BytesIO()
     with soundfile.SoundFile(file, "w", rate, sound.shape[1], "PCM_16", format="FLAC") as flac:
         for block in sound[0].split(BLOCK, -1):
             flac.write(array(block).T * (FULL / peak if peak else 1.0))
