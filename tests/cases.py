@@ -1,7 +1,10 @@
 """The tables that every law runs over. A new domain, method or metric is one line here."""
 
+from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -105,6 +108,11 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return (torch.tanh(x.flatten(1) @ self.first) + 1) ** 2 @ self.second
+
+
+def needing(module: str, values: Iterable[Any]) -> list[Any]:
+    """Parameters of a test that need an optional module: they alone are skipped where it cannot be imported."""
+    return [pytest.param(value, marks=pytest.mark.needs(module)) for value in values]
 
 
 def tiny_vit(*labels: str) -> nn.Module:

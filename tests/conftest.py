@@ -1,7 +1,7 @@
 """One thread a test process, and tests that skip where an optional package cannot be imported."""
 
-import importlib
 import os
+import pkgutil
 from collections.abc import Callable
 from functools import cache
 
@@ -17,20 +17,26 @@ torch.set_num_threads(1)
 
 
 @cache
-def obstacle(module: str) -> str | None:
-    """Why `module` cannot be imported here, or None. A torchvision beside the wrong torch raises RuntimeError."""
+def obstacle(name: str) -> str | None:
+    """Why a module, or `module:name` of one that loads its parts late, cannot be imported here, or None.
+
+    A torchvision beside the wrong torch raises RuntimeError; in what imports it, that is the cause which is told.
+    """
     try:
-        importlib.import_module(module)
+        pkgutil.resolve_name(name)
     except Exception as error:
-        return f"{module} cannot be imported: {type(error).__name__}: {error}".splitlines()[0]
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        return f"{name} cannot be imported: {type(cause).__name__}: {cause}".splitlines()[0]
     return None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """`@pytest.mark.needs("timm", "zennit")` skips with the reason; the test imports them in its body."""
     for mark in item.iter_markers("needs"):
-        for module in mark.args:
-            if reason := obstacle(module):
+        for name in mark.args:
+            if reason := obstacle(name):
                 pytest.skip(reason)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import wavelens as wl
-from cases import DOMAINS, Net, name, relative, signal
+from cases import DOMAINS, Net, name, needing, relative, signal
 from wavelens.methods.adapters import CAPTUM
 from wavelens.methods.lift import Lift
 
@@ -116,10 +116,10 @@ DETERMINISTIC = [wl.Captum(a, baseline=0.2) for a in CAPTUM if a != "GradientSha
 ZENNIT = [
     wl.Zennit(c, m) for c in ("GuidedBackprop", "DeconvNet", "BetaSmooth") for m in (wl.Saliency(), wl.SmoothGrad(3))
 ]
+UNSEEDED = [*needing("captum", DETERMINISTIC), *needing("zennit", ZENNIT)]
 
 
-@pytest.mark.needs("captum", "zennit")
-@pytest.mark.parametrize("method", [*DETERMINISTIC, *SEEDED, *ZENNIT], ids=name)
+@pytest.mark.parametrize("method", [*UNSEEDED, *needing("captum", SEEDED)], ids=name)
 def test_an_item_does_not_depend_on_its_batch_mates(method):
     whole = explain(method)
     for i, target in enumerate(TARGET):
@@ -128,8 +128,7 @@ def test_an_item_does_not_depend_on_its_batch_mates(method):
         assert alone.spent.tolist() == whole.spent[i : i + 1].tolist()
 
 
-@pytest.mark.needs("captum", "zennit")
-@pytest.mark.parametrize("method", [*DETERMINISTIC, *ZENNIT], ids=name)
+@pytest.mark.parametrize("method", UNSEEDED, ids=name)
 def test_several_targets_are_each_what_they_are_alone(method):
     together = explain(method, target=wl.targets.Several(TARGET, 2))
     for n, target in enumerate((TARGET, 2)):
@@ -186,8 +185,7 @@ def state(model):
     ]
 
 
-@pytest.mark.needs("captum", "zennit")
-@pytest.mark.parametrize("method", [*DETERMINISTIC, *ZENNIT], ids=name)
+@pytest.mark.parametrize("method", UNSEEDED, ids=name)
 @pytest.mark.parametrize("fails_at", [0, 1, 2])
 def test_the_model_comes_back_as_it_was(method, fails_at):
     net, around = Broken(), torch.get_rng_state()

@@ -158,8 +158,10 @@ def test_several_targets_are_each_what_they_are_alone(method):
         assert relative(together.item(1).data[n], alone.item(1).data) < 1e-14
 
 
+@pytest.mark.needs("captum")
 def test_pixels_agree_with_captum():
-    attr = pytest.importorskip("captum.attr")
+    from captum import attr
+
     net, x = Net(SHAPE), signal(SHAPE)
     saliency = wl.attribute(net, x, TARGET, domain=wl.Identity(), method=wl.Saliency())
     theirs = attr.Saliency(net).attribute(x.clone().requires_grad_(), torch.tensor(TARGET), abs=False)
@@ -170,9 +172,12 @@ def test_pixels_agree_with_captum():
     assert relative(integrated.synthesis(), theirs) < 1e-7  # Captum rounds its nodes to float32
 
 
+@pytest.mark.needs("captum", "ptwt")
 @pytest.mark.parametrize("wavelet", ["haar", "db2", "bior2.2"])
 def test_coefficients_agree_with_captum_over_ptwt(wavelet):
-    attr, ptwt = pytest.importorskip("captum.attr"), pytest.importorskip("ptwt")
+    import ptwt
+    from captum import attr
+
     net, x = Net((12, 16)), signal((12, 16))
     domain = wl.DWT(wavelet, 2, "zero")
     coarse, *details = ptwt.wavedec2(x, pywt.Wavelet(wavelet), level=2, mode="zero")

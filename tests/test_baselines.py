@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import wavelens as wl
-from cases import name, relative, signal
+from cases import name, needing, relative, signal
 from wavelens.baselines import LRP, SRD, FromMethod, GradCAM, GradCAMPlusPlus, LayerCAM, parse
 from wavelens.baselines.cam import enlarged
 
@@ -24,12 +24,12 @@ METHODS = [
     FromMethod(),
     FromMethod(wl.SmoothGrad(samples=3)),
     FromMethod(wl.IntegratedGradients(steps=4), wl.DWT("haar", 1)),
-    FromMethod(wl.Zennit("GuidedBackprop")),
 ]
-EXPLAINERS = [*METHODS, *CAMS, LRP(), SRD()]
+BY_ZENNIT = [FromMethod(wl.Zennit("GuidedBackprop")), LRP(), SRD()]
+EXPLAINERS = [*METHODS, *CAMS, *BY_ZENNIT]
 
 pytestmark = pytest.mark.filterwarnings("ignore:Setting .*hooks")
-over_explainers = pytest.mark.parametrize("explainer", EXPLAINERS, ids=name)
+over_explainers = pytest.mark.parametrize("explainer", [*METHODS, *CAMS, *needing("zennit", BY_ZENNIT)], ids=name)
 over_shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)
 
 
@@ -86,7 +86,6 @@ class Residual(nn.Module):
 NETS = {shape: Residual(len(shape), seed=4) for shape in SHAPES}
 
 
-@pytest.mark.needs("zennit")
 @over_explainers
 @over_shapes
 def test_an_attribution_of_the_signals_shape(explainer, shape):
@@ -103,7 +102,6 @@ def test_an_attribution_of_the_signals_shape(explainer, shape):
     assert not a.data.requires_grad
 
 
-@pytest.mark.needs("zennit")
 @over_explainers
 @over_shapes
 def test_an_item_is_the_same_alone_and_in_any_batch(explainer, shape):
@@ -114,7 +112,6 @@ def test_an_item_is_the_same_alone_and_in_any_batch(explainer, shape):
         assert relative(explainer(net, x[i : i + 1], target).data, whole.data[i : i + 1]) < 1e-9
 
 
-@pytest.mark.needs("zennit")
 @over_explainers
 def test_several_targets_are_each_what_they_are_alone(explainer):
     net, x = NETS[9, 12], signal((9, 12))
@@ -125,7 +122,6 @@ def test_several_targets_are_each_what_they_are_alone(explainer):
         assert relative(together.score[n], alone.score) < 1e-12
 
 
-@pytest.mark.needs("zennit")
 @over_explainers
 @over_shapes
 def test_a_silent_signal_has_a_finite_attribution(explainer, shape):
@@ -158,7 +154,6 @@ def state(model):
     return tensors, carried
 
 
-@pytest.mark.needs("zennit")
 @over_explainers
 @pytest.mark.parametrize("fails_at", [0, 1, 2, 3, 4])
 def test_the_model_comes_back_as_it_was(explainer, fails_at):

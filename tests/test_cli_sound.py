@@ -138,7 +138,7 @@ def resident(key):
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(key))
 
 
-@pytest.mark.needs("transformers")
+@pytest.mark.needs("transformers:ASTForAudioClassification")
 def test_a_classifier_of_transformers_in_a_folder_by_command(folder):
     import transformers
 

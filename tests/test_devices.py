@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 import wavelens as wl
-from cases import DOMAINS, METHODS, METRICS, SHAPES, UNEVEN, Net, name, relative, signal
+from cases import DOMAINS, METHODS, METRICS, SHAPES, UNEVEN, Net, name, needing, relative, signal
 from gpu import GPU, is_far, pretended
 
 SHAPE = (12, 17)
@@ -120,8 +120,7 @@ def test_captum(method):
         same(wl.attribute(CONV, x, 1, **options).data, expected)
 
 
-@pytest.mark.needs("zennit")
-@pytest.mark.parametrize("explainer", ["GradCAM", "GradCAMPlusPlus", "LayerCAM", "LRP", "SRD"])
+@pytest.mark.parametrize("explainer", ["GradCAM", "GradCAMPlusPlus", "LayerCAM", *needing("zennit", ["LRP", "SRD"])])
 def test_baselines(explainer):
     x, explain = signal(SHAPE), getattr(wl.baselines, explainer)()
     expected = explain(CONV, x, [1, 0, 3]).data

@@ -171,7 +171,7 @@ def test_torchmetrics_counts_items_over_processes_where_lightning_validates():
     assert ours.count == ours.total == 0
 
 
-@pytest.mark.needs("transformers")
+@pytest.mark.needs("transformers:ViTForImageClassification", "transformers:pipeline")
 def test_a_pipeline_of_transformers_is_explained_as_it_answers():
     import transformers
 

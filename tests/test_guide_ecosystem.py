@@ -4,7 +4,7 @@ import pytest
 import torch
 
 
-@pytest.mark.needs("captum", "quantus", "torchmetrics", "transformers")
+@pytest.mark.needs("captum", "quantus", "torchmetrics", "transformers:pipeline")
 def test_snippets(run_page, capsys):
     torch.manual_seed(0)
     names = run_page("guides/ecosystem.md")

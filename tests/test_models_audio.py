@@ -239,7 +239,8 @@ def _transformers(folder, kind):
     return model.eval(), extractor
 
 
-@pytest.mark.needs("transformers")
+@pytest.mark.needs("transformers:ASTForAudioClassification", "transformers:Wav2Vec2ForSequenceClassification")
+@pytest.mark.needs("transformers:WhisperForAudioClassification")
 @pytest.mark.parametrize("kind", ["ast", "wav2vec2", "whisper"])
 @pytest.mark.parametrize("samples", [7000, 15632])
 def test_transformers_hear_what_their_own_extractor_gives_them(tmp_path, kind, samples):
@@ -260,7 +261,7 @@ def test_transformers_hear_what_their_own_extractor_gives_them(tmp_path, kind, s
     assert loaded.module(torch.zeros(1, 1, loaded.preprocess.least)).isfinite().all()
 
 
-@pytest.mark.needs("transformers")
+@pytest.mark.needs("transformers:Wav2Vec2ForSequenceClassification")
 def test_an_extractor_that_is_not_known_says_so(tmp_path):
     import transformers
 

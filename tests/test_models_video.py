@@ -158,7 +158,7 @@ def saved(name, folder):
     return net.eval()
 
 
-@pytest.mark.needs("transformers")
+@pytest.mark.needs("transformers:VideoMAEForVideoClassification", "transformers:TimesformerForVideoClassification")
 @pytest.mark.parametrize("name", ["VideoMAE", "TimeSformer"])
 def test_a_net_of_transformers_computes_what_it_does_there(tmp_path, name):
     import transformers

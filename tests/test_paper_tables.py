@@ -128,6 +128,7 @@ def test_rows_of_another_version_are_other_rows(paper, monkeypatch, tmp_path):
     assert rows.each(path, {}, [{"item": 1}], lambda item: {"value": "new"})[0]["value"] == "new"
 
 
+@pytest.mark.needs("torchvision")
 def test_what_is_kept_is_made_anew_for_another_input_or_method(paper, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     pv, x = paper("pv"), torch.rand(2, 3)

@@ -155,7 +155,8 @@ def test_an_empty_list_is_zero_with_a_gradient_of_zero():
 
 @pytest.fixture(scope="module")
 def yolos():
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
     grid = {"image_size": [48, 64], "patch_size": 16, "num_detection_tokens": 6, "num_labels": 4}
@@ -166,7 +167,7 @@ def yolos():
     return net
 
 
-@pytest.mark.needs("transformers")
+@pytest.mark.needs("transformers:YolosForObjectDetection")
 def test_a_detector_of_transformers_is_explained_item_by_item_and_adds_up(yolos):
     x = signal((48, 64), channels=3) / 4
     found = scenes.strongest(yolos(x), shape=x.shape[2:])
@@ -179,7 +180,7 @@ def test_a_detector_of_transformers_is_explained_item_by_item_and_adds_up(yolos)
     assert relative(again.data, whole.data) < 1e-9
 
 
-@pytest.mark.needs("transformers")
+@pytest.mark.needs("transformers:YolosForObjectDetection")
 def test_a_detection_moves_as_little_as_the_input(yolos):
     """Noise a hundred times as small moves the score about a hundredth as far: there is no jump."""
     x = signal((48, 64), channels=3) / 4
@@ -196,7 +197,7 @@ def test_a_detection_moves_as_little_as_the_input(yolos):
     assert (moved[2] < 0.05 * moved[1]).all()
 
 
-@pytest.mark.needs("transformers")
+@pytest.mark.needs("transformers:SegformerForSemanticSegmentation")
 def test_a_segmenter_of_transformers():
     import transformers
 
