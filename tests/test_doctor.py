@@ -44,6 +44,7 @@ def test_a_wrong_transform_fails_by_name_and_exit_code(monkeypatch, capsys, name
     if name == "adjoint":  # of an orthonormal bank analysis is the adjoint: the padded and biorthogonal ones fail
         caught = {"⟨S c, g⟩ = ⟨c, P g⟩"}
     assert caught <= failed
+    monkeypatch.setattr(metadata, "requires", lambda name: [])  # nothing to load
     assert main(["doctor"]) == 1
     assert "FAILED" in capsys.readouterr().out
 
@@ -68,9 +69,25 @@ def test_extras_are_those_of_the_package_with_their_commands(monkeypatch):
         "vision": {
             "install": "pip install 'wavelens[vision]'",
             "packages": {"numpy": metadata.version("numpy"), "torch": None},
+            "broken": {},
         },
-        "hf": {"install": "pip install 'wavelens[hf]'", "packages": {"no-such-package-here": None}},
+        "hf": {"install": "pip install 'wavelens[hf]'", "packages": {"no-such-package-here": None}, "broken": {}},
     }
+
+
+def test_what_is_installed_and_cannot_be_loaded_is_told_with_the_reason(tmp_path, monkeypatch, capsys):
+    (tmp_path / "made_for_another.py").write_text("raise RuntimeError('operator other::nms\\n does not exist')")
+    (tmp_path / "made_for.another-1.2.dist-info").mkdir()
+    (tmp_path / "made_for.another-1.2.dist-info/METADATA").write_text("Name: made_for.another\nVersion: 1.2\n")
+    (tmp_path / "made_for.another-1.2.dist-info/top_level.txt").write_text("made_for_another\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(metadata, "requires", lambda name: ["Made-For-Another>=1; extra == 'vision'"])
+    (found,) = extras().values()
+    assert found["packages"] == {"Made-For-Another": "1.2"}
+    assert found["broken"] == {"Made-For-Another": "RuntimeError: operator other::nms\n does not exist"}
+    assert main(["doctor"]) == 0
+    said = "Made-For-Another 1.2 is installed and cannot be loaded: RuntimeError: operator other::nms does not exist\n"
+    assert said in capsys.readouterr().out
 
 
 def test_a_package_that_pip_does_not_know_has_no_extras(monkeypatch):

@@ -223,3 +223,31 @@ def test_an_absent_extra_is_one_line_with_the_command(module, package, extra):
     last = found.stderr.strip().splitlines()[-1]
     assert last.startswith(f"ImportError: {package} is needed here")
     assert last.endswith(f"pip install 'wavelens[{extra}]'")
+
+
+@pytest.mark.parametrize(
+    ("model", "package"),
+    [
+        ("torchvision:resnet18", "torchvision"),
+        pytest.param("timm:resnet18", "timm", marks=pytest.mark.needs("timm")),
+        pytest.param("hf:vit", "transformers", marks=pytest.mark.needs("transformers")),
+    ],
+)
+def test_what_is_installed_and_cannot_be_loaded_is_one_line_with_the_reason(tmp_path, model, package):
+    """A torchvision that was made for another torch, and all that imports it."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision/__init__.py").write_text(
+        "raise RuntimeError('operator torchvision::nms\\n does not exist')"
+    )
+    (tmp_path / "torchvision-0.99.0.dist-info").mkdir()
+    (tmp_path / "torchvision-0.99.0.dist-info/METADATA").write_text("Name: torchvision\nVersion: 0.99.0\n")
+    (tmp_path / "vit").mkdir()
+    (tmp_path / "vit/config.json").write_text('{"model_type": "vit"}')
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    code = "import sys; sys.path.insert(0, ''); from wavelens.cli import main; sys.exit(main(sys.argv[1:]))"
+    given = [sys.executable, "-c", code, "explain", "a.png", "--model", model]
+    found = subprocess.run(given, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert found.returncode == 2
+    assert found.stderr.startswith(f"error: {package} is needed here and cannot be loaded (RuntimeError: operator ")
+    assert "torchvision::nms does not exist). It is installed; reinstall it" in found.stderr
+    assert found.stderr.count("\n") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
@@ -18,6 +19,7 @@ import pywt
 import torch
 import typer
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -28,6 +30,7 @@ from wavelens.core import Coefficients
 from wavelens.domains import DWT
 from wavelens.domains.dwt import to_pywt
 from wavelens.methods import IntegratedGradients
+from wavelens.optional import first_cause
 from wavelens.version import __version__
 
 NAME = "wavelens"
@@ -59,9 +62,9 @@ def doctor(
 
     The transforms are compared with PyWavelets over wavelets, modes and one to three axes; their adjoints must satisfy
     ⟨S c, g⟩ = ⟨c, P g⟩; and integrated gradients of a small network must add up. An extra that is not installed is no
-    fault: its pip command is printed.
+    fault: its pip command is printed. What is installed and cannot be loaded is named, with the reason.
 
-    Exit codes: 0, all checks passed; 1, one did not; 2, an option is wrong.
+    Exit codes: 0, all checks of the transforms passed; 1, one did not; 2, an option is wrong.
     """
     found = {
         "versions": versions(),
@@ -96,14 +99,41 @@ def _card(k: int) -> str:
 def extras() -> dict[str, dict[str, Any]]:
     """What each extra brings: the version of each package, None where it is missing, and the command that installs it.
 
-    A package that is older than the extra asks for counts as missing.
+    A package that is older than the extra asks for counts as missing. `broken` says why one that is there cannot be
+    imported.
     """
     found: dict[str, dict[str, Any]] = {}
+    modules = _modules()
     for wanted, extra in _requirements():
-        one = found.setdefault(extra, {"install": f"pip install '{NAME}[{extra}]'", "packages": {}})
+        one = found.setdefault(extra, {"install": f"pip install '{NAME}[{extra}]'", "packages": {}, "broken": {}})
         there = _version(wanted.name)
-        one["packages"][wanted.name] = there if there and wanted.specifier.contains(there, prereleases=True) else None
+        fits = there is not None and wanted.specifier.contains(there, prereleases=True)
+        one["packages"][wanted.name] = there if fits else None
+        if fits and (reason := _fault(modules.get(canonicalize_name(wanted.name), []))):
+            one["broken"][wanted.name] = reason
     return found
+
+
+def _modules() -> dict[str, list[str]]:
+    """The modules that each package brings."""
+    found: dict[str, list[str]] = {}
+    for module, packages in metadata.packages_distributions().items():
+        for package in packages:
+            found.setdefault(canonicalize_name(package), []).append(module)
+    return found
+
+
+def _fault(modules: list[str]) -> str | None:
+    """Why one of them cannot be imported."""
+    for module in modules:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                importlib.import_module(module)
+        except Exception as error:
+            cause = first_cause(error)
+            return f"{type(cause).__name__}: {cause}"
+    return None
 
 
 def _requirements() -> Iterator[tuple[Requirement, str]]:
@@ -216,6 +246,10 @@ def _print(found: dict[str, Any], console: Console) -> None:
     for device in found["devices"]:
         console.print(Text(f"{device['name']}: {device['what']}"), soft_wrap=True)
     console.print(_extras_table(found["extras"]))
+    for one in found["extras"].values():
+        for package, reason in one["broken"].items():
+            said = f"{package} {one['packages'][package]} is installed and cannot be loaded: {' '.join(reason.split())}"
+            console.print(Text(said, style="yellow"), soft_wrap=True)
     console.print(Text("pip install 'wavelens[NAME]' adds what the extra NAME lacks."))
     console.print(_checks_table(found["checks"]))
 
@@ -223,7 +257,8 @@ def _print(found: dict[str, Any], console: Console) -> None:
 def _extras_table(extras: dict[str, dict[str, Any]]) -> Table:
     table = Table("extra", "has", "lacks")
     for name, one in extras.items():
-        has = ", ".join(f"{package} {version}" for package, version in one["packages"].items() if version)
+        loads = {package: version for package, version in one["packages"].items() if package not in one["broken"]}
+        has = ", ".join(f"{package} {version}" for package, version in loads.items() if version)
         lacks = ", ".join(package for package, version in one["packages"].items() if not version)
         table.add_row(name, has, lacks)
     return table

@@ -14,7 +14,7 @@ from wavelens.models.image import Geometry, Normalized
 from wavelens.models.loaded import Parts
 from wavelens.models.video import filmed, is_video
 from wavelens.models.weights import Around, unavailable
-from wavelens.optional import optional
+from wavelens.optional import optional, unloadable
 
 
 class Logits(Around):
@@ -31,10 +31,9 @@ def from_transformers(name: str, pretrained: bool) -> Parts:
 
 
 def _config(name: str) -> Any:
+    transformers = optional("transformers", "hf")
     try:
-        return optional("transformers", "hf").AutoConfig.from_pretrained(name)
-    except ImportError:
-        raise
+        return transformers.AutoConfig.from_pretrained(name)
     except Exception as error:  # hub, file and configuration errors share no base class
         raise _unavailable(name, error) from error
 
@@ -69,6 +68,8 @@ def _fetched(name: str, model: str, preparation: str) -> tuple[Any, Any]:
 
 
 def _unavailable(name: str, error: Exception) -> Exception:
+    if isinstance(error, ImportError):  # each class is imported when it is asked for, and what it needs with it
+        return unloadable("transformers", "hf", error)
     if not Path(name).is_dir():
         return unavailable(f"hf:{name}", error)
     reason = " ".join(str(error).split())
