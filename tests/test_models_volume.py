@@ -273,6 +273,30 @@ def test_a_name_that_monai_lacks_says_so(tmp_path, text, message):
         load(f"monai:{text}", weights=tmp_path / "a.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda state: {f"net.{name}": v for name, v in state.items()}, r"such as 'conv1\.w.* such as 'net\.conv1\.w"),
+        (
+            lambda state: state | {"fc.weight": torch.zeros(3, 128)},
+            r"fit: 1 have .*, 'fc\.weight' is \(3, 128\), the mod",
+        ),
+        (
+            lambda state: {"model": state, "epoch": 3},
+            r"(\d+) of \1 tensors are missing.*2 are unknown, such as 'model'",
+        ),
+        (
+            lambda state: {name: v for name, v in state.items() if name != "fc.bias"},
+            r"fit: 1 of .* as 'fc\.bias'\. Take",
+        ),
+    ],
+)
+def test_weights_that_do_not_fit_say_what_differs(tmp_path, change, said):
+    torch.save(change(ResNet3D().state_dict()), tmp_path / "a.pth")
+    with pytest.raises(ValueError, match=said):
+        load("resnet3d", weights=tmp_path / "a.pth")
+
+
 def test_monai_without_weights_says_so():
     with pytest.raises(ValueError, match="monai:resnet18 comes without weights; give a checkpoint"):
         load("monai:ResNet18")

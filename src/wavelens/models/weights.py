@@ -37,10 +37,24 @@ def fill(module: nn.Module, path: Path) -> None:
     try:
         module.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
-        reason = " ".join(str(error).split())
+        reason = _difference(module.state_dict(), state) or " ".join(str(error).split())[:160]
         raise ValueError(
-            f"weights belong to their architecture; {path} does not fit: {reason[:160]} … Take the file for this model."
+            f"weights belong to their architecture; {path} does not fit: {reason}. Take the file for this model."
         ) from error
+
+
+def _difference(own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
+    """What a model lacks in a checkpoint, what it does not know there, and what has another shape; an example each."""
+    counted = [name for name in own if not name.endswith("num_batches_tracked")]  # torch does without them
+    lacking, unknown = [name for name in counted if name not in state], [name for name in state if name not in own]
+    shapes = [(name, tuple(own[name].shape), tuple(getattr(state[name], "shape", ()))) for name in own if name in state]
+    other = [f"{name!r} is {found}, the model's {wanted}" for name, wanted, found in shapes if wanted != found]
+    parts = [
+        f"{len(lacking)} of {len(counted)} tensors are missing, such as {lacking[0]!r}" if lacking else "",
+        f"{len(unknown)} are unknown, such as {unknown[0]!r}" if unknown else "",
+        f"{len(other)} have another shape, {other[0]}" if other else "",
+    ]
+    return "; ".join(filter(None, parts))
 
 
 def _all_within(prefix: str, state: dict[str, Tensor]) -> bool:
