@@ -196,10 +196,13 @@ def _samples(file: soundfile.SoundFile, path: str | PathLike[str], count: int) -
                 "is damaged; get a fresh copy."
             )
         peak = float(loudest(torch.from_numpy(block)))
-        if not peak <= LOUDEST:
+        if not math.isfinite(peak):
             raise ValueError(
-                f"a sound's samples are finite and full scale is 1; {path} reaches {peak:g}. Divide by its range and "
-                "write it again."
+                f"a sound's samples are finite; {path} has NaN or infinity. Replace them, by 0 say, and write it again."
+            )
+        if peak > LOUDEST:
+            raise ValueError(
+                f"full scale of a sound is 1; {path} reaches {peak:g}. Divide by its range and write it again."
             )
         data[0, :, start : start + len(block)] = torch.from_numpy(block).T
     return data
