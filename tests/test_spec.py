@@ -91,6 +91,7 @@ WRONG = {
     "DTW('db4')": "the domains and methods are DWT, .*; got 'DTW'. Did you mean DWT",
     "Smoothgrad": "got 'Smoothgrad'. Did you mean SmoothGrad",
     "IntegratedGradient(steps=3)": "Did you mean IntegratedGradients",
+    "sym8": r"got 'sym8'\. Did you mean DWT\('sym8'\)\?",
     "print": "the domains and methods are .*; got 'print'",
     "DWT(print('ran'))": "the domains and methods are .*; got 'print'",
     "DWT('db4', depth=3)": r"levels=None, mode='periodization'\); got DWT\('db4', depth=3\).*'depth'",

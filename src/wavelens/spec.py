@@ -8,6 +8,8 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
+import pywt
+
 from wavelens.domains import DWT, Identity
 from wavelens.methods import (
     Captum,
@@ -71,7 +73,8 @@ def _argument(node: ast.expr, text: str, names: dict[str, type]) -> Any:
 
 def _build(name: str, given: list[Any], named: dict[str, Any], text: str, names: dict[str, type]) -> Any:
     if name not in names:
-        near = difflib.get_close_matches(name, names, 1, 0.5)
+        wavelet = name in pywt.wavelist(kind="discrete")
+        near = [f"DWT({name!r})"] if wavelet else difflib.get_close_matches(name, names, 1, 0.5)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise ValueError(f"the domains and methods are {', '.join(names)}; got {name!r}.{hint}")
     signature = inspect.signature(names[name])
