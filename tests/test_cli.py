@@ -197,7 +197,7 @@ def test_a_bad_photo_is_reported_and_the_others_are_explained(folder, capsys):
         (["absent.png"], "no such photo: absent.png"),
         (["*.xyz"], "no such photo: *.xyz"),
         (["own_net.py"], "own_net.py, which is not an image"),
-        (["found"], "a photo is a file; got the folder found"),
+        (["found"], ".tiff, .webp; found has none. Name another."),
         (["left.png", "--out", "own_net.py"], "--out is a folder; got own_net.py, and File exists"),
         (["left.png", "--out", "own_net.py/sub"], "--out is a folder; got own_net.py/sub, and Not a directory"),
         (["left.png", "--domain", "DWT('har')"], "got 'har'"),
@@ -212,8 +212,8 @@ def test_a_bad_photo_is_reported_and_the_others_are_explained(folder, capsys):
         (["left.png", "--device", "meta"], "--device names a device of this machine; got 'meta'"),
         (["left.png", "--device", "nowhere"], "--device names a device of this machine; got 'nowhere'"),
         (["left.png", "--top", "0"], "--top"),
-        (["left.png", "--levels", "3"], "--levels"),
-        ([], "files"),
+        (["left.png", "--levels", "3"], "See wavelens explain --help."),
+        ([], "Missing argument 'files'. See wavelens explain --help."),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(folder, capsys, arguments, sentence):
@@ -221,6 +221,14 @@ def test_wrong_input_is_one_line_and_exit_code_2(folder, capsys, arguments, sent
     assert explain(*arguments) == 2
     assert sentence.casefold() in complaint(capsys).casefold()
     assert not (folder / "wavelens-out/left.json").exists()
+
+
+def test_a_folder_of_folders_says_how_their_photos_are_named(folder, capsys):
+    (folder / "outer").mkdir()
+    (folder / "more").rename(folder / "outer/more")
+    assert explain("outer") == 2
+    assert "outer has none. Those in its folders are 'outer/**/*.png'." in complaint(capsys)
+    assert explain("outer/**/*.png") == 0
 
 
 def test_without_arguments_it_says_what_there_is(capsys):

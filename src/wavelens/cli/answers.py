@@ -39,7 +39,7 @@ class Seen:
 
 def seen(loaded: LoadedModel, kind: Kind, path: Path, device: torch.device) -> Seen:
     """Reads an input and asks the model."""
-    signal = kind.read(path)
+    signal = kind.taken(path)
     x, grid = loaded.preprocess(signal).to(device), loaded.preprocess.grid(signal)
     with torch.no_grad():
         output = loaded.module(x)

@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(app(given or ["--help"], prog_name="wavelens", standalone_mode=False) or 0)
     except USAGE_ERROR as error:
-        complain(f"{error.format_message().rstrip('.')}. See wavelens --help.")
+        command = error.ctx.command_path if error.ctx else "wavelens"
+        complain(f"{error.format_message().rstrip('.')}. See {command} --help.")
     except WRONG as error:
         complain(str(error))
     except typer.Abort:

@@ -93,3 +93,14 @@ class Kind:
         if self.gather is not None:
             return self.gather(folder)
         return sorted(path for path in folder.iterdir() if self.reads(path))
+
+    def taken(self, path: Path) -> Any:
+        """What the front end reads at a path; `ValueError` for a folder without inputs that says where there are some.
+
+        A folder that reaches this has none of its own, or is one (`gather`).
+        """
+        if path.is_dir() and self.gather is None:
+            deeper = next((file for file in path.rglob("*") if self.reads(file)), None)
+            hint = f"Those in its folders are '{path / '**' / f'*{deeper.suffix}'}'." if deeper else "Name another."
+            raise ValueError(f"a folder of {self.name}s holds {', '.join(self.suffixes)}; {path} has none. {hint}")
+        return self.read(path)
