@@ -50,6 +50,9 @@ def proposals():
 def net():
     return LoadedModel(Net(), ("left side, port", "right side", "Whole"), PHOTOS, "net")
 
+def named():
+    return LoadedModel(Net(), ("Own_scenes:mean", "own_scenes:absent", "numpy:zeros"), PHOTOS, "named")
+
 def segmenter():
     return LoadedModel(Segmenter(), ("sky", "road"), PHOTOS, "segmenter")
 
@@ -181,6 +184,21 @@ def test_wrong_targets_are_one_line_and_exit_code_2(folder, capsys, command, arg
     assert main([command, "noise.png", "--model", "own_scenes:net", "--out", "out", *arguments]) == 2
     assert sentence in complaint(capsys)
     assert not (folder / "out/noise.json").exists()
+
+
+@pytest.mark.parametrize(("target", "index"), [("own_scenes:mean", 0), ("own_scenes:absent", 1)])
+def test_the_name_of_a_class_is_no_function_even_if_it_is_written_like_one(folder, target, index):
+    assert explain("--target", target, "--against", "numpy:zeros", model="named") == 0
+    _, summary = found()
+    assert summary["target"]["index"] == index
+    assert summary["against"]["index"] == 2
+
+
+def test_a_class_of_what_is_no_classifier_says_so(folder, monkeypatch, capsys):
+    sys.modules.pop("own_scenes", None)
+    (folder / "own_scenes.py").write_text(OWN.replace('("sky", "road")', '("own_scenes:road", "sky")'))
+    assert explain("--target", "own_scenes:road", model="segmenter") == 2
+    assert "a class is asked of a classifier; own_scenes:segmenter returns no logits." in complaint(capsys)
 
 
 @pytest.mark.parametrize(

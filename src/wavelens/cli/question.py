@@ -61,7 +61,11 @@ class Question:
         """Asked of the input `x` to which the model gives `logits` `(classes,)`, if it is a classifier."""
         if self.function is not None:
             return _asked_by(self.function, self.name, loaded.module, x)
-        assert logits is not None
+        if logits is None:
+            raise ValueError(
+                f"a class is asked of a classifier; {loaded.name} returns no logits. "
+                "Give --target package.module:function."
+            )
         target = int(logits.argmax()) if self.target is None else self.target
         label, options = loaded.labels[target], ("--target", str(target))
         summary: dict[str, Any] = {"target": {"index": target, "label": label}}
@@ -90,8 +94,11 @@ def is_asked_freely(target: str | None) -> bool:
 
 
 def question_of(target: str | None, against: str | None, loaded: LoadedModel) -> Question:
-    """The question that the options ask; `ValueError` for what is no class, or twice the same."""
-    if target is not None and is_function(target):
+    """The question that the options ask; `ValueError` for what is no class, or twice the same.
+
+    What names a class is that class, and no function, even if it is written like one.
+    """
+    if target is not None and is_function(target) and not loaded.named(target):
         if against is not None:
             raise ValueError(
                 f"--against sets a class against a class; {target} is a function. Let it return a Contrast."
