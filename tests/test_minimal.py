@@ -345,6 +345,14 @@ class TestStopping:
         assert max(rows) == 5
         assert len(found.spent.unique()) > 1
 
+    def test_whose_rows_they_are_is_compared_where_they_change_and_not_in_every_step(self, monkeypatch):
+        """On a device the answer to such a question halts it."""
+        asked, equal = [], torch.equal
+        monkeypatch.setattr(torch, "equal", lambda *pair: asked.append(pair) or equal(*pair))
+        settings = {"domain": HAAR, "tolerance": None, "steps": 30, "batch_size": 3}
+        masks.minimal(Net(SHAPE), signal(SHAPE), 1, alpha=ALPHAS, **settings)
+        assert 0 < len(asked) <= 2 * len(ALPHAS)
+
 
 class TestNoise:
     def test_it_has_the_mean_and_the_spread_of_each_band(self):

@@ -123,6 +123,8 @@ class _Flight:
 
     rows: Tensor  # as `taken`, on the CPU
     taken: Tensor
+    items: Tensor
+    alpha: Tensor
     mask: Tensor
     mean: Tensor
     square: Tensor
@@ -182,18 +184,16 @@ class _Search:
         return {**numbers, "mask": mask, "rebuilt": x.new_empty(rows, *x.shape[1:]), "spent": spent}
 
     def _fresh(self, rows: Tensor, worth: Tensor | None) -> _Flight:
-        items, alpha = self._of(rows)
+        numbers = rows.to(self.items.device)
+        items, alpha = self.items[numbers], self.alpha[numbers]
         ones = self.before.new_ones(len(rows), self.ask.x.shape[1], self.layout.size)
         zeros = torch.zeros_like(ones)
         mask = ones.clone() if worth is None else (worth[items] > self._price(alpha)).to(ones)
-        untouched = self.untouched[rows.to(items.device)]
+        untouched = self.untouched[numbers]
         taken = torch.zeros_like(rows)
         level, total = torch.full_like(untouched, math.inf), torch.zeros_like(untouched)
-        return _Flight(rows, taken, mask, zeros, zeros.clone(), ones, self.before[items], untouched, level, total)
-
-    def _of(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Items and alphas of some rows."""
-        return self.items[rows.to(self.items.device)], self.alpha[rows.to(self.items.device)]
+        state = mask, zeros, zeros.clone(), ones, self.before[items], untouched, level, total
+        return _Flight(rows, taken, items, alpha, *state)
 
     def _price(self, alpha: Tensor) -> Tensor:
         """What a coefficient costs: the gradient of `alpha mean(m)`."""
@@ -201,7 +201,7 @@ class _Search:
 
     def _advance(self, flight: _Flight) -> None:
         """Scores each row where it is, remembers the best, and takes a step."""
-        items, alpha = self._of(flight.rows)
+        items, alpha = flight.items, flight.alpha
         z0, step = self.fill(items, flight.taken)
         gradient, score = torch.empty_like(flight.mask), torch.empty_like(flight.score)
 
@@ -214,7 +214,7 @@ class _Search:
             torch.addcmul(self._price(alpha[rows]), pulled, step[rows], value=-1, out=gradient[rows])
             score[rows] = values[0]
         extent = self._extent(flight.mask, step if z0 is None else z0 + step, gradient)
-        self._remember(flight, flight.mask, score, alpha, extent)
+        self._remember(flight, flight.mask, score, extent)
         descend(flight.mask, gradient, flight.mean, flight.square, flight.taken, self.lr)
         flight.mask.clamp_(0, 1)
         flight.taken += 1
@@ -229,9 +229,9 @@ class _Search:
             gradient.addcmul_(signs, z, value=self.spatial / kept[0].numel())
         return self.spatial * kept.abs().flatten(1).mean(1)
 
-    def _remember(self, flight: _Flight, mask: Tensor, score: Tensor, alpha: Tensor, extent: Tensor | float) -> None:
+    def _remember(self, flight: _Flight, mask: Tensor, score: Tensor, extent: Tensor | float) -> None:
         """Keeps what is better than the best so far; where the fill changes from step to step, what came last."""
-        objective = alpha * mask.flatten(1).mean(1) - score + extent
+        objective = flight.alpha * mask.flatten(1).mean(1) - score + extent
         flight.total += objective
         better = torch.ones_like(objective, dtype=torch.bool) if self.fill.changes else objective < flight.objective
         torch.where(better[:, None, None], mask, flight.best, out=flight.best)
@@ -253,11 +253,10 @@ class _Search:
 
     def _land(self, flight: _Flight, found: dict[str, Tensor]) -> None:
         """Scores the last mask too, and writes down the best."""
-        items, alpha = self._of(flight.rows)
-        z0, step = self.fill(items, flight.taken)
+        z0, step = self.fill(flight.items, flight.taken)
         last = mixed(flight.mask, z0, step, self.layout).to(self.ask.x.dtype)
         extent = self._extent(flight.mask, step if z0 is None else z0 + step)
-        self._remember(flight, flight.mask, self.ask.values(last, items)[0], alpha, extent)
+        self._remember(flight, flight.mask, self.ask.values(last, flight.items)[0], extent)
         rebuilt = mixed(flight.best, z0, step, self.layout)
         values = {"mask": flight.best, "after": flight.score, "objective": flight.objective, "rebuilt": rebuilt}
         for name, value in values.items():
