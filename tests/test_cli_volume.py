@@ -101,7 +101,7 @@ def test_wrong_input_is_one_line_each(folder, capsys):
     expected = [
         "nan.npy: a volume's voxels are finite; got NaN",
         "key is one of a, b in two.npz; name one of them",
-        "takes volumes with 1 channels; got 3",
+        "colours.npy: the network takes volumes of 1 channel; got 3",
         "got the empty file empty.nii",
         "broken.nii.gz could not be read as NIfTI",
         "or a folder of DICOM slices; got photo.png",

@@ -162,7 +162,7 @@ def test_what_is_no_preparation_says_so(arguments, message):
 
 
 def test_a_volume_of_other_channels_says_so():
-    with pytest.raises(ValueError, match=r"takes volumes with 1 channels; got 3\. Take one volume of several"):
+    with pytest.raises(ValueError, match=r"takes volumes of 1 channel; got 3\. Take one volume of several"):
         Voxels((1, 4, 4, 4))(volume(3, 6, 7, 8))
 
 

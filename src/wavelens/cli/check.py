@@ -92,7 +92,8 @@ def check(
         file.write_text(json.dumps(summary | found.summary(), indent=2) + "\n", encoding="utf-8")
         return [file]
 
-    code = each((partial(one, *pair) for pair in zip(paths, stems(paths, out, kind), strict=True)), console)
+    named = zip(paths, stems(paths, out, kind), strict=True)
+    code = each(((str(path), partial(one, path, stem)) for path, stem in named), console)
     raise typer.Exit(max(code, int("fail" in statuses)))
 
 

@@ -101,7 +101,8 @@ def _explain_all(job: Job, kind: Kind, paths: list[Path], out: Path, console: Co
 
     also = DECOMPOSED if job.decompose else ()
     named = enumerate(zip(paths, stems(paths, out, kind, also=also), strict=True), 1)
-    return each([*(partial(one, number, path, stem) for number, (path, stem) in named), last], console)
+    work = [(str(path), partial(one, number, path, stem)) for number, (path, stem) in named]
+    return each([*work, ("", last)], console)
 
 
 def _print(job: Job, kind: Kind, answer: Answer, console: Console, prefix: str) -> None:

@@ -138,7 +138,7 @@ def _reduce_all(task: Task, kind: Kind, paths: list[Path], out: Path, console: C
 
     signals = [f"-minimal-{alpha:g}{WRITERS[kind.name][0]}" for alpha in task.alphas if kind.name in WRITERS]
     named = zip(paths, stems(paths, out, kind, TOGETHER, signals), strict=True)
-    return each((partial(one, path, stem) for path, stem in named), console)
+    return each(((str(path), partial(one, path, stem)) for path, stem in named), console)
 
 
 def _reduced(task: Task, kind: Kind, path: Path) -> Reduced:

@@ -62,19 +62,20 @@ def fitted(chosen: Domain | None, kind: Kind, loaded: LoadedModel) -> Domain:
     return domain
 
 
-def each(work: Iterable[Callable[[], Iterable[Path]]], console: Console) -> int:
+def each(work: Iterable[tuple[str, Callable[[], Iterable[Path]]]], console: Console) -> int:
     """Does one input after another, each giving the files as it writes them; names them all, and gives the exit code.
 
-    Files that were written before an input failed are there, and count.
+    `work` has the name of each input, which a complaint about it begins with where it does not hold it, and what is to
+    be done. Files that were written before an input failed are there, and count.
     """
     written: list[Path] = []
     failures = 0
-    for one in work:
+    for name, one in work:
         try:
             for file in one():
                 written.append(file)
         except WRONG as error:
-            complain(str(error))
+            complain(str(error) if name in str(error) else f"{name}: {error}")
             failures += 1
     for file in written:
         console.print(Text(f"wrote {plain(str(file))}"), soft_wrap=True)

@@ -221,7 +221,7 @@ def _array(path: Path, key: str | None) -> Array:
         raise ValueError(f"{path} holds no array that can be read without pickle: {reason}.") from error
     if "" in keys:
         raise ValueError(f"key names an array of an .npz file; got {key!r} for {path}, which holds one array. Drop it.")
-    wanted = f"got {key!r}" if key else "name one of them: read_volume(path, key=…)"
+    wanted = f"got {key!r}" if key else "name one of them, read_volume(path, key=…), or save it alone"
     raise ValueError(f"key is one of {', '.join(keys) or 'none'} in {path}; {wanted}.")
 
 

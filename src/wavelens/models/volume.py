@@ -86,8 +86,8 @@ class Voxels:
         """The input as a volume that knows its own place."""
         if volume.data.shape[1] != self.shape[0]:
             raise ValueError(
-                f"the network takes volumes with {self.shape[0]} channels; got {volume.data.shape[1]}. "
-                "Take one volume of several with read_volume(path, item=…)."
+                f"the network takes volumes of {self.shape[0]} channel{'s' * (self.shape[0] > 1)}; got "
+                f"{volume.data.shape[1]}. Take one volume of several with read_volume(path, item=…), or save it alone."
             )
         data = volume.data.permute(0, 1, *(2 + a for a in self._order(volume))).flip(self._flipped(volume))
         sized = _along(self._scaled(data), [self._matrix(n, m) for n, m in self._lengths(volume)])
