@@ -85,6 +85,18 @@ def test_silence_and_dc_are_drawn(x):
     a = wl.DWT("haar", levels=4).analysis(x).map(torch.zeros_like)
     figure = plots.sound(a, x, 16000)
     assert lit(figure, "attribution").max() < 10  # black
+    if not x.any():
+        assert lit(figure, "spectrogram").min() > 250  # silence is nowhere loud
+
+
+@pytest.mark.parametrize(("samples", "ticks"), [(15600, "0 0.2 0.4 0.6 0.8"), (40000, "0 0.5 1 1.5 2 2.5")])
+def test_times_are_round_numbers(samples, ticks):
+    x = torch.ones(1, 1, samples)
+    figure = plots.sound(wl.DWT("haar", levels=4).analysis(x), x, 16000)
+    pixels(figure)
+    ax = next(ax for ax in figure.axes if ax.get_title(loc="left").startswith("attribution"))
+    shown = [tick.label1.get_text() for tick in ax.xaxis.get_major_ticks() if tick.get_loc() <= samples / 16000]
+    assert shown == [f"{tick} s" for tick in ticks.split()]
 
 
 def test_what_is_no_sound_says_so():

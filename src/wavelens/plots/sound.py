@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, PowerNorm
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from torch import Tensor
 
 from wavelens import maps
@@ -130,7 +130,7 @@ def spectrum(wave: Array, rate: float) -> tuple[Array, Array, Array]:
     window = torch.hann_window(size, dtype=signal.dtype)
     stft = torch.stft(signal, size, hop, window=window, pad_mode="constant", return_complex=True)
     power = stft.abs().square().numpy()
-    decibels = 10 * np.log10(np.maximum(power, power.max() * 1e-12 + 1e-30) / (power.max() + 1e-30))
+    decibels = 10 * np.log10(np.maximum(power / (power.max() or 1), 1e-12))  # silence has no loudest point
     bins = (np.arange(size // 2 + 2) - 0.5) * rate / size
     times = np.clip((np.arange(decibels.shape[1] + 1) - 0.5) * hop / rate, 0, wave.shape[1] / rate)
     return decibels, times, bins
@@ -149,6 +149,6 @@ def _tick_hertz(ax: Axes, edges: Array) -> None:
 
 def _tick_seconds(ax: Axes, seconds: float) -> None:
     ax.set_xlim(0, seconds)
-    ax.set_xticks(np.linspace(0, seconds, 6))
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{s:.3g} s"))
     ax.tick_params(axis="x", labelsize=11)
