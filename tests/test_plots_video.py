@@ -67,6 +67,17 @@ def test_a_film_has_its_rows_and_can_be_written(domain, tmp_path):
     assert pixels[..., :3].std() > 0.05
 
 
+def test_times_are_read_over_white_frames():
+    a, x = explained(DOMAINS[0])
+    figure = plots.film(a, torch.ones_like(x))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    box = next(ax for ax in figure.axes if ax.get_title(loc="left") == "frames").get_window_extent()
+    shown = np.asarray(canvas.buffer_rgba())[::-1]  # from below, as boxes are counted
+    corner = shown[int(box.y0) + 3 : int(box.y0) + 20, int(box.x0) + 3 : int(box.x0) + 40, :3]
+    assert corner.min() < 60
+
+
 def test_the_lines_of_a_film_are_the_courses():
     a, x = explained(DWT("haar", (2, 1, 1)))
     figure = plots.film(a, x, item=1, grid=Video(x[:1].float(), 20).grid)

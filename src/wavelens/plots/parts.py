@@ -13,6 +13,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import PowerNorm
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -51,6 +52,12 @@ def write_header(figure: Figure, title: str, origin: str) -> None:
     width, height = figure.get_size_inches()
     figure.text(MARGIN / width, 1 - 0.4 / height, title, size=18, weight="bold", va="center", color=INK)
     figure.text(MARGIN / width, 1 - 0.75 / height, origin, size=12, va="center", color=SHARE)
+
+
+def write_over(ax: Axes, text: str, corner: tuple[float, float], offset: tuple[float, float], **more: Any) -> None:
+    """White letters with a dark edge, which are read over any picture; `offset` from the corner in points."""
+    edge = [withStroke(linewidth=2, foreground=INK)]
+    ax.annotate(text, corner, offset, textcoords="offset points", color="white", path_effects=edge, **more)
 
 
 def fitting(title: str, inches: float) -> float:

@@ -36,6 +36,7 @@ from wavelens.plots.parts import (
     origin_of,
     title_of,
     write_header,
+    write_over,
 )
 
 FRAMES, SPACE = 8, 0.08  # frames in a strip, inches between them
@@ -79,7 +80,7 @@ def film(
             ax = add_axes(figure, box, "" if column else name)
             if found is None:
                 draw_picture(ax, signal[:, k])
-                ax.annotate(_time(k, grid), (0, 0), (3, 3), "axes points", "offset points", color="white", size=10)
+                write_over(ax, _time(k, grid), (0, 0), (3, 3), xycoords="axes points", size=10)
             else:
                 draw_glow(ax, signal[:, k], found[k], norm)
     _draw_courses(add_axes(figure, Box(MARGIN + 0.6, top, 6.4, COURSE), "|γ| of each scale of time"), one, grid)

@@ -27,6 +27,7 @@ from wavelens.plots.parts import (
     draw_glow,
     draw_picture,
     fill_wave,
+    write_over,
 )
 
 
@@ -93,7 +94,7 @@ def _seen_bands(layout: Layout) -> dict[str, tuple[slice, ...]]:
 
 
 def _name_band(ax: Axes, name: str, corner: tuple[float, float]) -> None:
-    ax.annotate(name, corner, (4, -4), textcoords="offset points", color="white", size=11, va="top")
+    write_over(ax, name, corner, (4, -4), size=11, va="top")
 
 
 def _draw_slice(ax: Axes, x: Array) -> None:
