@@ -15,8 +15,11 @@ import torch
 from PIL import Image
 
 import wavelens as wl
+from wavelens.baselines import EXPLAINERS
 from wavelens.cli import main
 from wavelens.frontends.image import read_image
+from wavelens.runs.measures import CONTROLS, MEASURES
+from wavelens.spec import METHODS
 
 OWN = """
 import torch
@@ -247,6 +250,23 @@ def test_the_version_is_that_of_the_package(capsys):
 def test_help_says_what_the_exit_codes_mean(capsys):
     assert main(["explain", "--help"]) == 0
     assert "Exit codes: 0, all inputs were explained; 1, some were" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("command", ["explain", "check", "evaluate", "profile"])
+def test_help_names_every_method_and_shows_how_a_domain_is_written(capsys, command):
+    assert main([command, "--help"]) == 0
+    said = capsys.readouterr().out.replace("\n", "").replace(" ", "")
+    assert all(word in said for word in ("DWT('db4',levels=3)", "Identity"))
+    if command == "evaluate":
+        assert all(cls.__name__ in said for cls in (*EXPLAINERS, *CONTROLS, *MEASURES))
+    else:
+        assert all(cls.__name__ in said for cls in METHODS)
+
+
+def test_the_list_of_commands_is_in_whole_sentences():
+    found = subprocess.run([sys.executable, "-m", "wavelens"], capture_output=True, text=True, check=True).stdout
+    assert "Compare runs: means, 95 % intervals, ranks." in found
+    assert "..." not in found.split("Commands:")[1]
 
 
 def test_another_baseline_is_called_by_its_value(folder, capsys):

@@ -19,6 +19,7 @@ from wavelens.cli.files import inputs, stems
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
 from wavelens.cli.question import AgainstText, TargetText, is_asked_freely, question_of
 from wavelens.cli.ready import (
+    DOMAIN,
     METHOD,
     BatchSize,
     DeviceName,
@@ -43,9 +44,7 @@ def check(
     weights: Weights = None,
     target: TargetText = None,
     against: AgainstText = None,
-    domain: Annotated[
-        str | None, typer.Option(help="Where to read the answer.", show_default="as for wavelens explain")
-    ] = None,
+    domain: Annotated[str | None, typer.Option(help=DOMAIN, show_default="as for wavelens explain")] = None,
     method: MethodText = METHOD,
     autocast: Annotated[
         str | None, typer.Option(help="bfloat16 or float16: whether the gradient survives it.", show_default="none")
@@ -54,7 +53,7 @@ def check(
     batch_size: BatchSize = None,
     device: DeviceName = None,
 ) -> None:
-    """Say whether a classifier can be explained at these inputs, before any map of it is believed.
+    """Say whether a classifier can be explained at these inputs. To be asked before any map of it is believed.
 
     Prints a verdict a line (pass, warn, fail or not applicable, with figures and what to do) for each input, and
     writes NAME-check.json to the folder --out.

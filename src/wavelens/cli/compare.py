@@ -26,7 +26,7 @@ def compare_runs(
     resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = RESAMPLES,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
-    """Compare runs over the files that all of them have: means, 95 % intervals, ranks.
+    """Compare runs: means, 95 % intervals, ranks. Over the files that all of them have.
 
     Intervals are those of a paired bootstrap: files are drawn with replacement, the same ones for every run. A rank is
     followed by those that the run has in 95 % of the draws. Arrows say whether more (↑) or less (↓) is better.

@@ -58,7 +58,7 @@ class Check:
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Say what is installed, on which devices it runs, and test the transforms here, in seconds.
+    """Say what is installed here, and test the transforms. In seconds, on every device.
 
     The transforms are compared with PyWavelets over wavelets, modes and one to three axes; their adjoints must satisfy
     ⟨S c, g⟩ = ⟨c, P g⟩; and integrated gradients of a small network must add up. An extra that is not installed is no

@@ -15,10 +15,10 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from wavelens import models
-from wavelens.baselines import FromMethod
+from wavelens.baselines import EXPLAINERS, FromMethod
 from wavelens.cli.kinds import Kind, kind_called, kind_of
 from wavelens.cli.options import check_folder, device_of, domain_of
-from wavelens.cli.ready import DeviceName, ModelName, Weights, default_model, fitted
+from wavelens.cli.ready import DOMAIN, DeviceName, ModelName, Weights, default_model, fitted
 from wavelens.cli.terminal import complain, plain
 from wavelens.core import Domain
 from wavelens.models import LoadedModel
@@ -26,11 +26,13 @@ from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
 from wavelens.runs.annotations import annotated
 from wavelens.runs.comparison import compare
 from wavelens.runs.evaluation import BATCH_SIZE, Evaluation, weights_digest
-from wavelens.runs.measures import CONTROLS, PointingGame, parse_explainer, parse_measure
+from wavelens.runs.measures import CONTROLS, MEASURES, PointingGame, parse_explainer, parse_measure
 from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
 from wavelens.runs.tables import caption, lines
 from wavelens.spec import METHODS
 
+EXPLAINED = f"How to explain: as wavelens explain, or {', '.join(cls.__name__ for cls in (*EXPLAINERS, *CONTROLS))}."
+MEASURED = f"What to measure, may be repeated: {', '.join(cls.__name__ for cls in MEASURES)}."
 EXECUTORS = ("local", "processes", "ray")
 LINE_EVERY = 30.0  # seconds between lines of progress where there is no terminal
 
@@ -43,15 +45,9 @@ def evaluate(
     labels: Annotated[
         str, typer.Option(help=f"The class to explain: '{TOP}', '{FOLDERS}' (their names), or a CSV of file and class.")
     ] = TOP,
-    domain: Annotated[
-        str | None, typer.Option(help="Where to read the answer.", show_default="as for wavelens explain")
-    ] = None,
-    method: Annotated[
-        str, typer.Option(help="How to explain: a method, GradCAM and the like, EnergyOrder or RandomOrder.")
-    ] = "IntegratedGradients(steps=25)",
-    metric: Annotated[
-        list[str] | None, typer.Option(help="What to measure; may be repeated.", show_default="Curves(steps=64)")
-    ] = None,
+    domain: Annotated[str | None, typer.Option(help=DOMAIN, show_default="as for wavelens explain")] = None,
+    method: Annotated[str, typer.Option(help=EXPLAINED)] = "IntegratedGradients(steps=25)",
+    metric: Annotated[list[str] | None, typer.Option(help=MEASURED, show_default="Curves(steps=64)")] = None,
     annotations: Annotated[
         Path | None,
         typer.Option(help="Where objects are, for PointingGame: a COCO file of boxes, or a folder of masks (PNG)."),
@@ -70,7 +66,7 @@ def evaluate(
     ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try files again that failed before.")] = False,
 ) -> None:
-    """Explain and measure every file of a folder, on one machine or many.
+    """Explain and measure every file of a folder. On one machine or many.
 
     Results go to the folder --out, shard by shard; a run that is interrupted or killed goes on with the same command.
     The same numbers come out whatever the executor, the number of workers and the size of shards. --out remembers what

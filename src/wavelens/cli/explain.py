@@ -18,6 +18,7 @@ from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of, wavelets_of
 from wavelens.cli.question import AgainstText, TargetText, is_asked_freely, question_of
 from wavelens.cli.ready import (
+    DOMAIN,
     METHOD,
     BatchSize,
     DeviceName,
@@ -43,7 +44,7 @@ def explain(
     target: TargetText = None,
     against: AgainstText = None,
     domain: Annotated[
-        str | None, typer.Option(help="Where to read the answer.", show_default="for photos DWT('haar', levels=5)")
+        str | None, typer.Option(help=DOMAIN, show_default="for photos DWT('haar', levels=5), else by kind")
     ] = None,
     method: MethodText = METHOD,
     out: Out = Path("wavelens-out"),
@@ -59,7 +60,7 @@ def explain(
         bool, typer.Option("--report", help="Write report.html too: one page to look at, to hear and to pass on.")
     ] = False,
 ) -> None:
-    """Explain what a classifier goes by in photos, sounds, volumes or videos, scale by scale.
+    """Explain what a classifier goes by, scale by scale. In photos, sounds, volumes or videos.
 
     Prints the top classes and the scale profile of each input, and writes NAME.png (the panel), NAME.safetensors
     (the attribution), NAME.json (a summary) and what else belongs to its kind to the folder --out. With --decompose,

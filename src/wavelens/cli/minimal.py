@@ -90,7 +90,7 @@ def minimal(
     batch_size: BatchSize = None,
     device: DeviceName = None,
 ) -> None:
-    """Find the fewest coefficients with which a classifier still answers as before.
+    """Find the fewest coefficients that keep the answer.
 
     Prints the front of each input, zeros against logit, and how much is kept of each scale, and writes to the folder
     --out: NAME-minimal.png (both, and of photos what is left for each alpha), NAME-minimal.json, and for each alpha

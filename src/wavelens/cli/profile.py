@@ -18,7 +18,7 @@ from wavelens.cli.evaluate import Display
 from wavelens.cli.kinds import Kind, kind_called
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
 from wavelens.cli.profile_report import Member, Place, report
-from wavelens.cli.ready import DeviceName, fitted
+from wavelens.cli.ready import ASKED, DOMAIN, DeviceName, fitted
 from wavelens.cli.spacing import Spacing, Unit, spaced
 from wavelens.cli.terminal import complain, plain
 from wavelens.core import Domain
@@ -49,10 +49,8 @@ def profile(
     items: Annotated[
         int | None, typer.Option(min=1, help="So many files, evenly spread.", show_default="all of them")
     ] = None,
-    domain: Annotated[
-        str | None, typer.Option(help="Where to read the answer.", show_default="as for wavelens explain")
-    ] = None,
-    method: Annotated[str, typer.Option(help="How to ask the models.")] = "IntegratedGradients(steps=25)",
+    domain: Annotated[str | None, typer.Option(help=DOMAIN, show_default="as for wavelens explain")] = None,
+    method: Annotated[str, typer.Option(help=ASKED)] = "IntegratedGradients(steps=25)",
     spacing: Spacing = None,
     unit: Unit = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Inputs in a forward pass.")] = BATCH_SIZE,
@@ -61,7 +59,7 @@ def profile(
     resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = RESAMPLES,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
-    """Compare which scales models go by, averaged over a folder of files.
+    """Compare which scales models go by, in the mean over a folder.
 
     Prints for each scale and model its share of what is attributed, how far that is from the first model's, and its
     signed sum, each the mean over the files that all models have, with 95 % intervals (files are drawn with

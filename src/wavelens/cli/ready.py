@@ -16,13 +16,16 @@ from wavelens.cli.kinds import Kind, kind_called, kind_of
 from wavelens.cli.terminal import WRONG, complain, plain
 from wavelens.core import Domain
 from wavelens.models import LoadedModel
+from wavelens.spec import METHODS
 
 Files = Annotated[list[str], typer.Argument(help="Files, folders of them, or patterns such as '*.jpg'.")]
 ModelName = Annotated[
     str | None, typer.Option(help=f"The classifier: {models.FORMS}.", show_default=f"{models.EMBEDDED}, for photos")
 ]
 Weights = Annotated[str | None, typer.Option(help="A checkpoint (.safetensors, .pth) in place of its own.")]
-MethodText = Annotated[str, typer.Option(help="How to ask the model.")]
+DOMAIN = "Where to read the answer, as in Python: DWT('db4', levels=3), DWT('sym8', mode='reflect'), Identity."
+ASKED = f"How to ask the model, as in Python: SmoothGrad(samples=50); one of {', '.join(m.__name__ for m in METHODS)}."
+MethodText = Annotated[str, typer.Option(help=ASKED)]
 METHOD = "IntegratedGradients(tolerance=0.02)"
 Out = Annotated[Path, typer.Option(help="The folder to write to.")]
 BatchSize = Annotated[

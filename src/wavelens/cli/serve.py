@@ -33,7 +33,7 @@ def app(
     running: Annotated[int, typer.Option(min=1, help="Requests that take turns; more wait.")] = 2,
     device: DeviceName = None,
 ) -> None:
-    """Explain in a browser: drop a photo, a sound, a volume or a video, and see and hear what the classifier goes by.
+    """Explain in a browser. Drop a photo, a sound, a volume or a video, and see and hear what the classifier goes by.
 
     Serves until it is interrupted with Ctrl-C. Uploads stay on this machine, in a temporary folder, and are removed
     when their page is closed. There is no password: whoever reaches --host may use it.
