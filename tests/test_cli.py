@@ -124,7 +124,7 @@ def test_a_pipe_without_unicode_is_no_obstacle(folder):
 
 def test_sums_that_miss_the_score_are_pointed_out(folder, capsys):
     assert explain("left.png", "--method", "IntegratedGradients(steps=1, quadrature='riemann')") == 0
-    assert "miss f(x) − f(x₀) by" in capsys.readouterr().out
+    assert "miss f(x) − f(x₀) = 1.54e+03 by 1.54e+03 after" in capsys.readouterr().out
     assert explain("left.png") == 0
     assert "miss" not in capsys.readouterr().out
 

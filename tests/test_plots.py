@@ -68,7 +68,7 @@ def test_no_text_lies_on_another_or_outside_the_figure(size, panel):
     shape, channels, domain = panel
     a, x = explained(shape, channels, domain, size)
     errors = torch.full((2, len(a.layout.scales())), 0.05)
-    a = Explained(a.data, a.layout, gap=torch.tensor([-1e-3, 2.0]), standard_error=errors)
+    a = Explained(a.data, a.layout, gap=torch.tensor([-1e-3, 2.0 + 1e-3]), standard_error=errors)
     figure = plots.panel(a, x, item=1)
     figure.draw_without_rendering()
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
@@ -159,10 +159,10 @@ def test_an_attribution_of_zeros_is_drawn(shape, channels, domain):
 
 def test_header_and_account_come_from_the_attribution():
     a, x = explained((8, 8), 1, DWT("haar", levels=1))
-    a = Explained(a.data, a.layout, gap=torch.tensor([0.25, -0.5]))
+    a = Explained(a.data, a.layout, gap=torch.tensor([0.25, -2.347]))
     figure = plots.panel(a, x, item=1)
     assert [text.get_text() for text in figure.texts] == ["target 285", f"{a.method} · {a.layout.domain!r}"]
-    assert cell(figure, "signed").get_xlabel().endswith(" · gap −0.5")
+    assert cell(figure, "signed").get_xlabel().endswith(" · gap −2.35")
     assert plots.panel(a, x, title="tabby").texts[0].get_text() == "tabby"
 
 

@@ -87,11 +87,12 @@ def caution(a: Attribution, method: Method) -> str:
     allowed = getattr(method, "tolerance", None) or 0.05
     if a.gap is None or a.score is None or a.baseline_score is None:
         return ""
-    gap, rise = abs(float(a.gap)), abs(float(a.score - a.baseline_score))
-    if gap <= allowed * rise:
+    gap, rise = abs(float(a.gap)), float(a.score - a.baseline_score)
+    if gap <= allowed * abs(rise):
         return ""
     spent = int(a.spent.max()) if a.spent is not None else 0
-    return f"The signed sums miss f(x) − f(x₀) by {gap:.2g} after {spent} gradients; more would close the gap."
+    missed = f"f(x) − f(x₀) = {rise:.3g} by {gap:.3g}"
+    return f"The signed sums miss {missed} after {spent} gradients; more would close the gap."
 
 
 def write(job: Job, kind: Kind, answer: Answer, base: Path) -> Iterator[Path]:

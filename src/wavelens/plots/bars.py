@@ -72,5 +72,5 @@ def _numbers(values: Array) -> list[str]:
 def _account(a: Coefficients, item: int, total: float) -> str:
     """What the signed sums add up to; for a path method also what they miss of f(x) − f(x₀)."""
     gap = getattr(a, "gap", None)
-    parts = [f"total {total:+.3g}", *([] if gap is None else [f"gap {float(gap[item]):+.1g}"])]
+    parts = [f"total {total:+.3g}", *([] if gap is None else [f"gap {float(gap[item]):+.3g}"])]
     return " · ".join(parts).replace("-", "−")

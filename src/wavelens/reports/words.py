@@ -76,7 +76,7 @@ def _account(entry: Entry) -> list[Html]:
     part = f" ({percent(abs(gap / rise))})" if rise else ""
     return [
         joined("The score of ", label, chance, f" is {number(score)}. Over {entry.start} it {_way(rise)}, "),
-        joined(f"accounted for scale by scale to within {abs(gap):.2g}{part}."),
+        joined(f"accounted for scale by scale to within {abs(gap):.3g}{part}."),
     ]
 
 
