@@ -8,7 +8,7 @@ import torch
 
 import wavelens as wl
 from cases import relative
-from wavelens.frontends.mel import KaldiMel, LogMel, hz_to_mel, mel_matrix, mel_to_hz, spectra
+from wavelens.frontends.mel import Bands, KaldiMel, LogMel, framed, hz_to_mel, magnitudes, mel_matrix, mel_to_hz
 
 
 def noise(samples, batch=2, channels=1, seed=0, dtype=torch.float64):
@@ -225,15 +225,64 @@ def test_clips_that_are_too_short_or_no_waveforms_say_so():
             LogMel(8000)(x)
 
 
+@pytest.mark.parametrize("power", [1, 2])
 @pytest.mark.parametrize(("length", "n_fft"), [(16, 16), (15, 15), (11, 16), (9, 15), (1, 2), (1, 1)])
-def test_spectra_have_the_gradients_of_the_fourier_transform(length, n_fft):
+def test_magnitudes_have_the_gradients_of_the_fourier_transform(length, n_fft, power):
     frames = torch.randn(2, 3, length, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(spectra, (frames, n_fft))
-    assert torch.autograd.gradgradcheck(spectra, (frames, n_fft))
-    weights = torch.randn(2, 3, n_fft // 2 + 1, dtype=torch.complex128)
-    own, theirs = (
-        torch.autograd.grad((transform(frames, n_fft) * weights).abs().sum(), frames)[0]
-        for transform in (spectra, torch.fft.rfft)
-    )
+    assert torch.autograd.gradcheck(magnitudes, (frames, n_fft, power))
+    assert torch.autograd.gradgradcheck(magnitudes, (frames, n_fft, power))
+    weights = torch.randn(2, 3, n_fft // 2 + 1, dtype=torch.float64)
+    own, theirs = magnitudes(frames, n_fft, power), torch.fft.rfft(frames, n_fft).abs() ** power
     assert torch.allclose(own, theirs, atol=1e-12)
-    assert torch.equal(torch.func.vmap(lambda one: spectra(one, n_fft))(frames), torch.fft.rfft(frames, n_fft))
+    slopes = [torch.autograd.grad((sizes * weights).sum(), frames)[0] for sizes in (own, theirs)]
+    assert torch.allclose(*slopes, atol=1e-12)
+    assert torch.equal(torch.func.vmap(lambda one: magnitudes(one, n_fft, power))(frames), own)
+
+
+@pytest.mark.parametrize("hop", [1, 3, 4, 5, 7])
+def test_frames_have_the_gradients_of_unfolding(hop):
+    x, window = noise(23).requires_grad_(), torch.rand(5, dtype=torch.float64)
+    own, theirs = framed(x, window, hop), x.unfold(-1, 5, hop) * window
+    assert torch.equal(own, theirs)
+    weights = torch.randn_like(own)
+    slopes = [torch.autograd.grad((frames * weights).sum(), x)[0] for frames in (own, theirs)]
+    assert torch.allclose(*slopes, atol=1e-15)
+    assert torch.autograd.gradgradcheck(framed, (x, window, hop))
+
+
+@pytest.mark.parametrize("n_fft", [6, 17, 256])
+@pytest.mark.parametrize("n_mels", [1, 4, 40])
+def test_bands_by_octaves_are_the_whole_product(n_fft, n_mels):
+    bands = Bands(mel_matrix(8000, n_fft, n_mels, fmin=1000, fmax=3000))
+    sizes = torch.rand(2, 5, n_fft // 2 + 1, dtype=torch.float64, requires_grad=True)
+    whole = sizes @ bands.mel.double().T
+    assert torch.allclose(bands(sizes), whole, rtol=1e-13, atol=0)
+    weights = torch.randn_like(whole)
+    slopes = [torch.autograd.grad((found * weights).sum(), sizes)[0] for found in (bands(sizes), whole)]
+    assert torch.allclose(*slopes, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("mel", FRONTENDS.values(), ids=FRONTENDS)
+def test_second_derivatives_maps_and_compiled_modules(mel):
+    x = noise(700).requires_grad_()
+    (g,) = torch.autograd.grad(mel(x).square().sum(), x, create_graph=True)
+    v, step = noise(700, seed=5), 1e-5
+    (curvature,) = torch.autograd.grad((g * v).sum(), x)
+    there, back = (torch.autograd.grad(mel(x + s * v).square().sum(), x)[0] for s in (step, -step))
+    assert relative(curvature, (there - back) / (2 * step)) < 1e-5
+    one = torch.func.grad(lambda item: mel(item[None]).square().sum())
+    assert relative(torch.func.vmap(one)(x.detach()), g) < 1e-12
+    compiled = torch.compile(mel, fullgraph=True, backend="aot_eager")
+    assert relative(torch.autograd.grad(compiled(x).square().sum(), x)[0], g) < 1e-12
+
+
+@pytest.mark.parametrize("mel", FRONTENDS.values(), ids=FRONTENDS)
+def test_blocks_of_items_are_the_whole_batch(mel, monkeypatch):
+    x = noise(2000, batch=5, channels=2).requires_grad_()
+    whole = mel(x)
+    (slope,) = torch.autograd.grad(whole.square().sum(), x)
+    for block in (1, 20_000):
+        monkeypatch.setattr("wavelens.frontends.mel.BLOCK", block)
+        found = mel(x)
+        assert relative(found, whole) < 1e-13
+        assert relative(torch.autograd.grad(found.square().sum(), x)[0], slope) < 1e-12

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ Array = NDArray[np.float64]
 SCALES = ("slaney", "htk")
 LOGS = ("db", "log", None)
 PADS = ("constant", "reflect", "replicate", "circular")
+BLOCK = 2**20  # numbers in the frames that a CPU transforms at a time: more of them leave its caches
 
 
 def hz_to_mel(hz: Any, mel_scale: str = "slaney") -> Array:
@@ -93,7 +96,6 @@ class LogMel(nn.Module):
     """
 
     window: Tensor
-    mel: Tensor
 
     def __init__(
         self,
@@ -143,10 +145,9 @@ class LogMel(nn.Module):
         before = (n_fft - win_length) // 2
         padded = nn.functional.pad(window, (before, n_fft - win_length - before))
         self.register_buffer("window", padded.float(), persistent=False)
-        matrix = mel_matrix(
-            rate, n_fft, n_mels, fmin=fmin, fmax=fmax, mel_scale=mel_scale, norm=norm, triangles=triangles
+        self.bands = Bands(
+            mel_matrix(rate, n_fft, n_mels, fmin=fmin, fmax=fmax, mel_scale=mel_scale, norm=norm, triangles=triangles)
         )
-        self.register_buffer("mel", matrix.to(self.window), persistent=False)
 
     @property
     def frequencies(self) -> tuple[float, ...]:
@@ -155,18 +156,14 @@ class LogMel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         check_waveform(x)
-        working = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-        with torch.autocast(x.device.type, enabled=False):
-            return self._logarithm(self._bands(working)).to(x.dtype)
-
-    def _bands(self, x: Tensor) -> Tensor:
         self._check_length(x.shape[-1])
+        return in_blocks(self._spectrogram, x, self.n_fft / self.hop_length)
+
+    def _spectrogram(self, x: Tensor) -> Tensor:
         margin = self.n_fft // 2 if self.center else 0
         padded = nn.functional.pad(x, (margin, margin), self.pad_mode) if margin else x
-        spectrum = spectra(padded.unfold(-1, self.n_fft, self.hop_length) * self.window.to(x.dtype), self.n_fft)
-        size = spectrum.abs() if self.power == 1 else squared(spectrum)
-        bands: Tensor = self.mel.to(x.dtype) @ size.transpose(-1, -2)
-        return bands
+        sizes = magnitudes(framed(padded, self.window.to(x.dtype), self.hop_length), self.n_fft, self.power)
+        return self._logarithm(self.bands(sizes).transpose(-1, -2).contiguous())
 
     def _logarithm(self, bands: Tensor) -> Tensor:
         if self.log is None:
@@ -206,16 +203,14 @@ class KaldiMel(nn.Module):
     """
 
     window: Tensor
-    mel: Tensor
 
     def __init__(self, rate: int = 16000, *, n_mels: int = 128, floor: float = 2**-23) -> None:
         super().__init__()
         self.frame, self.hop, self.floor = round(0.025 * rate), round(0.010 * rate), floor
         self.n_fft = 1 << (self.frame - 1).bit_length()
-        matrix = mel_matrix(rate, self.n_fft, n_mels, fmin=20.0, mel_scale="htk", norm=None, triangles="mel")
         window = torch.hann_window(self.frame, periodic=False, dtype=torch.float64)
         self.register_buffer("window", window.float(), persistent=False)
-        self.register_buffer("mel", matrix.to(self.window), persistent=False)
+        self.bands = Bands(mel_matrix(rate, self.n_fft, n_mels, fmin=20.0, mel_scale="htk", norm=None, triangles="mel"))
 
     def forward(self, x: Tensor) -> Tensor:
         check_waveform(x)
@@ -223,50 +218,148 @@ class KaldiMel(nn.Module):
             raise ValueError(
                 f"a clip is at least one frame of {self.frame} samples; got {x.shape[-1]}. Pad it with zeros."
             )
-        working = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-        with torch.autocast(x.device.type, enabled=False):
-            frames = working.unfold(-1, self.frame, self.hop)
-            frames = frames - frames.mean(-1, keepdim=True)
-            before = torch.cat([frames[..., :1], frames[..., :-1]], -1)
-            spectrum = spectra((frames - 0.97 * before) * self.window.to(frames.dtype), self.n_fft)
-            bands: Tensor = squared(spectrum) @ self.mel.to(frames.dtype).T
-            return bands.clamp_min(self.floor).log().to(x.dtype)
+        return in_blocks(self._spectrogram, x, self.n_fft / self.hop)
+
+    def _spectrogram(self, x: Tensor) -> Tensor:
+        frames = x.unfold(-1, self.frame, self.hop)
+        frames = frames - frames.mean(-1, keepdim=True)
+        before = torch.cat([frames[..., :1], frames[..., :-1]], -1)
+        frames = (frames - 0.97 * before) * self.window.to(x.dtype)
+        bands: Tensor = self.bands(magnitudes(frames, self.n_fft, 2))
+        return bands.clamp_min(self.floor).log()
 
 
-class _Spectra(torch.autograd.Function):
-    """`torch.fft.rfft`, its adjoint one real transform too: torch's own takes a complex one of twice the length."""
+class Bands(nn.Module):
+    """The product of spectra and a `mel_matrix`: `(…, bins)` to `(…, n_mels)`."""
+
+    mel: Tensor
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mel", matrix.to(torch.get_default_device(), torch.float32), persistent=False)
+        bins = matrix.shape[1]
+        ends = [bins >> 3, bins >> 2, bins >> 1, bins]
+        self.octaves = [end - start for start, end in pairwise([0, *ends])]
+        seen = [part.any(1).nonzero().flatten().tolist() or [0, -1] for part in matrix.split(self.octaves, 1)]
+        self.rows = [slice(bands[0], bands[-1] + 1) for bands in seen]
+
+    def forward(self, sizes: Tensor) -> Tensor:
+        bands: Tensor = _Bands.apply(sizes, self.mel.to(sizes.dtype), self.octaves, self.rows)  # type: ignore[no-untyped-call]
+        return bands
+
+
+class _Bands(torch.autograd.Function):
+    """`sizes @ mel.T` octave by octave, each with the bands that lie in it: a quarter of the work of the whole."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(frames: Tensor, n_fft: int) -> Tensor:
-        spectrum: Tensor = torch.fft.rfft(frames, n_fft)
-        return spectrum
+    def forward(sizes: Tensor, mel: Tensor, octaves: list[int], rows: list[slice]) -> Tensor:
+        bands = sizes.new_zeros(*sizes.shape[:-1], len(mel))
+        for part, weights, few in zip(sizes.split(octaves, -1), mel.split(octaves, 1), rows, strict=True):
+            bands[..., few].add_(part @ weights[few].T)
+        return bands
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
-        ctx.length, ctx.n_fft = inputs[0].shape[-1], inputs[1]
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, list[int], list[slice]], output: Tensor) -> None:
+        _, mel, ctx.octaves, ctx.rows = inputs
+        ctx.save_for_backward(mel)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
-        paired = torch.full((g.shape[-1],), ctx.n_fft / 2, dtype=g.real.dtype, device=g.device)
-        paired[0] = ctx.n_fft  # irfft counts every bin twice but those that are their own mirror
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None]:
+        (mel,) = ctx.saved_tensors
+        parts = zip(mel.split(ctx.octaves, 1), ctx.rows, strict=True)
+        return torch.cat([g[..., few] @ weights[few] for weights, few in parts], -1), None, None, None
+
+
+class _Frames(torch.autograd.Function):
+    """Frames under a window, each `hop` after the last; their adjoint is one addition for each hop of a frame."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, window: Tensor, hop: int) -> Tensor:
+        return x.unfold(-1, len(window), hop) * window
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
+        x, window, ctx.hop = inputs
+        ctx.save_for_backward(window)
+        ctx.samples = x.shape[-1]
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+        (window,) = ctx.saved_tensors
+        parts = window.split(ctx.hop)
+        hops = g.shape[-2] + len(parts) - 1
+        x = g.new_zeros(*g.shape[:-2], max(ctx.samples, hops * ctx.hop))
+        rows = x[..., : hops * ctx.hop].unflatten(-1, (hops, ctx.hop))
+        for k, (part, weights) in enumerate(zip(g.split(ctx.hop, -1), parts, strict=True)):
+            rows[..., k : k + g.shape[-2], : len(weights)].add_(part * weights)
+        return x[..., : ctx.samples], None, None
+
+
+class _Magnitudes(torch.autograd.Function):
+    """Magnitudes of spectra to a power, and the spectra, from which their gradient is one real transform.
+
+    torch's own adjoint of `rfft` takes a complex transform of twice the length, and that of a magnitude keeps more.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(frames: Tensor, n_fft: int, power: float) -> tuple[Tensor, Tensor]:
+        spectrum = torch.fft.rfft(frames, n_fft)
+        real, imaginary = torch.view_as_real(spectrum).square().unbind(-1)
+        squares = real + imaginary
+        return squares if power == 2 else squares.sqrt_(), spectrum
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int, float], output: tuple[Tensor, Tensor]) -> None:
+        frames, ctx.n_fft, power = inputs
+        sizes, spectrum = output
+        ctx.length = frames.shape[-1]
+        ctx.save_for_backward(spectrum, *[sizes] * (power == 1))
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor | None, of_spectrum: Tensor | None) -> tuple[Tensor | None, None, None]:
+        if g is None and of_spectrum is None:
+            return None, None, None
+        spectrum, *sizes = ctx.saved_tensors
+        halves = [] if of_spectrum is None else [of_spectrum / 2]  # second derivatives alone have it
+        if g is not None:
+            for size in sizes:  # d|S| = d|S|² / 2|S|
+                g = g / (2 * size).masked_fill(size == 0, torch.inf)
+            halves.append(spectrum * g)
+        half = sum(halves[1:], halves[0])
+        half[..., 0] *= 2  # irfft counts every bin twice but those that are their own mirror
         if ctx.n_fft % 2 == 0:
-            paired[-1] = ctx.n_fft
-        frames: Tensor = torch.fft.irfft(g * paired, ctx.n_fft)
-        return frames[..., : ctx.length], None
+            half[..., -1] *= 2
+        return torch.fft.irfft(half, ctx.n_fft, norm="forward")[..., : ctx.length], None, None
 
 
-def spectra(frames: Tensor, n_fft: int) -> Tensor:
-    """The spectrum of each frame, filled up with zeros to `n_fft`: `(…, length)` to `(…, n_fft // 2 + 1)`."""
-    found: Tensor = _Spectra.apply(frames, n_fft)  # type: ignore[no-untyped-call]
-    return found
+def framed(x: Tensor, window: Tensor, hop: int) -> Tensor:
+    """Frames under a window, `(…, samples)` to `(…, frames, len(window))`."""
+    frames: Tensor = _Frames.apply(x, window, hop)  # type: ignore[no-untyped-call]
+    return frames
 
 
-def squared(spectrum: Tensor) -> Tensor:
-    """Squared magnitudes."""
-    real, imaginary = torch.view_as_real(spectrum).square().unbind(-1)
-    return real + imaginary
+def magnitudes(frames: Tensor, n_fft: int, power: float) -> Tensor:
+    """Magnitudes to the `power`, 1 or 2, of each frame's spectrum: `(…, length)` to `(…, n_fft // 2 + 1)`.
+
+    A frame is filled up with zeros to `n_fft`. The gradient of silence is 0; in float32 a magnitude of 1e-22 is.
+    """
+    sizes: Tensor = _Magnitudes.apply(frames, n_fft, power)[0]  # type: ignore[no-untyped-call]
+    return sizes
+
+
+def in_blocks(front: Callable[[Tensor], Tensor], x: Tensor, overlap: float) -> Tensor:
+    """`front` in float32 at least, of all items; on a CPU of as many at a time as its caches hold frames of."""
+    working = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    rows = int(BLOCK / (overlap * x[0].numel())) if x.device.type == "cpu" else len(x)
+    with torch.autocast(x.device.type, enabled=False):
+        return torch.cat([front(part) for part in working.split(max(1, rows))]).to(x.dtype)
 
 
 def check_waveform(x: Tensor) -> None:
