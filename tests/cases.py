@@ -1,7 +1,9 @@
 """The tables that every law runs over. A new domain, method or metric is one line here."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,6 +115,18 @@ class Net(nn.Module):
 def needing(module: str, values: Iterable[Any]) -> list[Any]:
     """Parameters of a test that need an optional module: they alone are skipped where it cannot be imported."""
     return [pytest.param(value, marks=pytest.mark.needs(module)) for value in values]
+
+
+def held(run: Callable[[], Any], folder: Path) -> int:
+    """Bytes of tensors on the CPU at the peak of a call, above those before it: torch's own count."""
+    run()  # what is kept for later calls is there
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as seen:
+        run()
+    seen.export_chrome_trace(str(folder / "trace.json"))
+    events = json.loads((folder / "trace.json").read_text())["traceEvents"]
+    counts = sorted((event for event in events if event.get("name") == "[memory]"), key=lambda event: event["ts"])
+    totals = [event["args"]["Total Allocated"] for event in counts]
+    return max(totals) - (totals[0] - counts[0]["args"]["Bytes"])
 
 
 def tiny_vit(*labels: str) -> nn.Module:

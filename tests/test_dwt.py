@@ -8,7 +8,7 @@ import pywt
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from cases import DOMAINS, SHAPES, UNEVEN, name, relative, signal
+from cases import DOMAINS, SHAPES, UNEVEN, held, name, relative, signal
 from wavelens import DWT, Band, Coefficients, Domain, Identity, Layout
 from wavelens.domains import butterfly, dwt, filterbank, from_pywt, to_pywt
 
@@ -61,6 +61,14 @@ def test_windows_of_long_axes_are_those_of_pywavelets(wavelet, mode, monkeypatch
     monkeypatch.setattr("wavelens.domains.filterbank.RUN", 5)  # a few windows at a time, as of a sound of minutes
     for shape in LONG:
         check(DWT(wavelet, 2, mode), shape)
+
+
+def test_windows_of_a_long_axis_are_no_copy_of_it(tmp_path):
+    """As many samples as four minutes of sound at 16 kHz, float32; with all windows at once 4.2 and 4.7 copies."""
+    x, domain = torch.rand(1, 1, 4_000_000), DWT("db4", levels=6)
+    z = domain.analysis(x)
+    assert held(lambda: domain.analysis(x), tmp_path) < 3.5 * x.nbytes
+    assert held(z.synthesis, tmp_path) < 4 * x.nbytes
 
 
 @pytest.mark.parametrize("levels", [0, 1, 2, 3, None])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import wavelens as wl
-from cases import DOMAINS, SHAPES, Net, name, relative, signal
+from cases import DOMAINS, SHAPES, Net, held, name, relative, signal
 from wavelens import masks
 from wavelens.core import Coefficients
 
@@ -109,6 +109,12 @@ def test_a_long_axis_goes_in_parts_that_are_not_seen(shape, width, monkeypatch):
     monkeypatch.setattr(sys.modules["wavelens.masks.soft"], "BLOCK", 16)
     assert relative(masks.soft(a, width, strength=0.2).data, whole.data) < EXACT
     assert 0.05 < whole.data.mean() < 0.95
+
+
+def test_of_a_long_axis_no_more_is_in_memory_than_a_part(tmp_path):
+    """As many samples as a minute of sound at 16 kHz, float32; averaged whole, in float64, nine copies."""
+    a = wl.DWT("db4", levels=6).analysis(torch.rand(1, 1, 1_000_000)).map(torch.square)
+    assert held(lambda: masks.soft(a, 1600), tmp_path) < 4 * a.data.nbytes
 
 
 def test_what_is_quiet_beside_what_is_loud_is_averaged_as_exactly():
