@@ -81,7 +81,7 @@ class Stopped(Exception):
     pass
 
 
-@pytest.mark.needs("sklearn", "zennit")
+@pytest.mark.needs("sklearn")
 @pytest.mark.parametrize(
     ("script", "module", "constant", "other"),
     [
