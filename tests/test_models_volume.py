@@ -276,14 +276,17 @@ def test_a_name_that_monai_lacks_says_so(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda state: {f"net.{name}": v for name, v in state.items()}, r"such as 'conv1\.w.* such as 'net\.conv1\.w"),
+        (
+            lambda state: {f"net.{name}": v for name, v in state.items()} | {"loss": torch.zeros(1)},
+            r"(\d+) of \1 tensors are missing, such as 'conv1\.weight'; .* such as 'net\.conv1\.weight'\. Take",
+        ),
         (
             lambda state: state | {"fc.weight": torch.zeros(3, 128)},
             r"fit: 1 have .*, 'fc\.weight' is \(3, 128\), the mod",
         ),
         (
             lambda state: {"model": state, "epoch": 3},
-            r"(\d+) of \1 tensors are missing.*2 are unknown, such as 'model'",
+            r"holds 'model', 'epoch' in place of tensors\. Save the state dict",
         ),
         (
             lambda state: {name: v for name, v in state.items() if name != "fc.bias"},
@@ -295,6 +298,13 @@ def test_weights_that_do_not_fit_say_what_differs(tmp_path, change, said):
     torch.save(change(ResNet3D().state_dict()), tmp_path / "a.pth")
     with pytest.raises(ValueError, match=said):
         load("resnet3d", weights=tmp_path / "a.pth")
+
+
+def test_weights_of_a_network_inside_another_are_taken(tmp_path):
+    net = ResNet3D()
+    torch.save({"state_dict": {f"net.{name}": value for name, value in net.state_dict().items()}}, tmp_path / "a.ckpt")
+    loaded = load("resnet3d", weights=tmp_path / "a.ckpt").module
+    torch.testing.assert_close(loaded.state_dict(), net.state_dict(), rtol=0, atol=0)
 
 
 def test_monai_without_weights_says_so():

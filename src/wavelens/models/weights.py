@@ -32,8 +32,9 @@ def fill(module: nn.Module, path: Path) -> None:
     while isinstance(module, Around):
         module = module.module
     state = _state_dict(path)
-    if _all_within("module.", state) and not _all_within("module.", module.state_dict()):  # saved with DataParallel
-        state = {name.removeprefix("module."): value for name, value in state.items()}
+    outer = next(iter(state), "").partition(".")[0] + "."  # saved inside another: DataParallel's, Lightning's
+    if _all_within(outer, state) and not _all_within(outer, module.state_dict()):
+        state = {name.removeprefix(outer): value for name, value in state.items()}
     try:
         module.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
@@ -69,6 +70,12 @@ def _state_dict(path: Path) -> dict[str, Tensor]:
         state: dict[str, Tensor] = found.get("state_dict", found)
     except Exception as error:  # safetensors, pickle and torch share no base class
         raise ValueError(
-            f"weights are a state dict, in safetensors or from torch.save; got {path}, which is neither."
+            f"weights are a state dict, in safetensors or from torch.save; got {path}, which is neither. Write one "
+            "with torch.save(net.state_dict(), path)."
         ) from error
+    if not any(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(
+            f"weights are a state dict; {path} holds {', '.join(map(repr, state)) or 'nothing'} in place of tensors. "
+            "Save the state dict among them alone."
+        )
     return state
