@@ -37,7 +37,9 @@ DeviceName = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps …
 def default_model(kind: Kind) -> str:
     """The model for inputs of a kind where none is named; `ValueError` where there is none."""
     if kind.model is None:
-        raise ValueError(f"a {kind.name} is explained with --model, one of {models.FORMS}; got none.")
+        raise ValueError(
+            f"a {kind.name} is explained with --model, one of {kind.models} or package.module:function; got none."
+        )
     return kind.model
 
 

@@ -65,7 +65,8 @@ class Kind:
     `name` is the `kind` of the preparations that take them. `domain` gives the default domain for the axes of the
     model's input. `start` is what the zero baseline is to a reader. `draw(job, answer, title, path)` writes the panel;
     `extras(job, answer, base)` writes further files called `base` + something and gives their paths. `model` is
-    explained where none is named. `gather` lists the inputs in a folder, where they are not files by their suffix.
+    explained where none is named; `models` says which there are. `gather` lists the inputs in a folder, where they are
+    not files by their suffix.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Kind:
     draw: Callable[[Job, Answer, str, Path], None]
     extras: Callable[[Job, Answer, Path], Iterable[Path]] = nothing_more
     model: str | None = None
+    models: str = ""
     gather: Callable[[Path], list[Path]] | None = None
 
     def reads(self, path: Path) -> bool:

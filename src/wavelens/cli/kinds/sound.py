@@ -46,4 +46,4 @@ def _extras(job: Job, answer: Answer, base: Path) -> Iterator[Path]:
         yield path
 
 
-SOUND = Kind("sound", SUFFIXES, open_audio, _domain, "silence", _draw, _extras)
+SOUND = Kind("sound", SUFFIXES, open_audio, _domain, "silence", _draw, _extras, models="yamnet, micro-acdnet, hf:NAME")

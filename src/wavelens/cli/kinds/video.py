@@ -35,4 +35,6 @@ def _extras(job: Job, answer: Answer, base: Path) -> list[Path]:
     return [path]
 
 
-VIDEO = Kind("video", SUFFIXES, open_video, _domain, "a black video", _draw, _extras)
+VIDEO = Kind(
+    "video", SUFFIXES, open_video, _domain, "a black video", _draw, _extras, models="torchvision:NAME, hf:NAME"
+)

@@ -69,4 +69,14 @@ def _write_maps(job: Job, answer: Answer, base: Path) -> list[Path]:
     return paths
 
 
-VOLUME = Kind("volume", SUFFIXES, read_volume, _domain, "a volume of zeros", _draw, _extras, gather=_inside)
+VOLUME = Kind(
+    "volume",
+    SUFFIXES,
+    read_volume,
+    _domain,
+    "a volume of zeros",
+    _draw,
+    _extras,
+    gather=_inside,
+    models="resnet3d, monai:NAME",
+)
