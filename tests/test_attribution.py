@@ -447,6 +447,9 @@ def test_the_record_says_what_was_done():
         ({"method": wl.Saliency}, "method is a method's value such as SmoothGrad"),
         ({"baseline": 0.0, "method": wl.Saliency()}, "baseline belongs to methods with one"),
         ({"domain": []}, "domain is a domain such as"),
+        ({"domain": wl.DWT}, "domain is a domain such as DWT.'haar'., or .* got <class"),
+        ({"domain": None}, "domain is a domain such as .* got None"),
+        ({"baseline": np.zeros((3, 2, 12, 17))}, "baseline is a finite number or a tensor; got ndarray"),
         ({"method": wl.ExpectedGradients(), "baseline": torch.zeros(2, 3)}, "baseline is a finite set of signals"),
     ],
 )

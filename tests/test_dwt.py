@@ -419,7 +419,7 @@ def test_centres_are_where_an_impulse_answers_most():
             r"pywt\.wavedecn takes one number of levels for all axes; got levels=\(1, 2\)",
         ),
         (lambda: DWT("haar", levels=7).layout((100, 90)), "levels=7 needs axes of at least 128 .* at most 6 levels"),
-        (lambda: DWT().analysis(torch.zeros(3, 8)), r"a signal is a floating-point tensor .* got \(3, 8\)"),
+        (lambda: DWT().analysis(torch.zeros(3, 8)), r"a signal is a tensor \(batch.* got \(3, 8\)\. Add the missing"),
         (lambda: DWT().analysis(torch.zeros(1, 1, 8, dtype=torch.int)), "floating-point .* torch.int32"),
         (lambda: DWT().analysis(torch.zeros(1, 0, 8)), "without empty dimensions"),
         (lambda: Coefficients(torch.zeros(3), Layout(Identity(), (4,), (Band(0, "", (4,)),))), r"\(\*batch, 4\) fits"),

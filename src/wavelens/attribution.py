@@ -160,7 +160,7 @@ def attribute(
     depend on its batch mates or on `batch_size`, and the model comes back as it was. `progress` shows a bar, or is a
     function called after each chunk with the gradients done and expected so far; what it raises ends the computation.
     """
-    domains = [domain] if isinstance(domain, Domain) else list(domain)
+    domains = [domain] if isinstance(domain, Domain) else list(domain) if isinstance(domain, Sequence) else []
     if not domains or not all(isinstance(one, Domain) for one in domains):
         raise ValueError(f"domain is a domain such as DWT('haar'), or a list of them; got {domain!r}.")
     if not callable(model):

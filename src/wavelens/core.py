@@ -162,9 +162,15 @@ def signal_axes(x: Tensor) -> tuple[int, ...]:
         raise TypeError(
             f"a signal is a tensor (batch, channel, *axes); got {type(x).__name__}. Try torch.as_tensor(x)."
         )
-    if x.ndim < 3 or 0 in x.shape or not x.is_floating_point():
+    if x.ndim < 3:
         raise ValueError(
-            f"a signal is a floating-point tensor (batch, channel, *axes) without empty dimensions; got "
-            f"{tuple(x.shape)} of {x.dtype}. Add the missing batch or channel dimension with x[None]."
+            f"a signal is a tensor (batch, channel, *axes); got {tuple(x.shape)}. Add the missing batch or channel "
+            "dimension with x[None]."
         )
+    if 0 in x.shape:
+        raise ValueError(
+            f"a signal (batch, channel, *axes) is without empty dimensions; got {tuple(x.shape)}, which holds nothing."
+        )
+    if not x.is_floating_point():
+        raise ValueError(f"a signal is of floating-point numbers; got {x.dtype}. Give x / 255 of bytes, or x.float().")
     return tuple(x.shape[2:])

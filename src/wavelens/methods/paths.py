@@ -132,7 +132,8 @@ def starting_points(x: Tensor, baseline: float | Tensor) -> Tensor:
 
 def _finite(baseline: float) -> float:
     if not isinstance(baseline, int | float) or not math.isfinite(baseline):
-        raise ValueError(f"baseline is a finite number or a tensor; got {baseline!r}.")
+        got = repr(baseline) if isinstance(baseline, float | str) else type(baseline).__name__
+        raise ValueError(f"baseline is a finite number or a tensor; got {got}.")
     return baseline
 
 
