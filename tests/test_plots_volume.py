@@ -125,7 +125,10 @@ def test_the_page_holds_the_maps_at_their_places(case):
     index = np.ravel_multi_index((3, 4, 5), SHAPE)
     assert [float(decoded(found["d1"][axis])[index]) for axis in "xyz"] == [3.0, 8.0, 20.0]
     assert layout["title"]["text"] == "&lt;scan&gt;"
-    assert layout["scene"]["aspectmode"] == "data"
+    lengths = [step * (n - 1) for step, n in zip(GRID.spacing, SHAPE, strict=True)]
+    ratio = [layout["scene"]["aspectratio"][axis] for axis in "xyz"]
+    assert layout["scene"]["aspectmode"] == "manual"
+    assert ratio == pytest.approx([3**0.5 * length / np.linalg.norm(lengths) for length in lengths])
     (menu,), (slider,) = layout["updatemenus"], layout["sliders"]
     assert menu["type"] == "dropdown"  # buttons side by side end beyond a narrow page
     assert [button["label"] for button in menu["buttons"]][1] == "a2 · > 4 × > 8 × > 16 mm"
@@ -138,6 +141,7 @@ def test_the_page_holds_the_maps_at_their_places(case):
 def test_the_page_is_complete_in_itself(case):
     page = plots.scene(*case)
     assert len(page) > 3_000_000  # plotly.js is in it
+    assert re.search("<title>(.+?)</title>", page)[1] == "explanation"
     assert not re.search(r"<script[^>]*\ssrc=|<link[^>]*\shref=", page)
 
 

@@ -19,6 +19,7 @@ def test_everything_lies_within_the_page(browser, tmp_path, width):
     file.write_text(plots.scene(a, x, title="a scan with a rather long name.nii.gz: its class", grid=grid), "utf-8")
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.goto(file.as_uri())
+    assert page.title() == "a scan with a rather long name.nii.gz: its class"
     page.locator(".updatemenu-header").click()
     page.wait_for_selector(".updatemenu-dropdown-button")
     boxes = page.eval_on_selector_all(TEXTS, "found => found.map(e => e.getBoundingClientRect().toJSON())")

@@ -53,7 +53,8 @@ def scene(
         title_y=0.97,
         scene={f"{letter}axis": {"title": {"text": _axis_name(found, k)}} for k, letter in enumerate("xyz")}
         | {
-            "aspectmode": "data",
+            "aspectmode": "manual",
+            "aspectratio": _proportions(where),
             "camera": {"eye": {"x": 1.9, "y": 1.9, "z": 1.2}, "center": {"x": 0, "y": 0, "z": -0.15}},
         },
         updatemenus=[_menu(found, a)],
@@ -62,7 +63,8 @@ def scene(
         height=860,
     )
     page: str = figure.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False})
-    return page.replace("<head>", '<head><meta name="viewport" content="width=device-width, initial-scale=1">', 1)
+    head = '<head><meta name="viewport" content="width=device-width, initial-scale=1">'
+    return page.replace("<head>", f"{head}<title>{html.escape(title or title_of(a))}</title>", 1)
 
 
 def _lines(text: str, width: int) -> str:
@@ -83,6 +85,12 @@ def _centres(found: Explained, blocks: tuple[int, ...]) -> dict[str, Array]:
     lines = [((np.arange(m) + 0.5) * n / m - 0.5) * step for n, m, step in triples]
     points = np.meshgrid(*lines, indexing="ij")
     return {letter: p.ravel().astype(np.float32) for letter, p in zip("xyz", points, strict=True)}
+
+
+def _proportions(where: dict[str, Array]) -> dict[str, float]:
+    """The axes' lengths, with a unit cube's diagonal; with its volume, as plotly has it, a long one leaves the page."""
+    lengths = {letter: float(np.ptp(points)) for letter, points in where.items()}
+    return {letter: math.sqrt(3) * length / math.hypot(*lengths.values()) for letter, length in lengths.items()}
 
 
 def _axis_name(found: Explained, axis: int) -> str:
