@@ -154,6 +154,20 @@ def test_frames_move_and_run(path, opened):
     article.get_by_role("button", name="stop the frames").click()
 
 
+@pytest.mark.parametrize(("width", "times"), [(1280, "0 0.1 0.2 0.3 0.4"), (380, "0 0.2 0.4")])
+def test_times_are_round_numbers(width, times, tmp_path, opened):
+    page = opened(report(entry("video"), tmp_path / "a.html"))
+    page.evaluate(
+        "() => { window.said = []; const write = CanvasRenderingContext2D.prototype.fillText;"
+        "CanvasRenderingContext2D.prototype.fillText = function (...a) { said.push(a[0]); write.apply(this, a); } }"
+    )
+    page.set_viewport_size({"width": width, "height": 800})
+    page.locator("article input[type=range]").first.press("ArrowRight")
+    page.wait_for_timeout(500)
+    said = page.evaluate("said.filter(text => text.endsWith(' s'))")
+    assert said[-len(times.split()) :] == [f"{time} s" for time in times.split()]
+
+
 def test_each_frame_has_its_own_picture_and_its_own_map(tmp_path, opened):
     for still, opacity in ((False, 0), (True, 100)):
         page = opened(report(entry("video", still), tmp_path / "report.html"))

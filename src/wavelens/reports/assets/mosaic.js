@@ -28,6 +28,9 @@ function mosaic(state, maps, packed) {
       if (Math.min(place[2], 2 * place[3]) > 62) {
         pen.fillStyle = dimmed ? "rgba(255,255,255,.5)" : "#fff";
         pen.font = "600 20px system-ui, sans-serif";
+        pen.strokeStyle = "rgba(0, 0, 0, .6)"; // an edge, for bright bands
+        pen.lineWidth = 4;
+        pen.strokeText(name, place[0] + 8, place[1] + 24);
         pen.fillText(name, place[0] + 8, place[1] + 24);
       }
     }

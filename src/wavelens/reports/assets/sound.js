@@ -49,11 +49,13 @@ function gutter(width) {
 }
 
 function ticks(pen, { left, width, height, soft }, { length, unit }) {
-  const count = width < 420 ? 2 : 5;
+  const least = length / (width < 420 ? 2 : 5), power = 10 ** Math.floor(Math.log10(least));
+  const step = power * [1, 2, 5, 10].find((round) => round * power > least * 0.999);
   pen.fillStyle = soft;
-  for (let k = 0; k <= count; k++) {
-    pen.textAlign = k === 0 ? "left" : k === count ? "right" : "center";
-    pen.fillText(`${Number(((length * k) / count).toPrecision(3))} ${unit}`, left + (width * k) / count, height + 16);
+  for (let k = 0; k * step < length * 1.001; k++) {
+    const place = (k * step) / length;
+    pen.textAlign = k === 0 ? "left" : place > 0.95 ? "right" : "center";
+    pen.fillText(`${Number((k * step).toPrecision(3))} ${unit}`, left + width * place, height + 16);
   }
 }
 
