@@ -436,6 +436,14 @@ def test_the_record_says_what_was_done():
         a.item(3)
 
 
+def test_what_a_prompt_shows_is_one_line():
+    a = wl.attribute(Net(SHAPE), signal(SHAPE), 2, domain=wl.DWT("haar", 2), method=wl.Saliency())
+    place = f"{tuple(a.data.shape)}, signal (12, 17) in DWT(wavelet='haar', levels=2, mode='periodization')"
+    assert repr(a) == f"<Attribution {place}; method=Saliency(), target=2>"
+    assert repr(wl.Coefficients(a.data, a.layout)) == f"<Coefficients {place}>"
+    assert repr(wl.masks.threshold(a, 0.5)).startswith("<Mask (3, 1, ")
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [

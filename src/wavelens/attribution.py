@@ -28,7 +28,7 @@ FORMAT = "wavelens.attribution/1"
 TENSORS = ("score", "baseline_score", "gap", "standard_error", "spent")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Attribution(Coefficients):
     """Signed attributions in a domain's coordinates, raw, and how they came about.
 

@@ -74,7 +74,7 @@ class Layout:
         return groups
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Coefficients:
     """Coefficients, an attribution or a mask: one packed tensor and the layout that says what is what.
 
@@ -91,6 +91,11 @@ class Coefficients:
                 f"data of shape (*batch, {self.layout.size}) fits this layout; got {tuple(self.data.shape)}. "
                 "Take the layout from the same domain and signal shape as the data."
             )
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name}={text}" for name in ("method", "target") if (text := getattr(self, name, "")))
+        place = f"{tuple(self.data.shape)}, signal {self.layout.signal_shape} in {self.layout.domain}"
+        return f"<{type(self).__name__} {place}{said and f'; {said}'}>"
 
     def __getitem__(self, band: Band) -> Tensor:
         return self.data[..., self.layout.slices[band]].view(*self.data.shape[:-1], *band.shape)

@@ -10,7 +10,7 @@ from torch import Tensor
 from wavelens.core import Coefficients
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mask(Coefficients):
     """How much of each coefficient to keep, from 0 to 1; `data` of shape `(batch, 1 or channel, size)`.
 
