@@ -147,6 +147,23 @@ def tiny_vit(*labels: str) -> nn.Module:
     return transformers.ViTForImageClassification(config).eval()
 
 
+class Convolutional(nn.Module):
+    """A small network of convolutions; with `strict`, one that only takes contiguous activations."""
+
+    def __init__(self, axes: int, strict: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        layer = (nn.Conv2d, nn.Conv3d)[axes - 2]
+        self.first, self.second, self.strict = layer(2, 4, 3), layer(4, 3, 3), strict
+        self.eval()
+
+    def forward(self, x):
+        self.usual = x.is_contiguous() and self.first.weight.is_contiguous()
+        y = torch.relu(self.second(torch.tanh(self.first(x))))
+        flat = y.view(len(y), -1) if self.strict else y.flatten(1)
+        return flat.unflatten(1, (3, -1)).sum(2)
+
+
 def signal(shape: tuple[int, ...], batch: int = 3, channels: int = 2, seed: int = 1) -> Tensor:
     source = torch.Generator().manual_seed(seed)
     scale = torch.arange(1, batch + 1).reshape(-1, *[1] * (len(shape) + 1))

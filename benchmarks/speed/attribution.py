@@ -29,8 +29,8 @@ from timing import interleaved, peak, ratio, recorded, synchronise, write
 from torch import Tensor, nn
 
 import wavelens as wl
-from wavelens.borrowed import Lean
 from wavelens.gradients import Gradients
+from wavelens.lean import Lean
 
 SAMPLES = 25
 HAAR = wl.DWT("haar", levels=3)
@@ -83,17 +83,17 @@ def candidates(net: nn.Module, x: Tensor, method: str) -> dict[str, Callable[[],
     def ours(domain: Any = HAAR) -> Any:
         return wl.attribute(net, x, target, domain=domain, method=METHODS[method], batch_size=rows)
 
-    def bare(prepare: Callable[[Tensor], Tensor] = lambda points: points) -> None:
+    def bare(ask: Callable[[Tensor], Tensor] = net) -> None:
         for p in net.parameters():
             p.requires_grad_(False)
         for _ in range(SAMPLES):
             point = x.clone().requires_grad_()  # each pass has an input of its own
-            torch.autograd.grad(net(prepare(point))[:, 0].sum(), point)
+            torch.autograd.grad(ask(point)[:, 0].sum(), point)
         for p in net.parameters():
             p.requires_grad_(True)
 
     def floor() -> None:
-        with Lean(net, x) as fast, fast.passes():
+        with Lean(net, x) as fast:
             bare(fast)
 
     def theirs() -> Any:

@@ -20,8 +20,8 @@ from attribution import NETS
 from timing import interleaved, recorded, write
 from torch import Tensor, nn
 
-from wavelens.borrowed import Lean
 from wavelens.gradients import Gradients
+from wavelens.lean import Lean
 from wavelens.models.yamnet import YAMNet
 
 ROWS = (1, 2, 4, 8, 16, 32)
@@ -43,17 +43,17 @@ def measure(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
     net, x = build(name, device)
     with Gradients(net, x, 0) as ask:
         own = ask.rows
-    with Lean(net, x) as fast, fast.passes():
+    with Lean(net, x) as fast:
 
         def forward(rows: int) -> None:
             with torch.no_grad():
                 for piece in x.split(rows):
-                    net(fast(piece))
+                    fast(piece)
 
         def both(rows: int) -> None:
             for piece in x.split(rows):
                 points = piece.clone().requires_grad_()
-                torch.autograd.grad(net(fast(points))[:, 0].sum(), points)
+                torch.autograd.grad(fast(points)[:, 0].sum(), points)
 
         tasks = {"forward": forward, "forward and backward": both}
         runs = {(task, rows): lambda f=f, rows=rows: f(rows) for task, f in tasks.items() for rows in ROWS}

@@ -24,7 +24,7 @@ from timing import interleaved, ratio, recorded, write
 from torch import Tensor, nn
 
 import wavelens as wl
-from wavelens.borrowed import Lean
+from wavelens.lean import Lean
 
 STEPS, LEVELS = 64, 3
 ITEMS = {"efficientnet": 2, "volumes": 8}
@@ -37,15 +37,15 @@ def candidates(net: nn.Module, x: Tensor, rows: int) -> dict[str, Callable[[], A
     heat = wl.attribute(net, x, 0, domain=pixels, method=wl.Saliency(), batch_size=8)
     heat = heat.map(lambda data: data.abs().mean(1, keepdim=True))
 
-    def bare(count: int = 2 * STEPS, prepare: Callable[[Tensor], Tensor] = lambda points: points) -> None:
+    def bare(count: int = 2 * STEPS, ask: Callable[[Tensor], Tensor] = net) -> None:
         points = x.repeat(count, *[1] * (x.ndim - 1))
         with torch.no_grad():
             for start in range(0, len(points), rows):
-                net(prepare(points[start : start + rows])).softmax(1)
+                ask(points[start : start + rows]).softmax(1)
 
     def floor() -> None:
-        with Lean(net, x) as fast, fast.passes():
-            bare(prepare=fast)
+        with Lean(net, x) as fast:
+            bare(ask=fast)
 
     def flipped() -> Any:
         flipping = quantus.PixelFlipping(

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens import masks
-from wavelens.borrowed import Lean
+from wavelens.lean import Lean
 
 STEPS = 25
 DOMAIN = wl.DWT("haar", levels=3)
@@ -37,17 +37,17 @@ def candidates(net: nn.Module, x: Tensor) -> dict[str, Callable[[], Any]]:
         settings = {"domain": DOMAIN, "steps": STEPS, "tolerance": None, "batch_size": max(len(x), len(ALPHAS))}
         return masks.minimal(net, items, 0, alpha=alpha, **settings)
 
-    def bare(prepare: Callable[[Tensor], Tensor] = lambda points: points) -> None:
+    def bare(ask: Callable[[Tensor], Tensor] = net) -> None:
         for p in net.parameters():
             p.requires_grad_(False)
         for _ in range(STEPS):
             point = x.clone().requires_grad_()  # each pass has an input of its own
-            torch.autograd.grad(net(prepare(point))[:, 0].sum(), point)
+            torch.autograd.grad(ask(point)[:, 0].sum(), point)
         for p in net.parameters():
             p.requires_grad_(True)
 
     def floor() -> None:
-        with Lean(net, x) as fast, fast.passes():
+        with Lean(net, x) as fast:
             bare(fast)
 
     return {

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from wavelens.bars import Bar, Progress
-from wavelens.borrowed import Lean, as_found
+from wavelens.borrowed import as_found
 from wavelens.core import signal_axes
+from wavelens.lean import Lean
 from wavelens.targets import Several, Target, check
 from wavelens.targets import scores as read
 
@@ -205,12 +206,12 @@ class Gradients:
         return self._fitting(ask, points, items)
 
     def _forward(self, points: Tensor, items: Tensor) -> tuple[Tensor]:
-        return (torch.stack(self.scores(points.clone(), items)).to(self.dtype),)
+        return (torch.stack(self._scores(points, items, self._fast)).to(self.dtype),)
 
     def _backward(self, points: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         points = points.detach().requires_grad_()
         with torch.enable_grad():
-            values = self.scores(points, items)
+            values = self._scores(points, items, self._fast)
             last = len(values) - 1
             grads = [
                 torch.autograd.grad(v.sum(), points, retain_graph=i < last, allow_unused=True)[0]
@@ -228,17 +229,20 @@ class Gradients:
         return stacked.to(self.dtype), torch.stack(values).detach().to(self.dtype)
 
     def scores(self, points: Tensor, items: Tensor) -> list[Tensor]:
+        """The explained outputs, from a pass in which each layer gives its own output: hooks may look at it."""
+        return self._scores(points, items, self._fast.unfolded)
+
+    def _scores(self, points: Tensor, items: Tensor, ask: Model) -> list[Tensor]:
         kind = points.device.type
         on = self._autocast is not None
         with torch.autocast(kind, self._autocast, on, cache_enabled=False):  # it would keep what it cast until the end
             try:
-                with self._fast.passes():
-                    output = self.model(self._fast(points))
+                output = ask(points)
             except Exception as error:
                 if "leaf Variable" in str(error) and self._fast.spare():
-                    return self.scores(points, items)
+                    return self._scores(points, items, ask)
                 if not _out_of_memory(error) and self._fast.undo():  # it may reshape what it takes for contiguous
-                    return self.scores(points, items)
+                    return self._scores(points, items, ask)
                 if not _out_of_memory(error):
                     error.add_note(
                         f"the model was called with a batch of shape {tuple(points.shape)} and {points.dtype} on "

@@ -143,6 +143,7 @@ def sample(
     estimate: Estimate, point: Point, samples: int, tolerance: float | None = None, limit: int | None = None
 ) -> Outcome:
     """Feeds samples in batches; with a tolerance, to each item until its profile's standard error is below it."""
+    score = estimate.ask.values(estimate.ask.x)  # first: these passes show what those for gradients can leave out
     limit = samples if tolerance is None else limit or samples
     batch = len(estimate.ask.x)
     spreads = [Spread() for _ in estimate.lifts]
@@ -159,7 +160,7 @@ def sample(
             worst = torch.stack([spread.standard_error().amax((0, 2)) for spread in spreads]).amax(0)
             active = active[worst[active] > tolerance]
     data = estimate.result(parts if whole else None)
-    return Outcome(data, standard_error=[spread.standard_error() for spread in spreads])
+    return Outcome(data, score, standard_error=[spread.standard_error() for spread in spreads])
 
 
 def _batch_end(rounds: int, samples: int) -> int:

@@ -47,13 +47,14 @@ class IntegratedGradients:
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)
+        score = ask.values(ask.x)  # first: these passes show what those for gradients can leave out
         if self.tolerance is None:
             places, weights = nodes(self.quadrature, self.steps)
             g = ask.sum(straight(ask.x, start, places), weights)
         else:
             g = adaptive.integrate(ask, start, self.tolerance, self.max_steps)
         step = (ask.x - start).to(ask.dtype)
-        return Outcome([lift.analysis(step) * lift.pull(g) for lift in lifts], start=start)
+        return Outcome([lift.analysis(step) * lift.pull(g) for lift in lifts], score, start)
 
 
 @dataclass(frozen=True)
