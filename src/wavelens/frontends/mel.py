@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 SCALES = ("slaney", "htk")
 LOGS = ("db", "log", None)
 PADS = ("constant", "reflect", "replicate", "circular")
-BLOCK = 2**20  # numbers in the frames that a CPU transforms at a time: more of them leave its caches
+BLOCK = 2**20  # numbers in the frames that a thread of a CPU transforms at a time: more of them leave its caches
 
 
 def hz_to_mel(hz: Any, mel_scale: str = "slaney") -> Array:
@@ -357,9 +357,11 @@ def magnitudes(frames: Tensor, n_fft: int, power: float) -> Tensor:
 def in_blocks(front: Callable[[Tensor], Tensor], x: Tensor, overlap: float) -> Tensor:
     """`front` in float32 at least, of all items; on a CPU of as many at a time as its caches hold frames of."""
     working = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-    rows = int(BLOCK / (overlap * x[0].numel())) if x.device.type == "cpu" else len(x)
+    rows = len(x)
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+        rows = max(1, int(BLOCK * torch.get_num_threads() / (overlap * x[0].numel())))
     with torch.autocast(x.device.type, enabled=False):
-        return torch.cat([front(part) for part in working.split(max(1, rows))]).to(x.dtype)
+        return torch.cat([front(part) for part in working.split(rows)]).to(x.dtype)
 
 
 def check_waveform(x: Tensor) -> None:
