@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_FLAGS ?= -n auto --maxprocesses 4
 OUT := wavelens-out
-SPEED := transforms attribution metrics minimal sound volumes runs page  # the page last: it reads the others' records
+SPEED := transforms attribution metrics minimal sound volumes runs chunks page  # the page last: it reads the others' records
 
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -3,21 +3,23 @@
     python benchmarks/speed/chunks.py [--device cuda] [--rounds 3] [--net efficientnet]
 
 Milliseconds a row of a forward pass, and of a forward and backward pass to the input, in the passes that wavelens runs
-(on a CPU channels last, norms lean), for 1 to 32 rows; the least of the rounds, which take turns. `own` is the number
-of rows that `attribute` takes where no `batch_size` is given.
+(on a CPU channels last, norms lean), for 1 to 32 rows; the least of the rounds, which take turns. On a CPU they are
+those of one thread, which what else the machine does adds little to. `own` is the number of rows that `attribute` takes
+where no `batch_size` is given.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import timm
 import torch
 from attribution import NETS
-from timing import interleaved, recorded, write
+from timing import recorded, turns, write
 from torch import Tensor, nn
 
 from wavelens.gradients import Gradients
@@ -57,7 +59,9 @@ def measure(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
 
         tasks = {"forward": forward, "forward and backward": both}
         runs = {(task, rows): lambda f=f, rows=rows: f(rows) for task, f in tasks.items() for rows in ROWS}
-        seconds = interleaved(runs, device, rounds)
+        for run in runs.values():
+            run()
+        seconds = turns(runs, device, rounds, time.process_time if device == "cpu" else time.perf_counter)
     least = {key: round(1e3 * min(values) / len(x), 3) for key, values in seconds.items()}
     return [
         {"net": name, "own": own, "milliseconds a row": task, **{f"of {rows}": least[task, rows] for rows in ROWS}}
@@ -71,6 +75,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--net", choices=CASES, nargs="*", default=list(CASES))
     options = parser.parse_args()
+    torch.set_num_threads(1)
     for name in options.net:
         rows = measure(name, options.device, options.rounds)
         print(json.dumps(rows), flush=True)

@@ -25,6 +25,8 @@ A record that was made in several commands names the last of them.
   NumPy, transforms by ptwt inside the loop over samples, a loop over clips for the mel and over volumes for the
   transform, mel filters built in every pass, nothing frozen. The network's passes are in it, too: where they are most
   of the time, no ratio can be large. For metrics a plain loop over masks through PyWavelets.
+- **own**: how many rows the engine puts through a network at a time. The milliseconds beside it are those of one
+  thread, forward alone or forward and backward to the input.
 - **patches** is a network of one convolution, so the transform and not the model is what takes time there.
 """
 
@@ -34,6 +36,7 @@ ABOUT = {
     "volumes": "Attributions of large volumes",
     "metrics": "Insertion and deletion together",
     "minimal": "Minimal inputs",
+    "chunks": "Milliseconds a row in passes of 1 to 32 rows",
     "transforms": "The transform alone, against ptwt",
 }
 

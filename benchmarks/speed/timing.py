@@ -25,7 +25,12 @@ def interleaved(candidates: dict[str, Callable[[], Any]], device: str, repeats: 
     return turns(candidates, device, repeats)
 
 
-def turns(candidates: dict[str, Callable[[], Any]], device: str, repeats: int) -> dict[str, list[float]]:
+def turns(
+    candidates: dict[str, Callable[[], Any]],
+    device: str,
+    repeats: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
     """Seconds of each candidate, `repeats` times, taking turns so that all see the same machine.
 
     Every other round goes backwards: each stands before and after the same neighbours, and a drift cancels.
@@ -34,10 +39,10 @@ def turns(candidates: dict[str, Callable[[], Any]], device: str, repeats: int) -
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(repeats):
         for name, run in list(candidates.items())[:: -1 if turn % 2 else 1]:
-            start = time.perf_counter()
+            start = clock()
             run()
             synchronise(device)
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 
