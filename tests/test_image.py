@@ -101,6 +101,14 @@ def test_what_is_no_photo_says_so(tmp_path):
         read_image(tmp_path / "text.jpg")
 
 
+def test_a_format_that_pillow_lacks_says_what_to_do(tmp_path):
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(
+        ValueError, match=r"a\.heic, which is not an image, or .* \(HEIC, raw\)\. .*save it as JPEG or PNG"
+    ):
+        read_image(tmp_path / "a.heic")
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".gif", ".webp", ".tif"])
 def test_a_truncated_file_is_a_value_error(tmp_path, suffix):
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)

@@ -73,9 +73,10 @@ def _argument(node: ast.expr, text: str, names: dict[str, type]) -> Any:
 
 def _build(name: str, given: list[Any], named: dict[str, Any], text: str, names: dict[str, type]) -> Any:
     if name not in names:
-        wavelet = name in pywt.wavelist(kind="discrete")
-        near = [f"DWT({name!r})"] if wavelet else difflib.get_close_matches(name, names, 1, 0.5)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        small = {known.casefold(): known for known in names}
+        small |= {wavelet: f"DWT({wavelet!r})" for wavelet in pywt.wavelist(kind="discrete")}
+        near = difflib.get_close_matches(name.casefold(), small, 1, 0.5)
+        hint = f" Did you mean {small[near[0]]}?" if near else ""
         raise ValueError(f"the domains and methods are {', '.join(names)}; got {name!r}.{hint}")
     signature = inspect.signature(names[name])
     try:

@@ -30,7 +30,10 @@ def read_image(path: str | PathLike[str]) -> Tensor:
     except PermissionError:
         raise
     except UnidentifiedImageError as error:
-        raise ValueError(f"a photo is a file that Pillow can decode; got {path}, which is not an image.") from error
+        raise ValueError(
+            f"a photo is a file that Pillow can decode; got {path}, which is not an image, or of a format that it lacks "
+            "(HEIC, raw). If it is one, save it as JPEG or PNG."
+        ) from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path} is larger than Pillow opens: {error} Make it smaller first.") from error
     except Exception as error:  # decoders raise anything on broken bytes
