@@ -31,8 +31,8 @@ def read_image(path: str | PathLike[str]) -> Tensor:
         raise
     except UnidentifiedImageError as error:
         raise ValueError(
-            f"a photo is a file that Pillow can decode; got {path}, which is not an image, or of a format that it lacks "
-            "(HEIC, raw). If it is one, save it as JPEG or PNG."
+            f"a photo is a file that Pillow can decode; got {path}, which is not an image, or of a format that it "
+            "lacks (HEIC, raw). If it is one, save it as JPEG or PNG."
         ) from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path} is larger than Pillow opens: {error} Make it smaller first.") from error
