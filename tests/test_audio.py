@@ -139,6 +139,11 @@ def test_a_clip_is_one_sound_with_a_rate():
             Clip(data, rate)
 
 
+def test_an_array_is_told_to_become_a_tensor():
+    with pytest.raises(TypeError, match=r"a waveform is a tensor .*; got ndarray\. Try torch\.as_tensor"):
+        Clip(np.zeros((1, 1, 5), dtype=np.float32), 8000)
+
+
 RATES = [(44100, 16000), (44100, 20000), (16000, 44100), (22050, 44100), (48000, 44100), (3001, 2000), (8000, 8000)]
 
 

@@ -303,6 +303,7 @@ def test_a_video_larger_than_memory_is_refused_before_it_is_read(tmp_path, monke
         (lambda path: write_video(path / "a.xyz", clip(), 25), r"written as \.mp4, .* or \.gif; got 'a\.xyz'"),
         (lambda path: Video(torch.zeros(1, 1, 4, 8, 8), 25), r"floating-point \(1, 3, time, height, width\)"),
         (lambda path: Video(torch.zeros(1, 3, 4, 8, 8, dtype=torch.uint8), 25), r"got .* of torch\.uint8"),
+        (lambda path: Video(clip().numpy(), 25), "frames are a tensor; got ndarray"),
         (lambda path: Video(clip(), float("nan")), "fps is how many frames .*; got nan"),
         (lambda path: Video(clip(), 25).take(0, 30), "the video has 20 frames; frames 0 to 29 were asked for"),
         (lambda path: Video(clip(), 25).take(20), "the video has 20 frames; frames 20 to 20"),
@@ -310,5 +311,5 @@ def test_a_video_larger_than_memory_is_refused_before_it_is_read(tmp_path, monke
     ],
 )
 def test_wrong_use_says_what_to_do(tmp_path, call, match):
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises((TypeError, ValueError), match=match):
         call(tmp_path)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from wavelens.frontends.volume import Volume, read_volume, write_volume
+from wavelens.models import Voxels
 
 OBLIQUE = np.array([[0.0, -1.2, 0.1, 10.0], [0.9, 0.0, 0.2, -20.0], [0.0, 0.3, 2.4, 5.0], [0.0, 0.0, 0.0, 1.0]])
 
@@ -191,6 +192,16 @@ def test_a_header_without_extent_says_so(tmp_path, capfd):
 
 
 @pytest.mark.needs("nibabel")
+def test_tensors_and_arrays_are_no_volumes(tmp_path):
+    voxels = torch.zeros(1, 1, 4, 4, 4)
+    with pytest.raises(TypeError, match=r"voxels are a tensor .*; got ndarray\. Try torch\.as_tensor"):
+        Volume(voxels.numpy(), np.eye(4))
+    with pytest.raises(TypeError, match=r"a Volume, which knows its place, is written; got Tensor\. Wrap it"):
+        write_volume(tmp_path / "a.nii", voxels)
+    with pytest.raises(TypeError, match=r"a scan is a Volume, .*; got Tensor\. Wrap it in Volume\(data, affine\)"):
+        Voxels((1, 4, 4, 4))(voxels)
+
+
 def test_what_is_no_volume_says_so(tmp_path):
     (tmp_path / "zero.nii").touch()
     np.save(tmp_path / "nan.npy", np.where(ramp(4, 4, 4) == 7, np.nan, np.where(ramp(4, 4, 4) == 9, np.inf, 1)))

@@ -365,7 +365,11 @@ def in_blocks(front: Callable[[Tensor], Tensor], x: Tensor, overlap: float) -> T
 
 
 def check_waveform(x: Tensor) -> None:
-    """`ValueError` unless `x` is floating-point `(batch, channel, samples)` with some samples."""
+    """`ValueError` unless `x` is floating-point `(batch, channel, samples)`, not empty; `TypeError` for no tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"a waveform is a tensor (batch, channel, samples); got {type(x).__name__}. Try torch.as_tensor(x)."
+        )
     if x.ndim != 3 or 0 in x.shape or not x.is_floating_point():
         raise ValueError(
             f"a waveform is a floating-point tensor (batch, channel, samples) with some samples; got {tuple(x.shape)} "

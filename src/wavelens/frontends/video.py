@@ -58,6 +58,8 @@ class Video:
     fps: float
 
     def __post_init__(self) -> None:
+        if not isinstance(self.data, Tensor):
+            raise TypeError(f"frames are a tensor; got {type(self.data).__name__}. Try torch.as_tensor.")
         shape = tuple(self.data.shape)
         if len(shape) != 5 or shape[:2] != (1, 3) or 0 in shape or not self.data.is_floating_point():
             raise ValueError(

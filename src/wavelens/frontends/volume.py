@@ -48,6 +48,10 @@ class Volume:
     unit: str = "mm"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.data, Tensor):
+            raise TypeError(
+                f"voxels are a tensor (1, channel, *axes); got {type(self.data).__name__}. Try torch.as_tensor."
+            )
         if self.data.ndim != 5 or len(self.data) != 1 or min(self.data.shape[2:]) < 2:
             raise ValueError(
                 f"a volume is (1, channel, *axes) with three axes of at least 2 voxels; got {tuple(self.data.shape)}. "
@@ -119,6 +123,8 @@ def write_volume(path: str | PathLike[str], volume: Volume) -> None:
 
     `read_volume` gives back the same voxels, affine and unit.
     """
+    if not isinstance(volume, Volume):
+        raise TypeError(f"a Volume, which knows its place, is written; got {type(volume).__name__}. Wrap it in one.")
     if not Path(path).name.lower().endswith(NIFTI):
         raise ValueError(f"a volume is written to a file ending in .nii or .nii.gz; got {path}.")
     nibabel = optional("nibabel", "medical")

@@ -84,6 +84,11 @@ class Voxels:
 
     def placed(self, volume: Volume) -> Volume:
         """The input as a volume that knows its own place."""
+        if not isinstance(volume, Volume):
+            raise TypeError(
+                f"a scan is a Volume, which knows its place; got {type(volume).__name__}. Wrap it in "
+                "Volume(data, affine)."
+            )
         if volume.data.shape[1] != self.shape[0]:
             raise ValueError(
                 f"the network takes volumes of {self.shape[0]} channel{'s' * (self.shape[0] > 1)}; got "
