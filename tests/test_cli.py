@@ -345,9 +345,10 @@ def test_the_command_in_a_report_says_how_far_samples_lie_apart():
 
     def command(preparation):
         loaded = SimpleNamespace(name="own_net:net", preprocess=preparation)
-        job = SimpleNamespace(loaded=loaded, weights=None, domain=wl.DWT("haar"), method=wl.Saliency())
-        asked = SimpleNamespace(options=("--target", "2"))
-        return shlex.split(command_of(job, SimpleNamespace(path=Path("it's left.png"), asked=asked)))
+        job = SimpleNamespace(loaded=loaded, weights=None, method=wl.Saliency())
+        asked, found = SimpleNamespace(options=("--target", "2")), SimpleNamespace(domain=wl.DWT("haar"))
+        answer = SimpleNamespace(path=Path("it's left.png"), asked=asked, attribution=found)
+        return shlex.split(command_of(job, answer))
 
     photos = wl.models.Geometry((32, 32), (32, 32))
     assert command(photos)[:7] == ["wavelens", "explain", "it's left.png", "--model", "own_net:net", "--target", "2"]

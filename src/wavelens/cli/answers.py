@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from wavelens.cli.files import DECOMPOSED, WRITTEN, beside
 from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.cli.question import Asked
 from wavelens.cli.terminal import plain
+from wavelens.core import Domain
+from wavelens.domains import DWT
 from wavelens.grid import Grid
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel
@@ -55,13 +58,20 @@ def explained(job: Job, kind: Kind, path: Path, progress: Progress = False) -> A
         job.loaded.module,
         one.x,
         asked.target,
-        domain=[job.domain, *job.decompose],
+        domain=[job.domain if job.chosen else _within(job.domain, one.x.shape[2:]), *job.decompose],
         method=job.method,
         batch_size=job.batch_size,
         progress=progress,
     )
     named = replace(first, provenance=first.provenance | {"model": job.loaded.name})
     return Answer(path, one.signal, one.x, one.grid, one.logits, asked, named, tuple(others))
+
+
+def _within(domain: Domain, axes: Sequence[int]) -> Domain:
+    """A default domain with no more levels than the axes of an input allow."""
+    if not isinstance(domain, DWT) or not isinstance(domain.levels, int):
+        return domain
+    return replace(domain, levels=min(domain.levels, int(math.log2(min(axes)))))
 
 
 def top_classes(loaded: LoadedModel, logits: Tensor | None, count: int) -> list[dict[str, Any]]:
@@ -150,7 +160,7 @@ def summary_of(job: Job, kind: Kind, answer: Answer) -> dict[str, Any]:
     return {
         **asked_of(job.loaded, job.weights, kind, answer.path, answer.asked),
         "top": top_classes(job.loaded, answer.logits, job.top),
-        "domain": repr(job.domain),
+        "domain": repr(a.domain),
         "method": a.method,
         **{name: None if value is None else value.reshape(-1)[0].item() for name, value in scalars.items()},
         "units": answer.grid.units,

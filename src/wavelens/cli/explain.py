@@ -82,7 +82,7 @@ def explain(
     if shown and len(loaded.preprocess.shape) < 3:
         raise ValueError(f"--decompose draws pictures; a {kind.name} has none. Its scales are written as sounds.")
     question = question_of(target, against, loaded)
-    job = Job(loaded, weights, question, own, chosen_method, batch_size, top, chosen_device, shown)
+    job = Job(loaded, weights, question, own, chosen_method, batch_size, top, chosen_device, shown, domain is not None)
     raise typer.Exit(_explain_all(job, kind, inputs(files, kind), out, console, report))
 
 

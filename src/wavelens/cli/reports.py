@@ -46,7 +46,14 @@ def command_of(job: Job, answer: Answer) -> str:
     words = ["wavelens", "explain", str(answer.path), "--model", job.loaded.name]
     words += ["--weights", job.weights] if job.weights else []
     words += _spacing(job.loaded.preprocess)
-    words += [*answer.asked.options, "--domain", repr(job.domain), "--method", repr(job.method), "--report"]
+    words += [
+        *answer.asked.options,
+        "--domain",
+        repr(answer.attribution.domain),
+        "--method",
+        repr(job.method),
+        "--report",
+    ]
     return " ".join(map(_quoted, words))
 
 

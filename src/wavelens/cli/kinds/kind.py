@@ -22,6 +22,7 @@ from wavelens.models import LoadedModel
 class Job:
     """What is asked of every input; `question` says of which class, or of what else.
 
+    A domain that was not `chosen` has fewer levels for an input that is shorter than the model's usual.
     `decompose` are further domains, in each of which the input is shown scale by scale.
     """
 
@@ -34,6 +35,7 @@ class Job:
     top: int
     device: torch.device
     decompose: tuple[Domain, ...] = ()
+    chosen: bool = True
 
 
 @dataclass(frozen=True, eq=False)
