@@ -511,6 +511,15 @@ def test_every_method_on_offer_stays_within_its_gradients(tmp_path, name):
         assert 1 <= wl.Attribution.load(found.files["photo.safetensors"]).spent.max() <= 12
 
 
+def test_a_short_sound_has_the_octaves_that_it_can_have(tmp_path):
+    net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool1d(3), torch.nn.Flatten(), torch.nn.Softsign())
+    with opened(tmp_path, served(net, "ears", SOUND, Sampling(8000))) as desk:
+        path = upload(desk, "short.wav")
+        write_audio(path, Clip(torch.linspace(0.5, 1, 100)[None, None], 8000))
+        found = result_of(desk.explain("me", "ears", path, Wish(target=1)))
+        assert wl.Attribution.load(found.files["short.safetensors"]).domain == wl.DWT("haar", levels=6)
+
+
 def test_levels_go_as_deep_as_each_axis_allows():
     film = served(torch.nn.Identity(), "film", VIDEO, VideoGeometry(8, picture=Geometry((32, 32), (32, 32))))
     photo = served(torch.nn.Identity())

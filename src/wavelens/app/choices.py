@@ -61,7 +61,9 @@ def job(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, weights: st
     method = METHODS[wish.method](wish.gradients, SIGMA[kind.name])
     domain = _domain(wish, kind, loaded.preprocess.shape[1:])
     checkpoint = Path(weights).name if weights else None  # for users the server's folders have no names
-    return Job(loaded, checkpoint, Question(wish.target), domain, method, None, 5, device)
+    return Job(
+        loaded, checkpoint, Question(wish.target), domain, method, None, 5, device, chosen=wish.levels is not None
+    )
 
 
 def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:
