@@ -1,11 +1,13 @@
 """Laws of the lean passes: what they spare, and that they give what the model's own give."""
 
 import copy
+import threading
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 import wavelens as wl
 from cases import Convolutional, relative, signal
@@ -125,11 +127,12 @@ class TestLeanNorms:
         assert relative(halved.data, expected.data) < 0.05
 
 
-def test_lean_norms_run_compiled():
+@pytest.mark.parametrize("method", [wl.Saliency(), wl.IntegratedGradients(steps=2)])
+def test_lean_norms_run_compiled(method):
     net, x = Normed(2), signal((9, 9)).float()
-    expected = wl.attribute(net, x, 1, domain=wl.Identity(), method=wl.Saliency())
+    expected = wl.attribute(net, x, 1, domain=wl.Identity(), method=method)
     compiled = torch.compile(net, backend="aot_eager")
-    found = wl.attribute(compiled, x, 1, domain=wl.Identity(), method=wl.Saliency())
+    found = wl.attribute(compiled, x, 1, domain=wl.Identity(), method=method)
     assert relative(found.data, expected.data) < 1e-5
 
 
@@ -204,6 +207,18 @@ def test_gradients_of_many_points_are_folded(method):
     assert "aten::native_batch_norm_backward" not in ran
 
 
+@pytest.mark.parametrize("behind", [nn.Identity(), nn.ReLU()])
+def test_a_block_that_runs_again_for_the_gradient_is_itself(behind):
+    """A checkpoint's second run is outside of the pass, and takes any tensor of the right form for what it had."""
+
+    class Checkpointed(Normed):
+        def forward(self, x):
+            block = nn.Sequential(*self.body[:2], behind)
+            return self.body[2:](checkpoint(block, x, use_reentrant=False)).flatten(2).mean(2)
+
+    assert relative(*steps(Checkpointed(2), signal((9, 9)).float())) < 1e-5
+
+
 class Branching(nn.Module):
     """Two convolutions and their batch normalisations, and `what` happens to the first's output after `start` calls."""
 
@@ -216,6 +231,7 @@ class Branching(nn.Module):
             norm.running_mean.normal_()
             norm.running_var.uniform_(0.5, 2)
         self.what, self.start, self.calls, self.kept = what, start, 0, []
+        self.block = nn.Sequential(self.first, self.norm)
         self.eval().requires_grad_(False)
 
     def forward(self, x):
@@ -246,6 +262,7 @@ OTHERS = {  # what happens to the convolution's output besides, and whether it c
     "it meets the norm twice": (lambda net, x, y: net.norm(y), False),
     "it is normed by the batch": (lambda net, x, y: functional.batch_norm(y, None, None, training=True), False),
     "it is held": (lambda net, x, y: net.kept.append(y), False),
+    "it is held until the next pass": (lambda net, x, y: net.kept.__setitem__(slice(None), [y]), False),
     "its errors are swallowed": (swallowed, False),
     "the convolution is shared": (lambda net, x, y: net.other(net.first(x)), False),
     "the convolution is used without a norm": (lambda net, x, y: net.first(x).sin(), False),
@@ -254,6 +271,66 @@ OTHERS = {  # what happens to the convolution's output besides, and whether it c
     "the next signal has no batch": (lambda net, x, y: unbatched(net, x), True),
     "it is computed in half precision": (lambda net, x, y: halved(net, x), True),
 }
+
+
+UNSEEN = {  # what the first pass cannot tell, or what changes the model itself
+    "a transform reads it": lambda net, x, y: torch.func.vmap(lambda one: torch.where(one > 0, 1.0, 0.1))(y),
+    "a script reads it": lambda net, x, y: scripted(y),
+    "another thread reads it": lambda net, x, y: in_a_thread(y),
+    "it becomes a parameter": lambda net, x, y: nn.Parameter(y.detach()).sum() * 0 + torch.where(y > 0, 1.0, 0.1),
+    "a gradient is asked for it": lambda net, x, y: own_gradient(net, y),
+    "its norm changes in between": lambda net, x, y: filled(net.norm.weight),
+    "its norm's data change in between": lambda net, x, y: filled(net.norm.weight.data),
+    "its kernel's data change": lambda net, x, y: filled(net.first.weight.data),
+    "its kernel gets other data": lambda net, x, y: setattr(net.first.weight, "data", torch.full((4, 2, 3, 3), 0.2)),
+    "the norm lets no gradient through": lambda net, x, y: normed_without_gradient(net, x),
+    "the norm is inside a custom function": lambda net, x, y: Inside.apply(net.first(x), net.norm),
+}
+
+
+@torch.jit.script
+def scripted(y: torch.Tensor) -> torch.Tensor:
+    return torch.where(y > 0, 1.0, 0.1)
+
+
+def in_a_thread(y):
+    found = []
+
+    def read():
+        try:
+            found.append(torch.where(y.detach() > 0, 1.0, 0.1))
+        except RuntimeError:
+            found.append(torch.zeros(()))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def own_gradient(net, y):
+    return torch.autograd.grad(net.norm(y).square().sum(), y)[0] if y.requires_grad else None
+
+
+def filled(t):
+    with torch.no_grad():
+        t.fill_(1.3)
+
+
+def normed_without_gradient(net, x):
+    y = net.first(x)
+    with torch.no_grad():
+        return net.norm(y)
+
+
+class Inside(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, y, norm):
+        return norm(y)
+
+    @staticmethod
+    def backward(ctx, g):
+        return 3 * g, None
 
 
 class Doubled(torch.autograd.Function):
@@ -288,13 +365,14 @@ def unbatched(net, x):
 
 
 @pytest.mark.parametrize("start", [0, 1, 3])
-@pytest.mark.parametrize("what", OTHERS)
 class TestWhatElseMeetsAConvolution:
     """From the first pass on, from the second on, and from the fourth on, when it has long been folded."""
 
+    @pytest.mark.parametrize("what", OTHERS | UNSEEN)
     def test_the_result_is_that_of_the_model(self, what, start):
         x = signal((9, 9)).float()
-        lean, plain = (Branching(OTHERS[what][0], start) for _ in range(2))
+        act = UNSEEN[what] if what in UNSEEN else OTHERS[what][0]
+        lean, plain = (Branching(act, start) for _ in range(2))
         with Lean(lean, x) as fast:
             for call in range(6):
                 points = x.clone().requires_grad_()
@@ -306,6 +384,7 @@ class TestWhatElseMeetsAConvolution:
                     assert relative(*(torch.autograd.grad(end, points)[0] for end in ends)) < 1e-5
                 lean.calls, lean.kept = plain.calls, lean.kept[: len(plain.kept)]  # a pass that was wrong ran twice
 
+    @pytest.mark.parametrize("what", OTHERS)
     def test_it_is_folded_only_where_it_can_be(self, what, start):
         alone = OTHERS[what][1]
         net, x = Branching(OTHERS[what][0], start), signal((9, 9)).float()

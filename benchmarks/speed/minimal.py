@@ -48,6 +48,8 @@ def candidates(net: nn.Module, x: Tensor) -> dict[str, Callable[[], Any]]:
 
     def floor() -> None:
         with Lean(net, x) as fast:
+            with torch.no_grad():
+                fast(x)  # f(x) is asked for first: it shows what can be folded
             bare(fast)
 
     return {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,10 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
+LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 CONVOLUTIONS = (functional.conv1d, functional.conv2d, functional.conv3d)
+DATA = (Tensor.data.__get__, Tensor.data.__set__)  # type: ignore[attr-defined]
+READ = "a folded convolution was read before its batch normalisation, or that is not the one it was folded with."
 READS = {  # tell of a tensor what a folded convolution leaves as it is
     *(Tensor.dim, Tensor.size, Tensor.numel, Tensor.is_floating_point, torch.numel, torch.is_floating_point),
     *(getattr(Tensor, name).__get__ for name in ("shape", "ndim", "dtype", "device", "is_cuda")),
@@ -34,15 +36,14 @@ class Lean:
         layers = list(model.modules()) if isinstance(model, nn.Module) else []
         convolutions = [m for m in layers if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d)]
         measured = x.device.type == "cpu" and x.dtype == torch.float32
-        formats = {4: torch.channels_last, 5: torch.channels_last_3d}
         last = measured and any(not isinstance(m, nn.Conv1d) for m in convolutions)
         self.model = model
-        self.format = formats.get(x.ndim, torch.contiguous_format) if last else torch.contiguous_format
+        self.format = LAST.get(x.ndim, torch.contiguous_format) if last else torch.contiguous_format
         self.kernels = [k for m in convolutions if isinstance(k := m._parameters.get("weight"), nn.Parameter)]
         self.given: list[tuple[Tensor, Tensor]] = []
         self.spared = False
         self.norms = measured and any(isinstance(m, _BatchNorm) for m in layers)
-        self.folds = Folds(self.kernels)
+        self.folds = Folds(self.kernels, (t for m in layers for t in (*m._parameters.values(), *m._buffers.values())))
 
     def __enter__(self) -> Self:
         if self.format is torch.channels_last_3d:
@@ -58,7 +59,7 @@ class Lean:
 
     def unfolded(self, points: Tensor) -> Any:
         """The same from a pass in which each layer gives its own output."""
-        return self._passed(points, Folds([]))
+        return self._passed(points, Folds())
 
     def _passed(self, points: Tensor, folds: Folds) -> Any:
         if not self.norms:
@@ -70,9 +71,9 @@ class Lean:
             if watched.holds():
                 return output
         except Exception:
-            if not watched.wrong:
+            if not watched.wrong and not watched.stand_ins:  # one may have met what its model allows a tensor alone
                 raise
-        self.folds = Folds([])
+        self.folds = Folds()
         return self.unfolded(points)
 
     def _ready(self, points: Tensor) -> Tensor:
@@ -88,7 +89,7 @@ class Lean:
     def undo(self) -> bool:
         """Back to the model's own passes; whether there was anything to undo."""
         active = self.norms or self.format is not torch.contiguous_format
-        self.norms, self.format, self.folds = False, torch.contiguous_format, Folds([])
+        self.norms, self.format, self.folds = False, torch.contiguous_format, Folds()
         for kernel, data in self.given:
             kernel.data = data
         self.given = []
@@ -133,16 +134,18 @@ class _Normed(torch.autograd.Function):
 
 
 class Fold:
-    """A convolution and the frozen batch normalisation that reads it, as one convolution."""
+    """A convolution and the frozen batch normalisation that reads it, as one convolution for inputs like `like`."""
 
-    def __init__(self, kernel: Tensor, bias: Tensor | None, norm: Norm) -> None:
+    def __init__(self, kernel: Tensor, bias: Tensor | None, norm: Norm, like: Tensor) -> None:
         self.norm, self.of_bias = norm, bias
         self.made_of = [(t, t._version) for t in (kernel, bias, *norm[:4]) if t is not None]
         scale = (norm.variance.double() + norm.eps).rsqrt()
         scale = scale if norm.weight is None else scale * norm.weight
         shift = -norm.mean * scale if bias is None else (bias - norm.mean) * scale
         shift = shift if norm.bias is None else shift + norm.bias
-        self.kernel = (kernel * scale.to(kernel).view(-1, *[1] * (kernel.ndim - 1))).detach()
+        last = LAST.get(like.ndim, torch.contiguous_format)
+        scaled = (kernel * scale.to(kernel).view(-1, *[1] * (kernel.ndim - 1))).detach()
+        self.kernel = scaled.contiguous(memory_format=last) if like.is_contiguous(memory_format=last) else scaled
         self.bias = shift.to(kernel).detach()
 
     def holds(self, bias: Tensor | None) -> bool:
@@ -150,21 +153,12 @@ class Fold:
         return bias is self.of_bias and all(t._version == version for t, version in self.made_of)
 
 
-@dataclass(eq=False)
-class Output:
-    """What a model holds of a convolution: its output, or a stand-in for that of the fold."""
-
-    kernel: Tensor
-    norm: Norm | None = None  # that met it, or that is folded
-    real: Tensor | None = None
-    stand_in: bool = False
-
-
 class Folds:
     """What is known of a model's convolutions: nothing yet (`open`), the norm that each is followed by, or no more."""
 
-    def __init__(self, kernels: Iterable[Tensor]) -> None:
+    def __init__(self, kernels: Iterable[Tensor] = (), own: Iterable[Tensor | None] = ()) -> None:
         self.open = {id(k): k for k in kernels if not k.is_inference()}
+        self.own = {id(t) for t in own}
         self.norms: dict[int, Norm] = {}
         self.made: dict[int, Fold] = {}
 
@@ -179,28 +173,56 @@ class Folds:
         self.open.pop(id(kernel), None)
         self.norms.pop(id(kernel), None)
 
-    def of(self, kernel: Tensor, bias: Tensor | None) -> Fold | None:
+    def of(self, kernel: Tensor, bias: Tensor | None, like: Tensor) -> Fold | None:
         """The fold of a convolution that has one, as its parameters are now."""
         norm, made = self.norms.get(id(kernel)), self.made.get(id(kernel))
         if norm is not None and (made is None or not made.holds(bias)):
-            made = self.made[id(kernel)] = Fold(kernel, bias, norm)
+            made = self.made[id(kernel)] = Fold(kernel, bias, norm, like)
         return made if norm is not None else None
 
 
+@dataclass(eq=False)
+class Seen:
+    """A convolution whose output somebody holds, and the normalisation that has met it."""
+
+    kernel: Tensor
+    norm: Norm | None = None
+
+
+class StandIn(Tensor):
+    """In place of a folded convolution's output until its normalisation: no kernel runs on it, whoever asks."""
+
+    hidden: Tensor | None
+    fold: Fold
+    of_bias: Tensor | None
+    owner: weakref.ref[Pass]
+
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+        owners = [value.owner() for value in _leaves((args, kwargs or {})) if isinstance(value, StandIn)]
+        for owner in owners:
+            if owner is not None:
+                owner.wrong = True
+        raise RuntimeError(READ)
+
+
 class Pass(TorchFunctionMode):
-    """One pass of a model, in which every function that meets a convolution's output is seen.
+    """One pass of a model, in which the functions that meet convolutions' outputs are seen.
 
     A convolution whose output met nothing but one frozen batch normalisation in a pass without gradients, and was gone
-    at the end, is folded with it in later passes. What the model then has between the two is a stand-in without
-    values, for which the normalisation gives the fold's output. If anything else meets the stand-in, or it is held to
-    the end, the pass is `wrong`.
+    at the end, is folded with it in later passes. What the model then has between the two is a stand-in, for which the
+    normalisation gives the fold's output. If anything else asks for its numbers, or it is held to the end, the pass is
+    `wrong`.
     """
 
     def __init__(self, folds: Folds) -> None:
         super().__init__()
         self.folds, self.wrong = folds, False
         self.learning = not torch.is_grad_enabled()  # so that gradients do not depend on which of them came first
-        self.outputs: dict[int, tuple[Any, Output]] = {}
+        self.seen: dict[int, tuple[Any, Seen]] = {}
+        self.stand_ins: list[Any] = []
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
@@ -210,17 +232,20 @@ class Pass(TorchFunctionMode):
             return func(*args, **kwargs)
         if func is functional.batch_norm:
             return self._batch_norm(*args, **kwargs)
-        if self.outputs and func not in READS:
-            self._meets(*_leaves((args, kwargs)))
+        if func in DATA and id(args[0]) in self.folds.own:
+            self._fail("a parameter may be written to without a new version.")
+        if self.seen and func not in READS:
+            for value in _leaves((args, kwargs)):
+                self._forget(id(value))
         if func in CONVOLUTIONS:
             return self._convolution(func, *args, **kwargs)
         return func(*args, **kwargs)
 
     def holds(self) -> bool:
         """Whether what the model gave is right: to be asked when it has given it."""
-        for key in list(self.outputs):
+        for key in list(self.seen):
             self._forget(key)
-        return not self.wrong
+        return not self.wrong and all(reference() is None for reference in self.stand_ins)
 
     def _convolution(
         self,
@@ -232,37 +257,40 @@ class Pass(TorchFunctionMode):
         **named: Any,
     ) -> Tensor:
         usual = (
-            input.ndim == weight.ndim and not torch.is_autocast_enabled(input.device.type) and not _learnt(weight, bias)
+            input.ndim == weight.ndim
+            and not torch.is_autocast_enabled(input.device.type)
+            and not _learnt(weight, bias)
+            and torch._C._autograd._top_saved_tensors_default_hooks(False) is None  # a checkpoint runs again, unseen
         )
-        fold = self.folds.of(weight, bias) if usual else None
+        fold = self.folds.of(weight, bias, input) if usual else None
         if fold is not None:
-            real: Tensor = func(input, fold.kernel, fold.bias, *how, **named)
-            held = real.new_full((), math.nan).expand_as(real)  # whoever reads it unseen has no number to go by
-            output = Output(weight, fold.norm, real, stand_in=True)
-        else:
-            held, output = func(input, weight, bias, *how, **named), Output(weight)
-        if fold is not None or (usual and self.learning and id(weight) in self.folds.open):
-            key = id(held)
-            self.outputs[key] = weakref.ref(held, lambda _: self._gone(key)), output
+            return self._stand_in(func(input, fold.kernel, fold.bias, *how, **named), fold, bias)
+        found: Tensor = func(input, weight, bias, *how, **named)
+        if usual and self.learning and id(weight) in self.folds.open:
+            key = id(found)
+            self.seen[key] = weakref.ref(found, lambda _: self._gone(key)), Seen(weight)
+        return found
+
+    def _stand_in(self, real: Tensor, fold: Fold, bias: Tensor | None) -> Tensor:
+        form = real.detach().new_empty(()).expand_as(real)
+        held: StandIn = Tensor._make_subclass(StandIn, form, real.requires_grad)
+        held.hidden, held.fold, held.of_bias, held.owner = real, fold, bias, weakref.ref(self)
+        self.stand_ins.append(weakref.ref(held))
         return held
 
     def _gone(self, key: int) -> None:
-        _, output = self.outputs.pop(key)
-        if not output.stand_in:
-            self.folds.learn(output.kernel, output.norm)
+        _, seen = self.seen.pop(key)
+        self.folds.learn(seen.kernel, seen.norm)
 
     def _forget(self, key: int) -> None:
         """Something else than a normalisation had it: its convolution is itself from here on."""
-        if key in self.outputs:
-            _, output = self.outputs.pop(key)
-            self.folds.bar(output.kernel)
-            self.wrong |= output.stand_in
+        if key in self.seen:
+            _, seen = self.seen.pop(key)
+            self.folds.bar(seen.kernel)
 
-    def _meets(self, *values: Any) -> None:
-        for value in values:
-            self._forget(id(value))
-        if self.wrong:
-            raise RuntimeError("the output of a convolution was read before its batch normalisation.")
+    def _fail(self, why: str) -> NoReturn:
+        self.wrong = True
+        raise RuntimeError(why)
 
     def _batch_norm(
         self,
@@ -276,20 +304,30 @@ class Pass(TorchFunctionMode):
         eps: float = 1e-5,
     ) -> Tensor:
         """`torch.nn.functional.batch_norm`, lean where only its input asks for a gradient."""
-        learnt = _learnt(running_mean, running_var, weight, bias)
-        if training or learnt or running_mean is None or running_var is None:
-            self._meets(input)
-            return functional.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
-        norm = Norm(running_mean, running_var, weight, bias, eps)
-        _, output = self.outputs.get(id(input), (None, None))
-        if output is not None and output.norm is None:
-            output.norm = norm
-        elif output is not None and output.real is not None and norm.is_(output.norm):
-            real, output.real = output.real, None
-            return real
+        norm = None
+        if running_mean is not None and running_var is not None and not training:
+            norm = Norm(running_mean, running_var, weight, bias, eps)
+        if norm is not None and _learnt(*norm[:4]):
+            norm = None
+        if isinstance(input, StandIn):
+            return self._behind(input, norm)
+        _, seen = self.seen.get(id(input), (None, None))
+        if seen is not None and norm is not None and seen.norm is None:
+            seen.norm = norm
         else:
-            self._meets(input)
+            self._forget(id(input))
+        if norm is None:
+            return functional.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
         return norm(input)
+
+    def _behind(self, held: StandIn, norm: Norm | None) -> Tensor:
+        """What the normalisation gives for a stand-in: the fold's output, once, if all is as it was made for."""
+        real, held.hidden = held.hidden, None
+        if real is None or not held.fold.norm.is_(norm) or not held.fold.holds(held.of_bias):
+            self._fail(READ)
+        if real.requires_grad and not torch.is_grad_enabled():  # the model cuts the gradient here
+            self._fail(READ)
+        return real
 
 
 def _learnt(*parameters: Tensor | None) -> bool:
