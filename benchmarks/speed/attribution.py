@@ -6,8 +6,8 @@ Bare: n forward and backward passes to the input, parameters frozen, nothing els
 model as it is given. Floor: the same in the passes that wavelens runs (on a CPU channels last, norms lean or folded),
 and f(x). Captum: NoiseTunnel(Saliency) and IntegratedGradients in pixels at the same n and chunk, the model as a user
 has it. Five: five wavelets asked for at once; the model's passes are the same ones in both, so theirs count as equal,
-and what else a run does is compared beside them. Each round times all of them in turn; a ratio is that of the least times. Peak memory
-is that of one run above what is held before it; on a CPU (Linux) each is read in a process of its own.
+and what else a run does is compared beside them. Each round times all of them in turn; a ratio is that of the least
+times. Peak memory is that of one run above what is held before it; on a CPU (Linux) each has a process of its own.
 """
 
 from __future__ import annotations

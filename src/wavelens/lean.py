@@ -14,6 +14,8 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
+KERNELS = 2**24  # bytes of volumetric kernels that are copied channels-last: a network of larger ones gains nothing
+ROWS = 8  # whose outputs make a kernel's fold worth its room
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 CONVOLUTIONS = (functional.conv1d, functional.conv2d, functional.conv3d)
 DATA = (Tensor.data.__get__, Tensor.data.__set__)  # type: ignore[attr-defined]
@@ -28,22 +30,24 @@ class Lean:
     """A model's passes as they were measured to be best; in float32 on a CPU alone they differ from its own.
 
     Convolutions run channels-last: planar ones follow their input, volumetric ones their weights, which are copied for
-    the time and given back. Batch normalisations keep nothing for the backward pass, and one that alone reads a
-    convolution becomes part of it. `undo` ends all of it, for a model that cannot run so.
+    the time and given back where they are small. Batch normalisations keep nothing for the backward pass, and one that
+    alone reads a convolution becomes part of it where the copied kernel is small beside what it gives. `undo` ends all of it, for a model that cannot run so.
     """
 
     def __init__(self, model: Callable[[Tensor], Any], x: Tensor) -> None:
         layers = list(model.modules()) if isinstance(model, nn.Module) else []
         convolutions = [m for m in layers if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d)]
         measured = x.device.type == "cpu" and x.dtype == torch.float32
-        last = measured and any(not isinstance(m, nn.Conv1d) for m in convolutions)
         self.model = model
-        self.format = LAST.get(x.ndim, torch.contiguous_format) if last else torch.contiguous_format
         self.kernels = [k for m in convolutions if isinstance(k := m._parameters.get("weight"), nn.Parameter)]
+        volumetric = sum(k.nbytes for k in {id(k): k for k in self.kernels if k.ndim == 5}.values())
+        last = measured and volumetric <= KERNELS and any(not isinstance(m, nn.Conv1d) for m in convolutions)
+        self.format = LAST.get(x.ndim, torch.contiguous_format) if last else torch.contiguous_format
         self.given: list[tuple[Tensor, Tensor]] = []
         self.spared = False
         self.norms = measured and any(isinstance(m, _BatchNorm) for m in layers)
-        self.folds = Folds(self.kernels, (t for m in layers for t in (*m._parameters.values(), *m._buffers.values())))
+        own = (t for m in layers for t in (*m._parameters.values(), *m._buffers.values()))
+        self.folds = Folds(self.kernels, own, self.format is not torch.contiguous_format)
 
     def __enter__(self) -> Self:
         if self.format is torch.channels_last_3d:
@@ -134,18 +138,17 @@ class _Normed(torch.autograd.Function):
 
 
 class Fold:
-    """A convolution and the frozen batch normalisation that reads it, as one convolution for inputs like `like`."""
+    """A convolution and the frozen batch normalisation that reads it, as one convolution; channels-`last` or not."""
 
-    def __init__(self, kernel: Tensor, bias: Tensor | None, norm: Norm, like: Tensor) -> None:
+    def __init__(self, kernel: Tensor, bias: Tensor | None, norm: Norm, last: bool) -> None:
         self.norm, self.of_bias = norm, bias
         self.made_of = [(t, t._version) for t in (kernel, bias, *norm[:4]) if t is not None]
         scale = (norm.variance.double() + norm.eps).rsqrt()
         scale = scale if norm.weight is None else scale * norm.weight
         shift = -norm.mean * scale if bias is None else (bias - norm.mean) * scale
         shift = shift if norm.bias is None else shift + norm.bias
-        last = LAST.get(like.ndim, torch.contiguous_format)
         scaled = (kernel * scale.to(kernel).view(-1, *[1] * (kernel.ndim - 1))).detach()
-        self.kernel = scaled.contiguous(memory_format=last) if like.is_contiguous(memory_format=last) else scaled
+        self.kernel = scaled.contiguous(memory_format=LAST[kernel.ndim]) if last and kernel.ndim in LAST else scaled
         self.bias = shift.to(kernel).detach()
 
     def holds(self, bias: Tensor | None) -> bool:
@@ -156,7 +159,8 @@ class Fold:
 class Folds:
     """What is known of a model's convolutions: nothing yet (`open`), the norm that each is followed by, or no more."""
 
-    def __init__(self, kernels: Iterable[Tensor] = (), own: Iterable[Tensor | None] = ()) -> None:
+    def __init__(self, kernels: Iterable[Tensor] = (), own: Iterable[Tensor | None] = (), last: bool = False) -> None:
+        self.last = last
         self.open = {id(k): k for k in kernels if not k.is_inference()}
         self.own = {id(t) for t in own}
         self.norms: dict[int, Norm] = {}
@@ -173,11 +177,11 @@ class Folds:
         self.open.pop(id(kernel), None)
         self.norms.pop(id(kernel), None)
 
-    def of(self, kernel: Tensor, bias: Tensor | None, like: Tensor) -> Fold | None:
+    def of(self, kernel: Tensor, bias: Tensor | None) -> Fold | None:
         """The fold of a convolution that has one, as its parameters are now."""
         norm, made = self.norms.get(id(kernel)), self.made.get(id(kernel))
         if norm is not None and (made is None or not made.holds(bias)):
-            made = self.made[id(kernel)] = Fold(kernel, bias, norm, like)
+            made = self.made[id(kernel)] = Fold(kernel, bias, norm, self.last)
         return made if norm is not None else None
 
 
@@ -262,11 +266,12 @@ class Pass(TorchFunctionMode):
             and not _learnt(weight, bias)
             and torch._C._autograd._top_saved_tensors_default_hooks(False) is None  # a checkpoint runs again, unseen
         )
-        fold = self.folds.of(weight, bias, input) if usual else None
+        fold = self.folds.of(weight, bias) if usual else None
         if fold is not None:
             return self._stand_in(func(input, fold.kernel, fold.bias, *how, **named), fold, bias)
         found: Tensor = func(input, weight, bias, *how, **named)
-        if usual and self.learning and id(weight) in self.folds.open:
+        worth = weight.nbytes * len(found) <= ROWS * found.nbytes
+        if usual and worth and self.learning and id(weight) in self.folds.open:
             key = id(found)
             self.seen[key] = weakref.ref(found, lambda _: self._gone(key)), Seen(weight)
         return found
