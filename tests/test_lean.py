@@ -207,6 +207,23 @@ def test_gradients_of_many_points_are_folded(method):
     assert "aten::native_batch_norm_backward" not in ran
 
 
+@pytest.mark.parametrize(("size", "folds"), [(5, 0), (40, 1)])
+def test_kernels_that_are_large_beside_what_they_give_are_not_folded(size, folds):
+    net = nn.Sequential(nn.Conv2d(64, 64, 3), nn.BatchNorm2d(64)).eval().requires_grad_(False)
+    for rows in (1, 4):
+        with torch.no_grad(), Lean(net, torch.zeros(rows, 64, size, size)) as fast:
+            fast(torch.zeros(rows, 64, size, size))
+            assert len(fast.folds.norms) == folds
+
+
+@pytest.mark.parametrize(("channels", "same"), [(64, False), (2560, True)])
+def test_large_volumetric_kernels_are_not_copied(channels, same):
+    net, x = nn.Conv3d(64, channels, 3).eval(), torch.zeros(1, 64, 3, 3, 3)
+    pointer = net.weight.data_ptr()
+    with Lean(net, x):
+        assert (net.weight.data_ptr() == pointer) == same
+
+
 @pytest.mark.parametrize("behind", [nn.Identity(), nn.ReLU()])
 def test_a_block_that_runs_again_for_the_gradient_is_itself(behind):
     """A checkpoint's second run is outside of the pass, and takes any tensor of the right form for what it had."""

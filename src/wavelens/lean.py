@@ -31,7 +31,8 @@ class Lean:
 
     Convolutions run channels-last: planar ones follow their input, volumetric ones their weights, which are copied for
     the time and given back where they are small. Batch normalisations keep nothing for the backward pass, and one that
-    alone reads a convolution becomes part of it where the copied kernel is small beside what it gives. `undo` ends all of it, for a model that cannot run so.
+    alone reads a convolution becomes part of it where the kernel is small beside what it gives. `undo` ends all of it,
+    for a model that cannot run so.
     """
 
     def __init__(self, model: Callable[[Tensor], Any], x: Tensor) -> None:
