@@ -207,7 +207,7 @@ def test_gradients_of_many_points_are_folded(method):
     assert "aten::native_batch_norm_backward" not in ran
 
 
-@pytest.mark.parametrize(("size", "folds"), [(5, 0), (40, 1)])
+@pytest.mark.parametrize(("size", "folds"), [(5, 0), (10, 0), (40, 1)])
 def test_kernels_that_are_large_beside_what_they_give_are_not_folded(size, folds):
     net = nn.Sequential(nn.Conv2d(64, 64, 3), nn.BatchNorm2d(64)).eval().requires_grad_(False)
     for rows in (1, 4):
