@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import operator
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn, Self
+from collections.abc import Callable
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.overrides import TorchFunctionMode
+
+from wavelens.folds import LAST, Folds, Pass
 
 KERNELS = 2**24  # bytes of volumetric kernels that are copied channels-last: a network of larger ones gains nothing
-ROWS = 8  # whose outputs make a kernel's fold worth its room
-LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
-CONVOLUTIONS = (functional.conv1d, functional.conv2d, functional.conv3d)
-DATA = (Tensor.data.__get__, Tensor.data.__set__)  # type: ignore[attr-defined]
-READ = "a folded convolution was read before its batch normalisation, or that is not the one it was folded with."
-READS = {  # tell of a tensor what a folded convolution leaves as it is
-    *(Tensor.dim, Tensor.size, Tensor.numel, Tensor.is_floating_point, torch.numel, torch.is_floating_point),
-    *(getattr(Tensor, name).__get__ for name in ("shape", "ndim", "dtype", "device", "is_cuda")),
-}
 
 
 class Lean:
@@ -40,20 +28,22 @@ class Lean:
         convolutions = [m for m in layers if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d)]
         measured = x.device.type == "cpu" and x.dtype == torch.float32
         self.model = model
-        self.kernels = [k for m in convolutions if isinstance(k := m._parameters.get("weight"), nn.Parameter)]
-        volumetric = sum(k.nbytes for k in {id(k): k for k in self.kernels if k.ndim == 5}.values())
-        last = measured and volumetric <= KERNELS and any(not isinstance(m, nn.Conv1d) for m in convolutions)
+        weights = (m._parameters.get("weight") for m in convolutions)
+        kernels = {id(k): k for k in weights if isinstance(k, nn.Parameter)}.values()
+        self.volumetric = [k for k in kernels if k.ndim == 5]
+        small = sum(k.nbytes for k in self.volumetric) <= KERNELS
+        last = measured and small and any(not isinstance(m, nn.Conv1d) for m in convolutions)
         self.format = LAST.get(x.ndim, torch.contiguous_format) if last else torch.contiguous_format
         self.given: list[tuple[Tensor, Tensor]] = []
         self.spared = False
         self.norms = measured and any(isinstance(m, _BatchNorm) for m in layers)
         own = (t for m in layers for t in (*m._parameters.values(), *m._buffers.values()))
-        self.folds = Folds(self.kernels, own, self.format is not torch.contiguous_format)
+        self.folds = Folds(kernels, own, self.format is not torch.contiguous_format)
 
     def __enter__(self) -> Self:
         if self.format is torch.channels_last_3d:
-            kernels = {id(k): k for k in self.kernels if k.ndim == 5 and not k.is_contiguous(memory_format=self.format)}
-            self.given = [(k, k.data) for k in kernels.values()]  # of another thread's call that overlaps it takes care
+            others = [k for k in self.volumetric if not k.is_contiguous(memory_format=self.format)]
+            self.given = [(k, k.data) for k in others]  # of another thread's call that overlaps it takes care
             for kernel, data in self.given:
                 kernel.data = data.contiguous(memory_format=self.format)
         return self
@@ -102,250 +92,3 @@ class Lean:
 
     def __exit__(self, *error: Any) -> None:
         self.undo()
-
-
-class Norm(NamedTuple):
-    """A frozen batch normalisation."""
-
-    mean: Tensor
-    variance: Tensor
-    weight: Tensor | None
-    bias: Tensor | None
-    eps: float
-
-    def is_(self, other: Norm | None) -> bool:
-        return other is not None and self.eps == other.eps and all(map(operator.is_, self[:4], other[:4]))
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Its gradient is a product with a constant, so that nothing is kept where its input alone asks for one."""
-        if not x.requires_grad:
-            return functional.batch_norm(x, *self[:4], eps=self.eps)
-        found: Tensor = _Normed.apply(x, *self)  # type: ignore[no-untyped-call]
-        return found
-
-
-class _Normed(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, mean: Tensor, variance: Tensor, weight: Any, bias: Any, eps: float) -> Tensor:
-        ctx.save_for_backward(weight, mean, variance)
-        ctx.eps = eps
-        return torch.batch_norm(x, weight, bias, mean, variance, False, 0.0, eps, False)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Any:
-        constants = ctx.saved_tensors
-        kernel = torch.ops.aten.native_batch_norm_backward  # reads its second argument for the weight's gradient alone
-        return kernel(g, g, *constants, None, None, False, ctx.eps, [True, False, False])[0], *[None] * 5
-
-
-class Fold:
-    """A convolution and the frozen batch normalisation that reads it, as one convolution; channels-`last` or not."""
-
-    def __init__(self, kernel: Tensor, bias: Tensor | None, norm: Norm, last: bool) -> None:
-        self.norm, self.of_bias = norm, bias
-        self.made_of = [(t, t._version) for t in (kernel, bias, *norm[:4]) if t is not None]
-        scale = (norm.variance.double() + norm.eps).rsqrt()
-        scale = scale if norm.weight is None else scale * norm.weight
-        shift = -norm.mean * scale if bias is None else (bias - norm.mean) * scale
-        shift = shift if norm.bias is None else shift + norm.bias
-        scaled = (kernel * scale.to(kernel).view(-1, *[1] * (kernel.ndim - 1))).detach()
-        self.kernel = scaled.contiguous(memory_format=LAST[kernel.ndim]) if last and kernel.ndim in LAST else scaled
-        self.bias = shift.to(kernel).detach()
-
-    def holds(self, bias: Tensor | None) -> bool:
-        """Whether all is as it was when it was made."""
-        return bias is self.of_bias and all(t._version == version for t, version in self.made_of)
-
-
-class Folds:
-    """What is known of a model's convolutions: nothing yet (`open`), the norm that each is followed by, or no more."""
-
-    def __init__(self, kernels: Iterable[Tensor] = (), own: Iterable[Tensor | None] = (), last: bool = False) -> None:
-        self.last = last
-        self.open = {id(k): k for k in kernels if not k.is_inference()}
-        self.own = {id(t) for t in own}
-        self.norms: dict[int, Norm] = {}
-        self.made: dict[int, Fold] = {}
-
-    def learn(self, kernel: Tensor, norm: Norm | None) -> None:
-        """Of an output that is gone, and met nothing but a batch normalisation, if that."""
-        if id(kernel) not in self.open:
-            return
-        if norm is None or not self.norms.setdefault(id(kernel), norm).is_(norm):
-            self.bar(kernel)
-
-    def bar(self, kernel: Tensor) -> None:
-        self.open.pop(id(kernel), None)
-        self.norms.pop(id(kernel), None)
-
-    def of(self, kernel: Tensor, bias: Tensor | None) -> Fold | None:
-        """The fold of a convolution that has one, as its parameters are now."""
-        norm, made = self.norms.get(id(kernel)), self.made.get(id(kernel))
-        if norm is not None and (made is None or not made.holds(bias)):
-            made = self.made[id(kernel)] = Fold(kernel, bias, norm, self.last)
-        return made if norm is not None else None
-
-
-@dataclass(eq=False)
-class Seen:
-    """A convolution whose output somebody holds, and the normalisation that has met it."""
-
-    kernel: Tensor
-    norm: Norm | None = None
-
-
-class StandIn(Tensor):
-    """In place of a folded convolution's output until its normalisation: no kernel runs on it, whoever asks."""
-
-    hidden: Tensor | None
-    fold: Fold
-    of_bias: Tensor | None
-    owner: weakref.ref[Pass]
-
-    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
-
-    @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
-        owners = [value.owner() for value in _leaves((args, kwargs or {})) if isinstance(value, StandIn)]
-        for owner in owners:
-            if owner is not None:
-                owner.wrong = True
-        raise RuntimeError(READ)
-
-
-class Pass(TorchFunctionMode):
-    """One pass of a model, in which the functions that meet convolutions' outputs are seen.
-
-    A convolution whose output met nothing but one frozen batch normalisation in a pass without gradients, and was gone
-    at the end, is folded with it in later passes. What the model then has between the two is a stand-in, for which the
-    normalisation gives the fold's output. If anything else asks for its numbers, or it is held to the end, the pass is
-    `wrong`.
-    """
-
-    def __init__(self, folds: Folds) -> None:
-        super().__init__()
-        self.folds, self.wrong = folds, False
-        self.learning = not torch.is_grad_enabled()  # so that gradients do not depend on which of them came first
-        self.seen: dict[int, tuple[Any, Seen]] = {}
-        self.stand_ins: list[Any] = []
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if torch.compiler.is_compiling():  # it fuses by itself
-            return func(*args, **kwargs)
-        if func is functional.batch_norm:
-            return self._batch_norm(*args, **kwargs)
-        if func in DATA and id(args[0]) in self.folds.own:
-            self._fail("a parameter may be written to without a new version.")
-        if self.seen and func not in READS:
-            for value in _leaves((args, kwargs)):
-                self._forget(id(value))
-        if func in CONVOLUTIONS:
-            return self._convolution(func, *args, **kwargs)
-        return func(*args, **kwargs)
-
-    def holds(self) -> bool:
-        """Whether what the model gave is right: to be asked when it has given it."""
-        for key in list(self.seen):
-            self._forget(key)
-        return not self.wrong and all(reference() is None for reference in self.stand_ins)
-
-    def _convolution(
-        self,
-        func: Callable[..., Any],
-        input: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-        *how: Any,
-        **named: Any,
-    ) -> Tensor:
-        usual = (
-            input.ndim == weight.ndim
-            and not torch.is_autocast_enabled(input.device.type)
-            and not _learnt(weight, bias)
-            and torch._C._autograd._top_saved_tensors_default_hooks(False) is None  # a checkpoint runs again, unseen
-        )
-        fold = self.folds.of(weight, bias) if usual else None
-        if fold is not None:
-            return self._stand_in(func(input, fold.kernel, fold.bias, *how, **named), fold, bias)
-        found: Tensor = func(input, weight, bias, *how, **named)
-        worth = weight.nbytes * len(found) <= ROWS * found.nbytes
-        if usual and worth and self.learning and id(weight) in self.folds.open:
-            key = id(found)
-            self.seen[key] = weakref.ref(found, lambda _: self._gone(key)), Seen(weight)
-        return found
-
-    def _stand_in(self, real: Tensor, fold: Fold, bias: Tensor | None) -> Tensor:
-        form = real.detach().new_empty(()).expand_as(real)
-        held: StandIn = Tensor._make_subclass(StandIn, form, real.requires_grad)
-        held.hidden, held.fold, held.of_bias, held.owner = real, fold, bias, weakref.ref(self)
-        self.stand_ins.append(weakref.ref(held))
-        return held
-
-    def _gone(self, key: int) -> None:
-        _, seen = self.seen.pop(key)
-        self.folds.learn(seen.kernel, seen.norm)
-
-    def _forget(self, key: int) -> None:
-        """Something else than a normalisation had it: its convolution is itself from here on."""
-        if key in self.seen:
-            _, seen = self.seen.pop(key)
-            self.folds.bar(seen.kernel)
-
-    def _fail(self, why: str) -> NoReturn:
-        self.wrong = True
-        raise RuntimeError(why)
-
-    def _batch_norm(
-        self,
-        input: Tensor,
-        running_mean: Tensor | None,
-        running_var: Tensor | None,
-        weight: Tensor | None = None,
-        bias: Tensor | None = None,
-        training: bool = False,
-        momentum: float = 0.1,
-        eps: float = 1e-5,
-    ) -> Tensor:
-        """`torch.nn.functional.batch_norm`, lean where only its input asks for a gradient."""
-        norm = None
-        if running_mean is not None and running_var is not None and not training:
-            norm = Norm(running_mean, running_var, weight, bias, eps)
-        if norm is not None and _learnt(*norm[:4]):
-            norm = None
-        if isinstance(input, StandIn):
-            return self._behind(input, norm)
-        _, seen = self.seen.get(id(input), (None, None))
-        if seen is not None and norm is not None and seen.norm is None:
-            seen.norm = norm
-        else:
-            self._forget(id(input))
-        if norm is None:
-            return functional.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
-        return norm(input)
-
-    def _behind(self, held: StandIn, norm: Norm | None) -> Tensor:
-        """What the normalisation gives for a stand-in: the fold's output, once, if all is as it was made for."""
-        real, held.hidden = held.hidden, None
-        if real is None or not held.fold.norm.is_(norm) or not held.fold.holds(held.of_bias):
-            self._fail(READ)
-        if real.requires_grad and not torch.is_grad_enabled():  # the model cuts the gradient here
-            self._fail(READ)
-        return real
-
-
-def _learnt(*parameters: Tensor | None) -> bool:
-    return any(p is not None and p.requires_grad for p in parameters)
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    """What containers hold."""
-    if isinstance(value, dict):
-        value = tuple(value.values())
-    if isinstance(value, list | tuple):
-        for part in value:
-            yield from _leaves(part)
-    else:
-        yield value
