@@ -7,9 +7,10 @@ import importlib
 
 from wavelens import baselines, checks, display, frontends, maps, masks, metrics, models, reports, runs, scenes, targets
 from wavelens.attribution import Attribution, attribute
+from wavelens.bandwidth import Bandwidth, bandwidths
 from wavelens.baselines import parse
 from wavelens.checks import check
-from wavelens.core import Band, Coefficients, Domain, Layout
+from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale
 from wavelens.domains import DWT, Identity
 from wavelens.methods import (
     Captum,
@@ -29,21 +30,25 @@ __all__ = [
     "DWT",
     "Attribution",
     "Band",
+    "Bandwidth",
     "Captum",
     "Coefficients",
     "Domain",
     "ExpectedGradients",
+    "Extent",
     "Identity",
     "InputTimesGradient",
     "IntegratedGradients",
     "Layout",
     "Saliency",
+    "Scale",
     "SmoothGrad",
     "SquareGrad",
     "VarGrad",
     "Zennit",
     "__version__",
     "attribute",
+    "bandwidths",
     "baselines",
     "check",
     "checks",

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,14 +22,16 @@ from torch import Tensor
 class Band:
     """Coefficients that share a scale and an orientation.
 
-    `level` counts scales from the finest, 1. `key` has one letter an axis as in PyWavelets: 'a' for the
-    approximation (low-pass), 'd' for the detail (high-pass); the identity has the empty key. `shape` is the shape
-    of the band, without the batch.
+    `level` counts scales from the finest, 1. `key` has one letter per axis as in PyWavelets: 'a' for the
+    approximation (low-pass), 'd' for the detail (high-pass); bands that are no such product have the empty key.
+    `shape` is the shape of the band, without the batch. `part` is free text that tells apart bands of equal level and
+    key: 're', '+15°', 'tree b'.
     """
 
     level: int
     key: str
     shape: tuple[int, ...]
+    part: str = ""
 
     @property
     def size(self) -> int:
@@ -38,24 +42,74 @@ class Band:
         return "d" in self.key
 
     def __str__(self) -> str:
-        return f"{self.key or 'x'}{self.level or ''}"
+        return f"{self.key or 'x'}{self.level or ''}{self.part and f' {self.part}'}"
+
+
+class Extent(NamedTuple):
+    """What a scale spans along one axis: frequencies in cycles per sample, or lengths in the geometry's own unit.
+
+    Either end may be open: `low` is 0 or `high` infinite.
+    """
+
+    low: float
+    high: float
+    measure: Literal["frequency", "length"] = "frequency"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A group of bands that a domain names and orders: what maps, profiles and reports call a scale.
+
+    `rank` counts from the coarsest, 0. `extent` has one entry per axis of the signal and is empty where the domain
+    does not know it. `is_detail` is false for an approximation and for the signal's own samples.
+
+    A scale is the sequence of its bands: `for band in scale`, `len(scale)`, `scale[0]`.
+    """
+
+    name: str
+    bands: tuple[Band, ...]
+    rank: int
+    extent: tuple[Extent, ...] = ()
+    is_detail: bool = True
+
+    def __iter__(self) -> Iterator[Band]:
+        return iter(self.bands)
+
+    def __len__(self) -> int:
+        return len(self.bands)
+
+    def __getitem__(self, index: int) -> Band:
+        return self.bands[index]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which slice of a packed tensor is which band; made by a domain for one shape of signal."""
+    """Which slice of a packed tensor is which band; made by a domain for one shape of signal.
+
+    `is_complex` says that the coefficients are complex numbers. `ValueError` for two equal bands: a slice could not be
+    found by its band.
+    """
 
     domain: Domain
     signal_shape: tuple[int, ...]
     bands: tuple[Band, ...]
+    is_complex: bool = False
+
+    def __post_init__(self) -> None:
+        if len(set(self.bands)) < len(self.bands):
+            twice = next(band for k, band in enumerate(self.bands) if band in self.bands[:k])
+            raise ValueError(
+                f"the bands of a layout differ; {self.domain} has two of level {twice.level}, key {twice.key!r}, shape "
+                f"{twice.shape} and part {twice.part!r}. Give each its own `part`."
+            )
 
     @cached_property
     def slices(self) -> dict[Band, slice]:
-        found, start = {}, 0
+        slices, start = {}, 0
         for band in self.bands:
-            found[band] = slice(start, start + band.size)
+            slices[band] = slice(start, start + band.size)
             start += band.size
-        return found
+        return slices
 
     @property
     def size(self) -> int:
@@ -65,13 +119,19 @@ class Layout:
     def levels(self) -> int:
         return self.bands[0].level  # coarsest first
 
-    def scales(self) -> dict[str, tuple[Band, ...]]:
-        """The bands of each scale, coarsest first: the approximation ('a3'), then the details ('d3', 'd2', 'd1')."""
-        groups: dict[str, tuple[Band, ...]] = {}
-        for band in self.bands:
-            name = f"d{band.level}" if band.is_detail else str(Band(band.level, band.key[:1], ()))
-            groups[name] = (*groups.get(name, ()), band)
-        return groups
+    def scales(self) -> dict[str, Scale]:
+        """The domain's scales by name, coarsest first: for the DWT the approximation 'a3', then 'd3', 'd2', 'd1'."""
+        return dict(self._scales)
+
+    @cached_property
+    def _scales(self) -> dict[str, Scale]:
+        scales = {scale.name: scale for scale in self.domain.scales(self)}
+        if [band for scale in scales.values() for band in scale] != list(self.bands):
+            raise ValueError(
+                f"the scales of a layout have distinct names and all its bands, in their order; {self.domain} gives "
+                f"{', '.join(f'{scale.name}: {len(scale)}' for scale in scales.values())} of {len(self.bands)} bands."
+            )
+        return scales
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -125,7 +185,7 @@ class Domain(ABC):
     """A linear map to coefficients with a left inverse: `synthesis(analysis(x)) == x`.
 
     Subclasses are frozen dataclasses of literals, without device, shape or state. Two methods make a domain; the
-    adjoint has a default through autograd, a closed form is faster.
+    adjoint has a default through autograd, a closed form is faster. `scales` says what the bands mean.
     """
 
     @abstractmethod
@@ -136,9 +196,34 @@ class Domain(ABC):
     def synthesis(self, c: Coefficients) -> Tensor:
         """The signal `(batch, channel, *axes)` with coefficients `c`; `c.layout` gives the shape."""
 
+    def layout(self, signal_shape: tuple[int, ...]) -> Layout:
+        """The layout for signals with these axes; by the analysis of zeros, unless a domain knows it."""
+        return self.analysis(torch.zeros(1, 1, *signal_shape, device="cpu")).layout
+
+    def scales(self, layout: Layout) -> Iterable[Scale]:
+        """The scales of a layout, coarsest first, together all its bands in their order.
+
+        Unless a domain says more, neighbouring bands of one level are a scale of unknown extent, approximation and
+        details apart.
+        """
+        return level_scales(layout, lambda bands: ())
+
+    def scales_along(self, layout: Layout, axis: int) -> Iterable[Scale]:
+        """The bands by what they hold along one axis alone, coarsest first, each with its extent along that axis.
+
+        With one axis these are its scales. With more, unless a domain says more, nothing is told apart.
+        """
+        one = len(layout.signal_shape) == 1
+        return layout.scales().values() if one else (Scale("a", layout.bands, 0, is_detail=False),)
+
     def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
-        """The transposed synthesis of `g`, a tensor shaped like the signal: the pullback of a gradient."""
-        zero = g.new_zeros((*g.shape[: g.ndim - len(layout.signal_shape)], layout.size)).requires_grad_()
+        """The adjoint of the synthesis at `g`, a tensor shaped like the signal: the pullback of a gradient.
+
+        In the real inner product, Re Σ conj(a) b, so a complex domain's is complex.
+        """
+        lead = g.shape[: g.ndim - len(layout.signal_shape)]
+        dtype = g.dtype.to_complex() if layout.is_complex else g.dtype
+        zero = g.new_zeros((*lead, layout.size), dtype=dtype).requires_grad_()
         with torch.enable_grad():
             signal = self.synthesis(Coefficients(zero, layout))
             (pulled,) = torch.autograd.grad(signal, zero, g, create_graph=g.requires_grad)
@@ -148,6 +233,16 @@ class Domain(ABC):
         """Where the coefficients of a band lie, in samples, axis by axis: evenly spread, unless a domain knows."""
         pairs = zip(layout.signal_shape, band.shape, strict=True)
         return tuple((torch.arange(m, dtype=torch.float64, device="cpu") + 0.5) * (n / m) - 0.5 for n, m in pairs)
+
+
+def level_scales(layout: Layout, extent: Callable[[tuple[Band, ...]], tuple[Extent, ...]]) -> tuple[Scale, ...]:
+    """Scales by level, 'a3', 'd3', 'd2', 'd1', each with the `extent` of its bands."""
+    scales: list[Scale] = []
+    for (level, is_detail), group in groupby(layout.bands, key=lambda band: (band.level, band.is_detail)):
+        bands = tuple(group)
+        name = f"d{level}" if is_detail else f"{bands[0].key[:1] or 'x'}{level or ''}"
+        scales.append(Scale(name, bands, len(scales), extent(bands), is_detail))
+    return tuple(scales)
 
 
 def band_sums(c: Coefficients) -> Tensor:

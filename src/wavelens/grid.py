@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
-from wavelens.core import Band, Layout
+from wavelens.core import Extent, Layout
 
-Extent = tuple[float, float]  # from, to; either may be open: 0 or infinity
+Range = tuple[float, float]  # from, to, in an axis' unit; either may be open: 0 or infinity
 NAMES = {1: "samples", 2: "px"}  # of samples without a unit; voxels for more axes
 
 
@@ -17,8 +18,8 @@ NAMES = {1: "samples", 2: "px"}  # of samples without a unit; voxels for more ax
 class Grid:
     """The distance between neighbouring samples along each axis, and the unit of it.
 
-    A detail of level j sees what is 2^(j−1) to 2^j samples large. The unit "Hz" is special: `spacing` is then 1 / rate
-    in seconds, and the scale is named by its octave, rate / 2^(j+1) to rate / 2^j.
+    A band from f₁ to f₂ cycles per sample sees what is 1 / 2f₂ to 1 / 2f₁ samples large. The unit "Hz" is special:
+    `spacing` is then 1 / rate in seconds, and the band is named by its frequencies, f₁ rate to f₂ rate.
     """
 
     spacing: tuple[float, ...]
@@ -40,22 +41,29 @@ class Grid:
         """Sound with `rate` samples a second, its scales in hertz."""
         return cls((1 / rate,), ("Hz",))
 
-    def extents(self, layout: Layout) -> dict[str, tuple[Extent, ...]]:
+    def extents(self, layout: Layout) -> dict[str, tuple[Range, ...]]:
         """For each scale, coarsest first, what it spans along each axis, in the axis' unit.
 
-        `ValueError` for a layout with another number of axes.
+        Empty where the domain does not know it. `ValueError` for a layout with another number of axes.
         """
         if len(layout.signal_shape) != len(self.spacing):
             raise ValueError(
                 f"a grid has the axes of its signal; got {len(self.spacing)} for a signal with shape "
                 f"{layout.signal_shape}."
             )
-        return {name: tuple(self._extent(a, bands, layout) for a in range(len(self.spacing)))
-                for name, bands in layout.scales().items()}  # fmt: skip
+        return {name: tuple(starmap(self.span, enumerate(scale.extent))) for name, scale in layout.scales().items()}
 
     def labels(self, layout: Layout) -> dict[str, str]:
-        """The extents as texts: '1–2 px', '> 8 px', '689–1.38k Hz', '0.5–1 × 2–4 mm'."""
-        return {name: self._label(found) for name, found in self.extents(layout).items()}
+        """The extents as texts: '1–2 px', '> 8 px', '689–1.38k Hz', '0.5–1 × 2–4 mm'; '' where they are not known."""
+        return {name: self._label(ranges) for name, ranges in self.extents(layout).items()}
+
+    def titles(self, layout: Layout) -> dict[str, str]:
+        """Each scale with its label: 'd1 · 1–2 px'; the name alone where the domain does not know its extent."""
+        return {name: f"{name} · {label}" if label else name for name, label in self.labels(layout).items()}
+
+    def label_along(self, axis: int, extent: Extent) -> str:
+        """One extent as text: '0.04–0.08 s'."""
+        return f"{_interval(self.span(axis, extent))} {self.units[axis]}"
 
     def rows(self, layout: Layout) -> list[dict[str, Any]]:
         """For JSON, each scale, coarsest first: its name, its label, and from where to where it spans each axis.
@@ -64,30 +72,32 @@ class Grid:
         """
         labels = self.labels(layout)
         return [
-            {"scale": name, "extent": labels[name], "from_to": [[_finite(end) for end in extent] for extent in extents]}
-            for name, extents in self.extents(layout).items()
+            {"scale": name, "extent": labels[name], "from_to": [[_finite(end) for end in ends] for ends in ranges]}
+            for name, ranges in self.extents(layout).items()
         ]
 
-    def _extent(self, axis: int, bands: tuple[Band, ...], layout: Layout) -> Extent:
-        """Along `axis`; open where the scale's details leave that axis to its approximation."""
-        step, hertz = self.spacing[axis], self.units[axis] == "Hz"
-        level = bands[0].level
-        if not bands[0].key:
-            return (0.0, 0.5 / step) if hertz else (step, step)
-        if not any(band.key[axis] == "d" for band in bands):
-            level = max((b.level for b in layout.bands if b.key[axis] == "d"), default=0)
-            return (0.0, 0.5 / step / 2**level) if hertz else (step * 2**level, math.inf)
-        return (0.5 / step / 2**level, 1 / step / 2**level) if hertz else (step * 2 ** (level - 1), step * 2**level)
+    def span(self, axis: int, extent: Extent) -> Range:
+        """An extent along an axis in the axis' unit; all frequencies are those of single samples."""
+        step, low, high = self.spacing[axis], extent.low, extent.high
+        if extent.measure == "length":
+            return (step * low, step * high)
+        if self.units[axis] == "Hz":
+            return (low / step, high / step)
+        if (low, high) == (0.0, 0.5):
+            return (step, step)
+        return (step / (2 * high), step / (2 * low) if low else math.inf)
 
-    def _label(self, extents: tuple[Extent, ...]) -> str:
+    def _label(self, ranges: tuple[Range, ...]) -> str:
         """One text for all axes where they agree; units at the end of each run of axes that share one."""
-        pairs = list(zip(extents, self.units, strict=True))
+        if not ranges:
+            return ""
+        pairs = list(zip(ranges, self.units, strict=True))
         if len(set(pairs)) == 1:
             return f"{_interval(pairs[0][0])} {pairs[0][1]}"
         texts = []
-        for k, (extent, unit) in enumerate(pairs):
+        for k, (ends, unit) in enumerate(pairs):
             last = k + 1 == len(pairs) or pairs[k + 1][1] != unit
-            texts.append(f"{_interval(extent)} {unit}" if last else _interval(extent))
+            texts.append(f"{_interval(ends)} {unit}" if last else _interval(ends))
         return " × ".join(texts)
 
 
@@ -104,8 +114,8 @@ def _finite(end: float) -> float | None:
     return None if math.isinf(end) else end
 
 
-def _interval(extent: Extent) -> str:
-    low, high = extent
+def _interval(ends: Range) -> str:
+    low, high = ends
     if low == high:
         return _number(low)
     if math.isinf(high):

@@ -12,7 +12,7 @@ from types import EllipsisType
 import torch
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Layout, band_sums, scale_sums
+from wavelens.core import Band, Coefficients, Layout, Scale, band_sums, scale_sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,17 +123,13 @@ def _boxes(values: Tensor, columns: int) -> Tensor:
     return (running[..., whole] + (edges - whole) * values[..., whole]).diff(dim=-1)
 
 
-def along(layout: Layout, axis: int) -> dict[str, tuple[Band, ...]]:
+def along(layout: Layout, axis: int) -> dict[str, Scale]:
     """The bands by their scale along one axis: 'a', all that have no detail along it, then its details, coarsest first.
 
     In a video with time as axis 0, 'a' is what stays over the frames that each coefficient spans, 'd1' what changes
-    from frame to frame, whatever the scale in space.
+    from frame to frame, whatever the scale in space. Domains that tell nothing apart along one axis have 'a' alone.
     """
-    groups: dict[str, tuple[Band, ...]] = {}
-    for band in layout.bands:
-        name = f"d{band.level}" if _letters(band)[axis] == "d" else "a"
-        groups[name] = (*groups.get(name, ()), band)
-    return groups
+    return {scale.name: scale for scale in layout.domain.scales_along(layout, axis)}
 
 
 def courses(c: Coefficients, axis: int, *, signed: bool = False) -> dict[str, Tensor]:

@@ -148,7 +148,7 @@ def _member(
     device: torch.device,
 ) -> Member:
     domain = fitted(chosen, kind, loaded)
-    layout = domain.analysis(torch.zeros(1, 1, *loaded.preprocess.shape[1:])).layout
+    layout = domain.layout(tuple(loaded.preprocess.shape[1:]))
     task = Evaluation(
         loaded.name,
         weights_digest(loaded.module),

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Domain, Layout, signal_axes
+from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, level_scales, signal_axes
 from wavelens.domains import butterfly
 from wavelens.domains.filterbank import Axis, axis, coefficient_length, down, up, whole
 
@@ -78,6 +78,26 @@ class DWT(Domain):
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         """The layout for signals with these axes."""
         return (_make_layout if torch.compiler.is_compiling() else _layout)(self, signal_shape)
+
+    def scales(self, layout: Layout) -> tuple[Scale, ...]:
+        depths = _depths(layout)
+        return level_scales(layout, lambda bands: tuple(_extent(bands, k, depth) for k, depth in enumerate(depths)))
+
+    def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
+        depth = _depths(layout)[axis]
+        groups: dict[int, list[Band]] = {}  # by level, the bands without detail along the axis as one deeper than all
+        for band in layout.bands:
+            groups.setdefault(band.level if band.key[axis] == "d" else depth + 1, []).append(band)
+        return tuple(
+            Scale(
+                f"d{level}" if level <= depth else "a",
+                tuple(bands),
+                rank,
+                (_extent(tuple(bands), axis, min(depth, *(band.level for band in bands))),),
+                level <= depth,
+            )
+            for rank, (level, bands) in enumerate(sorted(groups.items(), reverse=True))
+        )
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         # One level puts coefficient i at 2 i + d: halfway between its two samples for periodization, and later by
@@ -139,6 +159,12 @@ def _depths(layout: Layout) -> tuple[int, ...]:
     assert isinstance(layout.domain, DWT)
     levels = layout.domain.levels
     return levels if isinstance(levels, tuple) else (layout.levels,) * len(layout.signal_shape)
+
+
+def _extent(bands: tuple[Band, ...], axis: int, depth: int) -> Extent:
+    """The octave of a level's details along an axis; all below the `depth` octaves where it has none there."""
+    level = next((band.level for band in bands if band.key[axis] == "d"), None)
+    return Extent(0.0, 0.5 / 2**depth) if level is None else Extent(0.5 / 2**level, 1 / 2**level)
 
 
 def _sensible_levels(n: int, taps: int) -> int:

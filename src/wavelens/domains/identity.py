@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Domain, Layout, signal_axes
+from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
+
+WHOLE = Extent(0.0, 0.5)  # cycles per sample: all frequencies
 
 
 @dataclass(frozen=True)
@@ -14,11 +16,19 @@ class Identity(Domain):
     """The signal's own samples as coefficients: one band, level 0, empty key."""
 
     def analysis(self, x: Tensor) -> Coefficients:
-        shape = signal_axes(x)
-        return Coefficients(x.flatten(2), Layout(self, shape, (Band(0, "", shape),)))
+        return Coefficients(x.flatten(2), self.layout(signal_axes(x)))
 
     def synthesis(self, c: Coefficients) -> Tensor:
         return c.data.reshape(*c.data.shape[:-1], *c.layout.signal_shape)
 
     def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
         return Coefficients(g.flatten(g.ndim - len(layout.signal_shape)), layout)
+
+    def layout(self, signal_shape: tuple[int, ...]) -> Layout:
+        return Layout(self, signal_shape, (Band(0, "", signal_shape),))
+
+    def scales(self, layout: Layout) -> tuple[Scale, ...]:
+        return (Scale("x", layout.bands, 0, (WHOLE,) * len(layout.signal_shape), is_detail=False),)
+
+    def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
+        return (Scale("a", layout.bands, 0, (WHOLE,), is_detail=False),)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 from torch import Tensor
 
+from wavelens.core import Scale
 from wavelens.masks.bands import stems
 from wavelens.masks.mask import Mask
 
@@ -16,12 +17,14 @@ class Decomposed:
     """What a mask keeps of each scale, as signals `(batch, channel, *axes)` by name, coarsest first ('a3', 'd3', …).
 
     `alone` has each scale by itself; with `dropped`, what the mask leaves out, they add up to the signal. `kept` is
-    the share of the scale's coefficients that is left, the mean of the mask there, `(batch,)`.
+    the share of the scale's coefficients that is left, the mean of the mask there, `(batch,)`. `scales` are those of
+    the domain.
     """
 
     alone: dict[str, Tensor]
     dropped: Tensor
     kept: dict[str, Tensor]
+    scales: dict[str, Scale] = field(default_factory=dict)
 
     @property
     def so_far(self) -> dict[str, Tensor]:
@@ -33,4 +36,6 @@ def decompose(x: Tensor, mask: Mask) -> Decomposed:
     """`x`, `(batch, channel, *axes)`, rebuilt from what the mask keeps, one scale after another."""
     alone = stems(x, mask)
     dropped = alone.pop("residue")
-    return Decomposed(alone, dropped, {name: kept.expand(len(x)) for name, kept in mask.by_scale().items()})
+    return Decomposed(
+        alone, dropped, {name: kept.expand(len(x)) for name, kept in mask.by_scale().items()}, mask.layout.scales()
+    )

@@ -38,13 +38,13 @@ def by_scale(
     signal = (flat(x[item][None], place).mean(-1, keepdims=True) - low) / (high - low)
     grey = np.repeat(signal.clip(0, 1), 3, -1)
     shades = matplotlib.colormaps["plasma"](np.linspace(*COLOURS, len(found)))[:, :3]
-    labels, shares = (grid or Grid.plain(x.ndim - 2)).labels(a.layout), profile(one).share[0].tolist()
+    titles, shares = (grid or Grid.plain(x.ndim - 2)).titles(a.layout), profile(one).share[0].tolist()
     pictures, every = [], grey
     for (name, where), shade, share in zip(found.items(), shades, shares, strict=True):
         places = _strongest(where, fraction)
         alone = _coloured(grey, places, shade)
         every = np.where(places[..., None], alone, every)
-        pictures.append((f"{name} · {labels[name]}\n{share:.0%} of Σ|γ|", alone))
+        pictures.append((f"{titles[name]}\n{share:.0%} of Σ|γ|", alone))
     return _drawn([("input", grey), ("all scales", every), *pictures], title)
 
 

@@ -91,8 +91,8 @@ def decomposed(
         head = HEADER + k * block
         _name(figure, " · ".join(filter(None, (repr(a.layout.domain), getattr(a, "method", "")))), head)
         tops = head + NAME + UPPER, head + NAME + UPPER + height + LOWER
-        labels = (grid or Grid.plain(x.ndim - 2)).labels(a.layout)
-        for column, pictures in enumerate(_columns(part, labels, flat(one, place), look, place)):
+        titles = (grid or Grid.plain(x.ndim - 2)).titles(a.layout)
+        for column, pictures in enumerate(_columns(part, titles, flat(one, place), look, place)):
             left = MARGIN + column * (side + GAP)
             for above, (caption, shown) in zip(tops, pictures, strict=True):
                 _draw(figure, Box(left, above, side, height), caption, shown)
@@ -100,16 +100,18 @@ def decomposed(
 
 
 def _columns(
-    part: Decomposed, labels: dict[str, str], signal: Array, look: Look, place: int | None
+    part: Decomposed, titles: dict[str, str], signal: Array, look: Look, place: int | None
 ) -> Iterator[tuple[tuple[str, Array], tuple[str, Array]]]:
     """The upper and the lower picture of each column, each with its caption."""
-    details = all(_is_detail(name) or float(kept) == 1 for name, kept in part.kept.items())  # are all that is dropped
+    details = all(
+        part.scales[name].is_detail or float(kept) == 1 for name, kept in part.kept.items()
+    )  # all that is dropped
     dropped = (look.detail if details else look.whole)(flat(part.dropped, place))
     yield ("input", look.whole(signal)), ("dropped", dropped)
     plus = ""
     for name, so_far in part.so_far.items():
-        show = look.detail if _is_detail(name) else look.whole
-        caption = f"{name} · {labels[name]}\n{100 * float(part.kept[name]):.3g} % of it kept"
+        show = look.detail if part.scales[name].is_detail else look.whole
+        caption = f"{titles[name]}\n{100 * float(part.kept[name]):.3g} % of it kept"
         yield (f"{plus}{name}", look.whole(flat(so_far, place))), (caption, show(flat(part.alone[name], place)))
         plus = "… + "
 
@@ -151,7 +153,7 @@ def flat(x: Tensor, place: int | None) -> Array:
 
 def _look(x: Tensor, parts: list[Decomposed], place: int | None) -> Look:
     low, high = window(array(x), place)
-    shown = [flat(one, place) for part in parts for name, one in part.alone.items() if _is_detail(name)]
+    shown = [flat(one, place) for part in parts for name, one in part.alone.items() if part.scales[name].is_detail]
     sizes = np.concatenate([np.abs(one[one != 0]) for one in shown]) if shown else np.empty(0)
     strong = float(np.percentile(sizes, STRONG)) if sizes.size else 0.0
     return Look(low, high, max(1.0, 0.5 * (high - low) / strong) if strong else 1.0)
@@ -161,10 +163,6 @@ def window(values: Array, place: int | None) -> tuple[float, float]:
     """What is black and what is white: of photos 0 and 1, of volumes what nearly all values lie between."""
     low, high = (0.0, 1.0) if place is None else map(float, np.percentile(values, WINDOW))
     return (low, high) if high > low else (float(values.min()), float(values.max()) + float(np.ptp(values) == 0))
-
-
-def _is_detail(scale: str) -> bool:
-    return scale.startswith("d")
 
 
 def _account(fraction: float | Fraction, look: Look, place: int | None, x: Tensor) -> str:

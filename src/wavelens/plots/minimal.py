@@ -81,7 +81,7 @@ def _draw_front(ax: Axes, found: Minimal, item: int) -> None:
 
 
 def _draw_scales(ax: Axes, found: Minimal, item: int, grid: Grid) -> None:
-    labels = grid.labels(found.mask.layout)
+    titles = grid.titles(found.mask.layout)
     kept = {name: _line(value, found)[:, item].tolist() for name, value in found.mask.by_scale().items()}
     places = range(len(kept))
     alphas = found.alpha if isinstance(found.alpha, tuple) else (found.alpha,)
@@ -89,7 +89,7 @@ def _draw_scales(ax: Axes, found: Minimal, item: int, grid: Grid) -> None:
         shade = (k + 1) / len(alphas)
         values = [shares[k] for shares in kept.values()]
         ax.plot(values, places, color=NEGATIVE, alpha=shade, marker="o", markersize=4, label=f"α = {alpha:g}")
-    ax.set_yticks(places, [f"{name} · {labels[name]}" for name in kept])
+    ax.set_yticks(places, [titles[name] for name in kept])
     ax.invert_yaxis()
     ax.set_title("kept of each scale\n(mean of the mask)", fontsize=8.5, color=INK)
     ax.set_xlim(-0.02, 1.02)

@@ -61,7 +61,7 @@ def panel(
     one = Coefficients(a.data[item][None], a.layout)
     norm = PowerNorm(0.5, 0, common_scale(one) if shared_scale is None else shared_scale, clip=True)
     scales = maps.scale_maps(one)
-    labels = (grid or Grid.plain(len(axes))).labels(a.layout)
+    titles = (grid or Grid.plain(len(axes))).titles(a.layout)
     cells = view.arrange(axes, len(scales))
     figure = Figure((WIDTH, cells.height), dpi=DPI, facecolor="white")
     write_header(figure, title or title_of(a), origin_of(a))
@@ -75,8 +75,8 @@ def panel(
     )
     view.mosaic(add_axes(figure, cells.mosaic, "mosaic"), array(maps.mosaic(maps.density(one))[0, 0]), a.layout, norm)
     for box, (name, found) in zip(cells.scales, scales.items(), strict=bool(cells.scales)):
-        label = f"{name} · {labels[name]}"
-        view.overlay(add_axes(figure, box, label, fitting(label, box.width)), signal, array(found[0]), norm)
+        ax = add_axes(figure, box, titles[name], fitting(titles[name], box.width))
+        view.overlay(ax, signal, array(found[0]), norm)
     draw_bar(figure, cells.bar, norm, view.unit)
     draw_profile(figure, cells.profile, a, item)
     return figure

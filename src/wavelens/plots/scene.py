@@ -161,10 +161,10 @@ def _no_caps() -> dict[str, Any]:
 
 def _menu(found: Explained, a: Coefficients) -> dict[str, Any]:
     """A line a scale, with what it spans; the input's surface stays."""
-    labels, names = found.grid.labels(a.layout), list(found.maps)
+    titles, names = found.grid.titles(a.layout), list(found.maps)
     buttons = [
         {
-            "label": f"{name} · {labels[name]}" if name in labels else name,
+            "label": titles.get(name, name),
             "method": "update",
             "args": [{"visible": [True, *(other == name for other in names)]}],
         }

@@ -110,9 +110,9 @@ def _cells(count: int) -> dict[str, Box]:
 
 def _octaves(c: Coefficients, rate: float) -> Array:
     """Where the rows begin and end in Hz, coarsest first; the approximation is drawn as one more octave."""
-    levels = c.layout.levels
-    tops = [rate / 2 ** (levels + 1)] + [rate / 2**k for k in range(levels, 0, -1)]
-    return np.array([tops[0] / 2, *tops])
+    ranges = [ends for (ends,) in Grid.sound(rate).extents(c.layout).values()]
+    lowest, tops = ranges[0][0], [high for _, high in ranges]
+    return np.array([lowest or tops[0] / 2, *tops])
 
 
 def _draw_spectrum(ax: Axes, wave: Array, rate: float, edges: Array) -> None:

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from wavelens import maps
-from wavelens.core import Coefficients
+from wavelens.core import Coefficients, Scale
 from wavelens.grid import Grid
 from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
@@ -64,9 +64,9 @@ def film(
     one, signal = Coefficients(a.data[item][None], a.layout), array(x[item])
     norm = PowerNorm(0.5, 0, common_scale(one) if shared_scale is None else shared_scale, clip=True)
     scales = {name: array(found[0]) for name, found in maps.scale_maps(one).items()}
-    labels = grid.labels(a.layout)
+    titles = grid.titles(a.layout)
     rows = {"all scales": array(maps.spatial_map(one)[0])}
-    rows |= {f"{name} · {labels[name]}": found for name, found in scales.items()}
+    rows |= {titles[name]: found for name, found in scales.items()}
     shown = _shown(signal.shape[1])
     width = (WIDTH - 2 * MARGIN - (len(shown) - 1) * SPACE) / max(len(shown), 4)
     step = width * signal.shape[2] / signal.shape[3] + TITLE
@@ -135,9 +135,10 @@ def _draw_courses(ax: Axes, one: Coefficients, grid: Grid) -> None:
     seconds = grid.units[0] == "s"
     times = np.arange(frames) * (grid.spacing[0] if seconds else 1) + (0 if seconds else 1)
     unit = "s" if seconds else "frames"
+    scales = maps.along(one.layout, 0)
     for (name, found), colour in zip(courses.items(), LINES * 3, strict=False):
-        stays = "a · stays" if len(courses) > 1 else "all scales"  # where time is not split, nothing is told apart
-        label = stays if name == "a" else f"{name} · {_span(int(name[1:]), grid.spacing[0])} {unit}"
+        stays = f"{name} · stays" if len(courses) > 1 else "all scales"  # where time is not split
+        label = f"{name} · {_span(grid, scales[name])} {unit}" if scales[name].is_detail else stays
         ax.plot(times, found, color=colour, linewidth=2, label=label, marker="o", markersize=3)
     ax.set_xlim(times[0], times[-1] if frames > 1 else times[0] + 1)
     lines = -(-len(courses) // 2)  # of the legend, which has its room above the courses
@@ -149,5 +150,6 @@ def _draw_courses(ax: Axes, one: Coefficients, grid: Grid) -> None:
     ax.legend(fontsize=11, frameon=False, ncols=2, loc="upper left")
 
 
-def _span(level: int, step: float) -> str:
-    return f"{step * 2 ** (level - 1):.3g}–{step * 2**level:.3g}"
+def _span(grid: Grid, scale: Scale) -> str:
+    """From where to where a detail reaches in time."""
+    return "–".join(f"{end:.3g}" for end in grid.span(0, scale.extent[0]))

@@ -83,9 +83,9 @@ def slices(
         top += height + GAP
     figure = Figure((WIDTH, top + TITLE + PROFILE + GAP), dpi=DPI, facecolor="white")
     write_header(figure, title or title_of(a), origin_of(a))
-    labels = found.grid.labels(a.layout)
+    titles = found.grid.titles(a.layout)
     for column, name in enumerate(columns):
-        shown = f"{name} · {labels[name]}" if name in labels else name
+        shown = titles.get(name, name)
         for axis in range(3):
             left = MARGIN + LABEL + column * (side + GAP)
             box = Box(left, rows[axis], side, heights[axis])
@@ -127,7 +127,7 @@ def montage(
     height = side * _aspect(found, axis)
     rows = -(-len(chosen) // columns)
     figure = Figure((WIDTH, HEADER + rows * (height + TITLE) + GAP), dpi=DPI, facecolor="white")
-    shown = f"{name} · {found.grid.labels(a.layout)[scale]}" if scale else name
+    shown = found.grid.titles(a.layout)[scale] if scale else name
     write_header(figure, f"{title or title_of(a)}: {shown}", origin_of(a))
     for number, place in enumerate(chosen):
         row, column = divmod(number, columns)

@@ -22,11 +22,11 @@ RESPONDS = f"γ is how the score responds to each coefficient. {ALIKE}"
 
 def sentence(entry: Entry) -> Html:
     """What the model answered, what was explained and what it adds up to, and where most of it lies."""
-    profile, labels = maps.profile(entry.attribution), entry.place.labels(entry.attribution.layout)
+    profile, titles = maps.profile(entry.attribution), entry.place.titles(entry.attribution.layout)
     shares = sorted(zip(profile.share[0].tolist(), profile.names, strict=True), reverse=True)[:MOST]
     named = [
         joined(
-            tag("b", f"{name} · {labels[name]}", class_="whole"),
+            tag("b", titles[name], class_="whole"),
             tag("span", f" ({percent(share)} of |γ|)", class_="whole"),
         )
         for share, name in shares

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wavelens.core import Band
 from wavelens.maps import Profile
 from wavelens.runs.comparison import LEVEL, RESAMPLES, Estimate, bootstrap
 
@@ -83,7 +82,7 @@ def average(
             "number, was attributed to them: look at one with wavelens explain."
         )
     shares, signed = shares[:, whole], signed[:, whole]
-    levels = shares @ np.array([_level(name, names) for name in names])
+    levels = shares @ _levels(len(names))
 
     def estimates(table: Array) -> tuple[list[Estimate], list[Estimate]]:
         """`(models, items)`: of each model, and of each less the first."""
@@ -146,8 +145,6 @@ def _items(batches: Sequence[Tensor]) -> Array:
     return table
 
 
-def _level(name: str, names: Sequence[str]) -> int:
-    """Of a scale by its name, as `Layout.scales` makes it: that of 'd2' is 2, of 'a5' 6, of samples 0."""
-    if name == str(Band(0, "", ())):
-        return 0
-    return int(name[1:] or 0) + (name[0] == "a")
+def _levels(count: int) -> Array:
+    """Of scales, coarsest first: 1 for the finest of several, 0 for a single one, which has every size."""
+    return np.arange(count, 0.0, -1) if count > 1 else np.zeros(1)

@@ -39,15 +39,11 @@ def show_video(entry: Entry, room: int) -> View:
 
 def _courses(entry: Entry) -> list[dict[str, Any]]:
     """|γ| of each scale of time in each frame, whatever its scale in space; 'a' is what stays."""
-    step, unit = entry.place.spacing[0], entry.place.units[0]
-    found = maps.courses(entry.attribution, 0)
-    spans = {
-        name: "what stays"
-        if name == "a"
-        else f"{step * 2 ** (int(name[1:]) - 1):.3g}–{step * 2 ** int(name[1:]):.3g} {unit}"
-        for name in found
+    labels = {
+        name: entry.place.label_along(0, scale.extent[0]) if scale.is_detail else "what stays"
+        for name, scale in maps.along(entry.attribution.layout, 0).items()
     }
     return [
-        {"name": name, "label": spans[name], "values": [float(v) for v in values[0].tolist()]}
-        for name, values in found.items()
+        {"name": name, "label": labels[name], "values": [float(v) for v in values[0].tolist()]}
+        for name, values in maps.courses(entry.attribution, 0).items()
     ]
