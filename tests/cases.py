@@ -30,6 +30,8 @@ DOMAINS = [
     wl.DWT("bior1.3", levels=2, mode="antireflect"),
     wl.DWT("db3", levels=1, mode="smooth"),
     wl.DWT("bior2.4", levels=2),
+    wl.Fourier(),
+    wl.Fourier(levels=2),
 ]
 
 UNEVEN = [  # levels that differ from axis to axis, with a signal that they fit

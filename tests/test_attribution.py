@@ -8,6 +8,7 @@ import torch
 import wavelens as wl
 from cases import DOMAINS, LINEAR, METHODS, PATHS, SHAPES, Net, name, relative, signal
 from wavelens import Coefficients
+from wavelens.core import real_product
 from wavelens.methods import averages, paths
 
 SHAPE = (12, 17)
@@ -27,20 +28,21 @@ def literal(method, net, x, domain, target):
     if isinstance(method, wl.Saliency):
         return slope(z)
     if isinstance(method, wl.InputTimesGradient):
-        return z * slope(z)
+        return real_product(z, slope(z))
     if isinstance(method, wl.ExpectedGradients):
         draws = [method._draw(k, 1)[1] for k in range(method.samples)]
         start = domain.analysis(torch.full_like(x, method.baseline)).data
-        return torch.stack([(z - start) * slope(start + a * (z - start)) for a in draws]).mean(0)
+        return torch.stack([real_product(z - start, slope(start + a * (z - start))) for a in draws]).mean(0)
     if isinstance(method, wl.IntegratedGradients):
         start = domain.analysis(torch.full_like(x, method.baseline)).data
         places, weights = paths.nodes(method.quadrature, method.steps)
-        return (z - start) * sum(w * slope(start + a * (z - start)) for a, w in zip(places, weights, strict=True))
+        slopes = [w * slope(start + a * (z - start)) for a, w in zip(places, weights, strict=True)]
+        return real_product(z - start, sum(slopes))
     point = averages.noisy(x, method.sigma, method.seed)
     slopes = torch.stack([slope(domain.analysis(point(slice(None), k)).data) for k in range(method.samples)])
     if isinstance(method, wl.VarGrad):
         return slopes.var(0, unbiased=False)
-    return slopes.square().mean(0) if isinstance(method, wl.SquareGrad) else slopes.mean(0)
+    return slopes.abs().square().mean(0) if isinstance(method, wl.SquareGrad) else slopes.mean(0)
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if getattr(m, "tolerance", None) is None], ids=name)

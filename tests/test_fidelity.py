@@ -6,6 +6,7 @@ import torch
 
 import wavelens as wl
 from cases import DOMAINS, Net, name, relative, signal
+from wavelens.core import real_product
 from wavelens.metrics.fidelity import cells
 
 SHAPE = (12, 17)
@@ -37,7 +38,8 @@ def gradient(x, domain, method=None):
 @pytest.mark.parametrize("domain", DOMAINS, ids=name)
 def test_the_sum_of_the_input_explained_by_itself(domain):
     x = signal(SHAPE)
-    phi = domain.analysis(x).map(lambda z: z * domain.adjoint(torch.ones_like(x), domain.analysis(x).layout).data)
+    ones = domain.adjoint(torch.ones_like(x), domain.layout(x.shape[2:])).data
+    phi = domain.analysis(x).map(lambda z: real_product(z, ones))
 
     def mu(sign, **options):
         a = phi.map(lambda data: sign * data)
@@ -97,7 +99,7 @@ def test_chance_is_zero_over_seeds_and_the_same_for_the_items_of_one():
         return wl.metrics.mu_fidelity(lambda s: s.flatten(1) @ weights, x, None, a, subsets=17, grid=12, seed=7)
 
     several = torch.stack([found(seed) for seed in range(200)])
-    assert torch.equal(several[:, 0], several[:, 1])
+    assert relative(several[:, 0], several[:, 1]) < 1e-12  # a matrix by a vector may round each row its own way
     assert several[:, 0].mean().abs() < 4 * 0.25 / 200**0.5
     assert several[:, 0].std().item() == pytest.approx(0.25, rel=0.2)
 

@@ -5,6 +5,7 @@ import torch
 
 import wavelens as wl
 from cases import ASKING, DOMAINS, METRICS, SHAPES, UNITS, Net, name, relative, signal
+from wavelens.core import Coefficients
 
 SILENT = ("sparseness", "complexity", "pointing_game")  # these never ask the model
 SHAPE = (12, 17)
@@ -142,7 +143,8 @@ def test_translation_is_the_transpose_of_the_heat_map(shape, domain):
     x, pixels = signal(shape), wl.Identity()
     heat = pixels.analysis(x.abs())
     read = wl.metrics.translate(heat, domain)
-    weights = domain.analysis(torch.rand(3, 1, *shape, dtype=torch.float64)).map(torch.randn_like)
+    layout = domain.layout(shape)
+    weights = Coefficients(torch.randn(3, 1, layout.size, dtype=torch.float64), layout)
     summed = (x.abs().sum(1) * wl.maps.spatial_map(weights, signed=True)).flatten(1).sum(1)
     assert relative((read.data * weights.data).flatten(1).sum(1), summed) < 1e-11
     even = wl.metrics.translate(pixels.analysis(torch.full_like(x, 0.7)), domain)

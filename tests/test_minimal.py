@@ -10,6 +10,7 @@ import wavelens as wl
 from cases import DOMAINS, SHAPES, Net, name, relative, signal
 from test_gradients import Busy, state, surroundings
 from wavelens import masks
+from wavelens.core import real_product
 from wavelens.masks.nadam import descend
 
 SHAPE = (6, 7)
@@ -27,7 +28,7 @@ def linear(shape, channels=2, seed=5):
 def worth(w, x, domain, baseline=0.0):
     """What each coefficient adds to the score of a linear model, `(z - z₀) P w`."""
     c = domain.analysis(x - baseline)
-    return c.data * domain.adjoint(w[None].expand_as(x), c.layout).data
+    return real_product(c.data, domain.adjoint(w[None].expand_as(x), c.layout).data)
 
 
 @pytest.fixture
@@ -103,7 +104,8 @@ class TestLinearModels:
 def literal(net, x, target, domain, alpha, steps, lr, z0=None, spatial=0.0, start=None):
     """The definition for one item: torch's own NAdam, autograd through the synthesis, the best of all steps."""
     z = domain.analysis(x)
-    mask = (torch.ones_like(z.data) if start is None else start.clone()).requires_grad_()
+    ones = torch.ones_like(z.data.real)
+    mask = (ones.clone() if start is None else start.clone()).requires_grad_()
     optimizer = torch.optim.NAdam([mask], lr=lr)
     z0 = torch.zeros_like(z.data) if z0 is None else z0
     best = (torch.inf, None, None)
@@ -113,7 +115,6 @@ def literal(net, x, target, domain, alpha, steps, lr, z0=None, spatial=0.0, star
         kept = domain.synthesis(z.map(lambda data: m * data))
         return alpha * m.mean() - score + spatial * kept.abs().mean(), score
 
-    ones = torch.ones_like(z.data)
     candidates = [ones]
     for _ in range(steps):
         candidates.append(mask.detach().clone())

@@ -11,7 +11,7 @@ from wavelens.bandwidth import Bandwidth, bandwidths
 from wavelens.baselines import parse
 from wavelens.checks import check
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale
-from wavelens.domains import DWT, Identity
+from wavelens.domains import DWT, Fourier, Identity
 from wavelens.methods import (
     Captum,
     ExpectedGradients,
@@ -36,6 +36,7 @@ __all__ = [
     "Domain",
     "ExpectedGradients",
     "Extent",
+    "Fourier",
     "Identity",
     "InputTimesGradient",
     "IntegratedGradients",

@@ -17,7 +17,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from wavelens.bars import Progress
-from wavelens.core import Coefficients, Domain
+from wavelens.bound import Bound, ItemDomain
+from wavelens.core import Coefficients, Domain, signal_axes
 from wavelens.gradients import Gradients, Model
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.spec import parse
@@ -25,6 +26,7 @@ from wavelens.targets import Several, Target, describe, own
 from wavelens.version import __version__
 
 FORMAT = "wavelens.attribution/1"
+GEOMETRY = "geometry."  # before the names of what a bound domain rests on, in a file
 TENSORS = ("score", "baseline_score", "gap", "standard_error", "spent")
 
 
@@ -60,7 +62,7 @@ class Attribution(Coefficients):
         cut: dict[str, Any] = {name: value for name in TENSORS if (value := getattr(self, name)) is not None}
         cut = {name: value[one] if name == "spent" else value[(*several, one)] for name, value in cut.items()}
         target = own(self.target, index % count, count)
-        return replace(self, data=self.data[(*several, one)], target=target, **cut)
+        return replace(self, data=self.data[(*several, one)], layout=self.layout.at(one), target=target, **cut)
 
     def save(self, path: str | Path, half: bool = False) -> None:
         """Writes one safetensors file with a JSON header; `half` stores float16 with one scale an item.
@@ -70,6 +72,8 @@ class Attribution(Coefficients):
         parse(repr(self.domain))
         tensors = {name: value for name in TENSORS if (value := getattr(self, name)) is not None}
         data = self.data.detach()
+        is_complex = data.is_complex()
+        data = torch.view_as_real(data).flatten(-2) if is_complex else data
         if half:
             scale = data.abs().amax((-2, -1), keepdim=True).float().clamp_min(torch.finfo(torch.float32).tiny)
             tensors |= {"data": (data / scale).half(), "scale": scale}
@@ -79,10 +83,13 @@ class Attribution(Coefficients):
             "format": FORMAT,
             "domain": repr(self.domain),
             "signal_shape": self.layout.signal_shape,
+            **({"complex": True} if is_complex else {}),
             "method": self.method,
             "target": self.target,
             "provenance": self.provenance,
         }
+        if isinstance(self.domain, Bound):
+            tensors |= {GEOMETRY + name: value for name, value in self.domain.geometry.items()}
         stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         Path(path).write_bytes(save(stored, {"wavelens": json.dumps(header)}))
 
@@ -103,10 +110,14 @@ class Attribution(Coefficients):
         data = tensors.pop("data")
         if "scale" in tensors:
             data = data.float() * tensors.pop("scale")
+        if header.get("complex"):
+            data = torch.view_as_complex(data.unflatten(-1, (-1, 2)).contiguous())
         domain, shape = parse(header["domain"]), tuple(header["signal_shape"])
-        empty = torch.zeros(1, 1, *shape, device="cpu")
+        geometry = {name: tensors.pop(name) for name in list(tensors) if name.startswith(GEOMETRY)}
+        if isinstance(domain, ItemDomain):
+            domain = Bound(domain, {name.removeprefix(GEOMETRY): value for name, value in geometry.items()})
         texts = {name: header[name] for name in ("method", "target", "provenance")}
-        return cls(data, domain.analysis(empty).layout, **texts, **tensors)
+        return cls(data, domain.layout(shape), **texts, **tensors)
 
 
 @overload
@@ -170,7 +181,8 @@ def attribute(
     if baseline is not None and not hasattr(method, "baseline"):
         raise ValueError(f"baseline belongs to methods with one, such as IntegratedGradients; got it with {method}.")
     with Gradients(model, x, target, batch_size=batch_size, autocast=autocast, progress=progress) as ask:
-        lifts = [Lift(one, one.analysis(ask.x[:1]).layout) for one in domains]
+        bound = [one.bind(ask.x) for one in domains]
+        lifts = [Lift(one, one.layout(signal_axes(ask.x))) for one in bound]
         outcome = method(ask, lifts, baseline)
         score = ask.values(ask.x) if outcome.score is None else outcome.score
         start_score = None if outcome.start is None else _start_score(ask, outcome.start)

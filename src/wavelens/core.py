@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from typing import Literal, NamedTuple
@@ -24,8 +24,9 @@ class Band:
 
     `level` counts scales from the finest, 1. `key` has one letter per axis as in PyWavelets: 'a' for the
     approximation (low-pass), 'd' for the detail (high-pass); bands that are no such product have the empty key.
-    `shape` is the shape of the band, without the batch. `part` is free text that tells apart bands of equal level and
-    key: 're', '+15°', 'tree b'.
+    `shape` is the shape of the band, without the batch: its last lengths are places along the signal's axes, those
+    before them count what shares a place, such as frequencies. `part` is free text that tells apart bands of equal
+    level and key: 're', '+15°', 'tree b'.
     """
 
     level: int
@@ -103,6 +104,11 @@ class Layout:
                 f"{twice.shape} and part {twice.part!r}. Give each its own `part`."
             )
 
+    def at(self, items: Tensor | slice) -> Layout:
+        """The layout for these items of the batch, `(rows,)` indices or a slice: itself unless it is bound to items."""
+        domain = self.domain.at(items)
+        return self if domain is self.domain else replace(self, domain=domain)
+
     @cached_property
     def slices(self) -> dict[Band, slice]:
         slices, start = {}, 0
@@ -139,7 +145,8 @@ class Coefficients:
     """Coefficients, an attribution or a mask: one packed tensor and the layout that says what is what.
 
     `data` has shape `(*batch, size)`; for a signal `(batch, channel, *axes)` that is `(batch, channel, size)`.
-    `c[band]` is a view of shape `(*batch, *band.shape)`.
+    `c[band]` is a view of shape `(*batch, *band.shape)`. Coefficients of a complex domain are complex, as its gradients
+    are; its attributions that add up to a score, and masks, have one real number per coefficient.
     """
 
     data: Tensor
@@ -177,7 +184,9 @@ class Coefficients:
 
     def synthesis(self) -> Tensor:
         """The signal with these coefficients, `(*batch, *axes)`."""
-        return self.layout.domain.synthesis(Coefficients(self.data, self.layout))
+        lifted = self.layout.is_complex and not self.data.is_complex()
+        data = self.data.to(self.data.dtype.to_complex()) if lifted else self.data
+        return self.layout.domain.synthesis(Coefficients(data, self.layout))
 
 
 @dataclass(frozen=True)
@@ -186,6 +195,8 @@ class Domain(ABC):
 
     Subclasses are frozen dataclasses of literals, without device, shape or state. Two methods make a domain; the
     adjoint has a default through autograd, a closed form is faster. `scales` says what the bands mean.
+
+    A domain may depend on the item, as the tree of a point cloud does; see `wavelens.bound`.
     """
 
     @abstractmethod
@@ -195,6 +206,14 @@ class Domain(ABC):
     @abstractmethod
     def synthesis(self, c: Coefficients) -> Tensor:
         """The signal `(batch, channel, *axes)` with coefficients `c`; `c.layout` gives the shape."""
+
+    def bind(self, x: Tensor) -> Domain:
+        """The domain for the items of `x`, `(batch, channel, *axes)`: itself, unless it depends on them."""
+        return self
+
+    def at(self, items: Tensor | slice) -> Domain:
+        """The domain for some of the items that it is bound to: itself where it is bound to none."""
+        return self
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         """The layout for signals with these axes; by the analysis of zeros, unless a domain knows it."""
@@ -231,7 +250,7 @@ class Domain(ABC):
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         """Where the coefficients of a band lie, in samples, axis by axis: evenly spread, unless a domain knows."""
-        pairs = zip(layout.signal_shape, band.shape, strict=True)
+        pairs = zip(layout.signal_shape, band.shape[-len(layout.signal_shape) :], strict=True)
         return tuple((torch.arange(m, dtype=torch.float64, device="cpu") + 0.5) * (n / m) - 0.5 for n, m in pairs)
 
 
@@ -243,6 +262,21 @@ def level_scales(layout: Layout, extent: Callable[[tuple[Band, ...]], tuple[Exte
         name = f"d{level}" if is_detail else f"{bands[0].key[:1] or 'x'}{level or ''}"
         scales.append(Scale(name, bands, len(scales), extent(bands), is_detail))
     return tuple(scales)
+
+
+def real_product(a: Tensor, b: Tensor) -> Tensor:
+    """`Re(conj(a) b)`, the summands of the real inner product; a plain product of real numbers."""
+    return (a.conj() * b).real if a.is_complex() or b.is_complex() else a * b
+
+
+def with_sign(data: Tensor) -> Tensor:
+    """The data, whose numbers have signs; `ValueError` for complex gradients, which have none."""
+    if data.is_complex():
+        raise ValueError(
+            "a complex gradient has a modulus and no sign; got one where signs are read. Rank it by magnitude, or take "
+            "a method that adds up to the score, such as IntegratedGradients or InputTimesGradient."
+        )
+    return data
 
 
 def band_sums(c: Coefficients) -> Tensor:

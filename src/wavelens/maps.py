@@ -12,7 +12,7 @@ from types import EllipsisType
 import torch
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Layout, Scale, band_sums, scale_sums
+from wavelens.core import Band, Coefficients, Layout, Scale, band_sums, scale_sums, with_sign
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,8 @@ class Profile:
     `band_share` have shape `(batch, bands)` in the order of `bands`, one band an orientation of a scale.
 
     Signed sums run over channels and positions, so they add up to the sum of all coefficients: for a path method to
-    f(x) − f(x₀), up to its gap. Shares are of Σ|γ| and add up to 1; an item with Σ|γ| = 0 has shares of 0.
+    f(x) − f(x₀), up to its gap; of complex gradients, which have no sign, they are NaN. Shares are of Σ|γ| and add up
+    to 1; an item with Σ|γ| = 0 has shares of 0.
     """
 
     names: tuple[str, ...]
@@ -36,7 +37,7 @@ class Profile:
 
 def profile(c: Coefficients) -> Profile:
     """The signed sum of each scale and orientation, and its share of Σ|γ|."""
-    signed = band_sums(c).sum(-2)
+    signed = band_sums(c.map(lambda data: data.abs() * torch.nan) if c.data.is_complex() else c).sum(-2)
     magnitude = band_sums(c.map(torch.abs)).sum(-2)
     total = magnitude.sum(-1, keepdim=True)
     share = magnitude / total.where(total > 0, 1)
@@ -55,6 +56,7 @@ def mosaic(c: Coefficients) -> Tensor:
 
     The approximation sits in the first corner and each finer scale around it: in two dimensions horizontal details
     (key 'da') lower left, vertical ones (key 'ad') upper right. Where a padded mode leaves gaps there are zeros.
+    `ValueError` in domains that are no such pyramid, see `has_mosaic`.
     """
     places = mosaic_slices(c.layout)
     shape = [max(piece.stop for piece in along) for along in zip(*places.values(), strict=True)]
@@ -65,8 +67,19 @@ def mosaic(c: Coefficients) -> Tensor:
     return picture
 
 
+def has_mosaic(layout: Layout) -> bool:
+    """Whether the bands are a pyramid: each by its letters along the axes, one of a kind at each level."""
+    axes = len(layout.signal_shape)
+    whole = len(layout.bands) == 1 and len(layout.bands[0].shape) == axes
+    kinds = {(band.level, band.key) for band in layout.bands}
+    by_axes = all(len(band.key) == len(band.shape) == axes and set(band.key) <= set("ad") for band in layout.bands)
+    return whole or (by_axes and len(kinds) == len(layout.bands))
+
+
 def mosaic_slices(layout: Layout) -> dict[Band, tuple[slice, ...]]:
-    """Where each band lies in the mosaic: a slice an axis."""
+    """Where each band lies in the mosaic: one slice per axis."""
+    if not has_mosaic(layout):
+        raise ValueError(f"a mosaic shows a pyramid such as the DWT's; {layout.domain} is none. Try scale_maps.")
     places = {}
     corner = (0,) * len(layout.signal_shape)  # grows along the axes that a scale splits
     for bands in layout.scales().values():
@@ -90,7 +103,7 @@ def scale_maps(c: Coefficients, *, signed: bool = False) -> dict[str, Tensor]:
     between the coefficients' centres, each coefficient spread with total weight 1. `signed=True` keeps the signs, and
     the totals are the signed sums of `profile`.
     """
-    summed = Coefficients((c.data if signed else c.data.abs()).sum(-2), c.layout)
+    summed = Coefficients((with_sign(c.data) if signed else c.data.abs()).sum(-2), c.layout)
     scales = c.layout.scales().items()
     return {name: torch.stack([_spread_band(summed, band) for band in bands]).sum(0) for name, bands in scales}
 
@@ -109,8 +122,10 @@ def scalogram(c: Coefficients, columns: int = 800, *, signed: bool = False) -> T
     """
     if len(c.layout.signal_shape) != 1:
         raise ValueError(f"a scalogram shows signals with one axis; got {c.layout.signal_shape}. Try scale_maps.")
-    summed = Coefficients((c.data if signed else c.data.abs()).sum(-2), c.layout)
-    rows = [torch.stack([_boxes(summed[b], columns) for b in bands]).sum(0) for bands in c.layout.scales().values()]
+    summed = Coefficients((with_sign(c.data) if signed else c.data.abs()).sum(-2), c.layout)
+    rows = [
+        torch.stack([_boxes(_placed(summed, b), columns) for b in bands]).sum(0) for bands in c.layout.scales().values()
+    ]
     return torch.stack(rows, -2) * (columns / c.layout.signal_shape[0])
 
 
@@ -139,12 +154,12 @@ def courses(c: Coefficients, axis: int, *, signed: bool = False) -> dict[str, Te
     `spatial_map` over the other axes. `signed=True` keeps the signs.
     """
     axis %= len(c.layout.signal_shape)
-    summed = Coefficients((c.data if signed else c.data.abs()).sum(-2), c.layout)
+    summed = Coefficients((with_sign(c.data) if signed else c.data.abs()).sum(-2), c.layout)
     n, found = c.layout.signal_shape[axis], {}
     for name, bands in along(c.layout, axis).items():
         parts = []
         for band in bands:
-            places = summed[band].movedim(axis - len(c.layout.signal_shape), 1)
+            places = _placed(summed, band).movedim(axis - len(c.layout.signal_shape), 1)
             values = places.reshape(*places.shape[:2], -1).sum(2)
             parts.append(_spread(values, c.layout.domain.centres(band, c.layout)[axis].to(values), n))
         found[name] = torch.stack(parts).sum(0)
@@ -162,12 +177,20 @@ def density(c: Coefficients) -> Coefficients:
     return Coefficients(c.data.abs().sum(-2, keepdim=True) * torch.cat(weights), c.layout)
 
 
+def _placed(c: Coefficients, band: Band) -> Tensor:
+    """The coefficients of a band by place, `(*batch, *places)`: those that share a place are added up."""
+    shape, axes = band.shape, len(c.layout.signal_shape)
+    if len(shape) == axes:
+        return c[band]
+    return c[band].reshape(*c.data.shape[:-1], -1, *shape[-axes:]).sum(-1 - axes)
+
+
 def _letters(band: Band) -> str:
     return band.key or "a" * len(band.shape)
 
 
 def _spread_band(c: Coefficients, band: Band) -> Tensor:
-    values = c[band]
+    values = _placed(c, band)
     centres = c.layout.domain.centres(band, c.layout)
     for k, n in enumerate(c.layout.signal_shape):
         dim = k - len(c.layout.signal_shape)

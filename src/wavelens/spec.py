@@ -10,7 +10,7 @@ from typing import Any
 
 import pywt
 
-from wavelens.domains import DWT, Identity
+from wavelens.domains import DWT, Fourier, Identity
 from wavelens.methods import (
     Captum,
     ExpectedGradients,
@@ -23,7 +23,7 @@ from wavelens.methods import (
     Zennit,
 )
 
-DOMAINS = (DWT, Identity)
+DOMAINS = (DWT, Fourier, Identity)
 METHODS = (
     Saliency,
     InputTimesGradient,

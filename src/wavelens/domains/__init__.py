@@ -1,6 +1,7 @@
 """Domains: one linear transform a file."""
 
 from wavelens.domains.dwt import DWT, from_pywt, to_pywt
+from wavelens.domains.fourier import Fourier
 from wavelens.domains.identity import Identity
 
-__all__ = ["DWT", "Identity", "from_pywt", "to_pywt"]
+__all__ = ["DWT", "Fourier", "Identity", "from_pywt", "to_pywt"]

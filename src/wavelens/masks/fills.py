@@ -100,8 +100,8 @@ class Noisy:
 
     def _draw(self, k: int) -> Tensor:
         source = generator(self.seed, k, self.z.device)
-        shape = self.z.shape[1:]
-        return torch.randn(shape, generator=source, device=self.z.device, dtype=torch.float32).to(self.z.dtype)
+        dtype = torch.complex64 if self.z.is_complex() else torch.float32
+        return torch.randn(self.z.shape[1:], generator=source, device=self.z.device, dtype=dtype).to(self.z.dtype)
 
     def _wide(self, bands: Tensor) -> Tensor:
         return bands.repeat_interleave(self.sizes, -1, output_size=self.z.shape[-1])

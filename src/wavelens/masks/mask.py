@@ -52,7 +52,7 @@ class Mask(Coefficients):
             )
         z = self.layout.domain.analysis(x).data
         try:
-            return Coefficients(self.data.to(z) * z, self.layout)
+            return Coefficients(self.data.to(z.device, z.real.dtype) * z, self.layout)
         except RuntimeError:
             raise ValueError(
                 f"this mask is for (batch, channel) = {tuple(self.data.shape[-3:-1])}, where 1 serves all; got a "

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from wavelens.core import Coefficients, Domain, Layout, signal_axes
+from wavelens.core import Coefficients, Domain, Layout, real_product, signal_axes
 from wavelens.gradients import Gradients, Model
 from wavelens.masks.fills import Blur, Fill, Noise, fill, mixed
 from wavelens.masks.mask import Mask
@@ -105,7 +105,8 @@ def minimal(
     back as it was.
     """
     weights = _checked(target, alpha, steps, lr, tolerance, spatial)
-    layout = domain.analysis(torch.zeros(1, 1, *signal_axes(x), device="cpu")).layout  # says now if the levels fit
+    domain = domain.bind(x.detach())
+    layout = domain.layout(signal_axes(x))  # says now if the levels fit
     worth = _worth(start, layout, x)
     with Gradients(model, x, target, batch_size=batch_size, autocast=autocast) as ask:
         search = _Search(ask, layout, fill(ask.x, domain, baseline, ask.dtype), weights, lr, spatial)
@@ -207,26 +208,31 @@ class _Search:
 
         def points(rows: slice) -> Tensor:
             base = None if z0 is None else z0[rows]
-            return mixed(flight.mask[rows], base, step[rows], self.layout).to(self.ask.x.dtype)
+            return mixed(flight.mask[rows], base, step[rows], self.layout.at(items[rows])).to(self.ask.x.dtype)
 
         for rows, g, values in self.ask.rows_at(items, points):
-            pulled = self.layout.domain.adjoint(g[0], self.layout).data
-            torch.addcmul(self._price(alpha[rows]), pulled, step[rows], value=-1, out=gradient[rows])
+            layout = self.layout.at(items[rows])
+            pulled = layout.domain.adjoint(g[0], layout).data
+            if pulled.is_complex():
+                torch.sub(self._price(alpha[rows]), real_product(step[rows], pulled), out=gradient[rows])
+            else:
+                torch.addcmul(self._price(alpha[rows]), pulled, step[rows], value=-1, out=gradient[rows])
             score[rows] = values[0]
-        extent = self._extent(flight.mask, step if z0 is None else z0 + step, gradient)
+        extent = self._extent(items, flight.mask, step if z0 is None else z0 + step, gradient)
         self._remember(flight, flight.mask, score, extent)
         descend(flight.mask, gradient, flight.mean, flight.square, flight.taken, self.lr)
         flight.mask.clamp_(0, 1)
         flight.taken += 1
 
-    def _extent(self, mask: Tensor, z: Tensor, gradient: Tensor | None = None) -> Tensor | float:
+    def _extent(self, items: Tensor, mask: Tensor, z: Tensor, gradient: Tensor | None = None) -> Tensor | float:
         """`spatial mean|S(m z)|` of each row; its gradient is added to the other."""
         if not self.spatial:
             return 0.0
-        kept = Coefficients(mask * z, self.layout).synthesis()
+        layout = self.layout.at(items)
+        kept = Coefficients(mask * z, layout).synthesis()
         if gradient is not None:
-            signs = self.layout.domain.adjoint(kept.sign(), self.layout).data
-            gradient.addcmul_(signs, z, value=self.spatial / kept[0].numel())
+            signs = layout.domain.adjoint(kept.sign(), layout).data
+            gradient.add_(real_product(z, signs), alpha=self.spatial / kept[0].numel())
         return self.spatial * kept.abs().flatten(1).mean(1)
 
     def _remember(self, flight: _Flight, mask: Tensor, score: Tensor, extent: Tensor | float) -> None:
@@ -254,10 +260,11 @@ class _Search:
     def _land(self, flight: _Flight, found: dict[str, Tensor]) -> None:
         """Scores the last mask too, and writes down the best."""
         z0, step = self.fill(flight.items, flight.taken)
-        last = mixed(flight.mask, z0, step, self.layout).to(self.ask.x.dtype)
-        extent = self._extent(flight.mask, step if z0 is None else z0 + step)
+        layout = self.layout.at(flight.items)
+        last = mixed(flight.mask, z0, step, layout).to(self.ask.x.dtype)
+        extent = self._extent(flight.items, flight.mask, step if z0 is None else z0 + step)
         self._remember(flight, flight.mask, self.ask.values(last, flight.items)[0], extent)
-        rebuilt = mixed(flight.best, z0, step, self.layout)
+        rebuilt = mixed(flight.best, z0, step, layout)
         values = {"mask": flight.best, "after": flight.score, "objective": flight.objective, "rebuilt": rebuilt}
         for name, value in values.items():
             found[name][flight.rows.to(value.device)] = value.to(found[name].dtype)

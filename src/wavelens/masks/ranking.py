@@ -9,7 +9,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from wavelens.core import Coefficients
+from wavelens.core import Coefficients, with_sign
 from wavelens.masks.mask import Mask
 
 Reduce = Callable[[Tensor], Tensor]  # (…, channel, size) to (…, 1 or channel, size)
@@ -21,8 +21,11 @@ def magnitude(data: Tensor) -> Tensor:
 
 
 def signed(data: Tensor) -> Tensor:
-    """The mean of `γ` over channels, `(…, channel, size)` to `(…, 1, size)`: what speaks for the target ranks first."""
-    return data.mean(-2, keepdim=True)
+    """The mean of `γ` over channels, `(…, channel, size)` to `(…, 1, size)`: what speaks for the target ranks first.
+
+    `ValueError` for complex gradients, which have no sign.
+    """
+    return with_sign(data).mean(-2, keepdim=True)
 
 
 def importance(attribution: Coefficients, reduce: Reduce = magnitude) -> Tensor:

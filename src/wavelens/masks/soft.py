@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from wavelens.core import Coefficients
+from wavelens.core import Coefficients, real_product
 from wavelens.masks.mask import Mask
 from wavelens.masks.ranking import finite, signed
 
@@ -18,13 +18,15 @@ BLOCK = 2**16  # places of the last axis that are averaged at a time: in float64
 
 
 def evidence(attribution: Coefficients, x: Tensor) -> Coefficients:
-    """`γ ⊙ W x`: what a gradient says of the score, to first order; for `Saliency` and `SmoothGrad` before `soft`.
+    """What a gradient says of the score, to first order: `Re(conj(W x) ⊙ γ)`, a plain product of real numbers.
 
-    The sign of a gradient alone follows the phase of the signal. Attributions that add up to the score
-    (`IntegratedGradients`, `InputTimesGradient`) already are of this kind.
+    For `Saliency` and `SmoothGrad` before `soft`. The sign of a gradient alone follows the phase of the signal.
+    Attributions that add up to the score (`IntegratedGradients`, `InputTimesGradient`) already are of this kind.
     """
     z = attribution.layout.domain.analysis(x).data
-    return Coefficients(attribution.data * z.to(attribution.data), attribution.layout)
+    data = attribution.data
+    like = z.real.to(data.device, data.real.dtype) if not z.is_complex() else z.to(data.device)
+    return Coefficients(real_product(like, data), attribution.layout)
 
 
 def soft(attribution: Coefficients, width: float | Sequence[float], *, strength: float = 1.0) -> Mask:
@@ -52,26 +54,25 @@ def soft(attribution: Coefficients, width: float | Sequence[float], *, strength:
     if not (math.isfinite(strength) and strength >= 0):
         raise ValueError(f"strength, a multiple of the universal threshold, is at least 0; got {strength}.")
     widths = _widths(width, attribution.layout.signal_shape)
-    data, places = attribution.data.detach(), attribution.layout.slices
+    data, places, axes = attribution.data.detach(), attribution.layout.slices, attribution.layout.signal_shape
     lead = (*data.shape[:-2], 1)
     gains, heard = Coefficients(data.new_empty((*lead, attribution.layout.size)), attribution.layout), {}
     for band, gain in gains:
         gamma = finite(signed(data[..., places[band]])).view(gain.shape)
         windows = [
-            _window(w * m / n, data.device)
-            for w, n, m in zip(widths, attribution.layout.signal_shape, band.shape, strict=True)
+            _window(w * m / n, data.device) for w, n, m in zip(widths, axes, band.shape[-len(axes) :], strict=True)
         ]
-        tau, says = strength * _threshold(gamma, len(windows)), []
+        tau, says = strength * _threshold(gamma, len(band.shape)), []
         for part in _parts(band.shape[-1], windows[-1]):
             local = _average(gamma, windows, part)
-            passed = (local - tau * _spread(windows, band.shape, part)).clamp_min(0)
+            passed = (local - tau * _spread(windows, band.shape[-len(axes) :], part)).clamp_min(0)
             gain[..., part] = passed / local.where(passed > 0, 1)
-            says.append(passed.flatten(-len(windows)).sum(-1))
+            says.append(passed.flatten(-len(band.shape)).sum(-1))
         heard[band] = windows, torch.stack(says).sum(0)
     least = LEAST * torch.stack([says for _, says in heard.values()]).sum(0)
     for band, gain in gains:
         windows, passed = heard[band]
-        before = gain * (passed >= least).reshape(*lead, *[1] * len(windows))
+        before = gain * (passed >= least).reshape(*lead, *[1] * len(band.shape))
         for part in _parts(band.shape[-1], windows[-1]):
             gain[..., part] = _average(before, windows, part).clamp(0, 1)
     return Mask(gains.data, gains.layout)

@@ -87,7 +87,7 @@ class Captum:
         if not path:
             return Outcome([lift.pull(g) for lift in lifts])
         step = (ask.x - start).to(ask.dtype)
-        return Outcome([lift.analysis(step) * lift.pull(g) for lift in lifts], start=start)
+        return Outcome([lift.account(step, g) for lift in lifts], start=start)
 
     def _gradient(self, ask: Gradients, item: int, target: int, start: Tensor) -> Tensor:
         attr = optional("captum.attr", "baselines")

@@ -15,6 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from wavelens.core import real_product
 from wavelens.gradients import Gradients, Items, Point
 from wavelens.methods.lift import Lift, Outcome
 
@@ -209,7 +210,7 @@ class Mean:
             g = self.total[:, items]  # a copy, added to in the same order as above
             self.ask.sum(lambda chosen, j: point(chosen, samples[j]), weights, items, into=g)
             self.total[:, items] = g
-        return [lift.pull(g) for lift in self.lifts]
+        return [lift.of(items).pull(g) for lift in self.lifts]
 
     def result(self, parts: list[Tensor] | None) -> list[Tensor]:
         sums = [lift.pull(self.total) for lift in self.lifts] if parts is None else parts
@@ -222,17 +223,21 @@ class PerSample:
     def __init__(self, ask: Gradients, lifts: list[Lift], read: Callable[[int, Tensor, slice, int], Tensor]) -> None:
         self.ask, self.lifts, self.read = ask, lifts, read
         shape = (ask.targets, *ask.x.shape[:2])
-        self.mean = [ask.x.new_zeros((*shape, lift.layout.size), dtype=ask.dtype) for lift in lifts]
-        self.squares = [torch.zeros_like(mean) for mean in self.mean]
+        self.mean = [ask.x.new_zeros((*shape, lift.layout.size), dtype=self._dtype(lift)) for lift in lifts]
+        self.squares = [torch.zeros_like(mean, dtype=ask.dtype) for mean in self.mean]
+
+    def _dtype(self, lift: Lift) -> torch.dtype:
+        """What is averaged: real contributions."""
+        return self.ask.dtype
 
     def add(self, point: Point, samples: Sequence[int], items: Tensor | None) -> list[Tensor]:
         """Of all items: sampling that leaves items out is not asked of these."""
         for place, j, g, _ in self.ask.each(lambda chosen, j: point(chosen, samples[j]), len(samples)):
             for n, lift in enumerate(self.lifts):
-                value = self.read(n, lift.pull(g), place, samples[j])
+                value = self.read(n, lift.of(place).pull(g), place, samples[j])
                 before = value - self.mean[n][:, place]
                 self.mean[n][:, place] += before / (samples[j] + 1)
-                self.squares[n][:, place] += before * (value - self.mean[n][:, place])
+                self.squares[n][:, place] += real_product(before, value - self.mean[n][:, place])
         self.count = samples[-1] + 1
         return self.estimate()
 
@@ -250,6 +255,10 @@ class Moments(PerSample):
         super().__init__(ask, lifts, lambda n, pulled, place, k: pulled)
         self.central = central
 
+    def _dtype(self, lift: Lift) -> torch.dtype:
+        """Gradients, which are complex in a complex domain."""
+        return self.ask.dtype.to_complex() if lift.layout.is_complex else self.ask.dtype
+
     def add(self, point: Point, samples: Sequence[int], items: Tensor | None) -> list[Tensor]:
         parts = super().add(point, samples, items)
         known = self.count > 1 or not self.central  # one sample has no variance
@@ -257,4 +266,4 @@ class Moments(PerSample):
 
     def estimate(self) -> list[Tensor]:
         variance = [square / self.count for square in self.squares]
-        return variance if self.central else [v + m**2 for v, m in zip(variance, self.mean, strict=True)]
+        return variance if self.central else [v + m.abs() ** 2 for v, m in zip(variance, self.mean, strict=True)]

@@ -26,4 +26,4 @@ class InputTimesGradient:
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         g, score = ask.at_input()
         x = ask.x.to(ask.dtype)
-        return Outcome([lift.analysis(x) * lift.pull(g) for lift in lifts], score)
+        return Outcome([lift.account(x, g) for lift in lifts], score)

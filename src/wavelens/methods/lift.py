@@ -13,8 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from wavelens.core import Domain, Layout, scale_sums
-from wavelens.gradients import Gradients
+from wavelens.core import Domain, Layout, real_product, scale_sums
+from wavelens.gradients import Gradients, Items
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,29 @@ class Lift:
     domain: Domain
     layout: Layout
 
+    def of(self, items: Items | None) -> Lift:
+        """The lift for some items of the batch; all where None."""
+        layout = self.layout if items is None else self.layout.at(items)
+        return self if layout is self.layout else Lift(layout.domain, layout)
+
     def analysis(self, x: Tensor) -> Tensor:
-        """`(…, channel, *axes)` to `(…, channel, size)`."""
+        """`(batch, channel, *axes)` to `(batch, channel, size)`."""
         return self.domain.analysis(x).data
 
     def pull(self, g: Tensor) -> Tensor:
-        """The pullback of gradients `(targets, batch, channel, *axes)`: `(targets, batch, channel, size)`."""
+        """The pullback of gradients `(targets, batch, channel, *axes)`: `(targets, batch, channel, size)`.
+
+        Complex in a complex domain: its modulus is the sensitivity to a coefficient, whatever the phase.
+        """
         pulled = self.domain.adjoint(g.flatten(0, 1), self.layout).data
         return pulled.reshape(*g.shape[:3], -1)
+
+    def account(self, step: Tensor, g: Tensor) -> Tensor:
+        """What each coefficient adds along a displacement, real, shaped as `pull(g)`: it sums to `<step, g>`.
+
+        `Re(conj(W d) ⊙ Sᵀ g)` for a displacement `d`, `(batch, channel, *axes)`, and the mean gradient on its way.
+        """
+        return real_product(self.analysis(step), self.pull(g))
 
     def shares(self, data: Tensor) -> Tensor:
         """Share of each scale in the sum of magnitudes, `(targets, batch, scales)`, coarsest first."""

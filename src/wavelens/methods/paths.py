@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wavelens.core import real_product
 from wavelens.gradients import Gradients, Items, Point
 from wavelens.methods import adaptive
 from wavelens.methods.averages import PerSample, check_effort, check_tolerance, generator, sample
@@ -54,7 +55,7 @@ class IntegratedGradients:
         else:
             g = adaptive.integrate(ask, start, self.tolerance, self.max_steps)
         step = (ask.x - start).to(ask.dtype)
-        return Outcome([lift.analysis(step) * lift.pull(g) for lift in lifts], score, start)
+        return Outcome([lift.account(step, g) for lift in lifts], score, start)
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,10 @@ class ExpectedGradients:
             return torch.lerp(starts[which].expand_as(x[items]), x[items], place)
 
         def read(n: int, pulled: Tensor, where: slice, k: int) -> Tensor:
-            there = lifts[n].analysis(starts[draws[k][0]][None].to(ask.dtype))
-            return (here[n][where] - there) * pulled
+            lift, start = lifts[n].of(where), starts[draws[k][0]].to(ask.dtype)
+            shared = lift.layout is lifts[n].layout  # the domain does not depend on the item: one start serves all
+            there = lift.analysis(start.expand(1 if shared else pulled.shape[1], *start.shape))
+            return real_product(here[n][where] - there, pulled)
 
         return sample(PerSample(ask, lifts, read), point, self.samples)
 

@@ -1,14 +1,11 @@
-"""Controls that every table of metrics carries: attributions that know nothing of the model.
-
-A method that does not beat the energy order has explained nothing.
-"""
+"""Controls that every table of metrics carries: attributions that know nothing of the model."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from wavelens.core import Coefficients, Domain
+from wavelens.core import Coefficients, Domain, signal_axes
 from wavelens.gradients import HALF
 from wavelens.methods.averages import generator
 from wavelens.methods.paths import starting_points
@@ -16,7 +13,7 @@ from wavelens.methods.paths import starting_points
 
 def random_order(x: Tensor, domain: Domain, *, seed: int = 0) -> Coefficients:
     """Coefficients in random order, `(batch, 1, size)`: the same for every item, and for a seed."""
-    layout = domain.analysis(x[:1].detach()).layout
+    layout = domain.bind(x.detach()).layout(signal_axes(x))
     draw = torch.randperm(layout.size, generator=generator(seed, 0, torch.device("cpu")), device="cpu") + 1
     draw = draw.to(x.device, torch.float32 if x.dtype in HALF else x.dtype)  # half precision has not enough numbers
     return Coefficients(draw.expand(len(x), 1, -1), layout)
@@ -25,4 +22,4 @@ def random_order(x: Tensor, domain: Domain, *, seed: int = 0) -> Coefficients:
 def energy_order(x: Tensor, domain: Domain, *, baseline: Tensor | float = 0.0) -> Coefficients:
     """The coefficients of the signal over the baseline, `W(x - x₀)`, `(batch, channel, size)`: largest first."""
     x = x.detach()
-    return domain.analysis(x - starting_points(x, baseline))
+    return domain.bind(x).analysis(x - starting_points(x, baseline))

@@ -9,9 +9,9 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from wavelens.core import Coefficients, Domain, Layout
+from wavelens.core import Coefficients, Domain, Layout, real_product, with_sign
 from wavelens.gradients import Gradients, Model
-from wavelens.maps import mosaic_slices
+from wavelens.maps import has_mosaic, mosaic_slices
 from wavelens.masks.ranking import Reduce, magnitude, top
 from wavelens.methods.averages import check_effort, check_noise, generator
 from wavelens.metrics.correlation import pearson, spearman
@@ -184,7 +184,7 @@ def _removals(
     with Gradients(model, parts.x, single(target), batch_size=batch_size) as ask:
         without = answers(ask, items, lambda rows: parts.dropped(items[rows], chosen[number[rows]][:, None, cell]))
         done = ask.values(parts.x)[0][:, None] - without.view(-1, subsets)
-    summed = parts.attribution.data.sum(1).to(done.dtype)
+    summed = with_sign(parts.attribution.data).sum(1).to(done.dtype)
     by_cell = summed.new_zeros(len(summed), count).index_add_(1, cell, summed)
     return by_cell @ chosen.T.to(done.dtype), done
 
@@ -205,8 +205,8 @@ def _disturbances(
         numbers, which = number[rows].unique(return_inverse=True)
         draws = torch.stack([_noise(parts, seed, k) for k in numbers.tolist()])
         change = draws[which] * scale[items[rows]]
-        said.append((change * parts.attribution.data[items[rows]]).sum((1, 2)))
-        return x[items[rows]] - Coefficients(change, parts.layout).synthesis()
+        said.append(real_product(change, parts.attribution.data[items[rows]]).sum((1, 2)))
+        return x[items[rows]] - Coefficients(change, parts.layout.at(items[rows])).synthesis()
 
     with Gradients(model, x, single(target), batch_size=batch_size) as ask:
         values = answers(ask, items, points).view(-1, samples)
@@ -216,24 +216,38 @@ def _disturbances(
 
 def _noise(parts: Features, seed: int, k: int) -> Tensor:
     source = generator(seed, k, parts.x.device)
-    shape = parts.step.shape[1:]
-    return torch.randn(shape, generator=source, device=parts.x.device, dtype=torch.float32).to(parts.x.dtype)
+    dtype = torch.complex64 if parts.step.is_complex() else torch.float32
+    draw = torch.randn(parts.step.shape[1:], generator=source, device=parts.x.device, dtype=dtype)
+    return draw.to(parts.step.dtype)
 
 
 def cells(layout: Layout, grid: int) -> Tensor:
     """The cell of each coefficient, `(size,)`, from 0: `grid` cells along each axis of the mosaic, or all its places.
 
-    Cells that lie in gaps of the mosaic, which padded modes leave, are not counted.
+    Cells that lie in gaps of the mosaic, which padded modes leave, are not counted. In a domain without a mosaic, bands
+    are cut into runs of equal length, as many in all as the mosaic would have cells.
     """
+    if not has_mosaic(layout):
+        return _runs(layout, grid ** len(layout.signal_shape))
     places = mosaic_slices(layout)
     lengths = [max(piece.stop for piece in along) for along in zip(*places.values(), strict=True)]
-    found = []
+    indices = []
     for band in layout.bands:
         index = torch.zeros(band.shape, dtype=torch.long, device="cpu")
         for k, (piece, length) in enumerate(zip(places[band], lengths, strict=True)):
             parts = min(grid, length)
             along = torch.arange(piece.start, piece.stop, device="cpu") * parts // length
             index = index * parts + along.reshape(-1, *[1] * (len(lengths) - 1 - k))
-        found.append(index.flatten())
-    numbered: Tensor = torch.cat(found).unique(return_inverse=True)[1]
+        indices.append(index.flatten())
+    numbered: Tensor = torch.cat(indices).unique(return_inverse=True)[1]
     return numbered
+
+
+def _runs(layout: Layout, count: int) -> Tensor:
+    """The run of each coefficient, `(size,)`: every band in runs of its own, about `count` in all."""
+    runs, first = [], 0
+    for band in layout.bands:
+        own = max(1, round(min(count / layout.size, 1) * band.size))
+        runs.append(first + torch.arange(band.size, device="cpu") * own // band.size)
+        first += own
+    return torch.cat(runs)

@@ -6,13 +6,14 @@ the one that drops them `x - S(m ⊙ d)`. So one synthesis serves both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from wavelens.bound import Bound
 from wavelens.core import Coefficients, Domain, Layout, signal_axes
 from wavelens.gradients import HALF, Gradients
 from wavelens.maps import spatial_map
@@ -42,8 +43,14 @@ class Features:
     def part(self, items: Rows, masks: Tensor) -> Tensor:
         """`S(m ⊙ d)` for rows of items, `(*rows, channel, *axes)`; masks `(*rows, 1 or channel, size)`, bool."""
         data = torch.where(masks, self.step[items], 0.0)
-        parts = Coefficients(data.flatten(0, -3), self.layout).synthesis()
+        parts = Coefficients(data.flatten(0, -3), self._layout(items, data.shape[:-2])).synthesis()
         return parts.reshape(*data.shape[:-1], *parts.shape[2:])
+
+    def _layout(self, items: Rows, rows: Sequence[int]) -> Layout:
+        """That of the rows, where the domain is bound to items."""
+        if not isinstance(self.layout.domain, Bound):
+            return self.layout
+        return self.layout.at(torch.arange(len(self.x), device=self.x.device)[items].expand(rows).flatten())
 
     def kept(self, items: Tensor, masks: Tensor) -> Tensor:
         """The signals with the coefficients of the masks alone, `x₀ + S(m ⊙ d)`."""
@@ -59,9 +66,10 @@ def features(
 ) -> Features:
     """The features of `domain`, or of the attribution's own; `ValueError` where signal and attribution do not fit."""
     check_attribution(x, attribution)
-    if domain is not None and domain != attribution.layout.domain:
-        attribution = translate(attribution, domain)
     x = x.detach()
+    domain = attribution.layout.domain if domain is None else domain.bind(x)
+    if domain != attribution.layout.domain:
+        attribution = translate(attribution, domain)
     start = starting_points(x, baseline)
     step = attribution.layout.domain.analysis(x - start).data
     attribution = Coefficients(attribution.data.detach().to(x.device), attribution.layout)
@@ -101,6 +109,7 @@ def translate(attribution: Coefficients, domain: Domain) -> Coefficients:
     with torch.inference_mode(False):
         heat = spatial_map(Coefficients(attribution.data.detach().clone(), attribution.layout))
         probe = torch.arange(heat[0].numel(), device=heat.device).to(heat).sin().view_as(heat[:1, None])
+        probe = probe.expand(len(heat), *probe.shape[1:])  # a row for each item that a domain may be bound to
         read, own = domain.analysis(probe), attribution.layout.domain.analysis(probe)
         layout = read.layout
         if layout == own.layout:

@@ -1,0 +1,130 @@
+"""Domains that differ from item to item, and such a domain for the items of one batch."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from wavelens.core import Coefficients, Domain, Layout, Scale, signal_axes
+
+
+@dataclass(frozen=True)
+class ItemDomain(Domain):
+    """A domain whose coordinates differ from item to item: a tree of each cloud, a graph of each mesh.
+
+    `geometry(x)` gives what they rest on, tensors `(batch, …)` by name. `analyse`, `synthesise` and `pull` are the
+    maps, given the geometry of each row; the layout is the same for all items. `bind(x)` joins a domain and a geometry.
+    """
+
+    @abstractmethod
+    def geometry(self, x: Tensor) -> dict[str, Tensor]:
+        """What the coordinates of each item of `x`, `(batch, channel, *axes)`, rest on, `(batch, …)` by name."""
+
+    @abstractmethod
+    def analyse(self, x: Tensor, geometry: dict[str, Tensor]) -> Tensor:
+        """Coefficients `(rows, channel, size)` of `x`, `(rows, channel, *axes)`."""
+
+    @abstractmethod
+    def synthesise(self, data: Tensor, geometry: dict[str, Tensor], layout: Layout) -> Tensor:
+        """The signals `(rows, channel, *axes)` with coefficients `(rows, channel, size)`."""
+
+    def pull(self, g: Tensor, geometry: dict[str, Tensor], layout: Layout) -> Tensor:
+        """The adjoint of `synthesise` at `g`, `(rows, channel, *axes)`, by autograd unless a domain knows better."""
+        dtype = g.dtype.to_complex() if layout.is_complex else g.dtype
+        zero = g.new_zeros((*g.shape[:2], layout.size), dtype=dtype).requires_grad_()
+        with torch.enable_grad():
+            signal = self.synthesise(zero, geometry, layout)
+            (pulled,) = torch.autograd.grad(signal, zero, g, create_graph=g.requires_grad)
+        return pulled
+
+    def bind(self, x: Tensor) -> Bound:
+        return Bound(self, self.geometry(x))
+
+    def analysis(self, x: Tensor) -> Coefficients:
+        return self.bind(x).analysis(x)
+
+    def synthesis(self, c: Coefficients) -> Tensor:
+        raise ValueError(f"{self} differs from item to item; bind it first: domain.bind(x).")
+
+    @abstractmethod
+    def layout(self, signal_shape: tuple[int, ...]) -> Layout: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Bound(Domain):
+    """An `ItemDomain` for the items of one batch.
+
+    It takes as many rows as items, or a multiple of them: row r is of item r modulo their number. So targets in front
+    of the batch are served, and one item alone serves any number of rows.
+    """
+
+    domain: ItemDomain
+    geometry: dict[str, Tensor]
+
+    def __repr__(self) -> str:
+        return repr(self.domain)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Bound)
+            and self.domain == other.domain
+            and self.geometry.keys() == other.geometry.keys()
+            and all(torch.equal(value, other.geometry[name]) for name, value in self.geometry.items())
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.domain)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.geometry.values())))
+
+    def bind(self, x: Tensor) -> Bound:
+        return self
+
+    def at(self, items: Tensor | slice) -> Bound:
+        chosen = {
+            n: value[items if isinstance(items, slice) else items.to(value.device)]
+            for n, value in self.geometry.items()
+        }
+        return Bound(self.domain, chosen)
+
+    def layout(self, signal_shape: tuple[int, ...]) -> Layout:
+        return replace(self.domain.layout(signal_shape), domain=self)
+
+    def scales(self, layout: Layout) -> Iterable[Scale]:
+        return self.domain.scales(layout)
+
+    def scales_along(self, layout: Layout, axis: int) -> Iterable[Scale]:
+        return self.domain.scales_along(layout, axis)
+
+    def analysis(self, x: Tensor) -> Coefficients:
+        layout = self.layout(signal_axes(x))
+        return Coefficients(self.domain.analyse(x, self._rows(x)), layout)
+
+    def synthesis(self, c: Coefficients) -> Tensor:
+        flat = c.data.reshape(-1, *c.data.shape[-2:])
+        signal = self.domain.synthesise(flat, self._rows(flat), c.layout)
+        return signal.reshape(*c.data.shape[:-1], *c.layout.signal_shape)
+
+    def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
+        flat = g.reshape(-1, *g.shape[-1 - len(layout.signal_shape) :])
+        return Coefficients(
+            self.domain.pull(flat, self._rows(flat), layout).reshape(*g.shape[: g.ndim - len(layout.signal_shape)], -1),
+            layout,
+        )
+
+    def _rows(self, flat: Tensor) -> dict[str, Tensor]:
+        """The geometry of each row of `flat`; `ValueError` where rows and items do not fit."""
+        times, rest = divmod(len(flat), len(self))
+        if rest:
+            raise ValueError(
+                f"{self} is bound to {len(self)} items; got {len(flat)} rows. Bind it to the signals themselves."
+            )
+        near = {name: value.to(flat.device) for name, value in self.geometry.items()}
+        return (
+            {name: value.repeat(times, *[1] * (value.ndim - 1)) for name, value in near.items()} if times > 1 else near
+        )
