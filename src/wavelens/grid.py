@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import starmap
+from itertools import pairwise, starmap
 from typing import Any
 
 from wavelens.core import Extent, Layout
@@ -75,6 +75,17 @@ class Grid:
             {"scale": name, "extent": labels[name], "from_to": [[_finite(end) for end in ends] for ends in ranges]}
             for name, ranges in self.extents(layout).items()
         ]
+
+    def edges(self, layout: Layout) -> list[float] | None:
+        """Where the scales of a signal with one axis meet, in hertz, lowest first: one more than there are scales.
+
+        None where they do not follow one another, from the coarsest up, or have no frequencies.
+        """
+        ranges = [ends[0] for ends in self.extents(layout).values() if ends]
+        meeting = all(math.isclose(low[1], high[0]) for low, high in pairwise(ranges))
+        if self.units != ("Hz",) or len(ranges) < len(layout.scales()) or not meeting:
+            return None
+        return [ranges[0][0], *(high for _, high in ranges)]
 
     def span(self, axis: int, extent: Extent) -> Range:
         """An extent along an axis in the axis' unit; all frequencies are those of single samples."""

@@ -89,7 +89,9 @@ def profile_rows(answer: Answer) -> list[dict[str, Any]]:
     """A row a scale, coarsest first: what it spans in the units of the input, its signed sum and its share."""
     found, scales = maps.profile(answer.attribution), answer.grid.rows(answer.attribution.layout)
     numbers = zip(scales, found.signed[0].tolist(), found.share[0].tolist(), strict=True)
-    return [{**scale, "signed": signed, "share": share} for scale, signed, share in numbers]
+    return [
+        {**scale, "signed": None if math.isnan(signed) else signed, "share": share} for scale, signed, share in numbers
+    ]
 
 
 def caution(a: Attribution, method: Method) -> str:

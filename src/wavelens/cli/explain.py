@@ -136,9 +136,18 @@ def _scale_table(answer: Answer) -> Table:
     a, rows = answer.attribution, profile_rows(answer)
     found = table("scale", "extent", "signed sum", "share of |γ|")
     for row in rows:
-        found.add_row(row["scale"], row["extent"], f"{row['signed']:+.4f}", f"{row['share']:.1%}")
+        found.add_row(row["scale"], row["extent"], _signed(row["signed"]), f"{row['share']:.1%}")
     found.add_section()
-    found.add_row("total", "", f"{float(a.data.sum()):+.4f}", f"{sum(row['share'] for row in rows):.1%}")
+    found.add_row(
+        "total",
+        "",
+        _signed(None if a.data.is_complex() else float(a.data.sum())),
+        f"{sum(row['share'] for row in rows):.1%}",
+    )
     if a.gap is not None:
         found.add_row("f(x) − f(x₀)", "", f"{float(a.data.sum() + a.gap):+.4f}", "")
     return found
+
+
+def _signed(value: float | None) -> str:
+    return "—" if value is None else f"{value:+.4f}"

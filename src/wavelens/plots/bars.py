@@ -27,12 +27,14 @@ def draw_profile(
     names = [(octaves or {}).get(name, name) for name in profile.names[order]]
     less, more, size = (0.41, 0.53, 13) if octaves is None else (0.36, 0.52, 11)
     left = add_axes(figure, box._replace(width=less * box.width), "share of Σ|γ|")
-    right = add_axes(figure, box._replace(left=box.left + (1 - more) * box.width, width=more * box.width), "signed sum")
     _draw_bars(left, share, [SHARE] * len(share), [f"{value:.0%}" for value in share], uncertain)
-    colours = [POSITIVE if value >= 0 else NEGATIVE for value in signed]
-    _draw_bars(right, signed, colours, _numbers(signed), np.zeros_like(signed))
     left.set_yticks(range(len(share)), names, size=size)
     left.tick_params(axis="y", length=0)
+    if np.isnan(signed).any():  # a complex gradient has no signs
+        return
+    right = add_axes(figure, box._replace(left=box.left + (1 - more) * box.width, width=more * box.width), "signed sum")
+    colours = [POSITIVE if value >= 0 else NEGATIVE for value in signed]
+    _draw_bars(right, signed, colours, _numbers(signed), np.zeros_like(signed))
     right.set_xlabel(_account(a, item, signed.sum()), size=12, loc="right")
 
 

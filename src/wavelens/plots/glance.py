@@ -15,14 +15,14 @@ ACROSS, SIDE = 9.6, 2.6  # inches
 
 
 def glance(a: Coefficients, item: int = 0) -> Figure:
-    """The mosaic and the scale profile of one item; the profile alone for signals with more than three axes."""
+    """The mosaic and the scale profile of one item; the profile alone where there is no mosaic, or no view of it."""
     if a.data.ndim != 3:
         raise ValueError(f"a glance shows one target: coefficients (batch, channel, size); got {tuple(a.data.shape)}.")
     one = Coefficients(a.data[item][None], a.layout)
     view = VIEWS.get(len(a.layout.signal_shape))
     figure = Figure((ACROSS, SIDE + TITLE + 2 * MARGIN), dpi=DPI, facecolor="white")
     left = MARGIN
-    if view is not None:
+    if view is not None and maps.has_mosaic(a.layout):
         norm = PowerNorm(0.5, 0, common_scale(one), clip=True)
         box = Box(left, MARGIN + 0.2, SIDE, SIDE)
         view.mosaic(add_axes(figure, box, "mosaic"), array(maps.mosaic(maps.density(one))[0, 0]), a.layout, norm)

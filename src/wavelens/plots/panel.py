@@ -73,7 +73,9 @@ def panel(
         array(maps.spatial_map(one)[0]),
         norm,
     )
-    view.mosaic(add_axes(figure, cells.mosaic, "mosaic"), array(maps.mosaic(maps.density(one))[0, 0]), a.layout, norm)
+    if maps.has_mosaic(a.layout):
+        pyramid = array(maps.mosaic(maps.density(one))[0, 0])
+        view.mosaic(add_axes(figure, cells.mosaic, "mosaic"), pyramid, a.layout, norm)
     for box, (name, found) in zip(cells.scales, scales.items(), strict=bool(cells.scales)):
         ax = add_axes(figure, box, titles[name], fitting(titles[name], box.width))
         view.overlay(ax, signal, array(found[0]), norm)

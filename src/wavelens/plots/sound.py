@@ -19,6 +19,7 @@ from wavelens.core import Coefficients
 from wavelens.grid import Grid
 from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
+from wavelens.plots.panel import panel
 from wavelens.plots.parts import (
     FAINT,
     HEADER,
@@ -55,8 +56,9 @@ def sound(
 ) -> Figure:
     """The explanation of one sound: waveform, spectrogram, scalogram of the attribution and its profile over octaves.
 
-    `x` is the explained waveform `(batch, channel, samples)` at `rate` Hz, `a` its attribution in a domain over octaves
-    such as `DWT`. `shared_scale` is the |γ| for each sample at which colours end, for figures to be compared.
+    `x` is the explained waveform `(batch, channel, samples)` at `rate` Hz, `a` its attribution in a domain whose scales
+    follow one another in frequency, such as `DWT`; the approximation is drawn as one more octave. In other domains the
+    figure is that of `panel`. `shared_scale` is the |γ| per sample at which colours end, for figures to be compared.
     """
     if a.data.ndim != 3 or len(a.layout.signal_shape) != 1:
         raise ValueError(
@@ -68,10 +70,13 @@ def sound(
             f"x is the explained waveform ({len(a.data)}, channel, {a.layout.signal_shape[0]}); got {tuple(x.shape)}. "
             "Pass the x that was attributed, at the rate that the model heard."
         )
+    meeting = Grid.sound(rate).edges(a.layout)
+    if meeting is None:
+        return panel(a, x, item=item, title=title, grid=Grid.sound(rate), shared_scale=shared_scale)
+    edges = np.array([meeting[0] or meeting[1] / 2, *meeting[1:]])
     one, wave = Coefficients(a.data[item][None], a.layout), samples(x[item])
     found = array(maps.scalogram(one)[0])
     norm = PowerNorm(0.5, 0, scale_end(found) if shared_scale is None else shared_scale, clip=True)
-    edges = _octaves(one, rate)
     cells = _cells(len(found))
     figure = Figure((WIDTH, cells["profile"].top + cells["profile"].height + 0.75), facecolor="white", dpi=100)
     write_header(figure, title or title_of(a), origin_of(a))
@@ -106,13 +111,6 @@ def _cells(count: int) -> dict[str, Box]:
     bar = Box(left + PLOT + 0.12, wave.top + 0.3, 0.2, wave.height + 0.5)
     profile = Box(WIDTH - MARGIN - PROFILE, octaves.top, PROFILE, height)
     return {"wave": wave, "spectrum": spectrum, "octaves": octaves, "bar": bar, "profile": profile}
-
-
-def _octaves(c: Coefficients, rate: float) -> Array:
-    """Where the rows begin and end in Hz, coarsest first; the approximation is drawn as one more octave."""
-    ranges = [ends for (ends,) in Grid.sound(rate).extents(c.layout).values()]
-    lowest, tops = ranges[0][0], [high for _, high in ranges]
-    return np.array([lowest or tops[0] / 2, *tops])
 
 
 def _draw_spectrum(ax: Axes, wave: Array, rate: float, edges: Array) -> None:

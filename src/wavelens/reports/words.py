@@ -115,7 +115,7 @@ def profile(entry: Entry) -> Html:
     labels = entry.place.labels(a.layout)
     errors: Sequence[float | None] = _errors(a) or [None] * len(found.names)
     share, sums = found.share[0].tolist(), found.signed[0].tolist()
-    largest = max(map(abs, sums)) or 1.0
+    largest = max((abs(value) for value in sums if not math.isnan(value)), default=0.0) or 1.0
     rows = [
         _scale(name, labels[name], (part, max(share)), (value, largest), spread)
         for name, part, value, spread in zip(found.names, share, sums, errors, strict=True)
@@ -239,7 +239,7 @@ def _headings(*names: str) -> Html:
 
 
 def _bar(value: float, largest: float, kind: str = "") -> Html:
-    width = 100 * abs(value) / (largest or 1.0)
+    width = 0.0 if math.isnan(value) else 100 * abs(value) / (largest or 1.0)
     return tag("i", class_=f"bar {kind}".strip(), style=f"--part:{width:.2f}%", aria_hidden="true")
 
 
@@ -258,7 +258,8 @@ def number(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    return f"{value:+.4g}".replace("-", "−") if value else "0"
+    """With its sign; a dash for NaN, which stands where nothing has signs."""
+    return "—" if math.isnan(value) else f"{value:+.4g}".replace("-", "−") if value else "0"
 
 
 def scalar(value: Tensor | None) -> float | None:

@@ -12,7 +12,7 @@ async function showPhoto(data, state, place, more) {
   };
   const stage = make("div", { class: height > 1.15 * width ? "stage tall" : "stage" }, main);
   const viewer = card("Where it lies", stage, controls(state, maps));
-  viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
+  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
   viewer.append(legend(state, data.end, data.unit));
   state.listen(() => {
     draw(main, state.scale);
@@ -23,6 +23,8 @@ async function showPhoto(data, state, place, more) {
     const small = 160 / Math.max(width, height);
     const strip = tiles(state, maps, draw, Math.max(1, Math.round(width * small)), Math.max(1, Math.round(height * small)));
     more.append(card("Each scale by itself", strip, hint("One colour scale for all: what is brighter matters more.")));
+  }
+  if (maps.scales.length > 1 && data.mosaic) {
     const tall = make("div", { class: "mosaic" }, mosaic(state, maps, data.mosaic));
     more.append(beside("left", card("Mosaic", tall, hint(
       "Every coefficient at its place: coarse in the upper left corner, each finer scale around it. " +

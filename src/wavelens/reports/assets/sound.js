@@ -81,13 +81,15 @@ function nameRows(pen, { left, height, ink, soft }, scales, chosen) {
   });
 }
 
-/** The spectrogram over octaves, white where it is loud: in `rows` below half the rate, the last one down to 0 Hz. */
-function octaves({ shape: [bins, frames], u8, step }, rate, rows) {
+/** The spectrogram over the scales, white where it is loud: each a row from one of the `edges` in Hz to the next. */
+function overScales({ shape: [bins, frames], u8, step, edges }) {
   const values = bytes(u8), height = 288, found = canvas(frames, height), pen = found.getContext("2d");
   const image = pen.createImageData(frames, height);
+  const rows = edges.length - 1;
   const bin = (y) => {
-    const row = (rows * y) / height, last = rows - 1;
-    return ((rate / 2) * (row < last ? 2 ** -row : 2 ** -last * (rows - row))) / step;
+    const place = rows * (1 - y / height), row = Math.min(rows - 1, Math.floor(place)), part = place - row;
+    const low = edges[row], high = edges[row + 1];
+    return (low ? low * (high / low) ** part : high * part) / step;
   };
   for (let y = 0; y < height; y++) {
     const high = bin(y), low = bin(y + 1), first = Math.min(bins - 1, Math.ceil(low)), last = Math.min(bins - 1, Math.floor(high));
@@ -127,7 +129,7 @@ function showSound(data, state, place, more) {
   const stack = make("div", { class: "panes" }, ...panes.flatMap((pane, k) => [make("h4", {}, names[k]), pane.element]), line);
   const viewer = card("When and at what pitch", stack, controls(state, maps));
   if (!data.spectrum) viewer.querySelector("h3").textContent = "When and at what scale";
-  viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
+  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
   viewer.append(legend(state, data.end, data.unit));
   place.append(viewer);
   state.listen(() => panes.slice(1).forEach((pane) => pane.redraw()));
@@ -146,7 +148,7 @@ function showSound(data, state, place, more) {
 }
 
 function overSpectrum(data, state, maps, scales, chosen, height) {
-  const base = octaves(data.spectrum, data.rate, maps.shape[0]), grey = darkened(base);
+  const base = overScales(data.spectrum), grey = darkened(base);
   const [first, last] = data.spectrum.ends, seconds = data.samples * data.step;
   return new Pane("the spectrogram with the attribution over it", height, (pen, area) => {
     const { left, width } = area, shown = canvas(Math.round(width), height);

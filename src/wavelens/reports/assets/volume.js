@@ -87,7 +87,7 @@ async function showVolume(data, state, place, more) {
     });
   }
   const viewer = card("Where it lies", trio, controls(state, maps));
-  viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
+  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
   viewer.append(legend(state, data.end, data.unit));
   viewer.append(hint("Press or drag in a slice to move the other two there. Later axes point upwards."));
   place.append(viewer);
@@ -96,6 +96,6 @@ async function showVolume(data, state, place, more) {
   const strip = tiles(state, maps, (target, scale) => draw(last, target, scale, false),
     Math.max(1, Math.round(last.target.width * small)), Math.max(1, Math.round(last.target.height * small)));
   more.append(beside("left", card("Each scale by itself", strip, hint("The slice across axis 3. One colour scale for all: what is brighter matters more."))));
-  more.append(beside("right", card("Mosaic", make("div", { class: "mosaic" }, mosaic(state, maps, data.mosaic)),
+  if (data.mosaic) more.append(beside("right", card("Mosaic", make("div", { class: "mosaic" }, mosaic(state, maps, data.mosaic)),
     hint("All coefficients, the largest along axis 1: coarse in the upper left corner, each finer scale around it."))));
 }

@@ -30,7 +30,9 @@ def show_sound(entry: Entry, room: int) -> View:
     from wavelens.plots.sound import samples
 
     a, rate = entry.attribution, rate_of(entry)
-    found = {sign: array(maps.scalogram(a, COLUMNS, signed=sign)[0]) for sign in (False, True)}
+    edges = entry.place.edges(a.layout) if rate else None
+    kinds = (False,) if a.data.is_complex() else (False, True)
+    found = {sign: array(maps.scalogram(a, COLUMNS, signed=sign)[0]) for sign in kinds}
     end, labels = scale_end(found[False]), entry.place.labels(a.layout)
     payload: dict[str, Any] = {
         "view": "sound",
@@ -41,12 +43,12 @@ def show_sound(entry: Entry, room: int) -> View:
         "step": entry.place.spacing[0],
         "axis": "s" if rate else entry.place.units[0],
         "wave": envelope(samples(entry.x[0]), COLUMNS),
-        "spectrum": _spectrum(samples(entry.x[0]), rate) if rate else None,
+        "spectrum": _spectrum(samples(entry.x[0]), rate, edges) if rate and edges else None,
         "maps": {
             "shape": list(found[False].shape),
             "scales": [{"name": name, "label": labels.get(name, "")} for name in scale_names(entry)],
             "magnitude": [magnitudes(found[False])],
-            "signed": [signs(found[True])],
+            "signed": [signs(found[True])] if True in found else [],
         },
         "sounds": list(_heard(entry, round(rate), room * BYTES)) if rate and can_be_heard(entry.x, rate) else [],
     }
@@ -71,8 +73,10 @@ def envelope(wave: Array, columns: int) -> dict[str, Any]:
     return {"top": top, "low": bytes_of(0.5 + low / top / 2), "high": bytes_of(0.5 + high / top / 2)}
 
 
-def _spectrum(wave: Array, rate: float) -> dict[str, Any]:
-    """The spectrogram of the plots as bytes, from 80 dB below its loudest point to that point; silence is dark."""
+def _spectrum(wave: Array, rate: float, edges: list[float]) -> dict[str, Any]:
+    """The spectrogram of the plots as bytes, from 80 dB below its loudest point to that point; silence is dark.
+
+    `edges` are where the scales meet, in Hz."""
     from wavelens.plots.sound import RANGE, spectrum
 
     decibels, times, bins = spectrum(wave, rate)
@@ -80,6 +84,7 @@ def _spectrum(wave: Array, rate: float) -> dict[str, Any]:
         "shape": list(decibels.shape),
         "u8": bytes_of((1 + decibels / RANGE) * wave.any()),
         "step": float(bins[2] - bins[1]),
+        "edges": edges,
         "ends": [float(times[0]), float(times[-1])],
     }
 

@@ -34,9 +34,9 @@ def scale_names(entry: Entry) -> list[str]:
 def packed_maps(entry: Entry, room: int, step: tuple[float, ...]) -> dict[str, Any]:
     """`maps.scale_maps` of |γ| and with signs, and their sums, by the names of the scales."""
     a = entry.attribution
+    kinds = (False,) if a.data.is_complex() else (False, True)
     found = {
-        sign: {"all scales": maps.spatial_map(a, signed=sign), **maps.scale_maps(a, signed=sign)}
-        for sign in (False, True)
+        sign: {"all scales": maps.spatial_map(a, signed=sign), **maps.scale_maps(a, signed=sign)} for sign in kinds
     }
     names, labels = scale_names(entry), entry.place.labels(a.layout)
     points = room // (2 * len(names))
@@ -45,15 +45,17 @@ def packed_maps(entry: Entry, room: int, step: tuple[float, ...]) -> dict[str, A
         "shape": list(small[False][0].shape),
         "scales": [{"name": name, "label": labels.get(name, "")} for name in names],
         "magnitude": [magnitudes(array(values)) for values in small[False]],
-        "signed": [signs(array(values)) for values in small[True]],
+        "signed": [signs(array(values)) for values in small.get(True, [])],
     }
 
 
-def packed_mosaic(a: Coefficients, room: int) -> dict[str, Any]:
+def packed_mosaic(a: Coefficients, room: int) -> dict[str, Any] | None:
     """The mosaic of |γ| for each sample, the largest value along axes before the last two, and where its bands lie.
 
-    Bands without detail along the last two axes lie behind the others and are not named.
+    Bands without detail along the last two axes lie behind the others and are not named. None in domains without one.
     """
+    if not maps.has_mosaic(a.layout):
+        return None
     whole = maps.mosaic(maps.density(a))[0, 0]
     whole = whole.reshape(-1, *whole.shape[-2:]).amax(0)
     values = reduced(whole, room, (1.0, 1.0))
