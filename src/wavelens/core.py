@@ -307,4 +307,7 @@ def signal_axes(x: Tensor) -> tuple[int, ...]:
         )
     if not x.is_floating_point():
         raise ValueError(f"a signal is of floating-point numbers; got {x.dtype}. Give x / 255 of bytes, or x.float().")
-    return tuple(x.shape[2:])
+    axes = tuple(x.shape[2:])
+    if torch.compiler.is_compiling():
+        return axes
+    return tuple(int(n) for n in axes)  # tracers give tensors and symbols: a layout is of one shape

@@ -200,6 +200,10 @@ class _Linear(torch.autograd.Function):
         return _transposed(_Linear.apply, g, *ctx.rest)
 
     @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
+        return _Linear.apply(tangent, *ctx.rest)  # type: ignore[no-any-return, no-untyped-call]
+
+    @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], x: Tensor, *rest: Any) -> tuple[Tensor, int]:
         return _Linear.apply(x.movedim(in_dims[0], 0), *rest), 0  # type: ignore[no-untyped-call]
 
