@@ -9,7 +9,7 @@ import torch
 
 from wavelens import maps
 from wavelens.core import Band, Coefficients, Domain, Layout
-from wavelens.domains import DWT, Identity
+from wavelens.domains import DWT, Fourier, Identity
 
 torch.set_num_threads(1)
 
@@ -52,6 +52,9 @@ DOMAINS = [
 over_domains = pytest.mark.parametrize("domain", DOMAINS, ids=repr)
 over_shapes = pytest.mark.parametrize("shape", SHAPES, ids=repr)
 over_all = pytest.mark.parametrize(("domain", "shape"), [(d, s) for d in DOMAINS for s in SHAPES] + UNEVEN, ids=repr)
+over_every = pytest.mark.parametrize(  # of those without a mosaic too
+    ("domain", "shape"), [(d, s) for d in (*DOMAINS, Fourier()) for s in SHAPES] + UNEVEN, ids=repr
+)
 close = {"rtol": 1e-10, "atol": 1e-10}
 
 
@@ -114,7 +117,7 @@ def test_a_mosaic_with_levels_of_each_axis_grows_along_the_axes_that_are_split()
     }
 
 
-@over_all
+@over_every
 def test_contributions_add_up_to_the_synthesis(domain, shape):
     c = coefficients(domain, shape)
     parts = maps.contributions(c)
@@ -202,7 +205,7 @@ def test_spatial_map_is_the_sum_of_the_scale_maps(domain, signed):
     torch.testing.assert_close(maps.spatial_map(c, signed=signed).sum((1, 2)), total, **close)
 
 
-@over_all
+@over_every
 def test_profile_accounts_for_every_coefficient(domain, shape):
     c = coefficients(domain, shape)
     p = maps.profile(c)
@@ -229,7 +232,7 @@ def test_profile_of_an_item_without_attribution_is_zero():
     torch.testing.assert_close(p.share[1].sum().item(), 1.0)
 
 
-@over_all
+@over_every
 def test_density_has_the_share_of_a_scale_as_its_mean(domain, shape):
     c = coefficients(domain, shape)
     thin = maps.density(c)
@@ -247,3 +250,31 @@ def test_a_signed_scalogram_has_the_signed_sums():
     c = DWT("db4", levels=3, mode="reflect").analysis(torch.linspace(-1, 2, 64, dtype=torch.float64).sin()[None, None])
     found = maps.scalogram(c, 40, signed=True)
     torch.testing.assert_close(found.mean(-1) * 64, maps.profile(c).signed)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@over_every
+def test_channels_kept_apart_are_the_channels_alone(domain, shape, signed):
+    c = coefficients(domain, shape)
+    looks = {
+        "spatial": lambda c, **k: maps.spatial_map(c, signed=signed, **k),
+        "course": lambda c, **k: torch.cat(list(maps.courses(c, 0, signed=signed, **k).values()), -1),
+        **({"scalogram": lambda c, **k: maps.scalogram(c, 20, signed=signed, **k)} if len(shape) == 1 else {}),
+    }
+    for look in looks.values():
+        apart = look(c, by_channel=True)
+        torch.testing.assert_close(apart.sum(1), look(c), **close)
+        for k in range(c.data.shape[1]):
+            alone = Coefficients(c.data[:, k : k + 1], c.layout)
+            torch.testing.assert_close(apart[:, k], look(alone), **close)
+
+
+@over_every
+def test_a_profile_by_channel_adds_up_to_the_profile(domain, shape):
+    c = coefficients(domain, shape)
+    whole, apart = maps.profile(c), maps.profile(c, by_channel=True)
+    for name in ("signed", "share", "band_signed", "band_share"):
+        torch.testing.assert_close(getattr(apart, name).sum(1), getattr(whole, name), **close)
+    for k in range(c.data.shape[1]):
+        alone = Coefficients(c.data[:, k : k + 1], c.layout)
+        torch.testing.assert_close(apart.signed[:, k], maps.profile(alone).signed, **close)

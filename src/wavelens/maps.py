@@ -35,12 +35,17 @@ class Profile:
     band_share: Tensor
 
 
-def profile(c: Coefficients) -> Profile:
-    """The signed sum of each scale and orientation, and its share of Σ|γ|."""
-    signed = band_sums(c.map(lambda data: data.abs() * torch.nan) if c.data.is_complex() else c).sum(-2)
-    magnitude = band_sums(c.map(torch.abs)).sum(-2)
-    total = magnitude.sum(-1, keepdim=True)
+def profile(c: Coefficients, *, by_channel: bool = False) -> Profile:
+    """The signed sum of each scale and orientation, and its share of Σ|γ|.
+
+    `by_channel=True` keeps the channels apart (leads, spectral bands, modalities): every tensor has them after the
+    batch, `(batch, channel, scales)`. Sums over channels are the profile without it.
+    """
+    signed = band_sums(c.map(lambda data: data.abs() * torch.nan) if c.data.is_complex() else c)
+    magnitude = band_sums(c.map(torch.abs))
+    total = magnitude.sum((-2, -1), keepdim=True)
     share = magnitude / total.where(total > 0, 1)
+    signed, share = (signed, share) if by_channel else (signed.sum(-2), share.sum(-2))
     return Profile(
         names=tuple(c.layout.scales()),
         signed=scale_sums(signed, c.layout),
@@ -96,33 +101,37 @@ def contributions(c: Coefficients) -> dict[str, Tensor]:
     return {name: c.only(*bands).synthesis() for name, bands in c.layout.scales().items()}
 
 
-def scale_maps(c: Coefficients, *, signed: bool = False) -> dict[str, Tensor]:
+def scale_maps(c: Coefficients, *, signed: bool = False, by_channel: bool = False) -> dict[str, Tensor]:
     """Where in the signal each scale matters: one map `(batch, *axes)` a scale, whose total is Σ|γ| of that scale.
 
     |γ| is summed over channels and orientations and brought to the signal's resolution by linear interpolation
     between the coefficients' centres, each coefficient spread with total weight 1. `signed=True` keeps the signs, and
-    the totals are the signed sums of `profile`.
+    the totals are the signed sums of `profile`. `by_channel=True` keeps the channels apart, `(batch, channel, *axes)`.
     """
-    summed = Coefficients((with_sign(c.data) if signed else c.data.abs()).sum(-2), c.layout)
+    summed = _summed(c, signed, by_channel)
     scales = c.layout.scales().items()
     return {name: torch.stack([_spread_band(summed, band) for band in bands]).sum(0) for name, bands in scales}
 
 
-def spatial_map(c: Coefficients, *, signed: bool = False) -> Tensor:
-    """Where in the signal the attribution lies, `(batch, *axes)`: the sum of the scale maps, with total Σ|γ|."""
-    return torch.stack(list(scale_maps(c, signed=signed).values())).sum(0)
+def spatial_map(c: Coefficients, *, signed: bool = False, by_channel: bool = False) -> Tensor:
+    """Where in the signal the attribution lies, `(batch, *axes)`: the sum of the scale maps, with total Σ|γ|.
+
+    `by_channel=True` keeps the channels apart, `(batch, channel, *axes)`.
+    """
+    return torch.stack(list(scale_maps(c, signed=signed, by_channel=by_channel).values())).sum(0)
 
 
-def scalogram(c: Coefficients, columns: int = 800, *, signed: bool = False) -> Tensor:
+def scalogram(c: Coefficients, columns: int = 800, *, signed: bool = False, by_channel: bool = False) -> Tensor:
     """|γ| for each sample over time, `(batch, scales, columns)`, coarsest scale first; for signals with one axis.
 
     |γ| is summed over channels. A coefficient of a band of m stands for 1 / m of the time, over which it is spread
     evenly; a column shows the mean over its time. So the mean of a row, times the samples, is Σ|γ| of its scale.
-    `signed=True` keeps the signs, and that product is the signed sum of `profile`.
+    `signed=True` keeps the signs, and that product is the signed sum of `profile`. `by_channel=True` keeps the channels
+    apart, `(batch, channel, scales, columns)`.
     """
     if len(c.layout.signal_shape) != 1:
         raise ValueError(f"a scalogram shows signals with one axis; got {c.layout.signal_shape}. Try scale_maps.")
-    summed = Coefficients((with_sign(c.data) if signed else c.data.abs()).sum(-2), c.layout)
+    summed = _summed(c, signed, by_channel)
     rows = [
         torch.stack([_boxes(_placed(summed, b), columns) for b in bands]).sum(0) for bands in c.layout.scales().values()
     ]
@@ -147,20 +156,21 @@ def along(layout: Layout, axis: int) -> dict[str, Scale]:
     return {scale.name: scale for scale in layout.domain.scales_along(layout, axis)}
 
 
-def courses(c: Coefficients, axis: int, *, signed: bool = False) -> dict[str, Tensor]:
+def courses(c: Coefficients, axis: int, *, signed: bool = False, by_channel: bool = False) -> dict[str, Tensor]:
     """How each scale along one axis runs along it: `(batch, n)` a scale of `along`, whose total is its Σ|γ|.
 
     |γ| is summed over channels and the other axes and spread as in `scale_maps`, so all courses add up to the sum of
-    `spatial_map` over the other axes. `signed=True` keeps the signs.
+    `spatial_map` over the other axes. `signed=True` keeps the signs, `by_channel=True` the channels apart.
     """
     axis %= len(c.layout.signal_shape)
-    summed = Coefficients((with_sign(c.data) if signed else c.data.abs()).sum(-2), c.layout)
+    summed = _summed(c, signed, by_channel)
     n, found = c.layout.signal_shape[axis], {}
     for name, bands in along(c.layout, axis).items():
         parts = []
         for band in bands:
-            places = _placed(summed, band).movedim(axis - len(c.layout.signal_shape), 1)
-            values = places.reshape(*places.shape[:2], -1).sum(2)
+            lead = summed.data.ndim - 1
+            places = _placed(summed, band).movedim(axis - len(c.layout.signal_shape), lead)
+            values = places.reshape(*places.shape[: lead + 1], -1).sum(-1)
             parts.append(_spread(values, c.layout.domain.centres(band, c.layout)[axis].to(values), n))
         found[name] = torch.stack(parts).sum(0)
     return found
@@ -173,8 +183,15 @@ def density(c: Coefficients) -> Coefficients:
     multiplied by m / n. The mean of a scale's bands, orientations added, is then proportional to its share.
     """
     samples = math.prod(c.layout.signal_shape)
-    weights = [c.data.new_full((band.size,), band.size / samples) for band in c.layout.bands]
-    return Coefficients(c.data.abs().sum(-2, keepdim=True) * torch.cat(weights), c.layout)
+    total = c.data.abs().sum(-2, keepdim=True)
+    weights = [total.new_full((band.size,), band.size / samples) for band in c.layout.bands]
+    return Coefficients(total * torch.cat(weights), c.layout)
+
+
+def _summed(c: Coefficients, signed: bool, by_channel: bool) -> Coefficients:
+    """|γ|, or γ where signs are kept, summed over channels unless they are kept apart."""
+    data = with_sign(c.data) if signed else c.data.abs()
+    return Coefficients(data if by_channel else data.sum(-2), c.layout)
 
 
 def _placed(c: Coefficients, band: Band) -> Tensor:
