@@ -6,7 +6,8 @@ import torch
 
 import wavelens as wl
 from cases import Net, relative, signal
-from wavelens.targets import ByItem, Contrast, Several, check, describe
+from wavelens.reports.entry import per_target
+from wavelens.targets import ByItem, Contrast, Several, check, describe, joined, parsed, texts
 
 SHAPE = (6, 7)
 NET, X = Net(SHAPE), signal(SHAPE)
@@ -182,3 +183,43 @@ def test_the_record_names_the_target():
     assert [describe(t) for t in (2, [1, 0], torch.tensor([1, 0]), Contrast(1, 2), Several(1, None), pair)] == [
         *("2", "[1, 0]", "[1, 0]", "Contrast(target=1, against=2)", "Several(1, None)", "pair")
     ]
+
+
+CONTRASTS = Contrast([1, 0, 3], 2)
+
+
+@pytest.mark.parametrize(
+    ("target", "rows"),
+    [
+        (2, [["2"]]),
+        ([1, 0, 3], [["1", "0", "3"]]),
+        (torch.tensor([1, 0, 3]), [["1", "0", "3"]]),
+        (np.int64(2), [["2"]]),
+        (CONTRASTS, [[f"Contrast(target={k}, against=2)" for k in (1, 0, 3)]]),
+        (Contrast(1, [2, 0, 4]), [[f"Contrast(target=1, against={k})" for k in (2, 0, 4)]]),
+        (
+            Several(1, [1, 0, 3], CONTRASTS),
+            [["1"], ["1", "0", "3"], [f"Contrast(target={k}, against=2)" for k in (1, 0, 3)]],
+        ),
+        (None, [["None"]]),
+    ],
+    ids=str,
+)
+def test_texts_are_kept_target_by_target_and_read_from_older_files(target, rows):
+    expected = tuple(map(tuple, rows))
+    assert texts(target, 3) == expected
+    older = parsed(describe(target), 3)
+    assert [[joined([row], k, several=False) for k in range(3)] for row in older] == [
+        [joined([row], k, several=False) for k in range(3)] for row in expected
+    ]
+
+
+def test_a_name_with_commas_and_brackets_is_never_taken_apart():
+    def score(output):
+        return output[:, 0]
+
+    score.__qualname__ = "Several(1, [2, 3], odd"
+    a = explain(Several(score, [1, 0, 3]), NET)
+    assert a.targets == (("Several(1, [2, 3], odd",), ("1", "0", "3"))
+    assert a.item(2).target == "Several(Several(1, [2, 3], odd, 3)"
+    assert [one.target for one in per_target(a)] == ["Several(1, [2, 3], odd", "[1, 0, 3]"]

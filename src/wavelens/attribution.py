@@ -22,7 +22,7 @@ from wavelens.core import Coefficients, Domain, signal_axes
 from wavelens.gradients import Gradients, Model
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.spec import parse
-from wavelens.targets import Several, Target, describe, own
+from wavelens.targets import Several, Target, describe, joined, parsed, texts
 from wavelens.version import __version__
 
 FORMAT = "wavelens.attribution/1"
@@ -36,11 +36,14 @@ class Attribution(Coefficients):
 
     `data` has shape `(batch, channel, size)`; with `targets.Several` there is one entry a target in front, in every
     field. For path methods `data` adds up to `score - baseline_score` but for the `gap`. `standard_error` is that of
-    each scale's share of the profile, `(batch, scales)`, for methods that sample. `spent` counts gradients an item.
+    each scale's share of the profile, `(batch, scales)`, for methods that sample. `spent` counts gradients per item.
+    `target` is what was explained as one text, `targets` the same target by target, with one text for each item or one
+    that all share.
     """
 
     method: str = ""
     target: str = ""
+    targets: tuple[tuple[str, ...], ...] = ()
     score: Tensor | None = None
     baseline_score: Tensor | None = None
     gap: Tensor | None = None
@@ -61,7 +64,10 @@ class Attribution(Coefficients):
         several = (slice(None),) * (self.data.ndim - 3)
         cut: dict[str, Any] = {name: value for name in TENSORS if (value := getattr(self, name)) is not None}
         cut = {name: value[one] if name == "spent" else value[(*several, one)] for name, value in cut.items()}
-        target = own(self.target, index % count, count)
+        target, place = self.target, index % count
+        if self.targets:
+            target = joined(self.targets, place, several=self.data.ndim > 3)
+            cut["targets"] = tuple((row[place] if len(row) > 1 else row[0],) for row in self.targets)
         return replace(self, data=self.data[(*several, one)], layout=self.layout.at(one), target=target, **cut)
 
     def save(self, path: str | Path, half: bool = False) -> None:
@@ -86,6 +92,7 @@ class Attribution(Coefficients):
             **({"complex": True} if is_complex else {}),
             "method": self.method,
             "target": self.target,
+            "targets": self.targets,
             "provenance": self.provenance,
         }
         if isinstance(self.domain, Bound):
@@ -116,8 +123,9 @@ class Attribution(Coefficients):
         geometry = {name: tensors.pop(name) for name in list(tensors) if name.startswith(GEOMETRY)}
         if isinstance(domain, ItemDomain):
             domain = Bound(domain, {name.removeprefix(GEOMETRY): value for name, value in geometry.items()})
-        texts = {name: header[name] for name in ("method", "target", "provenance")}
-        return cls(data, domain.layout(shape), **texts, **tensors)
+        told = {name: header[name] for name in ("method", "target", "provenance")}
+        rows = header["targets"] if "targets" in header else parsed(header["target"], data.shape[-3])
+        return cls(data, domain.layout(shape), **told, targets=tuple(map(tuple, rows)), **tensors)
 
 
 @overload
@@ -214,7 +222,13 @@ def _result(
     one: dict[str, Any] = {
         name: value if value is None or isinstance(target, Several) else value[0] for name, value in fields.items()
     }
-    one |= {"method": repr(method), "target": describe(target), "spent": ask.spent, "provenance": provenance(ask)}
+    one |= {
+        "method": repr(method),
+        "target": describe(target),
+        "targets": texts(target, len(ask.x)),
+        "spent": ask.spent,
+        "provenance": provenance(ask),
+    }
     return Attribution(layout=lift.layout, **one)
 
 

@@ -13,7 +13,7 @@ from wavelens.core import Domain
 from wavelens.domains import Identity
 from wavelens.gradients import Gradients, Model
 from wavelens.methods import Method, Saliency
-from wavelens.targets import Several, Target, describe
+from wavelens.targets import Several, Target, describe, texts
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def on_samples(ask: Gradients, explainer: object, target: Target, maps: Tensor, 
         layout,
         method=repr(explainer),
         target=describe(target),
+        targets=texts(target, len(ask.x)),
         score=score,
         spent=ask.spent,
         provenance=provenance(ask),

@@ -11,7 +11,6 @@ from torch import Tensor
 from wavelens.attribution import TENSORS, Attribution
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
-from wavelens.targets import each
 
 KINDS = {1: "sound", 2: "photo", 3: "volume"}  # by the number of axes, where nothing else is said
 AXES = {kind: axes for axes, kind in KINDS.items()} | {"video": 3}
@@ -121,11 +120,10 @@ def per_target(a: Attribution) -> list[Attribution]:
     if a.data.ndim == 3:
         return [a]
     found, count = [], len(a.data)
-    texts = each(a.target)
-    if len(texts) != count:
-        texts = [f"number {k + 1} of {a.target}" for k in range(count)]
-    for k in range(count):
+    rows = a.targets if len(a.targets) == count else tuple((f"number {k + 1} of {a.target}",) for k in range(count))
+    for k, row in enumerate(rows):
         own: dict[str, Any] = {name: value for name in TENSORS if (value := getattr(a, name)) is not None}
         own = {name: value if name == "spent" else value[k] for name, value in own.items()}
-        found.append(replace(a, data=a.data[k], target=texts[k], **own))
+        text = row[0] if len(row) == 1 else f"[{', '.join(row)}]"
+        found.append(replace(a, data=a.data[k], target=text, targets=(row,), **own))
     return found
