@@ -6,12 +6,12 @@
 import importlib
 
 from wavelens import baselines, checks, display, frontends, maps, masks, metrics, models, reports, runs, scenes, targets
-from wavelens.attribution import Attribution, attribute
+from wavelens.attribution import Attribution, Attributions, attribute
 from wavelens.bandwidth import Bandwidth, bandwidths
 from wavelens.baselines import parse
 from wavelens.checks import check
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale
-from wavelens.domains import DWT, Fourier, Identity
+from wavelens.domains import DWT, Fourier, Identity, Joint
 from wavelens.methods import (
     Captum,
     ExpectedGradients,
@@ -29,6 +29,7 @@ from wavelens.version import __version__
 __all__ = [
     "DWT",
     "Attribution",
+    "Attributions",
     "Band",
     "Bandwidth",
     "Captum",
@@ -40,6 +41,7 @@ __all__ = [
     "Identity",
     "InputTimesGradient",
     "IntegratedGradients",
+    "Joint",
     "Layout",
     "Saliency",
     "Scale",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -17,10 +18,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from wavelens.bars import Progress
-from wavelens.bound import Bound, ItemDomain
 from wavelens.core import Coefficients, Domain, signal_axes
+from wavelens.domains.joint import Joint
 from wavelens.gradients import Gradients, Model
 from wavelens.methods.lift import Lift, Method, Outcome
+from wavelens.signals import Unpacked, check_signals, packed_baseline
 from wavelens.spec import parse
 from wavelens.targets import Several, Target, describe, joined, parsed, texts
 from wavelens.version import __version__
@@ -95,8 +97,7 @@ class Attribution(Coefficients):
             "targets": self.targets,
             "provenance": self.provenance,
         }
-        if isinstance(self.domain, Bound):
-            tensors |= {GEOMETRY + name: value for name, value in self.domain.geometry.items()}
+        tensors |= {GEOMETRY + name: value for name, value in self.domain.bound_tensors().items()}
         stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         Path(path).write_bytes(save(stored, {"wavelens": json.dumps(header)}))
 
@@ -120,12 +121,56 @@ class Attribution(Coefficients):
         if header.get("complex"):
             data = torch.view_as_complex(data.unflatten(-1, (-1, 2)).contiguous())
         domain, shape = parse(header["domain"]), tuple(header["signal_shape"])
-        geometry = {name: tensors.pop(name) for name in list(tensors) if name.startswith(GEOMETRY)}
-        if isinstance(domain, ItemDomain):
-            domain = Bound(domain, {name.removeprefix(GEOMETRY): value for name, value in geometry.items()})
+        own = [name for name in tensors if name.startswith(GEOMETRY)]
+        domain = domain.rebound({name.removeprefix(GEOMETRY): tensors.pop(name) for name in own})
         told = {name: header[name] for name in ("method", "target", "provenance")}
         rows = header["targets"] if "targets" in header else parsed(header["target"], data.shape[-3])
         return cls(data, domain.layout(shape), **told, targets=tuple(map(tuple, rows)), **tensors)
+
+
+class Attributions(Mapping[str, Attribution]):
+    """The attributions of several signals by name, on one path and with one account.
+
+    `joint` is all of them as one attribution in a `Joint` domain: its sum is that of all signals, its `gap` the gap of
+    the account `Σ_image γ + Σ_text γ + … = f(x) − f(x₀)`. Each signal's own attribution, `(batch, channel, size)` in
+    its own domain, has the scores and no gap.
+    """
+
+    def __init__(self, joint: Attribution) -> None:
+        if not isinstance(joint.domain, Joint):
+            raise ValueError(f"the joint attribution of several signals is in a Joint domain; got {joint.domain}.")
+        self.joint = joint
+
+    def __getitem__(self, name: str) -> Attribution:
+        c = self._parts[name]
+        return replace(self.joint, data=c.data, layout=c.layout, gap=None, baseline_score=None, standard_error=None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __repr__(self) -> str:
+        return f"<Attributions {', '.join(f'{name}: {a!r}' for name, a in self.items())}>"
+
+    @cached_property
+    def _parts(self) -> dict[str, Coefficients]:
+        assert isinstance(self.joint.domain, Joint)
+        return self.joint.domain.split(self.joint)
+
+    def item(self, index: int) -> Attributions:
+        """One item of the batch, as a batch of one."""
+        return Attributions(self.joint.item(index))
+
+    def save(self, path: str | Path, half: bool = False) -> None:
+        """Writes all signals into one file, as `Attribution.save` does."""
+        self.joint.save(path, half)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Attributions:
+        """Reads what `save` wrote."""
+        return cls(Attribution.load(path))
 
 
 @overload
@@ -158,18 +203,33 @@ def attribute(
 ) -> list[Attribution]: ...
 
 
+@overload
 def attribute(
     model: Model,
-    x: Tensor,
+    x: Mapping[str, Tensor],
     target: Target,
     *,
-    domain: Domain | Sequence[Domain],
+    domain: Mapping[str, Domain],
     method: Method,
-    baseline: Tensor | float | None = None,
+    baseline: Mapping[str, Tensor | float] | Tensor | float | None = ...,
+    batch_size: int | None = ...,
+    autocast: torch.dtype | None = ...,
+    progress: Progress = ...,
+) -> Attributions: ...
+
+
+def attribute(
+    model: Model,
+    x: Tensor | Mapping[str, Tensor],
+    target: Target,
+    *,
+    domain: Domain | Sequence[Domain] | Mapping[str, Domain],
+    method: Method,
+    baseline: Any = None,
     batch_size: int | None = None,
     autocast: torch.dtype | None = None,
     progress: Progress = False,
-) -> Attribution | list[Attribution]:
+) -> Attribution | list[Attribution] | Attributions:
     """The attribution of `model`'s `target` to the coefficients of `x`; a list for a list of domains, in one pass.
 
     `x` is a signal `(batch, channel, *axes)`, any number of axes; `target` a class, a class for each item, or what
@@ -178,7 +238,28 @@ def attribute(
     `autocast` runs the model in bfloat16 or float16; gradients are summed in float32. The result of an item does not
     depend on its batch mates or on `batch_size`, and the model comes back as it was. `progress` shows a bar, or is a
     function called after each chunk with the gradients done and expected so far; what it raises ends the computation.
+
+    Several signals are a mapping of names to signals of one batch, with a domain for each; the model is called as
+    `model(image=…, text=…)`, and the result is a mapping too, `Attributions`. One path moves all signals together, so
+    one account adds up over all of them. `baseline` then is a number for all, or a mapping. Noise is scaled by each
+    signal's own range.
     """
+    if isinstance(x, Mapping):
+        check_signals(x)
+        if not isinstance(domain, Mapping):
+            raise ValueError(f"several signals have a domain each, by name; got {domain!r}.")
+        joint = Joint.of(x, domain)
+        usual = getattr(method, "baseline", None)
+        start = (
+            None
+            if usual is None
+            else packed_baseline(joint, x, baseline, usual, getattr(method, "takes_references", False))
+        )
+        options: dict[str, Any] = {"batch_size": batch_size, "autocast": autocast, "progress": progress}
+        packed = joint.pack(x)
+        return Attributions(
+            attribute(Unpacked(model, joint), packed, target, domain=joint, method=method, baseline=start, **options)
+        )
     domains = [domain] if isinstance(domain, Domain) else list(domain) if isinstance(domain, Sequence) else []
     if not domains or not all(isinstance(one, Domain) for one in domains):
         raise ValueError(f"domain is a domain such as DWT('haar'), or a list of them; got {domain!r}.")
@@ -190,6 +271,7 @@ def attribute(
         raise ValueError(f"baseline belongs to methods with one, such as IntegratedGradients; got it with {method}.")
     with Gradients(model, x, target, batch_size=batch_size, autocast=autocast, progress=progress) as ask:
         bound = [one.bind(ask.x) for one in domains]
+        ask.parts = next((tuple(one.samples.values()) for one in bound if isinstance(one, Joint)), ())
         lifts = [Lift(one, one.layout(signal_axes(ask.x))) for one in bound]
         outcome = method(ask, lifts, baseline)
         score = ask.values(ask.x) if outcome.score is None else outcome.score
@@ -242,5 +324,5 @@ def provenance(ask: Gradients) -> dict[str, str]:
         "python": platform.python_version(),
         "device": str(ask.x.device),
         "dtype": str(ask.x.dtype),
-        "model": type(ask.model).__name__,
+        "model": type(ask.model.model if isinstance(ask.model, Unpacked) else ask.model).__name__,
     }

@@ -53,6 +53,9 @@ class ItemDomain(Domain):
     @abstractmethod
     def layout(self, signal_shape: tuple[int, ...]) -> Layout: ...
 
+    def rebound(self, tensors: dict[str, Tensor]) -> Bound:
+        return Bound(self, tensors)
+
 
 @dataclass(frozen=True, eq=False)
 class Bound(Domain):
@@ -91,6 +94,9 @@ class Bound(Domain):
             for n, value in self.geometry.items()
         }
         return Bound(self.domain, chosen)
+
+    def bound_tensors(self) -> dict[str, Tensor]:
+        return self.geometry
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         return replace(self.domain.layout(signal_shape), domain=self)

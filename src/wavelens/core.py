@@ -215,6 +215,14 @@ class Domain(ABC):
         """The domain for some of the items that it is bound to: itself where it is bound to none."""
         return self
 
+    def bound_tensors(self) -> dict[str, Tensor]:
+        """What the coordinates of the items rest on, `(items, …)` by name, for a file."""
+        return {}
+
+    def rebound(self, tensors: dict[str, Tensor]) -> Domain:
+        """The domain with `bound_tensors` from a file."""
+        return self
+
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         """The layout for signals with these axes; by the analysis of zeros, unless a domain knows it."""
         return self.analysis(torch.zeros(1, 1, *signal_shape, device="cpu")).layout

@@ -56,6 +56,7 @@ class Gradients:
         with torch.inference_mode(False):
             self.x = x.detach().clone() if x.is_inference() else x.detach()
             self.spent = torch.zeros(len(x), dtype=torch.long, device="cpu")
+        self.parts: tuple[slice, ...] = ()  # where each of several signals lies, for methods that scale noise by each
         self._rows, self._autocast, self._progress = batch_size, autocast, progress
 
     def __enter__(self) -> Gradients:

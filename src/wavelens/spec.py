@@ -10,7 +10,7 @@ from typing import Any
 
 import pywt
 
-from wavelens.domains import DWT, Fourier, Identity
+from wavelens.domains import DWT, Fourier, Identity, Joint
 from wavelens.methods import (
     Captum,
     ExpectedGradients,
@@ -23,7 +23,7 @@ from wavelens.methods import (
     Zennit,
 )
 
-DOMAINS = (DWT, Fourier, Identity)
+DOMAINS = (DWT, Fourier, Identity, Joint)
 METHODS = (
     Saliency,
     InputTimesGradient,
@@ -63,6 +63,8 @@ def _value(node: ast.expr, text: str, names: dict[str, type]) -> Any:
 def _argument(node: ast.expr, text: str, names: dict[str, type]) -> Any:
     if isinstance(node, ast.Call) or (isinstance(node, ast.Name) and node.id in names):
         return _value(node, text, names)
+    if isinstance(node, ast.Tuple):
+        return tuple(_argument(one, text, names) for one in node.elts)
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError):

@@ -178,6 +178,11 @@ class Zennit:
         """That of the method; `AttributeError` if it has none."""
         return self.method.baseline  # type: ignore[attr-defined,no-any-return]
 
+    @property
+    def takes_references(self) -> bool:
+        """Whether the method's baseline is a set of signals."""
+        return getattr(self.method, "takes_references", False)
+
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         _check_module(ask.model, self)
         _check_rectifiers(ask.model, self, capped=self.composite != "BetaSmooth")

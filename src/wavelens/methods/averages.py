@@ -43,7 +43,7 @@ class SmoothGrad:
         check_noise(self.sigma)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
-        point = noisy(ask.x, self.sigma, self.seed)
+        point = noisy(ask.x, self.sigma, self.seed, ask.parts)
         return sample(Mean(ask, lifts), point, self.samples, self.tolerance, self.max_samples)
 
 
@@ -60,7 +60,7 @@ class _Moment:
         check_noise(self.sigma)
 
     def _moment(self, ask: Gradients, lifts: list[Lift], central: bool) -> Outcome:
-        return sample(Moments(ask, lifts, central), noisy(ask.x, self.sigma, self.seed), self.samples)
+        return sample(Moments(ask, lifts, central), noisy(ask.x, self.sigma, self.seed, ask.parts), self.samples)
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,19 @@ def generator(seed: int, k: int, device: torch.device) -> torch.Generator:
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
-def noisy(x: Tensor, sigma: float, seed: int) -> Point:
-    """Noisy copy `k` of items of `x`: the same noise for every item, scaled by the item's own range."""
+def ranges(x: Tensor, parts: Sequence[slice] = ()) -> Tensor:
+    """Each item's range, `max x - min x`, to be multiplied with `x`; that of each signal where `parts` hold several."""
     rows = x.flatten(1)
-    scale = (sigma * (rows.amax(1) - rows.amin(1))).reshape(-1, *[1] * (x.ndim - 1))
+    if not parts:
+        return (rows.amax(1) - rows.amin(1)).reshape(-1, *[1] * (x.ndim - 1))
+    pieces = [rows[:, part] for part in parts]
+    spans = [(piece.amax(1, keepdim=True) - piece.amin(1, keepdim=True)).expand_as(piece) for piece in pieces]
+    return torch.cat(spans, 1).view_as(x)
+
+
+def noisy(x: Tensor, sigma: float, seed: int, parts: Sequence[slice] = ()) -> Point:
+    """Noisy copy `k` of items of `x`: the same noise for every item, scaled by the item's own `ranges`."""
+    scale = sigma * ranges(x, parts)
 
     def point(items: Items, k: int) -> Tensor:
         noise = torch.randn(x.shape[1:], generator=generator(seed, k, x.device), device=x.device, dtype=torch.float32)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -69,6 +70,7 @@ class ExpectedGradients:
     samples: int = 25
     seed: int = 0
     baseline: float = 0.0
+    takes_references: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples)

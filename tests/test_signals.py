@@ -1,0 +1,204 @@
+"""Several signals: one path, one account, and each signal in its own domain."""
+
+import pytest
+import torch
+from torch import nn
+
+import wavelens as wl
+from cases import METHODS, PATHS, name, relative, signal
+from wavelens import spec
+from wavelens.methods import averages
+
+BATCH, CLASSES = 3, [2, 0, 1]
+DOMAINS = {"image": wl.DWT("haar", levels=2), "text": wl.Identity()}
+
+
+class Pair(nn.Module):
+    """A smooth network of a picture and of token embeddings, whose answers need both."""
+
+    def __init__(self):
+        super().__init__()
+        source = torch.Generator().manual_seed(0)
+
+        def weights(*shape):
+            return nn.Parameter(torch.randn(*shape, generator=source, dtype=torch.float64) / shape[0] ** 0.5)
+
+        self.image, self.text, self.head = weights(2 * 8 * 12, 8), weights(4 * 5, 8), weights(8, 3)
+        self.eval()
+
+    def forward(self, *, image, text):
+        return (torch.tanh(image.flatten(1) @ self.image) * torch.cos(text.flatten(1) @ self.text)) @ self.head
+
+
+def pair(batch=BATCH):
+    return {"image": signal((8, 12), batch), "text": signal((5,), batch, channels=4, seed=2)}
+
+
+def explained(method=None, x=None, target=CLASSES, **options):
+    method = method or wl.IntegratedGradients(steps=30)
+    return wl.attribute(Pair(), x or pair(), target, domain=DOMAINS, method=method, **options)
+
+
+@pytest.mark.parametrize("method", PATHS, ids=name)
+def test_the_account_adds_up_over_all_signals(method):
+    x, a = pair(), explained(method)
+    rise = (
+        Pair()(**x)[range(BATCH), CLASSES]
+        - Pair()(**{k: torch.full_like(v, method.baseline) for k, v in x.items()})[range(BATCH), CLASSES]
+    )
+    parts = {key: part.data.sum((1, 2)) for key, part in a.items()}
+    assert relative(sum(parts.values()) + a.joint.gap, rise) < 1e-10
+    assert all(part.abs().min() > 1e-3 for part in parts.values())  # each has its share
+    assert {key: tuple(part.data.shape) for key, part in a.items()} == {"image": (3, 2, 96), "text": (3, 4, 5)}
+
+
+def test_one_path_moves_all_signals_together():
+    """Each part is the gradient by its signal, averaged along the joint path and pulled back by its domain."""
+    x, net = pair(), Pair()
+    a = explained(wl.IntegratedGradients(steps=7))
+    places, weights = (torch.tensor(v, dtype=torch.float64) for v in wl.methods.paths.nodes("gauss-legendre", 7))
+    sums = {key: torch.zeros_like(value) for key, value in x.items()}
+    for place, weight in zip(places, weights, strict=True):
+        points = {key: (place * value).requires_grad_() for key, value in x.items()}
+        score = net(**points)[range(BATCH), CLASSES].sum()
+        for key, g in zip(points, torch.autograd.grad(score, list(points.values())), strict=True):
+            sums[key] += weight * g
+    for key, domain in DOMAINS.items():
+        z = domain.analysis(x[key])
+        assert relative(a[key].data, z.data * domain.adjoint(sums[key], z.layout).data) < 1e-12
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+def test_an_item_alone_is_the_item_in_a_batch_and_in_any_chunk(method):
+    together, small = explained(method), explained(method, batch_size=2)
+    for key in DOMAINS:
+        assert relative(small[key].data, together[key].data) < 1e-10
+    for item in range(BATCH):
+        one = {key: value[item : item + 1] for key, value in pair().items()}
+        alone = explained(method, one, CLASSES[item])
+        for key in DOMAINS:
+            assert relative(alone[key].data, together.item(item)[key].data) < 1e-10
+            assert alone[key].target == together.item(item)[key].target
+
+
+def test_noise_is_scaled_by_each_signals_own_range():
+    x = pair()
+    x["text"] = x["text"] * 1e-3
+    packed = wl.Joint.of(x, DOMAINS)
+    points = averages.noisy(packed.pack(x), 0.1, 0, tuple(packed.samples.values()))
+    noise = packed.unpack(torch.stack([points(slice(None), k) for k in range(400)]) - packed.pack(x))
+    for key, value in x.items():
+        spans = value.flatten(1).amax(1) - value.flatten(1).amin(1)
+        assert relative(noise[key].flatten(2).std((0, 2)), 0.1 * spans) < 0.05
+
+
+def test_baselines_by_name():
+    x = pair()
+    mask = torch.randn(4, 5, dtype=torch.float64)
+    a = explained(baseline={"text": mask, "image": 0.2})
+    start = Pair()(image=torch.full_like(x["image"], 0.2), text=mask.expand_as(x["text"]))
+    assert relative(a.joint.baseline_score, start[range(BATCH), CLASSES]) < 1e-12
+    alone = explained(baseline={"text": x["text"], "image": 0.0})  # text stays: all is the picture's
+    assert relative(alone["text"].data + 1, torch.ones_like(alone["text"].data)) < 1e-12
+    assert (
+        relative(alone["image"].data.sum((1, 2)) + alone.joint.gap, alone.joint.score - alone.joint.baseline_score)
+        < 1e-10
+    )
+
+
+def test_sets_of_baselines_by_name():
+    method = wl.ExpectedGradients(samples=5)
+    text = signal((5,), 4, channels=4, seed=9)
+    both = explained(method, baseline={"text": text, "image": 0.3})
+    picture = torch.full((4, 2, 8, 12), 0.3, dtype=torch.float64)
+    assert relative(explained(method, baseline={"text": text, "image": picture}).joint.data, both.joint.data) < 1e-13
+    assert not torch.equal(explained(method).joint.data, both.joint.data)
+
+
+def test_several_targets_and_contrasts():
+    targets = wl.targets.Several(1, wl.targets.Contrast(CLASSES, 1))
+    a = explained(target=targets)
+    assert a["text"].data.shape == (2, 3, 4, 5)
+    assert relative(a["image"].data[0], explained(target=1)["image"].data) < 1e-12
+
+
+def test_the_profile_has_scales_and_signals_side_by_side():
+    a = explained()
+    profile = wl.maps.profile(a.joint)
+    assert profile.names == ("image a2", "image d2", "image d1", "text x")
+    for key, part in a.items():
+        own = wl.maps.profile(part)
+        columns = [k for k, one in enumerate(profile.names) if one.startswith(key)]
+        assert relative(profile.signed[:, columns], own.signed) < 1e-12
+    assert relative(profile.signed.sum(1) + a.joint.gap, a.joint.score - a.joint.baseline_score) < 1e-10
+
+
+def test_saved_and_read_back(tmp_path):
+    a = explained()
+    a.save(tmp_path / "pair.safetensors")
+    back = wl.Attributions.load(tmp_path / "pair.safetensors")
+    assert wl.parse(repr(a.joint.domain)) == a.joint.domain == back.joint.domain
+    for key in DOMAINS:
+        assert torch.equal(back[key].data, a[key].data)
+        assert back[key].layout == a[key].layout
+    assert torch.equal(back.joint.gap, a.joint.gap)
+    assert a.joint.provenance["model"] == "Pair"
+
+
+def test_item_dependent_and_complex_domains_take_part(tmp_path, monkeypatch):
+    from test_bound import Ranked
+
+    monkeypatch.setitem(spec.NAMES, "Ranked", Ranked)
+    domains = {"image": wl.Fourier(), "text": Ranked(levels=1)}
+    x = {"image": pair()["image"], "text": signal((6,), channels=4)}
+    net = lambda *, image, text: torch.stack([image.sum((1, 2, 3)) * text.square().sum((1, 2)), text.sum((1, 2))], 1)  # noqa: E731
+    a = wl.attribute(net, x, 0, domain=domains, method=wl.IntegratedGradients(steps=4))
+    assert relative(a.joint.data.sum((1, 2)), a.joint.score) < 1e-12
+    alone = wl.attribute(
+        net, {k: v[1:2] for k, v in x.items()}, 0, domain=domains, method=wl.IntegratedGradients(steps=4)
+    )
+    for key in domains:
+        assert relative(alone[key].data, a.item(1)[key].data) < 1e-12
+    a.save(tmp_path / "both.safetensors")
+    back = wl.Attributions.load(tmp_path / "both.safetensors")
+    assert back.joint.layout == a.joint.layout
+    assert relative(back["text"].synthesis(), a["text"].synthesis()) == 0
+    slopes = wl.attribute(net, x, 0, domain=domains, method=wl.Saliency())
+    assert slopes["image"].data.is_complex()
+    assert not slopes["text"].data.is_complex()
+
+
+@pytest.mark.parametrize(
+    ("x", "domain", "error", "sentence"),
+    [
+        ({}, {}, ValueError, "at least one signal by name; got none"),
+        (
+            pair(),
+            {"image": wl.DWT()},
+            ValueError,
+            "every signal has a domain; got signals image, text and domains image",
+        ),
+        (pair(), wl.DWT(), ValueError, "several signals have a domain each, by name; got DWT"),
+        ({**pair(), "text": signal((5,), 2)}, DOMAINS, ValueError, "of one batch, type and device; got image: 3 of"),
+        (
+            {**pair(), "text": torch.ones(3, 4, 5, dtype=torch.long)},
+            DOMAINS,
+            ValueError,
+            "text: a signal is of floating-",
+        ),
+        ({"the image": pair()["image"]}, {"the image": wl.DWT()}, ValueError, "name is what the model calls it"),
+    ],
+    ids=["none", "a domain less", "one domain", "batches", "whole numbers", "no name"],
+)
+def test_what_does_not_fit(x, domain, error, sentence):
+    with pytest.raises(error, match=sentence):
+        wl.attribute(Pair(), x, 0, domain=domain, method=wl.Saliency())
+
+
+def test_baselines_that_do_not_fit():
+    with pytest.raises(ValueError, match="one entry per signal, image, text; got words"):
+        explained(baseline={"words": 0.0})
+    with pytest.raises(
+        ValueError, match=r"the baseline of text is a number or broadcasts to \(3, 4, 5\); got .*\(7,\)"
+    ):
+        explained(baseline={"text": torch.zeros(7)})
