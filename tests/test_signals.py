@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import wavelens as wl
-from cases import METHODS, PATHS, name, relative, signal
-from wavelens import spec
+from cases import METHODS, METRICS, PATHS, name, relative, signal
+from wavelens import masks, spec
 from wavelens.methods import averages
 
 BATCH, CLASSES = 3, [2, 0, 1]
@@ -202,3 +202,79 @@ def test_baselines_that_do_not_fit():
         ValueError, match=r"the baseline of text is a number or broadcasts to \(3, 4, 5\); got .*\(7,\)"
     ):
         explained(baseline={"text": torch.zeros(7)})
+
+
+JUDGING = {key: metric for key, metric in METRICS.items() if key != "pointing_game"}  # which judges one signal's map
+
+
+def joint_explainer(a):
+    return lambda model, x, target: wl.attribute(model, x, target, domain=DOMAINS, method=wl.Saliency())
+
+
+@pytest.mark.parametrize("metric", JUDGING)
+def test_metrics_judge_an_item_alone_as_in_a_batch(metric, monkeypatch):
+    monkeypatch.setattr("cases.explainer", joint_explainer)
+    a = explained(wl.Saliency() if metric in ("max_sensitivity", "cascading", "independent") else None)
+    together = METRICS[metric](Pair(), pair(), CLASSES, a)
+    assert together.shape == (BATCH,)
+    for item in range(BATCH):
+        one = {key: value[item : item + 1] for key, value in pair().items()}
+        alone = METRICS[metric](Pair(), one, CLASSES[item], a.item(item))
+        assert relative(alone, together[item : item + 1]) < 1e-9
+
+
+def test_insertion_is_the_literal_one_over_all_signals():
+    """Step k keeps the top k places of picture and words together, each with all its channels."""
+    x, a, net = pair(), explained(), Pair()
+    steps, size = 4, 2 * 96 + 4 * 5
+    worth = {key: part.data.abs().mean(1, keepdim=True).expand_as(part.data) for key, part in a.items()}
+    flat = torch.cat([w.transpose(1, 2).flatten(1) for w in worth.values()], 1)
+    ranked = flat.sort(dim=1, descending=True, stable=True).indices
+    counts, scores = [k * size // steps for k in range(steps + 1)], []
+    for count in counts:
+        kept = torch.zeros_like(flat).scatter_(1, ranked[:, :count], 1).split([192, 20], 1)
+        points = {}
+        for (key, domain), own in zip(DOMAINS.items(), kept, strict=True):
+            z = domain.analysis(x[key])
+            mask = own.unflatten(1, (-1, z.data.shape[1])).transpose(1, 2)
+            points[key] = z.map(lambda data, mask=mask: data * mask).synthesis()
+        scores.append(net(**points).softmax(1)[range(BATCH), CLASSES].detach())
+    expected = torch.trapezoid(torch.stack(scores, 1), torch.tensor(counts, dtype=torch.float64) / size)
+    assert relative(wl.metrics.insertion(net, x, CLASSES, a, steps=steps), expected) < 1e-10
+
+
+def test_the_top_of_all_signals_and_of_each():
+    a, x = explained(), pair()
+    together, size = masks.top(a, 0.25), 96 + 5
+    assert sum(mask.data.sum(-1)[:, 0] for mask in together.values()).eq(size // 4).all()
+    least = torch.stack(
+        [masks.magnitude(a[key].data).where(mask.data.bool(), torch.inf).amin((1, 2)) for key, mask in together.items()]
+    ).amin(0)
+    for key, mask in together.items():
+        assert (masks.magnitude(a[key].data)[~mask.data.bool()] <= least.max()).all()
+        assert relative(mask.apply(x[key]) + mask.complement().apply(x[key]), x[key]) < 1e-13
+    each = {key: masks.top(part, 0.25) for key, part in a.items()}
+    assert [int(mask.data[0].sum()) for mask in each.values()] == [24, 1]
+
+
+def test_minimal_inputs_of_several_signals():
+    x, net = pair(), Pair()
+    found = masks.minimal(net, x, CLASSES, domain=DOMAINS, alpha=0.2, steps=10, tolerance=None, baseline={"text": 0.1})
+    joint = found.mask.layout.domain
+    rebuilt = joint.unpack(found.rebuilt)
+    assert relative(net(**rebuilt)[range(BATCH), CLASSES].detach(), found.after) < 1e-10
+    kept = joint.split(found.mask)
+    for key, domain in DOMAINS.items():
+        start = 0.1 if key == "text" else 0.0
+        z = domain.analysis(x[key] - start)
+        assert relative(start + z.map(lambda data, key=key: data * kept[key].data).synthesis(), rebuilt[key]) < 1e-12
+    with pytest.raises(ValueError, match="several signals have a domain each"):
+        masks.minimal(net, x, CLASSES, domain=wl.DWT(), alpha=0.2)
+
+
+def test_metrics_of_several_signals_say_what_does_not_fit():
+    a = explained()
+    with pytest.raises(ValueError, match="perturbed in their own domains; got domain=Identity"):
+        wl.metrics.insertion(Pair(), pair(), CLASSES, a, domain=wl.Identity())
+    with pytest.raises(ValueError, match="those of image, text by name; got"):
+        wl.metrics.ff(Pair(), pair(), CLASSES, a["image"])

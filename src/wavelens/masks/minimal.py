@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients, Domain, Layout, real_product, signal_axes
+from wavelens.domains.joint import Joint
 from wavelens.gradients import Gradients, Model
 from wavelens.masks.fills import Blur, Fill, Noise, fill, mixed
 from wavelens.masks.mask import Mask
 from wavelens.masks.nadam import descend
 from wavelens.methods.averages import check_effort
+from wavelens.signals import Unpacked, check_signals, packed_baseline
 from wavelens.targets import Several, Target
 
 PATIENCE = 50  # steps between two looks at whether a row still improves
@@ -74,15 +77,15 @@ class Minimal:
 
 def minimal(
     model: Model,
-    x: Tensor,
+    x: Tensor | Mapping[str, Tensor],
     target: Target,
     *,
-    domain: Domain,
+    domain: Domain | Mapping[str, Domain],
     alpha: float | Sequence[float],
     steps: int = 500,
     lr: float = 0.05,
     tolerance: float | None = 0.01,
-    baseline: float | Tensor | Blur | Noise = 0.0,
+    baseline: float | Tensor | Blur | Noise | Mapping[str, float | Tensor] = 0.0,
     spatial: float = 0.0,
     start: Coefficients | None = None,
     batch_size: int | None = None,
@@ -101,9 +104,23 @@ def minimal(
     Noise is drawn anew in every step; the result is then the last mask, scored with one draw. `spatial` weighs the
     mean magnitude of what the mask keeps (the wavelet masks of Kolek et al., 2023).
 
+    Several signals are a mapping of names with a domain for each, as in `attribute`. The result is then packed as the
+    `Joint` domain of its mask has it: `joint.split(found.mask)`, `joint.unpack(found.rebuilt)`.
+
     The result of an item and an `alpha` does not depend on others in the batch nor on `batch_size`; the model comes
     back as it was.
     """
+    if isinstance(x, Mapping):
+        check_signals(x)
+        if not isinstance(domain, Mapping):
+            raise ValueError(f"several signals have a domain each, by name; got {domain!r}.")
+        joint = Joint.of(x, domain)
+        start_point = packed_baseline(joint, x, baseline, 0.0)
+        options: dict[str, Any] = {"alpha": alpha, "steps": steps, "lr": lr, "tolerance": tolerance, "spatial": spatial}
+        options |= {"start": start, "batch_size": batch_size, "autocast": autocast, "baseline": start_point}
+        return minimal(Unpacked(model, joint), joint.pack(x), target, domain=joint, **options)
+    if isinstance(domain, Mapping) or isinstance(baseline, Mapping):
+        raise ValueError("one signal has one domain and one baseline; got them by name. Give x by name too.")
     weights = _checked(target, alpha, steps, lr, tolerance, spatial)
     domain = domain.bind(x.detach())
     layout = domain.layout(signal_axes(x))  # says now if the levels fit

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import overload
 
 import torch
 from torch import Tensor
@@ -49,14 +50,44 @@ def order(attribution: Coefficients, *, reduce: Reduce = magnitude) -> Tensor:
     return _descending(importance(attribution, reduce))
 
 
-def top(attribution: Coefficients, fraction: float | Fraction, *, reduce: Reduce = magnitude) -> Mask:
+@overload
+def top(attribution: Coefficients, fraction: float | Fraction, *, reduce: Reduce = ...) -> Mask: ...
+
+
+@overload
+def top(
+    attribution: Mapping[str, Coefficients], fraction: float | Fraction, *, reduce: Reduce = ...
+) -> dict[str, Mask]: ...
+
+
+def top(
+    attribution: Coefficients | Mapping[str, Coefficients],
+    fraction: float | Fraction,
+    *,
+    reduce: Reduce = magnitude,
+) -> Mask | dict[str, Mask]:
     """Keeps exactly the `⌊fraction · size⌋` most important coefficients of each item, ranked as `order` ranks them.
 
-    `fraction` is meant as it is written: 0.29 of 100 coefficients are 29. A `Fraction` is taken exactly.
+    `fraction` is meant as it is written: 0.29 of 100 coefficients are 29. A `Fraction` is taken exactly. Of several
+    signals all coefficients are ranked together, and each signal has its own mask; to keep a fraction of each, ask for
+    each by itself.
     """
+    if isinstance(attribution, Mapping):
+        return _together(attribution, fraction, reduce)
     count = math.floor(_fraction(fraction) * attribution.layout.size)
     found = importance(attribution, reduce)
     return Mask(torch.zeros_like(found).scatter_(-1, _descending(found)[..., :count], 1.0), attribution.layout)
+
+
+def _together(several: Mapping[str, Coefficients], fraction: float | Fraction, reduce: Reduce) -> dict[str, Mask]:
+    """The top of several signals' coefficients, of all of them; a channel of 1 where all signals have one."""
+    ranked = [importance(c, reduce) for c in several.values()]
+    flat = torch.cat([one.flatten(-2) for one in ranked], -1)
+    count = math.floor(_fraction(fraction) * flat.shape[-1])
+    kept = torch.zeros_like(flat).scatter_(-1, _descending(flat)[..., :count], 1.0)
+    pieces = kept.split([one.shape[-2] * one.shape[-1] for one in ranked], -1)
+    triples = zip(several.items(), ranked, pieces, strict=True)
+    return {name: Mask(piece.reshape(one.shape), c.layout) for (name, c), one, piece in triples}
 
 
 def threshold(attribution: Coefficients, ratio: float, *, reduce: Reduce = magnitude) -> Mask:

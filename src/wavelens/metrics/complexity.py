@@ -9,9 +9,11 @@ from wavelens.core import Coefficients
 from wavelens.gradients import Model
 from wavelens.masks.ranking import importance
 from wavelens.metrics.perturbation import check_attribution
+from wavelens.metrics.several import takes_signals
 from wavelens.targets import Target
 
 
+@takes_signals()
 def sparseness(model: Model, x: Tensor, target: Target, attribution: Coefficients) -> Tensor:
     """The Gini index of the mean of `|γ|` over channels, `(batch,)`: 0 for an even map, 1 - 1 / N for one coefficient.
 
@@ -24,6 +26,7 @@ def sparseness(model: Model, x: Tensor, target: Target, attribution: Coefficient
     return (size.sort(1).values * weights).sum(1) / (count * total.where(total > 0, 1))
 
 
+@takes_signals()
 def complexity(model: Model, x: Tensor, target: Target, attribution: Coefficients) -> Tensor:
     """The entropy of each coefficient's share of `|γ|`, in nats, `(batch,)`: log N for an even map, 0 for one.
 

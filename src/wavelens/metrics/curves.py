@@ -13,6 +13,7 @@ from wavelens.gradients import Gradients, Model
 from wavelens.masks.ranking import Reduce, magnitude, order
 from wavelens.methods.averages import check_effort
 from wavelens.metrics.perturbation import Features, chunks, features, probability
+from wavelens.metrics.several import takes_signals
 from wavelens.targets import Target
 
 NORMALIZE = (None, "max")
@@ -59,6 +60,7 @@ class Options(TypedDict, total=False):
     batch_size: int | None
 
 
+@takes_signals("reduce", "baseline")
 def curves(
     model: Model,
     x: Tensor,
@@ -87,6 +89,7 @@ def curves(
     return Curves(*_asked(model, x, target, attribution, (INSERTION, DELETION), **named))
 
 
+@takes_signals("reduce", "baseline")
 def insertion(model: Model, x: Tensor, target: Target, attribution: Coefficients, **options: Unpack[Options]) -> Tensor:
     """The area under the insertion curve, `(batch,)`, in [0, 1] for a probability; more is better.
 
@@ -96,6 +99,7 @@ def insertion(model: Model, x: Tensor, target: Target, attribution: Coefficients
     return torch.trapezoid(curve, fraction)
 
 
+@takes_signals("reduce", "baseline")
 def deletion(model: Model, x: Tensor, target: Target, attribution: Coefficients, **options: Unpack[Options]) -> Tensor:
     """The area under the deletion curve, `(batch,)`, in [0, 1] for a probability; less is better.
 
@@ -105,6 +109,7 @@ def deletion(model: Model, x: Tensor, target: Target, attribution: Coefficients,
     return torch.trapezoid(curve, fraction)
 
 
+@takes_signals("reduce", "baseline")
 def faithfulness(
     model: Model, x: Tensor, target: Target, attribution: Coefficients, **options: Unpack[Options]
 ) -> Tensor:

@@ -10,18 +10,21 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients, Domain, Layout, real_product, with_sign
+from wavelens.domains.joint import Joint
 from wavelens.gradients import Gradients, Model
 from wavelens.maps import has_mosaic, mosaic_slices
 from wavelens.masks.ranking import Reduce, magnitude, top
-from wavelens.methods.averages import check_effort, check_noise, generator
+from wavelens.methods.averages import check_effort, check_noise, generator, ranges
 from wavelens.metrics.correlation import pearson, spearman
 from wavelens.metrics.perturbation import Features, answers, every_pair, features, single
+from wavelens.metrics.several import takes_signals
 from wavelens.targets import ByItem, Target
 
 CPU = torch.device("cpu")
 CORRELATIONS = {"pearson": pearson, "spearman": spearman}
 
 
+@takes_signals("baseline")
 def mu_fidelity(
     model: Model,
     x: Tensor,
@@ -54,6 +57,7 @@ def mu_fidelity(
     return CORRELATIONS[correlation](said, done).to(done.dtype)
 
 
+@takes_signals("baseline")
 def infidelity(
     model: Model,
     x: Tensor,
@@ -93,6 +97,7 @@ def infidelity(
     return (said - done).square().mean(1)
 
 
+@takes_signals("reduce", "baseline")
 def ff(
     model: Model,
     x: Tensor,
@@ -117,6 +122,7 @@ def ff(
         return ask.values(parts.x)[0] - without
 
 
+@takes_signals("reduce", "baseline")
 def fid_in(
     model: Model,
     x: Tensor,
@@ -196,8 +202,7 @@ def _disturbances(
     check_effort(samples=samples)
     check_noise(sigma)
     x, device = parts.x, parts.x.device
-    low, high = torch.aminmax(x.flatten(1), dim=1)
-    scale = (sigma * (high - low))[:, None, None]
+    scale = sigma * _coefficient_ranges(parts)
     items, number = every_pair(len(x), samples, device)
     said = []
 
@@ -212,6 +217,16 @@ def _disturbances(
         values = answers(ask, items, points).view(-1, samples)
         done = ask.values(x)[0][:, None] - values
     return torch.cat(said).view(-1, samples).to(done.dtype), done
+
+
+def _coefficient_ranges(parts: Features) -> Tensor:
+    """Each item's range `max x − min x` beside its coefficients, `(batch, 1, 1)`, or that of each signal."""
+    x, joint = parts.x, parts.layout.domain
+    if not isinstance(joint, Joint):
+        return ranges(x).reshape(-1, 1, 1)
+    pieces = zip(joint.samples.values(), joint.parts.values(), strict=True)
+    spans = [ranges(x[..., own]).expand(-1, 1, part.stop - part.start) for own, part in pieces]
+    return torch.cat(spans, -1)
 
 
 def _noise(parts: Features, seed: int, k: int) -> Tensor:

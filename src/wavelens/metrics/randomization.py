@@ -17,6 +17,7 @@ from wavelens.masks.ranking import importance
 from wavelens.methods.averages import generator
 from wavelens.metrics.correlation import spearman
 from wavelens.metrics.perturbation import check_attribution, single
+from wavelens.metrics.several import takes_signals
 from wavelens.metrics.stability import Explainer, explained
 from wavelens.targets import Target
 
@@ -64,6 +65,7 @@ class Options(TypedDict, total=False):
     seed: int
 
 
+@takes_signals()
 def randomization(
     model: nn.Module,
     x: Tensor,
@@ -111,6 +113,7 @@ def randomization(
     return Randomization(tuple(names), torch.stack(found))
 
 
+@takes_signals()
 def cascading(
     model: nn.Module, x: Tensor, target: Target, attribution: Coefficients, **options: Unpack[Options]
 ) -> Tensor:
@@ -118,6 +121,7 @@ def cascading(
     return randomization(model, x, target, attribution, cascade=True, **options).correlation.nanmean(0)
 
 
+@takes_signals()
 def independent(
     model: nn.Module, x: Tensor, target: Target, attribution: Coefficients, **options: Unpack[Options]
 ) -> Tensor:

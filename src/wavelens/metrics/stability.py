@@ -8,14 +8,17 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients
+from wavelens.domains.joint import Joint
 from wavelens.gradients import Model
-from wavelens.methods.averages import check_effort, generator
+from wavelens.methods.averages import check_effort, generator, ranges
 from wavelens.metrics.perturbation import check_attribution, single
+from wavelens.metrics.several import takes_signals
 from wavelens.targets import Target
 
 Explainer = Callable[[Model, Tensor, Target], Coefficients]
 
 
+@takes_signals()
 def max_sensitivity(
     model: Model,
     x: Tensor,
@@ -38,8 +41,8 @@ def max_sensitivity(
         raise ValueError(f"radius, a fraction of the signal's range, is at least 0; got radius={radius}.")
     check_attribution(x, attribution)
     single(target)
-    low, high = torch.aminmax(x.flatten(1), dim=1)
-    scale = (radius * (high - low)).reshape(-1, *[1] * (x.ndim - 1))
+    domain = attribution.layout.domain
+    scale = radius * ranges(x, tuple(domain.samples.values()) if isinstance(domain, Joint) else ())
     known = attribution.data.flatten(1)
     length = known.norm(dim=1)
     worst = torch.zeros_like(length)
