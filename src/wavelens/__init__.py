@@ -11,7 +11,7 @@ from wavelens.bandwidth import Bandwidth, bandwidths
 from wavelens.baselines import parse
 from wavelens.checks import check
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale
-from wavelens.domains import DWT, Fourier, Identity, Joint
+from wavelens.domains import DWT, STFT, ConstantQ, Cosine, Fourier, Identity, Joint
 from wavelens.methods import (
     Captum,
     ExpectedGradients,
@@ -28,12 +28,15 @@ from wavelens.version import __version__
 
 __all__ = [
     "DWT",
+    "STFT",
     "Attribution",
     "Attributions",
     "Band",
     "Bandwidth",
     "Captum",
     "Coefficients",
+    "ConstantQ",
+    "Cosine",
     "Domain",
     "ExpectedGradients",
     "Extent",

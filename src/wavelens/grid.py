@@ -136,4 +136,4 @@ def _interval(ends: Range) -> str:
 
 def _number(value: float) -> str:
     """Three digits; thousands as k."""
-    return f"{value / 1000:.3g}k" if value >= 10_000 else f"{value:.4g}" if value >= 1000 else f"{value:.3g}"
+    return f"{value / 1000:.3g}k" if value >= 9999.5 else f"{value:.4g}" if value >= 999.5 else f"{value:.3g}"

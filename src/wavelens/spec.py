@@ -10,7 +10,7 @@ from typing import Any
 
 import pywt
 
-from wavelens.domains import DWT, Fourier, Identity, Joint
+from wavelens.domains import DWT, STFT, ConstantQ, Cosine, Fourier, Identity, Joint
 from wavelens.methods import (
     Captum,
     ExpectedGradients,
@@ -23,7 +23,7 @@ from wavelens.methods import (
     Zennit,
 )
 
-DOMAINS = (DWT, Fourier, Identity, Joint)
+DOMAINS = (DWT, Cosine, Fourier, STFT, ConstantQ, Identity)
 METHODS = (
     Saliency,
     InputTimesGradient,
@@ -35,7 +35,7 @@ METHODS = (
     Captum,
     Zennit,
 )
-NAMES: dict[str, type] = {cls.__name__: cls for cls in (*DOMAINS, *METHODS)}
+NAMES: dict[str, type] = {cls.__name__: cls for cls in (*DOMAINS, Joint, *METHODS)}
 
 
 def parse(text: str, also: Iterable[type] = ()) -> Any:

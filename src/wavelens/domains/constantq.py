@@ -1,0 +1,145 @@
+"""A constant-Q transform along the last axis as a tight frame (Brown, 1991; Velasco et al., 2011)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import starmap
+
+import torch
+from torch import Tensor
+
+from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
+from wavelens.domains.octaves import one_sided, single
+
+WHOLE = Extent(0.0, 0.5)
+
+
+@dataclass(frozen=True)
+class ConstantQ(Domain):
+    """Analytic band-pass filters on a logarithmic frequency axis, over the last axis of `(batch, channel, *axes)`.
+
+    Filter j is a half-wave of a cosine over log₂ f around its centre, `per_octave` centres in each of `octaves` from
+    half the rate down; the highest is flat above its centre, and one low-pass holds what is below. Squares of
+    neighbours add up to one, so the frame is tight for any length, and each filter's output is sampled as often as its
+    width asks for: about two real numbers per sample. Coefficients are complex, the modulus is the envelope of a band
+    in time. Signals are taken as periodic.
+
+    A band's shape is `(*other axes, places)`. Each filter is a scale, 'd2.1' the lower third of the second octave if
+    there are three per octave; its extent reaches from one half-power (−3 dB) point to the other. `octaves=None` goes
+    down to where filters are as narrow as the signal can tell apart; more are a `ValueError`.
+    """
+
+    per_octave: int = 3
+    octaves: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.per_octave, int) or self.per_octave < 1:
+            raise ValueError(f"per_octave is a whole number of filters from 1; got {self.per_octave!r}.")
+        if self.octaves is not None and (not isinstance(self.octaves, int) or self.octaves < 0):
+            raise ValueError(f"octaves is None or a whole number from 0; got {self.octaves!r}.")
+
+    def layout(self, signal_shape: tuple[int, ...]) -> Layout:
+        *others, n = signal_shape
+        sizes = [len(gains) for _, gains in _filters(self, n)]
+        kinds = [(self._depth(n), "a", ""), *((octave, "d", f"{step}") for octave, step in self._steps(n))]
+        bands = (Band(level, key, (*others, m), part) for (level, key, part), m in zip(kinds, sizes, strict=True))
+        return Layout(self, signal_shape, tuple(bands), is_complex=True)
+
+    def scales(self, layout: Layout) -> tuple[Scale, ...]:
+        others = (WHOLE,) * (len(layout.signal_shape) - 1)
+        return tuple(replace(scale, extent=(*others, *scale.extent)) for scale in self._scales(layout))
+
+    def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
+        if axis % len(layout.signal_shape) == len(layout.signal_shape) - 1:
+            return self._scales(layout)
+        return (Scale("a", layout.bands, 0, (WHOLE,), is_detail=False),)
+
+    def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
+        n, m = layout.signal_shape[-1], band.shape[-1]
+        *others, _ = super().centres(band, layout)
+        return (*others, torch.arange(m, dtype=torch.float64, device="cpu") * (n / m))
+
+    def analysis(self, x: Tensor) -> Coefficients:
+        return self._transformed(x, self.layout(signal_axes(x)))
+
+    def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
+        return self._transformed(g, layout)
+
+    def _transformed(self, x: Tensor, layout: Layout) -> Coefficients:
+        axes = len(layout.signal_shape)
+        spectrum = torch.fft.rfft(single(x), norm="ortho") * one_sided(x.shape[-1], x)
+        parts = []
+        for first, gains in _filters(self, layout.signal_shape[-1]):
+            passed = spectrum[..., first : first + len(gains)] * gains.to(spectrum.device, spectrum.real.dtype)
+            parts.append(torch.fft.ifft(passed.roll(first, -1), norm="ortho").flatten(-axes))  # bin k lies at k mod m
+        return Coefficients(torch.cat(parts, -1), layout)
+
+    def synthesis(self, c: Coefficients) -> Tensor:
+        n = c.layout.signal_shape[-1]
+        real = c.data.real
+        lead = (*c.data.shape[:-1], *c.layout.signal_shape[:-1])
+        spectrum = c.data.new_zeros((*lead, n // 2 + 1))
+        for (first, gains), (_, part) in zip(_filters(self, n), c, strict=True):
+            passed = torch.fft.fft(part, norm="ortho").roll(-first, -1) * gains.to(real)
+            spectrum = spectrum + torch.nn.functional.pad(passed, (first, n // 2 + 1 - first - len(gains)))
+        signal: Tensor = torch.fft.irfft(spectrum / one_sided(n, real), n, norm="ortho")
+        return signal
+
+    def _depth(self, n: int) -> int:
+        """The octaves of a signal of `n` samples; `ValueError` for more than it can tell apart."""
+        most = 0
+        while n * self._centre((most + 1) * self.per_octave - 1) * self._width >= 1:
+            most += 1
+        if self.octaves is not None and self.octaves > most:
+            raise ValueError(
+                f"octaves={self.octaves} with {self.per_octave} filters each needs more than {n} samples along the "
+                f"last axis. Ask for at most {most}, or fewer filters per octave."
+            )
+        return most if self.octaves is None else self.octaves
+
+    def _centre(self, q: int) -> float:
+        """Of filter `q` from the top, in cycles per sample."""
+        return 0.5 * 2 ** (-(q + 0.5) / self.per_octave)
+
+    @property
+    def _width(self) -> float:
+        """From where a filter begins to where it ends, over its centre."""
+        return 2 ** (1 / self.per_octave) - 2 ** (-1 / self.per_octave)
+
+    def _steps(self, n: int) -> list[tuple[int, int]]:
+        """Octave and place in it of each filter, from the lowest."""
+        return [(octave, 1 + k) for octave in range(self._depth(n), 0, -1) for k in range(self.per_octave)]
+
+    def _scales(self, layout: Layout) -> tuple[Scale, ...]:
+        """Along the last axis alone."""
+        n = layout.signal_shape[-1]
+        steps, half = self._steps(n), 0.5 / self.per_octave
+        centres = [self._centre(len(steps) - 1 - k) for k in range(len(steps))]
+        edges = [0.0, *(c * 2**-half for c in centres), 0.5]
+        names = [str(layout.bands[0]), *(f"d{a}.{b}" if self.per_octave > 1 else f"d{a}" for a, b in steps)]
+        return tuple(
+            Scale(name, (band,), rank, (Extent(low, high),), band.is_detail)
+            for rank, (name, band, low, high) in enumerate(zip(names, layout.bands, edges, edges[1:], strict=False))
+        )
+
+
+@lru_cache(maxsize=64)
+def _filters(domain: ConstantQ, n: int) -> tuple[tuple[int, Tensor], ...]:
+    """The first bin of each filter and its gains from there, the low-pass first, then from the lowest up."""
+    bins = torch.arange(n // 2 + 1, dtype=torch.float64, device="cpu")
+    count = len(domain._steps(n))
+    places = [domain.per_octave * torch.log2(bins / n / domain._centre(q)) for q in range(count - 1, -1, -1)]
+    if not places:
+        return ((0, torch.ones_like(bins)),)
+    low = torch.sin(places[0].clamp(-1, 0) * (-math.pi / 2))
+    waves = [torch.cos(place.clamp(-1, 1) * (math.pi / 2)) for place in places]
+    waves[-1] = torch.cos(places[-1].clamp(-1, 0) * (math.pi / 2))  # flat above its centre
+    return tuple(starmap(_support, ((gains, 1e-9) for gains in (low, *waves))))
+
+
+def _support(gains: Tensor, least: float) -> tuple[int, Tensor]:
+    passed = (gains > least).nonzero()[:, 0].tolist()
+    with torch.inference_mode(False):
+        return passed[0], gains[passed[0] : passed[-1] + 1].clone()

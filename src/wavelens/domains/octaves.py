@@ -1,0 +1,84 @@
+"""Frequencies in octaves: which coefficients of a spectrum make a scale, for transforms without places."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from wavelens.core import Band, Extent, Layout, Scale
+
+Order = tuple[Tensor, tuple[int, ...]]
+ROUNDING = 1e-12  # of a frequency that is the upper end of its octave
+
+
+def count_octaves(n: int) -> int:
+    """Octaves from the lowest frequency of `n` samples, 1 / n, to the highest."""
+    return n.bit_length() - 1
+
+
+def octave_bands(levels: int, sizes: tuple[int, ...], axes: int) -> tuple[Band, ...]:
+    """The approximation and the details from the coarsest, each with its frequencies in front of one place."""
+    kinds = [(levels, "a"), *((level, "d") for level in range(levels, 0, -1))]
+    return tuple(Band(level, key, (size, *[1] * axes)) for (level, key), size in zip(kinds, sizes, strict=True))
+
+
+def octave_scales(layout: Layout, levels: int) -> tuple[Scale, ...]:
+    """One scale per band, from 1/2^(j+1) to 1/2^j cycles per sample along every axis, the approximation below."""
+    octaves = [Extent(0.5 / 2**band.level, 1 / 2**band.level) for band in layout.bands[1:]]
+    pairs = enumerate(zip(layout.bands, [Extent(0.0, 0.5 / 2**levels), *octaves], strict=True))
+    axes = len(layout.signal_shape)
+    return tuple(Scale(str(band), (band,), rank, (extent,) * axes, band.is_detail) for rank, (band, extent) in pairs)
+
+
+@lru_cache(maxsize=64)
+def octave_order(levels: int, shape: tuple[int, ...], spectrum: Literal["fourier", "cosine"]) -> Order:
+    """The order that brings a spectrum to bands, coarsest first, and the size of each.
+
+    A coefficient belongs to the octave of its largest frequency. Of a Fourier spectrum the last axis is one-sided.
+    """
+    if spectrum == "cosine":
+        axes = [_count(n) / (2 * n) for n in shape]
+    else:
+        axes = [torch.minimum(_count(n), n - _count(n)) / n for n in shape]
+        axes[-1] = axes[-1][: shape[-1] // 2 + 1]
+    highest = torch.stack(torch.meshgrid(*axes, indexing="ij")).amax(0).flatten()
+    edges = torch.tensor([0.5 / 2**level for level in range(levels, 0, -1)], dtype=torch.float64, device="cpu")
+    rank = torch.bucketize(highest - ROUNDING, edges)  # an octave holds its upper end
+    with torch.inference_mode(False):
+        order = rank.sort(stable=True).indices.clone()
+    return order, tuple(torch.bincount(rank, minlength=levels + 1).tolist())
+
+
+def _count(n: int) -> Tensor:
+    return torch.arange(n, dtype=torch.float64, device="cpu")
+
+
+def check_levels(levels: int | None) -> None:
+    if levels is not None and (not isinstance(levels, int) or levels < 0):
+        raise ValueError(f"levels is None or an integer from 0; got {levels!r}.")
+
+
+def levels_of(levels: int | None, signal_shape: tuple[int, ...]) -> int:
+    """The levels asked for, or all octaves that there are; `ValueError` for more than these."""
+    octaves = count_octaves(max(signal_shape))
+    if levels is not None and levels > octaves:
+        raise ValueError(f"levels={levels} needs more octaves than {signal_shape} has; ask for {octaves}.")
+    return octaves if levels is None else levels
+
+
+def single(x: Tensor) -> Tensor:
+    """Half precision as float32, which Fourier transforms take."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def one_sided(n: int, like: Tensor) -> Tensor:
+    """The weights of the bins of `n` real samples: √2 where a conjugate is left out, so that norms are kept."""
+    weights = single(like).new_full((n // 2 + 1,), math.sqrt(2))
+    weights[0] = 1
+    if n % 2 == 0:
+        weights[-1] = 1
+    return weights
