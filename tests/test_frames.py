@@ -82,7 +82,7 @@ def test_half_power_points_are_the_nominal_edges(domain):
 @pytest.mark.parametrize("domain", [wl.STFT("hann", 64), wl.ConstantQ(3), wl.DWT("db8", levels=5)], ids=repr)
 def test_a_tone_lies_in_the_scale_that_spans_its_frequency(domain):
     t = torch.arange(2048, dtype=torch.float64)
-    for frequency in (0.07, 0.15, 0.3, 0.45):
+    for frequency in (0.09, 0.18, 0.3, 0.45):
         z = domain.analysis(torch.sin(2 * torch.pi * frequency * t)[None, None])
         scales = z.layout.scales()
         energy = {key: sum(z[band].abs().square().sum() for band in scale) for key, scale in scales.items()}

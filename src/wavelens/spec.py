@@ -35,7 +35,8 @@ METHODS = (
     Captum,
     Zennit,
 )
-NAMES: dict[str, type] = {cls.__name__: cls for cls in (*DOMAINS, Joint, *METHODS)}
+NAMES: dict[str, type] = {cls.__name__: cls for cls in (*DOMAINS, *METHODS)}
+FOR_FILES: dict[str, type] = {"Joint": Joint}  # nobody writes these by hand
 
 
 def parse(text: str, also: Iterable[type] = ()) -> Any:
@@ -43,7 +44,7 @@ def parse(text: str, also: Iterable[type] = ()) -> Any:
 
     The classes `also` may be written too.
     """
-    names = NAMES | {cls.__name__: cls for cls in also}
+    names = NAMES | FOR_FILES | {cls.__name__: cls for cls in also}
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two: too many brackets
@@ -79,7 +80,8 @@ def _build(name: str, given: list[Any], named: dict[str, Any], text: str, names:
         small |= {wavelet: f"DWT({wavelet!r})" for wavelet in pywt.wavelist(kind="discrete")}
         near = difflib.get_close_matches(name.casefold(), small, 1, 0.5)
         hint = f" Did you mean {small[near[0]]}?" if near else ""
-        raise ValueError(f"the domains and methods are {', '.join(names)}; got {name!r}.{hint}")
+        known = ", ".join(name for name in names if name not in FOR_FILES)
+        raise ValueError(f"the domains and methods are {known}; got {name!r}.{hint}")
     signature = inspect.signature(names[name])
     try:
         signature.bind(*given, **named)
