@@ -31,12 +31,11 @@ DOMAINS = [
     wl.DWT("db3", levels=1, mode="smooth"),
     wl.DWT("bior2.4", levels=2),
     wl.Fourier(),
-    wl.Fourier(levels=2),
     wl.Cosine(),
     wl.STFT("hann", 8),
-    wl.STFT("blackman", 7, hop=2),
-    wl.ConstantQ(),
     wl.ConstantQ(2, octaves=1),
+    wl.Packets("db2", levels=2, mode="reflect"),
+    wl.Stationary("bior2.4", levels=2),
 ]
 
 UNEVEN = [  # levels that differ from axis to axis, with a signal that they fit

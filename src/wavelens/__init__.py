@@ -11,7 +11,7 @@ from wavelens.bandwidth import Bandwidth, bandwidths
 from wavelens.baselines import parse
 from wavelens.checks import check
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale
-from wavelens.domains import DWT, STFT, ConstantQ, Cosine, Fourier, Identity, Joint
+from wavelens.domains import DWT, STFT, ConstantQ, Cosine, Fourier, Identity, Joint, Packets, Stationary, best_basis
 from wavelens.methods import (
     Captum,
     ExpectedGradients,
@@ -46,16 +46,19 @@ __all__ = [
     "IntegratedGradients",
     "Joint",
     "Layout",
+    "Packets",
     "Saliency",
     "Scale",
     "SmoothGrad",
     "SquareGrad",
+    "Stationary",
     "VarGrad",
     "Zennit",
     "__version__",
     "attribute",
     "bandwidths",
     "baselines",
+    "best_basis",
     "check",
     "checks",
     "frontends",

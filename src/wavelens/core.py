@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -196,8 +196,11 @@ class Domain(ABC):
     Subclasses are frozen dataclasses of literals, without device, shape or state. Two methods make a domain; the
     adjoint has a default through autograd, a closed form is faster. `scales` says what the bands mean.
 
-    A domain may depend on the item, as the tree of a point cloud does; see `wavelens.bound`.
+    A domain may depend on the item, as the tree of a point cloud does; see `wavelens.bound`. `pyramid` is false where
+    bands with letters along the axes do not shrink from scale to scale, so that there is no mosaic.
     """
+
+    pyramid: ClassVar[bool] = True
 
     @abstractmethod
     def analysis(self, x: Tensor) -> Coefficients:

@@ -78,7 +78,7 @@ def has_mosaic(layout: Layout) -> bool:
     whole = len(layout.bands) == 1 and len(layout.bands[0].shape) == axes
     kinds = {(band.level, band.key) for band in layout.bands}
     by_axes = all(len(band.key) == len(band.shape) == axes and set(band.key) <= set("ad") for band in layout.bands)
-    return whole or (by_axes and len(kinds) == len(layout.bands))
+    return whole or (layout.domain.pyramid and by_axes and len(kinds) == len(layout.bands))
 
 
 def mosaic_slices(layout: Layout) -> dict[Band, tuple[slice, ...]]:

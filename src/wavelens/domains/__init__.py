@@ -6,6 +6,21 @@ from wavelens.domains.dwt import DWT, from_pywt, to_pywt
 from wavelens.domains.fourier import Fourier
 from wavelens.domains.identity import Identity
 from wavelens.domains.joint import Joint
+from wavelens.domains.packets import Packets, best_basis
+from wavelens.domains.stationary import Stationary
 from wavelens.domains.stft import STFT
 
-__all__ = ["DWT", "STFT", "ConstantQ", "Cosine", "Fourier", "Identity", "Joint", "from_pywt", "to_pywt"]
+__all__ = [
+    "DWT",
+    "STFT",
+    "ConstantQ",
+    "Cosine",
+    "Fourier",
+    "Identity",
+    "Joint",
+    "Packets",
+    "Stationary",
+    "best_basis",
+    "from_pywt",
+    "to_pywt",
+]

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -84,32 +85,20 @@ class DWT(Domain):
         return level_scales(layout, lambda bands: tuple(_extent(bands, k, depth) for k, depth in enumerate(depths)))
 
     def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
-        depth = _depths(layout)[axis]
-        groups: dict[int, list[Band]] = {}  # by level, the bands without detail along the axis as one deeper than all
-        for band in layout.bands:
-            groups.setdefault(band.level if band.key[axis] == "d" else depth + 1, []).append(band)
-        return tuple(
-            Scale(
-                f"d{level}" if level <= depth else "a",
-                tuple(bands),
-                rank,
-                (_extent(tuple(bands), axis, min(depth, *(band.level for band in bands))),),
-                level <= depth,
-            )
-            for rank, (level, bands) in enumerate(sorted(groups.items(), reverse=True))
-        )
+        return scales_by_letter(layout, axis, _depths(layout)[axis])
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
+        depths = [min(band.level, depth) for depth in _depths(layout)]
+        return tuple(starmap(self.places, zip(layout.signal_shape, band.shape, depths, strict=True)))
+
+    def places(self, n: int, m: int, level: int) -> Tensor:
+        """Where `m` coefficients of a level lie along an axis of `n` samples."""
         # One level puts coefficient i at 2 i + d: halfway between its two samples for periodization, and later by
         # the part of the filter that hangs over the signal's start for the padded modes.
-        taps = FILTER_LENGTHS[self.wavelet]
-        d = 0.5 if self.mode == "periodization" else 1.5 - taps / 2
-        steps = [2 ** min(band.level, depth) for depth in _depths(layout)]
-        places = [
-            (step * torch.arange(m, dtype=torch.float64, device="cpu") + d * (step - 1)).clamp(0, n - 1)
-            for n, m, step in zip(layout.signal_shape, band.shape, steps, strict=True)
-        ]
-        return tuple(places)
+        d = 0.5 if self.mode == "periodization" else 1.5 - FILTER_LENGTHS[self.wavelet] / 2
+        step = 2**level
+        centres: Tensor = step * torch.arange(m, dtype=torch.float64, device="cpu") + d * (step - 1)
+        return centres.clamp(0, n - 1)
 
 
 def _make_layout(domain: DWT, signal_shape: tuple[int, ...]) -> Layout:
@@ -159,6 +148,18 @@ def _depths(layout: Layout) -> tuple[int, ...]:
     assert isinstance(layout.domain, DWT)
     levels = layout.domain.levels
     return levels if isinstance(levels, tuple) else (layout.levels,) * len(layout.signal_shape)
+
+
+def scales_by_letter(layout: Layout, axis: int, depth: int) -> tuple[Scale, ...]:
+    """Details along an axis by level, below all bands without, of a pyramid that is `depth` levels deep there."""
+    groups: dict[int, list[Band]] = {}  # the bands without detail along the axis are one deeper than all
+    for band in layout.bands:
+        groups.setdefault(band.level if band.key[axis] == "d" else depth + 1, []).append(band)
+    scales = []
+    for rank, (level, bands) in enumerate(sorted(groups.items(), reverse=True)):
+        extent = _extent(tuple(bands), axis, min(depth, *(band.level for band in bands)))
+        scales.append(Scale(f"d{level}" if level <= depth else "a", tuple(bands), rank, (extent,), level <= depth))
+    return tuple(scales)
 
 
 def _extent(bands: tuple[Band, ...], axis: int, depth: int) -> Extent:
