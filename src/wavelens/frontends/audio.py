@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from os import PathLike
@@ -16,15 +14,15 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
+from wavelens.frontends.decoders import BLOCK, Decoder, check_size, opened
 from wavelens.frontends.mel import check_waveform
 from wavelens.grid import Grid
 
-SUFFIXES = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
+WRITABLE = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
+SUFFIXES = (*WRITABLE, ".aac", ".m4a", ".m4b", ".mka", ".wma")  # the last five by FFmpeg
 SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24"}  # others: what the format is known for
-ENDLESS = 2**31 - 2**16  # bytes of samples that a header speaks of where its writer did not know how many would come
 REACH = 10  # zero crossings of the resampling filter at each side
 LOUDEST = 16.0  # 24 dB over full scale: no decoder overshoots so far
-BLOCK = 2**18  # samples that a file is read and written by, so that a sound is in memory once
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +59,7 @@ class Clip:
 
 @dataclass(frozen=True, eq=False)
 class AudioFile:
-    """A sound on a disk, which `windows(file.path, …)` reads: its `rate` in Hz, its channels and its samples."""
+    """A sound on a disk, which `windows(file, …)` reads: its `rate` in Hz, its channels and its samples."""
 
     path: Path
     rate: int
@@ -83,43 +81,67 @@ class AudioFile:
 
 
 def open_audio(path: str | PathLike[str]) -> AudioFile:
-    """The sound at `path`, of which nothing is decoded yet; errors of its header as `read_audio`."""
-    with _opened(path) as file:
-        return AudioFile(Path(path), file.samplerate, file.channels, file.frames)
+    """The sound at `path`, of which nothing is kept yet; errors as `read_audio`.
+
+    What FFmpeg decodes, and an mp3 whose header has no length, is decoded once to count its samples.
+    """
+    path = Path(path)
+    with opened(path) as sound:
+        return AudioFile(path, sound.rate, sound.channels, sound.count(path))
 
 
 def read_audio(path: str | PathLike[str]) -> Clip:
-    """The sound at `path` (wav, flac, ogg, mp3 and what else libsndfile decodes), whole, at its own rate, in float32.
+    """The sound at `path`, whole, at its own rate, in float32.
 
-    Full scale is 1: integers are divided by their range; what float files and lossy decoders give beyond ±1 stays.
-    Channels stay as they are. A path without a file is a `FileNotFoundError`; a folder, and anything that is no intact
-    sound with at least one finite sample, a `ValueError`.
+    libsndfile decodes wav, flac, ogg, opus, mp3 and more, FFmpeg the rest (m4a, aac, mka, wma; PyAV, in the extra
+    `audio`). Full scale is 1: integers are divided by their range; what float files and lossy decoders give beyond ±1
+    stays. Channels stay as they are. Delay and padding of an encoder are cut off where the file states them: those of
+    mp3 with a LAME header, ogg and opus; m4a loses its delay and keeps the padding of its last frame, a bare aac both.
+
+    A path without a file is a `FileNotFoundError`; a folder, anything that is no intact sound with at least one finite
+    sample, and more than 2³¹ values (8 GiB in memory) a `ValueError`; a missing PyAV an `ImportError`.
     """
-    with _opened(path) as file:
-        return Clip(_samples(file, path, file.frames), file.samplerate)
+    file = open_audio(path)
+    check_size(file.path, file.samples, file.channels)
+    with opened(file.path) as sound:
+        return Clip(_decoded(sound, file.path, file.samples, _unmixed), sound.rate)
 
 
-def windows(path: str | PathLike[str], seconds: float, *, rate: int | None = None) -> Iterator[Clip]:
+def windows(
+    path: str | PathLike[str] | AudioFile,
+    seconds: float,
+    *,
+    rate: int | None = None,
+    mix: Callable[[Tensor], Tensor] | None = None,
+) -> Iterator[Clip]:
     """The sound at `path` in consecutive windows of `seconds`, the last one shorter; resampled to `rate` where given.
 
     They are read one after another, so memory does not grow with the file. Joined they are `read_audio(path)`,
-    resampled: each window is resampled with what lies around it. Errors as `read_audio`.
+    resampled: a file is decoded once, from its beginning, and each window is resampled with what lies around it. `mix`,
+    a linear map of `(1, channel, samples)` that treats every sample alike, changes the channels of what is read before
+    it is resampled. Errors as `read_audio`, but for those of size.
     """
-    with _opened(path) as file:
-        rate = file.samplerate if rate is None else rate
-        up, down = _ratio(file.samplerate, rate)
-        total, length = -(-file.frames * up // down), round(seconds * rate)
-        if length < 1:
-            raise ValueError(f"a window holds a sample or more; got seconds={seconds} at {rate} Hz.")
-        piece, first = torch.empty(1, file.channels, 0), 0  # what is read and still needed, and where that begins
+    source = path if isinstance(path, AudioFile) else open_audio(path)
+    own, mix = source.rate, mix or _unmixed
+    rate = own if rate is None else rate
+    up, down = _ratio(own, rate)
+    total, length = -(-source.samples * up // down), round(seconds * rate)
+    if length < 1:
+        raise ValueError(f"a window holds a sample or more; got seconds={seconds} at {rate} Hz.")
+    with opened(source.path) as sound:
+        piece, first = _decoded(sound, source.path, 0, mix), 0  # what is read and still needed, and where that begins
         for start in range(0, total, length):
             stop, before = min(start + length, total), first
             first = max(start // up * down - _margin(up, down), 0) // down * down  # where the phases begin anew
-            last = min(-(-stop * down // up) + _margin(up, down), file.frames)
-            fresh = _samples(file, path, last - before - piece.shape[-1])
+            last = min(-(-stop * down // up) + _margin(up, down), source.samples)
+            fresh = _decoded(sound, source.path, last - before - piece.shape[-1], mix)
             piece = torch.cat([piece, fresh], -1)[..., first - before :]
             offset = start - first // down * up
-            yield Clip(resample(piece, file.samplerate, rate)[..., offset : offset + stop - start], rate)
+            yield Clip(resample(piece, own, rate)[..., offset : offset + stop - start], rate)
+
+
+def _unmixed(x: Tensor) -> Tensor:
+    return x
 
 
 def write_audio(path: str | PathLike[str], clip: Clip | Tensor, rate: int | None = None) -> None:
@@ -132,8 +154,8 @@ def write_audio(path: str | PathLike[str], clip: Clip | Tensor, rate: int | None
         raise ValueError("a tensor is written with its rate in Hz; got none. Give rate, or a Clip.")
     clip = clip if isinstance(clip, Clip) else Clip(clip, int(rate or 0))
     suffix, data = Path(path).suffix.lower(), clip.data.detach()[0]
-    if suffix not in SUFFIXES:
-        raise ValueError(f"a sound is written as {', '.join(SUFFIXES)}; got {Path(path).name!r}.")
+    if suffix not in WRITABLE:
+        raise ValueError(f"a sound is written as {', '.join(WRITABLE)}; got {Path(path).name!r}.")
     peak = float(loudest(data).float())  # infinite beyond float32
     if not math.isfinite(peak):
         raise ValueError("a clip is finite; got NaN or infinity, and nothing was written.")
@@ -149,63 +171,33 @@ def write_audio(path: str | PathLike[str], clip: Clip | Tensor, rate: int | None
         raise ValueError(f"{path} could not be written: {error}") from error
 
 
-@contextmanager
-def _opened(path: str | PathLike[str]) -> Iterator[soundfile.SoundFile]:
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"a sound is a file; got the folder {path}. Name a sound in it.")
-    if not path.exists():
-        raise FileNotFoundError(f"no such sound: {path}. Check the spelling of the path.")
-    if path.stat().st_size == 0:
-        raise ValueError(f"a sound has bytes; got the empty file {path}. Get a fresh copy.")
-    try:
-        file = soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a suffix that means raw samples
-        raise ValueError(
-            f"a sound is a file that libsndfile can decode (wav, flac, ogg, mp3 …); got {path}, which is not one or "
-            "has a damaged header."
-        ) from error
-    try:
-        with file:
-            _check_whole(file, path)
-            if file.frames < 1:
-                raise ValueError(f"a sound has samples; {path} has a header and none. Get a fresh copy.")
-            yield file
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"{path} could not be decoded: {error}. The file is damaged; get a fresh copy.") from error
-
-
-def _check_whole(file: soundfile.SoundFile, path: Path) -> None:
-    """A wav or an aiff that was cut short: the decoder takes what is there, and says so in its notes alone."""
-    found = re.search(r"(?:data|SSND) *: (\d+) \(should be ([1-9]\d*)\)", file.extra_info)
-    if found and int(found[2]) < int(found[1]) < ENDLESS:
-        raise ValueError(
-            f"{path} ends early: its header speaks of {found[1]} bytes of samples, and there are {found[2]}. The file "
-            "is damaged; get a fresh copy."
-        )
-
-
-def _samples(file: soundfile.SoundFile, path: str | PathLike[str], count: int) -> Tensor:
-    """The next `count` samples of the file, `(1, channel, count)`."""
-    data = torch.empty(1, file.channels, count)
-    for start in range(0, count, BLOCK):
-        block = file.read(min(BLOCK, count - start), dtype="float32", always_2d=True)
-        if len(block) < min(BLOCK, count - start):
+def _decoded(sound: Decoder, path: Path, count: int, mix: Callable[[Tensor], Tensor]) -> Tensor:
+    """The next `count` samples, mixed block by block: `(1, channel, count)`."""
+    channels = mix(torch.zeros(1, sound.channels, 1)).shape[1]
+    data, length = torch.empty(1, channels, count), max(1, BLOCK // sound.channels)
+    for start in range(0, count, length):
+        block = sound.read(min(length, count - start))
+        if len(block) < min(length, count - start):
             raise ValueError(
                 f"{path} could not be decoded: it ends at least {count - start - len(block)} samples early. The file "
                 "is damaged; get a fresh copy."
             )
-        peak = float(loudest(torch.from_numpy(block)))
-        if not math.isfinite(peak):
-            raise ValueError(
-                f"a sound's samples are finite; {path} has NaN or infinity. Replace them, by 0 say, and write it again."
-            )
-        if peak > LOUDEST:
-            raise ValueError(
-                f"full scale of a sound is 1; {path} reaches {peak:g}. Divide by its range and write it again."
-            )
-        data[0, :, start : start + len(block)] = torch.from_numpy(block).T
+        samples = torch.from_numpy(block).T[None]
+        _check_range(samples, path)
+        data[..., start : start + len(block)] = mix(samples)
     return data
+
+
+def _check_range(samples: Tensor, path: Path) -> None:
+    peak = float(loudest(samples))
+    if not math.isfinite(peak):
+        raise ValueError(
+            f"a sound's samples are finite; {path} has NaN or infinity. Replace them, by 0 say, and write it again."
+        )
+    if peak > LOUDEST:
+        raise ValueError(
+            f"full scale of a sound is 1; {path} reaches {peak:g}. Divide by its range and write it again."
+        )
 
 
 def loudest(x: Tensor) -> Tensor:

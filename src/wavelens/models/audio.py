@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from wavelens.frontends.audio import AudioFile, Clip, resample, windows
+from wavelens.frontends.decoders import check_size
 from wavelens.frontends.mel import KaldiMel, LogMel
 from wavelens.grid import Grid
 from wavelens.models.loaded import Parts
@@ -58,26 +59,30 @@ class Sampling:
             )
         if isinstance(clip, AudioFile):
             return self._streamed(clip)
-        x = resample(self._mixed(clip), clip.rate, self.rate)
+        x = resample(self._mixed(clip.data), clip.rate, self.rate)
         return nn.functional.pad(x, (0, max(0, self.least - x.shape[-1])))
 
     def _streamed(self, file: AudioFile) -> Tensor:
-        """As of its `Clip`, piece by piece."""
-        x = torch.zeros(1, self.channels, max(self.least, -(-file.samples * self.rate // file.rate)))
+        """As of its `Clip`, piece by piece; mixed before it is resampled, so that channels cost no memory."""
+        samples = -(-file.samples * self.rate // file.rate)
+        check_size(file.path, file.samples, file.channels)
+        check_size(file.path, samples, self.channels)
+        x = torch.zeros(1, self.channels, max(self.least, samples))
         start = 0
-        for piece in windows(file.path, PIECE, rate=self.rate):
-            x[..., start : start + piece.samples] = self._mixed(piece)
+        for piece in windows(file, PIECE, rate=self.rate, mix=self._mixed):
+            x[..., start : start + piece.samples] = piece.data
             start += piece.samples
         return x
 
-    def _mixed(self, clip: Clip) -> Tensor:
-        if clip.channels == self.channels:
-            return clip.data
+    def _mixed(self, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        if channels == self.channels:
+            return x
         if self.channels == 1:
-            return clip.data.mean(1, keepdim=True)
-        if clip.channels == 1:
-            return clip.data.expand(1, self.channels, -1)
-        raise ValueError(f"this model takes {self.channels} channels; got a clip with {clip.channels}. Mix them first.")
+            return x.mean(1, keepdim=True)
+        if channels == 1:
+            return x.expand(1, self.channels, -1)
+        raise ValueError(f"this model takes {self.channels} channels; got a clip with {channels}. Mix them first.")
 
 
 class Windowed(Around):

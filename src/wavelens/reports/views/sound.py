@@ -12,7 +12,8 @@ from torch import Tensor
 
 from wavelens import maps
 from wavelens.attribution import Attribution
-from wavelens.frontends.audio import BLOCK, loudest
+from wavelens.frontends.audio import loudest
+from wavelens.frontends.decoders import BLOCK
 from wavelens.reports.entry import Entry
 from wavelens.reports.packing import Array, bytes_of, magnitudes, picture, signs, uri
 from wavelens.reports.sounds import sounds

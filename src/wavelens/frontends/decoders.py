@@ -1,0 +1,252 @@
+"""Sound files decoded from their first sample to their last: by libsndfile, or by FFmpeg where libsndfile cannot.
+
+A lossy decoder carries state from one block to the next and loses it by a seek, so nothing here seeks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from wavelens.optional import optional
+
+EXTRA = "audio"
+BLOCK = 2**18  # values that are decoded at a time
+MAX_VALUES = 2**31  # samples × channels of a sound that is decoded as a whole: 8 GiB in memory
+MAX_RATE = 1_000_000  # Hz: resampling from or to a higher one takes gigabytes for its filter
+UNKNOWN_BYTES = 2**31 - 2**16  # a header that names as many or more was written before the sound's length was known
+UNKNOWN_SAMPLES = 2**62  # what libsndfile makes of a FLAC header without a length
+CONTAINERS = (  # offset and bytes of a mark, and FFmpeg's demuxer
+    (4, b"ftyp", "mov"),
+    (0, b"\x1a\x45\xdf\xa3", "matroska"),
+    (0, bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), "asf"),
+    (0, b"#!AMR", "amr"),
+    (0, b"\x0b\x77", "ac3"),
+    *((0, bytes((0xFF, second)), "aac") for second in (0xF0, 0xF1, 0xF8, 0xF9)),
+)
+STEPS = {np.dtype("uint8"): 2**7, np.dtype("int16"): 2**15, np.dtype("int32"): 2**31, np.dtype("int64"): 2**63}
+
+
+@dataclass(frozen=True, eq=False)
+class Decoder:
+    """A sound being decoded: its rate in Hz, its channels, and its samples where they are known beforehand.
+
+    `read(count)` gives the next samples, `(count, channel)` in float32 where full scale is 1; fewer at the end alone.
+    """
+
+    rate: int
+    channels: int
+    samples: int | None
+    read: Callable[[int], NDArray[np.float32]]
+
+    def count(self, path: Path) -> int:
+        """How many samples there are; decodes all of them where nothing tells."""
+        if self.samples is not None:
+            return self.samples
+        total, block = 0, max(1, BLOCK // self.channels)
+        while size := len(self.read(block)):
+            total += size
+            check_size(path, total, self.channels)
+        return total
+
+
+def check_size(path: Path, samples: int, channels: int) -> None:
+    """`ValueError` for a sound that is too large to be decoded as a whole."""
+    if samples * channels > MAX_VALUES:
+        raise ValueError(
+            f"a sound that is read as a whole has at most {MAX_VALUES} values, samples × channels; {path} has "
+            f"{samples} × {channels} or more. Read it in pieces with windows, or cut it."
+        )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Decoder]:
+    """A decoder of the sound at `path`, at its first sample; errors as `read_audio`."""
+    mark = _first_bytes(path)
+    try:
+        file = _Sequential(path)
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a suffix that means raw samples
+        demuxer = next((name for offset, bytes_, name in CONTAINERS if mark[offset:].startswith(bytes_)), None)
+        if demuxer is None:
+            raise ValueError(
+                f"a sound is a file that libsndfile or FFmpeg decodes (wav, flac, ogg, mp3, m4a …); got {path}, which "
+                "is not one or has a damaged header."
+            ) from error
+        with _by_ffmpeg(path, demuxer) as decoder:
+            yield decoder
+        return
+    with file:
+        _check_whole(file, path)
+        _check_rate(file.samplerate, path)
+        decoder = _by_libsndfile(file, path)
+        if file.format != "MP3" or decoder.samples is not None:
+            yield decoder
+            return
+    with _without_length(path) as decoder:
+        yield decoder
+
+
+class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that soundfile takes for a stream: for a file that can seek it seeks after every read."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _first_bytes(path: Path) -> bytes:
+    if path.is_dir():
+        raise ValueError(f"a sound is a file; got the folder {path}. Name a sound in it.")
+    if not path.exists():
+        raise FileNotFoundError(f"no such sound: {path}. Check the spelling of the path.")
+    if not path.is_file():
+        raise ValueError(f"a sound is a regular file; got the pipe or device {path}. Save its content to a file.")
+    with path.open("rb") as file:
+        mark = file.read(16)
+    if not mark:
+        raise ValueError(f"a sound has bytes; got the empty file {path}. Get a fresh copy.")
+    return mark
+
+
+def _by_libsndfile(file: soundfile.SoundFile, path: Path) -> Decoder:
+    if file.frames < 1:
+        raise ValueError(f"a sound has samples; {path} has a header and none. Get a fresh copy.")
+    unknown = file.frames > UNKNOWN_SAMPLES or (file.format == "MP3" and not _has_length(path))
+    return Decoder(file.samplerate, file.channels, None if unknown else file.frames, partial(_read, file, path))
+
+
+@contextmanager
+def _without_length(path: Path) -> Iterator[Decoder]:
+    """A decoder of an mp3 that does not state its length; libsndfile ends where the first frame's bit rate puts it."""
+    with _Sequential(path) as file:
+        samples, estimate = _by_libsndfile(file, path).count(path), file.frames
+    if samples < estimate:
+        with _Sequential(path) as file:
+            yield replace(_by_libsndfile(file, path), samples=samples)
+    else:  # more may follow
+        with _by_ffmpeg(path, "mp3") as decoder:
+            yield decoder
+
+
+def _read(file: soundfile.SoundFile, path: Path, count: int) -> NDArray[np.float32]:
+    try:
+        samples: NDArray[np.float32] = file.read(count, dtype="float32", always_2d=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise anything on broken bytes
+        raise damaged(path, error) from error
+    return samples
+
+
+def damaged(path: Path, error: object) -> ValueError:
+    return ValueError(f"{path} could not be decoded: {error}. The file is damaged; get a fresh copy.")
+
+
+def _check_rate(rate: int, path: Path) -> None:
+    if not 0 < rate <= MAX_RATE:
+        raise ValueError(
+            f"a sound has up to {MAX_RATE} samples a second; {path} has {rate}. The header is damaged, or names a "
+            "rate in other units: correct it."
+        )
+
+
+def _check_whole(file: soundfile.SoundFile, path: Path) -> None:
+    """A wav or an aiff that was cut short: the decoder takes what is there, and says so in its notes alone."""
+    sizes = re.search(r"(?:data|SSND) *: (\d+) \(should be ([1-9]\d*)\)", file.extra_info)
+    if sizes and int(sizes[2]) < int(sizes[1]) < UNKNOWN_BYTES:
+        raise ValueError(
+            f"{path} ends early: its header speaks of {sizes[1]} bytes of samples, and there are {sizes[2]}. The file "
+            "is damaged; get a fresh copy."
+        )
+
+
+def _has_length(path: Path) -> bool:
+    """Whether an mp3's first frame holds the number of frames (Xing's header); libsndfile estimates it otherwise."""
+    with path.open("rb") as file:
+        start = file.read(10)
+        while start[:3] == b"ID3" and len(start) == 10:  # tags, whose size has 7 bits in each byte
+            size = sum(byte << shift for byte, shift in zip(start[6:], (21, 14, 7, 0), strict=True))
+            file.seek(size, 1)
+            start = file.read(10)
+        frame = start + file.read(2000)
+    flags = re.search(rb"(?:Xing|Info)\0\0\0(.)", frame, re.DOTALL)
+    return flags is not None and bool(flags[1][0] & 1)
+
+
+@contextmanager
+def _by_ffmpeg(path: Path, demuxer: str) -> Iterator[Decoder]:
+    av = optional("av", EXTRA)
+    try:
+        container = av.open(str(path.absolute()), format=demuxer, metadata_errors="ignore")
+    except PermissionError:
+        raise
+    except Exception as error:  # decoders raise anything on broken bytes
+        raise damaged(path, error) from error
+    with container:
+        if not container.streams.audio:
+            raise ValueError(f"a sound has samples; {path} has no track of sound. Name another file.")
+        blocks = _blocks(container, path)
+        first, rate = next(blocks, (np.empty((0, 0), np.float32), 0))
+        if not len(first):
+            raise ValueError(f"a sound has samples; {path} has a header and none. Get a fresh copy.")
+        _check_rate(rate, path)
+        yield Decoder(rate, first.shape[1], None, _Joined(path, first, rate, blocks).read)
+
+
+def _blocks(container: Any, path: Path) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """What FFmpeg decodes, block by block: samples `(count, channel)`, and their rate."""
+    try:
+        for frame in container.decode(container.streams.audio[0]):
+            yield _scaled(frame), frame.sample_rate
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise anything on broken bytes
+        raise damaged(path, error) from error
+
+
+def _scaled(frame: Any) -> NDArray[np.float32]:
+    """`(samples, channel)`, where full scale is 1."""
+    values = frame.to_ndarray()
+    values = values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels)
+    centre = 2**7 if values.dtype == np.uint8 else 0
+    scaled = (values - np.float64(centre)) / STEPS[values.dtype] if values.dtype in STEPS else values
+    return np.asarray(scaled, dtype=np.float32)
+
+
+class _Joined:
+    """Blocks of any length, read by count; what is left of a block comes next."""
+
+    def __init__(
+        self,
+        path: Path,
+        first: NDArray[np.float32],
+        rate: int,
+        blocks: Iterator[tuple[NDArray[np.float32], int]],
+    ) -> None:
+        self.path, self.rest, self.rate, self.blocks = path, first, rate, blocks
+
+    def read(self, count: int) -> NDArray[np.float32]:
+        parts, size = [self.rest], len(self.rest)
+        while size < count and (block := next(self.blocks, None)) is not None:
+            self._check(*block)
+            parts.append(block[0])
+            size += len(block[0])
+        joined = np.concatenate(parts)
+        self.rest = joined[count:].copy()
+        return joined[:count]
+
+    def _check(self, block: NDArray[np.float32], rate: int) -> None:
+        channels = self.rest.shape[1]
+        if (rate, block.shape[1]) != (self.rate, channels):
+            raise ValueError(
+                f"a sound has one rate and one number of channels; {self.path} goes from {self.rate} Hz × {channels} "
+                f"to {rate} Hz × {block.shape[1]}. Cut it where that changes."
+            )

@@ -1,0 +1,235 @@
+"""Sounds in compressed files: pieces of any length are those of one uninterrupted decode, whoever decodes."""
+
+import os
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from cases import held
+from wavelens.frontends import audio, decoders
+from wavelens.frontends.audio import Clip, open_audio, read_audio, resample, windows, write_audio
+from wavelens.models.audio import Sampling
+
+ROUNDING = 1e-6  # of float32 in a decoder whose blocks begin elsewhere; a seek leaves errors above 0.1
+TWO_DECODERS = 1e-5  # between two decoders of one format, both in float32
+LAYOUTS = {1: "mono", 2: "stereo"}
+
+
+def fluttering(rate, channels, seconds=2.3, seed=0):
+    """A tone whose loudness flutters, under bursts of noise: frames of every size, and bits held over between them."""
+    t = np.arange(round(seconds * rate)) / rate
+    noise = np.random.default_rng(seed).standard_normal(len(t)) * (np.sin(4 * np.pi * t) > 0.6)
+    x = 0.3 * np.sin(880 * np.pi * t) * (1 + 0.5 * np.sin(6 * np.pi * t)) + 0.1 * noise
+    return np.stack([x.clip(-0.9, 0.9) * (1 - 0.3 * k) for k in range(channels)], 1)
+
+
+def loud_then_silent(rate):
+    """At a varying bit rate its first frame is the largest: the size of the file says little of its length."""
+    loud = np.random.default_rng(0).standard_normal((rate, 1)) * 0.2
+    return np.concatenate([loud.clip(-1, 1), np.zeros((8 * rate, 1))])
+
+
+def encode(path, codec, x, rate, demuxer=None, container=None, **options):
+    """A file by PyAV alone."""
+    import av
+
+    layout = LAYOUTS[x.shape[1]]
+    with av.open(str(path), "w", format=demuxer, options=container or {}) as out:
+        stream = out.add_stream(codec, rate=rate, layout=layout, options=options)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(x.T, dtype=np.float32), "fltp", layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+        for part in av.AudioResampler(stream.codec_context.format, layout, rate).resample(frame):
+            out.mux(stream.encode(part))
+        out.mux(stream.encode())
+
+
+def by_ffmpeg(path):
+    """All samples of a file of floats in one decode, `(1, channel, samples)`."""
+    import av
+
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray() for frame in container.decode(container.streams.audio[0])]
+    return torch.from_numpy(np.concatenate(frames, 1))[None]
+
+
+def at_once(path):
+    """All samples of a file in one read by libsndfile, `(1, channel, samples)`."""
+    samples, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    return torch.from_numpy(samples.T)[None]
+
+
+def check_pieces(path, whole, monkeypatch):
+    """Every way to read a file gives the samples of `whole`."""
+    rate = open_audio(path).rate
+    joined = {
+        seconds: torch.cat([clip.data for clip in windows(path, seconds)], -1) for seconds in (0.0417, 0.5, 100.0)
+    }
+    resampled = torch.cat([clip.data for clip in windows(path, 0.3, rate=16000)], -1)
+    monkeypatch.setattr(audio, "BLOCK", 20011)  # what read_audio asks of a decoder at a time
+    found = read_audio(path)
+    model = Sampling(11025)
+    assert open_audio(path).samples == whole.shape[-1]
+    for data in (found.data, *joined.values()):
+        torch.testing.assert_close(data, whole, rtol=0, atol=ROUNDING)
+    torch.testing.assert_close(resampled, resample(whole, rate, 16000), rtol=0, atol=2 * ROUNDING)
+    torch.testing.assert_close(model(open_audio(path)), model(Clip(whole, rate)), rtol=0, atol=2 * ROUNDING)
+
+
+COMPRESSED = [
+    ("MP3", "MPEG_LAYER_III", 44100, 2),
+    ("MP3", "MPEG_LAYER_III", 22050, 1),
+    ("MP3", "MPEG_LAYER_III", 8000, 1),
+    ("OGG", "VORBIS", 44100, 2),
+    ("OGG", "OPUS", 48000, 1),
+    ("OGG", "OPUS", 16000, 2),
+    ("FLAC", "PCM_16", 44100, 2),
+    ("CAF", "ALAC_16", 44100, 2),
+    ("WAV", "IMA_ADPCM", 22050, 2),
+    ("WAV", "MS_ADPCM", 22050, 1),
+    ("WAV", "GSM610", 8000, 1),
+    ("WAV", "G721_32", 8000, 1),
+    ("WAV", "NMS_ADPCM_32", 8000, 1),
+    ("AU", "G723_24", 8000, 1),
+    ("SDS", "PCM_16", 22050, 1),
+]
+
+
+@pytest.mark.parametrize(("container", "subtype", "rate", "channels"), COMPRESSED)
+def test_pieces_are_those_of_one_decode(tmp_path, monkeypatch, container, subtype, rate, channels):
+    path = tmp_path / "a.bin"
+    soundfile.write(path, fluttering(rate, channels), rate, subtype, format=container)
+    check_pieces(path, at_once(path), monkeypatch)
+
+
+@pytest.mark.needs("av")
+@pytest.mark.parametrize("rate", [44100, 22050])
+def test_ffmpeg_decodes_the_same_of_an_mp3(tmp_path, rate):
+    """Delay and padding are cut off by both, as the file's LAME header states them: as many samples as were written."""
+    path, x = tmp_path / "a.mp3", fluttering(rate, 2)
+    write_audio(path, Clip(torch.from_numpy(x.T).float()[None], rate))
+    torch.testing.assert_close(read_audio(path).data, by_ffmpeg(path), rtol=0, atol=TWO_DECODERS)
+    assert open_audio(path).samples == len(x)
+
+
+@pytest.mark.needs("av")
+@pytest.mark.parametrize(("name", "codec"), [("a.m4a", "aac"), ("a.aac", "aac"), ("a.mka", "aac"), ("a.ac3", "ac3")])
+@pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (32000, 1)])
+def test_what_libsndfile_lacks_is_decoded_by_ffmpeg(tmp_path, monkeypatch, name, codec, rate, channels):
+    path, x = tmp_path / name, fluttering(rate, channels)
+    encode(path, codec, x, rate)
+    whole = by_ffmpeg(path)
+    check_pieces(path, whole, monkeypatch)
+    delay = {"a.aac": 1024, "a.ac3": 256}.get(name, 0)  # samples that come before the first; these two do not state it
+    assert len(x) <= whole.shape[-1] < len(x) + delay + 1536  # followed by the rest of the last frame
+    given, heard = x[: -delay or None].T, whole[0, :, delay : len(x)].numpy()
+    shifts = [np.corrcoef(np.roll(given, k, -1).ravel(), heard.ravel())[0, 1] for k in range(-3, 4)]
+    assert np.argmax(shifts) == 3
+
+
+@pytest.mark.needs("av")
+@pytest.mark.parametrize("channels", [1, 2])
+def test_whole_numbers_from_ffmpeg_are_divided_by_their_range(tmp_path, channels):
+    values = np.random.default_rng(0).integers(-(2**15), 2**15, (9000, channels)) / 2**15
+    encode(tmp_path / "a.m4a", "alac", values, 44100)
+    assert torch.equal(read_audio(tmp_path / "a.m4a").data[0], torch.from_numpy(values.T).float())
+
+
+@pytest.mark.needs("av")
+def test_the_content_of_a_file_decides_and_not_its_name(tmp_path):
+    encode(tmp_path / "a.m4a", "aac", fluttering(16000, 1, 0.5), 16000)
+    (tmp_path / "a.wav").write_bytes((tmp_path / "a.m4a").read_bytes())
+    assert torch.equal(read_audio(tmp_path / "a.wav").data, read_audio(tmp_path / "a.m4a").data)
+
+
+@pytest.mark.needs("av")
+def test_an_mp3_that_does_not_state_its_length_is_read_to_its_end(tmp_path, monkeypatch):
+    """By the first frame alone its end is estimated far too early at a varying bit rate."""
+    bare = {"write_xing": "0", "id3v2_version": "0"}
+    encode(tmp_path / "varying.mp3", "libmp3lame", loud_then_silent(44100), 44100, "mp3", bare, flags="+qscale")
+    encode(tmp_path / "constant.mp3", "libmp3lame", fluttering(44100, 1), 44100, "mp3", {"write_xing": "0"})
+    for name in ("varying.mp3", "constant.mp3"):
+        whole = by_ffmpeg(tmp_path / name)
+        data = read_audio(tmp_path / name).data
+        torch.testing.assert_close(data, whole, rtol=0, atol=TWO_DECODERS)
+        check_pieces(tmp_path / name, data, monkeypatch)
+    assert at_once(tmp_path / "varying.mp3").shape[-1] < by_ffmpeg(tmp_path / "varying.mp3").shape[-1]
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert open_audio(tmp_path / "constant.mp3").samples == data.shape[-1]
+    with pytest.raises(ImportError, match=r"av is needed here and cannot be imported .*wavelens\[audio\]"):
+        read_audio(tmp_path / "varying.mp3")
+
+
+def test_a_flac_stream_of_unknown_length_is_read_to_its_end(tmp_path, monkeypatch):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, fluttering(22050, 2), 22050)
+    expected = at_once(path)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the total of samples in the header, 36 bits
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    check_pieces(path, expected, monkeypatch)
+
+
+def test_without_pyav_an_m4a_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "a.m4a").write_bytes(b"\0\0\0\x1cftypM4A " + bytes(200))
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(ImportError, match=r"av is needed here .*pip install 'wavelens\[audio\]'"):
+        open_audio(tmp_path / "a.m4a")
+
+
+@pytest.mark.needs("av")
+def test_what_ffmpeg_cannot_decode_says_so(tmp_path):
+    encode(tmp_path / "a.m4a", "aac", fluttering(16000, 1, 0.5), 16000)
+    content = (tmp_path / "a.m4a").read_bytes()
+    (tmp_path / "cut.m4a").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"cut\.m4a could not be decoded: .* damaged; get a fresh copy"):
+        read_audio(tmp_path / "cut.m4a")
+    silent_film(tmp_path / "film.mp4")
+    with pytest.raises(ValueError, match=r"film\.mp4 has no track of sound"):
+        read_audio(tmp_path / "film.mp4")
+
+
+def silent_film(path):
+    from wavelens.frontends.video import write_video
+
+    write_video(path, torch.zeros(1, 3, 3, 16, 16), 10)
+
+
+def test_a_pipe_in_the_place_of_a_sound_says_so(tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(ValueError, match=r"a sound is a regular file; got the pipe or device .*a\.wav"):
+        open_audio(tmp_path / "a.wav")
+
+
+def test_a_rate_beyond_all_converters_says_so(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(100), 8000)
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    content[24:28] = (2**31 - 1).to_bytes(4, "little")
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(ValueError, match=r"up to 1000000 samples a second; .*a\.wav has 2147483647"):
+        read_audio(tmp_path / "a.wav")
+
+
+def test_many_channels_of_silence_cost_a_model_for_one_nothing(tmp_path):
+    """Twenty seconds of 64 channels, 41 MB as floats: they are mixed as they are read."""
+    path = tmp_path / "a.wav"
+    with soundfile.SoundFile(path, "w", 8000, 64, "PCM_16") as file:
+        for _ in range(20):
+            file.write(np.zeros((8000, 64), np.int16))
+    x = Sampling(8000)(open_audio(path))
+    assert x.shape == (1, 1, 160_000)
+    assert held(lambda: Sampling(8000)(open_audio(path)), Path(tmp_path)) < 6e6
+
+
+def test_a_sound_beyond_the_stated_size_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "a.flac", np.zeros((8000, 8)), 8000)
+    monkeypatch.setattr(decoders, "MAX_VALUES", 50_000)
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda *_, **__: pytest.fail("decoded"))
+    for read in (read_audio, lambda path: Sampling(8000)(open_audio(path))):
+        with pytest.raises(ValueError, match=r"at most 50000 values, samples × channels; .*a\.flac has 8000 × 8 or"):
+            read(tmp_path / "a.flac")
