@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from wavelens.frontends.animation import is_webp_or_avif, pictures, start_times
+from wavelens.frontends.frames import UPRIGHT, Matrix, alpha_decoder, decoded, display_matrix, pixels_of
 from wavelens.grid import Grid
 from wavelens.optional import optional
 
@@ -136,6 +139,9 @@ def open_video(path: str | PathLike[str]) -> VideoFile:
     """
     path = Path(path)
     _check_file(path)
+    if is_webp_or_avif(path):
+        seconds = start_times(path)
+        return _file(path, list(range(len(seconds))), seconds, None, stamped=False)
     with _opened(path) as (container, stream):
         stamps = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
         nominal, unit = stream.average_rate or stream.guessed_rate, stream.time_base
@@ -147,8 +153,15 @@ def open_video(path: str | PathLike[str]) -> VideoFile:
     if not stamps:
         raise ValueError(f"a video has frames; {path} has none. The file is damaged or was cut off; get a fresh copy.")
     keys = np.unique(np.array(stamps, dtype=np.int64))
-    fps = _rate((keys - keys[0]) * float(unit), nominal)
-    return VideoFile(path, fps, tuple(keys[_evenly((keys - keys[0]) * float(unit), fps)].tolist()), stamped)
+    return _file(path, keys.tolist(), (keys - keys[0]) * float(unit), nominal, stamped)
+
+
+def _file(
+    path: Path, keys: list[int], seconds: NDArray[np.float64], nominal: Fraction | None, stamped: bool
+) -> VideoFile:
+    """The frames that lie evenly in time, of pictures that are shown at `seconds`."""
+    fps = _rate(seconds, nominal)
+    return VideoFile(path, fps, tuple(keys[k] for k in _evenly(seconds, fps)), stamped)
 
 
 def read_video(path: str | PathLike[str]) -> Video:
@@ -207,6 +220,8 @@ def _check_file(path: Path) -> None:
         raise ValueError(f"a video is a file; got the folder {path}. Name a video in it.")
     if not path.exists():
         raise FileNotFoundError(f"no such video: {path}. Check the spelling of the path.")
+    if not path.is_file():
+        raise ValueError(f"a video is a regular file; got the pipe or device {path}. Save its content to a file.")
     if path.stat().st_size == 0:
         raise ValueError(f"a video has bytes; got the empty file {path}. Get a fresh copy.")
 
@@ -218,9 +233,9 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
         with av.open(str(Path(path).absolute()), metadata_errors="ignore") as container:
             yield container, _stream(path, container, av)
+    except (PermissionError, MemoryError):
+        raise
     except av.error.FFmpegError as error:
-        if isinstance(error, PermissionError):
-            raise
         raise ValueError(
             f"a video is a file that FFmpeg decodes; {path} is none, or it is damaged ({error.strerror})."
         ) from error
@@ -256,35 +271,54 @@ def _evenly(seconds: NDArray[np.float64], fps: float) -> NDArray[np.intp]:
 
 
 def _pictures(video: VideoFile, wanted: Sequence[int], seek: bool) -> dict[int, NDArray[np.uint8]]:
-    """The pictures with these keys, `(height, width, 3)`, as far as they are found."""
-    missing, found = set(wanted), {}
-    with _opened(video.path) as (container, stream):
-        size = len(wanted) * 3 * stream.height * stream.width
-        if size > LARGEST:
-            raise ValueError(
-                f"frames in memory take at most {4 * LARGEST / 2**30:.0f} GiB; {len(wanted)} of {stream.width} × "
-                f"{stream.height} in {video.path} take {4 * size / 2**30:.0f}. Take fewer, with open_video(path).take."
-            )
-        if seek:
-            container.seek(wanted[0], stream=stream)
-        for number, frame in enumerate(container.decode(stream)):
-            key = frame.pts if video.stamped else number
+    """The pictures with these keys, `(height, width, 3)`, as far as they are there."""
+    missing, kept = set(wanted), {}
+    with closing(_decoded(video, len(wanted), wanted[0] if seek else None)) as frames:
+        for key, picture in frames:
             if key in missing:
                 missing.discard(key)
-                found[key] = _upright(frame)
+                kept[key] = picture()
             if not missing:
                 break
-    return found
+    return kept
 
 
-def _upright(frame: Any) -> NDArray[np.uint8]:
-    """The frame as it is meant to be seen."""
-    if any(component.is_alpha for component in frame.format.components):
-        image = Image.fromarray(frame.to_ndarray(format="rgba"), "RGBA")
-        pixels = np.array(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB"))
+def _decoded(video: VideoFile, count: int, first: int | None) -> Generator[tuple[int, Callable[[], NDArray[np.uint8]]]]:
+    """Keys and pictures from the beginning, or from a key frame before `first`; `count` of them are kept."""
+    if is_webp_or_avif(video.path):
+        for number, picture in enumerate(pictures(video.path)):
+            _check_size(video.path, count, *picture.shape[:2])
+            yield number, partial(np.asarray, picture)
+        return
+    with _opened(video.path) as (container, stream):
+        for number, (frame, usual) in enumerate(_frames(container, stream, first)):
+            _check_size(video.path, count, frame.height, frame.width)
+            yield frame.pts if video.stamped else number, partial(pixels_of, frame, usual)
+
+
+def _frames(container: Any, stream: Any, first: int | None) -> Iterator[tuple[Any, Matrix]]:
+    """The frames, from a key frame before `first` where that is given, each with the display matrix of the first."""
+    transparent = alpha_decoder(stream)
+    frames = decoded(container, stream, transparent)
+    start = next(frames, None)
+    if start is None:
+        return
+    usual = display_matrix(start) or UPRIGHT  # a stream may state it in its first frame alone
+    if first is None or transparent is not None:  # the key frames of a transparent layer are its own
+        yield start, usual
     else:
-        pixels = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
+        container.seek(first, stream=stream)
+        frames = decoded(container, stream)
+    yield from ((frame, usual) for frame in frames)
+
+
+def _check_size(path: Path, count: int, height: int, width: int) -> None:
+    size = count * 3 * height * width
+    if size > LARGEST:
+        raise ValueError(
+            f"frames in memory take at most {4 * LARGEST / 2**30:.0f} GiB; {count} of {width} × {height} in {path} "
+            f"take {4 * size / 2**30:.0f}. Take fewer, with open_video(path).take."
+        )
 
 
 def _write_encoded(
