@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 import wavelens as wl
 from wavelens.cli import main
 from wavelens.cli.kinds import SOUND, Answer
-from wavelens.frontends.audio import Clip, read_audio, resample, write_audio
+from wavelens.frontends.audio import Clip, open_audio, read_audio, resample, write_audio
 from wavelens.grid import Grid
 
 OWN = """
@@ -189,6 +190,19 @@ def complaint(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1, lines
     return lines[0]
+
+
+@pytest.mark.parametrize(("raised", "said"), [("", "it takes more memory than there is"), ("no 9 GB", "no 9 GB")])
+def test_a_sound_that_takes_more_memory_than_there_is_ends_itself_alone(folder, capsys, monkeypatch, raised, said):
+    def read(path):
+        if path.name == "early.wav":
+            raise MemoryError(*[raised] * bool(raised))
+        return open_audio(path)
+
+    monkeypatch.setattr("wavelens.cli.kinds.KINDS", (replace(SOUND, read=read),))
+    assert explain("early.wav", "stereo.flac", "--out", "found") == 1
+    assert f"early.wav: {said}" in complaint(capsys)
+    assert (folder / "found/stereo.json").exists()
 
 
 def test_wrong_sounds_are_one_line(folder, capsys):

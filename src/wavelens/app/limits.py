@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import soundfile
 from PIL import Image, UnidentifiedImageError
 
 from wavelens.cli.kinds import Kind
+from wavelens.frontends.audio import open_audio
 from wavelens.frontends.image import SUFFIXES as PICTURES
 from wavelens.frontends.video import open_video
 from wavelens.frontends.volume import NIFTI
@@ -90,16 +90,11 @@ def _photo(path: Path, shape: tuple[int, ...]) -> Extent:
 
 
 def _sound(path: Path, shape: tuple[int, ...]) -> Extent:
-    try:
-        found = soundfile.info(path)
-    except (soundfile.LibsndfileError, TypeError) as error:
-        raise ValueError(
-            f"a sound is a file that libsndfile can decode (wav, flac, ogg, mp3 …); {path.name} is none."
-        ) from error
+    file = open_audio(path)
     low, high = RATES
-    if not low <= found.samplerate <= high:
-        raise ValueError(f"a sound has {low} to {high} samples a second; {path.name} has {found.samplerate}.")
-    return Extent(found.frames * found.channels, found.frames / found.samplerate)
+    if not low <= file.rate <= high:
+        raise ValueError(f"a sound has {low} to {high} samples a second; {path.name} has {file.rate}.")
+    return Extent(file.samples * file.channels, file.seconds)
 
 
 def _volume(path: Path, shape: tuple[int, ...]) -> Extent:

@@ -80,7 +80,8 @@ def each(work: Iterable[tuple[str, Callable[[], Iterable[Path]]]], console: Cons
             for file in one():
                 written.append(file)
         except WRONG as error:
-            complain(str(error) if name in str(error) else f"{name}: {error}")
+            message = str(error) or "it takes more memory than there is. Make it smaller, or cut it."  # MemoryError
+            complain(message if name in message else f"{name}: {message}")
             failures += 1
     for file in written:
         console.print(Text(f"wrote {plain(str(file))}"), soft_wrap=True)

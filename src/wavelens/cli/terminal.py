@@ -6,7 +6,7 @@ import sys
 
 from rich.table import Table
 
-WRONG = (ValueError, OSError, ImportError, TypeError, RuntimeError)  # what wrong input raises: one line, no traceback
+WRONG = (ValueError, OSError, ImportError, TypeError, RuntimeError, MemoryError)  # by wrong input: one line for each
 
 
 def complain(message: str) -> None:
