@@ -1,5 +1,6 @@
 """Videos: what is read is what was shown, when it was shown; what is written comes back; wrong files say so."""
 
+import struct
 from dataclasses import replace
 from fractions import Fraction
 
@@ -110,6 +111,75 @@ def test_a_seek_lands_before_the_frame_that_is_wanted(tmp_path):
     found = open_video(tmp_path / "a.mp4").take(40, 12, 5)
     level = (found.data.mean((0, 1, 3, 4)) * 255).round().int().tolist()
     assert level == pytest.approx([10 + 2 * k for k in range(40, 100, 5)], abs=1)
+
+
+def rolling(frames=40, side=32):
+    """A pattern that moves and grows brighter: a frame decoded without its predecessors differs from itself."""
+    ground = np.random.default_rng(0).integers(0, 200, (side // 8, side // 8, 3), dtype=np.uint8)
+    ground = np.kron(ground, np.ones((8, 8, 1), np.uint8))
+    return [np.roll(ground, 3 * k, 1) + np.uint8(k) for k in range(frames)]
+
+
+GROUPS = {"g": "10", "bf": "3"}
+OPEN = {"x264-params": "open-gop=1:keyint=10:bframes=3"}
+REFRESHED = {"x264-params": "intra-refresh=1:keyint=10:bframes=3"}
+OPEN_HEVC = {"x265-params": "open-gop=1:keyint=10:bframes=3:log-level=none"}
+HIDDEN = {"g": "10", "auto-alt-ref": "1", "lag-in-frames": "8"}
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.mp4", "libx264", GROUPS),
+        ("a.ts", "libx264", GROUPS),
+        ("a.flv", "libx264", GROUPS),
+        ("a.mkv", "libx264", OPEN),
+        ("a.ts", "libx264", OPEN),
+        ("a.mp4", "libx264", REFRESHED),
+        ("a.ts", "libx264", REFRESHED),
+        ("a.mp4", "libx265", OPEN_HEVC),
+        ("a.ts", "libx265", OPEN_HEVC),
+        ("a.mpg", "mpeg2video", GROUPS),
+        ("a.ts", "mpeg2video", GROUPS),
+        ("a.avi", "mpeg4", GROUPS),
+        ("a.mp4", "mpeg4", GROUPS),
+        ("a.webm", "libvpx", HIDDEN),
+        ("a.webm", "libvpx-vp9", HIDDEN),
+        ("a.wmv", "wmv2", {"g": "10"}),
+    ],
+)
+def test_any_frames_of_any_file_are_those_of_one_decode(tmp_path, name, codec, options):
+    """Key frames that later ones look past, pictures out of order and hidden ones, files without an index."""
+    encode(tmp_path / name, rolling(), codec, "yuv420p", options=options)
+    check_taking(tmp_path / name)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 13])
+def test_what_an_edit_list_cuts_off_is_not_shown(tmp_path, cut):
+    encode(tmp_path / "a.mp4", rolling(), "libx264", "yuv420p", options=GROUPS)
+    uncut = read_video(tmp_path / "a.mp4")
+    content = bytearray((tmp_path / "a.mp4").read_bytes())
+    place = content.index(b"elst") + 12  # after the flags and the number of entries: duration in ms, start
+    length, start = struct.unpack(">Ii", content[place : place + 8])
+    ticks = int.from_bytes(content[(rate := content.index(b"mdhd") + 16) : rate + 4], "big")
+    content[place : place + 8] = struct.pack(">Ii", length - cut * 40, start + cut * ticks // 25)
+    (tmp_path / "a.mp4").write_bytes(content)
+    check_taking(tmp_path / "a.mp4")
+    assert torch.equal(read_video(tmp_path / "a.mp4").data, uncut.data[:, :, cut:])
+
+
+def check_taking(path):
+    """Frames that are taken, early or late, are those of PyAV's one decode from the beginning."""
+    import av
+
+    with av.open(str(path)) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(container.streams.video[0])]
+    whole = torch.from_numpy(np.stack(pictures)).permute(3, 0, 1, 2)[None] / 255
+    file = open_video(path)
+    assert file.frames == len(pictures)
+    for first, count, stride in [(0, None, 1), (2, 3, 9), *((k, 1, 1) for k in range(5, file.frames, 4))]:
+        expected = Video(whole, file.fps).take(first, count, stride)
+        assert torch.equal(file.take(first, count, stride).data, expected.data), (first, count, stride)
 
 
 def test_frames_shown_unevenly_are_read_evenly_in_time(tmp_path):
