@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from PIL import Image
 
 import wavelens as wl
 from wavelens.cli import main
@@ -66,6 +67,16 @@ def test_a_video_gives_tables_in_seconds_a_film_and_an_overlay(folder, capsys):
     assert summary["video"] == "clip.mkv"
     (finest,) = [row for row in summary["profile"] if row["scale"] == "d1"]
     assert finest["from_to"] == [[pytest.approx(0.2), pytest.approx(0.4)], [1, 2], [1, 2]]
+
+
+def test_an_animated_picture_is_a_video_to_a_model_of_videos(folder):
+    frames = (moving(2)[0].permute(1, 2, 3, 0) * 255).round().byte().numpy()
+    first, *rest = [Image.fromarray(frame) for frame in frames]
+    first.save("clip.webp", save_all=True, append_images=rest, duration=100, lossless=True)
+    write_video("clip.mkv", moving(2), 10)
+    assert explain("clip.webp") == explain("clip.mkv", "--out", "same") == 0
+    found, same = (wl.Attribution.load(f"{name}/clip.safetensors") for name in ("out", "same"))
+    assert torch.equal(found.data, same.data)
 
 
 def test_names_with_colons_are_files(folder):

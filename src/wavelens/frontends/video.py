@@ -132,7 +132,7 @@ class VideoFile:
 
 
 def open_video(path: str | PathLike[str]) -> VideoFile:
-    """The video at `path`, of which nothing is decoded yet: anything that FFmpeg reads.
+    """The video at `path`, of which nothing is kept yet: anything that FFmpeg reads, and animated WebP and AVIF.
 
     A path without a file is a `FileNotFoundError`; a folder, a single picture, a sound, a file without frames, and
     anything that is no video a `ValueError`; a missing PyAV an `ImportError`.
@@ -167,10 +167,10 @@ def _file(
 def read_video(path: str | PathLike[str]) -> Video:
     """All frames of the video at `path`: `(1, 3, time, height, width)` in [0, 1], and how many there are a second.
 
-    Rotation as phones write it is applied, transparency is composited over white, colours follow the file's own
-    standard, all at 8 bits. Pixels are taken as square. A video that would fill more than 8 GiB is a `ValueError`: take
-    a part of it with `open_video(path).take(first, count, stride)`. Damage that FFmpeg conceals is not noticed. Errors
-    as `open_video`.
+    Frames are turned and mirrored by their display matrix, transparency is composited over white, colours follow the
+    file's own standard, all at 8 bits. Pixels are taken as square. A video that would fill more than 8 GiB is a
+    `ValueError`: take a part of it with `open_video(path).take(first, count, stride)`. Damage that FFmpeg conceals is
+    not noticed. Errors as `open_video`, and a `ValueError` for transparency that cannot be decoded.
     """
     return open_video(path).take()
 
