@@ -133,10 +133,14 @@ def test_what_libsndfile_lacks_is_decoded_by_ffmpeg(tmp_path, monkeypatch, name,
 
 @pytest.mark.needs("av")
 @pytest.mark.parametrize("channels", [1, 2])
-def test_whole_numbers_from_ffmpeg_are_divided_by_their_range(tmp_path, channels):
-    values = np.random.default_rng(0).integers(-(2**15), 2**15, (9000, channels)) / 2**15
-    encode(tmp_path / "a.m4a", "alac", values, 44100)
-    assert torch.equal(read_audio(tmp_path / "a.m4a").data[0], torch.from_numpy(values.T).float())
+@pytest.mark.parametrize(
+    ("name", "codec", "bits"), [("a.m4a", "alac", 15), ("a.mka", "pcm_s16le", 15), ("a.mka", "pcm_u8", 7)]
+)
+def test_whole_numbers_from_ffmpeg_are_divided_by_their_range(tmp_path, name, codec, bits, channels):
+    """In a plane for each channel, and interleaved."""
+    values = np.random.default_rng(0).integers(-(2**bits), 2**bits, (9000, channels)) / 2**bits
+    encode(tmp_path / name, codec, values, 44100)
+    assert torch.equal(read_audio(tmp_path / name).data[0], torch.from_numpy(values.T).float())
 
 
 @pytest.mark.needs("av")

@@ -6,7 +6,7 @@ import sys
 
 from rich.table import Table
 
-WRONG = (ValueError, OSError, ImportError, TypeError, RuntimeError, MemoryError)  # by wrong input: one line for each
+WRONG = (ValueError, OSError, ImportError, TypeError, RuntimeError, MemoryError)  # what wrong input raises: one line
 
 
 def complain(message: str) -> None:

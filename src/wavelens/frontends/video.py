@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from wavelens.frontends.animation import is_webp_or_avif, pictures, start_times
+from wavelens.frontends import animation
 from wavelens.frontends.frames import UPRIGHT, Matrix, alpha_decoder, decoded, display_matrix, pixels_of
 from wavelens.grid import Grid
 from wavelens.optional import optional
@@ -139,8 +139,8 @@ def open_video(path: str | PathLike[str]) -> VideoFile:
     """
     path = Path(path)
     _check_file(path)
-    if is_webp_or_avif(path):
-        seconds = start_times(path)
+    if animation.is_webp_or_avif(path):
+        seconds = animation.start_times(path)
         return _file(path, list(range(len(seconds))), seconds, None, stamped=False)
     with _opened(path) as (container, stream):
         stamps = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
@@ -285,8 +285,8 @@ def _pictures(video: VideoFile, wanted: Sequence[int], seek: bool) -> dict[int, 
 
 def _decoded(video: VideoFile, count: int, first: int | None) -> Generator[tuple[int, Callable[[], NDArray[np.uint8]]]]:
     """Keys and pictures from the beginning, or from a key frame before `first`; `count` of them are kept."""
-    if is_webp_or_avif(video.path):
-        for number, picture in enumerate(pictures(video.path)):
+    if animation.is_webp_or_avif(video.path):
+        for number, picture in enumerate(animation.pictures(video.path)):
             _check_size(video.path, count, *picture.shape[:2])
             yield number, partial(np.asarray, picture)
         return
