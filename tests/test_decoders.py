@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from cases import held
-from wavelens.frontends import audio, decoders
+from wavelens.frontends import audio, decoders, lengths
 from wavelens.frontends.audio import Clip, open_audio, read_audio, resample, windows, write_audio
 from wavelens.models.audio import Sampling
 
@@ -166,6 +166,37 @@ def test_an_mp3_that_does_not_state_its_length_is_read_to_its_end(tmp_path, monk
     assert open_audio(tmp_path / "constant.mp3").samples == data.shape[-1]
     with pytest.raises(ImportError, match=r"av is needed here and cannot be imported .*wavelens\[audio\]"):
         read_audio(tmp_path / "varying.mp3")
+
+
+@pytest.mark.needs("av")
+def test_mp3s_that_were_joined_are_read_to_their_end(tmp_path, monkeypatch):
+    """The header of the first one states its own length alone."""
+    for name, seed in (("a.mp3", 0), ("b.mp3", 1)):
+        write_audio(tmp_path / name, torch.from_numpy(fluttering(44100, 1, seed=seed).T).float()[None], 44100)
+    path, parts = tmp_path / "both.mp3", [tmp_path / "a.mp3", tmp_path / "b.mp3"]
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    check_pieces(path, by_ffmpeg(path), monkeypatch)
+    assert read_audio(path).samples >= sum(read_audio(part).samples for part in parts)
+
+
+def test_titles_around_an_mp3_are_no_samples(tmp_path):
+    path = tmp_path / "a.mp3"
+    write_audio(path, torch.from_numpy(fluttering(44100, 1).T).float()[None], 44100)
+    expected = read_audio(path).data
+    title = b"ID3\x04\0\0\0\0\x10\x00" + bytes(2048)  # 16 × 128 bytes
+    path.write_bytes(title + path.read_bytes() + b"TAG" + bytes(125))
+    assert torch.equal(read_audio(path).data, expected)
+    assert lengths.states_mp3_length(path)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_a_chain_of_ogg_streams_is_refused_and_not_cut_off(tmp_path, subtype):
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, fluttering(48000, 1), 48000, subtype, format="OGG")
+    assert not lengths.is_ogg_chain(path)
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.raises(ValueError, match=r"a sound is one stream; .*a\.ogg is a chain of several"):
+        read_audio(path)
 
 
 def test_a_flac_stream_of_unknown_length_is_read_to_its_end(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from wavelens.frontends.lengths import is_ogg_chain, states_mp3_length
 from wavelens.optional import optional
 
 EXTRA = "audio"
@@ -119,7 +120,7 @@ def _first_bytes(path: Path) -> bytes:
 def _by_libsndfile(file: soundfile.SoundFile, path: Path) -> Decoder:
     if file.frames < 1:
         raise ValueError(f"a sound has samples; {path} has a header and none. Get a fresh copy.")
-    unknown = file.frames > UNKNOWN_SAMPLES or (file.format == "MP3" and not _has_length(path))
+    unknown = file.frames > UNKNOWN_SAMPLES or (file.format == "MP3" and not states_mp3_length(path))
     return Decoder(file.samplerate, file.channels, None if unknown else file.frames, partial(_read, file, path))
 
 
@@ -159,26 +160,19 @@ def _check_rate(rate: int, path: Path) -> None:
 
 
 def _check_whole(file: soundfile.SoundFile, path: Path) -> None:
-    """A wav or an aiff that was cut short: the decoder takes what is there, and says so in its notes alone."""
+    """That libsndfile would read the file to its end: it says in its notes alone that a wav or an aiff was cut short,
+    and nothing of the streams behind the first one of an ogg."""
     sizes = re.search(r"(?:data|SSND) *: (\d+) \(should be ([1-9]\d*)\)", file.extra_info)
     if sizes and int(sizes[2]) < int(sizes[1]) < UNKNOWN_BYTES:
         raise ValueError(
             f"{path} ends early: its header speaks of {sizes[1]} bytes of samples, and there are {sizes[2]}. The file "
             "is damaged; get a fresh copy."
         )
-
-
-def _has_length(path: Path) -> bool:
-    """Whether an mp3's first frame holds the number of frames (Xing's header); libsndfile estimates it otherwise."""
-    with path.open("rb") as file:
-        start = file.read(10)
-        while start[:3] == b"ID3" and len(start) == 10:  # tags, whose size has 7 bits in each byte
-            size = sum(byte << shift for byte, shift in zip(start[6:], (21, 14, 7, 0), strict=True))
-            file.seek(size, 1)
-            start = file.read(10)
-        frame = start + file.read(2000)
-    flags = re.search(rb"(?:Xing|Info)\0\0\0(.)", frame, re.DOTALL)
-    return flags is not None and bool(flags[1][0] & 1)
+    if file.format == "OGG" and is_ogg_chain(path):
+        raise ValueError(
+            f"a sound is one stream; {path} is a chain of several, of which libsndfile reads the first. Split or "
+            "convert it."
+        )
 
 
 @contextmanager
