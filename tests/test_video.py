@@ -297,6 +297,27 @@ def test_a_video_without_frames_says_so(tmp_path):
         read_video(tmp_path / "a.avi")
 
 
+def test_pictures_in_an_unknown_format_say_so(tmp_path):
+    encode(tmp_path / "a.mov", rolling(2), "png", "rgb24")
+    content = (tmp_path / "a.mov").read_bytes()
+    (tmp_path / "a.mov").write_bytes(content.replace(b"png ", b"none"))
+    with pytest.raises(ValueError, match=r"a format that FFmpeg decodes; that of .*a\.mov is unknown"):
+        open_video(tmp_path / "a.mov")
+
+
+def test_a_decoder_that_gives_up_is_no_lack_of_permission(tmp_path, monkeypatch):
+    """FFmpeg's decoder of GIF says EPERM of some broken bytes, which PyAV makes a `PermissionError`."""
+    import av
+
+    def broken(*_):
+        raise av.error.PermissionError(1, "Operation not permitted")
+
+    write_video(tmp_path / "a.gif", steps(3), 10)
+    monkeypatch.setattr(frontend, "decoded", broken)
+    with pytest.raises(ValueError, match=r"a\.gif is none, or it is damaged"):
+        read_video(tmp_path / "a.gif")
+
+
 @pytest.mark.needs("av")
 def test_frames_whose_size_changes_say_so(tmp_path):
     parts = []

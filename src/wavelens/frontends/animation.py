@@ -36,7 +36,7 @@ def _frames(path: Path) -> Iterator[Image.Image]:
     """The picture, once at each of its frames."""
     try:
         animation = Image.open(path, formats=("WEBP", "AVIF"))
-    except (MemoryError, PermissionError):
+    except MemoryError:
         raise
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path} is larger than Pillow opens: {error} Make it smaller first.") from error

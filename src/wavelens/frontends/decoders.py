@@ -180,7 +180,7 @@ def _by_ffmpeg(path: Path, demuxer: str) -> Iterator[Decoder]:
     av = optional("av", EXTRA)
     try:
         container = av.open(str(path.absolute()), format=demuxer, metadata_errors="ignore")
-    except PermissionError:
+    except MemoryError:
         raise
     except Exception as error:  # decoders raise anything on broken bytes
         raise damaged(path, error) from error

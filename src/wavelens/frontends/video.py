@@ -233,12 +233,16 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
         with av.open(str(Path(path).absolute()), metadata_errors="ignore") as container:
             yield container, _stream(path, container, av)
-    except (PermissionError, MemoryError):
+    except MemoryError:
         raise
     except av.error.FFmpegError as error:
         raise ValueError(
             f"a video is a file that FFmpeg decodes; {path} is none, or it is damaged ({error.strerror})."
         ) from error
+    except (ValueError, ImportError):
+        raise
+    except Exception as error:  # decoders raise anything on broken bytes
+        raise ValueError(f"{path} could not be decoded: {error}. The file is damaged; get a fresh copy.") from error
 
 
 def _stream(path: Path, container: Any, av: Any) -> Any:
@@ -251,6 +255,8 @@ def _stream(path: Path, container: Any, av: Any) -> Any:
     if not pictures:
         found = " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         raise ValueError(f"a video has a stream of pictures; {path} has only {found}.")
+    if pictures[0].codec_context is None:
+        raise ValueError(f"a video is in a format that FFmpeg decodes; that of {path} is unknown to it. Convert it.")
     pictures[0].thread_type = "AUTO"
     return pictures[0]
 
