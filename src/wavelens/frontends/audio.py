@@ -119,7 +119,7 @@ def windows(
     They are read one after another, so memory does not grow with the file. Joined they are `read_audio(path)`,
     resampled: a file is decoded once, from its beginning, and each window is resampled with what lies around it. `mix`,
     a linear map of `(1, channel, samples)` that treats every sample alike, changes the channels of what is read before
-    it is resampled. Errors as `read_audio`, but for those of size.
+    it is resampled. Errors as `read_audio`; the size of a file that states its length is not limited.
     """
     source = path if isinstance(path, AudioFile) else open_audio(path)
     own, mix = source.rate, mix or _unmixed

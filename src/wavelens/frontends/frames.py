@@ -81,7 +81,7 @@ def _without_unnamed(frame: Any) -> Any:
     graph = av.filter.Graph()
     size = {"width": frame.width, "height": frame.height}
     last = graph.add_buffer(**size, format=frame.format, time_base=frame.time_base or Fraction(1, 25))
-    for number in range(len(av.sidedata.sidedata.Type), SIDE_DATA_TYPES):
+    for number in sorted(set(range(SIDE_DATA_TYPES)) - {named.value for named in av.sidedata.sidedata.Type}):
         following = graph.add("sidedata", f"mode=delete:type={number}")
         last.link_to(following)
         last = following
