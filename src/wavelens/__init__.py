@@ -11,7 +11,19 @@ from wavelens.bandwidth import Bandwidth, bandwidths
 from wavelens.baselines import parse
 from wavelens.checks import check
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale
-from wavelens.domains import DWT, STFT, ConstantQ, Cosine, Fourier, Identity, Joint, Packets, Stationary, best_basis
+from wavelens.domains import (
+    DWT,
+    STFT,
+    ConstantQ,
+    Cosine,
+    Fourier,
+    Identity,
+    Joint,
+    Packets,
+    Stationary,
+    TreeHaar,
+    best_basis,
+)
 from wavelens.methods import (
     Captum,
     ExpectedGradients,
@@ -52,6 +64,7 @@ __all__ = [
     "SmoothGrad",
     "SquareGrad",
     "Stationary",
+    "TreeHaar",
     "VarGrad",
     "Zennit",
     "__version__",

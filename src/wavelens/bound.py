@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from wavelens.core import Coefficients, Domain, Layout, Scale, signal_axes
+from wavelens.core import Band, Coefficients, Domain, Layout, Scale, signal_axes
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,14 @@ class ItemDomain(Domain):
 
     @abstractmethod
     def layout(self, signal_shape: tuple[int, ...]) -> Layout: ...
+
+    def scales_of(self, layout: Layout, geometry: dict[str, Tensor]) -> Iterable[Scale]:
+        """The scales for these items; those of `scales` unless their extents depend on the geometry."""
+        return self.scales(layout)
+
+    def spread_of(self, values: Tensor, band: Band, layout: Layout, geometry: dict[str, Tensor]) -> Tensor | None:
+        """As `Domain.spread`, given the geometry of each row."""
+        return None
 
     def rebound(self, tensors: dict[str, Tensor]) -> Bound:
         return Bound(self, tensors)
@@ -102,10 +110,16 @@ class Bound(Domain):
         return replace(self.domain.layout(signal_shape), domain=self)
 
     def scales(self, layout: Layout) -> Iterable[Scale]:
-        return self.domain.scales(layout)
+        return self.domain.scales_of(layout, self.geometry)
 
     def scales_along(self, layout: Layout, axis: int) -> Iterable[Scale]:
-        return self.domain.scales_along(layout, axis)
+        return layout.scales().values() if len(layout.signal_shape) == 1 else self.domain.scales_along(layout, axis)
+
+    def spread(self, values: Tensor, band: Band, layout: Layout) -> Tensor | None:
+        lead = values.ndim - len(band.shape)
+        flat = values.flatten(0, lead - 2) if lead > 2 else values
+        heat = self.domain.spread_of(flat, band, layout, self._rows(flat))
+        return None if heat is None else heat.reshape(*values.shape[:lead], *layout.signal_shape)
 
     def analysis(self, x: Tensor) -> Coefficients:
         layout = self.layout(signal_axes(x))

@@ -259,6 +259,13 @@ class Domain(ABC):
             (pulled,) = torch.autograd.grad(signal, zero, g, create_graph=g.requires_grad)
         return Coefficients(pulled, layout)
 
+    def spread(self, values: Tensor, band: Band, layout: Layout) -> Tensor | None:
+        """Values `(batch, …, *places)` of a band spread over the signal, `(batch, …, *axes)`, each with total weight 1.
+
+        None where they are to be interpolated between `centres`, as in every domain with places on a grid.
+        """
+        return None
+
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         """Where the coefficients of a band lie, in samples, axis by axis: evenly spread, unless a domain knows."""
         pairs = zip(layout.signal_shape, band.shape[-len(layout.signal_shape) :], strict=True)

@@ -208,6 +208,8 @@ def _letters(band: Band) -> str:
 
 def _spread_band(c: Coefficients, band: Band) -> Tensor:
     values = _placed(c, band)
+    if (own := c.layout.domain.spread(values, band, c.layout)) is not None:
+        return own
     centres = c.layout.domain.centres(band, c.layout)
     for k, n in enumerate(c.layout.signal_shape):
         dim = k - len(c.layout.signal_shape)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pywt
 
-from wavelens.domains import DWT, STFT, ConstantQ, Cosine, Fourier, Identity, Joint, Packets, Stationary
+from wavelens.domains import DWT, STFT, ConstantQ, Cosine, Fourier, Identity, Joint, Packets, Stationary, TreeHaar
 from wavelens.methods import (
     Captum,
     ExpectedGradients,
@@ -23,7 +23,7 @@ from wavelens.methods import (
     Zennit,
 )
 
-DOMAINS = (DWT, Packets, Stationary, Cosine, Fourier, STFT, ConstantQ, Identity)
+DOMAINS = (DWT, Packets, Stationary, Cosine, Fourier, STFT, ConstantQ, TreeHaar, Identity)
 METHODS = (
     Saliency,
     InputTimesGradient,

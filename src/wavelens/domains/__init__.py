@@ -9,6 +9,7 @@ from wavelens.domains.joint import Joint
 from wavelens.domains.packets import Packets, best_basis
 from wavelens.domains.stationary import Stationary
 from wavelens.domains.stft import STFT
+from wavelens.domains.tree import TreeHaar
 
 __all__ = [
     "DWT",
@@ -20,6 +21,7 @@ __all__ = [
     "Joint",
     "Packets",
     "Stationary",
+    "TreeHaar",
     "best_basis",
     "from_pywt",
     "to_pywt",
