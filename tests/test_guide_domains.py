@@ -1,0 +1,18 @@
+"""The guide's Python runs as it stands, and what it says of its sound is so."""
+
+
+def test_snippets(run_page, capsys):
+    names = run_page("guides/domains.md")
+    printed = capsys.readouterr().out.splitlines()
+    shares = {line.split(":")[0]: line for line in printed[:4]}
+    assert "250–500 Hz" in shares["DWT"]
+    assert "397–500 Hz" in shares["ConstantQ"]
+    assert "375–500 Hz" in shares["Packets"]
+    leaks = [int(line.split("%")[0].split()[-1]) for line in printed[4:7]]
+    assert leaks == sorted(leaks, reverse=True)
+    assert wl_names(printed) == str(("image a2", "image d2", "image d1", "text a", "text d2", "text d1"))
+    assert names["both"].joint.gap.abs().max() < 1e-9
+
+
+def wl_names(printed):
+    return next(line for line in printed if line.startswith("('image a2'"))
