@@ -241,7 +241,8 @@ def _knots(centres: Tensor, n: int) -> Tensor:
     Padded modes crowd coefficients at the borders: those less than half a step from the outermost centre join it, or
     they would all lie on the last sample. Coefficients closer than the samples move to the nearest sample.
     """
-    half = centres.diff().amax() / 2 if len(centres) > 1 else 0
-    first, last = centres[0], centres[-1]
+    ordered = centres.sort().values
+    half = ordered.diff().amax() / 2 if len(centres) > 1 else 0
+    first, last = ordered[0], ordered[-1]
     joined = centres.where(centres - first >= half, first).where(last - centres >= half, last)
     return joined.round() if len(joined.unique()) > n else joined

@@ -10,7 +10,19 @@ from typing import Any
 
 import pywt
 
-from wavelens.domains import DWT, STFT, ConstantQ, Cosine, Fourier, Identity, Joint, Packets, Stationary, TreeHaar
+from wavelens.domains import (
+    DWT,
+    STFT,
+    ConstantQ,
+    Cosine,
+    Fourier,
+    Identity,
+    Joint,
+    Packets,
+    Shifted,
+    Stationary,
+    TreeHaar,
+)
 from wavelens.methods import (
     Captum,
     ExpectedGradients,
@@ -23,7 +35,7 @@ from wavelens.methods import (
     Zennit,
 )
 
-DOMAINS = (DWT, Packets, Stationary, Cosine, Fourier, STFT, ConstantQ, TreeHaar, Identity)
+DOMAINS = (DWT, Packets, Stationary, Cosine, Fourier, STFT, ConstantQ, TreeHaar, Shifted, Identity)
 METHODS = (
     Saliency,
     InputTimesGradient,

@@ -7,6 +7,7 @@ from wavelens.domains.fourier import Fourier
 from wavelens.domains.identity import Identity
 from wavelens.domains.joint import Joint
 from wavelens.domains.packets import Packets, best_basis
+from wavelens.domains.shifted import Shifted
 from wavelens.domains.stationary import Stationary
 from wavelens.domains.stft import STFT
 from wavelens.domains.tree import TreeHaar
@@ -20,6 +21,7 @@ __all__ = [
     "Identity",
     "Joint",
     "Packets",
+    "Shifted",
     "Stationary",
     "TreeHaar",
     "best_basis",
