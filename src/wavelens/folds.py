@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import operator
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from wavelens.norms import Norm, frozen
 
 ROWS = 8  # whose outputs make a kernel's fold worth its room
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -22,40 +23,6 @@ READS = {  # tell of a tensor what a folded convolution leaves as it is
     *(Tensor.dim, Tensor.size, Tensor.numel, Tensor.is_floating_point, torch.numel, torch.is_floating_point),
     *(getattr(Tensor, name).__get__ for name in ("shape", "ndim", "dtype", "device", "is_cuda")),
 }
-
-
-class Norm(NamedTuple):
-    """A frozen batch normalisation."""
-
-    mean: Tensor
-    variance: Tensor
-    weight: Tensor | None
-    bias: Tensor | None
-    eps: float
-
-    def is_(self, other: Norm | None) -> bool:
-        return other is not None and self.eps == other.eps and all(map(operator.is_, self[:4], other[:4]))
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Its gradient is a product with a constant, so that nothing is kept where its input alone asks for one."""
-        if not x.requires_grad:
-            return functional.batch_norm(x, *self[:4], eps=self.eps)
-        found: Tensor = _Normed.apply(x, *self)  # type: ignore[no-untyped-call]
-        return found
-
-
-class _Normed(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, mean: Tensor, variance: Tensor, weight: Any, bias: Any, eps: float) -> Tensor:
-        ctx.save_for_backward(weight, mean, variance)
-        ctx.eps = eps
-        return torch.batch_norm(x, weight, bias, mean, variance, False, 0.0, eps, False)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Any:
-        constants = ctx.saved_tensors
-        kernel = torch.ops.aten.native_batch_norm_backward  # reads its second argument for the weight's gradient alone
-        return kernel(g, g, *constants, None, None, False, ctx.eps, [True, False, False])[0], *[None] * 5
 
 
 class Fold:
@@ -217,23 +184,9 @@ class Pass(TorchFunctionMode):
         self.wrong = True
         raise RuntimeError(why)
 
-    def _batch_norm(
-        self,
-        input: Tensor,
-        running_mean: Tensor | None,
-        running_var: Tensor | None,
-        weight: Tensor | None = None,
-        bias: Tensor | None = None,
-        training: bool = False,
-        momentum: float = 0.1,
-        eps: float = 1e-5,
-    ) -> Tensor:
-        """`torch.nn.functional.batch_norm`, lean where only its input asks for a gradient."""
-        norm = None
-        if running_mean is not None and running_var is not None and not training:
-            norm = Norm(running_mean, running_var, weight, bias, eps)
-        if norm is not None and _learnt(*norm[:4]):
-            norm = None
+    def _batch_norm(self, input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """`torch.nn.functional.batch_norm` of what may be a convolution's output."""
+        norm = frozen(input, *args, **kwargs)
         if isinstance(input, StandIn):
             return self._behind(input, norm)
         _, seen = self.seen.get(id(input), (None, None))
@@ -241,9 +194,7 @@ class Pass(TorchFunctionMode):
             seen.norm = norm
         else:
             self._forget(id(input))
-        if norm is None:
-            return functional.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
-        return norm(input)
+        return functional.batch_norm(input, *args, **kwargs)
 
     def _behind(self, held: StandIn, norm: Norm | None) -> Tensor:
         """What the normalisation gives for a stand-in: the fold's output, once, if all is as it was made for."""

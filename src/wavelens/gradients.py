@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import torch
@@ -213,7 +213,8 @@ class Gradients:
         points = points.detach().requires_grad_()
         with torch.enable_grad():
             values = self._scores(points, items, self._fast)
-            last = len(values) - 1
+        last = len(values) - 1
+        with self.exact():
             grads = [
                 torch.autograd.grad(v.sum(), points, retain_graph=i < last, allow_unused=True)[0]
                 if v.requires_grad
@@ -232,6 +233,14 @@ class Gradients:
     def scores(self, points: Tensor, items: Tensor) -> list[Tensor]:
         """The explained outputs, from a pass in which each layer gives its own output: hooks may look at it."""
         return self._scores(points, items, self._fast.unfolded)
+
+    def output(self, points: Tensor) -> Any:
+        """The model's output, from such a pass."""
+        return self._fast.unfolded(points)
+
+    def exact(self, hidden: bool = False) -> AbstractContextManager[None]:
+        """For backward passes: right gradients through normalisations; `hidden` where passes forward are inside too."""
+        return self._fast.exact(hidden)
 
     def _scores(self, points: Tensor, items: Tensor, ask: Model) -> list[Tensor]:
         kind = points.device.type

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from wavelens.folds import LAST, Folds, Pass
+from wavelens.norms import Kernels, Norms, is_opaque
 
 KERNELS = 2**24  # bytes of volumetric kernels that are copied channels-last: a network of larger ones gains nothing
 
 
 class Lean:
-    """A model's passes as they were measured to be best; in float32 on a CPU alone they differ from its own.
+    """A model's passes as they were measured to be best; on a CPU alone they differ from its own.
 
-    Convolutions run channels-last: planar ones follow their input, volumetric ones their weights, which are copied for
-    the time and given back where they are small. Batch normalisations keep nothing for the backward pass, and one that
-    alone reads a convolution becomes part of it where the kernel is small beside what it gives. `undo` ends all of it,
-    for a model that cannot run so.
+    Normalisations have gradients that are right in any layout of memory, and frozen ones keep nothing for the backward
+    pass. In float32, convolutions run channels-last: planar ones follow their input, volumetric ones their weights,
+    which are copied for the time and given back where they are small; and a batch normalisation that alone reads a
+    convolution becomes part of it where the kernel is small beside what it gives. `undo` ends what is for float32
+    alone, for a model that cannot run so.
     """
 
     def __init__(self, model: Callable[[Tensor], Any], x: Tensor) -> None:
@@ -36,7 +39,9 @@ class Lean:
         self.format = LAST.get(x.ndim, torch.contiguous_format) if last else torch.contiguous_format
         self.given: list[tuple[Tensor, Tensor]] = []
         self.spared = False
-        self.norms = measured and any(isinstance(m, _BatchNorm) for m in layers)
+        self.mended, self.hidden = x.device.type == "cpu", is_opaque(model)
+        self.folding = measured and any(isinstance(m, _BatchNorm) for m in layers)
+        self.known = any(isinstance(m, _NormBase) for m in layers)  # that there are normalisations
         own = (t for m in layers for t in (*m._parameters.values(), *m._buffers.values()))
         self.folds = Folds(kernels, own, self.format is not torch.contiguous_format)
 
@@ -57,8 +62,25 @@ class Lean:
         return self._passed(points, Folds())
 
     def _passed(self, points: Tensor, folds: Folds) -> Any:
-        if not self.norms:
-            return self.model(self._ready(points))
+        with self.exact():
+            return self._folded(points, folds) if self.folding else self.model(self._ready(points))
+
+    @contextmanager
+    def exact(self, hidden: bool = False) -> Iterator[None]:
+        """Passes inside `with`, forward or backward, have the right gradients through normalisations.
+
+        `hidden` is for both in one `with`: that there are normalisations Python does not see may show in between.
+        """
+        if not self.mended:
+            yield
+            return
+        norms, kernels = Norms(), Kernels() if hidden or self.hidden else None  # type: ignore[no-untyped-call]
+        with norms, kernels or nullcontext():
+            yield
+        self.hidden |= norms.repeated
+        self.mended = self.known = self.known or norms.met or (kernels is not None and kernels.met)
+
+    def _folded(self, points: Tensor, folds: Folds) -> Any:
         watched = Pass(folds)
         try:
             with watched:
@@ -83,8 +105,8 @@ class Lean:
 
     def undo(self) -> bool:
         """Back to the model's own passes; whether there was anything to undo."""
-        active = self.norms or self.format is not torch.contiguous_format
-        self.norms, self.format, self.folds = False, torch.contiguous_format, Folds()
+        active = self.folding or self.format is not torch.contiguous_format
+        self.folding, self.format, self.folds = False, torch.contiguous_format, Folds()
         for kernel, data in self.given:
             kernel.data = data
         self.given = []

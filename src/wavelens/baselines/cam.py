@@ -40,7 +40,8 @@ class _ActivationMap(ABC):
     def _piece(self, ask: Gradients, layer: Visit, items: Tensor) -> tuple[Tensor, Tensor]:
         """Maps `(targets, items, 1, *axes)` and scores `(targets, items)`."""
         activation, values = _cut_at(ask, layer, items)
-        gradients = [_gradient(value, activation, self) for value in values]
+        with ask.exact():
+            gradients = [_gradient(value, activation, self) for value in values]
         here, *weighing = (as_map(ask, t.detach(), layer.module).to(ask.dtype) for t in (activation, *gradients))
         small = [(self._weights(g, here) * here).sum(1, keepdim=True).relu() for g in weighing]
         large = torch.stack([enlarged(one, ask.x.shape[2:]) for one in small])

@@ -184,9 +184,10 @@ class Entrance:
 
     def relevance(self, output: Tensor, start: Tensor | None = None) -> Tensor:
         """What comes back from an output to `seen`; `ValueError` if part of the signal went another way."""
-        found, missed = torch.autograd.grad(
-            output, (self.seen, self._points), start, retain_graph=True, allow_unused=True
-        )
+        with self._ask.exact():
+            found, missed = torch.autograd.grad(
+                output, (self.seen, self._points), start, retain_graph=True, allow_unused=True
+            )
         if found is None or missed is not None:
             raise ValueError(
                 f"relevance is read where all of the signal enters, at {self.first.name}; the explained output "

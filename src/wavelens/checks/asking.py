@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from wavelens.borrowed import as_found
 from wavelens.gradients import Model
 from wavelens.metrics.perturbation import single
+from wavelens.norms import Kernels
 from wavelens.targets import Target, scores
 
 Asked = tuple[Tensor, Tensor | None]
@@ -47,7 +48,7 @@ def asked(
     """
     points = points.detach().clone().requires_grad_()
     kind = points.device.type
-    with torch.enable_grad():
+    with torch.enable_grad(), Kernels() if kind == "cpu" else nullcontext():  # type: ignore[no-untyped-call]
         with torch.autocast(kind, dtype=autocast, enabled=autocast is not None):
             output = model(points)
         score = scores(single(target), output, items)[0]

@@ -103,7 +103,7 @@ class Captum:
         if self.tunnel:
             algorithm = attr.NoiseTunnel(algorithm)
             options = {"nt_samples_batch_size": 1, **options, "nt_type": self.tunnel}  # its noise depends on the chunk
-        with torch.enable_grad(), _without_traces(ask.model), _seeded(self.seed, ask.x.device):
+        with torch.enable_grad(), ask.exact(hidden=True), _without_traces(ask.model), _seeded(self.seed, ask.x.device):
             x = ask.x[item : item + 1].clone().requires_grad_()
             try:
                 found: Tensor = algorithm.attribute(x, **options)

@@ -1,0 +1,155 @@
+"""Batch and instance normalisations whose gradients are right in any layout of memory.
+
+On a CPU, torch's kernel for the input gradient of a batch normalisation, by which instance normalisations run too,
+takes its two tensors for equally laid out where axes of length one hide that they are not. One row whose incoming
+gradient is transposed, as that of `norm(x).flatten(2).transpose(1, 2)`, then gets the gradients of other places, in
+every precision (torch 2.13). With the signal's axes flattened to one no layout is mistaken.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+aten = torch.ops.aten
+BATCH_NORMS = (functional.batch_norm, torch.batch_norm, torch.native_batch_norm, aten.batch_norm.default)
+INSTANCE_NORMS = (functional.instance_norm, torch.instance_norm, aten.instance_norm.default)
+EXPORTED = (aten.native_batch_norm.default, aten._native_batch_norm_legit_no_training.default)
+NORMALISATIONS = frozenset((*BATCH_NORMS, *INSTANCE_NORMS, *EXPORTED))
+BACKWARD = aten.native_batch_norm_backward.default
+KERNELS = frozenset([aten.native_batch_norm.default, aten._native_batch_norm_legit.default, BACKWARD])
+
+
+class Norm(NamedTuple):
+    """A frozen batch normalisation."""
+
+    mean: Tensor
+    variance: Tensor
+    weight: Tensor | None
+    bias: Tensor | None
+    eps: float
+
+    def is_(self, other: Norm | None) -> bool:
+        return other is not None and self.eps == other.eps and all(map(operator.is_, self[:4], other[:4]))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Its gradient is a product with a constant, so that nothing is kept where its input alone asks for one."""
+        normed: Tensor = _Normed.apply(x, *self)  # type: ignore[no-untyped-call]
+        return normed
+
+
+class _Normed(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, mean: Tensor, variance: Tensor, weight: Any, bias: Any, eps: float) -> Tensor:
+        return torch.batch_norm(x, weight, bias, mean, variance, False, 0.0, eps, False)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        _, _, variance, weight, _, ctx.eps = inputs
+        ctx.save_for_backward(variance, weight)
+        ctx.save_for_forward(variance, weight)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        variance, weight = ctx.saved_tensors
+        return _scaled(g, variance, weight, ctx.eps), *[None] * 5
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
+        variance, weight = ctx.saved_tensors
+        return _scaled(tangent, variance, weight, ctx.eps)
+
+
+def _scaled(g: Tensor, variance: Tensor, weight: Tensor | None, eps: float) -> Tensor:
+    """The derivative of a frozen normalisation, applied to `g` and rounded once."""
+    scale = (variance.to(torch.promote_types(variance.dtype, torch.float32)) + eps).rsqrt()
+    scale = scale if weight is None else scale * weight
+    return (g * scale.view(-1, *[1] * (g.ndim - 2))).to(g.dtype)
+
+
+def frozen(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Norm | None:
+    """The frozen normalisation that a call of `functional.batch_norm` is, or None where it is not."""
+    if running_mean is None or running_var is None or training:
+        return None
+    norm = Norm(running_mean, running_var, weight, bias, eps)
+    return None if any(t is not None and t.requires_grad for t in norm[:4]) else norm
+
+
+class Norms(TorchFunctionMode):
+    """While it is active, normalisations are given gradients that are right.
+
+    `met` tells whether there was any, `repeated` whether one is in a checkpoint: that runs it again in the backward
+    pass, where no such mode is active, and needs `Kernels`.
+    """
+
+    met = repeated = False
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func not in NORMALISATIONS or torch.compiler.is_compiling():
+            return func(*args, **kwargs)
+        self.met = True
+        x = args[0] if args else kwargs["input"]
+        if not (x.requires_grad and torch.is_grad_enabled()):
+            return func(*args, **kwargs)
+        if _is_checkpointed():
+            self.repeated = True
+            return func(*args, **kwargs)
+        norm = frozen(*args, **kwargs) if func is functional.batch_norm and type(x) is Tensor else None
+        return flattened(func, *args, **kwargs) if norm is None else norm(x)
+
+
+class Kernels(TorchDispatchMode):
+    """The same by torch's kernels, for normalisations that Python does not see, as in TorchScript; it costs time."""
+
+    met = False
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.met |= func in KERNELS
+        if func is not BACKWARD or args[0].ndim < 4:
+            return func(*args, **kwargs or {})
+        g, x, *others = args
+        first, *more = func(g.flatten(2), x.flatten(2), *others)
+        return (None if first is None else first.view(x.shape), *more)
+
+
+def flattened(func: Callable[..., Any], input: Tensor, *args: Any, **kwargs: Any) -> Any:
+    """A normalisation with the signal's axes as one."""
+    if input.ndim < 4:
+        return func(input, *args, **kwargs)
+    output = func(input.flatten(2), *args, **kwargs)
+    if isinstance(output, Tensor):
+        return output.unflatten(2, input.shape[2:])
+    return (output[0].unflatten(2, input.shape[2:]), *output[1:])
+
+
+def is_opaque(model: Any) -> bool:
+    """Whether normalisations may run in the model where Python does not see them."""
+    return not isinstance(model, nn.Module) or any(isinstance(m, torch.jit.ScriptModule) for m in model.modules())
+
+
+def _is_checkpointed() -> bool:
+    hooks = torch._C._autograd._top_saved_tensors_default_hooks(False)
+    return hooks is not None and hooks[0].__module__ == "torch.utils.checkpoint"
