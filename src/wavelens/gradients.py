@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import torch
@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from wavelens.bars import Bar, Progress
+from wavelens.batch_dependence import Answer, BatchCheck, batch_statistics, largest, tolerance, warn
 from wavelens.borrowed import as_found
+from wavelens.compiled import Sizes, filled, is_compiled
 from wavelens.core import signal_axes
 from wavelens.lean import Lean
 from wavelens.targets import Several, Target, check
@@ -25,6 +27,7 @@ from wavelens.targets import scores as read
 Items = slice | Tensor  # items of the batch: a slice where they are neighbours, else their indices
 Point = Callable[[Items, int], Tensor]
 Model = Callable[[Tensor], Any]
+Pass = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 
 HALF = (torch.float16, torch.bfloat16)
 CPU_ACTIVATIONS = 2**28  # bytes; larger chunks use more memory and gain nothing on a CPU (benchmarks/speed/chunks.py)
@@ -58,11 +61,19 @@ class Gradients:
             self.spent = torch.zeros(len(x), dtype=torch.long, device="cpu")
         self.parts: tuple[slice, ...] = ()  # where each of several signals lies, for methods that scale noise by each
         self._rows, self._autocast, self._progress = batch_size, autocast, progress
+        self._sizes = Sizes() if is_compiled(model) else None
+        self._batch = BatchCheck(tolerance(model, x.dtype, *([autocast] if autocast else [])))
+        self.apart = False  # whether rows go through the model one at a time, since they depend on each other
 
     def __enter__(self) -> Gradients:
+        if (text := batch_statistics(self.model)) is not None:
+            if self._rows != 1:
+                warn(text)
+            self._rows, self.apart = 1, True
         with ExitStack() as stack:
             stack.enter_context(as_found(self.model, self.x))
             self._fast = stack.enter_context(Lean(self.model, self.x))
+            self._batch.begin(self.x.device)
             self._bar = stack.enter_context(Bar(self._progress))
             self._exit = stack.pop_all()
         return self
@@ -171,8 +182,9 @@ class Gradients:
             kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
             return t.detach()  # the tensor itself would keep its graph alive for ever
 
-        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
-            self.scores(self.x[:1].clone().requires_grad_(), torch.zeros(1, dtype=torch.long, device=self.x.device))
+        last = torch.tensor([len(self.x) - 1], device=self.x.device)
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
+            self._batch.measured = self.x[-1:], self._alone(self.x[-1:], last, graph=True)
         for p in self.model.parameters() if isinstance(self.model, nn.Module) else ():
             kept.pop(p.untyped_storage().data_ptr(), None)
         signals = 4 * self.x[0].nbytes  # points, what the model makes of them, gradients
@@ -184,27 +196,59 @@ class Gradients:
         """Gradients and values, `(targets, rows, …)`."""
         return self._fitting(self._backward, points, items)
 
-    def _fitting(
-        self, ask: Callable[[Tensor, Tensor], tuple[Tensor, ...]], points: Tensor, items: Tensor
-    ) -> tuple[Tensor, ...]:
+    def _fitting(self, ask: Pass, points: Tensor, items: Tensor) -> tuple[Tensor, ...]:
         """`ask(points, items)` in pieces of `rows`; halves the rows for good when memory runs out."""
-        if len(points) > self.rows:
+        size = self._size(ask, len(points))
+        if len(points) > size:
             parts, start = [], 0
             while start < len(points):
-                piece = slice(start, start + self.rows)
+                piece = slice(start, start + self._size(ask, len(points)))
                 parts.append(self._fitting(ask, points[piece], items[piece]))
                 start = piece.stop
             return tuple(torch.cat(part, 1) for part in zip(*parts, strict=True))
         try:
-            return ask(points, items)
+            answer = tuple(part[:, : len(points)] for part in ask(*filled(points, items, size)))
         except RuntimeError as error:
-            if _out_of_memory(error) and len(points) > 1:
-                self._rows = -(-len(points) // 2)
+            if _out_of_memory(error) and size > 1:
+                self._rows = -(-size // 2)
             elif _out_of_memory(error) or not self._fast.undo():
                 raise
+        else:
+            if self.holds(points, items, answer[-1], ask == self._backward):
+                return answer
         if points.is_cuda:
             torch.cuda.empty_cache()
         return self._fitting(ask, points, items)
+
+    def _size(self, ask: Pass, rows: int) -> int:
+        """Rows of a pass that is one of several for `rows` rows."""
+        if self._sizes is not None:
+            return self._sizes.fit(ask == self._backward, rows, self.rows)
+        return min(rows, self.rows)
+
+    def holds(self, points: Tensor, items: Tensor, values: Tensor, graph: bool = True) -> bool:
+        """Whether values `(targets, rows)` of a pass are those of each row alone; else rows go `apart` from now on.
+
+        `graph` is for passes that record gradients.
+        """
+        holds = self._batch.holds(points, values, lambda: self._alone(points[-1:], items[-1:], graph))
+        if not holds:
+            self._rows, self.apart = 1, True
+        return holds
+
+    def _alone(self, point: Tensor, item: Tensor, graph: bool) -> Answer:
+        """The values of one row, and the size of the model's output; a compiled model runs uncompiled."""
+        sizes = []
+
+        def ask(points: Tensor) -> Any:
+            output = self._fast.unfolded(points)
+            sizes.append(largest(output))
+            return output
+
+        uncompiled = torch.compiler.set_stance("force_eager") if self._sizes is not None else nullcontext()
+        with uncompiled, torch.set_grad_enabled(graph):
+            values = self._scores(point.detach().clone().requires_grad_(graph), item, ask)
+        return torch.cat(values).detach().to(self.dtype), sizes[-1]
 
     def _forward(self, points: Tensor, items: Tensor) -> tuple[Tensor]:
         return (torch.stack(self._scores(points, items, self._fast)).to(self.dtype),)
@@ -238,7 +282,7 @@ class Gradients:
         """The model's output, from such a pass."""
         return self._fast.unfolded(points)
 
-    def exact(self, hidden: bool = False) -> AbstractContextManager[None]:
+    def exact(self, hidden: bool | None = None) -> AbstractContextManager[None]:
         """For backward passes: right gradients through normalisations; `hidden` where passes forward are inside too."""
         return self._fast.exact(hidden)
 

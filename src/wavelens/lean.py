@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
+from wavelens.compiled import is_compiled
 from wavelens.folds import LAST, Folds, Pass
 from wavelens.norms import Kernels, Norms, is_opaque
 
@@ -40,8 +41,9 @@ class Lean:
         self.given: list[tuple[Tensor, Tensor]] = []
         self.spared = False
         self.mended, self.hidden = x.device.type == "cpu", is_opaque(model)
-        self.folding = measured and any(isinstance(m, _BatchNorm) for m in layers)
-        self.known = any(isinstance(m, _NormBase) for m in layers)  # that there are normalisations
+        self.compiled = is_compiled(model)
+        self.folding = measured and not self.compiled and any(isinstance(m, _BatchNorm) for m in layers)
+        self.known = self.compiled or any(isinstance(m, _NormBase) for m in layers)  # that there are normalisations
         own = (t for m in layers for t in (*m._parameters.values(), *m._buffers.values()))
         self.folds = Folds(kernels, own, self.format is not torch.contiguous_format)
 
@@ -62,23 +64,25 @@ class Lean:
         return self._passed(points, Folds())
 
     def _passed(self, points: Tensor, folds: Folds) -> Any:
-        with self.exact():
+        with self.exact(self.hidden):
             return self._folded(points, folds) if self.folding else self.model(self._ready(points))
 
     @contextmanager
-    def exact(self, hidden: bool = False) -> Iterator[None]:
-        """Passes inside `with`, forward or backward, have the right gradients through normalisations.
+    def exact(self, hidden: bool | None = None) -> Iterator[None]:
+        """Backward passes inside `with` have the right gradients through normalisations.
 
-        `hidden` is for both in one `with`: that there are normalisations Python does not see may show in between.
+        So have forward passes in which the model takes gradients, with `hidden`, whether to reckon with normalisations
+        that Python does not see: None where that has shown in the pass forward.
         """
         if not self.mended:
             yield
             return
-        norms, kernels = Norms(), Kernels() if hidden or self.hidden else None  # type: ignore[no-untyped-call]
-        with norms, kernels or nullcontext():
+        hidden = self.hidden or self.compiled if hidden is None else hidden
+        norms, kernels = Norms(), Kernels()  # type: ignore[no-untyped-call]
+        with nullcontext() if self.compiled else norms, kernels if hidden else nullcontext():
             yield
         self.hidden |= norms.repeated
-        self.mended = self.known = self.known or norms.met or (kernels is not None and kernels.met)
+        self.mended = self.known = self.known or norms.met or kernels.met  # one pass shows whether there are any
 
     def _folded(self, points: Tensor, folds: Folds) -> Any:
         watched = Pass(folds)

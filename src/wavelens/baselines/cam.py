@@ -33,8 +33,7 @@ class _ActivationMap(ABC):
         check_module(model, self)
         with Gradients(model, x, target, batch_size=batch_size) as ask:
             layer = last_with_axes(ask) if self.layer is None else named(ask, self.layer)
-            pairs = [self._piece(ask, layer, items) for items in in_pieces(ask)]
-            maps, score = (torch.cat(part, 1) for part in zip(*pairs, strict=True))
+            maps, score = in_pieces(ask, lambda items: self._piece(ask, layer, items))
             return on_samples(ask, self, target, maps, score)
 
     def _piece(self, ask: Gradients, layer: Visit, items: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +71,15 @@ def on_samples(ask: Gradients, explainer: object, target: Target, maps: Tensor, 
     )
 
 
-def in_pieces(ask: Gradients) -> list[Tensor]:
-    """The items of the batch, as many at a time as fit memory."""
-    return list(torch.arange(len(ask.x), device=ask.x.device).split(ask.rows))
+def in_pieces(ask: Gradients, explain: Callable[[Tensor], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """What `explain(items)` gives, maps and scores `(targets, items, …)`, for as many items at a time as fit memory."""
+    parts: list[tuple[Tensor, Tensor]] = []
+    start = 0
+    while start < len(ask.x):
+        items = torch.arange(start, min(start + ask.rows, len(ask.x)), device=ask.x.device)
+        maps, values = explain(items)
+        if ask.holds(ask.x[items], items, values):
+            parts.append((maps, values))
+            start += len(items)
+    maps, values = (torch.cat(part, 1) for part in zip(*parts, strict=True))
+    return maps, values

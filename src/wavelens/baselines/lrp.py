@@ -40,11 +40,10 @@ class LRP:
     def __call__(self, model: Model, x: Tensor, target: Target, *, batch_size: int | None = None) -> Attribution:
         module = check_module(model, self)
         with Gradients(model, x, target, batch_size=batch_size) as ask:
-            rows = in_pieces(ask)  # measured before the rules are there
-            score, entrance = ask.values(ask.x), Entrance(ask)
+            score, entrance = ask.values(ask.x), Entrance(ask)  # rows are measured before the rules are there
             with _composite(ask, entrance).context(module):
                 module.requires_grad_(False)  # Zennit's biases are new, and not frozen
-                maps = torch.cat([_piece(ask, entrance, items) for items in rows], 1)
+                maps, _ = in_pieces(ask, lambda items: (_piece(ask, entrance, items), score[:, items]))
             return on_samples(ask, self, target, maps, score)
 
 

@@ -47,8 +47,7 @@ class SRD:
         check_module(model, self)
         with Gradients(model, x, target, batch_size=batch_size) as ask:
             entrance = Entrance(ask)
-            pairs = [_piece(ask, entrance, items) for items in in_pieces(ask)]
-            maps, score = (torch.cat(part, 1) for part in zip(*pairs, strict=True))
+            maps, score = in_pieces(ask, lambda items: _piece(ask, entrance, items))
             return on_samples(ask, self, target, maps, score)
 
 

@@ -80,19 +80,25 @@ class Captum:
         if self.algorithm in RECTIFIED:
             _check_rectifiers(ask.model, self, capped=False)
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)
+        score = ask.values(ask.x)  # first: it shows whether rows depend on each other
+        if ask.apart and self.algorithm == "DeepLift":
+            raise ValueError(
+                "DeepLift passes an input beside its baseline, for a model that treats rows alone; this one's answer "
+                "depends on its batch. Explain it with another method."
+            )
         rows = []
         for item in range(len(ask.x)):
             rows.append(torch.stack([self._gradient(ask, item, t, start) for t in range(ask.targets)]))
         g = torch.cat(rows, 1)
         if not path:
-            return Outcome([lift.pull(g) for lift in lifts])
+            return Outcome([lift.pull(g) for lift in lifts], score=score)
         step = (ask.x - start).to(ask.dtype)
-        return Outcome([lift.account(step, g) for lift in lifts], start=start)
+        return Outcome([lift.account(step, g) for lift in lifts], score=score, start=start)
 
     def _gradient(self, ask: Gradients, item: int, target: int, start: Tensor) -> Tensor:
         attr = optional("captum.attr", "baselines")
         build, call, path = CAPTUM[self.algorithm]
-        explained = _Explained(ask, item, target)
+        explained = _Explained(ask, item, target, pairs=self.algorithm == "DeepLift")
         source = explained if self.algorithm in NEEDS_MODULE else explained.forward
         algorithm = getattr(attr, self.algorithm)(source, **build)
         options = dict(self.options) | call
@@ -141,15 +147,21 @@ def _without_traces(model: Any) -> Iterator[None]:
 class _Explained(nn.Module):
     """One target of one item as a module with one output a row."""
 
-    def __init__(self, ask: Gradients, item: int, target: int) -> None:
+    def __init__(self, ask: Gradients, item: int, target: int, pairs: bool) -> None:
         super().__init__()
         self.model, self._ask, self._item, self._target = ask.model, ask, item, target
+        self._pairs = pairs  # whether Captum needs its rows in one pass
         self.training = False
 
     def forward(self, points: Tensor) -> Tensor:
         items = torch.full((len(points),), self._item, device=points.device)
         self._ask.spent[self._item] += len(points)
-        return self._ask.scores(points, items)[self._target]
+        if self._ask.apart:
+            return torch.cat([self._ask.scores(point, items[:1])[self._target] for point in points.split(1)])
+        values = self._ask.scores(points, items)
+        if self._pairs or self._ask.holds(points, items, torch.stack(values)):
+            return values[self._target]
+        return self.forward(points)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,131 @@
+"""Models whose answer about an item depends on its batch, or on chance, in evaluation mode: recognised, and said."""
+
+from __future__ import annotations
+
+import math
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+Answer = tuple[Tensor, float]  # the values of one row, `(targets,)`, and the size of the model's output
+PACKAGE = __name__.partition(".")[0]
+REFUSALS = (RuntimeError, ValueError, TypeError, AssertionError, IndexError)  # of a batch of one
+LOOK = "Look for sums, maxima or normalisations over the first dimension; wavelens.check tells whether they are gone."
+CHANCE = "Look for dropout called as a function, and for noise or crops in forward()."
+
+
+def batch_statistics(model: Any) -> str | None:
+    """A sentence on the first batch norm without running statistics, or None: there is none."""
+    parts = model.named_modules() if isinstance(model, nn.Module) else ()
+    for name, part in parts:
+        if isinstance(part, _BatchNorm) and part.running_mean is None and part.running_var is None:
+            return (
+                f"{type(part).__name__} {name!r} has no running statistics and normalises by its batch, so rows go "
+                "through the model one at a time: an item's result does not depend on others. Set "
+                "track_running_stats=True and calibrate the model to explain it in batches."
+            )
+    return None
+
+
+class BatchCheck:
+    """Compares one row's answer among others with its answer alone, once, and warns where they differ by `most`."""
+
+    def __init__(self, most: float) -> None:
+        self.most, self.due = most, True
+        self.measured: tuple[Tensor, Answer] | None = None  # a point and its answer alone
+        self.state: Tensor | None = None
+
+    def begin(self, device: torch.device) -> None:
+        """From here on, random numbers that torch draws on the device are the model's."""
+        self.state = random_state(device)
+
+    def holds(self, points: Tensor, values: Tensor, alone: Callable[[], Answer]) -> bool:
+        """Whether the values `(targets, rows)` of a pass are those of its rows alone, as far as the last row tells.
+
+        `alone` asks for that row. A row that was alone is asked for again only if random numbers were drawn. Chance
+        cannot be mended: then the values are taken for what they are, after a warning.
+        """
+        if not self.due or (len(points) == 1 and self._nothing_drawn(points.device)):
+            return True
+        self.due = False
+        try:
+            answer, scale = self._known(points[-1:]) or alone()
+        except REFUSALS:
+            if len(points) > 1:
+                return True  # the model takes no single row
+            raise
+        difference = apart(values[:, -1].detach(), answer, scale)
+        if difference <= self.most:
+            return True
+        chance = apart(alone()[0], answer, scale)
+        if chance > self.most or len(points) == 1:
+            warn(
+                f"the model is random in evaluation mode: asked twice about one input, its answer differed by "
+                f"{max(chance, difference):.2g} of its size, so results change with batch_size and from call to call. "
+                f"{CHANCE}"
+            )
+            return True
+        warn(
+            f"the model's answer about an item depends on its batch: alone it differed by {difference:.2g} of its size "
+            f"from that among {len(points)} rows, so rows go through the model one at a time. {LOOK}"
+        )
+        return False
+
+    def _nothing_drawn(self, device: torch.device) -> bool:
+        return self.state is None or torch.equal(self.state, random_state(device))
+
+    def _known(self, point: Tensor) -> Answer | None:
+        return self.measured[1] if self.measured is not None and torch.equal(point, self.measured[0]) else None
+
+
+def tolerance(model: Any, *dtypes: torch.dtype) -> float:
+    """What an answer alone and in a batch may differ by: half of the digits of the coarsest type in use.
+
+    Kernels add up in another order for another number of rows. That is √ε: 3.5e-4 in float32 and above, of which a
+    model in float64 may have parts, 0.03 in float16, 0.09 in bfloat16.
+    """
+    parameters = (p.dtype for p in model.parameters()) if isinstance(model, nn.Module) else ()
+    steps = [torch.finfo(d).eps for d in (torch.float32, *dtypes, *parameters) if d.is_floating_point]
+    return math.sqrt(max(steps))
+
+
+def largest(output: Any) -> float:
+    """The largest finite magnitude in a model's output, whatever holds its tensors."""
+    tensors = [t for t in _tensors(output) if t.is_floating_point() and t.numel()]
+    return max((float(t.detach().abs().nan_to_num(0.0, 0.0).max()) for t in tensors), default=0.0)
+
+
+def apart(a: Tensor, b: Tensor, scale: float) -> float:
+    """The largest difference of two answers, relative to `scale` or to the larger of them; 0 where not finite."""
+    whole = max(scale, float(a.abs().max()), float(b.abs().max()), 1e-300)
+    return float(((a - b).abs().max() / whole).nan_to_num(0.0, 0.0))
+
+
+def warn(text: str) -> None:
+    """A warning at the line outside of this package that called it."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, UserWarning, stacklevel=level)
+
+
+def random_state(device: torch.device) -> Tensor:
+    """Where torch's random numbers of a device stand."""
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(part)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _tensors(getattr(value, field.name))
