@@ -110,7 +110,8 @@ class Norms(TorchFunctionMode):
             return func(*args, **kwargs)
         self.met = True
         x = args[0] if args else kwargs["input"]
-        if not (x.requires_grad and torch.is_grad_enabled()):
+        hidden = torch._C._are_functorch_transforms_active()  # a transform does not say whether a gradient is asked for
+        if not (torch.is_grad_enabled() and (x.requires_grad or hidden)):
             return func(*args, **kwargs)
         if _is_checkpointed():
             self.repeated = True
