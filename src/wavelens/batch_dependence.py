@@ -38,32 +38,37 @@ class BatchCheck:
 
     def __init__(self, most: float) -> None:
         self.most, self.due = most, True
-        self.measured: tuple[Tensor, Answer] | None = None  # a point and its answer alone
+        self.equal = False  # whether equal rows have been compared, which tell less: other rows still are
+        self.measured: tuple[int, Tensor, Answer] | None = None  # an item, a point of it, and its answer alone
         self.state: Tensor | None = None
 
     def begin(self, device: torch.device) -> None:
         """From here on, random numbers that torch draws on the device are the model's."""
         self.state = random_state(device)
 
-    def holds(self, points: Tensor, values: Tensor, alone: Callable[[], Answer]) -> bool:
-        """Whether the values `(targets, rows)` of a pass are those of its rows alone, as far as the last row tells.
+    def holds(self, points: Tensor, items: Tensor, values: Tensor, alone: Callable[[int], Answer]) -> bool:
+        """Whether the values `(targets, rows)` of a pass are those of its rows alone, as far as one row tells.
 
-        `alone` asks for that row. A row that was alone is asked for again only if random numbers were drawn. Chance
-        cannot be mended: then the values are taken for what they are, after a warning.
+        `alone` asks for a row by its number. A row that was alone is asked for again only if random numbers were drawn.
+        Chance cannot be mended: then the values are taken for what they are, after a warning.
         """
         if not self.due or (len(points) == 1 and self._nothing_drawn(points.device)):
             return True
-        self.due = False
+        equal = len(points) > 1 and torch.equal(points[1:], points[:-1])
+        if equal and self.equal:
+            return True
+        self.due, self.equal, row = equal, equal, telling(points)
         try:
-            answer, scale = self._known(points[-1:]) or alone()
+            answer, scale = self._known(points[row], int(items[row])) or alone(row)
         except REFUSALS:
             if len(points) > 1:
                 return True  # the model takes no single row
             raise
-        difference = apart(values[:, -1].detach(), answer, scale)
+        difference = apart(values[:, row].detach(), answer, scale)
         if difference <= self.most:
             return True
-        chance = apart(alone()[0], answer, scale)
+        chance = apart(alone(row)[0], answer, scale)
+        self.due = False
         if chance > self.most or len(points) == 1:
             warn(
                 f"the model is random in evaluation mode: asked twice about one input, its answer differed by "
@@ -80,19 +85,27 @@ class BatchCheck:
     def _nothing_drawn(self, device: torch.device) -> bool:
         return self.state is None or torch.equal(self.state, random_state(device))
 
-    def _known(self, point: Tensor) -> Answer | None:
-        return self.measured[1] if self.measured is not None and torch.equal(point, self.measured[0]) else None
+    def _known(self, point: Tensor, item: int) -> Answer | None:
+        if self.measured is None or item != self.measured[0] or not torch.equal(point, self.measured[1]):
+            return None
+        return self.measured[2]
 
 
-def tolerance(model: Any, *dtypes: torch.dtype) -> float:
+def telling(points: Tensor) -> int:
+    """The row that others would change most: of all but the first, which they may refer to, the one of least extent."""
+    return int(points[1:].flatten(1).abs().amax(1).argmin()) + 1 if len(points) > 1 else 0
+
+
+def tolerance(model: Any, x: Tensor, autocast: torch.dtype | None) -> float:
     """What an answer alone and in a batch may differ by: half of the digits of the coarsest type in use.
 
     Kernels add up in another order for another number of rows. That is √ε: 3.5e-4 in float32 and above, of which a
-    model in float64 may have parts, 0.03 in float16, 0.09 in bfloat16.
+    model in float64 may have parts, 0.09 in bfloat16, 0.03 in float16 and on a GPU, where float32 may be TF32.
     """
-    parameters = (p.dtype for p in model.parameters()) if isinstance(model, nn.Module) else ()
-    steps = [torch.finfo(d).eps for d in (torch.float32, *dtypes, *parameters) if d.is_floating_point]
-    return math.sqrt(max(steps))
+    parameters = [p.dtype for p in model.parameters()] if isinstance(model, nn.Module) else []
+    widest = torch.float32 if x.device.type == "cpu" else torch.float16
+    types = {widest, x.dtype, autocast or x.dtype, *parameters}
+    return math.sqrt(max(torch.finfo(one).eps for one in types if one.is_floating_point))
 
 
 def largest(output: Any) -> float:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from wavelens.bars import Bar, Progress
-from wavelens.batch_dependence import Answer, BatchCheck, batch_statistics, largest, tolerance, warn
+from wavelens.batch_dependence import Answer, BatchCheck, batch_statistics, largest, telling, tolerance, warn
 from wavelens.borrowed import as_found
 from wavelens.compiled import Sizes, filled, is_compiled
 from wavelens.core import signal_axes
@@ -62,7 +62,7 @@ class Gradients:
         self.parts: tuple[slice, ...] = ()  # where each of several signals lies, for methods that scale noise by each
         self._rows, self._autocast, self._progress = batch_size, autocast, progress
         self._sizes = Sizes() if is_compiled(model) else None
-        self._batch = BatchCheck(tolerance(model, x.dtype, *([autocast] if autocast else [])))
+        self._batch = BatchCheck(tolerance(model, x, autocast))
         self.apart = False  # whether rows go through the model one at a time, since they depend on each other
 
     def __enter__(self) -> Gradients:
@@ -182,9 +182,9 @@ class Gradients:
             kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
             return t.detach()  # the tensor itself would keep its graph alive for ever
 
-        last = torch.tensor([len(self.x) - 1], device=self.x.device)
+        item, every = telling(self.x), torch.arange(len(self.x), device=self.x.device)
         with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
-            self._batch.measured = self.x[-1:], self._alone(self.x[-1:], last, graph=True)
+            self._batch.measured = item, self.x[item], self._alone(self.x, every, item, graph=True)
         for p in self.model.parameters() if isinstance(self.model, nn.Module) else ():
             kept.pop(p.untyped_storage().data_ptr(), None)
         signals = 4 * self.x[0].nbytes  # points, what the model makes of them, gradients
@@ -231,12 +231,12 @@ class Gradients:
 
         `graph` is for passes that record gradients.
         """
-        holds = self._batch.holds(points, values, lambda: self._alone(points[-1:], items[-1:], graph))
+        holds = self._batch.holds(points, items, values, lambda row: self._alone(points, items, row, graph))
         if not holds:
             self._rows, self.apart = 1, True
         return holds
 
-    def _alone(self, point: Tensor, item: Tensor, graph: bool) -> Answer:
+    def _alone(self, points: Tensor, items: Tensor, row: int, graph: bool) -> Answer:
         """The values of one row, and the size of the model's output; a compiled model runs uncompiled."""
         sizes = []
 
@@ -247,7 +247,8 @@ class Gradients:
 
         uncompiled = torch.compiler.set_stance("force_eager") if self._sizes is not None else nullcontext()
         with uncompiled, torch.set_grad_enabled(graph):
-            values = self._scores(point.detach().clone().requires_grad_(graph), item, ask)
+            point = points[row : row + 1].detach().clone().requires_grad_(graph)
+            values = self._scores(point, items[row : row + 1], ask)
         return torch.cat(values).detach().to(self.dtype), sizes[-1]
 
     def _forward(self, points: Tensor, items: Tensor) -> tuple[Tensor]:

@@ -40,8 +40,8 @@ class Lean:
         self.format = LAST.get(x.ndim, torch.contiguous_format) if last else torch.contiguous_format
         self.given: list[tuple[Tensor, Tensor]] = []
         self.spared = False
-        self.mended, self.hidden = x.device.type == "cpu", is_opaque(model)
-        self.compiled = is_compiled(model)
+        self.mended, self.compiled = x.device.type == "cpu", is_compiled(model)
+        self.hidden = is_opaque(model) and not self.compiled
         self.folding = measured and not self.compiled and any(isinstance(m, _BatchNorm) for m in layers)
         self.known = self.compiled or any(isinstance(m, _NormBase) for m in layers)  # that there are normalisations
         own = (t for m in layers for t in (*m._parameters.values(), *m._buffers.values()))

@@ -1,0 +1,203 @@
+"""Models whose answers depend on the batch or on chance in evaluation mode are explained row by row, or named."""
+
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import wavelens as wl
+from cases import Net, name, relative, signal
+from wavelens import masks
+from wavelens.gradients import Gradients
+
+SHAPE = (8, 8)
+METHODS = [
+    wl.Saliency(),
+    wl.IntegratedGradients(steps=4),
+    wl.IntegratedGradients(tolerance=0.05),
+    wl.SmoothGrad(samples=4),
+    *(
+        pytest.param(wl.methods.Captum(name), marks=pytest.mark.needs("captum"))
+        for name in ("Saliency", "IntegratedGradients", "GradientShap")
+    ),
+]
+
+
+def signals(batch: int = 3, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """The last is the largest."""
+    return signal(SHAPE, batch).to(dtype)
+
+
+class Mixing(nn.Module):
+    """A small network in which `mix` looks at more than the row at hand."""
+
+    def __init__(self, mix) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.act, self.mix, self.head = nn.Conv2d(2, 4, 3), nn.ReLU(), mix, nn.Linear(4, 3)
+        self.eval()
+
+    def forward(self, x):
+        return self.head(self.mix(self.act(self.first(x)) + 0.1).mean((2, 3)))
+
+
+RECOGNISED = {
+    "BatchNorm2d": lambda: nn.BatchNorm2d(4, track_running_stats=False),
+    "SyncBatchNorm": lambda: nn.SyncBatchNorm(4, track_running_stats=False),
+}
+NOTICED = {
+    "a norm called as a function": lambda y: functional.batch_norm(y, None, None, training=True),
+    "statistics over the batch": lambda y: (y - y.mean((0, 2, 3), keepdim=True)) / (1 + y.std((0, 2, 3), keepdim=True)),
+    "a maximum over the batch": lambda y: y / y.amax(),
+    "a sum over the batch": lambda y: y * (1 + y.sum(0, keepdim=True)),
+    "the first of the batch": lambda y: y - y[:1] / 2,
+}
+CHANCE = {
+    "dropout": lambda y: functional.dropout(y, 0.3),
+    "noise": lambda y: y * (1 + torch.rand_like(y)),
+}
+
+
+def made(kind: str) -> nn.Module:
+    return Mixing(RECOGNISED[kind]() if kind in RECOGNISED else Called(NOTICED[kind]))
+
+
+class Called(nn.Module):
+    """A function as a layer."""
+
+    def __init__(self, function) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, y):
+        return self.function(y)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=name)
+@pytest.mark.parametrize("kind", RECOGNISED | NOTICED)
+def test_an_item_is_the_same_alone_and_in_a_batch(kind, method):
+    net, x = made(kind), signals()
+    explain = partial(wl.attribute, target=1, domain=wl.Identity(), method=method)
+    words = "normalises by its batch" if kind in RECOGNISED else "depends on its batch"
+    with pytest.warns(UserWarning, match=words) as said:
+        found = explain(net, x)
+    assert len(said) == 1
+    assert said[0].filename == __file__
+    alone = explain(net, x[1:2], batch_size=1)
+    assert relative(found.item(1).data, alone.data) < 1e-5  # rows went through one at a time: nothing but rounding
+    assert relative(found.score[1:2], alone.score) < 1e-5
+
+
+@pytest.mark.parametrize("kind", RECOGNISED | NOTICED)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_points_of_one_item_do_not_mix(kind):
+    how = {"domain": wl.Identity(), "method": wl.IntegratedGradients(steps=6)}
+    net, x = made(kind), signals(1)
+    assert relative(wl.attribute(net, x, 1, **how).data, wl.attribute(net, x, 1, **how, batch_size=1).data) < 1e-5
+
+
+OTHERS = {
+    "Grad-CAM": lambda net, x: wl.baselines.GradCAM("act")(net, x, 1).data,
+    "insertion": lambda net, x: wl.metrics.insertion(net, x, 1, magnitudes(x), steps=4),
+    "mu-fidelity": lambda net, x: wl.metrics.mu_fidelity(net, x, 1, magnitudes(x), subsets=8, grid=4),
+    "minimal": lambda net, x: masks.minimal(net, x, 1, domain=wl.DWT("haar", 1), alpha=0.5, steps=5).mask.data,
+}
+
+
+def magnitudes(x):
+    return wl.Identity().analysis(x.abs())
+
+
+@pytest.mark.parametrize("kind", RECOGNISED | NOTICED)
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_explainers_metrics_and_masks_keep_items_apart_too(other, kind):
+    net, x = made(kind), signals()
+    found, alone = (OTHERS[other](net, part) for part in (x, x[1:2]))
+    assert relative(found[1:2], alone) < 1e-4  # a few steps of descent
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.needs("captum")
+def test_deep_lift_refuses_a_model_that_mixes_its_pairs():
+    with pytest.raises(ValueError, match="DeepLift passes an input beside its baseline"):
+        wl.attribute(made("BatchNorm2d"), signals(), 1, domain=wl.Identity(), method=wl.methods.Captum("DeepLift"))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("batch_size", [1, 3, None])
+@pytest.mark.parametrize("kind", CHANCE)
+def test_a_random_model_is_named(kind, batch_size, batch):
+    net, x = Mixing(Called(CHANCE[kind])), signals(batch)
+    with pytest.warns(UserWarning, match="random in evaluation mode.*differed by 0") as said:
+        wl.attribute(net, x, 1, domain=wl.Identity(), method=wl.Saliency(), batch_size=batch_size)
+    assert len(said) == 1
+
+
+def test_numbers_drawn_elsewhere_are_noticed_in_a_batch():
+    source = np.random.default_rng(0)
+    net = Mixing(Called(lambda y: y * float(source.uniform(1, 2))))
+    with pytest.warns(UserWarning, match="random in evaluation mode"):
+        wl.attribute(net, signals(), 1, domain=wl.Identity(), method=wl.Saliency())
+
+
+SOUND = {
+    "batch norm": lambda: Mixing(nn.BatchNorm2d(4)),
+    "instance norm": lambda: Mixing(nn.InstanceNorm2d(4)),
+    "layer norm": lambda: Mixing(nn.LayerNorm(6)),
+    "unused random numbers": lambda: Mixing(Called(lambda y: functional.dropout(y, 0.0) + 0 * torch.rand(1).to(y))),
+    "a score that nearly cancels": lambda: nn.Sequential(
+        Mixing(nn.Identity()), Called(lambda y: y * 1e4 + 1e-3)
+    ).eval(),
+    "float32 inside": lambda: nn.Sequential(Called(lambda x: Mixing(nn.Identity())(x.float()).to(x))).eval(),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", SOUND)
+def test_sound_models_are_not_warned_of(kind, dtype):
+    net, x, rows = SOUND[kind]().to(dtype), signals(dtype=dtype), []
+    net.register_forward_pre_hook(lambda module, points: rows.append(len(points[0])))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        wl.attribute(net, x, 1, domain=wl.Identity(), method=wl.IntegratedGradients(steps=4), batch_size=3)
+    assert set(rows) == {1, 3}
+    assert rows.count(1) == 2  # the score of the baseline, which all share, and the price
+
+
+def test_equal_inputs_of_different_classes_are_told_apart():
+    net, x = Mixing(nn.BatchNorm2d(4)), signals(1).repeat(3, 1, 1, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        wl.attribute(net, x, [0, 1, 2], domain=wl.Identity(), method=wl.Saliency())
+
+
+def test_a_model_that_takes_no_single_row_is_taken():
+    net = Net(SHAPE).float()
+
+    def fixed(x):
+        return net(x.view(3, -1).view(3, 2, *SHAPE))
+
+    how = {"domain": wl.Identity(), "method": wl.Saliency()}
+    assert (
+        relative(
+            wl.attribute(fixed, signals(), 1, **how, batch_size=3).data, wl.attribute(net, signals(), 1, **how).data
+        )
+        < 1e-5
+    )
+
+
+def test_rows_stay_alone_once_they_were_told_apart():
+    rows = []
+    net = made("a maximum over the batch")
+    net.register_forward_pre_hook(lambda module, points: rows.append(len(points[0])))
+    with Gradients(net, signals(), 1, batch_size=3) as ask:
+        with pytest.warns(UserWarning, match="one at a time"):
+            ask.values(signals())
+        ask.at_input()
+        assert ask.apart
+    assert rows == [3, 1, 1, *[1] * 3, *[1] * 3]  # in a batch, alone, again, then each
