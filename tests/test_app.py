@@ -15,6 +15,7 @@ import urllib.request
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from wavelens.app.floor import Floor
 from wavelens.app.limits import check_upload
 from wavelens.cli.kinds import PHOTO, SOUND, VIDEO, VOLUME
 from wavelens.frontends.audio import Clip, write_audio
-from wavelens.models import Geometry, LoadedModel
+from wavelens.models import Geometry, LoadedModel, Options
 from wavelens.models.audio import Sampling
 from wavelens.models.video import VideoGeometry
 from wavelens.models.volume import Voxels
@@ -355,7 +356,7 @@ def test_users_are_told_of_no_folder_of_the_server(tmp_path):
     script = weights.with_name("own.pt")
     script.touch()
     one = served(Watched(), str(script))
-    with opened(tmp_path, Served(one.loaded, PHOTO, str(weights))) as desk:
+    with opened(tmp_path, Served(replace(one.loaded, options=Options(str(weights))), PHOTO)) as desk:
         found = result_of(desk.explain("me", "own.pt", upload(desk), Wish(method="saliency")))
         for file in found.files.values():
             assert b"secret" not in file.read_bytes()

@@ -168,7 +168,12 @@ def test_other_weights_in_a_worker_are_refused(folder):
     from wavelens.runs.evaluation import Evaluation
 
     other = Evaluation(
-        "own_net:net", task["weights"], wl.baselines.FromMethod(), (), read_image, checkpoint="other.pth"
+        "own_net:net",
+        task["weights"],
+        wl.baselines.FromMethod(),
+        (),
+        read_image,
+        options=wl.models.Options("other.pth"),
     )
     with pytest.raises(RuntimeError, match=r"own_net:net has the same weights in every worker, .*; here they are"):
         runs.run(other, [1], folder / "other")

@@ -129,9 +129,10 @@ def test_photo_nets_of_torchvision_take_photos():
     torch.manual_seed(0)
     with pytest.raises(ValueError, match=r"torchvision: takes the name .* got 'r3d_81'\. Did you mean r3d_18"):
         load("torchvision:r3d_81")
+    from wavelens.models.loaded import Variant
     from wavelens.models.video import from_torchvision
 
-    parts = from_torchvision("squeezenet1_1", pretrained=False)
+    parts = from_torchvision("squeezenet1_1", Variant(pretrained=False))
     assert parts.preprocess == Geometry((256, 256), (224, 224), interpolation="bilinear")
     x = torch.rand(1, 3, 64, 64)
     trained = torchvision.models.SqueezeNet1_1_Weights.DEFAULT.transforms()

@@ -277,20 +277,20 @@ def test_a_name_that_monai_lacks_says_so(tmp_path, text, message):
     ("change", "said"),
     [
         (
-            lambda state: {f"net.{name}": v for name, v in state.items()} | {"loss": torch.zeros(1)},
-            r"(\d+) of \1 tensors are missing, such as 'conv1\.weight'; .* such as 'net\.conv1\.weight'\. Take",
+            lambda state: {name.replace("layer", "stage"): v for name, v in state.items()},
+            r": \d+ of \d+ tensors are missing, such as 'layer1\.0\.conv1\.weight'\. Take weights of the same architecture\.",
         ),
         (
             lambda state: state | {"fc.weight": torch.zeros(3, 128)},
-            r"fit: 1 have .*, 'fc\.weight' is \(3, 128\), the mod",
+            r"model: 1 of \d+ have another shape, such as 'fc\.weight' is \(3, 128\) in the file and \(2, 128\) in the model\.",
         ),
         (
-            lambda state: {"model": state, "epoch": 3},
-            r"holds 'model', 'epoch' in place of tensors\. Save the state dict",
+            lambda state: {"model": {}, "epoch": 3},
+            r"weights are a state dict of tensors; .*a\.pth holds none\. Save model\.state_dict\(\)",
         ),
         (
             lambda state: {name: v for name, v in state.items() if name != "fc.bias"},
-            r"fit: 1 of .* as 'fc\.bias'\. Take",
+            r"model: 1 of \d+ tensors are missing, such as 'fc\.bias'\. Take",
         ),
     ],
 )

@@ -49,7 +49,18 @@ def shown_name(model: str) -> str:
     return f"{prefix}{colon}{Path(rest).name}" if Path(rest).exists() else model
 
 
-def job(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, weights: str | None, device: torch.device) -> Job:
+def shown(loaded: LoadedModel) -> LoadedModel:
+    """A model for users, to whom the server's folders have no names."""
+    weights, names = loaded.options.weights, loaded.options.class_names
+    options = replace(
+        loaded.options,
+        weights=None if weights is None else Path(weights).name,
+        class_names=Path(names).name if isinstance(names, str) else names,
+    )
+    return replace(loaded, name=shown_name(loaded.name), options=options)
+
+
+def job(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, device: torch.device) -> Job:
     """What the wish means for a model; `ValueError` for one that is not offered."""
     classes = len(loaded.labels)
     if wish.target is not None and not 0 <= wish.target < classes:
@@ -60,10 +71,7 @@ def job(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, weights: st
         raise ValueError(f"a method takes {LEAST} to {limits.gradients} gradients here; got {wish.gradients}.")
     method = METHODS[wish.method](wish.gradients, SIGMA[kind.name])
     domain = _domain(wish, kind, loaded.preprocess.shape[1:])
-    checkpoint = Path(weights).name if weights else None  # for users the server's folders have no names
-    return Job(
-        loaded, checkpoint, Question(wish.target), domain, method, None, 5, device, chosen=wish.levels is not None
-    )
+    return Job(loaded, Question(wish.target), domain, method, None, 5, device, chosen=wish.levels is not None)
 
 
 def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:

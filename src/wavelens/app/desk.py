@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from wavelens.app.choices import Wish, job, shown_name
+from wavelens.app.choices import Wish, job, shown
 from wavelens.app.limits import Limits, check_upload
 from wavelens.app.line import Line, Refused, Step, Stopped, Work
 from wavelens.cli.answers import caution, explained, seen, top_classes, write
@@ -44,7 +44,6 @@ class Served:
 
     loaded: LoadedModel
     kind: Kind
-    weights: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +84,7 @@ class Desk:
     ) -> None:
         if not models:
             raise ValueError("an app serves at least one model; got none.")
-        named = [replace(one, loaded=replace(one.loaded, name=shown_name(one.loaded.name))) for one in models]
+        named = [replace(one, loaded=shown(one.loaded)) for one in models]
         self.models = {one.loaded.name: one for one in named}
         if len(self.models) < len(named):
             raise ValueError(f"an app's models differ in name; got {', '.join(one.loaded.name for one in named)}.")
@@ -225,7 +224,7 @@ class Desk:
     def _explained(self, session: str, served: Served, path: Path, wish: Wish, work: Work) -> Result:
         loaded, kind = served.loaded, served.kind
         check_upload(path, kind, loaded.preprocess.shape, self.limits)
-        task = job(wish, loaded, kind, self.limits, served.weights, self.device)
+        task = job(wish, loaded, kind, self.limits, self.device)
         answer = explained(task, kind, path, progress=work.step)
         answer = replace(answer, path=Path(path.name))  # nothing of the server's folders is written down
         work.drawing = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from wavelens.attribution import Attribution, attribute
 from wavelens.bars import Progress
 from wavelens.cli.files import DECOMPOSED, WRITTEN, beside
 from wavelens.cli.kinds import Answer, Job, Kind
+from wavelens.cli.model_options import model_summary, words_of
 from wavelens.cli.question import Asked
 from wavelens.cli.terminal import plain
 from wavelens.core import Domain
@@ -63,8 +65,13 @@ def explained(job: Job, kind: Kind, path: Path, progress: Progress = False) -> A
         batch_size=job.batch_size,
         progress=progress,
     )
-    named = replace(first, provenance=first.provenance | {"model": job.loaded.name})
+    named = replace(first, provenance=first.provenance | _model_provenance(job.loaded))
     return Answer(path, one.signal, one.x, one.grid, one.logits, asked, named, tuple(others))
+
+
+def _model_provenance(loaded: LoadedModel) -> dict[str, str]:
+    options = shlex.join(words_of(loaded.options))
+    return {"model": loaded.name} | ({"model options": options} if options else {})
 
 
 def _within(domain: Domain, axes: Sequence[int]) -> Domain:
@@ -145,13 +152,11 @@ def _draw(job: Job, kind: Kind, answer: Answer, path: Path) -> None:
         kind.draw(job, answer, _heading(job, answer), path)
 
 
-def asked_of(loaded: LoadedModel, weights: str | None, kind: Kind, path: Path, asked: Asked) -> dict[str, Any]:
+def asked_of(loaded: LoadedModel, kind: Kind, path: Path, asked: Asked) -> dict[str, Any]:
     """For a summary: the input, the model and what is explained."""
     return {
         kind.name: str(path),
-        "model": loaded.name,
-        "weights": weights,
-        "preprocess": repr(loaded.preprocess),
+        **model_summary(loaded),
         **asked.summary,
     }
 
@@ -160,7 +165,7 @@ def summary_of(job: Job, kind: Kind, answer: Answer) -> dict[str, Any]:
     a = answer.attribution
     scalars = {"score": a.score, "baseline_score": a.baseline_score, "gap": a.gap, "spent": a.spent}
     return {
-        **asked_of(job.loaded, job.weights, kind, answer.path, answer.asked),
+        **asked_of(job.loaded, kind, answer.path, answer.asked),
         "top": top_classes(job.loaded, answer.logits, job.top),
         "domain": repr(a.domain),
         "method": a.method,

@@ -16,6 +16,7 @@ from wavelens.checks import Findings
 from wavelens.checks import check as find
 from wavelens.cli.answers import asked_of, seen
 from wavelens.cli.files import inputs, stems
+from wavelens.cli.model_options import with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
 from wavelens.cli.question import AgainstText, TargetText, is_asked_freely, question_of
 from wavelens.cli.ready import (
@@ -27,21 +28,22 @@ from wavelens.cli.ready import (
     MethodText,
     ModelName,
     Out,
-    Weights,
     each,
     fitted,
     opened,
 )
 from wavelens.cli.terminal import plain
+from wavelens.models import Options
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "not applicable": "dim"}
 
 
+@with_model_options
 def check(
     files: Files,
     model: ModelName = None,
-    weights: Weights = None,
+    options: Options = Options(),
     target: TargetText = None,
     against: AgainstText = None,
     domain: Annotated[str | None, typer.Option(help=DOMAIN, show_default="as for wavelens explain")] = None,
@@ -66,7 +68,7 @@ def check(
         raise ValueError(f"--autocast is one of {', '.join(AUTOCAST)}; got {autocast!r}.")
     check_folder(out)
     console = Console(highlight=False)
-    loaded, kind = opened(model, weights, files, chosen_device, console, any_output=is_asked_freely(target))
+    loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_asked_freely(target))
     own = fitted(chosen_domain, kind, loaded)
     question = question_of(target, against, loaded)
     ask = partial(
@@ -86,7 +88,7 @@ def check(
             found = ask(look.x, asked.target)
         statuses.append(found.status)
         _print(path, asked.heading, found, console)
-        summary = asked_of(loaded, weights, kind, path, asked) | {"domain": repr(own), "method": method}
+        summary = asked_of(loaded, kind, path, asked) | {"domain": repr(own), "method": method}
         file = out / f"{stem}-check.json"
         file.write_text(json.dumps(summary | found.summary(), indent=2) + "\n", encoding="utf-8")
         return [file]

@@ -38,7 +38,6 @@ app.command()(doctor)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code; wrong input is one line on stderr and 2. Without arguments: help."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    sys.path.append(os.getcwd())  # for --model module:function
     for library in ("huggingface_hub", "transformers", "timm"):
         logging.getLogger(library).setLevel(logging.ERROR)
     for variable in ("HF_HUB_VERBOSITY", "TRANSFORMERS_VERBOSITY"):  # read by those that are imported later

@@ -14,14 +14,14 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from wavelens import models
 from wavelens.baselines import EXPLAINERS, FromMethod
 from wavelens.cli.kinds import Kind, kind_called, kind_of
+from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of
-from wavelens.cli.ready import DOMAIN, DeviceName, ModelName, Weights, default_model, fitted
+from wavelens.cli.ready import DOMAIN, DeviceName, ModelName, default_model, fitted
 from wavelens.cli.terminal import complain, plain
 from wavelens.core import Domain
-from wavelens.models import LoadedModel
+from wavelens.models import LoadedModel, Options
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
 from wavelens.runs.annotations import annotated
 from wavelens.runs.comparison import compare
@@ -37,11 +37,12 @@ EXECUTORS = ("local", "processes", "ray")
 LINE_EVERY = 30.0  # seconds between lines of progress where there is no terminal
 
 
+@with_model_options
 def evaluate(
     data: Annotated[Path, typer.Argument(help="A folder of photos, sounds, volumes or videos, with its folders.")],
     out: Annotated[Path, typer.Option(help="The folder of the run; one that is there goes on.")],
     model: ModelName = None,
-    weights: Weights = None,
+    options: Options = Options(),
     labels: Annotated[
         str, typer.Option(help=f"The class to explain: '{TOP}', '{FOLDERS}' (their names), or a CSV of file and class.")
     ] = TOP,
@@ -87,29 +88,27 @@ def evaluate(
     check_folder(out)
     name = model or default_model(kind_of([str(data)]))
     console = Console(highlight=False, stderr=True)
-    with console.status(f"loading {name}"):
-        loaded = models.load(name, weights=weights)
-        digest = weights_digest(loaded.module)
+    loaded = load_model(name, options, console)
     kind = kind_called(loaded.preprocess.kind)
     dataset = labelled(samples(data, kind.inside), labels, loaded.index)
     if annotations is not None:
         dataset = _annotated(dataset, annotations, loaded, console)
     task = Evaluation(
         name,
-        digest,
+        weights_digest(loaded.module),
         _fitted(explainer, chosen, kind, loaded),
         measures,
         kind.read,
         batch_size,
         torch.device(place).type,
-        checkpoint=weights,
+        options=options,
         place=place,
     )
     display = Display(console)
-    options: dict[str, Any] = {"shard_size": shard_size, "part": part, "threads": threads, "retry": retry}
+    settings: dict[str, Any] = {"shard_size": shard_size, "part": part, "threads": threads, "retry": retry}
     try:
         with display:
-            found = run(task, dataset, out, executor=where, watch=display, **options)
+            found = run(task, dataset, out, executor=where, watch=display, **settings)
     except KeyboardInterrupt:
         complain(f"interrupted; {display.summary()} The same command goes on.")
         raise typer.Exit(130) from None

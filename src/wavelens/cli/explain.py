@@ -15,6 +15,7 @@ from rich.text import Text
 from wavelens.cli.answers import caution, explained, profile_rows, top_classes, write
 from wavelens.cli.files import DECOMPOSED, inputs, stems
 from wavelens.cli.kinds import Answer, Job, Kind
+from wavelens.cli.model_options import with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of, wavelets_of
 from wavelens.cli.question import AgainstText, TargetText, is_asked_freely, question_of
 from wavelens.cli.ready import (
@@ -26,7 +27,6 @@ from wavelens.cli.ready import (
     MethodText,
     ModelName,
     Out,
-    Weights,
     each,
     fitted,
     opened,
@@ -34,13 +34,15 @@ from wavelens.cli.ready import (
 from wavelens.cli.reports import entry_of, report_path
 from wavelens.cli.spacing import Spacing, Unit, spaced
 from wavelens.cli.terminal import plain, table
+from wavelens.models import Options
 from wavelens.reports import Section, section, write_page
 
 
+@with_model_options
 def explain(
     files: Files,
     model: ModelName = None,
-    weights: Weights = None,
+    options: Options = Options(),
     target: TargetText = None,
     against: AgainstText = None,
     domain: Annotated[
@@ -75,14 +77,14 @@ def explain(
     chosen_domain, chosen_method, chosen_device = domain_of(domain), method_of(method), device_of(device)
     check_folder(out)
     console = Console(highlight=False)
-    loaded, kind = opened(model, weights, files, chosen_device, console, any_output=is_asked_freely(target))
+    loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_asked_freely(target))
     loaded = spaced(loaded, spacing, unit)
     own = fitted(chosen_domain, kind, loaded)
     shown = tuple(fitted(one, kind, loaded) for one in wavelets_of(decompose, own))
     if shown and len(loaded.preprocess.shape) < 3:
         raise ValueError(f"--decompose draws pictures; a {kind.name} has none. Its scales are written as sounds.")
     question = question_of(target, against, loaded)
-    job = Job(loaded, weights, question, own, chosen_method, batch_size, top, chosen_device, shown, domain is not None)
+    job = Job(loaded, question, own, chosen_method, batch_size, top, chosen_device, shown, domain is not None)
     raise typer.Exit(_explain_all(job, kind, inputs(files, kind), out, console, report))
 
 

@@ -20,14 +20,15 @@ from torch import Tensor
 from wavelens import masks
 from wavelens.cli.files import inputs, stems
 from wavelens.cli.kinds import Kind
+from wavelens.cli.model_options import model_summary, with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of
 from wavelens.cli.question import AgainstText, Asked, Question, TargetText, question_of
-from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, Weights, each, fitted, opened
+from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, each, fitted, opened
 from wavelens.cli.spacing import Spacing, Unit, spaced
 from wavelens.cli.terminal import plain, table
 from wavelens.core import Domain
 from wavelens.grid import Grid
-from wavelens.models import LoadedModel
+from wavelens.models import LoadedModel, Options
 from wavelens.spec import parse
 
 ALPHAS = "100,1000,10000"
@@ -40,7 +41,6 @@ class Task:
     """What is asked of every input."""
 
     loaded: LoadedModel
-    weights: str | None
     question: Question
     domain: Domain
     alphas: tuple[float, ...]
@@ -68,10 +68,11 @@ class Reduced:
         return "logit" if len(self.asked.classes) == 1 else "score"
 
 
+@with_model_options
 def minimal(
     files: Files,
     model: ModelName = None,
-    weights: Weights = None,
+    options: Options = Options(),
     target: TargetText = None,
     against: AgainstText = None,
     domain: Annotated[
@@ -104,11 +105,11 @@ def minimal(
     dropped = _baseline(baseline)
     check_folder(out)
     console = Console(highlight=False)
-    loaded, kind = opened(model, weights, files, chosen_device, console)
+    loaded, kind = opened(model, options, files, chosen_device, console)
     loaded = spaced(loaded, spacing, unit)
     own = fitted(chosen_domain, kind, loaded)
     question = question_of(target, against, loaded)
-    task = Task(loaded, weights, question, own, alphas, steps, dropped, batch_size, chosen_device)
+    task = Task(loaded, question, own, alphas, steps, dropped, batch_size, chosen_device)
     raise typer.Exit(_reduce_all(task, kind, inputs(files, kind), out, console))
 
 
@@ -251,9 +252,7 @@ WRITERS: dict[str, tuple[str, Callable[[Task, Reduced, Tensor, Path], None]]] = 
 def _summary(task: Task, kind: Kind, reduced: Reduced) -> dict[str, Any]:
     return {
         kind.name: str(reduced.path),
-        "model": task.loaded.name,
-        "weights": task.weights,
-        "preprocess": repr(task.loaded.preprocess),
+        **model_summary(task.loaded),
         **reduced.asked.summary,
         "domain": repr(task.domain),
         "baseline": task.baseline if isinstance(task.baseline, float) else repr(task.baseline),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from wavelens import models
 from wavelens.baselines import FromMethod
 from wavelens.cli.evaluate import Display
 from wavelens.cli.kinds import Kind, kind_called
+from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
 from wavelens.cli.profile_report import Member, Place, report
 from wavelens.cli.ready import ASKED, DOMAIN, DeviceName, fitted
@@ -25,7 +27,7 @@ from wavelens.core import Domain
 from wavelens.grid import Grid
 from wavelens.maps import Profile
 from wavelens.methods.lift import Method
-from wavelens.models import LoadedModel
+from wavelens.models import LoadedModel, Options
 from wavelens.runs import Run, average, run
 from wavelens.runs.comparison import RESAMPLES
 from wavelens.runs.evaluation import BATCH_SIZE, Evaluation, weights_digest
@@ -35,6 +37,7 @@ OWN = "-"  # instead of a checkpoint: the weights that a model comes with
 PLACED = 50  # files of which the spacing is looked at
 
 
+@with_model_options
 def profile(
     model: Annotated[list[str], typer.Argument(metavar="MODEL...", help=f"Classifiers, each {models.FORMS}.")],
     data: Annotated[Path, typer.Option(help="A folder of photos, sounds, volumes or videos, with its folders.")],
@@ -43,6 +46,7 @@ def profile(
         list[str] | None,
         typer.Option(help=f"A checkpoint for each model in their order; {OWN} for its own.", show_default="their own"),
     ] = None,
+    options: Options = Options(),
     labels: Annotated[
         str, typer.Option(help=f"The class to explain: '{TOP}', '{FOLDERS}' (their names), or a CSV of file and class.")
     ] = TOP,
@@ -73,13 +77,14 @@ def profile(
     checkpoints = _checkpoints(model, weights)
     check_folder(out)
     bar = Console(highlight=False, stderr=True)
-    loaded = [_loaded(name, own, spacing, unit, bar) for name, own in zip(model, checkpoints, strict=True)]
+    each = [replace(options, weights=own) for own in checkpoints]
+    loaded = [spaced(load_model(name, own, bar), spacing, unit) for name, own in zip(model, each, strict=True)]
     kind = _kind(loaded)
     files = _spread(samples(data, kind.inside), items)
     names = _names(model, checkpoints)
     members = [
-        _member(name, one, own, kind, labelled(files, labels, one.index), chosen, asked, batch_size, place)
-        for name, one, own in zip(names, loaded, checkpoints, strict=True)
+        _member(name, one, kind, labelled(files, labels, one.index), chosen, asked, batch_size, place)
+        for name, one in zip(names, loaded, strict=True)
     ]
     _check_alike(members)
     folders = [out / "runs" / re.sub(r"[^\w.-]+", "-", member.name) for member in members]
@@ -108,11 +113,6 @@ def _checkpoints(names: Sequence[str], weights: list[str] | None) -> list[str | 
     return [None if own == OWN else own for own in weights or [OWN] * len(names)]
 
 
-def _loaded(name: str, weights: str | None, spacing: str | None, unit: str | None, console: Console) -> LoadedModel:
-    with console.status(f"loading {plain(name)}"):
-        return spaced(models.load(name, weights=weights), spacing, unit)
-
-
 def _kind(loaded: Sequence[LoadedModel]) -> Kind:
     kinds = {one.preprocess.kind: one.name for one in loaded}
     if len(kinds) > 1:
@@ -139,7 +139,6 @@ def _names(names: Sequence[str], checkpoints: Sequence[str | None]) -> list[str]
 def _member(
     name: str,
     loaded: LoadedModel,
-    weights: str | None,
     kind: Kind,
     dataset: list[Sample],
     chosen: Domain | None,
@@ -157,10 +156,10 @@ def _member(
         kind.read,
         batch_size,
         device.type,
-        checkpoint=weights,
+        options=loaded.options,
         place=str(device),
     )
-    return Member(name, loaded, weights, task, dataset, layout)
+    return Member(name, loaded, task, dataset, layout)
 
 
 def _check_alike(members: Sequence[Member]) -> None:

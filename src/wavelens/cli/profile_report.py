@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wavelens.cli.model_options import model_summary
 from wavelens.cli.terminal import plain
 from wavelens.core import Layout
 from wavelens.grid import Grid
@@ -29,7 +30,6 @@ class Member:
 
     name: str
     loaded: LoadedModel
-    weights: str | None
     task: Evaluation
     dataset: list[Sample]
     layout: Layout
@@ -95,9 +95,7 @@ def _model_record(found: Average, member: Member, place: Place) -> dict[str, Any
     rows = [found.row(member.name, scale) for scale in found.scales]
     return {
         "name": member.name,
-        "model": member.loaded.name,
-        "weights": member.weights,
-        "preprocess": repr(member.loaded.preprocess),
+        **model_summary(member.loaded),
         "units": grid.units,
         "spacing": grid.spacing,
         "spacing_differs": place.differs,

@@ -13,16 +13,16 @@ from rich.text import Text
 
 from wavelens import models
 from wavelens.cli.kinds import Kind, kind_called, kind_of
+from wavelens.cli.model_options import load_model
 from wavelens.cli.terminal import WRONG, complain, plain
 from wavelens.core import Domain
-from wavelens.models import LoadedModel
+from wavelens.models import LoadedModel, Options
 from wavelens.spec import METHODS
 
 Files = Annotated[list[str], typer.Argument(help="Files, folders of them, or patterns such as '*.jpg'.")]
 ModelName = Annotated[
     str | None, typer.Option(help=f"The classifier: {models.FORMS}.", show_default=f"{models.EMBEDDED}, for photos")
 ]
-Weights = Annotated[str | None, typer.Option(help="A checkpoint (.safetensors, .pth) in place of its own.")]
 DOMAIN = "Where to read the answer, as in Python: DWT('db4', levels=3), DWT('sym8', mode='reflect'), Identity."
 ASKED = f"How to ask the model, as in Python: SmoothGrad(samples=50); one of {', '.join(m.__name__ for m in METHODS)}."
 MethodText = Annotated[str, typer.Option(help=ASKED)]
@@ -45,7 +45,7 @@ def default_model(kind: Kind) -> str:
 
 def opened(
     model: str | None,
-    weights: str | None,
+    options: Options,
     files: Sequence[str],
     device: torch.device,
     console: Console,
@@ -53,8 +53,7 @@ def opened(
 ) -> tuple[LoadedModel, Kind]:
     """The model on its device, and the kind of signals that it takes."""
     name = model or default_model(kind_of(files))
-    with console.status(f"loading {name}"):
-        loaded = models.load(name, weights=weights, any_output=any_output)
+    loaded = load_model(name, options, console, any_output=any_output)
     loaded.module.to(device)
     return loaded, kind_called(loaded.preprocess.kind)
 

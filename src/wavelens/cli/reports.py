@@ -8,6 +8,7 @@ from typing import Any
 
 from wavelens.cli.answers import caution, top_classes
 from wavelens.cli.kinds import Answer, Job, Kind
+from wavelens.cli.model_options import words_of
 from wavelens.reports import GENERATOR, Chance, Entry
 from wavelens.reports.markup import is_printable
 
@@ -35,7 +36,7 @@ def entry_of(job: Job, kind: Kind, answer: Answer) -> Entry:
         facts={
             "file": str(answer.path),
             "model": job.loaded.name,
-            **({"weights": job.weights} if job.weights else {}),
+            **{name.replace("_", " "): str(value) for name, value in job.loaded.options.given.items()},
             "preparation": repr(job.loaded.preprocess),
         },
     )
@@ -44,7 +45,7 @@ def entry_of(job: Job, kind: Kind, answer: Answer) -> Entry:
 def command_of(job: Job, answer: Answer) -> str:
     """`wavelens explain` with every choice written out."""
     words = ["wavelens", "explain", str(answer.path), "--model", job.loaded.name]
-    words += ["--weights", job.weights] if job.weights else []
+    words += words_of(job.loaded.options)
     words += _spacing(job.loaded.preprocess)
     words += [
         *answer.asked.options,

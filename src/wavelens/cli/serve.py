@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -10,11 +11,14 @@ from rich.text import Text
 
 from wavelens import models
 from wavelens.cli.kinds import kind_called
+from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import device_of
 from wavelens.cli.ready import DeviceName
+from wavelens.models import Options
 from wavelens.optional import optional
 
 
+@with_model_options
 def app(
     model: Annotated[
         list[str] | None,
@@ -23,6 +27,7 @@ def app(
     weights: Annotated[
         list[str] | None, typer.Option(help="A checkpoint, or MODEL=CHECKPOINT where there are several models.")
     ] = None,
+    options: Options = Options(),
     host: Annotated[str, typer.Option(help="Who may come: 127.0.0.1 this machine, 0.0.0.0 everyone.")] = "127.0.0.1",
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Where to listen.", show_default="the first free from 7860")
@@ -45,18 +50,28 @@ def app(
     place, console = device_of(device), Console(highlight=False)
     names = list(dict.fromkeys(model or [models.EMBEDDED]))
     checkpoints = _checkpoints(names, weights or [])
+    _check_alone(names, options)
     optional("gradio", "app")  # says now what is missing
     served = []
     for name in names:
-        with console.status(f"loading {name}"):
-            loaded = models.load(name, weights=checkpoints.get(name))
-        served.append(Served(loaded, kind_called(loaded.preprocess.kind), checkpoints.get(name)))
+        loaded = load_model(name, replace(options, weights=checkpoints.get(name)), console)
+        served.append(Served(loaded, kind_called(loaded.preprocess.kind)))
     limits = Limits(megabytes=megabytes, seconds=seconds, gradients=gradients, running=running)
 
     def ready(address: str) -> None:
         console.print(Text(f"wavelens is at {address}; Ctrl-C ends it"), soft_wrap=True)
 
     serve(served, host=host, port=port, limits=limits, device=place, ready=ready)
+
+
+def _check_alone(names: list[str], options: Options) -> None:
+    """`ValueError` for options of one model where there are several."""
+    own = [f"--{name.replace('_', '-')}" for name in options.given if name != "trust"]
+    if own and len(names) > 1:
+        raise ValueError(
+            f"{', '.join(own)} {'are' if len(own) > 1 else 'is'} for an app of one model; got {', '.join(names)}. Give "
+            "a function that returns a LoadedModel, package.module:function, for a model that needs them."
+        )
 
 
 def _checkpoints(names: list[str], given: list[str]) -> dict[str, str]:

@@ -13,6 +13,10 @@ def complain(message: str) -> None:
     print(f"error: {plain(' '.join(message.split()))}", file=sys.stderr)
 
 
+def note(message: str) -> None:
+    print(f"note: {plain(' '.join(message.split()))}", file=sys.stderr)
+
+
 def plain(text: str) -> str:
     """`text` without what a terminal would obey or could not show."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

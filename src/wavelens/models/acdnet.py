@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from wavelens.models.audio import Sampling, Windowed, class_names, without_weights
-from wavelens.models.loaded import Parts
+from wavelens.models.loaded import Parts, Variant
 from wavelens.models.weights import Around
 
 RATE = 20000
@@ -20,12 +20,12 @@ POOLED = {2: (2, 2), 4: (2, 2), 6: (2, 2), 8: (2, 2), 10: (1, 2)}  # after which
 
 
 class MicroACDNet(nn.Module):
-    """Crops of a waveform at 20 kHz, `(rows, 1, 30225)` in [-1, 1], to logits `(rows, 50)`.
+    """Crops of a waveform at 20 kHz, `(rows, 1, 30225)` in [-1, 1], to logits `(rows, classes)`.
 
     Two convolutions along time make a picture of 20 bands and 151 steps, in which eight more look for sounds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = 50) -> None:
         super().__init__()
         first, second, *rest = CHANNELS
         self.sfeb = nn.Sequential(
@@ -36,7 +36,7 @@ class MicroACDNet(nn.Module):
             layers += _block(before, after, (3, 3), (1, 1), (1, 1))
             layers += [nn.MaxPool2d(POOLED[k])] if k in POOLED else []
         layers += [nn.Dropout(0.2), *_block(rest[-2], rest[-1], (1, 1), (1, 1)), nn.AvgPool2d((1, 4)), nn.Flatten()]
-        self.tfeb = nn.Sequential(*layers, nn.Linear(rest[-1], 50))
+        self.tfeb = nn.Sequential(*layers, nn.Linear(rest[-1], classes))
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.tfeb(self.sfeb(x[:, :, None]).transpose(1, 2))
@@ -65,8 +65,10 @@ class Crops(Around):
         return mean
 
 
-def micro_acdnet(pretrained: bool) -> Parts:
+def micro_acdnet(variant: Variant) -> Parts:
     """The network over ten crops of a clip; clips longer than five seconds are heard in windows."""
-    if pretrained:
+    if variant.pretrained:
         raise without_weights("micro-acdnet", "Micro-ACDNet's layers sfeb.0 … tfeb.38")
-    return Parts(Windowed(Crops(MicroACDNet()), 5 * RATE), Sampling(RATE), class_names("esc50.txt"))
+    return Parts(
+        Windowed(Crops(MicroACDNet(variant.classes or 50)), 5 * RATE), Sampling(RATE), class_names("esc50.txt")
+    )

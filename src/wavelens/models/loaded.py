@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from wavelens.grid import Grid
+from wavelens.models.options import Options
 
 LINKS: dict[str, Callable[[Tensor], Tensor]] = {"softmax": lambda logits: logits.softmax(-1), "sigmoid": torch.sigmoid}
 
@@ -44,13 +45,27 @@ class Parts:
     link: str = "softmax"
 
 
+@dataclass(frozen=True)
+class Variant:
+    """Which variant of a named network a loader builds.
+
+    With its `pretrained` weights, or to be filled; with `classes` outputs and for photos of `input_size`, its own where
+    they are None. With `trust`, code that comes with it may run.
+    """
+
+    pretrained: bool = True
+    classes: int | None = None
+    input_size: tuple[int, int] | None = None
+    trust: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
     """A classifier, ready to be explained.
 
     `module` is in evaluation mode and takes `(batch, *preprocess.shape)` to logits `(batch, classes)`; `labels` has a
-    name for each class, `preprocess` makes the module's input of a signal, `name` loads it again. `link` says how
-    logits become probabilities: "softmax", or "sigmoid" where several classes may hold at once.
+    name for each class, `preprocess` makes the module's input of a signal, `name` with `options` loads it again. `link`
+    says how logits become probabilities: "softmax", or "sigmoid" where several classes may hold at once.
     """
 
     module: nn.Module
@@ -58,6 +73,7 @@ class LoadedModel:
     preprocess: Preparation
     name: str
     link: str = "softmax"
+    options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
         if self.link not in LINKS:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +14,26 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.models.acdnet import micro_acdnet
+from wavelens.models.checkpoints import read_checkpoint
 from wavelens.models.hf import from_transformers
-from wavelens.models.image import EMBEDDED, Geometry, embedded, from_timm, imagenet_labels
-from wavelens.models.loaded import LoadedModel, Parts
+from wavelens.models.image import EMBEDDED, Geometry, embedded, from_timm, imagenet_labels, renormalized
+from wavelens.models.labels import read_class_names
+from wavelens.models.loaded import LoadedModel, Parts, Variant
 from wavelens.models.monai import from_monai
-from wavelens.models.video import from_torchvision
+from wavelens.models.options import Options, options_of
+from wavelens.models.trust import check_trust, importable_working_folder
+from wavelens.models.video import VideoGeometry, from_torchvision
 from wavelens.models.volume import resnet3d
-from wavelens.models.weights import fill
+from wavelens.models.weights import CheckpointWarning, class_count, fill, fits, state_for
 from wavelens.models.yamnet import yamnet
 
-NAMED: dict[str, Callable[[bool], Parts]] = {  # name: loader(pretrained)
+NAMED: dict[str, Callable[[Variant], Parts]] = {
     EMBEDDED: embedded,
     "yamnet": yamnet,
     "micro-acdnet": micro_acdnet,
     "resnet3d": resnet3d,
 }
-PREFIXES: dict[str, Callable[[str, bool], Parts]] = {
+PREFIXES: dict[str, Callable[[str, Variant], Parts]] = {
     "timm": from_timm,
     "torchvision": from_torchvision,
     "hf": from_transformers,
@@ -37,15 +43,37 @@ _OWN = [*NAMED, *(f"{prefix}:NAME" for prefix in PREFIXES)]
 FORMS = f"{', '.join(_OWN)}, a TorchScript file (.pt, .ts) or package.module:function"
 
 
-def load(name: str = EMBEDDED, *, weights: str | Path | None = None, any_output: bool = False) -> LoadedModel:
+def load(
+    name: str = EMBEDDED,
+    *,
+    weights: str | Path | None = None,
+    trust: bool = False,
+    class_names: str | Path | Sequence[str] | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    input_size: int | Sequence[int] | None = None,
+    crop: float | str | None = None,
+    interpolation: str | None = None,
+    any_output: bool = False,
+) -> LoadedModel:
     """The classifier called `name`, with `weights` from a checkpoint file instead of its own where given.
 
     Names: 'efficientnet-lite0' (ImageNet weights from an installed package), 'timm:NAME', 'hf:NAME_OR_FOLDER'
     (transformers), 'monai:NAME' (for volumes; see `models.monai`), 'resnet3d' (volumes of 28³), 'yamnet' and
     'micro-acdnet' (sounds; with `weights`), a TorchScript file ending in .pt or .ts, and 'package.module:function',
     whose function returns a module or a `LoadedModel`. A TorchScript file and a function's module take pixels in
-    [0, 1], 224 × 224; wrap one that wants them normalised in `Normalized` first. Checkpoints are safetensors files or
-    what `torch.save` wrote of a state dict; no code in them is run.
+    [0, 1], 224 × 224, if nothing else is said. 'timm:NAME(classes=5)' builds a network with five outputs; with
+    `weights` their number is taken from the file.
+
+    `weights` are safetensors files or what `torch.save` wrote, alone or inside a checkpoint, whose tensors beside the
+    network's are left out with a warning; 'file.pth::key' chooses one of several state dicts. No code in them is run.
+    TorchScript files and models with code of their own are programs: those from outside the working folder are loaded
+    with `trust` only.
+
+    For a network that was tuned to other classes: `class_names` is a sequence or a file of them (one per line, or
+    JSON). For photos and videos that it takes otherwise than the name says: `mean` and `std` of pixels in [0, 1], one
+    value or one per channel; `input_size` in pixels, one value or height and width; `crop`, the share of the resized
+    photo's side that is kept, or 'squash' to resize to the input size without a crop; `interpolation`, the filter.
 
     With `any_output` a model may return anything, as segmenters and detectors do; its target is then a function.
 
@@ -53,27 +81,74 @@ def load(name: str = EMBEDDED, *, weights: str | Path | None = None, any_output:
     that means nothing or weights that do not fit, `OSError` for files or downloads that cannot be had, and
     `ImportError` for a package that is missing; each says what to do.
     """
-    if weights is not None and not Path(weights).is_file():
-        raise FileNotFoundError(f"no such weights: {weights}. Give a .safetensors or .pth file.")
-    parts = _built(name, pretrained=weights is None)
-    if weights is not None:
-        fill(parts.module, Path(weights))
+    options = options_of(
+        weights=weights,
+        trust=trust,
+        class_names=class_names,
+        mean=mean,
+        std=std,
+        input_size=input_size,
+        crop=crop,
+        interpolation=interpolation,
+    )
+    parts, left_out = _filled(name, options)
+    if left_out:
+        warnings.warn(_beside(options, left_out), CheckpointWarning, stacklevel=2)
+    parts = _adapted(parts, name, options)
     parts.module.eval()
     classes = _classes(parts, name, any_output)
-    if parts.labels and len(parts.labels) != classes and classes:
-        raise ValueError(f"labels name each class; {name} has {len(parts.labels)} labels and {classes} outputs.")
+    labels = parts.labels if options.class_names is None else read_class_names(options.class_names)
+    if labels and len(labels) != classes and classes:
+        raise ValueError(f"labels name each class; {name} has {len(labels)} labels and {classes} outputs.")
     link = "sigmoid" if classes == 1 else parts.link  # the softmax of a lone logit is 1 whatever it is
-    return LoadedModel(parts.module, parts.labels or _names(classes), parts.preprocess, name, link)
+    return LoadedModel(parts.module, labels or _names(classes), parts.preprocess, name, link, options)
 
 
-def _built(name: str, *, pretrained: bool) -> Parts:
+def _filled(name: str, options: Options) -> tuple[Parts, tuple[str, ...]]:
+    """The parts with their weights, and what is left out of the checkpoint."""
+    variant = Variant(options.weights is None, input_size=options.input_size, trust=options.trust)
+    if options.weights is None:
+        return _built(name, variant), ()
+    checkpoint = read_checkpoint(options.weights)
+    parts = _built(name, variant)
+    state = state_for(parts.module, checkpoint)
+    classes = class_count(parts.module, state)
+    if classes is not None and (name in NAMED or name.partition(":")[0] in PREFIXES):
+        other = _built(name, replace(variant, classes=classes))
+        parts = replace(other, labels=()) if fits(other.module, state) else parts
+    fill(parts.module, state)
+    return parts, state.left_out
+
+
+def _beside(options: Options, names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{options.weights} holds tensors beside those of the model; left out: {', '.join(names[:3])}{more}."
+
+
+def _adapted(parts: Parts, name: str, options: Options) -> Parts:
+    """The parts with the preparation that the options say."""
+    given = options.geometry | {key: value for key in ("mean", "std") if (value := getattr(options, key)) is not None}
+    if not given:
+        return parts
+    if not isinstance(parts.preprocess, Geometry | VideoGeometry):
+        raise ValueError(
+            f"{', '.join(given)} {'are' if len(given) > 1 else 'is'} for photos and videos; {name} takes a "
+            f"{parts.preprocess.kind} through {type(parts.preprocess).__name__}. Change its preparation in a function "
+            "that returns a LoadedModel."
+        )
+    scaled = options.mean is not None or options.std is not None
+    module = renormalized(parts.module, options.mean, options.std) if scaled else parts.module
+    return replace(parts, module=module, preprocess=parts.preprocess.adapted(**options.geometry))
+
+
+def _built(name: str, variant: Variant) -> Parts:
     prefix, _, rest = name.partition(":")
     if name in NAMED:
-        return NAMED[name](pretrained)
+        return NAMED[name](variant)
     if Path(name).suffix in (".pt", ".ts"):
-        return _torchscript(Path(name))
+        return _torchscript(Path(name), variant.trust)
     if prefix in PREFIXES and rest:
-        return PREFIXES[prefix](rest, pretrained)
+        return PREFIXES[prefix](rest, variant)
     if is_function(name):
         return _function(name)
     raise ValueError(f"a model is {FORMS}; got {name!r}.{_did_you_mean(name)}")
@@ -84,9 +159,10 @@ def _did_you_mean(name: str) -> str:
     return f" Did you mean {near[0]}?" if near else ""
 
 
-def _torchscript(path: Path) -> Parts:
+def _torchscript(path: Path, trust: bool) -> Parts:
     if not path.is_file():
         raise FileNotFoundError(f"no such model: {path}. A model is {FORMS}.")
+    check_trust(path, trust)
     try:
         return Parts(torch.jit.load(path, map_location="cpu"), Geometry())
     except (RuntimeError, ValueError) as error:
@@ -103,9 +179,10 @@ def is_function(name: str) -> bool:
 
 
 def function_called(name: str) -> Any:
-    """What 'package.module:function' names; `ImportError` or `AttributeError` where there is nothing."""
+    """What 'package.module:function' names, the working folder included; `ImportError`, `AttributeError` if nothing."""
     module, _, function = name.partition(":")
-    return getattr(importlib.import_module(module), function)
+    with importable_working_folder():
+        return getattr(importlib.import_module(module), function)
 
 
 def _function(name: str) -> Parts:
@@ -113,7 +190,8 @@ def _function(name: str) -> Parts:
         function = function_called(name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"a model is {FORMS}; got {name!r}, and {error}.") from error
-    made = function()
+    with importable_working_folder():
+        made = function()
     if isinstance(made, LoadedModel):
         return Parts(made.module, made.preprocess, made.labels, made.link)
     if isinstance(made, nn.Module):

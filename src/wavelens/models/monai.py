@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 from typing import Any
 
 from torch import Tensor, nn
 
-from wavelens.models.loaded import Parts
+from wavelens.models.loaded import Parts, Variant
+from wavelens.models.naming import read_call
 from wavelens.models.volume import Voxels
 from wavelens.models.weights import Around
 from wavelens.optional import optional
@@ -21,7 +21,7 @@ OWN = ("channels", "classes", "shape", "intensity", "orientation", "fit")  # the
 NAMES = (*RESNETS, *DENSENETS, *SENETS, *EFFICIENTNETS, "ViT", "Swin")
 
 
-def from_monai(text: str, pretrained: bool) -> Parts:
+def from_monai(text: str, variant: Variant) -> Parts:
     """The network called `text` in `monai:text`: a name such as 'resnet18', or a name with arguments.
 
     'DenseNet121(classes=3, shape=(64, 64, 64), intensity=(-1000, 400))': `channels` (1) and `classes` (2) of the
@@ -31,9 +31,9 @@ def from_monai(text: str, pretrained: bool) -> Parts:
     One class means one logit of a yes.
     """
     name, given = _read(text)
-    if pretrained:
+    if variant.pretrained:
         raise ValueError(f"monai:{name} comes without weights; give a checkpoint with weights (--weights).")
-    channels, classes = given.pop("channels", 1), given.pop("classes", 2)
+    channels, classes = given.pop("channels", 1), given.pop("classes", variant.classes or 2)
     axes = given.pop("shape", (96, 96, 96))
     try:
         voxels = Voxels((channels, *axes), **{key: given.pop(key) for key in OWN if key in given})
@@ -46,21 +46,13 @@ def from_monai(text: str, pretrained: bool) -> Parts:
 
 def _read(text: str) -> tuple[str, dict[str, Any]]:
     """The name as MONAI spells it, and the arguments."""
-    name, bracket, arguments = text.partition("(")
+    name, arguments = read_call("monai", text)
     known = {candidate.casefold(): candidate for candidate in NAMES}
     if name.casefold() not in known:
         near = difflib.get_close_matches(name.casefold(), known, n=1)
         hint = f" Did you mean {known[near[0]]}?" if near else f" Names: {', '.join(NAMES)}."
         raise ValueError(f"monai: takes the name of a classifier of MONAI; got {name!r}.{hint}")
-    try:
-        call = ast.parse(f"f({arguments}" if bracket else "f()", mode="eval").body
-        if not isinstance(call, ast.Call) or call.args:
-            raise ValueError("arguments have names")
-        return known[name.casefold()], {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
-    except (SyntaxError, ValueError) as error:
-        raise ValueError(
-            f"monai: takes a name and named arguments with literal values, such as resnet18(classes=3); got {text!r}."
-        ) from error
+    return known[name.casefold()], arguments
 
 
 def _build(name: str, channels: int, classes: int, axes: tuple[int, ...], more: dict[str, Any]) -> nn.Module:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from wavelens.frontends.video import Video, VideoFile
 from wavelens.grid import Grid
-from wavelens.models.image import Geometry, Normalized
-from wavelens.models.loaded import Parts
+from wavelens.models.image import Geometry, Normalized, check_trained
+from wavelens.models.loaded import Parts, Variant
+from wavelens.models.naming import read_call
 from wavelens.models.weights import Around, unavailable
 from wavelens.optional import optional
 
@@ -49,6 +50,10 @@ class VideoGeometry:
         picture = self.picture.grid(video.take(0, 1).data[:, :, 0]) if known else Grid.plain(2)
         return Grid((stride / video.fps, *picture.spacing), ("s", *picture.units))
 
+    def adapted(self, **changes: Any) -> VideoGeometry:
+        """The same with each frame prepared as `Geometry.adapted` says."""
+        return replace(self, picture=self.picture.adapted(**changes))
+
     def spaced(self, spacing: Sequence[float], unit: str) -> VideoGeometry:
         """The same for videos whose pixels lie `spacing` apart, one number or two."""
         return replace(self, picture=self.picture.spaced(spacing, unit))
@@ -79,8 +84,13 @@ class FramesFirst(Around):
         return self.module(x.movedim(1, 2))
 
 
-def from_torchvision(name: str, pretrained: bool) -> Parts:
-    """A classifier of torchvision, of videos or of photos, with the preparation that its weights were trained with."""
+def from_torchvision(text: str, variant: Variant) -> Parts:
+    """A classifier of torchvision, of videos or of photos, with the preparation that its weights were trained with.
+
+    `text` is a name such as 'resnet50', or one with arguments: 'resnet50(classes=5)'. What is given beside `classes`
+    goes to torchvision's constructor.
+    """
+    name, given = read_call("torchvision", text)
     models = optional("torchvision.models", "vision")
     videos = models.list_models(module=optional("torchvision.models.video", "vision"))
     known = [*videos, *models.list_models(module=models)]
@@ -89,15 +99,22 @@ def from_torchvision(name: str, pretrained: bool) -> Parts:
         hint = f"Did you mean {' or '.join(near)}?" if near else "See torchvision.models.list_models()."
         raise ValueError(f"torchvision: takes the name of a classifier of torchvision; got {name!r}. {hint}")
     weights = models.get_model_weights(name).DEFAULT
+    classes = given.pop("classes", variant.classes)
+    if variant.pretrained:
+        check_trained(f"torchvision:{text}", classes, len(labels_of(weights)))
+    elif classes is not None:
+        given["num_classes"] = classes
     try:
-        module = models.get_model(name, weights=weights if pretrained else None)
+        module = models.get_model(name, weights=weights if variant.pretrained else None, **given)
     except Exception as error:  # what a download raises
         raise unavailable(f"torchvision:{name}", error) from error
     trained = weights.transforms()
     geometry = _geometry(trained)
     frames = next((count for start, count in LONGER.items() if name.startswith(start)), CLIP)
     preparation = VideoGeometry(frames, picture=geometry) if name in videos else geometry
-    return Parts(Normalized(module, tuple(trained.mean), tuple(trained.std)), preparation, labels_of(weights))
+    labels = labels_of(weights)
+    own = labels if classes in (None, len(labels)) else ()
+    return Parts(Normalized(module, tuple(trained.mean), tuple(trained.std)), preparation, own)
 
 
 def labels_of(weights: Any) -> tuple[str, ...]:

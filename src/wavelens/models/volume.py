@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from wavelens.frontends.volume import MILLIMETRES, Array, Volume
 from wavelens.grid import Grid, each_axis
-from wavelens.models.loaded import Parts
+from wavelens.models.loaded import Parts, Variant
 from wavelens.optional import optional
 
 FITS = ("resize", "crop")
@@ -249,8 +249,8 @@ class Block(nn.Module):
         return torch.relu(inner + self.downsample(x))
 
 
-def resnet3d(pretrained: bool) -> Parts:
-    """The network of two classes for volumes of 28³ voxels in bytes, as MedMNIST has them (Yang et al., 2023)."""
-    if pretrained:
+def resnet3d(variant: Variant) -> Parts:
+    """The network, of two classes, for volumes of 28³ voxels in bytes, as MedMNIST has them (Yang et al., 2023)."""
+    if variant.pretrained:
         raise ValueError("resnet3d comes without weights of its own; give a checkpoint with weights (--weights).")
-    return Parts(ResNet3D(), Voxels((1, 28, 28, 28), intensity=(0, 255)))
+    return Parts(ResNet3D(variant.classes or 2), Voxels((1, 28, 28, 28), intensity=(0, 255)))

@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from wavelens.frontends.mel import LogMel
 from wavelens.models.audio import Sampling, Windowed, class_names, without_weights
-from wavelens.models.loaded import Parts
+from wavelens.models.loaded import Parts, Variant
 
 RATE = 16000
 FRAME, HOP, N_FFT = 400, 160, 512  # samples
@@ -78,8 +78,9 @@ class YAMNet(nn.Module):
         return present.log() - absent.log()
 
 
-def yamnet(pretrained: bool) -> Parts:
+def yamnet(variant: Variant) -> Parts:
     """The network for clips of any length, heard in windows of ten seconds beyond that."""
-    if pretrained:
+    if variant.pretrained:
         raise without_weights("yamnet", "YAMNet's layers conv1, dw2, pw2 … classifier")
-    return Parts(Windowed(YAMNet(), 10 * RATE), Sampling(RATE, least=LEAST), class_names("audioset521.txt"), "sigmoid")
+    module = Windowed(YAMNet(variant.classes or 521), 10 * RATE)
+    return Parts(module, Sampling(RATE, least=LEAST), class_names("audioset521.txt"), "sigmoid")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,9 +57,11 @@ def check_room(wanted: Ray, room: dict[str, float]) -> None:
 
 
 class _Actor:
-    """A worker that looks for modules where its driver does, so that it knows the task's own."""
+    """A worker that looks for modules and relative paths where its driver does, so that it knows the task's own."""
 
-    def __init__(self, task: bytes, threads: int, path: list[str]) -> None:
+    def __init__(self, task: bytes, threads: int, path: list[str], folder: str) -> None:
+        with suppress(OSError):  # a node that lacks it has nothing there to read
+            os.chdir(folder)
         sys.path.extend(entry for entry in path if entry not in sys.path)
         self.worker = Worker(optional("ray", "ray").cloudpickle.loads(task), threads)
 
@@ -78,7 +81,7 @@ class _Crew:
         self.asked: dict[Any, int] = {}
 
     def start(self, worker: int) -> None:
-        self.actors[worker] = self.actor.remote(self.task, self.threads, sys.path)
+        self.actors[worker] = self.actor.remote(self.task, self.threads, sys.path, os.getcwd())
         self.asked[self.actors[worker].load.remote()] = worker
 
     def give(self, worker: int, job: Job) -> None:

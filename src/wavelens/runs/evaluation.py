@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from wavelens import maps, models
 from wavelens.attribution import Attribution
-from wavelens.models import LoadedModel
+from wavelens.models import CheckpointWarning, LoadedModel, Options
 from wavelens.runs.measures import Case, Explainer, Measure, RandomOrder, measured, seed_of
 from wavelens.runs.samples import Sample
 
@@ -27,7 +28,8 @@ class Evaluation:
 
     `weights` is a digest of what the model holds, `batch_size` the rows of a forward pass: the last bits of a result
     depend on both, so they belong to the record. `read` makes a signal of a file, as the model's preparation takes it.
-    `checkpoint` and `place` say where weights and device are found, which is no part of what is computed.
+    `options` load the model in a worker; of them the record has those that change how a file becomes the model's input.
+    `place` says which device it is, which is no part of what is computed.
     """
 
     model: str
@@ -37,11 +39,13 @@ class Evaluation:
     read: Callable[[Path], Any] = field(repr=False)
     batch_size: int = BATCH_SIZE
     device: str = "cpu"
-    checkpoint: str | None = field(default=None, repr=False)
+    options: Options = field(default_factory=Options)
     place: str = field(default="cpu", repr=False)
 
     def load(self) -> Callable[[Sample], Mapping[str, Tensor | float]]:
-        loaded = models.load(self.model, weights=self.checkpoint)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CheckpointWarning)  # told where the run was started
+            loaded = models.load(self.model, **self.options.given)
         found = weights_digest(loaded.module)
         if found != self.weights:
             raise ValueError(

@@ -27,7 +27,6 @@ class Job:
     """
 
     loaded: LoadedModel
-    weights: str | None
     question: Question
     domain: Domain
     method: Method

@@ -1,0 +1,149 @@
+"""How a model is loaded: the options for it that commands share, and what is recorded of them."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from wavelens import models
+from wavelens.cli.terminal import note, plain
+from wavelens.models import CheckpointWarning, LoadedModel, Options
+from wavelens.models.image import FILTERS
+from wavelens.models.options import options_of
+
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="A checkpoint (.safetensors, .pth) or its folder, in place of its own; FILE::KEY for one of several."
+    ),
+]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Load a model file from outside the working folder, which runs code stored in it."),
+]
+ClassNames = Annotated[
+    str | None,
+    typer.Option(help="A file of class names: one per line, or JSON.", show_default="those of the model"),
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(help="Mean of pixels in [0, 1]: one value, or one per channel.", show_default="that of the model"),
+]
+Std = Annotated[
+    str | None,
+    typer.Option(help="Their standard deviation: one value, or one per channel.", show_default="that of the model"),
+]
+InputSize = Annotated[
+    str | None,
+    typer.Option(help="Input size in pixels: 224, or height and width: 224,320.", show_default="that of the model"),
+]
+Crop = Annotated[
+    str | None,
+    typer.Option(
+        help="Share of the resized photo's side that the centre crop keeps, such as 0.875; or squash: resize to the "
+        "input size without a crop.",
+        show_default="that of the model",
+    ),
+]
+Interpolation = Annotated[
+    str | None,
+    typer.Option(help=f"Filter for resizing: {', '.join(FILTERS)}.", show_default="that of the model"),
+]
+
+
+def model_options(
+    weights: Weights = None,
+    trust: Trust = False,
+    class_names: ClassNames = None,
+    mean: Mean = None,
+    std: Std = None,
+    input_size: InputSize = None,
+    crop: Crop = None,
+    interpolation: Interpolation = None,
+) -> Options:
+    """The options as `models.load` has them."""
+    return options_of(
+        weights=weights,
+        trust=trust,
+        class_names=class_names,
+        mean=_numbers("mean", mean, float),
+        std=_numbers("std", std, float),
+        input_size=_numbers("input-size", input_size, int),
+        crop=_share(crop),
+        interpolation=interpolation,
+    )
+
+
+def with_model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameter `options` is given by `model_options`, each of whose parameters is an option of it.
+
+    Those that the command has itself it is given itself.
+    """
+    own = inspect.signature(command, eval_str=True)
+    shared = inspect.signature(model_options, eval_str=True)
+    added = [parameter for name, parameter in shared.parameters.items() if name not in own.parameters]
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:
+        given = {parameter.name: arguments.pop(parameter.name) for parameter in added}
+        command(**arguments, options=model_options(**given))
+
+    parameters = list(own.parameters.values())
+    place = list(own.parameters).index("options")
+    parameters[place : place + 1] = added
+    run.__dict__["__signature__"] = own.replace(parameters=parameters)
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def words_of(options: Options) -> list[str]:
+    """Options as a command line has them."""
+    words = []
+    for name, value in options.given.items():
+        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [text])]
+    return words
+
+
+def model_summary(loaded: LoadedModel) -> dict[str, Any]:
+    """A model for a record in JSON: its name, its weights, its preparation, and which other options it was given."""
+    options = {name: value for name, value in loaded.options.given.items() if name != "weights"}
+    record = {"model": loaded.name, "weights": loaded.options.weights, "preprocess": repr(loaded.preprocess)}
+    return record | ({"options": options} if options else {})
+
+
+def load_model(name: str, options: Options, console: Console, *, any_output: bool = False) -> LoadedModel:
+    """The model, with a line about what was left out of its checkpoint."""
+    with console.status(f"loading {plain(name)}"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CheckpointWarning)
+        loaded = models.load(name, any_output=any_output, **options.given)
+    for one in caught:
+        if issubclass(one.category, CheckpointWarning):
+            note(str(one.message))
+        else:
+            warnings.showwarning(one.message, one.category, one.filename, one.lineno)
+    return loaded
+
+
+def _numbers(name: str, text: str | None, kind: Callable[[str], Any]) -> Any:
+    """One number or a tuple of them, of numbers with commas between."""
+    if text is None:
+        return None
+    try:
+        values = tuple(kind(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--{name} is one value, or several with commas between; got {text!r}.") from None
+    return values[0] if len(values) == 1 else values
+
+
+def _share(text: str | None) -> float | str | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text

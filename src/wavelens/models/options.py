@@ -1,0 +1,98 @@
+"""What `load` is told beside a model's name: weights, class names, and a preparation other than the name's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+SQUASH = "squash"  # the crop that is none
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `load` by their names there, as values that can be recorded; None where one is not given.
+
+    The `repr` has those that change what is computed from the weights. Where files lie is no part of it.
+    """
+
+    weights: str | None = field(default=None, repr=False)
+    trust: bool = field(default=False, repr=False)
+    class_names: str | tuple[str, ...] | None = field(default=None, repr=False)
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    input_size: tuple[int, int] | None = None
+    crop: float | str | None = None
+    interpolation: str | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that differ from the default: `load(name, **options.given)` gives the model again."""
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
+
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """Those of how a photo is brought to the input's size."""
+        return {name: value for name, value in self.given.items() if name in ("input_size", "crop", "interpolation")}
+
+
+def options_of(
+    *,
+    weights: str | Path | None = None,
+    trust: bool = False,
+    class_names: str | Path | Sequence[str] | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    input_size: int | Sequence[int] | None = None,
+    crop: float | str | None = None,
+    interpolation: str | None = None,
+) -> Options:
+    """`load`'s arguments as values; `ValueError` or `TypeError` for what cannot be meant."""
+    return Options(
+        None if weights is None else str(weights),
+        trust,
+        _class_names(class_names),
+        _for_channels("mean", mean, 0),
+        _for_channels("std", std, 1e-6),
+        _size(input_size),
+        _crop(crop),
+        interpolation,
+    )
+
+
+def _class_names(value: str | Path | Sequence[str] | None) -> str | tuple[str, ...] | None:
+    return value if value is None else str(value) if isinstance(value, str | Path) else tuple(map(str, value))
+
+
+def _for_channels(name: str, value: float | Sequence[float] | None, least: float) -> tuple[float, ...] | None:
+    """Three values from one or three."""
+    if value is None:
+        return None
+    values = tuple(float(v) for v in ([value] if isinstance(value, Real) else value))  # type: ignore[union-attr]
+    if len(values) not in (1, 3) or not all(least <= v <= 1 for v in values):
+        bytes_hint = " Divide values for bytes by 255." if any(v > 1 for v in values) else ""
+        raise ValueError(
+            f"{name} is one value, or one per channel, for pixels in [0, 1], so from {least:g} to 1; got "
+            f"{', '.join(f'{v:g}' for v in values)}.{bytes_hint}"
+        )
+    return values * 3 if len(values) == 1 else values
+
+
+def _size(value: int | Sequence[int] | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    sizes = (value,) * 2 if isinstance(value, int) else tuple(value)
+    if len(sizes) != 2 or not all(isinstance(n, int) and n > 0 for n in sizes):
+        raise ValueError(f"input_size is a number of pixels, or height and width; got {value!r}.")
+    return sizes
+
+
+def _crop(value: float | str | None) -> float | str | None:
+    if value is None or value == SQUASH or (isinstance(value, Real) and 0 < value <= 1):
+        return value
+    raise ValueError(
+        f"crop is the share of the resized photo's side that is kept, above 0 and up to 1, or {SQUASH!r}; got "
+        f"{value!r}."
+    )
