@@ -526,7 +526,7 @@ def test_levels_go_as_deep_as_each_axis_allows():
     photo = served(torch.nn.Identity())
 
     def domain(one, **wish):
-        return job(Wish(**wish), one.loaded, one.kind, Limits(), None, CPU).domain
+        return job(Wish(**wish), one.loaded, one.kind, Limits(), CPU).domain
 
     assert domain(film, levels=4) == wl.DWT("haar", levels=(3, 4, 4))
     assert domain(film) == wl.DWT("haar", levels=(3, 5, 5))

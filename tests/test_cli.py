@@ -344,8 +344,8 @@ def test_the_command_in_a_report_says_how_far_samples_lie_apart():
     from wavelens.cli.reports import command_of
 
     def command(preparation):
-        loaded = SimpleNamespace(name="own_net:net", preprocess=preparation)
-        job = SimpleNamespace(loaded=loaded, weights=None, method=wl.Saliency())
+        loaded = SimpleNamespace(name="own_net:net", preprocess=preparation, options=wl.models.Options())
+        job = SimpleNamespace(loaded=loaded, method=wl.Saliency())
         asked, found = SimpleNamespace(options=("--target", "2")), SimpleNamespace(domain=wl.DWT("haar"))
         answer = SimpleNamespace(path=Path("it's left.png"), asked=asked, attribution=found)
         return shlex.split(command_of(job, answer))

@@ -6,6 +6,7 @@ spectrogram that a network looks at is computed inside the module, so that an at
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, ClassVar
@@ -170,8 +171,8 @@ class WhisperInput(nn.Module):
 class Heard(Around):
     """A transformers classifier behind its feature extraction: waveforms `(batch, 1, samples)` to logits."""
 
-    def __init__(self, extraction: nn.Module, module: nn.Module) -> None:
-        super().__init__(module)
+    def __init__(self, extraction: nn.Module, module: nn.Module, file_names: Mapping[str, str] | None = None) -> None:
+        super().__init__(module, file_names)
         self.extraction = extraction
 
     def forward(self, x: Tensor) -> Any:
@@ -184,11 +185,13 @@ def is_sound(config: Any) -> bool:
     return bool(config.model_type in auto.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES)
 
 
-def heard(name: str, module: Any, extractor: Any, labels: tuple[str, ...], link: str) -> Parts:
+def heard(
+    name: str, module: Any, extractor: Any, labels: tuple[str, ...], link: str, file_names: Mapping[str, str]
+) -> Parts:
     """A sound classifier of transformers with its feature extraction inside."""
     extraction, least, longest = _extraction(name, module.config, extractor)
     sampling = Sampling(int(extractor.sampling_rate), least=least)
-    return Parts(Windowed(Heard(extraction, module), longest), sampling, labels, link)
+    return Parts(Windowed(Heard(extraction, module, file_names), longest), sampling, labels, link)
 
 
 def _extraction(name: str, config: Any, extractor: Any) -> tuple[nn.Module, int, int]:

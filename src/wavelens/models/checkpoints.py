@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -13,11 +14,12 @@ from typing import Any
 import safetensors.torch
 import torch
 from torch import Tensor
-from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
+from torch.serialization import safe_globals
 
 DEEPEST = 4  # mappings within each other
 FOLDER = ("model.safetensors", "pytorch_model.bin")  # what a folder of weights holds, whole or with an index of parts
 INDEX = ".index.json"
+FOREIGN = re.compile(r"GLOBAL (\S+) w")  # the class or function that torch names when it refuses one
 
 BESIDE_WEIGHTS = tuple(  # classes of settings and records; none of their objects is built
     """argparse.Namespace types.SimpleNamespace
@@ -150,17 +152,17 @@ def _is_safetensors(path: Path) -> bool:
 
 
 def _unpickled(path: Path) -> Any:
-    with safe_globals(ALLOWED):
-        return torch.load(path, map_location="cpu", weights_only=True)
+    with safe_globals(ALLOWED), path.open("rb") as file:  # by its path, torch would go by the suffix
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _refusal(path: Path, error: Exception) -> str:
     text = str(error)
     if "TorchScript" in text:
         return f"weights are a state dict; {path} is a TorchScript model. Give it as the model itself."
-    if unknown := _unknown_classes(path):
+    if refused := FOREIGN.search(text):
         return (
-            f"{path} holds more than weights, and reading it would run code of {', '.join(unknown[:3])}. Where you "
+            f"{path} holds more than weights, and reading it would run code of {refused[1]}. Where you "
             "trust the file, save its weights alone: checkpoint = torch.load(path, weights_only=False); "
             'torch.save(checkpoint["state_dict"], "weights.pth"), or checkpoint.state_dict() of a whole model.'
         )
@@ -168,11 +170,3 @@ def _refusal(path: Path, error: Exception) -> str:
         f"weights are a state dict, in safetensors or from torch.save; got {path}, which is neither. Write one with "
         "torch.save(net.state_dict(), path)."
     )
-
-
-def _unknown_classes(path: Path) -> list[str]:
-    try:
-        with safe_globals(ALLOWED):
-            return sorted(get_unsafe_globals_in_checkpoint(path))
-    except Exception:  # not the zip that torch.save writes
-        return []

@@ -33,27 +33,53 @@ def from_transformers(name: str, variant: Variant) -> Parts:
 
 def _config(name: str, variant: Variant) -> Any:
     transformers = optional("transformers", "hf")
-    classes = {} if variant.classes is None else {"num_labels": variant.classes}
+    classes = {} if variant.classes is None else _unnamed(variant.classes)
     try:
         return transformers.AutoConfig.from_pretrained(name, trust_remote_code=variant.trust, **classes)
     except Exception as error:  # hub, file and configuration errors share no base class
         raise _unavailable(name, error) from error
 
 
+def _unnamed(classes: int) -> dict[str, Any]:
+    """So many classes, as transformers calls them."""
+    names = {i: f"LABEL_{i}" for i in range(classes)}
+    return {"id2label": names, "label2id": {name: i for i, name in names.items()}}
+
+
+def _file_names(module: Any, variant: Variant) -> dict[str, str]:
+    """What the tensors of a module that is to be filled are called in a file of transformers, from version 5 on."""
+    if variant.pretrained:
+        return {}
+    try:
+        conversion = optional("transformers.core_model_loading", "hf")
+    except ImportError:
+        return {}
+    own = module.state_dict()
+    names = {id(value): name for name, value in own.items()}
+    written = conversion.revert_weight_conversion(module, own)
+    return {name: names[id(value)] for name, value in written.items() if id(value) in names}
+
+
 def _sound(name: str, variant: Variant) -> Parts:
     module, extractor = _fetched(name, variant, "AutoModelForAudioClassification", "AutoFeatureExtractor")
-    return heard(name, module, extractor, own_labels(module), link_of(module))
+    return heard(name, module, extractor, own_labels(module), link_of(module), _file_names(module, variant))
 
 
 def _video(name: str, variant: Variant) -> Parts:
     module, processor = _prepared(name, variant, "AutoModelForVideoClassification")
     frames = module.config.num_frames
-    return filmed(Logits(module), _geometry(processor), _scaling(processor), frames, own_labels(module))
+    return filmed(
+        Logits(module, _file_names(module, variant)),
+        _geometry(processor),
+        _scaling(processor),
+        frames,
+        own_labels(module),
+    )
 
 
 def _image(name: str, variant: Variant) -> Parts:
     module, processor = _prepared(name, variant, "AutoModelForImageClassification")
-    normalized = Normalized(Logits(module), *_scaling(processor))
+    normalized = Normalized(Logits(module, _file_names(module, variant)), *_scaling(processor))
     return Parts(normalized, _geometry(processor), own_labels(module), link_of(module))
 
 

@@ -207,9 +207,11 @@ def _classes(parts: Parts, name: str, any_output: bool) -> int:
         logits = parts.module(torch.zeros(1, *shape))
     except Exception as error:  # whatever the caller's module raises
         reason = " ".join(str(error).split())[-300:]
+        sized = isinstance(parts.preprocess, Geometry | VideoGeometry)
+        resize = "Pass the input_size that it takes (--input-size), or return" if sized else "Return"
         raise ValueError(
             f"a model takes a {parts.preprocess.kind} (batch, {', '.join(map(str, shape))}); {name} fails on it: "
-            f"{reason} Return a LoadedModel with its own preparation from a function."
+            f"{reason} {resize} a LoadedModel with its own preparation from a function."
         ) from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != 1:
         if any_output:

@@ -83,7 +83,7 @@ def _for_channels(name: str, value: float | Sequence[float] | None, least: float
 def _size(value: int | Sequence[int] | None) -> tuple[int, int] | None:
     if value is None:
         return None
-    sizes = (value,) * 2 if isinstance(value, int) else tuple(value)
+    sizes = tuple(value) if isinstance(value, Sequence) else (value,) * 2
     if len(sizes) != 2 or not all(isinstance(n, int) and n > 0 for n in sizes):
         raise ValueError(f"input_size is a number of pixels, or height and width; got {value!r}.")
     return sizes

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,11 +16,15 @@ WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_
 
 
 class Around(nn.Module):
-    """A module that prepares or reads for another, `module`; a checkpoint's weights are the inner one's."""
+    """A module that prepares or reads for another, `module`; a checkpoint's weights are the inner one's.
 
-    def __init__(self, module: nn.Module) -> None:
+    `file_names` are names of its tensors in the files of its library, where they have others there.
+    """
+
+    def __init__(self, module: nn.Module, file_names: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.module = module
+        self.file_names = file_names or {}
 
 
 class CheckpointWarning(UserWarning):
@@ -52,6 +56,43 @@ class _Candidate:
         return ".".join(filter(None, (self.key, self.prefix)))
 
 
+@dataclass(frozen=True)
+class _Difference:
+    """The names that a module has and a state dict lacks, those that it lacks, and the shapes in both that differ."""
+
+    lacking: tuple[str, ...]
+    unknown: tuple[str, ...]
+    reshaped: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]  # name, shape in the file, in the module
+    count: int
+
+    @classmethod
+    def between(cls, module: nn.Module, state: State) -> _Difference:
+        own, tensors = module.state_dict(), state.tensors
+        counted = [name for name in own if not name.endswith("num_batches_tracked")]  # torch does without them
+        both = [(name, tuple(tensors[name].shape), tuple(own[name].shape)) for name in own if name in tensors]
+        return cls(
+            tuple(name for name in counted if name not in tensors),
+            tuple(name for name in tensors if name not in own),
+            tuple(one for one in both if one[1] != one[2]),
+            len(counted),
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.lacking or self.unknown or self.reshaped)
+
+    def __str__(self) -> str:
+        """With an example each."""
+        parts = []
+        if self.lacking:
+            parts.append(f"{len(self.lacking)} of {self.count} tensors are missing, such as {self.lacking[0]!r}")
+        if self.unknown:
+            parts.append(f"{len(self.unknown)} are unknown, such as {self.unknown[0]!r}")
+        for name, file, own in self.reshaped[:1]:
+            differ = f"{len(self.reshaped)} of {self.count} tensors differ"
+            parts.append(f"{differ}: {name!r} is {file} in the file and {own} in the model")
+        return "; ".join(parts)
+
+
 def unavailable(name: str, error: Exception) -> Exception:
     """A file or a connection is missing, or else the name is wrong: the error that says so in one line."""
     reason = " ".join(str(error).split())
@@ -69,21 +110,31 @@ def innermost(module: nn.Module) -> nn.Module:
     return module
 
 
+def _own_names(module: nn.Module) -> dict[str, str]:
+    """The names that a module's tensors may have in a file, to those that they have."""
+    others: dict[str, str] = {}
+    while isinstance(module, Around):
+        others |= module.file_names
+        module = module.module
+    return others | _names(module.state_dict())
+
+
 def state_for(module: nn.Module, checkpoint: Checkpoint) -> State:
     """The state dict of a checkpoint whose names are the module's, whatever it lies in and whatever precedes them.
 
     Names may have prefixes (`model.`), and those of wrappers (`module.`, `_orig_mod.`) anywhere. Tensors that are no
     part of such a network, as `loss.weight`, are left out. `ValueError` where several state dicts fit.
     """
-    own = _names(innermost(module).state_dict())
+    own = _own_names(module)
     best = _best(own, checkpoint)
-    tensors = {_canonical(name): value for name, value in checkpoint.states[best.key].items()}
-    start = f"{best.prefix}." if best.prefix else ""
-    inside = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
-    beside = _beside(own, inside)
-    left_out = [name for name in tensors if not name.startswith(start)] + [start + name for name in beside]
-    named = {own.get(name, name): value for name, value in inside.items() if name not in beside}
-    return State(checkpoint.path, named, tuple(left_out))
+    state, start = checkpoint.states[best.key], f"{best.prefix}." if best.prefix else ""
+    names = _names(state)
+    inside = {short.removeprefix(start): name for short, name in names.items() if short.startswith(start)}
+    beside = _beside(own, {short: state[name] for short, name in inside.items()})
+    taken = {short: name for short, name in inside.items() if short not in beside}
+    used = set(taken.values())
+    left_out = tuple(name for name in state if name not in used)
+    return State(checkpoint.path, {own.get(short, short): state[name] for short, name in taken.items()}, left_out)
 
 
 def fill(module: nn.Module, state: State) -> None:
@@ -92,7 +143,10 @@ def fill(module: nn.Module, state: State) -> None:
     try:
         module.load_state_dict(state.tensors)
     except (RuntimeError, TypeError) as error:
-        reason = _difference(module.state_dict(), state.tensors) or " ".join(str(error).split())[:160]
+        difference = _Difference.between(module, state)
+        reason = (
+            str(replace(difference, unknown=difference.unknown + state.left_out)) or " ".join(str(error).split())[:160]
+        )
         classes = class_count(module, state)
         build = "" if classes is None else f", or build the model for {classes} classes"
         raise ValueError(
@@ -107,32 +161,26 @@ def fill_from(module: nn.Module, weights: str | Path) -> None:
 
 def fits(module: nn.Module, state: State) -> bool:
     """Whether a module and a state dict have the same names and shapes."""
-    return not _difference(innermost(module).state_dict(), state.tensors)
+    return not _Difference.between(innermost(module), state)
 
 
 def class_count(module: nn.Module, state: State) -> int | None:
     """How many classes a state dict is for, where it differs from the module by this alone; else None.
 
-    So it is where all tensors of other shapes differ in their first axis, and have the same two lengths there.
+    So it is where tensors differ in nothing but the length of their first axis, from one number to one other.
     """
-    own = innermost(module).state_dict()
-    shapes = [(own[name].shape, value.shape) for name, value in state.tensors.items() if name in own]
-    different = [(ours, theirs) for ours, theirs in shapes if ours != theirs]
-    if not all(ours and theirs and ours[1:] == theirs[1:] for ours, theirs in different):
+    difference = _Difference.between(innermost(module), state)
+    shapes = [(file, own) for _, file, own in difference.reshaped]
+    if difference.lacking or difference.unknown or not all(a[1:] == b[1:] and a and b for a, b in shapes):
         return None
-    lengths = {(ours[0], theirs[0]) for ours, theirs in different}
-    return next(iter(lengths))[1] if len(lengths) == 1 else None
+    lengths = {(file[0], own[0]) for file, own in shapes}
+    return next(iter(lengths))[0] if len(lengths) == 1 else None
 
 
-def _canonical(name: str) -> str:
-    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
-
-
-def _names(state: Iterable[str]) -> dict[str, str]:
-    """A module's names without those of wrappers, and as they are."""
-    names = list(state)
-    short = {_canonical(name): name for name in names}
-    return short if len(short) == len(names) else {name: name for name in names}
+def _names(state: dict[str, Tensor]) -> dict[str, str]:
+    """The names of a state dict without parts that are wrappers, where all stay different, to those that it has."""
+    short = {".".join(part for part in name.split(".") if part not in WRAPPERS): name for name in state}
+    return short if len(short) == len(state) else {name: name for name in state}
 
 
 def _best(own: dict[str, str], checkpoint: Checkpoint) -> _Candidate:
@@ -147,7 +195,7 @@ def _best(own: dict[str, str], checkpoint: Checkpoint) -> _Candidate:
     plain = {one.key for one in best if not one.prefix}
     best = [one for one in best if not one.prefix or one.key not in plain]
     distinct = [one for k, one in enumerate(best) if not any(_equal(checkpoint, one, other) for other in best[:k])]
-    if len(distinct) > 1 and 2 * most > len(own):
+    if len(distinct) > 1 and 2 * most > len(set(own.values())):
         names = [one.name for one in distinct]
         raise ValueError(
             f"{checkpoint.path} has {len(names)} state dicts that fit the model, {_listed(names)}. Choose one: "
@@ -163,8 +211,8 @@ def _listed(names: Iterable[str]) -> str:
 def _candidates(own: dict[str, str], key: str, state: dict[str, Tensor]) -> list[_Candidate]:
     """Every prefix of a state dict's names that some of the module's come after; at least none."""
     hits = Counter({"": 0})
-    for name in state:
-        parts = _canonical(name).split(".")
+    for name in _names(state):
+        parts = name.split(".")
         hits.update(".".join(parts[:k]) for k in range(len(parts)) if ".".join(parts[k:]) in own)
     return [_Candidate(key, prefix, count) for prefix, count in hits.items()]
 
@@ -191,19 +239,3 @@ def _beside(own: Iterable[str], state: dict[str, Tensor]) -> list[str]:
 def _part(name: str) -> str:
     """The outermost part of a network that a name is of, without its number."""
     return name.partition(".")[0].rstrip("0123456789")
-
-
-def _difference(own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
-    """What a model lacks in a checkpoint, what it does not know there, and what has another shape; an example each."""
-    counted = [name for name in own if not name.endswith("num_batches_tracked")]  # torch does without them
-    lacking, unknown = [name for name in counted if name not in state], [name for name in state if name not in own]
-    shapes = [(name, tuple(state[name].shape), tuple(own[name].shape)) for name in own if name in state]
-    other = [
-        f"{name!r} is {file} in the file and {model} in the model" for name, file, model in shapes if file != model
-    ]
-    parts = [
-        f"{len(lacking)} of {len(counted)} tensors are missing, such as {lacking[0]!r}" if lacking else "",
-        f"{len(unknown)} are unknown, such as {unknown[0]!r}" if unknown else "",
-        f"{len(other)} of {len(counted)} have another shape, such as {other[0]}" if other else "",
-    ]
-    return "; ".join(filter(None, parts))
