@@ -98,8 +98,9 @@ def load(
     parts.module.eval()
     classes = _classes(parts, name, any_output)
     labels = parts.labels if options.class_names is None else read_class_names(options.class_names)
+    remedy = "" if options.class_names is None else " Give one name per output in class_names, in their order."
     if labels and len(labels) != classes and classes:
-        raise ValueError(f"labels name each class; {name} has {len(labels)} labels and {classes} outputs.")
+        raise ValueError(f"labels name each class; {name} has {len(labels)} labels and {classes} outputs.{remedy}")
     link = "sigmoid" if classes == 1 else parts.link  # the softmax of a lone logit is 1 whatever it is
     return LoadedModel(parts.module, labels or _names(classes), parts.preprocess, name, link, options)
 

@@ -15,7 +15,7 @@ SQUASH = "squash"  # the crop that is none
 class Options:
     """The options of `load` by their names there, as values that can be recorded; None where one is not given.
 
-    The `repr` has those that change what is computed from the weights. Where files lie is no part of it.
+    The `repr` has those that are given and change what is computed from the weights; where files lie is no part of it.
     """
 
     weights: str | None = field(default=None, repr=False)
@@ -26,6 +26,10 @@ class Options:
     input_size: tuple[int, int] | None = None
     crop: float | str | None = None
     interpolation: str | None = None
+
+    def __repr__(self) -> str:
+        shown = [f.name for f in fields(self) if f.repr]
+        return f"Options({', '.join(f'{name}={value!r}' for name, value in self.given.items() if name in shown)})"
 
     @property
     def given(self) -> dict[str, Any]:
