@@ -166,6 +166,10 @@ def test_wrong_files_are_told_what_is_expected(tmp_path):
         load("absent.pt")
     with pytest.raises(ValueError, match=r"state\.pt, which torch\.jit\.load refuses\. A checkpoint goes to weights"):
         load(str(tmp_path / "state.pt"), trust=True)
+    with pytest.raises(
+        ValueError, match=r"text\.pth'\. A checkpoint goes to weights \(--weights .*text\.pth\), beside"
+    ):
+        load(str(tmp_path / "text.pth"))
     with pytest.raises(FileNotFoundError, match=r"no such weights: absent\.pth"):
         load(weights="absent.pth")
 

@@ -156,6 +156,8 @@ def _built(name: str, variant: Variant) -> Parts:
 
 
 def _did_you_mean(name: str) -> str:
+    if Path(name).is_file():
+        return f" A checkpoint goes to weights (--weights {name}), beside the name of its architecture."
     near = difflib.get_close_matches(name, [*NAMED, f"timm:{name}"], n=1, cutoff=0.5)
     return f" Did you mean {near[0]}?" if near else ""
 

@@ -144,14 +144,18 @@ def fill(module: nn.Module, state: State) -> None:
         module.load_state_dict(state.tensors)
     except (RuntimeError, TypeError) as error:
         difference = _Difference.between(module, state)
-        reason = (
-            str(replace(difference, unknown=difference.unknown + state.left_out)) or " ".join(str(error).split())[:160]
-        )
-        classes = class_count(module, state)
-        build = "" if classes is None else f", or build the model for {classes} classes"
-        raise ValueError(
-            f"{state.path} does not fit the model: {reason}. Take weights of the same architecture{build}."
-        ) from error
+        difference = replace(difference, unknown=difference.unknown + state.left_out)
+        reason = str(difference) or " ".join(str(error).split())[:160]
+        remedy = _remedy(difference, class_count(module, state))
+        raise ValueError(f"{state.path} does not fit the model: {reason}. {remedy}") from error
+
+
+def _remedy(difference: _Difference, classes: int | None) -> str:
+    if difference.lacking or difference.unknown:
+        return "Take weights of the same architecture, or build the model in a function, package.module:function."
+    if classes is not None:
+        return f"Build the model for {classes} classes."
+    return "Build the model as it was trained: with its number of classes, and its input_size."
 
 
 def fill_from(module: nn.Module, weights: str | Path) -> None:
