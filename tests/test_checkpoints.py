@@ -144,6 +144,12 @@ def test_several_state_dicts_are_chosen_among_by_key(tmp_path):
         filled(f"{path}::ema")
 
 
+def test_counters_of_batches_do_not_choose(tmp_path):
+    averaged = {name: value for name, value in state(2).items() if not name.endswith("num_batches_tracked")}
+    with pytest.raises(ValueError, match="'net', 'ema'"):
+        filled(save(tmp_path, {"net": state(1), "ema": averaged}))
+
+
 def test_networks_side_by_side_in_one_state_dict_are_chosen_among_by_prefix(tmp_path):
     path = save(tmp_path, {"state_dict": state(1, "student.net.") | state(2, "teacher.net.")})
     with pytest.raises(ValueError, match=r"'state_dict\.student\.net', 'state_dict\.teacher\.net'\. Choose one"):

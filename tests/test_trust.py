@@ -209,7 +209,8 @@ def net():
     return own_layers.Mean()
 
 def target(module, x):
-    return 1
+    import own_targets
+    return own_targets.second
 """
 
 
@@ -218,6 +219,7 @@ def test_functions_of_the_working_folder_are_found_and_may_import_their_neighbou
     (tmp_path / "own_layers.py").write_text(
         "from torch import nn\nclass Mean(nn.Module):\n    def forward(self, x): return x.mean((2, 3))\n"
     )
+    (tmp_path / "own_targets.py").write_text("second = 1\n")
     (tmp_path / "json.py").write_text(IMPOSTOR)  # what Python has goes before
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
@@ -226,13 +228,13 @@ def test_functions_of_the_working_folder_are_found_and_may_import_their_neighbou
         from wavelens.cli.question import question_of
 
         model = wl.models.load("own_net:net")
-        assert question_of("own_net:target", None, model).function(None, None) == 1
+        assert question_of("own_net:target", None, model)(model, torch.zeros(1, 3, 8, 8), None).target == 1
         assert sys.path == before
         with pytest.raises(ValueError, match="No module named 'own_absent'"):
             wl.models.load("own_absent:net")
         assert sys.path == before
     finally:
-        for name in ("own_net", "own_layers"):
+        for name in ("own_net", "own_layers", "own_targets"):
             sys.modules.pop(name, None)
 
 

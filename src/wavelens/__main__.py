@@ -1,10 +1,11 @@
 """`python -m wavelens`: the command, with the Python that is asked."""
 
+import os
 import sys
 from pathlib import Path
 
-if not sys.flags.safe_path and Path(sys.path[0]) != Path(__file__).parents[1]:
-    del sys.path[0]  # the working folder, whose files are no modules for others, as for the command
+if sys.path[0] == os.getcwd() != str(Path(__file__).parents[1]):
+    del sys.path[0]  # put there by -m; as for the command, only functions by name are looked for in it
 
 from wavelens.cli import main
 

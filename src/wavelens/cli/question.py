@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from wavelens.models import LoadedModel
 from wavelens.models.loading import function_called, is_function
+from wavelens.models.trust import importable_working_folder
 from wavelens.targets import Contrast, Several, Target, describe
 
 TargetText = Annotated[
@@ -122,7 +123,8 @@ def question_of(target: str | None, against: str | None, loaded: LoadedModel) ->
 
 def _asked_by(function: Callable[[nn.Module, Tensor], Target], name: str, module: nn.Module, x: Tensor) -> Asked:
     try:
-        target = function(module, x)
+        with importable_working_folder():
+            target = function(module, x)
     except Exception as error:  # the user's own: it may find nothing in this input, and something in the next
         raise ValueError(
             f"{name} gives the target of an input; for this one it raises {type(error).__name__}: {error}"

@@ -68,7 +68,7 @@ class _Difference:
     @classmethod
     def between(cls, module: nn.Module, state: State) -> _Difference:
         own, tensors = module.state_dict(), state.tensors
-        counted = [name for name in own if not name.endswith("num_batches_tracked")]  # torch does without them
+        counted = _counted(own)
         both = [(name, tuple(tensors[name].shape), tuple(own[name].shape)) for name in own if name in tensors]
         return cls(
             tuple(name for name in counted if name not in tensors),
@@ -208,6 +208,11 @@ def _best(own: dict[str, str], checkpoint: Checkpoint) -> _Candidate:
     return distinct[0]
 
 
+def _counted(names: Iterable[str]) -> list[str]:
+    """Without the counters of batches, which torch does without."""
+    return [name for name in names if not name.endswith("num_batches_tracked")]
+
+
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
 
@@ -215,7 +220,7 @@ def _listed(names: Iterable[str]) -> str:
 def _candidates(own: dict[str, str], key: str, state: dict[str, Tensor]) -> list[_Candidate]:
     """Every prefix of a state dict's names that some of the module's come after; at least none."""
     hits = Counter({"": 0})
-    for name in _names(state):
+    for name in _counted(_names(state)):
         parts = name.split(".")
         hits.update(".".join(parts[:k]) for k in range(len(parts)) if ".".join(parts[k:]) in own)
     return [_Candidate(key, prefix, count) for prefix, count in hits.items()]
