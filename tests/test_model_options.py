@@ -12,7 +12,7 @@ from torch import nn
 import wavelens as wl
 from cases import tiny_vit
 from wavelens.cli import main
-from wavelens.models import Geometry, LoadedModel, Normalized, VideoGeometry, load
+from wavelens.models import CheckpointWarning, Geometry, LoadedModel, Normalized, VideoGeometry, load
 from wavelens.models.labels import read_class_names
 from wavelens.models.naming import read_call
 
@@ -61,6 +61,20 @@ def test_a_head_of_timm_is_as_large_as_in_the_file(tmp_path, name):
         match=r"is \(5, \d+.*\) in the file and \(7, .*\) in the model\. Build the model for 5 classes\.",
     ):
         load(f"timm:{name}(classes=7)", weights=tmp_path / "mine.safetensors")
+
+
+@pytest.mark.needs("timm")
+def test_a_network_that_has_no_head_by_its_name_gets_that_of_the_file(tmp_path):
+    import timm
+
+    net = timm.create_model("vit_small_patch14_dinov2", img_size=28, num_classes=3).eval()
+    state = net.state_dict() | {"loss.weight": torch.ones(3)}
+    torch.save(state, tmp_path / "mine.pth")
+    with pytest.warns(CheckpointWarning, match=r"left out: loss\.weight\.$"):
+        ours = load("timm:vit_small_patch14_dinov2", weights=tmp_path / "mine.pth", input_size=28)
+    x = torch.rand(1, 3, 28, 28)
+    with torch.no_grad():
+        torch.testing.assert_close(ours.module(x), net((x - ours.module.mean) / ours.module.std))
 
 
 @pytest.mark.needs("timm")

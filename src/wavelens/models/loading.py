@@ -24,7 +24,7 @@ from wavelens.models.options import Options, options_of
 from wavelens.models.trust import check_trust, importable_working_folder
 from wavelens.models.video import VideoGeometry, from_torchvision
 from wavelens.models.volume import resnet3d
-from wavelens.models.weights import CheckpointWarning, class_count, fill, fits, state_for
+from wavelens.models.weights import CheckpointWarning, class_count, fill, match, state_for
 from wavelens.models.yamnet import yamnet
 
 NAMED: dict[str, Callable[[Variant], Parts]] = {
@@ -115,10 +115,12 @@ def _filled(name: str, options: Options) -> tuple[Parts, tuple[str, ...]]:
     state = state_for(parts.module, checkpoint)
     classes = class_count(parts.module, state)
     if classes is not None and (name in NAMED or name.partition(":")[0] in PREFIXES):
-        other = _built(name, replace(variant, classes=classes))
-        parts = replace(other, labels=()) if fits(other.module, state) else parts
+        other = replace(_built(name, replace(variant, classes=classes)), labels=())
+        again = state_for(other.module, checkpoint)
+        if match(other.module, again) > match(parts.module, state):
+            parts, state = other, again
     fill(parts.module, state)
-    return parts, state.left_out
+    return parts, tuple(state.left_out)
 
 
 def _beside(options: Options, names: Sequence[str]) -> str:

@@ -35,12 +35,12 @@ class CheckpointWarning(UserWarning):
 class State:
     """The state dict of a checkpoint that is meant for a module, under the module's own names.
 
-    `left_out` are the names, in the file, of tensors beside it.
+    `left_out` are the tensors beside it, by their names in the file.
     """
 
     path: Path
     tensors: dict[str, Tensor]
-    left_out: tuple[str, ...] = ()
+    left_out: dict[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +133,7 @@ def state_for(module: nn.Module, checkpoint: Checkpoint) -> State:
     beside = _beside(own, {short: state[name] for short, name in inside.items()})
     taken = {short: name for short, name in inside.items() if short not in beside}
     used = set(taken.values())
-    left_out = tuple(name for name in state if name not in used)
+    left_out = {name: value for name, value in state.items() if name not in used}
     return State(checkpoint.path, {own.get(short, short): state[name] for short, name in taken.items()}, left_out)
 
 
@@ -144,7 +144,7 @@ def fill(module: nn.Module, state: State) -> None:
         module.load_state_dict(state.tensors)
     except (RuntimeError, TypeError) as error:
         difference = _Difference.between(module, state)
-        difference = replace(difference, unknown=difference.unknown + state.left_out)
+        difference = replace(difference, unknown=(*difference.unknown, *state.left_out))
         reason = str(difference) or " ".join(str(error).split())[:160]
         remedy = _remedy(difference, class_count(module, state))
         raise ValueError(f"{state.path} does not fit the model: {reason}. {remedy}") from error
@@ -163,22 +163,31 @@ def fill_from(module: nn.Module, weights: str | Path) -> None:
     fill(module, state_for(module, read_checkpoint(weights)))
 
 
-def fits(module: nn.Module, state: State) -> bool:
-    """Whether a module and a state dict have the same names and shapes."""
-    return not _Difference.between(innermost(module), state)
+def match(module: nn.Module, state: State) -> tuple[bool, int]:
+    """How well a module takes a state dict, the greater the better: whether it fits, then how little is left out."""
+    return not _Difference.between(innermost(module), state), -len(state.left_out)
 
 
 def class_count(module: nn.Module, state: State) -> int | None:
-    """How many classes a state dict is for, where it differs from the module by this alone; else None.
+    """How many classes a state dict may be for, where it differs from the module by this alone; else None.
 
-    So it is where tensors differ in nothing but the length of their first axis, from one number to one other.
+    So it is where tensors differ in nothing but the length of their first axis, from one number to one other; and for a
+    module without a head where those that are left out, perhaps a head, have one first length.
     """
     difference = _Difference.between(innermost(module), state)
-    shapes = [(file, own) for _, file, own in difference.reshaped]
-    if difference.lacking or difference.unknown or not all(a[1:] == b[1:] and a and b for a, b in shapes):
+    if difference.lacking or difference.unknown:
         return None
-    lengths = {(file[0], own[0]) for file, own in shapes}
-    return next(iter(lengths))[0] if len(lengths) == 1 else None
+    if not difference.reshaped:
+        return _first_length(tuple(value.shape) for value in state.left_out.values())
+    _, file, own = zip(*difference.reshaped, strict=True)
+    by_first_alone = all(one[1:] == other[1:] for one, other in zip(file, own, strict=True))
+    return _first_length(file) if by_first_alone and _first_length(own) else None
+
+
+def _first_length(shapes: Iterable[tuple[int, ...]]) -> int | None:
+    """The length of the first axis, if it is the same in all shapes."""
+    lengths = {shape[:1] for shape in shapes}
+    return next(iter(lengths))[0] if len(lengths) == 1 and () not in lengths else None
 
 
 def _names(state: dict[str, Tensor]) -> dict[str, str]:
