@@ -20,6 +20,7 @@ from torch import Tensor
 from wavelens.bars import Progress
 from wavelens.core import Coefficients, Domain, signal_axes
 from wavelens.domains.joint import Joint
+from wavelens.given import Given, with_given
 from wavelens.gradients import Gradients, Model
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.signals import Unpacked, check_signals, packed_baseline
@@ -182,8 +183,10 @@ def attribute(
     domain: Domain,
     method: Method,
     baseline: Tensor | float | None = ...,
+    given: Sequence[Tensor] = ...,
     batch_size: int | None = ...,
     autocast: torch.dtype | None = ...,
+    exact_passes: bool = ...,
     progress: Progress = ...,
 ) -> Attribution: ...
 
@@ -197,8 +200,10 @@ def attribute(
     domain: Sequence[Domain],
     method: Method,
     baseline: Tensor | float | None = ...,
+    given: Sequence[Tensor] = ...,
     batch_size: int | None = ...,
     autocast: torch.dtype | None = ...,
+    exact_passes: bool = ...,
     progress: Progress = ...,
 ) -> list[Attribution]: ...
 
@@ -212,8 +217,10 @@ def attribute(
     domain: Mapping[str, Domain],
     method: Method,
     baseline: Mapping[str, Tensor | float] | Tensor | float | None = ...,
+    given: Sequence[Tensor] = ...,
     batch_size: int | None = ...,
     autocast: torch.dtype | None = ...,
+    exact_passes: bool = ...,
     progress: Progress = ...,
 ) -> Attributions: ...
 
@@ -226,8 +233,10 @@ def attribute(
     domain: Domain | Sequence[Domain] | Mapping[str, Domain],
     method: Method,
     baseline: Any = None,
+    given: Sequence[Tensor] = (),
     batch_size: int | None = None,
     autocast: torch.dtype | None = None,
+    exact_passes: bool = False,
     progress: Progress = False,
 ) -> Attribution | list[Attribution] | Attributions:
     """The attribution of `model`'s `target` to the coefficients of `x`; a list for a list of domains, in one pass.
@@ -238,6 +247,10 @@ def attribute(
     `autocast` runs the model in bfloat16 or float16; gradients are summed in float32. The result of an item does not
     depend on its batch mates or on `batch_size`, and the model comes back as it was. `progress` shows a bar, or is a
     function called after each chunk with the gradients done and expected so far; what it raises ends the computation.
+
+    `given` are tensors with one entry per item, such as lengths, positions or questions, that the model is called with
+    after the signal: `model(points, *[t[items] for t in given])`. They are not explained. With `exact_passes` the model
+    runs as it is, with no folding and no other format of memory; the record says which.
 
     Several signals are a mapping of names to signals of one batch, with a domain for each; the model is called as
     `model(image=…, text=…)`, and the result is a mapping too, `Attributions`. One path moves all signals together, so
@@ -255,7 +268,8 @@ def attribute(
             if usual is None
             else packed_baseline(joint, x, baseline, usual, getattr(method, "takes_references", False))
         )
-        options: dict[str, Any] = {"batch_size": batch_size, "autocast": autocast, "progress": progress}
+        options: dict[str, Any] = {"given": given, "batch_size": batch_size, "autocast": autocast}
+        options |= {"exact_passes": exact_passes, "progress": progress}
         packed = joint.pack(x)
         return Attributions(
             attribute(Unpacked(model, joint), packed, target, domain=joint, method=method, baseline=start, **options)
@@ -269,7 +283,16 @@ def attribute(
         raise ValueError(f"method is a method's value such as SmoothGrad(samples=25); got {method!r}.")
     if baseline is not None and not hasattr(method, "baseline"):
         raise ValueError(f"baseline belongs to methods with one, such as IntegratedGradients; got it with {method}.")
-    with Gradients(model, x, target, batch_size=batch_size, autocast=autocast, progress=progress) as ask:
+    asked = Gradients(
+        with_given(model, given),
+        x,
+        target,
+        batch_size=batch_size,
+        autocast=autocast,
+        progress=progress,
+        exact_passes=exact_passes,
+    )
+    with asked as ask:
         bound = [one.bind(ask.x) for one in domains]
         ask.parts = next((tuple(one.samples.values()) for one in bound if isinstance(one, Joint)), ())
         lifts = [Lift(one, one.layout(signal_axes(ask.x))) for one in bound]
@@ -324,5 +347,13 @@ def provenance(ask: Gradients) -> dict[str, str]:
         "python": platform.python_version(),
         "device": str(ask.x.device),
         "dtype": str(ask.x.dtype),
-        "model": type(ask.model.model if isinstance(ask.model, Unpacked) else ask.model).__name__,
+        "model": type(_innermost(ask.model)).__name__,
+        "passes": "exact" if ask.exact_passes else "fastest",
     }
+
+
+def _innermost(model: Model) -> Model:
+    """The caller's model, whatever it was put into here."""
+    while isinstance(model, Given | Unpacked):
+        model = model.model
+    return model

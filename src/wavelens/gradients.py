@@ -20,6 +20,7 @@ from wavelens.batch_dependence import Answer, BatchCheck, batch_statistics, larg
 from wavelens.borrowed import as_found
 from wavelens.compiled import Sizes, filled, is_compiled
 from wavelens.core import signal_axes
+from wavelens.given import beside, check_given
 from wavelens.lean import Lean
 from wavelens.targets import Several, Target, check
 from wavelens.targets import scores as read
@@ -50,11 +51,13 @@ class Gradients:
         batch_size: int | None = None,
         autocast: torch.dtype | None = None,
         progress: Progress = False,
+        exact_passes: bool = False,
     ) -> None:
         signal_axes(x)
         check(target, len(x))
+        check_given(model, len(x))
         _check_ready(model, x, batch_size, autocast)
-        self.model, self.target = model, target
+        self.model, self.target, self.exact_passes = model, target, exact_passes
         self.targets = len(target.targets) if isinstance(target, Several) else 1
         with torch.inference_mode(False):
             self.x = x.detach().clone() if x.is_inference() else x.detach()
@@ -72,7 +75,7 @@ class Gradients:
             self._rows, self.apart = 1, True
         with ExitStack() as stack:
             stack.enter_context(as_found(self.model, self.x))
-            self._fast = stack.enter_context(Lean(self.model, self.x))
+            self._fast = stack.enter_context(Lean(self.model, self.x, self.exact_passes))
             self._batch.begin(self.x.device)
             self._bar = stack.enter_context(Bar(self._progress))
             self._exit = stack.pop_all()
@@ -279,8 +282,9 @@ class Gradients:
         """The explained outputs, from a pass in which each layer gives its own output: hooks may look at it."""
         return self._scores(points, items, self._fast.unfolded)
 
-    def output(self, points: Tensor) -> Any:
+    def output(self, points: Tensor, items: Tensor) -> Any:
         """The model's output, from such a pass."""
+        self._fast.beside = beside(self.model, items)
         return self._fast.unfolded(points)
 
     def exact(self, hidden: bool | None = None) -> AbstractContextManager[None]:
@@ -290,6 +294,7 @@ class Gradients:
     def _scores(self, points: Tensor, items: Tensor, ask: Model) -> list[Tensor]:
         kind = points.device.type
         on = self._autocast is not None
+        self._fast.beside = beside(self.model, items)
         with torch.autocast(kind, self._autocast, on, cache_enabled=False):  # it would keep what it cast until the end
             try:
                 output = ask(points)

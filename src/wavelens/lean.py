@@ -24,14 +24,15 @@ class Lean:
     pass. In float32, convolutions run channels-last: planar ones follow their input, volumetric ones their weights,
     which are copied for the time and given back where they are small; and a batch normalisation that alone reads a
     convolution becomes part of it where the kernel is small beside what it gives. `undo` ends what is for float32
-    alone, for a model that cannot run so.
+    alone, for a model that cannot run so; `exact` does without it from the start. Tensors `beside` are handed to the
+    model after the points.
     """
 
-    def __init__(self, model: Callable[[Tensor], Any], x: Tensor) -> None:
+    def __init__(self, model: Callable[..., Any], x: Tensor, exact: bool = False) -> None:
         layers = list(model.modules()) if isinstance(model, nn.Module) else []
         convolutions = [m for m in layers if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d)]
-        measured = x.device.type == "cpu" and x.dtype == torch.float32
-        self.model = model
+        measured = x.device.type == "cpu" and x.dtype == torch.float32 and not exact
+        self.model, self.beside = model, tuple[Tensor, ...]()
         weights = (m._parameters.get("weight") for m in convolutions)
         kernels = {id(k): k for k in weights if isinstance(k, nn.Parameter)}.values()
         self.volumetric = [k for k in kernels if k.ndim == 5]
@@ -65,7 +66,7 @@ class Lean:
 
     def _passed(self, points: Tensor, folds: Folds) -> Any:
         with self.exact(self.hidden):
-            return self._folded(points, folds) if self.folding else self.model(self._ready(points))
+            return self._folded(points, folds) if self.folding else self.model(self._ready(points), *self.beside)
 
     @contextmanager
     def exact(self, hidden: bool | None = None) -> Iterator[None]:
@@ -88,7 +89,7 @@ class Lean:
         watched = Pass(folds)
         try:
             with watched:
-                output = self.model(self._ready(points))
+                output = self.model(self._ready(points), *self.beside)
             if watched.holds():
                 return output
         except Exception:

@@ -78,7 +78,7 @@ def _piece(ask: Gradients, entrance: Entrance, items: Tensor) -> Tensor:
     """Relevances `(targets, items, channel, *axes)`."""
     with torch.enable_grad():
         with entrance, Relevance():
-            output = ask.output(entrance.enter(items))
+            output = ask.output(entrance.enter(items), items)
         if not isinstance(output, Tensor):
             raise TypeError(
                 f"the model's output is a tensor for {Relevance.explainer}; got {type(output).__name__}. Wrap the "

@@ -55,7 +55,7 @@ def _piece(ask: Gradients, entrance: Entrance, items: Tensor) -> tuple[Tensor, T
     """Relevances `(targets, items, 1, *axes)` and scores `(targets, items)`."""
     with torch.enable_grad():
         with entrance, Sharing():
-            output = ask.output(entrance.enter(items))
+            output = ask.output(entrance.enter(items), items)
         values = scores(ask.target, output, items)
     ask.spent[items.cpu()] += 1
     shares = [entrance.relevance(value.sum()) * entrance.seen for value in values]

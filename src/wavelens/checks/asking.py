@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.borrowed import as_found
+from wavelens.given import beside
 from wavelens.gradients import Model
 from wavelens.metrics.perturbation import single
 from wavelens.norms import Kernels
@@ -50,7 +51,7 @@ def asked(
     kind = points.device.type
     with torch.enable_grad(), Kernels() if kind == "cpu" else nullcontext():  # type: ignore[no-untyped-call]
         with torch.autocast(kind, dtype=autocast, enabled=autocast is not None):
-            output = model(points)
+            output = model(points, *beside(model, items))
         score = scores(single(target), output, items)[0]
         if not score.requires_grad:
             return score.detach(), None

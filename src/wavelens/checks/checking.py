@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import is_dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from wavelens.checks.passes import batch_independent, deterministic
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, Findings, Verdict
 from wavelens.core import Domain, signal_axes
 from wavelens.domains import DWT
+from wavelens.given import beside, with_given
 from wavelens.gradients import Model
 from wavelens.methods import IntegratedGradients
 from wavelens.methods.lift import Method
@@ -45,6 +46,7 @@ def check(
     method: Method | None = None,
     baseline: Tensor | float | None = None,
     autocast: torch.dtype | None = None,
+    given: Sequence[Tensor] = (),
     batch_size: int | None = None,
 ) -> Findings:
     """What is to be known before a map of `model` at `x` is believed: a verdict for each of `CHECKS`.
@@ -56,11 +58,14 @@ def check(
     is what `precise` looks at; the other checks run in the signal's own precision. `batch_size` bounds the rows of a
     forward pass.
 
+    `given` are tensors with one entry per item that the model is called with after the signal.
+
     A check that an earlier one makes meaningless is "not applicable" and says why. The model comes back as it was.
     """
     signal_axes(x)
     if isinstance(target, str) and target != TOP:
         raise ValueError(f"target is {TOP!r}, a class, one for each item, or a function of the output; got {target!r}.")
+    model = with_given(model, given)
     method = IntegratedGradients(tolerance=0.02) if method is None else method
     if baseline is None:
         baseline = getattr(method, "baseline", 0.0)
@@ -148,7 +153,7 @@ def _is_finite(model: Model, x: Tensor, target: Target) -> bool:
 def _top(model: Model, x: Tensor) -> Tensor:
     """The class with the largest output, for each item."""
     with torch.no_grad():
-        outputs = [model(row) for row, _ in one_by_one(x)]
+        outputs = [model(row, *beside(model, item)) for row, item in one_by_one(x)]
     if not isinstance(outputs[0], Tensor) or outputs[0].ndim != 2:
         got = tuple(outputs[0].shape) if isinstance(outputs[0], Tensor) else type(outputs[0]).__name__
         raise ValueError(f"the top class is that of outputs (batch, classes); got {got}. Give a target.")

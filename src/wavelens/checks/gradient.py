@@ -9,6 +9,7 @@ from torch import Tensor
 
 from wavelens.checks.asking import asked, evaluating, in_float64, one_by_one, rounding, span
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
+from wavelens.given import beside
 from wavelens.gradients import Gradients, Model
 from wavelens.methods.averages import generator
 from wavelens.methods.paths import nodes, starting_points, straight
@@ -179,16 +180,16 @@ def unsaturated(
     if ratio[worst] >= FAINT:
         return Verdict("unsaturated", PASS, f"{finding}.", figures=figures)
     with evaluating(model, x):
-        remedy = LOGIT if _is_probability(model, x[worst : worst + 1], score[worst]) else LEAVE
+        remedy = LOGIT if _is_probability(model, x, worst, score[worst]) else LEAVE
     return Verdict("unsaturated", WARN if ratio[worst] >= VANISHED else FAIL, f"{finding}.", remedy, figures)
 
 
-def _is_probability(model: Model, row: Tensor, score: Tensor) -> bool:
+def _is_probability(model: Model, x: Tensor, item: int, score: Tensor) -> bool:
     """Whether a score looks like a probability: near an end of [0, 1], or from 0 to 1 as all outputs of its model."""
     if not 0 <= score <= 1:
         return False
     with torch.no_grad():
-        output = model(row)
+        output = model(x[item : item + 1], *beside(model, torch.tensor([item])))
     bounded = isinstance(output, Tensor) and bool(((output >= 0) & (output <= 1)).all())
     return bounded or not 0.01 < score < 0.99
 

@@ -63,6 +63,7 @@ def explained(job: Job, kind: Kind, path: Path, progress: Progress = False) -> A
         domain=[job.domain if job.chosen else _within(job.domain, one.x.shape[2:]), *job.decompose],
         method=job.method,
         batch_size=job.batch_size,
+        exact_passes=job.exact_passes,
         progress=progress,
     )
     named = replace(first, provenance=first.provenance | _model_provenance(job.loaded))

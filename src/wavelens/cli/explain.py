@@ -58,6 +58,9 @@ def explain(
     ] = None,
     spacing: Spacing = None,
     unit: Unit = None,
+    exact_passes: Annotated[
+        bool, typer.Option("--exact-passes", help="Run the model's own passes: nothing folded, no other memory format.")
+    ] = False,
     report: Annotated[
         bool, typer.Option("--report", help="Write report.html too: one page to look at, to hear and to pass on.")
     ] = False,
@@ -84,7 +87,18 @@ def explain(
     if shown and len(loaded.preprocess.shape) < 3:
         raise ValueError(f"--decompose draws pictures; a {kind.name} has none. Its scales are written as sounds.")
     question = question_of(target, against, loaded)
-    job = Job(loaded, question, own, chosen_method, batch_size, top, chosen_device, shown, domain is not None)
+    job = Job(
+        loaded,
+        question,
+        own,
+        chosen_method,
+        batch_size,
+        top,
+        chosen_device,
+        shown,
+        domain is not None,
+        exact_passes,
+    )
     raise typer.Exit(_explain_all(job, kind, inputs(files, kind), out, console, report))
 
 

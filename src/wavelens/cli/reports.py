@@ -53,6 +53,7 @@ def command_of(job: Job, answer: Answer) -> str:
         repr(answer.attribution.domain),
         "--method",
         repr(job.method),
+        *["--exact-passes"] * job.exact_passes,
         "--report",
     ]
     return " ".join(map(_quoted, words))

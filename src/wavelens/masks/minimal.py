@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wavelens.core import Coefficients, Domain, Layout, real_product, signal_axes
 from wavelens.domains.joint import Joint
+from wavelens.given import with_given
 from wavelens.gradients import Gradients, Model
 from wavelens.masks.fills import Blur, Fill, Noise, fill, mixed
 from wavelens.masks.mask import Mask
@@ -88,6 +89,7 @@ def minimal(
     baseline: float | Tensor | Blur | Noise | Mapping[str, float | Tensor] = 0.0,
     spatial: float = 0.0,
     start: Coefficients | None = None,
+    given: Sequence[Tensor] = (),
     batch_size: int | None = None,
     autocast: torch.dtype | None = None,
 ) -> Minimal:
@@ -104,7 +106,8 @@ def minimal(
     Noise is drawn anew in every step; the result is then the last mask, scored with one draw. `spatial` weighs the
     mean magnitude of what the mask keeps (the wavelet masks of Kolek et al., 2023).
 
-    Several signals are a mapping of names with a domain for each, as in `attribute`. The result is then packed as the
+    `given` are tensors with one entry per item that the model is called with after the signal. Several signals are a
+    mapping of names with a domain for each, as in `attribute`. The result is then packed as the
     `Joint` domain of its mask has it: `joint.split(found.mask)`, `joint.unpack(found.rebuilt)`.
 
     The result of an item and an `alpha` does not depend on others in the batch nor on `batch_size`; the model comes
@@ -118,6 +121,7 @@ def minimal(
         start_point = packed_baseline(joint, x, baseline, 0.0)
         options: dict[str, Any] = {"alpha": alpha, "steps": steps, "lr": lr, "tolerance": tolerance, "spatial": spatial}
         options |= {"start": start, "batch_size": batch_size, "autocast": autocast, "baseline": start_point}
+        options["given"] = given
         return minimal(Unpacked(model, joint), joint.pack(x), target, domain=joint, **options)
     if isinstance(domain, Mapping) or isinstance(baseline, Mapping):
         raise ValueError("one signal has one domain and one baseline; got them by name. Give x by name too.")
@@ -125,7 +129,7 @@ def minimal(
     domain = domain.bind(x.detach())
     layout = domain.layout(signal_axes(x))  # says now if the levels fit
     worth = _worth(start, layout, x)
-    with Gradients(model, x, target, batch_size=batch_size, autocast=autocast) as ask:
+    with Gradients(with_given(model, given), x, target, batch_size=batch_size, autocast=autocast) as ask:
         search = _Search(ask, layout, fill(ask.x, domain, baseline, ask.dtype), weights, lr, spatial)
         found = search.run(steps, tolerance, worth)
     several = not isinstance(alpha, int | float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients, Domain
+from wavelens.given import with_given
 from wavelens.gradients import Gradients, Model
 from wavelens.masks.ranking import Reduce, magnitude, order
 from wavelens.methods.averages import check_effort
@@ -57,6 +59,7 @@ class Options(TypedDict, total=False):
     baseline: Tensor | float
     reduce: Reduce
     normalize: str | None
+    given: Sequence[Tensor]
     batch_size: int | None
 
 
@@ -72,6 +75,7 @@ def curves(
     baseline: Tensor | float = 0.0,
     reduce: Reduce = magnitude,
     normalize: str | None = None,
+    given: Sequence[Tensor] = (),
     batch_size: int | None = None,
 ) -> Curves:
     """Both curves from `2 steps` passes: `p(x₀ + S(m_k ⊙ d))` and `p(x - S(m_k ⊙ d))`, `d = W(x - x₀)`, `m_k` the top.
@@ -81,10 +85,17 @@ def curves(
     the number that any other target gives. `domain` is the domain that is perturbed, by default the attribution's own;
     see `translate` for how an attribution is read in another. `baseline` is a number, a signal or one for each item.
     `reduce` ranks as in `masks.order`: by the mean of `|γ|` over channels. `normalize="max"` divides each curve by its
-    maximum, as the authors of WAM did. `batch_size` bounds the rows of a forward pass (`None`: measured from memory).
+    maximum, as the authors of WAM did. `given` are tensors with one entry per item that the model is called with after
+    the signal. `batch_size` bounds the rows of a forward pass (`None`: measured from memory).
     """
     named = Options(
-        steps=steps, domain=domain, baseline=baseline, reduce=reduce, normalize=normalize, batch_size=batch_size
+        steps=steps,
+        domain=domain,
+        baseline=baseline,
+        reduce=reduce,
+        normalize=normalize,
+        given=given,
+        batch_size=batch_size,
     )
     return Curves(*_asked(model, x, target, attribution, (INSERTION, DELETION), **named))
 
@@ -139,6 +150,7 @@ def _asked(
     baseline: Tensor | float = 0.0,
     reduce: Reduce = magnitude,
     normalize: str | None = None,
+    given: Sequence[Tensor] = (),
     batch_size: int | None = None,
 ) -> list[Tensor]:
     """The fractions, then the curve of each side."""
@@ -148,7 +160,7 @@ def _asked(
     parts = features(x, attribution, domain, baseline)
     size = parts.layout.size
     counts = torch.tensor([k * size // steps for k in range(steps + 1)], dtype=torch.int32, device=x.device)
-    with Gradients(model, x, probability(target), batch_size=batch_size) as ask:
+    with Gradients(with_given(model, given), x, probability(target), batch_size=batch_size) as ask:
         first, last = ask.values(parts.start)[0], ask.values(parts.x)[0]
         between = _between(ask, parts, ranks(parts.attribution, reduce), counts[1:-1], sides)
     ends = [(first, last) if side == INSERTION else (last, first) for side in sides]

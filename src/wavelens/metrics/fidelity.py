@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from wavelens.core import Coefficients, Domain, Layout, real_product, with_sign
 from wavelens.domains.joint import Joint
+from wavelens.given import with_given
 from wavelens.gradients import Gradients, Model
 from wavelens.maps import has_mosaic, mosaic_slices
 from wavelens.masks.ranking import Reduce, magnitude, top
@@ -38,6 +39,7 @@ def mu_fidelity(
     seed: int = 0,
     domain: Domain | None = None,
     baseline: Tensor | float = 0.0,
+    given: Sequence[Tensor] = (),
     batch_size: int | None = None,
 ) -> Tensor:
     """How `Σ_{i∈u} γ_i` correlates with `f(x) - f(x without u)` over random subsets u, `(batch,)`, from -1 to 1.
@@ -52,6 +54,7 @@ def mu_fidelity(
     """
     if correlation not in CORRELATIONS:
         raise ValueError(f"correlation is one of {', '.join(CORRELATIONS)}; got {correlation!r}.")
+    model = with_given(model, given)
     parts = features(x, attribution, domain, baseline)
     said, done = _removals(model, parts, target, subsets, grid, fraction, seed, batch_size)
     return CORRELATIONS[correlation](said, done).to(done.dtype)
@@ -73,6 +76,7 @@ def infidelity(
     seed: int = 0,
     domain: Domain | None = None,
     baseline: Tensor | float = 0.0,
+    given: Sequence[Tensor] = (),
     batch_size: int | None = None,
 ) -> Tensor:
     """The mean squared error of what an attribution says of a perturbation, `(batch,)`; less is better.
@@ -84,6 +88,7 @@ def infidelity(
     `normalize=True` takes the attribution times the factor that makes the error least, so that its unit does not
     matter. Perturbations depend on `seed` alone and are the same for every item. The rest as in `curves`.
     """
+    model = with_given(model, given)
     parts = features(x, attribution, domain, baseline)
     if perturb == "noise":
         said, done = _disturbances(model, parts, target, samples, sigma, seed, batch_size)
@@ -108,6 +113,7 @@ def ff(
     domain: Domain | None = None,
     baseline: Tensor | float = 0.0,
     reduce: Reduce = magnitude,
+    given: Sequence[Tensor] = (),
     batch_size: int | None = None,
 ) -> Tensor:
     """The drop `f(x) - f(x without the top fraction)`, `(batch,)`; more is better, and a set is judged by its median.
@@ -115,6 +121,7 @@ def ff(
     (Faithfulness on spectra, Parekh et al., 2022; WAM's equation 17.) `f` is the explained number itself, a logit for
     a class; `fraction` of the coefficients go to the baseline, the most important ones. The rest as in `curves`.
     """
+    model = with_given(model, given)
     parts = features(x, attribution, domain, baseline)
     mask = top(parts.attribution, fraction, reduce=reduce).data.bool()
     with Gradients(model, x, single(target), batch_size=batch_size) as ask:
@@ -133,6 +140,7 @@ def fid_in(
     domain: Domain | None = None,
     baseline: Tensor | float = 0.0,
     reduce: Reduce = magnitude,
+    given: Sequence[Tensor] = (),
     batch_size: int | None = None,
 ) -> Tensor:
     """1 where the model's class stays the same on the top fraction alone, else 0, `(batch,)`; the mean is the share.
@@ -141,6 +149,7 @@ def fid_in(
     classes)` for the untouched signal, whatever the `target`, which the ranking alone knows. The rest as in `curves`.
     """
     single(target)
+    model = with_given(model, given)
     parts = features(x, attribution, domain, baseline)
     mask = top(parts.attribution, fraction, reduce=reduce).data.bool()
     with Gradients(model, x, ByItem(_class), batch_size=batch_size) as ask:

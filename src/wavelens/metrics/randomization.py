@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from wavelens.borrowed import as_found, seed_device
 from wavelens.core import Coefficients
+from wavelens.given import with_given
 from wavelens.masks.ranking import importance
 from wavelens.methods.averages import generator
 from wavelens.metrics.correlation import spearman
@@ -63,6 +64,7 @@ class Options(TypedDict, total=False):
     order: str
     layers: Sequence[str] | None
     seed: int
+    given: Sequence[Tensor]
 
 
 @takes_signals()
@@ -77,6 +79,7 @@ def randomization(
     order: str = "top-down",
     layers: Sequence[str] | None = None,
     seed: int = 0,
+    given: Sequence[Tensor] = (),
 ) -> Randomization:
     """What is left of an explanation when layers are reset one after another (`cascade`), or one at a time.
 
@@ -94,6 +97,7 @@ def randomization(
         raise TypeError(f"model is a module whose layers can be reset; got {type(model).__name__}.")
     names = list(own_parameters(model) if layers is None else layers)
     modules = dict(model.named_modules())
+    asked = with_given(model, given)
     unknown = [name for name in names if name not in modules]
     if unknown or not names:
         raise ValueError(f"layers are names of modules of the model; got {', '.join(unknown) or 'none'}.")
@@ -108,7 +112,7 @@ def randomization(
             if not cascade:
                 weights.restore()
             _reset(modules[name], name, seed, whole=layers is not None)
-            after = explained(explainer, model, x, target, attribution)
+            after = explained(explainer, asked, x, target, attribution)
             found.append(spearman(before, importance(after)[:, 0]))
     return Randomization(tuple(names), torch.stack(found))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients
 from wavelens.domains.joint import Joint
+from wavelens.given import with_given
 from wavelens.gradients import Model
 from wavelens.methods.averages import check_effort, generator, ranges
 from wavelens.metrics.perturbation import check_attribution, single
@@ -29,6 +30,7 @@ def max_sensitivity(
     samples: int = 10,
     radius: float = 0.02,
     seed: int = 0,
+    given: Sequence[Tensor] = (),
 ) -> Tensor:
     """The largest `‖Φ(x + δ) - Φ(x)‖ / ‖Φ(x)‖` over random δ, `(batch,)`; less is better (Yeh et al., 2019).
 
@@ -36,6 +38,7 @@ def max_sensitivity(
     `functools.partial(attribute, domain=…, method=…)`. δ is uniform within `radius` times the item's range `max x -
     min x` around 0; it depends on `seed` and the sample's number alone. Where `Φ(x)` is 0 the change is not divided.
     """
+    model = with_given(model, given)
     check_effort(samples=samples)
     if not radius >= 0:
         raise ValueError(f"radius, a fraction of the signal's range, is at least 0; got radius={radius}.")

@@ -23,7 +23,8 @@ class Job:
     """What is asked of every input; `question` says of which class, or of what else.
 
     A domain that was not `chosen` has fewer levels for an input that is shorter than the model's usual.
-    `decompose` are further domains, in each of which the input is shown scale by scale.
+    `decompose` are further domains, in each of which the input is shown scale by scale. With `exact_passes` the model
+    runs as it is.
     """
 
     loaded: LoadedModel
@@ -35,6 +36,7 @@ class Job:
     device: torch.device
     decompose: tuple[Domain, ...] = ()
     chosen: bool = True
+    exact_passes: bool = False
 
 
 @dataclass(frozen=True, eq=False)
