@@ -161,9 +161,17 @@ def test_nothing_is_unpickled(tmp_path):
 def test_damaged_nifti_is_one_clear_line(tmp_path, name):
     path, other = tmp_path / name, tmp_path / f"other-{name}"
     whole = nifti(path, np.random.default_rng(0).random((16, 16, 16))).read_bytes()
-    for damaged in (b"hello", whole[: len(whole) // 2], whole[:100], b"\0" * len(whole), gzip.compress(b"hello")):
-        other.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"other-.* could not be read as NIfTI: .* The file is damaged") as caught:
+    short = r"other-.* is damaged: its header has \d+ bytes"
+    cases = [
+        (b"hello", short),
+        (gzip.compress(b"hello"), short),
+        (whole[: len(whole) // 2], "other-.* is damaged: (its header promises|Compressed file ended)"),
+        (whole[:100], "other-.* (is damaged|begins with)"),
+        (b"\0" * len(whole), "other-.* begins with"),
+    ]
+    for content, message in cases:
+        other.write_bytes(content)
+        with pytest.raises(ValueError, match=message) as caught:
             read_volume(other)
         assert "\n" not in str(caught.value)
 
@@ -174,7 +182,7 @@ def test_what_nibabel_notes_of_a_header_is_not_printed_beside_the_error(tmp_path
     raw = bytearray(path.read_bytes())
     raw[0:4], raw[70:72] = bytes(4), b"\xff\x7f"  # the size of the header, and the type of its voxels
     path.write_bytes(raw)
-    with pytest.raises(ValueError, match="could not be read as NIfTI"):
+    with pytest.raises(ValueError, match=r"a\.nii is damaged: "):
         read_volume(path)
     assert not caplog.records
 
@@ -186,7 +194,7 @@ def test_a_header_without_extent_says_so(tmp_path, capfd):
     raw[76:92] = np.array([1, 1, 1, 0], dtype="<f4").tobytes()  # pixdim
     raw[252:256] = np.array([0, 0], dtype="<i2").tobytes()  # qform_code, sform_code
     path.write_bytes(raw)
-    with pytest.raises(ValueError, match=r"a\.nii could not be read as NIfTI: its spacing is \[1.0, 1.0, 0.0\] mm"):
+    with pytest.raises(ValueError, match=r"a\.nii does not say how far apart .* its spacing is \[1.0, 1.0, 0.0\] mm"):
         read_volume(path)
     assert capfd.readouterr() == ("", "")
 
@@ -218,12 +226,12 @@ def test_what_is_no_volume_says_so(tmp_path):
         read_volume(tmp_path / "thin.npy")
     with pytest.raises(ValueError, match=r"channels last; got \(4, 4\) in .*flat\.nii\. A 2-D image goes to a model"):
         read_volume(nifti(tmp_path / "flat.nii", ramp(4, 4)))
-    with pytest.raises(ValueError, match=r"voxels are numbers; got <U1 in .*text\.npy"):
+    with pytest.raises(ValueError, match=r"voxels are real numbers; got <U1 in .*text\.npy"):
         read_volume(tmp_path / "text.npy")
-    with pytest.raises(ValueError, match=r"none\.npz holds no array"):
+    with pytest.raises(ValueError, match=r"none\.npz is damaged: File is not a zip file"):
         read_volume(tmp_path / "none.npz")
     (tmp_path / "a.png").write_bytes(b"x")
-    with pytest.raises(ValueError, match=r"a volume is \.nii, \.nii\.gz, \.npy, \.npz or a folder .*got .*a\.png"):
+    with pytest.raises(ValueError, match=r"a volume is \.nii, \.nii\.gz, .*\.npz, .* or a folder .*got .*a\.png"):
         read_volume(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"a file ending in \.nii or \.nii\.gz; got .*a\.mha"):
         write_volume(tmp_path / "a.mha", Volume(torch.zeros(1, 1, 2, 2, 2), np.eye(4)))

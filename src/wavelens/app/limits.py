@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from wavelens.cli.kinds import Kind
 from wavelens.frontends.audio import open_audio
+from wavelens.frontends.dicom import is_dicom
 from wavelens.frontends.image import SUFFIXES as PICTURES
 from wavelens.frontends.video import open_video
-from wavelens.frontends.volume import NIFTI
+from wavelens.frontends.volume import volume_cost
 from wavelens.optional import optional
 
 RATES = (1_000, 384_000)  # Hz of sounds
-HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
+BYTES_PER_NUMBER = 4
+DETACHED = (
+    ".mhd",
+    ".nhdr",
+    ".hdr",
+    ".img",
+    ".hdr.gz",
+    ".img.gz",
+)  # headers without voxels, and voxels without a header
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ def check_upload(path: Path, kind: Kind, shape: tuple[int, ...], limits: Limits)
 
 def _photo(path: Path, shape: tuple[int, ...]) -> Extent:
     """By a decoder of photos alone: Pillow's list has others, some of which start programs."""
+    if is_dicom(path):
+        return Extent(3 * math.ceil(volume_cost(path).bytes / BYTES_PER_NUMBER))
     Image.init()
     formats = sorted({Image.EXTENSION[suffix] for suffix in PICTURES if suffix in Image.EXTENSION})
     try:
@@ -98,30 +104,17 @@ def _sound(path: Path, shape: tuple[int, ...]) -> Extent:
 
 
 def _volume(path: Path, shape: tuple[int, ...]) -> Extent:
-    try:
-        if path.name.lower().endswith(NIFTI):
-            return Extent(math.prod(optional("nibabel", "medical").load(path).shape))
-        if path.suffix.lower() == ".npy":
-            with path.open("rb") as file:
-                return Extent(_numbers(file))
-        with zipfile.ZipFile(path) as archive:
-            return Extent(sum(_numbers(archive.open(name)) for name in archive.namelist()))
-    except ImportError:
-        raise
-    except Exception as error:  # decoders raise anything on broken bytes
-        raise ValueError(f"a volume is an intact NIfTI file or NumPy array; {path.name} is none ({error}).") from error
-
-
-def _numbers(file: Any) -> int:
-    """How many numbers of 4 bytes an array in NumPy's format holds, or smaller ones, by its header."""
-    version = np.lib.format.read_magic(file)
-    if version not in HEADERS:
-        raise ValueError(f"version {version} of the format is not known")
-    axes, _, dtype = HEADERS[version](file)
-    if dtype.kind not in "buif":
-        raise ValueError(f"voxels are numbers, not {dtype}")
-    count: int = math.prod(axes) * max(1, dtype.itemsize // 4)
-    return count
+    """What reading takes in numbers of 4 bytes, by the header; files that name others are turned away unopened."""
+    if path.name.lower().endswith(DETACHED):
+        raise ValueError(
+            f"a volume is one file here; {path.name} keeps its voxels in another. Send it as .nii.gz, .mha or .nrrd."
+        )
+    cost = volume_cost(path)
+    if cost.detached:
+        raise ValueError(
+            f"a volume is one file here; {path.name} names another that holds its voxels. Join them first."
+        )
+    return Extent(math.ceil(cost.bytes / BYTES_PER_NUMBER))
 
 
 def _video(path: Path, shape: tuple[int, ...]) -> Extent:

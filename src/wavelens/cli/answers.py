@@ -67,7 +67,7 @@ def explained(job: Job, kind: Kind, path: Path, progress: Progress = False) -> A
         progress=progress,
     )
     named = replace(first, provenance=first.provenance | _model_provenance(job.loaded))
-    return Answer(path, one.signal, one.x, one.grid, one.logits, asked, named, tuple(others))
+    return Answer(path, one.signal, one.x, one.grid, one.logits, asked, named, tuple(others), kind.note(path))
 
 
 def _model_provenance(loaded: LoadedModel) -> dict[str, str]:
@@ -167,6 +167,7 @@ def summary_of(job: Job, kind: Kind, answer: Answer) -> dict[str, Any]:
     scalars = {"score": a.score, "baseline_score": a.baseline_score, "gap": a.gap, "spent": a.spent}
     return {
         **asked_of(job.loaded, kind, answer.path, answer.asked),
+        **({"note": answer.note} if answer.note else {}),
         "top": top_classes(job.loaded, answer.logits, job.top),
         "domain": repr(a.domain),
         "method": a.method,

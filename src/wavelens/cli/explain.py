@@ -124,6 +124,8 @@ def _explain_all(job: Job, kind: Kind, paths: list[Path], out: Path, console: Co
 
 def _print(job: Job, kind: Kind, answer: Answer, console: Console, prefix: str) -> None:
     console.print(Text(f"{prefix}{plain(str(answer.path))}", style="bold"), soft_wrap=True)
+    if answer.note:
+        console.print(Text(plain(answer.note)), soft_wrap=True)
     if classes := top_classes(job.loaded, answer.logits, job.top):
         console.print(_class_table(classes))
     path = answer.attribution.gap is not None  # only path methods add up

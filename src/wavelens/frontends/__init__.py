@@ -1,6 +1,7 @@
 """From files to signals, one kind of signal a file."""
 
 from wavelens.frontends.audio import AudioFile, Clip, Resample, open_audio, read_audio, resample, windows, write_audio
+from wavelens.frontends.dicom import dicom_display, read_dicom_image
 from wavelens.frontends.image import read_image
 from wavelens.frontends.mel import KaldiMel, LogMel
 from wavelens.frontends.video import Video, VideoFile, open_video, read_video, write_video
@@ -15,9 +16,11 @@ __all__ = [
     "Video",
     "VideoFile",
     "Volume",
+    "dicom_display",
     "open_audio",
     "open_video",
     "read_audio",
+    "read_dicom_image",
     "read_image",
     "read_video",
     "read_volume",

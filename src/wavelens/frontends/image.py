@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from wavelens.frontends.dicom import is_dicom, read_dicom_image
+
 SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
@@ -19,11 +21,14 @@ def read_image(path: str | PathLike[str]) -> Tensor:
 
     EXIF rotation is applied, transparency is composited over white, palettes and CMYK become RGB, grey is repeated
     for the three channels; 16-bit grey keeps its precision (65535 is 1). Of an animation, the first frame is read.
+    A DICOM slice or X-ray is seen through the window that it names (`read_dicom_image`).
 
     A path without a file is a `FileNotFoundError`; a folder, and anything that is no intact picture, a `ValueError`.
     """
     path = Path(path)
     _check_file(path)
+    if is_dicom(path):
+        return read_dicom_image(path)
     try:
         with Image.open(path) as image:
             pixels = _pixels(ImageOps.exif_transpose(image))

@@ -1,4 +1,4 @@
-"""Scans as signals: NIfTI, NumPy arrays and DICOM series become `(1, channel, *axes)`, and NIfTI again.
+"""Scans as signals: files of many formats become `(1, channel, *axes)`, and NIfTI again.
 
 Axes stay in the order and the direction of the file, so that what is computed lies over the scan, voxel by voxel. An
 affine says where that is: it takes voxel indices to places in the patient, towards the right, the front and the head
@@ -7,30 +7,33 @@ affine says where that is: it takes voxel indices to places in the patient, towa
 
 from __future__ import annotations
 
-import logging
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from wavelens.frontends import dicom
+from wavelens.frontends.dicom import DICOM, is_dicom, read_series, series_bytes
+from wavelens.frontends.scans.arrays import ARRAYS, check_axes, stored_array
+from wavelens.frontends.scans.metaimage import METAIMAGE, stored_metaimage
+from wavelens.frontends.scans.neuro import MGH, NIFTI, NO_UNIT, PAIRS, stored_mgh, stored_nifti, stored_pair
+from wavelens.frontends.scans.nrrd import NRRD, stored_nrrd
+from wavelens.frontends.scans.stored import Array, Stored
 from wavelens.grid import Grid
 from wavelens.optional import optional
 
-Array = NDArray[Any]
-
-NIFTI = (".nii", ".nii.gz")
-ARRAYS = (".npy", ".npz")
-SUFFIXES = (*NIFTI, *ARRAYS)
-NO_UNIT = b"wavelens: distances in voxels"  # the description of a NIfTI file whose spacing is not known
+READERS: dict[tuple[str, ...], Callable[[Path], Stored]] = {
+    NIFTI: stored_nifti,
+    PAIRS: stored_pair,
+    MGH: stored_mgh,
+    METAIMAGE: stored_metaimage,
+    NRRD: stored_nrrd,
+}
+SUFFIXES = (*(suffix for suffixes in READERS for suffix in suffixes), *ARRAYS, *DICOM)
 MILLIMETRES = {"mm": 1.0, "micron": 1e-3, "meter": 1e3}  # the units that a NIfTI header knows
 
 
@@ -57,7 +60,8 @@ class Volume:
                 f"a volume is (1, channel, *axes) with three axes of at least 2 voxels; got {tuple(self.data.shape)}. "
                 "A 2-D image goes to a model of images."
             )
-        if missing := int((~self.data.isfinite()).sum()):
+        slices = (one for channel in self.data[0] for one in channel)  # one by one, which takes little memory
+        if missing := sum(int((~one.isfinite()).sum()) for one in slices):
             raise ValueError(
                 f"a volume's voxels are finite; got NaN or infinity in {missing} of {self.data.numel()}. "
                 "Fill or mask them first."
@@ -94,28 +98,60 @@ class Volume:
         return Grid.plain(3) if self.spacing is None else Grid(self.spacing, ("mm",) * 3)
 
 
+class VolumeCost(NamedTuple):
+    """What reading a file takes: memory in bytes, at most; and whether other files than itself are read."""
+
+    bytes: int
+    detached: bool
+
+
 def read_volume(path: str | PathLike[str], *, key: str | None = None, item: int | None = None) -> Volume:
-    """The volume at `path`: a NIfTI file, an array (.npy, .npz) or a folder with the slices of one DICOM series.
+    """The volume at `path`, a file of one of `SUFFIXES`, or a folder with the slices of one DICOM series.
 
-    Values are as the file means them (its slope and intercept applied, for CT Hounsfield units), not scaled. A NIfTI
-    file's fourth axis, the fifth beside a fourth of length 1, and the colours of RGB voxels become channels. An array
-    is `(*axes)` or `(channel, *axes)`; `key` names one of several in an .npz file. `item` takes one of several
-    volumes of a stack: along an array's first axis or a NIfTI file's fourth. A NIfTI header without a unit means mm,
-    but in a file that `write_volume` made of a volume in voxels.
+    Values are as the file means them (its slope, intercept or lookup table applied, for CT Hounsfield units), not
+    scaled. A fourth axis, the fifth beside a fourth of length 1, and the numbers of a voxel (colours, vectors) become
+    channels. An array is `(*axes)` or `(channel, *axes)`; `key` names one of several in an .npz file. `item` takes one
+    of several volumes of a stack: along an array's first axis or another file's fourth. A NIfTI header without a unit
+    means mm, but in a file that `write_volume` made of a volume in voxels. Whether a file is gzipped is told by its
+    content, not by its name.
 
-    A path without a file is a `FileNotFoundError`; what is no intact volume is a `ValueError`; a missing package an
+    The header is compared with the size of the file before anything is decompressed. A path without a file is a
+    `FileNotFoundError`; what is no intact volume, or does not fit into memory, is a `ValueError`; a missing package an
     `ImportError`. Nothing is unpickled.
     """
     path = Path(path)
     _check_there(path)
-    if path.is_dir():
-        voxels, affine = dicom.read_series(path)
-        return _volume(path, voxels[None], affine)
-    if path.name.lower().endswith(NIFTI):
-        return _read_nifti(path, item)
-    if path.suffix.lower() in ARRAYS:
-        return _volume(path, _channels_first(path, _array(path, key), item), np.eye(4), "voxel")
-    raise ValueError(f"a volume is {', '.join(SUFFIXES)} or a folder of DICOM slices; got {path}.")
+    if path.is_dir() or is_dicom(path):
+        return _volume(path, *read_series(path))
+    stored = _stored(path, key)
+    if path.name.lower().endswith(ARRAYS):
+        check_axes(stored, item)
+    voxels = stored.read(item)
+    return _volume(path, voxels if voxels.ndim == 4 else voxels[None], stored.affine, stored.unit)
+
+
+def volume_cost(path: str | PathLike[str]) -> VolumeCost:
+    """What `read_volume(path)` would take, by the header of the file alone; raises what that raises of a header.
+
+    A number that is stored in more than 4 bytes counts with all of them, and so does what stands before the voxels,
+    such as extensions of a header.
+    """
+    path = Path(path)
+    _check_there(path)
+    if path.is_dir() or is_dicom(path):
+        return VolumeCost(series_bytes(path), path.is_dir())
+    stored = _stored(path, None)
+    return VolumeCost(stored.memory_bytes, stored.detached)
+
+
+def _stored(path: Path, key: str | None) -> Stored:
+    """What the header of a file says."""
+    if path.name.lower().endswith(ARRAYS):
+        return stored_array(path, key)
+    read = next((read for suffixes, read in READERS.items() if path.name.lower().endswith(suffixes)), None)
+    if read is None:
+        raise ValueError(f"a volume is {', '.join(SUFFIXES)} or a folder of DICOM slices; got {path}.")
+    return read(path)
 
 
 def write_volume(path: str | PathLike[str], volume: Volume) -> None:
@@ -147,104 +183,8 @@ def _check_there(path: Path) -> None:
 
 
 def _volume(path: Path, voxels: Array, affine: Array, unit: str = "mm") -> Volume:
-    """The volume of voxels `(channel, *axes)`; its errors name the file."""
-    if voxels.dtype.kind not in "buif":
-        raise ValueError(f"voxels are numbers; got {voxels.dtype} in {path}.")
+    """The volume of voxels `(channel, *axes)` in float32; its errors name the file."""
     try:
-        return Volume(torch.from_numpy(np.ascontiguousarray(voxels, dtype=np.float32))[None], affine, unit)
+        return Volume(torch.from_numpy(voxels)[None], affine, unit)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-
-
-# NIfTI.
-
-
-def _read_nifti(path: Path, item: int | None) -> Volume:
-    nibabel = optional("nibabel", "medical")
-    try:
-        with _unheard(nibabel.imageglobals.logger):  # what it notes of a header is judged here
-            image = nibabel.load(path)
-            _check_spacing(image)
-            voxels = np.asanyarray(image.dataobj)
-            affine, unit = np.asarray(image.affine, dtype=np.float64), image.header.get_xyzt_units()[0]
-            usual = "voxel" if image.header["descrip"].item() == NO_UNIT else "mm"
-    except Exception as error:  # nibabel, zlib and NumPy raise anything on broken bytes
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"{path} could not be read as NIfTI: {reason}. The file is damaged; get a fresh copy."
-        ) from error
-    if voxels.dtype.names:  # RGB
-        voxels = np.stack([voxels[name] for name in voxels.dtype.names], -1)
-    return _volume(path, _channels_last(path, voxels, item), affine, usual if unit == "unknown" else unit)
-
-
-@contextmanager
-def _unheard(logger: logging.Logger) -> Iterator[None]:
-    """A logger that says nothing; nibabel's own way takes its handlers, and then Python's last one speaks."""
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
-
-
-def _check_spacing(image: Any) -> None:
-    """A header without sform has spacings; nibabel takes 1 mm for what is 0, and says so in its log alone."""
-    with image.file_map["image"].get_prepare_fileobj("rb") as file:
-        stored = type(image.header).from_fileobj(file, check=False)
-    if int(stored["sform_code"]) == 0 and not (np.abs(stored["pixdim"][1:4]) > 0).all():
-        raise ValueError(f"its spacing is {stored['pixdim'][1:4].tolist()} mm")
-
-
-def _channels_last(path: Path, voxels: Array, item: int | None) -> Array:
-    """NIfTI's `(i, j, k[, 1][, channel])` as `(channel, i, j, k)`."""
-    while voxels.ndim > 4 and voxels.shape[3] == 1:
-        voxels = voxels.squeeze(3)
-    if voxels.ndim not in (3, 4):
-        raise ValueError(
-            f"a NIfTI volume has three axes, or four with the channels last; got {voxels.shape} in {path}. "
-            "A 2-D image goes to a model of images."
-        )
-    channels = np.moveaxis(voxels, 3, 0) if voxels.ndim == 4 else voxels[None]
-    return channels if item is None else _taken(path, channels, item)[None]
-
-
-# Arrays.
-
-
-def _array(path: Path, key: str | None) -> Array:
-    try:
-        found = np.load(path, allow_pickle=False)
-        arrays = found if path.suffix.lower() == ".npz" else {"": found}
-        keys = list(arrays)
-        if path.suffix.lower() == ".npz" and key is None and len(keys) == 1:
-            key = keys[0]
-        if (key or "") in keys:
-            array: Array = arrays[key or ""]
-            return array
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path} holds no array that can be read without pickle: {reason}.") from error
-    if "" in keys:
-        raise ValueError(f"key names an array of an .npz file; got {key!r} for {path}, which holds one array. Drop it.")
-    wanted = f"got {key!r}" if key else "name one of them, read_volume(path, key=…), or save it alone"
-    raise ValueError(f"key is one of {', '.join(keys) or 'none'} in {path}; {wanted}.")
-
-
-def _channels_first(path: Path, array: Array, item: int | None) -> Array:
-    """`(*axes)` or `(channel, *axes)`, of one item if there are several, as `(channel, *axes)`."""
-    one = array if item is None else _taken(path, array, item)
-    if one.ndim not in (3, 4):
-        hint = "item takes one volume of a stack." if one.ndim == 5 else "A 2-D image goes to a model of images."
-        raise ValueError(
-            f"an array is a volume (*axes) or (channel, *axes) with three axes; got {one.shape} in {path}. {hint}"
-        )
-    return one if one.ndim == 4 else one[None]
-
-
-def _taken(path: Path, stack: Array, item: int) -> Array:
-    if stack.ndim == 0 or not -len(stack) <= item < len(stack):
-        count = len(stack) if stack.ndim else 0
-        raise ValueError(f"item is one of {count} volumes in {path}; got {item}.")
-    one: Array = stack[item]
-    return one

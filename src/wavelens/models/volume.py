@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavelens.frontends.volume import MILLIMETRES, Array, Volume
+from wavelens.frontends.scans.stored import Array
+from wavelens.frontends.volume import MILLIMETRES, Volume
 from wavelens.grid import Grid, each_axis
 from wavelens.models.loaded import Parts, Variant
 from wavelens.optional import optional
@@ -94,7 +95,8 @@ class Voxels:
                 f"the network takes volumes of {self.shape[0]} channel{'s' * (self.shape[0] > 1)}; got "
                 f"{volume.data.shape[1]}. Take one volume of several with read_volume(path, item=…), or save it alone."
             )
-        data = volume.data.permute(0, 1, *(2 + a for a in self._order(volume))).flip(self._flipped(volume))
+        data = volume.data.permute(0, 1, *(2 + a for a in self._order(volume))).flip(self._flipped(volume))  # a copy
+        data = data.to(torch.promote_types(data.dtype, torch.float32))
         sized = _along(self._scaled(data), [self._matrix(n, m) for n, m in self._lengths(volume)])
         return replace(volume, data=sized.contiguous(), affine=self._affine(volume))
 
@@ -152,22 +154,33 @@ class Voxels:
         return affine
 
     def _scaled(self, data: Tensor) -> Tensor:
+        """The values of `data`, a tensor of our own, scaled in place."""
         start, extent = self._span(data)
-        scaled = (data - start) / extent
-        return scaled.clamp(0, 1) if isinstance(self.intensity, tuple) else scaled
+        scaled = data.sub_(start).div_(extent)
+        return scaled.clamp_(0, 1) if isinstance(self.intensity, tuple) else scaled
 
     def _span(self, data: Tensor) -> tuple[Tensor | float, Tensor | float]:
         """What becomes 0, and how much more becomes 1."""
         if isinstance(self.intensity, tuple):
             low, high = self.intensity
             return low, high - low
-        values = data.flatten(2).double()
-        if self.intensity == "range":
-            start, extent = values.amin(-1), values.amax(-1) - values.amin(-1)
-        else:
-            start, extent = values.mean(-1), values.std(-1, correction=0)
+        measure = _ends if self.intensity == "range" else _moments
+        start, extent = torch.tensor([measure(channel) for channel in data[0]], dtype=torch.float64).T
         start, extent = (v.view(1, -1, 1, 1, 1).to(data.dtype) for v in (start, extent.where(extent > 0, 1)))
         return start, extent
+
+
+def _ends(channel: Tensor) -> tuple[float, float]:
+    """The least value, and how far above it the greatest is."""
+    least, greatest = (float(end) for end in channel.aminmax())
+    return least, greatest - least
+
+
+def _moments(channel: Tensor) -> tuple[float, float]:
+    """Mean and deviation, slice by slice in float64, which takes little memory."""
+    mean = sum(float(one.double().sum()) for one in channel) / channel.numel()
+    squares = sum(float((one.double() - mean).square().sum()) for one in channel)
+    return mean, math.sqrt(squares / channel.numel())
 
 
 def _is_window(value: object) -> bool:

@@ -10,6 +10,7 @@ from wavelens.cli.kinds.photo import PHOTO
 from wavelens.cli.kinds.sound import SOUND
 from wavelens.cli.kinds.video import VIDEO
 from wavelens.cli.kinds.volume import VOLUME
+from wavelens.frontends.dicom import DICOM
 
 __all__ = ["KINDS", "Answer", "Job", "Kind", "kind_called", "kind_of"]
 
@@ -25,8 +26,15 @@ def kind_called(name: str) -> Kind:
 
 
 def kind_of(arguments: Sequence[str]) -> Kind:
-    """The kind of the first argument, by its suffix or by what its folder holds; photos where that says nothing."""
+    """The kind of the first argument, by its suffix or by what its folder holds; photos where that says nothing.
+
+    In a folder DICOM files count as volumes, though each may be a picture.
+    """
     path = Path(arguments[0])
     if path.is_dir():
-        return max(KINDS, key=lambda kind: len(kind.inside(path)))  # the first of equals
+        return max(KINDS, key=lambda kind: _count(kind, path))  # the first of equals
     return next((kind for kind in KINDS if kind.reads(path)), PHOTO)
+
+
+def _count(kind: Kind, folder: Path) -> int:
+    return sum(kind is VOLUME or not path.name.lower().endswith(DICOM) for path in kind.inside(folder))

@@ -44,7 +44,7 @@ class Answer:
     """What was found about one input: what the model was given of it, its logits, the attribution of what was asked.
 
     `signal` is what the front end read, `x` what the preparation made of it, `grid` where the samples of `x` lie.
-    `others` are the attributions in the domains of `decompose`, from the same gradients.
+    `others` are the attributions in the domains of `decompose`, from the same gradients; `note` is the kind's.
     """
 
     path: Path
@@ -55,6 +55,11 @@ class Answer:
     asked: Asked
     attribution: Attribution
     others: tuple[Attribution, ...] = ()
+    note: str = ""
+
+
+def no_note(path: Path) -> str:
+    return ""
 
 
 def nothing_more(job: Job, answer: Answer, base: Path) -> Iterable[Path]:
@@ -69,7 +74,8 @@ class Kind:
     model's input. `start` is what the zero baseline is to a reader. `draw(job, answer, title, path)` writes the panel;
     `extras(job, answer, base)` writes further files called `base` + something and gives their paths. `model` is
     explained where none is named; `models` says which there are. `gather` lists the inputs in a folder, where they are
-    not files by their suffix.
+    not files by their suffix. `note(path)` is a line on how a file is read, where files of a format are read in more
+    ways than one, or empty.
     """
 
     name: str
@@ -82,6 +88,7 @@ class Kind:
     model: str | None = None
     models: str = ""
     gather: Callable[[Path], list[Path]] | None = None
+    note: Callable[[Path], str] = no_note
 
     def reads(self, path: Path) -> bool:
         return path.name.lower().endswith(self.suffixes)

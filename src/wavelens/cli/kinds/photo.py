@@ -7,6 +7,7 @@ from pathlib import Path
 from wavelens.cli.kinds.kind import Answer, Job, Kind
 from wavelens.core import Domain
 from wavelens.domains import DWT
+from wavelens.frontends.dicom import DICOM, dicom_display, is_dicom
 from wavelens.frontends.image import SUFFIXES, read_image
 from wavelens.models import EMBEDDED
 
@@ -21,4 +22,9 @@ def _draw(job: Job, answer: Answer, title: str, path: Path) -> None:
     plots.save(plots.panel(answer.attribution, answer.x, title=title, grid=answer.grid), path)
 
 
-PHOTO = Kind("photo", SUFFIXES, read_image, _domain, "a black picture", _draw, model=EMBEDDED)
+def _note(path: Path) -> str:
+    """Of a DICOM image, the window through which it is seen."""
+    return f"shown through: {dicom_display(path)}" if is_dicom(path) else ""
+
+
+PHOTO = Kind("photo", (*SUFFIXES, *DICOM), read_image, _domain, "a black picture", _draw, model=EMBEDDED, note=_note)

@@ -11,8 +11,11 @@ from wavelens import maps
 from wavelens.cli.kinds.kind import Answer, Job, Kind
 from wavelens.core import Domain
 from wavelens.domains import DWT
+from wavelens.frontends.dicom import DICOM, has_frames, is_dicom
 from wavelens.frontends.volume import SUFFIXES, read_volume, write_volume
 from wavelens.models import Voxels
+
+SCANS = tuple(suffix for suffix in SUFFIXES if suffix not in DICOM)
 
 
 def _domain(axes: tuple[int, ...]) -> Domain:
@@ -21,19 +24,22 @@ def _domain(axes: tuple[int, ...]) -> Domain:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The volumes in a folder; a folder with none, but with DICOM slices, is one itself."""
+    """The volumes in a folder; a folder with none, but with DICOM slices, is one itself.
+
+    Of a header and an image file the header is named. A DICOM file with several frames is a volume.
+    """
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    found = [path for path in files if path.name.lower().endswith(SUFFIXES)]
-    return found or [folder] * any(_is_dicom(path) for path in files)
+    names = {path.name.lower() for path in files}
+    scans = [path for path in files if path.name.lower().endswith(SCANS) and not _has_header(path, names)]
+    slices = [path for path in files if is_dicom(path)]
+    volumes = sorted([*scans, *(path for path in slices if has_frames(path))])
+    return volumes or [folder] * bool(slices)
 
 
-def _is_dicom(path: Path) -> bool:
-    """Whether a file says that it is DICOM: the letters after 128 bytes of anything."""
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
+def _has_header(path: Path, names: set[str]) -> bool:
+    """Whether a file is the image of a header that lies beside it."""
+    base, image, rest = path.name.lower().rpartition(".img")
+    return bool(image) and any(f"{base}.hdr{end}" in names for end in {rest, "", ".gz"})
 
 
 def _draw(job: Job, answer: Answer, title: str, path: Path) -> None:

@@ -1,0 +1,106 @@
+"""One DICOM frame as a picture: its quantity through the window of the file (PS3.3 C.11.2), dark to bright."""
+
+from __future__ import annotations
+
+from collections.abc import MutableSequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wavelens.frontends.dicom.files import is_image, read_dataset
+from wavelens.frontends.dicom.frames import Frame, frame_count, number
+from wavelens.frontends.dicom.values import decoded, looked_up, quantity
+from wavelens.frontends.scans.stored import Array
+from wavelens.optional import optional
+
+
+def read_dicom_image(path: Path) -> Tensor:
+    """A slice or X-ray as it is meant to be seen: RGB `(1, 3, height, width)` in [0, 1].
+
+    Grey goes through the file's modality and VOI tables or its first window, without either through its own range,
+    and is bright for MONOCHROME1's low values; padding is black. Colours are those of the file. `ValueError` for
+    several frames, and for what cannot be decoded.
+    """
+    return _picture(path)[0]
+
+
+def dicom_display(path: Path) -> str:
+    """How `read_dicom_image` makes grey of the values of a file: a phrase with the window that is applied."""
+    return _picture(path)[1]
+
+
+def _picture(path: Path) -> tuple[Tensor, str]:
+    dataset = read_dataset(path, pixels=True)
+    if not is_image(dataset):
+        raise ValueError(f"a DICOM file with an image has rows and columns; {path} has none. It is a report or a plan.")
+    if frame_count(dataset) > 1:
+        raise ValueError(
+            f"a photo is one frame; {path} has {frame_count(dataset)}. Give it to a model of volumes, or save one."
+        )
+    frame = Frame(path, dataset, 0)
+    ((_, stored),) = decoded([frame], dataset)
+    if dataset.PhotometricInterpretation in ("MONOCHROME1", "MONOCHROME2"):
+        pixels, phrase = _grey(frame, stored)
+        pixels = np.repeat(pixels[..., None], 3, axis=2)
+    else:
+        pixels, phrase = _colours(dataset, stored), "the colours of the file"
+    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None].contiguous(), phrase
+
+
+def _colours(dataset: Any, stored: Array) -> Array:
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        stored = optional("pydicom.pixels", "medical").apply_color_lut(stored, dataset)
+        return np.asarray(stored / np.iinfo(stored.dtype).max)
+    return np.asarray(stored / (2 ** int(dataset.BitsStored) - 1))
+
+
+def _grey(frame: Frame, stored: Array) -> tuple[Array, str]:
+    dataset = frame.dataset
+    values, padded = quantity(frame, dataset, stored)
+    pixels, phrase = _shown(frame, values, np.ones(values.shape, bool) if padded is None else ~padded)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        pixels, phrase = 1 - pixels, f"{phrase}, inverted (MONOCHROME1)"
+    return pixels if padded is None else np.where(padded, 0, pixels), phrase
+
+
+def _shown(frame: Frame, values: Array, measured: Array) -> tuple[Array, str]:
+    """Values as brightness in [0, 1], by a table, a window, or the range of what is `measured`."""
+    tables = frame.items("VOILUTSequence")
+    if tables:
+        bright, bits = looked_up(frame.dataset, tables[0], values)
+        return (bright / (2**bits - 1)).clip(0, 1), f"VOI lookup table{_counted(len(tables))}"
+    centre, width = (frame.value("FrameVOILUTSequence", name) for name in ("WindowCenter", "WindowWidth"))
+    function = str(frame.value("FrameVOILUTSequence", "VOILUTFunction") or "LINEAR")
+    if centre is not None and number(width, 0.0) >= (1 if function == "LINEAR" else 1e-12):
+        return _windowed(frame, values, number(centre, 0.0), number(width, 0.0), function)
+    low, high = (
+        float(end(values, where=measured, initial=start)) for end, start in ((np.min, np.inf), (np.max, -np.inf))
+    )
+    if not low < high:
+        return np.zeros(values.shape), f"no window in the file, and one value, {low:g}"
+    return ((values - low) / (high - low)).clip(0, 1), f"no window in the file: its range, {low:g} to {high:g}"
+
+
+def _windowed(frame: Frame, values: Array, centre: float, width: float, function: str) -> tuple[Array, str]:
+    """PS3.3 C.11.2.1.2 and C.11.2.1.3."""
+    if function == "SIGMOID":
+        bright = 1 / (1 + np.exp(-4 * (values - centre) / width))
+    elif function == "LINEAR_EXACT":
+        bright = (values - centre) / width + 0.5
+    elif function == "LINEAR":  # from one integer to another
+        steps = width - 1
+        bright = (values - (centre - 0.5)) / steps + 0.5 if steps else (values > centre - 0.5).astype(np.float64)
+    else:
+        raise ValueError(
+            f"a window is LINEAR, LINEAR_EXACT or SIGMOID; {frame.path} has {function}. Correct its header."
+        )
+    several = frame.value("FrameVOILUTSequence", "WindowCenter")
+    count = _counted(len(several) if isinstance(several, MutableSequence) else 1)
+    return bright.clip(0, 1), f"{function.lower()} window{count}, centre {centre:g}, width {width:g}"
+
+
+def _counted(count: int) -> str:
+    return f" 1 of {count}" if count > 1 else ""

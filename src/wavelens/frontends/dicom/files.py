@@ -1,0 +1,146 @@
+"""Which files are DICOM, by their content, and what stands in them."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from wavelens.frontends.scans.stored import damaged, size
+from wavelens.optional import optional
+
+DICOM = (".dcm", ".dicom", ".ima")
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+DEFLATED = "1.2.840.10008.1.2.1.99"
+PREAMBLE_BYTES = 132
+META_BYTES = 12  # the element with the length of the others that say how the file is encoded
+MAX_INFLATED_BYTES = 2**31  # of a deflated data set, which is inflated as a whole
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file is DICOM by its content, with the preamble or, as older ones, without it."""
+    try:
+        return path.is_file() and _is_dicom(_head(path))
+    except OSError:
+        return False
+
+
+def read_dataset(path: Path, *, pixels: bool) -> Any:
+    """The data set of a DICOM file, without its pixels where they are not wanted; `ValueError` for a damaged one."""
+    pydicom = optional("pydicom", "medical")
+    has_preamble = _has_preamble(_head(path))
+    with judged(path):
+        if has_preamble:
+            _check_inflated(path, pydicom)
+        dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=not has_preamble)
+        if "TransferSyntaxUID" not in dataset.file_meta:
+            dataset.file_meta.TransferSyntaxUID = _syntax(dataset, pydicom.uid)
+    return dataset
+
+
+def has_frames(path: Path) -> bool:
+    """Whether a DICOM file has several frames; no for one that cannot be read."""
+    try:
+        return int(read_dataset(path, pixels=False).get("NumberOfFrames") or 1) > 1
+    except (ValueError, ImportError):
+        return False
+
+
+def is_image(dataset: Any) -> bool:
+    """Whether a data set is an image, and no report, plan or directory."""
+    return "Rows" in dataset and "Columns" in dataset
+
+
+def images_of(folder: Path) -> list[tuple[Path, Any]]:
+    """The DICOM images in a folder, without their pixels, by name.
+
+    Other files, hidden ones and DICOM objects that are no images are passed over. `ValueError` for a file that is
+    called DICOM and is not, or cannot be read.
+    """
+    images, files = [], sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    for path in files:
+        if is_dicom(path):
+            images.append((path, read_dataset(path, pixels=False)))
+        elif path.name.lower().endswith(DICOM):
+            raise ValueError(
+                f"{path} has a name of DICOM and begins with {_head(path)[:8]!r}. Get a fresh copy, or remove it."
+            )
+    images = [(path, dataset) for path, dataset in images if is_image(dataset)]
+    if not images:
+        raise ValueError(
+            f"a folder holds the slices of a DICOM series; got {folder} with {len(files)} files, none of them a DICOM "
+            "image."
+        )
+    return images
+
+
+@contextmanager
+def judged(path: Path) -> Iterator[None]:
+    """Names the file in what pydicom raises, and silences what it notes of values."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (ImportError, PermissionError):
+        raise
+    except MemoryError as error:
+        raise ValueError(f"{path} does not fit into memory. Crop it first.") from error
+    except Exception as error:  # pydicom raises anything on broken bytes
+        raise ValueError(f"{path} could not be read as DICOM: {' '.join(str(error).split())}.") from error
+
+
+def inflated_bytes(path: Path, most: int = MAX_INFLATED_BYTES) -> int:
+    """How long a deflated data set is, counted up to `most`; 0 for others."""
+    pydicom = optional("pydicom", "medical")
+    if not _has_preamble(_head(path)):
+        return 0
+    with judged(path):
+        meta = pydicom.filereader.read_file_meta_info(path)
+    if meta.get("TransferSyntaxUID") != DEFLATED:
+        return 0
+    with path.open("rb") as file:
+        file.seek(PREAMBLE_BYTES + META_BYTES + int(meta.get("FileMetaInformationGroupLength", 0)))
+        return _inflated(file, most)
+
+
+def _inflated(file: IO[bytes], most: int) -> int:
+    decoder, count, pending = zlib.decompressobj(-zlib.MAX_WBITS), 0, b""
+    while count <= most and (pending := decoder.unconsumed_tail or file.read(2**16)) and not decoder.eof:
+        count += len(decoder.decompress(pending, 2**20))
+    return count
+
+
+def _check_inflated(path: Path, pydicom: Any) -> None:
+    if inflated_bytes(path) > MAX_INFLATED_BYTES:
+        raise damaged(path, f"its deflated data set is longer than {size(MAX_INFLATED_BYTES)}")
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(PREAMBLE_BYTES)
+
+
+def _has_preamble(head: bytes) -> bool:
+    return head[128:132] == b"DICM"
+
+
+def _is_dicom(head: bytes) -> bool:
+    """With the letters after the preamble, or a first element of group 2 or 8 that has a type or a short length."""
+    if _has_preamble(head):
+        return True
+    little, big = int.from_bytes(head[:2], "little"), int.from_bytes(head[:2], "big")
+    if len(head) < 8 or (little not in (2, 8) and big != 8):
+        return False
+    typed = head[4:6].isalpha() and head[4:6].isupper()
+    return typed or (little == 8 and 0 < int.from_bytes(head[4:8], "little") < 2**10)
+
+
+def _syntax(dataset: Any, uid: Any) -> Any:
+    """The transfer syntax of a file that does not name it."""
+    implicit, little = dataset.original_encoding
+    if implicit:
+        return uid.ImplicitVRLittleEndian
+    return uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian

@@ -1,0 +1,106 @@
+"""From the stored numbers of a frame to its quantity (DICOM PS3.3 C.7.6.3 and C.11.1): Hounsfield units, Bq/ml, Gy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from wavelens.frontends.dicom.files import PIXELS, judged
+from wavelens.frontends.dicom.frames import Frame, number
+from wavelens.frontends.scans.stored import Array, damaged
+from wavelens.optional import optional
+
+PADDING = {  # the elements that name numbers which stand for no measurement
+    "PixelData": ("PixelPaddingValue", "PixelPaddingRangeLimit"),
+    "FloatPixelData": ("FloatPixelPaddingValue", "FloatPixelPaddingRangeLimit"),
+    "DoubleFloatPixelData": ("DoubleFloatPixelPaddingValue", "DoubleFloatPixelPaddingRangeLimit"),
+}
+
+
+def decoded(frames: list[Frame], dataset: Any) -> Iterator[tuple[Frame, Array]]:
+    """The stored numbers `(row, column)` of frames of one file, whose data set has its pixels."""
+    path = frames[0].path
+    if pixel_element(dataset) is None:
+        raise damaged(path, "it has the header of an image and no pixel data")
+    pixels = optional("pydicom.pixels", "medical")
+    arrays = pixels.iter_pixels(dataset, indices=[frame.index for frame in frames])
+    for frame in frames:
+        with judged(path):
+            stored = next(arrays)
+        yield frame, stored
+
+
+def pixel_element(dataset: Any) -> str | None:
+    """The name of the element with the pixels."""
+    return next((name for name in PIXELS if name in dataset), None)
+
+
+def quantity(frame: Frame, dataset: Any, stored: Array) -> tuple[Array, Array | None]:
+    """The values of a frame in float64, and where they are padding, None where the file has none.
+
+    A modality lookup table, else slope and intercept (1 and 0 where absent), the frame's own where it has them; for a
+    dose its scaling. Floating-point pixels without them take the one linear map to real-world values that there is.
+    """
+    numbers = significant(dataset, stored)
+    tables = frame.dataset.get("ModalityLUTSequence")
+    if tables:
+        values = looked_up(dataset, tables[0], numbers)[0]
+    else:
+        slope, intercept = _linear(frame, numbers)
+        values = numbers.astype(np.float64) * slope + intercept
+    return values * number(dataset.get("DoseGridScaling"), 1.0), _padding(dataset, stored, numbers)
+
+
+def significant(dataset: Any, stored: Array) -> Array:
+    """The bits that are the pixel's, with its sign; what else lies in its bytes, as overlays of old, is dropped."""
+    bits, width = int(dataset.get("BitsStored") or 0), 8 * stored.itemsize
+    if stored.dtype.kind == "f" or not 0 < bits < width:
+        return stored
+    compressed = dataset.file_meta.TransferSyntaxUID.is_compressed  # a decoder puts them in their place
+    high = bits - 1 if compressed else int(dataset.get("HighBit", bits - 1))
+    shifted: Array = (stored << max(0, width - 1 - high)) >> (width - bits)
+    return shifted
+
+
+def looked_up(dataset: Any, table: Any, numbers: Array) -> tuple[Array, int]:
+    """What a lookup table gives for each number, its ends beyond them, and how many bits its entries have."""
+    count, first, bits = (int(n) for n in table.LUTDescriptor)
+    count = count or 2**16
+    if first >= 2**15 and numbers.min() < 0:  # written as unsigned
+        first -= 2**16
+    entries = _entries(dataset, table.LUTData, count)
+    index = (np.round(numbers).astype(np.int64) - first).clip(0, len(entries) - 1)
+    return entries[index].astype(np.float64), bits
+
+
+def _entries(dataset: Any, data: Any, count: int) -> Array:
+    if not isinstance(data, bytes):
+        return np.atleast_1d(np.array(data, dtype=np.int64))
+    if len(data) < 2 * count:  # one byte each
+        return np.frombuffer(data, np.uint8)[:count]
+    little = dataset.original_encoding[1] is not False
+    return np.frombuffer(data, "<u2" if little else ">u2")[:count]
+
+
+def _linear(frame: Frame, numbers: Array) -> tuple[float, float]:
+    macro = "PixelValueTransformationSequence"
+    slope, intercept = frame.value(macro, "RescaleSlope"), frame.value(macro, "RescaleIntercept")
+    maps = frame.items("RealWorldValueMappingSequence")
+    if slope is None and intercept is None and numbers.dtype.kind == "f" and len(maps) == 1:
+        slope, intercept = maps[0].get("RealWorldValueSlope"), maps[0].get("RealWorldValueIntercept")
+    return number(slope, 1.0), number(intercept, 0.0)
+
+
+def _padding(dataset: Any, stored: Array, numbers: Array) -> Array | None:
+    """Where the pixels are those that the file names as padding."""
+    value, limit = (dataset.get(name) for name in PADDING[pixel_element(dataset) or "PixelData"])
+    if value is None:
+        return None
+    ends = [value, value if limit is None else limit]
+    if stored.dtype.kind == "f":
+        inside = np.isnan(stored) if np.isnan(value) else (stored >= min(ends)) & (stored <= max(ends))
+        return np.asarray(inside)
+    low, high = sorted(int(np.array(int(end)).astype(stored.dtype)) for end in ends)  # its sign may be written wrongly
+    return np.asarray(((stored >= low) & (stored <= high)) | ((numbers >= low) & (numbers <= high)))

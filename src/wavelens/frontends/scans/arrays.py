@@ -1,0 +1,79 @@
+"""NumPy's .npy and .npz files, whose headers are read without unpickling anything."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from wavelens.frontends.scans.sources import FileSource, MemberSource, Source
+from wavelens.frontends.scans.stored import Stored, damaged, decoding, size
+
+ARRAYS = (".npy", ".npz")
+HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], Any]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}  # the length of the header stands before it
+MAX_HEADER_BYTES = 10_000  # as in NumPy, which reads longer ones before it refuses them
+
+
+def stored_array(path: Path, key: str | None) -> Stored:
+    """The array at `path`, its axes as they are; `key` names one of several in an .npz file."""
+    if path.suffix.lower() == ".npz":
+        return _stored(path, MemberSource(path, _member(path, key)))
+    if key is not None:
+        raise ValueError(f"key names an array of an .npz file; got {key!r} for {path}, which holds one array. Drop it.")
+    with decoding(path):
+        return _stored(path, FileSource.sniffed(path))
+
+
+def check_axes(stored: Stored, item: int | None) -> None:
+    """`ValueError` for an array whose axes, or those of one of its items, are none of a volume."""
+    axes = stored.shape if item is None else stored.shape[1:]
+    if len(axes) not in (3, 4):
+        hint = "item takes one volume of a stack." if len(axes) == 5 else "A 2-D image goes to a model of images."
+        raise ValueError(
+            f"an array is a volume (*axes) or (channel, *axes) with three axes; got {axes} in {stored.path}. {hint}"
+        )
+
+
+def _member(path: Path, key: str | None) -> zipfile.ZipInfo:
+    with decoding(path), zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    keys = [member.filename.removesuffix(".npy") for member in members]
+    if key is None and len(keys) == 1:
+        return members[0]
+    if key not in keys:
+        wanted = f"got {key!r}" if key else "name one of them, read_volume(path, key=…), or save it alone"
+        raise ValueError(f"key is one of {', '.join(keys) or 'none'} in {path}; {wanted}.")
+    if keys.count(key) > 1:
+        raise ValueError(f"{path} holds {keys.count(key)} arrays called {key!r}. Save it anew with one name for each.")
+    return members[keys.index(key)]
+
+
+def _stored(path: Path, source: Source) -> Stored:
+    with decoding(path), source.open() as file:
+        magic = file.read(np.lib.format.MAGIC_LEN)
+        prefix, version = magic[:-2], tuple(magic[-2:])
+        if prefix != np.lib.format.MAGIC_PREFIX:
+            raise ValueError(f"an array begins with {np.lib.format.MAGIC_PREFIX!r}; {path} holds {magic!r} there.")
+        if version not in HEADERS:
+            raise ValueError(f"an array of numbers has version 1 or 2 of NumPy's format; {path} has version {version}.")
+        length = file.read(LENGTH_BYTES[version])
+        count = int.from_bytes(length, "little")
+        if count > MAX_HEADER_BYTES:
+            raise damaged(path, f"its header says that it has {size(count)}")
+        text = file.read(count)
+    try:
+        axes, fortran, dtype = HEADERS[version](io.BytesIO(length + text))
+    except Exception as error:  # a header is parsed as Python
+        raise damaged(path, f"its header is none of NumPy's ({error})") from error
+    sizes = tuple(axes[::-1] if fortran else axes)
+    order = tuple(range(len(sizes)))
+    offset = len(magic + length + text)
+    return Stored(path, source, dtype, sizes, order[::-1] if fortran else order, offset)
