@@ -103,7 +103,7 @@ def test_wrong_input_is_one_line_each(folder, capsys):
         "key is one of a, b in two.npz; name one of them",
         "colours.npy: the network takes volumes of 1 channel; got 3",
         "got the empty file empty.nii",
-        "broken.nii.gz could not be read as NIfTI",
+        "broken.nii.gz begins with b'no scan'",
         "or a folder of DICOM slices; got photo.png",
         "got (28, 28) in flat.nii. A 2-D image goes to a model of images",
     ]

@@ -97,7 +97,14 @@ def test_monai_reads_the_same_voxels_at_the_same_places(whole):
     ("changed", "message"),
     [
         (lambda: [dicom_slice(k) for k in (0, 1, 3, 4)], "got 2.5 to 5 mm between 4 slices .* A slice is missing"),
-        (lambda: [dicom_slice(k) for k in (0, 0, 1, 1)], "got 0 to 2.5 mm between 4 slices"),
+        (
+            lambda: [dicom_slice(k) for k in (0, 0, 1, 1)],
+            "one slice at each place; 00.dcm and 07.dcm in .* share theirs",
+        ),
+        (
+            lambda: [dicom_slice(k, SOPInstanceUID=uid) for k, uid in ((0, "1.2"), (1, "1.3"), (2, "1.3"))],
+            r"03.dcm and 07.dcm are one image twice \(SOPInstanceUID 1.3\)",
+        ),
         (lambda: [dicom_slice(0)], "a volume has at least 2 slices; got 1"),
         (
             lambda: [dicom_slice(0), dicom_slice(1), dicom_slice(2, SeriesInstanceUID="9", SeriesDescription="scout")],
@@ -107,9 +114,50 @@ def test_monai_reads_the_same_voxels_at_the_same_places(whole):
             lambda: [dicom_slice(0), dicom_slice(1, PixelSpacing=[1.5, 1.4]), dicom_slice(2)],
             r"share PixelSpacing; got \[1.5, 0.7\] and \[1.5, 1.4\]",
         ),
-        (lambda: [dicom_slice(k, ImagePositionPatient=None) for k in (0, 1)], "got one without ImagePositionPatient"),
-        (lambda: [dicom_slice(k, NumberOfFrames=2) for k in (0, 1)], "with several frames or colours"),
-        (lambda: [dicom_slice(0), dicom_slice(1, PixelData=b"\0\0")], "a slice in .* could not be decoded"),
+        (
+            lambda: [dicom_slice(0), dicom_slice(1, ImageOrientationPatient=[0, 1, 0, 0, 0, -1])],
+            r"share ImageOrientationPatient; got \[0.8, 0.6, 0.0, 0.0, 0.0, -1.0\] and \[0.0, 1.0",
+        ),
+        (
+            lambda: [dicom_slice(k, Modality="PT", Units=unit) for k, unit in ((0, "BQML"), (1, "CNTS"))],
+            "share Units; got BQML and CNTS",
+        ),
+        (
+            lambda: [dicom_slice(k, RescaleType=kind) for k, kind in ((0, "HU"), (1, "US"))],
+            "share RescaleType; got HU and US",
+        ),
+        (
+            lambda: [dicom_slice(0), dicom_slice(1, FrameOfReferenceUID="1.2")],
+            "share FrameOfReferenceUID; got None and 1.2",
+        ),
+        (
+            lambda: [dicom_slice(k, ImagePositionPatient=None) for k in (0, 1)],
+            "say where they lie; 00.dcm in .* has no whole ImagePositionPatient",
+        ),
+        (
+            lambda: [dicom_slice(k, NumberOfFrames=2, PixelData=2 * dicom_slice(k).PixelData) for k in (0, 1)],
+            "one slice at each place; frame 1 of 00.dcm and frame 2 of 00.dcm in .* share theirs",
+        ),
+        (
+            lambda: [
+                dicom_slice(k, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
+                for k in (0, 1)
+            ],
+            "the slices of a volume are grey; .*00.dcm is RGB with 3 samples",
+        ),
+        (
+            lambda: [dicom_slice(k, PhotometricInterpretation="PALETTE COLOR") for k in (0, 1)],
+            "the slices of a volume are grey; .*00.dcm is PALETTE COLOR",
+        ),
+        (
+            lambda: [dicom_slice(0), dicom_slice(1, PixelData=b"\0\0")],
+            "07.dcm could not be read as DICOM: The number of b",
+        ),
+        (lambda: [dicom_slice(0), dicom_slice(1, PixelData=None)], "07.dcm is damaged: .* no pixel data"),
+        (
+            lambda: [dicom_slice(0), dicom_slice(1, Rows=60000)],
+            "07.dcm is damaged: its header promises 600 kB of pixels",
+        ),
         (list, "with 1 files, none of them a DICOM image"),
     ],
 )
@@ -118,3 +166,128 @@ def test_what_is_no_whole_series_says_so(tmp_path, changed, message):
     with pytest.raises(ValueError, match=message) as caught:
         read_volume(folder)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.needs("pydicom")
+@pytest.mark.parametrize("content", [b"", b"no scan at all", bytes(500)])
+def test_a_file_that_is_called_dicom_and_is_not_is_told(tmp_path, content):
+    """At the end of a series its absence would leave no gap."""
+    folder = series(tmp_path / "some", [dicom_slice(k) for k in range(3)])
+    (folder / "last.dcm").write_bytes(content)
+    with pytest.raises(ValueError, match=r"last\.dcm has a name of DICOM and begins with .*remove it"):
+        read_volume(folder)
+
+
+@pytest.mark.needs("pydicom")
+def test_a_slice_that_was_cut_is_told(tmp_path):
+    folder = series(tmp_path / "some", [dicom_slice(k) for k in range(3)])
+    whole = (folder / "03.dcm").read_bytes()  # the last
+    for length in (len(whole) - 5, len(whole) - 60, 200, 140):
+        (folder / "03.dcm").write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"03\.dcm"):
+            read_volume(folder)
+
+
+@pytest.mark.needs("pydicom")
+def test_dicom_objects_without_an_image_are_passed_over(tmp_path):
+    from pydicom.uid import BasicTextSRStorage
+
+    pixels = ("PixelData", "Rows", "Columns", "ImagePositionPatient", "PixelSpacing", "ImageOrientationPatient")
+    report = dicom_slice(5, **dict.fromkeys(pixels), Modality="SR", SOPClassUID=BasicTextSRStorage)
+    folder = series(tmp_path / "some", [*(dicom_slice(k) for k in range(3)), report])
+    assert read_volume(folder).axes == (5, 4, 3)
+    alone = series(tmp_path / "report", [report])
+    with pytest.raises(ValueError, match="with 2 files, none of them a DICOM image"):
+        read_volume(alone)
+    with pytest.raises(ValueError, match=r"00\.dcm has none\. It is a report or a plan"):
+        read_volume(alone / "00.dcm")
+
+
+@pytest.mark.needs("pydicom", "SimpleITK")
+def test_simpleitk_has_the_series_at_the_same_place(whole):
+    import SimpleITK
+
+    names = SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(whole))
+    image = SimpleITK.ReadImage(names)
+    ours = read_volume(whole)
+    np.testing.assert_array_equal(ours.data[0, 0].numpy(), SimpleITK.GetArrayFromImage(image).T)
+    directions = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    np.testing.assert_allclose(ours.affine[:3, :3], np.diag([-1, -1, 1]) @ directions, atol=1e-5)
+    np.testing.assert_allclose(ours.affine[:3, 3], np.array(image.GetOrigin()) * [-1, -1, 1], atol=1e-5)
+
+
+def group(**macros):
+    """A functional group: the elements of each macro in a sequence of one item."""
+    from pydicom.dataset import Dataset
+
+    made = Dataset()
+    for macro, elements in macros.items():
+        item = Dataset()
+        for name, value in elements.items():
+            setattr(item, name, value)
+        setattr(made, macro, [item])
+    return made
+
+
+def enhanced(order, **changes):
+    """The slices of `voxels()` as frames of one file, in any order, each with a slope of its own."""
+    classic = dicom_slice(0)
+    frames = [
+        group(
+            PlanePositionSequence={"ImagePositionPatient": dicom_slice(k).ImagePositionPatient},
+            PixelValueTransformationSequence={"RescaleSlope": 2 + k, "RescaleIntercept": -1024, "RescaleType": "HU"},
+        )
+        for k in order
+    ]
+    shared = group(
+        PlaneOrientationSequence={"ImageOrientationPatient": classic.ImageOrientationPatient},
+        PixelMeasuresSequence={"PixelSpacing": classic.PixelSpacing, "SliceThickness": SPACING[2]},
+    )
+    pixels = b"".join(dicom_slice(k).PixelData for k in order)
+    places = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept")
+    return dicom_slice(
+        0,
+        **dict.fromkeys(places),
+        NumberOfFrames=len(order),
+        PerFrameFunctionalGroupsSequence=frames,
+        SharedFunctionalGroupsSequence=[shared],
+        PixelData=pixels,
+        **changes,
+    )
+
+
+def slopes():
+    """`voxels()` with the slope of each frame of `enhanced`."""
+    stored = (2 * voxels() + 1024) // 2
+    return stored * (2.0 + np.arange(SHAPE[2])) - 1024
+
+
+@pytest.mark.needs("pydicom")
+@pytest.mark.parametrize("compressed", [False, True])
+def test_frames_of_one_file_are_the_slices_of_a_series(tmp_path, whole, compressed):
+    from pydicom.uid import RLELossless
+
+    one = enhanced((4, 0, 5, 1, 3, 2))
+    if compressed:
+        one.compress(RLELossless)
+    one.save_as(tmp_path / "enhanced.dcm", enforce_file_format=True)
+    volume, classic = read_volume(tmp_path / "enhanced.dcm"), read_volume(whole)
+    np.testing.assert_array_equal(volume.data[0, 0].numpy(), slopes())
+    np.testing.assert_allclose(volume.affine, classic.affine, atol=1e-9)
+    assert read_volume(tmp_path / "enhanced.dcm").spacing == pytest.approx(SPACING)
+
+
+@pytest.mark.needs("pydicom")
+def test_frames_of_several_files_are_one_volume(tmp_path):
+    folder = series(tmp_path / "some", [enhanced((4, 0)), enhanced((5, 1, 2)), enhanced((3,))])
+    np.testing.assert_array_equal(read_volume(folder).data[0, 0].numpy(), slopes())
+
+
+@pytest.mark.needs("pydicom")
+def test_one_slice_is_no_volume_and_has_no_need_of_its_suffix(tmp_path, whole):
+    (tmp_path / "IM0001").write_bytes((whole / "00.dcm").read_bytes())
+    with pytest.raises(ValueError, match=r"a volume has at least 2 slices; got 1 in .*IM0001\. A 2-D image goes to"):
+        read_volume(tmp_path / "IM0001")
+    for path in whole.glob("*.dcm"):
+        path.rename(path.with_suffix(""))
+    assert read_volume(whole).axes == SHAPE

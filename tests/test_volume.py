@@ -161,12 +161,11 @@ def test_nothing_is_unpickled(tmp_path):
 def test_damaged_nifti_is_one_clear_line(tmp_path, name):
     path, other = tmp_path / name, tmp_path / f"other-{name}"
     whole = nifti(path, np.random.default_rng(0).random((16, 16, 16))).read_bytes()
-    short = r"other-.* is damaged: its header has \d+ bytes"
     cases = [
-        (b"hello", short),
-        (gzip.compress(b"hello"), short),
+        (b"hello", "other-.* begins with b'hello'"),
+        (gzip.compress(b"hello"), "other-.* begins with b'hello'"),
         (whole[: len(whole) // 2], "other-.* is damaged: (its header promises|Compressed file ended)"),
-        (whole[:100], "other-.* (is damaged|begins with)"),
+        (whole[:100], "other-.* is damaged"),
         (b"\0" * len(whole), "other-.* begins with"),
     ]
     for content, message in cases:
@@ -180,7 +179,7 @@ def test_damaged_nifti_is_one_clear_line(tmp_path, name):
 def test_what_nibabel_notes_of_a_header_is_not_printed_beside_the_error(tmp_path, caplog):
     path = nifti(tmp_path / "a.nii", ramp(4, 4, 4), np.eye(4))
     raw = bytearray(path.read_bytes())
-    raw[0:4], raw[70:72] = bytes(4), b"\xff\x7f"  # the size of the header, and the type of its voxels
+    raw[70:72], raw[40:42] = b"\xff\x7f", b"\x09\x00"  # the type of its voxels, and how many axes they have
     path.write_bytes(raw)
     with pytest.raises(ValueError, match=r"a\.nii is damaged: "):
         read_volume(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableSequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +11,34 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavelens.frontends.dicom.files import is_image, read_dataset
+from wavelens.frontends.dicom.files import is_image, judged, read_dataset
 from wavelens.frontends.dicom.frames import Frame, frame_count, number
 from wavelens.frontends.dicom.values import decoded, looked_up, quantity
 from wavelens.frontends.scans.stored import Array
 from wavelens.optional import optional
 
 
-def read_dicom_image(path: Path) -> Tensor:
+def read_dicom_image(path: str | PathLike[str]) -> Tensor:
     """A slice or X-ray as it is meant to be seen: RGB `(1, 3, height, width)` in [0, 1].
 
     Grey goes through the file's modality and VOI tables or its first window, without either through its own range,
     and is bright for MONOCHROME1's low values; padding is black. Colours are those of the file. `ValueError` for
     several frames, and for what cannot be decoded.
     """
-    return _picture(path)[0]
+    return _picture(Path(path))[0]
 
 
-def dicom_display(path: Path) -> str:
+def dicom_display(path: str | PathLike[str]) -> str:
     """How `read_dicom_image` makes grey of the values of a file: a phrase with the window that is applied."""
-    return _picture(path)[1]
+    return _picture(Path(path))[1]
 
 
 def _picture(path: Path) -> tuple[Tensor, str]:
+    with judged(path):
+        return _decoded_picture(path)
+
+
+def _decoded_picture(path: Path) -> tuple[Tensor, str]:
     dataset = read_dataset(path, pixels=True)
     if not is_image(dataset):
         raise ValueError(f"a DICOM file with an image has rows and columns; {path} has none. It is a report or a plan.")

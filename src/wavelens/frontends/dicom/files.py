@@ -31,13 +31,18 @@ def is_dicom(path: Path) -> bool:
 def read_dataset(path: Path, *, pixels: bool) -> Any:
     """The data set of a DICOM file, without its pixels where they are not wanted; `ValueError` for a damaged one."""
     pydicom = optional("pydicom", "medical")
-    has_preamble = _has_preamble(_head(path))
+    head = _head(path)
+    if not _is_dicom(head):
+        raise ValueError(f"a DICOM file begins with a preamble or a data set; {path} begins with {head[:8]!r}.")
+    has_preamble = _has_preamble(head)
     with judged(path):
         if has_preamble:
             _check_inflated(path, pydicom)
         dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=not has_preamble)
         if "TransferSyntaxUID" not in dataset.file_meta:
             dataset.file_meta.TransferSyntaxUID = _syntax(dataset, pydicom.uid)
+    if not is_image(dataset) and _promises_image(dataset):
+        raise damaged(path, "it is a DICOM image by its class, and has no rows and columns")
     return dataset
 
 
@@ -77,19 +82,33 @@ def images_of(folder: Path) -> list[tuple[Path, Any]]:
     return images
 
 
+def _promises_image(dataset: Any) -> bool:
+    """Whether a data set is an image by its class, or says no class at all, as where a file was cut."""
+    if "DirectoryRecordSequence" in dataset:
+        return False
+    return "SOPClassUID" not in dataset or "Image Storage" in getattr(dataset.SOPClassUID, "name", "")
+
+
 @contextmanager
 def judged(path: Path) -> Iterator[None]:
-    """Names the file in what pydicom raises, and silences what it notes of values."""
+    """Names the file in what pydicom raises, and silences what it notes of values; may be nested."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (ImportError, PermissionError):
+    except (ImportError, OSError):
         raise
     except MemoryError as error:
         raise ValueError(f"{path} does not fit into memory. Crop it first.") from error
-    except Exception as error:  # pydicom raises anything on broken bytes
-        raise ValueError(f"{path} could not be read as DICOM: {' '.join(str(error).split())}.") from error
+    except Exception as error:  # pydicom raises anything on broken bytes and values
+        if isinstance(error, ValueError) and str(path) in str(error):  # it is judged already
+            raise
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise ValueError(f"{path} could not be read as DICOM: {reason}.{_remedy(reason)}") from error
+
+
+def _remedy(reason: str) -> str:
+    return " python-gdcm decodes most: pip install 'wavelens[medical]'" if "plugins" in reason else ""
 
 
 def inflated_bytes(path: Path, most: int = MAX_INFLATED_BYTES) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wavelens.frontends.dicom.files import images_of, inflated_bytes, is_image, read_dataset
+from wavelens.frontends.dicom.files import images_of, inflated_bytes, is_image, judged, read_dataset
 from wavelens.frontends.dicom.frames import PLACES, Frame, frame_count, frames_of
 from wavelens.frontends.dicom.values import decoded, quantity
 from wavelens.frontends.scans.stored import Array, damaged, empty_voxels, size
@@ -29,21 +29,23 @@ def read_series(path: Path) -> tuple[Array, Array]:
     by its own slope; padding becomes the series' least value. `ValueError` for several series, for slices that do not
     match or stand twice at one place, and for gaps in their row: no image of a folder is left out.
     """
-    frames = _sorted(path, _only_series(path, _images(path)))
-    _check_match(path, frames)
-    positions = np.array([frame.position for frame in frames])
-    _check_even(path, frames, positions)
-    rows, columns = int(frames[0].dataset.Rows), int(frames[0].dataset.Columns)
-    voxels = empty_voxels(path, (1, columns, rows, len(frames)))
-    _fill(voxels[0], frames)
-    return voxels, _affine(frames, positions)
+    with judged(path):
+        frames = _sorted(path, _only_series(path, _images(path)))
+        _check_match(path, frames)
+        positions = np.array([frame.position for frame in frames])
+        _check_even(path, frames, positions)
+        rows, columns = int(frames[0].dataset.Rows), int(frames[0].dataset.Columns)
+        voxels = empty_voxels(path, (1, columns, rows, len(frames)))
+        _fill(voxels[0], frames)
+        return voxels, _affine(frames, positions)
 
 
 def series_bytes(path: Path) -> int:
     """An upper bound of the memory that `read_series` takes, or a reader of one frame, by the headers alone."""
-    images = _images(path)
-    voxels = sum(math.prod(_extent(dataset)) for _, dataset in images)
-    return 4 * voxels + max(one.stat().st_size + inflated_bytes(one) for one, _ in images)
+    with judged(path):
+        images = _images(path)
+        voxels = sum(math.prod(_extent(dataset)) for _, dataset in images)
+        return 4 * voxels + max(one.stat().st_size + inflated_bytes(one) for one, _ in images)
 
 
 def _images(path: Path) -> list[tuple[Path, Any]]:

@@ -20,17 +20,20 @@ PAIRS = (".hdr", ".img", ".hdr.gz", ".img.gz")
 MGH = (".mgh", ".mgz")
 NO_UNIT = b"wavelens: distances in voxels"  # the description of a NIfTI file whose spacing is not known
 HEADER_BYTES = 540  # of NIfTI-2, the longest
-ANALYZE_BYTES = 348
+ANALYZE_BYTES = 348  # of Analyze and NIfTI-1, and no MGH file is shorter
 MGH_BYTES = 90
+SIZES = tuple(size.to_bytes(4, order) for size in (ANALYZE_BYTES, HEADER_BYTES) for order in ("little", "big"))
 
 
 def stored_nifti(path: Path) -> Stored:
     """The voxels of a single NIfTI-1 or NIfTI-2 file, `(channel, i, j, k)`, gzipped or not."""
     source = FileSource.sniffed(path)
-    raw = _head(path, source)
+    raw = _head(path, source, SIZES, "a NIfTI file begins with the size of its header, 348 or 540")
     image = _nifti_image(raw, "n+")
     if image is None:
-        raise ValueError(f"a NIfTI file begins with its header; {path} begins with {raw[:8]!r}. Is it another format?")
+        raise ValueError(
+            f"a NIfTI file has n+1 or n+2 in its header; {path} has {raw[344:347]!r}. Is it half of a pair?"
+        )
     return _of_nifti(path, source, image, raw)
 
 
@@ -40,7 +43,7 @@ def stored_pair(path: Path) -> Stored:
     Analyze stores no orientation: as in nibabel it is radiological, unless SPM's origin or `.mat` file says otherwise.
     """
     header, data = _partner(path, "hdr"), FileSource.sniffed(_partner(path, "img"))
-    raw = _head(header, FileSource.sniffed(header))
+    raw = _head(header, FileSource.sniffed(header), SIZES, "a .hdr file begins with the size of its header, 348 or 540")
     image = _nifti_image(raw, "ni")
     return _of_analyze(path, header, data, raw) if image is None else _of_nifti(path, data, image, raw)
 
@@ -48,19 +51,20 @@ def stored_pair(path: Path) -> Stored:
 def stored_mgh(path: Path) -> Stored:
     """The voxels of a FreeSurfer file, `(channel, i, j, k)`, gzipped or not."""
     source = FileSource.sniffed(path)
-    raw = _head(path, source)
-    if int.from_bytes(raw[:4], "big") != 1:
-        raise ValueError(f"an MGH file begins with version 1; {path} begins with {raw[:4]!r}. Is it another format?")
+    raw = _head(path, source, (b"\0\0\0\x01",), "an MGH file begins with version 1")
     header = _header(path, optional("nibabel.freesurfer.mghformat", "medical").MGHImage, raw[:MGH_BYTES])
     with _judged(path):
         return _stored(path, source, header, header.get_affine(), "mm")
 
 
-def _head(path: Path, source: FileSource) -> bytes:
+def _head(path: Path, source: FileSource, beginnings: tuple[bytes, ...], expected: str) -> bytes:
+    """The bytes of a header, which has one of the `beginnings`."""
     with decoding(path):
         raw = source.head(HEADER_BYTES)
-    if len(raw) < MGH_BYTES:
-        raise damaged(path, f"its header has {len(raw)} bytes")
+    if raw[:4] not in beginnings:
+        raise ValueError(f"{expected}; {path} begins with {raw[:8]!r}. Is it another format?")
+    if len(raw) < ANALYZE_BYTES:
+        raise damaged(path, f"its header ends after {len(raw)} bytes")
     return raw
 
 
@@ -89,11 +93,7 @@ def _of_nifti(path: Path, data: FileSource, image: Any, raw: bytes) -> Stored:
 def _of_analyze(path: Path, header: Path, data: FileSource, raw: bytes) -> Stored:
     nibabel = optional("nibabel", "medical")
     kinds = (nibabel.Spm2AnalyzeImage, nibabel.Spm99AnalyzeImage, nibabel.AnalyzeImage)
-    image = next((kind for kind in kinds if kind.header_class.may_contain_header(raw)), None)
-    if image is None:
-        raise ValueError(
-            f"a .hdr file is a header of NIfTI or Analyze; {header} begins with {raw[:8]!r}. Is it another format?"
-        )
+    image = next((kind for kind in kinds if kind.header_class.may_contain_header(raw)), kinds[-1])
     parsed = _header(path, image, raw[:ANALYZE_BYTES])
     with _judged(path):
         affine = parsed.get_best_affine()
@@ -161,7 +161,11 @@ def _judged(path: Path) -> Iterator[None]:
     before, logger.disabled = logger.disabled, True  # its own way takes its handlers, and then Python's last one speaks
     try:
         yield
-    except (nibabel.spatialimages.HeaderDataError, nibabel.wrapstruct.WrapStructError, OverflowError) as error:
+    except (ImportError, OSError):
+        raise
+    except Exception as error:  # nibabel and NumPy raise anything on broken bytes
+        if str(path) in str(error):  # it is judged already
+            raise
         if "supported" in str(error):
             raise ValueError(
                 f"{path} has voxels of a type that nibabel does not read: {error}. Save float32."

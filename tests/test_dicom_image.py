@@ -1,0 +1,163 @@
+"""One DICOM slice or X-ray is a picture, seen through the window that its file names."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from test_dicom import SHAPE, dicom_slice, enhanced
+from test_dicom_values import table
+from wavelens.cli import main
+from wavelens.frontends import dicom_display, read_dicom_image, read_image
+
+ROWS, COLUMNS = SHAPE[1], SHAPE[0]
+
+
+def saved(folder, **changes):
+    """A slice with stored values 0, 1, 2 …, which its slope and intercept make −100, −98 …"""
+    numbers = np.arange(ROWS * COLUMNS, dtype="<u2")
+    one = dicom_slice(0, **{"RescaleIntercept": -100, "PixelData": numbers.tobytes()} | changes)
+    path = folder / "slice.dcm"
+    one.save_as(path, enforce_file_format=True)
+    return path
+
+
+def shown(path):
+    """Its brightness `(row, column)`, the same in three channels."""
+    picture = read_image(path)
+    assert picture.shape == (1, 3, ROWS, COLUMNS)
+    assert torch.equal(picture[0, 0], picture[0, 1])
+    assert torch.equal(picture[0, 0], picture[0, 2])
+    return picture[0, 0].double().numpy()
+
+
+VALUES = (2.0 * np.arange(ROWS * COLUMNS) - 100).reshape(ROWS, COLUMNS)
+
+
+@pytest.mark.needs("pydicom")
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID", None])
+@pytest.mark.parametrize(("centre", "width"), [(-80, 20), (-80.5, 1), (-70, 300)])
+def test_a_window_is_pydicoms(tmp_path, function, centre, width):
+    from pydicom import dcmread
+    from pydicom.pixels import apply_windowing
+
+    extra = {} if function is None else {"VOILUTFunction": function}
+    path = saved(tmp_path, WindowCenter=centre, WindowWidth=width, **extra)
+    theirs = apply_windowing(VALUES, dcmread(path))
+    low, high = -100, 2 * 65535 - 100  # its output has the range of the stored type
+    np.testing.assert_allclose(shown(path), (theirs - low) / (high - low), atol=1e-6)
+    name = (function or "LINEAR").lower()
+    assert dicom_display(path) == f"{name} window, centre {centre:g}, width {width:g}"
+
+
+@pytest.mark.needs("pydicom")
+def test_the_first_of_several_windows_is_taken_and_said(tmp_path):
+    path = saved(tmp_path, WindowCenter=[-80, 40], WindowWidth=[21, 400])
+    np.testing.assert_allclose(shown(path), ((VALUES + 80.5) / 20 + 0.5).clip(0, 1), atol=1e-6)
+    assert dicom_display(path) == "linear window 1 of 2, centre -80, width 21"
+
+
+@pytest.mark.needs("pydicom")
+def test_a_voi_table_comes_before_a_window_and_after_the_modality(tmp_path):
+    entries = [0, 3, 9, 200, 255]
+    path = saved(tmp_path, VOILUTSequence=[table([5, -96, 8], entries)], WindowCenter=0, WindowWidth=10)
+    expected = np.array(entries)[(VALUES + 96).clip(0, 4).astype(int)] / 255
+    np.testing.assert_allclose(shown(path), expected, atol=1e-6)
+    assert dicom_display(path) == "VOI lookup table"
+
+
+@pytest.mark.needs("pydicom")
+@pytest.mark.parametrize("width", [None, 0])
+def test_without_a_window_it_is_the_range_of_what_was_measured(tmp_path, width):
+    extra = {} if width is None else {"WindowCenter": 0, "WindowWidth": width}
+    path = saved(tmp_path, PixelPaddingValue=19, **extra)
+    expected = (VALUES + 100) / 36
+    expected[-1, -1] = 0  # padding
+    np.testing.assert_allclose(shown(path), expected, atol=1e-6)
+    assert dicom_display(path) == "no window in the file: its range, -100 to -64"
+
+
+@pytest.mark.needs("pydicom")
+def test_monochrome1_is_bright_for_low_values_and_padding_is_black(tmp_path):
+    path = saved(tmp_path, PhotometricInterpretation="MONOCHROME1", PixelPaddingValue=19)
+    expected = 1 - (VALUES + 100) / 36
+    expected[-1, -1] = 0
+    np.testing.assert_allclose(shown(path), expected, atol=1e-6)
+    assert dicom_display(path) == "no window in the file: its range, -100 to -64, inverted (MONOCHROME1)"
+
+
+@pytest.mark.needs("pydicom")
+def test_colours_are_those_of_the_file(tmp_path):
+    from pydicom.pixels import apply_color_lut
+
+    colours = np.random.default_rng(0).integers(0, 256, (ROWS, COLUMNS, 3), dtype=np.uint8)
+    eight = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    path = saved(
+        tmp_path,
+        **eight,
+        SamplesPerPixel=3,
+        PhotometricInterpretation="RGB",
+        PlanarConfiguration=0,
+        PixelData=colours.tobytes(),
+    )
+    np.testing.assert_allclose(read_image(path)[0].permute(1, 2, 0).numpy(), colours / 255, atol=1e-6)
+    assert dicom_display(path) == "the colours of the file"
+    palette = {}
+    for name in ("Red", "Green", "Blue"):
+        palette[f"{name}PaletteColorLookupTableDescriptor"] = [20, 0, 16]
+        palette[f"{name}PaletteColorLookupTableData"] = (np.arange(20) * len(name) * 600).astype("<u2").tobytes()
+    path = saved(tmp_path, PhotometricInterpretation="PALETTE COLOR", **palette)
+    from pydicom import dcmread
+
+    theirs = apply_color_lut(dcmread(path).pixel_array, dcmread(path)) / 65535
+    np.testing.assert_allclose(read_image(path)[0].permute(1, 2, 0).numpy(), theirs, atol=1e-6)
+
+
+@pytest.mark.needs("pydicom")
+def test_frames_have_windows_of_their_own_and_several_frames_are_no_picture(tmp_path):
+    one = enhanced((2,))
+    window = type(one)("", {})
+    window.WindowCenter, window.WindowWidth, window.VOILUTFunction = -500, 100, "LINEAR_EXACT"
+    one.PerFrameFunctionalGroupsSequence[0].FrameVOILUTSequence = [window]
+    one.save_as(tmp_path / "one.dcm", enforce_file_format=True)
+    values = one.pixel_array * 4.0 - 1024
+    np.testing.assert_allclose(shown(tmp_path / "one.dcm"), ((values + 500) / 100 + 0.5).clip(0, 1), atol=1e-6)
+    enhanced((0, 1)).save_as(tmp_path / "two.dcm", enforce_file_format=True)
+    with pytest.raises(ValueError, match=r"a photo is one frame; .*two\.dcm has 2\. Give it to a model of volumes"):
+        read_dicom_image(tmp_path / "two.dcm")
+
+
+@pytest.mark.real
+@pytest.mark.needs("pydicom")
+def test_a_real_ct_and_a_real_mr_are_pictures_and_their_quantities():
+    """Slices that pydicom carries."""
+    from pydicom.data import get_testdata_file
+
+    path = get_testdata_file("CT_small.dcm", read=False, download=False)
+    picture = read_image(path)
+    assert picture.shape == (1, 3, 128, 128)
+    assert dicom_display(path) == "no window in the file: its range, -896 to 1167"
+    plain, packed = (read_image(get_testdata_file(f"MR_small{end}.dcm", download=False)) for end in ("", "_RLE"))
+    assert torch.equal(plain, packed)
+    assert 0.05 < plain.mean() < 0.95
+
+
+@pytest.mark.needs("pydicom")
+def test_the_command_explains_a_slice_and_says_its_window(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.py").write_text(
+        "import torch\nfrom wavelens import models\n\n"
+        "def net(pretrained=False):\n"
+        "    torch.manual_seed(0)\n"
+        "    layers = torch.nn.AdaptiveAvgPool2d(4), torch.nn.Flatten(), torch.nn.Linear(48, 2)\n"
+        "    module = torch.nn.Sequential(*layers).eval()\n"
+        "    return models.LoadedModel(module, ('ill', 'well'), models.Geometry((32, 32), (32, 32)), 'tiny')\n",
+        encoding="utf-8",
+    )
+    saved(tmp_path, WindowCenter=-80, WindowWidth=20)
+    code = main(["explain", "slice.dcm", "--model", "tiny:net", "--method", "Saliency", "--out", "out"])
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    assert "shown through: linear window, centre -80, width 20" in printed.out
+    assert json.loads((tmp_path / "out/slice.json").read_text())["note"].endswith("centre -80, width 20")
