@@ -24,6 +24,7 @@ import torch
 from PIL import Image
 
 import wavelens as wl
+from test_dicom import dicom_slice, enhanced
 from wavelens import gradients
 from wavelens.app import Desk, Limits, Refused, Result, Served, Step, Stopped, Wish, line, server
 from wavelens.app import desk as desks
@@ -610,6 +611,57 @@ def test_a_scan_is_measured_by_its_header(tmp_path):
     check_upload(path, VOLUME, (1, 8, 8, 8), Limits())
     with pytest.raises(ValueError, match=r"a.nii.gz has 1.33e\+06"):
         check_upload(path, VOLUME, (1, 8, 8, 8), Limits(values=1_000_000))
+
+
+@pytest.mark.needs("nibabel")
+def test_all_that_a_scan_unpacks_to_counts(tmp_path):
+    """Its type, what stands before its voxels, and nothing that is refused is unpacked first."""
+    import nibabel
+
+    voxels = np.zeros((50, 50, 50))
+    limits = Limits(values=200_000)
+    path = tmp_path / "a.nii.gz"
+
+    def saved(image, extension=0):
+        if extension:
+            image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", bytes(extension)))
+        nibabel.save(image, path)
+        return path
+
+    check_upload(saved(nibabel.Nifti1Image(voxels.astype(np.float32), np.eye(4))), VOLUME, (1, 8, 8, 8), limits)
+    heavy = {
+        r"a.nii.gz has 2.5e\+05": nibabel.Nifti1Image(voxels, np.eye(4)),
+        "voxels are real numbers; got complex128": nibabel.Nifti1Image(voxels.astype(complex), np.eye(4)),
+    }
+    for sentence, image in heavy.items():
+        with pytest.raises(ValueError, match=sentence):
+            check_upload(saved(image), VOLUME, (1, 8, 8, 8), limits)
+    long = saved(nibabel.Nifti1Image(voxels.astype(np.uint8), np.eye(4)), extension=8_000_000)
+    assert long.stat().st_size < 50_000
+    with pytest.raises(ValueError, match=r"a.nii.gz has 2.13e\+06"):
+        check_upload(long, VOLUME, (1, 8, 8, 8), limits)
+
+
+def test_an_upload_names_no_other_file(tmp_path):
+    header = "NDims = 3\nDimSize = 2 3 4\nElementType = MET_UCHAR\nElementDataFile = "
+    (tmp_path / "data.raw").write_bytes(bytes(24))
+    (tmp_path / "a.mha").write_text(header + "data.raw\n")
+    with pytest.raises(ValueError, match=r"a.mha names another that holds its voxels\. Join them first"):
+        check_upload(tmp_path / "a.mha", VOLUME, (1, 8, 8, 8), Limits())
+    for name in ("a.mhd", "a.nhdr", "a.hdr", "a.img.gz"):
+        (tmp_path / name).write_text(header + "data.raw\n")
+        with pytest.raises(ValueError, match=f"a volume is one file here; {name} keeps its voxels in another"):
+            check_upload(tmp_path / name, VOLUME, (1, 8, 8, 8), Limits())
+
+
+@pytest.mark.needs("pydicom")
+def test_dicom_is_measured_by_its_header_as_a_photo_and_as_a_volume(tmp_path):
+    dicom_slice(0).save_as(tmp_path / "slice.dcm", enforce_file_format=True)
+    enhanced(range(6)).save_as(tmp_path / "scan.dcm", enforce_file_format=True)
+    for kind, name, shape in ((PHOTO, "slice.dcm", (3, 8, 8)), (VOLUME, "scan.dcm", (1, 8, 8, 8))):
+        check_upload(tmp_path / name, kind, shape, Limits(values=3_000))
+        with pytest.raises(ValueError, match=rf"{name} has \d+"):
+            check_upload(tmp_path / name, kind, shape, Limits(values=300))
 
 
 @pytest.mark.needs("av")

@@ -1,6 +1,7 @@
 """One DICOM slice or X-ray is a picture, seen through the window that its file names."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ import torch
 from test_dicom import SHAPE, dicom_slice, enhanced
 from test_dicom_values import table
 from wavelens.cli import main
-from wavelens.frontends import dicom_display, read_dicom_image, read_image
+from wavelens.frontends import dicom_display, read_dicom_image, read_image, read_volume
+from wavelens.frontends.dicom import picture_bytes
+from wavelens.frontends.volume import volume_cost
 
 ROWS, COLUMNS = SHAPE[1], SHAPE[0]
 
@@ -161,3 +164,28 @@ def test_the_command_explains_a_slice_and_says_its_window(tmp_path, monkeypatch,
     assert code == 0, printed.err
     assert "shown through: linear window, centre -80, width 20" in printed.out
     assert json.loads((tmp_path / "out/slice.json").read_text())["note"].endswith("centre -80, width 20")
+
+
+@pytest.mark.needs("pydicom")
+@pytest.mark.parametrize("padding", [False, True])
+def test_reading_takes_no_more_memory_than_the_header_says(tmp_path, padding):
+    numbers = np.random.default_rng(0).integers(0, 4000, (6, 512, 512)).astype("<u2")
+    extra = {"PixelPaddingValue": 5, "PhotometricInterpretation": "MONOCHROME1"} if padding else {}
+    for name, one, data in (
+        ("scan.dcm", enhanced(range(6), **extra), numbers),
+        ("slice.dcm", dicom_slice(0, **extra), numbers[0]),
+    ):
+        one.Rows, one.Columns, one.BitsStored, one.HighBit, one.PixelData = 512, 512, 12, 11, data.tobytes()
+        one.save_as(tmp_path / name, enforce_file_format=True)
+    read_image(tmp_path / "slice.dcm")  # imports, too, take memory
+    for read, path, bound in (
+        (read_volume, tmp_path / "scan.dcm", volume_cost(tmp_path / "scan.dcm").bytes),
+        (read_image, tmp_path / "slice.dcm", picture_bytes(tmp_path / "slice.dcm")),
+    ):
+        tracemalloc.start()
+        try:
+            read(path)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak <= bound, path.name

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from wavelens.cli.kinds import Kind
 from wavelens.frontends.audio import open_audio
-from wavelens.frontends.dicom import is_dicom
+from wavelens.frontends.dicom import is_dicom, picture_bytes
 from wavelens.frontends.image import SUFFIXES as PICTURES
 from wavelens.frontends.video import open_video
 from wavelens.frontends.volume import volume_cost
@@ -83,7 +83,7 @@ def check_upload(path: Path, kind: Kind, shape: tuple[int, ...], limits: Limits)
 def _photo(path: Path, shape: tuple[int, ...]) -> Extent:
     """By a decoder of photos alone: Pillow's list has others, some of which start programs."""
     if is_dicom(path):
-        return Extent(3 * math.ceil(volume_cost(path).bytes / BYTES_PER_NUMBER))
+        return Extent(math.ceil(picture_bytes(path) / BYTES_PER_NUMBER))
     Image.init()
     formats = sorted({Image.EXTENSION[suffix] for suffix in PICTURES if suffix in Image.EXTENSION})
     try:

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavelens.frontends.dicom.files import is_image, judged, read_dataset
+from wavelens.frontends.dicom.files import inflated_bytes, is_image, judged, read_dataset
 from wavelens.frontends.dicom.frames import Frame, frame_count, number
-from wavelens.frontends.dicom.values import decoded, looked_up, quantity
+from wavelens.frontends.dicom.values import BYTES_PER_PIXEL, decoded, looked_up, quantity
 from wavelens.frontends.scans.stored import Array
 from wavelens.optional import optional
 
@@ -33,6 +33,15 @@ def dicom_display(path: str | PathLike[str]) -> str:
     return _picture(Path(path))[1]
 
 
+def picture_bytes(path: Path) -> int:
+    """An upper bound of the memory that `read_dicom_image` takes, by the header alone."""
+    with judged(path):
+        dataset = read_dataset(path, pixels=False)
+        numbers = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0)
+        samples = frame_count(dataset) * int(dataset.get("SamplesPerPixel") or 1)
+        return BYTES_PER_PIXEL * numbers * samples + 2 * path.stat().st_size + inflated_bytes(path)
+
+
 def _picture(path: Path) -> tuple[Tensor, str]:
     with judged(path):
         return _decoded_picture(path)
@@ -49,11 +58,14 @@ def _decoded_picture(path: Path) -> tuple[Tensor, str]:
     frame = Frame(path, dataset, 0)
     ((_, stored),) = decoded([frame], dataset)
     if dataset.PhotometricInterpretation in ("MONOCHROME1", "MONOCHROME2"):
-        pixels, phrase = _grey(frame, stored)
-        pixels = np.repeat(pixels[..., None], 3, axis=2)
-    else:
-        pixels, phrase = _colours(dataset, stored), "the colours of the file"
-    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None].contiguous(), phrase
+        grey, phrase = _grey(frame, stored)
+        return _tensor(grey[..., None]).expand(1, 3, -1, -1).contiguous(), phrase
+    return _tensor(_colours(dataset, stored)).contiguous(), "the colours of the file"
+
+
+def _tensor(pixels: Array) -> Tensor:
+    """`(1, channel, height, width)` of `(height, width, channel)`."""
+    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
 
 
 def _colours(dataset: Any, stored: Array) -> Array:

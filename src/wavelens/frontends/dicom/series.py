@@ -12,7 +12,7 @@ import numpy as np
 
 from wavelens.frontends.dicom.files import images_of, inflated_bytes, is_image, judged, read_dataset
 from wavelens.frontends.dicom.frames import PLACES, Frame, frame_count, frames_of
-from wavelens.frontends.dicom.values import decoded, quantity
+from wavelens.frontends.dicom.values import BYTES_PER_PIXEL, decoded, quantity
 from wavelens.frontends.scans.stored import Array, damaged, empty_voxels, size
 from wavelens.frontends.scans.texts import LPS_TO_RAS, affine
 
@@ -41,11 +41,13 @@ def read_series(path: Path) -> tuple[Array, Array]:
 
 
 def series_bytes(path: Path) -> int:
-    """An upper bound of the memory that `read_series` takes, or a reader of one frame, by the headers alone."""
+    """An upper bound of the memory that `read_series` takes, by the headers alone."""
     with judged(path):
         images = _images(path)
-        voxels = sum(math.prod(_extent(dataset)) for _, dataset in images)
-        return 4 * voxels + max(one.stat().st_size + inflated_bytes(one) for one, _ in images)
+        extents = [_extent(dataset) for _, dataset in images]
+        frame = BYTES_PER_PIXEL * max(math.prod(extent[1:]) for extent in extents)
+        file = max(2 * one.stat().st_size + inflated_bytes(one) for one, _ in images)
+        return 4 * sum(map(math.prod, extents)) + frame + file
 
 
 def _images(path: Path) -> list[tuple[Path, Any]]:
@@ -58,9 +60,8 @@ def _images(path: Path) -> list[tuple[Path, Any]]:
 
 
 def _extent(dataset: Any) -> tuple[int, ...]:
-    """Frames, rows, columns and samples, or double as many where they have 8 bytes."""
-    wide = max(1, int(dataset.get("BitsAllocated") or 0) // 32)
-    return frame_count(dataset), int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel") or 1), wide
+    """Frames, rows, columns and samples."""
+    return frame_count(dataset), int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel") or 1)
 
 
 def _only_series(path: Path, images: list[tuple[Path, Any]]) -> list[Frame]:
@@ -104,10 +105,9 @@ def _check_pixels(path: Path, dataset: Any) -> None:
             "Give it to a model of images or of videos."
         )
     stored = math.prod(_extent(dataset)[:3]) * int(dataset.get("BitsAllocated") or 8) // 8
-    file = path.stat().st_size
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if not (syntax.is_compressed or syntax.is_deflated) and stored > file:
-        raise damaged(path, f"its header promises {size(stored)} of pixels and the file has {size(file)}")
+    there = path.stat().st_size + inflated_bytes(path)
+    if (stored > there and not dataset.file_meta.TransferSyntaxUID.is_encapsulated) or frame_count(dataset) > there:
+        raise damaged(path, f"its header promises {size(stored)} of pixels and the file has {size(there)}")
 
 
 def _sorted(path: Path, frames: list[Frame]) -> list[Frame]:
@@ -171,18 +171,17 @@ def _affine(frames: list[Frame], positions: Array) -> Array:
 def _fill(voxels: Array, frames: list[Frame]) -> None:
     """Writes the values of each frame into its place, one file after another, and the least value over padding."""
     places = {(frame.path, frame.index): place for place, frame in enumerate(frames)}
-    padding: dict[int, Array] = {}
-    least = math.inf
+    incomplete, least = [], math.inf
     by_file = sorted(frames, key=lambda frame: (frame.path, frame.index))
     for path, several in groupby(by_file, key=lambda frame: frame.path):
         dataset = read_dataset(path, pixels=True)
         for frame, stored in decoded(list(several), dataset):
             values, padded = quantity(frame, dataset, stored)
             place = places[path, frame.index]
-            if padded is not None and padded.any():
-                padding[place] = padded
             least = min(least, float(np.min(values, where=True if padded is None else ~padded, initial=math.inf)))
+            if padded is not None:
+                incomplete.append(place)
+                values = np.where(padded, np.nan, np.nan_to_num(values, nan=np.inf))  # a NaN is marked as one no more
             voxels[:, :, place] = values.T
-    if math.isfinite(least):
-        for place, padded in padding.items():
-            voxels[:, :, place][padded.T] = least
+    for one in (voxels[:, :, place] for place in incomplete):
+        one[np.isnan(one)] = least

@@ -12,6 +12,7 @@ from wavelens.frontends.dicom.frames import Frame, number
 from wavelens.frontends.scans.stored import Array, damaged
 from wavelens.optional import optional
 
+BYTES_PER_PIXEL = 32  # of one frame at work: what is stored, and values in float64 with what they are made of
 PADDING = {  # the elements that name numbers which stand for no measurement
     "PixelData": ("PixelPaddingValue", "PixelPaddingRangeLimit"),
     "FloatPixelData": ("FloatPixelPaddingValue", "FloatPixelPaddingRangeLimit"),
@@ -58,8 +59,8 @@ def significant(dataset: Any, stored: Array) -> Array:
     bits, width = int(dataset.get("BitsStored") or 0), 8 * stored.itemsize
     if stored.dtype.kind == "f" or not 0 < bits < width:
         return stored
-    compressed = dataset.file_meta.TransferSyntaxUID.is_compressed  # a decoder puts them in their place
-    high = bits - 1 if compressed else int(dataset.get("HighBit", bits - 1))
+    packed = dataset.file_meta.TransferSyntaxUID.is_encapsulated  # a decoder puts them in their place
+    high = bits - 1 if packed else int(dataset.get("HighBit", bits - 1))
     shifted: Array = (stored << max(0, width - 1 - high)) >> (width - bits)
     return shifted
 
