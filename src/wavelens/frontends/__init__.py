@@ -5,7 +5,7 @@ from wavelens.frontends.dicom import dicom_display, read_dicom_image
 from wavelens.frontends.image import read_image
 from wavelens.frontends.mel import KaldiMel, LogMel
 from wavelens.frontends.video import Video, VideoFile, open_video, read_video, write_video
-from wavelens.frontends.volume import Volume, read_volume, write_volume
+from wavelens.frontends.volume import Volume, read_volume, volume_cost, write_volume
 
 __all__ = [
     "AudioFile",
@@ -25,6 +25,7 @@ __all__ = [
     "read_video",
     "read_volume",
     "resample",
+    "volume_cost",
     "windows",
     "write_audio",
     "write_video",
