@@ -9,10 +9,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import wavelens as wl
-from test_dicom import dicom_slice, series
+from test_dicom import dicom_slice, enhanced, series
 from test_volume import nifti
 from wavelens import maps
 from wavelens.cli import main
+from wavelens.cli.kinds import PHOTO, VOLUME, kind_of
 from wavelens.frontends import read_volume
 from wavelens.models import ResNet3D
 
@@ -109,3 +110,34 @@ def test_wrong_input_is_one_line_each(folder, capsys):
     ]
     for line, part in zip(lines, expected, strict=True):
         assert part in line
+
+
+@pytest.mark.needs("pydicom")
+def test_a_folder_is_its_volumes_or_one_series(tmp_path):
+    """A header and its image are one volume; slices are one together, and each a picture; frames are a volume."""
+    for name in ("a.hdr", "a.img", "b.hdr", "b.img.gz", "c.img", "d.mha", "d.raw", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [path.name for path in VOLUME.inside(tmp_path)] == ["a.hdr", "b.hdr", "c.img", "d.mha"]
+    slices = series(tmp_path / "ct", [dicom_slice(k) for k in range(3)])
+    assert VOLUME.inside(slices) == [slices]
+    assert [path.name for path in PHOTO.inside(slices)] == ["00.dcm", "03.dcm", "07.dcm"]
+    assert kind_of([str(slices)]) is VOLUME
+    assert kind_of([str(slices / "00.dcm")]) is PHOTO
+    frames = series(tmp_path / "frames", [enhanced((0, 1)), dicom_slice(3)])
+    assert VOLUME.inside(frames) == [frames / "00.dcm", frames]  # the slice that is left over is not passed over
+    for name in ("x.png", "y.png"):
+        Image.new("L", (4, 4)).save(slices / name)
+    assert kind_of([str(slices)]) is PHOTO
+
+
+@pytest.mark.needs("nibabel", "pydicom", "plotly")
+def test_one_file_that_does_not_fit_into_memory_ends_itself_alone(folder, capsys, monkeypatch):
+    from wavelens.frontends.scans import stored
+
+    nifti(folder / "large.nii", scan(28, 28, 28))
+    nifti(folder / "small.nii", scan(8, 8, 8))
+    monkeypatch.setattr(stored, "_free_bytes", lambda: 50_000)
+    assert explain("large.nii", "small.nii") == 1
+    printed = capsys.readouterr()
+    assert "large.nii has 1 × 28 × 28 × 28 voxels, which take 87.8 kB" in printed.err
+    assert (folder / "out/small.json").exists()

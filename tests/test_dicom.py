@@ -281,6 +281,10 @@ def test_frames_of_one_file_are_the_slices_of_a_series(tmp_path, whole, compress
 def test_frames_of_several_files_are_one_volume(tmp_path):
     folder = series(tmp_path / "some", [enhanced((4, 0)), enhanced((5, 1, 2)), enhanced((3,))])
     np.testing.assert_array_equal(read_volume(folder).data[0, 0].numpy(), slopes())
+    part = enhanced((0, 1), InConcatenationTotalNumber=3)
+    part.save_as(tmp_path / "part.dcm", enforce_file_format=True)
+    with pytest.raises(ValueError, match=r"a volume in 3 files needs all of them; got 1 in .*part\.dcm"):
+        read_volume(tmp_path / "part.dcm")
 
 
 @pytest.mark.needs("pydicom")

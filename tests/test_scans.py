@@ -371,6 +371,12 @@ def test_damaged_archives_and_headers_of_arrays_are_one_line(tmp_path):
         with pytest.raises(ValueError, match=message) as caught:
             read_volume(tmp_path / name)
         assert "\n" not in str(caught.value)
+    np.savez(tmp_path / "far.npz", a=ramp(2, 3, 4))
+    content = bytearray((tmp_path / "far.npz").read_bytes())
+    content[-6:-2] = b"\xff\xff\xff\x7f"  # where the table of contents is said to be
+    (tmp_path / "far.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"far\.npz is damaged"):
+        read_volume(tmp_path / "far.npz")
     file = io.BytesIO()
     np.save(file, ramp(2, 3, 4))
     with zipfile.ZipFile(tmp_path / "twice.npz", "w") as archive:

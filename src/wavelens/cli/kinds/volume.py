@@ -11,7 +11,7 @@ from wavelens import maps
 from wavelens.cli.kinds.kind import Answer, Job, Kind
 from wavelens.core import Domain
 from wavelens.domains import DWT
-from wavelens.frontends.dicom import DICOM, has_frames, is_dicom
+from wavelens.frontends.dicom import DICOM, content_of, is_dicom
 from wavelens.frontends.volume import SUFFIXES, read_volume, write_volume
 from wavelens.models import Voxels
 
@@ -24,16 +24,16 @@ def _domain(axes: tuple[int, ...]) -> Domain:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The volumes in a folder; a folder with none, but with DICOM slices, is one itself.
+    """The volumes in a folder; one with DICOM slices is one itself, besides.
 
     Of a header and an image file the header is named. A DICOM file with several frames is a volume.
     """
     files = sorted(path for path in folder.iterdir() if path.is_file())
     names = {path.name.lower() for path in files}
     scans = [path for path in files if path.name.lower().endswith(SCANS) and not _has_header(path, names)]
-    slices = [path for path in files if is_dicom(path)]
-    volumes = sorted([*scans, *(path for path in slices if has_frames(path))])
-    return volumes or [folder] * bool(slices)
+    dicom = {path: content_of(path) for path in files if is_dicom(path)}
+    volumes = [path for path, content in dicom.items() if content == "volume"]
+    return sorted([*scans, *volumes]) + [folder] * ("slice" in dicom.values())
 
 
 def _has_header(path: Path, names: set[str]) -> bool:

@@ -46,12 +46,24 @@ def read_dataset(path: Path, *, pixels: bool) -> Any:
     return dataset
 
 
-def has_frames(path: Path) -> bool:
-    """Whether a DICOM file has several frames; no for one that cannot be read."""
+def content_of(path: Path) -> str:
+    """'volume' for a DICOM file with several frames that is no part of a whole, 'slice' for other images, else ''.
+
+    What cannot be read is a slice: reading it will say why.
+    """
     try:
-        return int(read_dataset(path, pixels=False).get("NumberOfFrames") or 1) > 1
+        with judged(path):
+            dataset = read_dataset(path, pixels=False)
+            if not is_image(dataset):
+                return ""
+            return "volume" if int(dataset.get("NumberOfFrames") or 1) > 1 and part_of(dataset) == 1 else "slice"
     except (ValueError, ImportError):
-        return False
+        return "slice"
+
+
+def part_of(dataset: Any) -> int:
+    """How many files make up the volume that a data set belongs to, where it says so, else 1."""
+    return int(dataset.get("InConcatenationTotalNumber") or 1)
 
 
 def is_image(dataset: Any) -> bool:
@@ -96,12 +108,13 @@ def judged(path: Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (ImportError, OSError):
+    except ImportError:
         raise
     except MemoryError as error:
         raise ValueError(f"{path} does not fit into memory. Crop it first.") from error
     except Exception as error:  # pydicom raises anything on broken bytes and values
-        if isinstance(error, ValueError) and str(path) in str(error):  # it is judged already
+        judged_already = isinstance(error, ValueError) and str(path) in str(error)
+        if judged_already or (isinstance(error, OSError) and error.errno is not None):  # the disk's
             raise
         reason = " ".join(str(error).split()).rstrip(".")
         raise ValueError(f"{path} could not be read as DICOM: {reason}.{_remedy(reason)}") from error

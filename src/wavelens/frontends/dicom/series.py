@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wavelens.frontends.dicom.files import images_of, inflated_bytes, is_image, judged, read_dataset
+from wavelens.frontends.dicom.files import images_of, inflated_bytes, is_image, judged, part_of, read_dataset
 from wavelens.frontends.dicom.frames import PLACES, Frame, frame_count, frames_of
 from wavelens.frontends.dicom.values import BYTES_PER_PIXEL, decoded, quantity
 from wavelens.frontends.scans.stored import Array, damaged, empty_voxels, size
@@ -74,6 +74,7 @@ def _only_series(path: Path, images: list[tuple[Path, Any]]) -> list[Frame]:
         )
         raise ValueError(f"a folder holds one DICOM series; got {named} in {path}. Give each a folder of its own.")
     _check_copies(images)
+    _check_parts(path, images)
     for one, dataset in images:
         _check_pixels(one, dataset)
     frames = frames_of(images)
@@ -94,6 +95,14 @@ def _check_copies(images: list[tuple[Path, Any]]) -> None:
         if uid in places:
             raise ValueError(f"{places[uid]} and {path.name} are one image twice (SOPInstanceUID {uid}). Remove one.")
         places[uid] = path
+
+
+def _check_parts(path: Path, images: list[tuple[Path, Any]]) -> None:
+    total = max(part_of(dataset) for _, dataset in images)
+    if len(images) < total:
+        raise ValueError(
+            f"a volume in {total} files needs all of them; got {len(images)} in {path}. Give their folder."
+        )
 
 
 def _check_pixels(path: Path, dataset: Any) -> None:

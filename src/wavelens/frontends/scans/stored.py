@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import zipfile
@@ -118,9 +119,9 @@ class Stored:
         if len(data) < count:
             raise EOFError("it ends before its voxels do")
         numbers: Array = np.frombuffer(data, self.dtype).reshape(shape)
-        if (self.slope, self.intercept) != (1, 0):
-            numbers = numbers * np.float64(self.slope) + np.float64(self.intercept)
-        with np.errstate(over="ignore"):  # beyond float32 is infinity, which a volume refuses
+        with np.errstate(over="ignore", invalid="ignore"):  # a volume refuses what is not finite in float32
+            if (self.slope, self.intercept) != (1, 0):
+                numbers = numbers * np.float64(self.slope) + np.float64(self.intercept)
             return numbers.astype(np.float32)
 
 
@@ -153,7 +154,7 @@ def decoding(path: Path) -> Iterator[None]:
     except (zlib.error, EOFError, zipfile.BadZipFile) as error:
         raise damaged(path, str(error)) from error
     except OSError as error:
-        if error.errno is not None:  # the disk's
+        if error.errno not in (None, errno.EINVAL):  # the disk's; a place before the file is damage
             raise
         raise damaged(path, str(error)) from error
     except MemoryError as error:
