@@ -78,16 +78,30 @@ def test_without_a_window_it_is_the_range_of_what_was_measured(tmp_path, width):
     expected = (VALUES + 100) / 36
     expected[-1, -1] = 0  # padding
     np.testing.assert_allclose(shown(path), expected, atol=1e-6)
-    assert dicom_display(path) == "no window in the file: its range, -100 to -64"
+    assert dicom_display(path) == "its range, -100 to -64, as it names no window"
 
 
 @pytest.mark.needs("pydicom")
 def test_monochrome1_is_bright_for_low_values_and_padding_is_black(tmp_path):
-    path = saved(tmp_path, PhotometricInterpretation="MONOCHROME1", PixelPaddingValue=19)
-    expected = 1 - (VALUES + 100) / 36
-    expected[-1, -1] = 0
+    path = saved(tmp_path, PhotometricInterpretation="MONOCHROME1", PixelPaddingValue=0)
+    expected = 1 - (VALUES + 98) / 36
+    expected[0, 0] = 0
     np.testing.assert_allclose(shown(path), expected, atol=1e-6)
-    assert dicom_display(path) == "no window in the file: its range, -100 to -64, inverted (MONOCHROME1)"
+    assert dicom_display(path) == "its range, -98 to -62, as it names no window, inverted (MONOCHROME1)"
+
+
+@pytest.mark.needs("pydicom")
+def test_a_picture_is_finite(tmp_path):
+    path = saved(tmp_path, PixelData=None, BitsAllocated=32, BitsStored=None, HighBit=None)
+    from pydicom import dcmread
+
+    one = dcmread(path)
+    numbers = np.arange(ROWS * COLUMNS, dtype="<f4")
+    numbers[3] = np.nan
+    one.FloatPixelData = numbers.tobytes()
+    one.save_as(path)
+    with pytest.raises(ValueError, match=r"slice\.dcm has NaN or infinity in 1 pixels"):
+        read_image(path)
 
 
 @pytest.mark.needs("pydicom")
@@ -140,7 +154,7 @@ def test_a_real_ct_and_a_real_mr_are_pictures_and_their_quantities():
     path = get_testdata_file("CT_small.dcm", read=False, download=False)
     picture = read_image(path)
     assert picture.shape == (1, 3, 128, 128)
-    assert dicom_display(path) == "no window in the file: its range, -896 to 1167"
+    assert dicom_display(path) == "its range, -896 to 1167, as it names no window"
     plain, packed = (read_image(get_testdata_file(f"MR_small{end}.dcm", download=False)) for end in ("", "_RLE"))
     assert torch.equal(plain, packed)
     assert 0.05 < plain.mean() < 0.95
@@ -179,7 +193,7 @@ def test_reading_takes_no_more_memory_than_the_header_says(tmp_path, padding):
         one.save_as(tmp_path / name, enforce_file_format=True)
     read_image(tmp_path / "slice.dcm")  # imports, too, take memory
     for read, path, bound in (
-        (read_volume, tmp_path / "scan.dcm", volume_cost(tmp_path / "scan.dcm").bytes),
+        (read_volume, tmp_path / "scan.dcm", volume_cost(tmp_path / "scan.dcm").memory_bytes),
         (read_image, tmp_path / "slice.dcm", picture_bytes(tmp_path / "slice.dcm")),
     ):
         tracemalloc.start()

@@ -201,3 +201,27 @@ def test_a_dose_is_in_gray_at_its_offsets(tmp_path):
     volume = read_volume(tmp_path / "dose.dcm")
     np.testing.assert_allclose(volume.data[0, 0].numpy(), numbers.transpose(2, 1, 0) * 0.001, rtol=1e-6)
     assert volume.spacing == pytest.approx((0.7, 1.5, 4))
+
+
+@pytest.mark.needs("pydicom")
+def test_a_range_of_padding_around_zero_is_no_more_than_that(tmp_path):
+    """−5 to 5 in unsigned pixels: 65531 and more, and 5 and less."""
+    numbers, _ = stored("<u2", first=20)
+    numbers[0, :3] = 3, 65533, 6
+    one = [dicom_slice(k, PixelData=numbers.tobytes()) for k in (0, 1)]
+    for made in one:
+        made.add_new("PixelPaddingValue", "SS", -5)
+        made.add_new("PixelPaddingRangeLimit", "SS", 5)
+    expected = 2.0 * numbers - 1024
+    expected[0, :3] = 2 * 6 - 1024
+    np.testing.assert_array_equal(values(tmp_path, *one)[:, :, 0], expected.T)
+
+
+@pytest.mark.needs("pydicom", "nibabel")
+def test_voxels_of_an_image_file_that_begin_like_dicom_are_voxels(tmp_path):
+    import nibabel
+
+    numbers = np.zeros((3, 4, 5), np.int16)
+    numbers[:3, 0, 0] = 8, 5, 10  # group 8, element 5, a short length
+    nibabel.save(nibabel.AnalyzeImage(numbers, np.diag([-1.0, 1, 1, 1])), tmp_path / "a.img")
+    np.testing.assert_array_equal(read_volume(tmp_path / "a.img").data[0, 0].numpy(), numbers)

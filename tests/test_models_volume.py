@@ -328,3 +328,14 @@ def test_every_name_is_one_of_monai():
 
     assert len({name.casefold() for name in NAMES}) == len(NAMES)
     assert inspect.signature(Voxels).parameters.keys() == {"shape", "intensity", "orientation", "fit", "spacing"}
+
+
+@pytest.mark.parametrize("intensity", [(0, 50), "range", "standard"])
+@pytest.mark.parametrize("dtype", [torch.int16, torch.float32, torch.float64])
+def test_preparing_leaves_the_volume_as_it_was(intensity, dtype):
+    """Nothing is turned, cropped or resized here, so that a copy might be left out."""
+    data = torch.arange(2 * 60).reshape(1, 2, 3, 4, 5).to(dtype)
+    before = data.clone()
+    x = Voxels((2, 3, 4, 5), intensity=intensity)(Volume(data, np.eye(4)))
+    assert torch.equal(data, before)
+    assert not torch.equal(x.to(dtype), before)

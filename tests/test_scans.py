@@ -401,7 +401,7 @@ def test_a_header_names_no_file_but_one_beside_it(tmp_path, name, fields, messag
     if name == "a.mhd":
         metaimage(tmp_path / name, ramp(2, 3, 4), name=fields, data=b"")
     else:
-        nrrd(tmp_path / name, ramp(2, 3, 4), f"encoding: raw\ndata file: {fields}", b"")
+        nrrd(tmp_path / name, ramp(2, 3, 4), f"encoding: raw\nendian: little\ndata file: {fields}", b"")
     with pytest.raises(ValueError, match=message):
         read_volume(tmp_path / name)
 
@@ -433,7 +433,7 @@ def test_reading_takes_no_more_memory_than_the_header_says(tmp_path, monkeypatch
     monkeypatch.setattr(stored, "BLOCK_NUMBERS", 2**14)
     for path in large(tmp_path):
         cost = volume_cost(path)
-        assert cost.bytes >= 4 * 128**3
+        assert cost.memory_bytes >= 4 * 128**3
         assert not cost.detached
         tracemalloc.start()
         try:
@@ -441,6 +441,13 @@ def test_reading_takes_no_more_memory_than_the_header_says(tmp_path, monkeypatch
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert peak <= cost.bytes + 2**20, path.name
-    assert volume_cost(tmp_path / "a.nii.gz").bytes >= 4 * 128**3 + 8_000_000  # its extension is decompressed, not kept
-    assert volume_cost(tmp_path / "a.npy").bytes == 8 * 128**3 + 128
+        assert peak <= cost.memory_bytes + 2**20, path.name
+    assert (
+        volume_cost(tmp_path / "a.nii.gz").memory_bytes >= 4 * 128**3 + 8_000_000
+    )  # its extension is decompressed, not kept
+    assert volume_cost(tmp_path / "a.npy").memory_bytes == 8 * 128**3 + 128
+
+
+def test_a_nrrd_that_does_not_say_its_byte_order_is_not_guessed(tmp_path):
+    with pytest.raises(ValueError, match=r"endian is little or big in a header; .*a\.nrrd has ''"):
+        read_volume(nrrd(tmp_path / "a.nrrd", ramp(2, 3, 4), "encoding: raw"))

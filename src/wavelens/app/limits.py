@@ -114,7 +114,7 @@ def _volume(path: Path, shape: tuple[int, ...]) -> Extent:
         raise ValueError(
             f"a volume is one file here; {path.name} names another that holds its voxels. Join them first."
         )
-    return Extent(math.ceil(cost.bytes / BYTES_PER_NUMBER))
+    return Extent(math.ceil(cost.memory_bytes / BYTES_PER_NUMBER))
 
 
 def _video(path: Path, shape: tuple[int, ...]) -> Extent:

@@ -33,7 +33,8 @@ READERS: dict[tuple[str, ...], Callable[[Path], Stored]] = {
     METAIMAGE: stored_metaimage,
     NRRD: stored_nrrd,
 }
-SUFFIXES = (*(suffix for suffixes in READERS for suffix in suffixes), *ARRAYS, *DICOM)
+SCANS = (*(suffix for suffixes in READERS for suffix in suffixes), *ARRAYS)
+SUFFIXES = (*SCANS, *DICOM)
 MILLIMETRES = {"mm": 1.0, "micron": 1e-3, "meter": 1e3}  # the units that a NIfTI header knows
 
 
@@ -101,7 +102,7 @@ class Volume:
 class VolumeCost(NamedTuple):
     """What reading a file takes: memory in bytes, at most; and whether other files than itself are read."""
 
-    bytes: int
+    memory_bytes: int
     detached: bool
 
 
@@ -121,7 +122,7 @@ def read_volume(path: str | PathLike[str], *, key: str | None = None, item: int 
     """
     path = Path(path)
     _check_there(path)
-    if path.is_dir() or is_dicom(path):
+    if _is_series(path):
         return _volume(path, *read_series(path))
     stored = _stored(path, key)
     if path.name.lower().endswith(ARRAYS):
@@ -138,10 +139,15 @@ def volume_cost(path: str | PathLike[str]) -> VolumeCost:
     """
     path = Path(path)
     _check_there(path)
-    if path.is_dir() or is_dicom(path):
+    if _is_series(path):
         return VolumeCost(series_bytes(path), path.is_dir())
     stored = _stored(path, None)
     return VolumeCost(stored.memory_bytes, stored.detached)
+
+
+def _is_series(path: Path) -> bool:
+    """Whether a path is a folder or a DICOM file; voxels of an .img file may begin like one."""
+    return path.is_dir() or (is_dicom(path) and not path.name.lower().endswith(SCANS))
 
 
 def _stored(path: Path, key: str | None) -> Stored:

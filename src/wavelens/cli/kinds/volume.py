@@ -11,11 +11,9 @@ from wavelens import maps
 from wavelens.cli.kinds.kind import Answer, Job, Kind
 from wavelens.core import Domain
 from wavelens.domains import DWT
-from wavelens.frontends.dicom import DICOM, content_of, is_dicom
-from wavelens.frontends.volume import SUFFIXES, read_volume, write_volume
+from wavelens.frontends.dicom import dicom_content, is_dicom
+from wavelens.frontends.volume import SCANS, SUFFIXES, read_volume, write_volume
 from wavelens.models import Voxels
-
-SCANS = tuple(suffix for suffix in SUFFIXES if suffix not in DICOM)
 
 
 def _domain(axes: tuple[int, ...]) -> Domain:
@@ -31,7 +29,7 @@ def _inside(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     names = {path.name.lower() for path in files}
     scans = [path for path in files if path.name.lower().endswith(SCANS) and not _has_header(path, names)]
-    dicom = {path: content_of(path) for path in files if is_dicom(path)}
+    dicom = {path: dicom_content(path) for path in files if is_dicom(path) and path not in scans}
     volumes = [path for path, content in dicom.items() if content == "volume"]
     return sorted([*scans, *volumes]) + [folder] * ("slice" in dicom.values())
 

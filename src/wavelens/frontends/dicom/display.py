@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavelens.frontends.dicom.files import inflated_bytes, is_image, judged, read_dataset
+from wavelens.frontends.dicom.files import inflated_bytes, is_image, pydicom_errors, read_dataset
 from wavelens.frontends.dicom.frames import Frame, frame_count, number
 from wavelens.frontends.dicom.values import BYTES_PER_PIXEL, decoded, looked_up, quantity
 from wavelens.frontends.scans.stored import Array
@@ -35,7 +35,7 @@ def dicom_display(path: str | PathLike[str]) -> str:
 
 def picture_bytes(path: Path) -> int:
     """An upper bound of the memory that `read_dicom_image` takes, by the header alone."""
-    with judged(path):
+    with pydicom_errors(path):
         dataset = read_dataset(path, pixels=False)
         numbers = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0)
         samples = frame_count(dataset) * int(dataset.get("SamplesPerPixel") or 1)
@@ -43,7 +43,7 @@ def picture_bytes(path: Path) -> int:
 
 
 def _picture(path: Path) -> tuple[Tensor, str]:
-    with judged(path):
+    with pydicom_errors(path):
         return _decoded_picture(path)
 
 
@@ -78,7 +78,10 @@ def _colours(dataset: Any, stored: Array) -> Array:
 def _grey(frame: Frame, stored: Array) -> tuple[Array, str]:
     dataset = frame.dataset
     values, padded = quantity(frame, dataset, stored)
-    pixels, phrase = _shown(frame, values, np.ones(values.shape, bool) if padded is None else ~padded)
+    measured = np.ones(values.shape, bool) if padded is None else ~padded
+    if missing := int((~np.isfinite(values) & measured).sum()):
+        raise ValueError(f"a picture's values are finite; {frame.path} has NaN or infinity in {missing} pixels.")
+    pixels, phrase = _shown(frame, values, measured)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         pixels, phrase = 1 - pixels, f"{phrase}, inverted (MONOCHROME1)"
     return pixels if padded is None else np.where(padded, 0, pixels), phrase
@@ -98,8 +101,8 @@ def _shown(frame: Frame, values: Array, measured: Array) -> tuple[Array, str]:
         float(end(values, where=measured, initial=start)) for end, start in ((np.min, np.inf), (np.max, -np.inf))
     )
     if not low < high:
-        return np.zeros(values.shape), f"no window in the file, and one value, {low:g}"
-    return ((values - low) / (high - low)).clip(0, 1), f"no window in the file: its range, {low:g} to {high:g}"
+        return np.zeros(values.shape), f"one value, {low:g}"
+    return ((values - low) / (high - low)).clip(0, 1), f"its range, {low:g} to {high:g}, as it names no window"
 
 
 def _windowed(frame: Frame, values: Array, centre: float, width: float, function: str) -> tuple[Array, str]:

@@ -15,6 +15,7 @@ from wavelens.optional import optional
 DICOM = (".dcm", ".dicom", ".ima")
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 DEFLATED = "1.2.840.10008.1.2.1.99"
+TYPES = "AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
 PREAMBLE_BYTES = 132
 META_BYTES = 12  # the element with the length of the others that say how the file is encoded
 MAX_INFLATED_BYTES = 2**31  # of a deflated data set, which is inflated as a whole
@@ -35,7 +36,7 @@ def read_dataset(path: Path, *, pixels: bool) -> Any:
     if not _is_dicom(head):
         raise ValueError(f"a DICOM file begins with a preamble or a data set; {path} begins with {head[:8]!r}.")
     has_preamble = _has_preamble(head)
-    with judged(path):
+    with pydicom_errors(path):
         if has_preamble:
             _check_inflated(path, pydicom)
         dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=not has_preamble)
@@ -46,22 +47,22 @@ def read_dataset(path: Path, *, pixels: bool) -> Any:
     return dataset
 
 
-def content_of(path: Path) -> str:
+def dicom_content(path: Path) -> str:
     """'volume' for a DICOM file with several frames that is no part of a whole, 'slice' for other images, else ''.
 
     What cannot be read is a slice: reading it will say why.
     """
     try:
-        with judged(path):
+        with pydicom_errors(path):
             dataset = read_dataset(path, pixels=False)
             if not is_image(dataset):
                 return ""
-            return "volume" if int(dataset.get("NumberOfFrames") or 1) > 1 and part_of(dataset) == 1 else "slice"
+            return "volume" if int(dataset.get("NumberOfFrames") or 1) > 1 and parts_in_total(dataset) == 1 else "slice"
     except (ValueError, ImportError):
         return "slice"
 
 
-def part_of(dataset: Any) -> int:
+def parts_in_total(dataset: Any) -> int:
     """How many files make up the volume that a data set belongs to, where it says so, else 1."""
     return int(dataset.get("InConcatenationTotalNumber") or 1)
 
@@ -102,7 +103,7 @@ def _promises_image(dataset: Any) -> bool:
 
 
 @contextmanager
-def judged(path: Path) -> Iterator[None]:
+def pydicom_errors(path: Path) -> Iterator[None]:
     """Names the file in what pydicom raises, and silences what it notes of values; may be nested."""
     try:
         with warnings.catch_warnings():
@@ -129,7 +130,7 @@ def inflated_bytes(path: Path, most: int = MAX_INFLATED_BYTES) -> int:
     pydicom = optional("pydicom", "medical")
     if not _has_preamble(_head(path)):
         return 0
-    with judged(path):
+    with pydicom_errors(path):
         meta = pydicom.filereader.read_file_meta_info(path)
     if meta.get("TransferSyntaxUID") != DEFLATED:
         return 0
@@ -163,11 +164,11 @@ def _is_dicom(head: bytes) -> bool:
     """With the letters after the preamble, or a first element of group 2 or 8 that has a type or a short length."""
     if _has_preamble(head):
         return True
-    little, big = int.from_bytes(head[:2], "little"), int.from_bytes(head[:2], "big")
-    if len(head) < 8 or (little not in (2, 8) and big != 8):
+    starts = {head[:2]: head[2:4], head[1::-1]: head[3:1:-1]}  # group and element in either byte order
+    if not any(group in (b"\2\0", b"\x08\0") and element[1:] == b"\0" for group, element in starts.items()):
         return False
-    typed = head[4:6].isalpha() and head[4:6].isupper()
-    return typed or (little == 8 and 0 < int.from_bytes(head[4:8], "little") < 2**10)
+    length = int.from_bytes(head[4:8], "little")
+    return head[4:6].decode("latin-1") in TYPES or (len(head) >= 8 and 0 < length < 2**10 and length % 2 == 0)
 
 
 def _syntax(dataset: Any, uid: Any) -> Any:

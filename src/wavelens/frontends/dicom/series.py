@@ -10,11 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from wavelens.frontends.dicom.files import images_of, inflated_bytes, is_image, judged, part_of, read_dataset
+from wavelens.frontends.dicom.files import (
+    images_of,
+    inflated_bytes,
+    is_image,
+    parts_in_total,
+    pydicom_errors,
+    read_dataset,
+)
 from wavelens.frontends.dicom.frames import PLACES, Frame, frame_count, frames_of
 from wavelens.frontends.dicom.values import BYTES_PER_PIXEL, decoded, quantity
 from wavelens.frontends.scans.stored import Array, damaged, empty_voxels, size
-from wavelens.frontends.scans.texts import LPS_TO_RAS, affine
+from wavelens.frontends.scans.text_headers import LPS_TO_RAS, affine
 
 TOLERANCE = 0.01  # of the distance between slices: positions are written with few decimals
 GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -29,7 +36,7 @@ def read_series(path: Path) -> tuple[Array, Array]:
     by its own slope; padding becomes the series' least value. `ValueError` for several series, for slices that do not
     match or stand twice at one place, and for gaps in their row: no image of a folder is left out.
     """
-    with judged(path):
+    with pydicom_errors(path):
         frames = _sorted(path, _only_series(path, _images(path)))
         _check_match(path, frames)
         positions = np.array([frame.position for frame in frames])
@@ -42,7 +49,7 @@ def read_series(path: Path) -> tuple[Array, Array]:
 
 def series_bytes(path: Path) -> int:
     """An upper bound of the memory that `read_series` takes, by the headers alone."""
-    with judged(path):
+    with pydicom_errors(path):
         images = _images(path)
         extents = [_extent(dataset) for _, dataset in images]
         frame = BYTES_PER_PIXEL * max(math.prod(extent[1:]) for extent in extents)
@@ -98,7 +105,7 @@ def _check_copies(images: list[tuple[Path, Any]]) -> None:
 
 
 def _check_parts(path: Path, images: list[tuple[Path, Any]]) -> None:
-    total = max(part_of(dataset) for _, dataset in images)
+    total = max(parts_in_total(dataset) for _, dataset in images)
     if len(images) < total:
         raise ValueError(
             f"a volume in {total} files needs all of them; got {len(images)} in {path}. Give their folder."
@@ -114,9 +121,10 @@ def _check_pixels(path: Path, dataset: Any) -> None:
             "Give it to a model of images or of videos."
         )
     stored = math.prod(_extent(dataset)[:3]) * int(dataset.get("BitsAllocated") or 8) // 8
-    there = path.stat().st_size + inflated_bytes(path)
-    if (stored > there and not dataset.file_meta.TransferSyntaxUID.is_encapsulated) or frame_count(dataset) > there:
-        raise damaged(path, f"its header promises {size(stored)} of pixels and the file has {size(there)}")
+    available = path.stat().st_size + inflated_bytes(path)
+    packed = dataset.file_meta.TransferSyntaxUID.is_encapsulated
+    if frame_count(dataset) > available or (stored > available and not packed):
+        raise damaged(path, f"its header promises {size(stored)} of pixels and the file has {size(available)}")
 
 
 def _sorted(path: Path, frames: list[Frame]) -> list[Frame]:
@@ -155,10 +163,10 @@ def _check_even(path: Path, frames: list[Frame], positions: Array) -> None:
     gaps = np.linalg.norm(steps, axis=1)
     step = np.median(steps, axis=0)
     distance = float(np.linalg.norm(step))
-    twice = next((pair for pair, gap in zip(pairwise(frames), gaps, strict=True) if gap <= TOLERANCE * distance), None)
-    if twice is not None:
+    pair = next((two for two, gap in zip(pairwise(frames), gaps, strict=True) if gap <= TOLERANCE * distance), None)
+    if pair is not None:
         raise ValueError(
-            f"a volume has one slice at each place; {twice[0].name} and {twice[1].name} in {path} share theirs. "
+            f"a volume has one slice at each place; {pair[0].name} and {pair[1].name} in {path} share theirs. "
             "Give each time, echo or phase a folder of its own."
         )
     if np.abs(steps - step).max() > TOLERANCE * distance:
@@ -180,7 +188,7 @@ def _affine(frames: list[Frame], positions: Array) -> Array:
 def _fill(voxels: Array, frames: list[Frame]) -> None:
     """Writes the values of each frame into its place, one file after another, and the least value over padding."""
     places = {(frame.path, frame.index): place for place, frame in enumerate(frames)}
-    incomplete, least = [], math.inf
+    padded_places, least = [], math.inf
     by_file = sorted(frames, key=lambda frame: (frame.path, frame.index))
     for path, several in groupby(by_file, key=lambda frame: frame.path):
         dataset = read_dataset(path, pixels=True)
@@ -189,8 +197,8 @@ def _fill(voxels: Array, frames: list[Frame]) -> None:
             place = places[path, frame.index]
             least = min(least, float(np.min(values, where=True if padded is None else ~padded, initial=math.inf)))
             if padded is not None:
-                incomplete.append(place)
+                padded_places.append(place)
                 values = np.where(padded, np.nan, np.nan_to_num(values, nan=np.inf))  # a NaN is marked as one no more
             voxels[:, :, place] = values.T
-    for one in (voxels[:, :, place] for place in incomplete):
+    for one in (voxels[:, :, place] for place in padded_places):
         one[np.isnan(one)] = least

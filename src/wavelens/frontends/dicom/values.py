@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wavelens.frontends.dicom.files import PIXELS, judged
+from wavelens.frontends.dicom.files import PIXELS, pydicom_errors
 from wavelens.frontends.dicom.frames import Frame, number
 from wavelens.frontends.scans.stored import Array, damaged
 from wavelens.optional import optional
@@ -28,7 +28,7 @@ def decoded(frames: list[Frame], dataset: Any) -> Iterator[tuple[Frame, Array]]:
     pixels = optional("pydicom.pixels", "medical")
     arrays = pixels.iter_pixels(dataset, indices=[frame.index for frame in frames])
     for frame in frames:
-        with judged(path):
+        with pydicom_errors(path):
             stored = next(arrays)
         yield frame, stored
 
@@ -60,8 +60,8 @@ def significant(dataset: Any, stored: Array) -> Array:
     if stored.dtype.kind == "f" or not 0 < bits < width:
         return stored
     packed = dataset.file_meta.TransferSyntaxUID.is_encapsulated  # a decoder puts them in their place
-    high = bits - 1 if packed else int(dataset.get("HighBit", bits - 1))
-    shifted: Array = (stored << max(0, width - 1 - high)) >> (width - bits)
+    high = bits - 1 if packed else max(bits - 1, int(dataset.get("HighBit", bits - 1)))
+    shifted: Array = (stored << (width - 1 - high)) >> (width - bits)
     return shifted
 
 
@@ -103,5 +103,11 @@ def _padding(dataset: Any, stored: Array, numbers: Array) -> Array | None:
     if stored.dtype.kind == "f":
         inside = np.isnan(stored) if np.isnan(value) else (stored >= min(ends)) & (stored <= max(ends))
         return np.asarray(inside)
-    low, high = sorted(int(np.array(int(end)).astype(stored.dtype)) for end in ends)  # its sign may be written wrongly
-    return np.asarray(((stored >= low) & (stored <= high)) | ((numbers >= low) & (numbers <= high)))
+    low, high = np.array(sorted(int(end) for end in ends)).astype(stored.dtype)  # a sign may be written wrongly
+    return np.asarray(_between(stored, low, high) | _between(numbers, low, high))
+
+
+def _between(numbers: Array, low: Any, high: Any) -> Array:
+    """Where numbers lie from `low` to `high`, around the end of their type where `high` is lower."""
+    above, below = numbers >= low, numbers <= high
+    return np.asarray(above & below if low <= high else above | below)

@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from wavelens.frontends.scans.sources import FileSource, MemberSource, Source
-from wavelens.frontends.scans.stored import Stored, damaged, decoding, size
+from wavelens.frontends.scans.stored import Stored, damaged, decoding_errors, size
 
 ARRAYS = (".npy", ".npz")
 HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], Any]] = {
@@ -28,7 +28,7 @@ def stored_array(path: Path, key: str | None) -> Stored:
         return _stored(path, MemberSource(path, _member(path, key)))
     if key is not None:
         raise ValueError(f"key names an array of an .npz file; got {key!r} for {path}, which holds one array. Drop it.")
-    with decoding(path):
+    with decoding_errors(path):
         return _stored(path, FileSource.sniffed(path))
 
 
@@ -43,7 +43,7 @@ def check_axes(stored: Stored, item: int | None) -> None:
 
 
 def _member(path: Path, key: str | None) -> zipfile.ZipInfo:
-    with decoding(path), zipfile.ZipFile(path) as archive:
+    with decoding_errors(path), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
     keys = [member.filename.removesuffix(".npy") for member in members]
     if key is None and len(keys) == 1:
@@ -57,7 +57,7 @@ def _member(path: Path, key: str | None) -> zipfile.ZipInfo:
 
 
 def _stored(path: Path, source: Source) -> Stored:
-    with decoding(path), source.open() as file:
+    with decoding_errors(path), source.open() as file:
         magic = file.read(np.lib.format.MAGIC_LEN)
         prefix, version = magic[:-2], tuple(magic[-2:])
         if prefix != np.lib.format.MAGIC_PREFIX:

@@ -15,7 +15,7 @@ import numpy as np
 
 from wavelens.frontends.scans.sources import FileSource
 from wavelens.frontends.scans.stored import Array, Stored, layout
-from wavelens.frontends.scans.texts import LPS_TO_RAS, MAX_HEADER_BYTES, affine, beside, lengths, numbers
+from wavelens.frontends.scans.text_headers import LPS_TO_RAS, MAX_HEADER_BYTES, affine, data_file, lengths, numbers
 
 METAIMAGE = (".mha", ".mhd")
 TYPES = {
@@ -39,8 +39,8 @@ def stored_metaimage(path: Path) -> Stored:
     """The voxels of a MetaImage `(channel, i, j, k)`; a fourth axis, or the numbers of a voxel, are the channels."""
     fields, end = _header(path)
     axes = lengths(path, "DimSize", fields.get("DimSize", ""))
-    beside = lengths(path, "ElementNumberOfChannels", fields.get("ElementNumberOfChannels", "1"), 1)[0]
-    sizes, order = layout(path, axes, beside)
+    components = lengths(path, "ElementNumberOfChannels", fields.get("ElementNumberOfChannels", "1"), 1)[0]
+    sizes, order = layout(path, axes, components)
     source, offset = _source(path, fields, end)
     dtype = _dtype(path, fields)
     if offset < 0:
@@ -76,7 +76,7 @@ def _source(path: Path, fields: dict[str, str], end: int) -> tuple[FileSource, i
         raise ValueError(f"a MetaImage's voxels are in one file; {path} names {name!r}. Save it as one .mha file.")
     if not _is_true(fields.get("BinaryData", "True")):
         raise ValueError(f"a MetaImage's voxels are binary; those of {path} are text. Save it as binary data.")
-    source = FileSource(path if name.upper() == "LOCAL" else beside(path, "ElementDataFile", name))
+    source = FileSource(path if name.upper() == "LOCAL" else data_file(path, "ElementDataFile", name))
     if _is_true(fields.get("CompressedData", "False")):
         source = replace(source, coding="zlib", start=end if source.path == path else 0)
         return source, 0
@@ -111,4 +111,4 @@ def _places(path: Path, fields: dict[str, str], ndim: int) -> tuple[Array, str]:
 
 
 def _is_true(text: str) -> bool:
-    return text[:1] in "Tt1" and text != ""
+    return text.startswith(("T", "t", "1"))

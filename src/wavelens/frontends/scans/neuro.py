@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wavelens.frontends.scans.sources import FileSource
-from wavelens.frontends.scans.stored import Stored, damaged, decoding, layout
+from wavelens.frontends.scans.stored import Stored, damaged, decoding_errors, layout
 from wavelens.optional import optional
 
 NIFTI = (".nii", ".nii.gz")
@@ -53,13 +53,13 @@ def stored_mgh(path: Path) -> Stored:
     source = FileSource.sniffed(path)
     raw = _head(path, source, (b"\0\0\0\x01",), "an MGH file begins with version 1")
     header = _header(path, optional("nibabel.freesurfer.mghformat", "medical").MGHImage, raw[:MGH_BYTES])
-    with _judged(path):
+    with _nibabel_errors(path):
         return _stored(path, source, header, header.get_affine(), "mm")
 
 
 def _head(path: Path, source: FileSource, beginnings: tuple[bytes, ...], expected: str) -> bytes:
     """The bytes of a header, which has one of the `beginnings`."""
-    with decoding(path):
+    with decoding_errors(path):
         raw = source.head(HEADER_BYTES)
     if raw[:4] not in beginnings:
         raise ValueError(f"{expected}; {path} begins with {raw[:8]!r}. Is it another format?")
@@ -84,7 +84,7 @@ def _of_nifti(path: Path, data: FileSource, image: Any, raw: bytes) -> Stored:
     raw = raw[: image.header_class.template_dtype.itemsize]
     header = _header(path, image, raw)
     _check_spacing(path, image.header_class(raw, check=False))
-    with _judged(path):
+    with _nibabel_errors(path):
         unit = header.get_xyzt_units()[0]
         usual = "voxel" if header["descrip"].item() == NO_UNIT else "mm"
         return _stored(path, data, header, header.get_best_affine(), usual if unit == "unknown" else unit)
@@ -95,7 +95,7 @@ def _of_analyze(path: Path, header: Path, data: FileSource, raw: bytes) -> Store
     kinds = (nibabel.Spm2AnalyzeImage, nibabel.Spm99AnalyzeImage, nibabel.AnalyzeImage)
     image = next((kind for kind in kinds if kind.header_class.may_contain_header(raw)), kinds[-1])
     parsed = _header(path, image, raw[:ANALYZE_BYTES])
-    with _judged(path):
+    with _nibabel_errors(path):
         affine = parsed.get_best_affine()
         matrix = header.with_name(header.name.split(".hdr")[0] + ".mat")
         if matrix.is_file():
@@ -105,7 +105,7 @@ def _of_analyze(path: Path, header: Path, data: FileSource, raw: bytes) -> Store
 
 
 def _header(path: Path, image: Any, raw: bytes) -> Any:
-    with _judged(path):
+    with _nibabel_errors(path):
         return image.header_class(raw)
 
 
@@ -114,8 +114,8 @@ def _stored(path: Path, source: FileSource, header: Any, affine: Any, unit: str)
     slope, intercept = header.get_slope_inter()
     while len(shape) > 4 and shape[3] == 1:
         shape = shape[:3] + shape[4:]
-    beside = len(dtype.names or "1")  # the colours of a voxel
-    sizes, order = layout(path, shape, beside)
+    components = len(dtype.names or "1")  # colours
+    sizes, order = layout(path, shape, components)
     return Stored(
         path,
         source,
@@ -154,7 +154,7 @@ def _partner(path: Path, part: str) -> Path:
 
 
 @contextmanager
-def _judged(path: Path) -> Iterator[None]:
+def _nibabel_errors(path: Path) -> Iterator[None]:
     """Silences nibabel's notes on a header; what it cannot accept is a `ValueError` that names the file."""
     nibabel = optional("nibabel", "medical")
     logger: logging.Logger = nibabel.imageglobals.logger

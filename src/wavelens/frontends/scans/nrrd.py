@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from wavelens.frontends.scans.sources import FileSource
 from wavelens.frontends.scans.stored import Array, Stored, layout
-from wavelens.frontends.scans.texts import MAX_HEADER_BYTES, affine, beside, lengths, numbers
+from wavelens.frontends.scans.text_headers import MAX_HEADER_BYTES, affine, data_file, lengths, numbers
 
 NRRD = (".nrrd", ".nhdr")
 TYPES = {
@@ -47,10 +48,10 @@ def stored_nrrd(path: Path) -> Stored:
     fields, end = _header(path)
     axes = lengths(path, "sizes", fields.get("sizes", ""))
     spatial = _spatial(path, fields, len(axes))
-    first = 1 if spatial[0] else axes[0]
+    components = 1 if spatial[0] else axes[0]
     if not all(spatial[:3] if spatial[0] else spatial[1:]):
         raise ValueError(f"channels are the first or the last axis of a volume; {path} has others. Permute its axes.")
-    sizes, order = layout(path, axes if spatial[0] else axes[1:], first)
+    sizes, order = layout(path, axes if spatial[0] else axes[1:], components)
     dtype = _dtype(path, fields)
     source, offset = _source(path, fields, end)
     if offset < 0:
@@ -84,14 +85,14 @@ def _header(path: Path) -> tuple[dict[str, str], int]:
 def _spatial(path: Path, fields: dict[str, str], ndim: int) -> list[bool]:
     """Which axes are axes of space."""
     if "spacedirections" in fields:
-        told = [word != "none" for word in _vectors(fields["spacedirections"])]
+        spatial = [word != "none" for word in _vectors(fields["spacedirections"])]
     elif "kinds" in fields:
-        told = [kind.lower() in ("domain", "space", "???", "none") for kind in fields["kinds"].split()]
+        spatial = [kind.lower() in ("domain", "space", "???", "none") for kind in fields["kinds"].split()]
     else:
-        told = [True] * min(ndim, 3) + [False] * (ndim - 3)
-    if len(told) != ndim:
-        raise ValueError(f"a NRRD header describes each of its {ndim} axes; {path} describes {len(told)}.")
-    return told
+        spatial = [True] * min(ndim, 3) + [False] * (ndim - 3)
+    if len(spatial) != ndim:
+        raise ValueError(f"a NRRD header describes each of its {ndim} axes; {path} describes {len(spatial)}.")
+    return spatial
 
 
 def _vectors(text: str) -> list[str]:
@@ -110,7 +111,10 @@ def _dtype(path: Path, fields: dict[str, str]) -> np.dtype[Any]:
     code = next((code for code, names in TYPES.items() if name in names), None)
     if code is None:
         raise ValueError(f"type is that of numbers in a header, such as float; {path} has {name!r}. Save floats.")
-    return np.dtype(code).newbyteorder(">" if fields.get("endian") == "big" else "<")
+    endian = fields.get("endian", "").lower()
+    if endian not in ("little", "big") and code[1] != "1":
+        raise ValueError(f"endian is little or big in a header; {path} has {endian!r}. Add it.")
+    return np.dtype(code).newbyteorder(">" if endian == "big" else "<")
 
 
 def _source(path: Path, fields: dict[str, str], end: int) -> tuple[FileSource, int]:
@@ -120,7 +124,7 @@ def _source(path: Path, fields: dict[str, str], end: int) -> tuple[FileSource, i
         raise ValueError(f"encoding is one of {', '.join(CODINGS)}; {path} has {coding!r}. Save it as gzip or raw.")
     if name is not None and (name.split(" ")[0] == "LIST" or "%" in name):
         raise ValueError(f"a NRRD volume's voxels are in one file; {path} names {name!r}. Save it as one .nrrd file.")
-    data, start = (path, end) if name is None else (beside(path, "data file", name), 0)
+    data, start = (path, end) if name is None else (data_file(path, "data file", name), 0)
     lines, skipped = (int(numbers(path, field, fields.get(field, "0"), 1)[0]) for field in ("lineskip", "byteskip"))
     start += _line_bytes(data, start, lines)
     if CODINGS[coding] == "raw":
@@ -146,19 +150,14 @@ def _places(path: Path, fields: dict[str, str], spatial: list[bool]) -> tuple[Ar
         return to_ras @ affine(np.stack(vectors[:3], 1), origin), _unit(path, units)
     if "spacings" not in fields:
         return np.eye(4), "voxel"
-    words = [w for w, is_spatial in zip(fields["spacings"].split(), spatial, strict=False) if is_spatial]
-    steps = numbers(path, "spacings", " ".join(words), 3)
-    units = [
-        u
-        for u, is_spatial in zip(re.findall(r'"([^"]*)"', fields.get("units", "")), spatial, strict=False)
-        if is_spatial
-    ]
+    steps = numbers(path, "spacings", " ".join(compress(fields["spacings"].split(), spatial)), 3)
+    units = list(compress(re.findall(r'"([^"]*)"', fields.get("units", "")), spatial))
     return to_ras @ affine(np.diag(steps), np.zeros(3)), _unit(path, units)
 
 
 def _unit(path: Path, names: list[str]) -> str:
     """The unit of the spacings, mm where none is named."""
-    told = {name.lower().rstrip("s") for name in names if name not in ("", "???")} or {"mm"}
-    if len(told) > 1 or not told <= set(UNITS):
+    units = {name.lower().rstrip("s") for name in names if name not in ("", "???")} or {"mm"}
+    if len(units) > 1 or not units <= set(UNITS):
         raise ValueError(f"the axes of a volume share one unit of {', '.join(UNITS)}; {path} has {', '.join(names)}.")
-    return UNITS[told.pop()]
+    return UNITS[units.pop()]

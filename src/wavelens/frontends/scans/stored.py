@@ -20,7 +20,7 @@ from wavelens.frontends.scans.sources import CHUNK_BYTES, Source
 
 Array = NDArray[Any]
 
-BLOCK_NUMBERS = 2**20
+BLOCK_NUMBERS = 2**20  # read and scaled at a time
 MAX_TRAILING_BYTES = 2**24  # read after the voxels, so that a checksum at the end of the stream is checked
 
 
@@ -95,7 +95,7 @@ class Stored:
         order = self.order if item is None else tuple(axis - 1 for axis in self.order[1:])
         out = empty_voxels(self.path, tuple(sizes[axis] for axis in order))
         start = self.offset + (item or 0) * math.prod(sizes) * self.dtype.itemsize
-        with decoding(self.path), self.source.open() as file:
+        with decoding_errors(self.path), self.source.open() as file:
             file.seek(start, os.SEEK_CUR) if file.seekable() else _skip(file, start)
             self._fill(out.transpose(np.argsort(order)) if order else out, file)
             if item is None:
@@ -125,19 +125,19 @@ class Stored:
             return numbers.astype(np.float32)
 
 
-def layout(path: Path, axes: tuple[int, ...], beside: int = 1) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def layout(path: Path, axes: tuple[int, ...], components: int = 1) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """`sizes` and `order` of voxels stored as `(i, j, k[, channel])`, the first axis fastest, for `(channel, i, j, k)`.
 
-    Where a voxel has several numbers `beside` each other, they are the channels.
+    Where a voxel has several `components`, which are stored beside each other, they are the channels.
     """
-    if len(axes) not in ((3,) if beside > 1 else (3, 4)):
+    if len(axes) not in ((3,) if components > 1 else (3, 4)):
         raise ValueError(
             f"a volume has three axes, or four with the channels last; got {axes} in {path}. "
             "A 2-D image goes to a model of images."
         )
     i, j, k, *channels = axes
-    if beside > 1:
-        return (k, j, i, beside), (3, 2, 1, 0)
+    if components > 1:
+        return (k, j, i, components), (3, 2, 1, 0)
     return (*(channels or [1]), k, j, i), (0, 3, 2, 1)
 
 
@@ -147,7 +147,7 @@ def damaged(path: Path, reason: str) -> ValueError:
 
 
 @contextmanager
-def decoding(path: Path) -> Iterator[None]:
+def decoding_errors(path: Path) -> Iterator[None]:
     """Turns what decoders raise on broken bytes into `ValueError`s that name the file; other errors pass."""
     try:
         yield
@@ -177,7 +177,7 @@ def empty_voxels(path: Path, shape: tuple[int, ...]) -> Array:
             f"{path} has {' × '.join(map(str, shape))} voxels, which take {size(needed)} in float32; this machine has "
             f"{size(free)} free. Crop it, or sample it more coarsely, first."
         )
-    with decoding(path):
+    with decoding_errors(path):
         return np.empty(shape, np.float32)
 
 

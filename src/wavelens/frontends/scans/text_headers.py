@@ -19,8 +19,8 @@ def numbers(path: Path, name: str, text: str, count: int | None = None) -> NDArr
     except ValueError:
         values = []
     if not values or not all(map(math.isfinite, values)) or (count is not None and len(values) != count):
-        wanted = "numbers" if count is None else f"{count} numbers"
-        raise ValueError(f"{name} is {wanted} in a header; {path} has {text!r}. Correct its header.")
+        expected = "numbers" if count is None else f"{count} numbers"
+        raise ValueError(f"{name} is {expected} in a header; {path} has {text!r}. Correct its header.")
     return np.array(values)
 
 
@@ -32,7 +32,7 @@ def lengths(path: Path, name: str, text: str, count: int | None = None) -> tuple
     return tuple(int(value) for value in values)
 
 
-def beside(path: Path, name: str, text: str) -> Path:
+def data_file(path: Path, name: str, text: str) -> Path:
     """The data file that a header names, which lies in the header's folder or below it."""
     data = path.parent / text
     if Path(text).is_absolute() or ".." in Path(text).parts:
