@@ -173,10 +173,11 @@ def test_the_command_explains_a_slice_and_says_its_window(tmp_path, monkeypatch,
         encoding="utf-8",
     )
     saved(tmp_path, WindowCenter=-80, WindowWidth=20)
-    code = main(["explain", "slice.dcm", "--model", "tiny:net", "--method", "Saliency", "--out", "out"])
+    code = main(["explain", "slice.dcm", "--model", "tiny:net", "--method", "Saliency", "--report", "--out", "out"])
     printed = capsys.readouterr()
     assert code == 0, printed.err
     assert "shown through: linear window, centre -80, width 20" in printed.out
+    assert "linear window, centre -80" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "out/slice.json").read_text())["note"].endswith("centre -80, width 20")
 
 

@@ -38,6 +38,7 @@ def entry_of(job: Job, kind: Kind, answer: Answer) -> Entry:
             "model": job.loaded.name,
             **{name.replace("_", " "): str(value) for name, value in job.loaded.options.given.items()},
             "preparation": repr(job.loaded.preprocess),
+            **({"note": answer.note} if answer.note else {}),
         },
     )
 
