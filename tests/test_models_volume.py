@@ -339,3 +339,18 @@ def test_preparing_leaves_the_volume_as_it_was(intensity, dtype):
     x = Voxels((2, 3, 4, 5), intensity=intensity)(Volume(data, np.eye(4)))
     assert torch.equal(data, before)
     assert not torch.equal(x.to(dtype), before)
+
+
+@pytest.mark.needs("nibabel")
+@pytest.mark.parametrize("orientation", [None, "RAS", "LPI", "SAR"])
+@pytest.mark.parametrize("fit", ["resize", "crop"])
+def test_slabs_of_any_length_give_the_same_input(monkeypatch, orientation, fit):
+    """To rounding: a product of fewer columns may be summed in another order."""
+    volume = Volume(torch.from_numpy(ramp(2, 7, 8, 9))[None], np.diag([-1.0, 2.0, -3.0, 1.0]))
+    prepare = Voxels((2, 5, 8, 12), intensity="standard", orientation=orientation, fit=fit)
+    inputs = []
+    for length in (1, 4, 1000):
+        monkeypatch.setattr("wavelens.models.volume.SLAB_LENGTH", length)
+        inputs.append(prepare(volume))
+    for x in inputs[1:]:
+        torch.testing.assert_close(x, inputs[0], rtol=1e-5, atol=1e-6)

@@ -24,6 +24,7 @@ from wavelens.optional import optional
 FITS = ("resize", "crop")
 INTENSITIES = ("range", "standard")
 LETTERS = "RLAPSI"
+SLAB_LENGTH = 16  # slices that are prepared at a time
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,13 @@ class Voxels:
                 f"the network takes volumes of {self.shape[0]} channel{'s' * (self.shape[0] > 1)}; got "
                 f"{volume.data.shape[1]}. Take one volume of several with read_volume(path, item=…), or save it alone."
             )
-        data = volume.data.permute(0, 1, *(2 + a for a in self._order(volume))).flip(self._flipped(volume))  # a copy
-        data = data.to(torch.promote_types(data.dtype, torch.float32))
-        sized = _along(self._scaled(data), [self._matrix(n, m) for n, m in self._lengths(volume)])
-        return replace(volume, data=sized.contiguous(), affine=self._affine(volume))
+        data = volume.data.permute(0, 1, *(2 + a for a in self._order(volume)))
+        span, flipped = self._span(data), self._flipped(volume)
+        *first, last = (self._matrix(n, m) for n, m in self._lengths(volume))
+        slabs = data.split(SLAB_LENGTH, -1)  # so that the volume is never there twice
+        sized = [_along(self._scaled(slab.flip(flipped), *span), first) for slab in slabs]
+        whole = torch.cat(sized[::-1] if data.ndim - 1 in flipped else sized, -1)
+        return replace(volume, data=_along(whole, [last], -1).contiguous(), affine=self._affine(volume))
 
     def restore(self, found: Tensor, volume: Volume) -> Volume:
         """Maps `(1, channel, *axes)` over the input, brought back over the voxels of `volume`.
@@ -153,11 +157,9 @@ class Voxels:
         affine: Array = volume.affine @ to_file @ to_turned
         return affine
 
-    def _scaled(self, data: Tensor) -> Tensor:
-        """The values of `data`, a tensor of our own, scaled in place."""
-        start, extent = self._span(data)
-        scaled = data.sub_(start).div_(extent)
-        return scaled.clamp_(0, 1) if isinstance(self.intensity, tuple) else scaled
+    def _scaled(self, data: Tensor, start: Tensor | float, extent: Tensor | float) -> Tensor:
+        scaled = (data - start) / extent
+        return scaled.clamp(0, 1) if isinstance(self.intensity, tuple) else scaled
 
     def _span(self, data: Tensor) -> tuple[Tensor | float, Tensor | float]:
         """What becomes 0, and how much more becomes 1."""
@@ -172,7 +174,8 @@ class Voxels:
 
 def _ends(channel: Tensor) -> tuple[float, float]:
     """The least value, and how far above it the greatest is."""
-    least, greatest = (float(end) for end in channel.aminmax())
+    ends = torch.stack([torch.stack(one.aminmax()) for one in channel])
+    least, greatest = float(ends.min()), float(ends.max())
     return least, greatest - least
 
 
@@ -194,9 +197,9 @@ def _is_orientation(text: str) -> bool:
     return len(text) == 3 and sorted(LETTERS.find(letter) // 2 for letter in text) == [0, 1, 2]
 
 
-def _along(data: Tensor, matrices: list[Tensor]) -> Tensor:
-    """A matrix (new, old) applied along each axis of `(batch, channel, *axes)`; those that change nothing are free."""
-    for axis, matrix in enumerate(matrices, 2):
+def _along(data: Tensor, matrices: list[Tensor], first: int = 2) -> Tensor:
+    """A matrix (new, old) applied along each axis of a tensor from `first` on; those that change nothing are free."""
+    for axis, matrix in enumerate(matrices, first):
         if matrix.shape[0] != matrix.shape[1] or not torch.equal(matrix, torch.eye(len(matrix))):
             data = (data.movedim(axis, -1) @ matrix.T.to(data.dtype)).movedim(-1, axis)
     return data

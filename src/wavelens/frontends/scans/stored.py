@@ -75,8 +75,8 @@ class Stored:
 
     @property
     def memory_bytes(self) -> int:
-        """An upper bound of what reading takes: 4 bytes or more for each number, and what stands before the voxels."""
-        return self.offset + math.prod(self.sizes) * max(4, self.dtype.itemsize)
+        """What is decompressed, or the voxels in float32 where these are more: reading holds no more at a time."""
+        return max(self.stream_bytes, 4 * math.prod(self.sizes))
 
     def read(self, item: int | None = None) -> Array:
         """The voxels in float32, or those at `item` of the first axis of the result."""
