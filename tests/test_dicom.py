@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from wavelens.frontends.volume import read_volume
+from wavelens.frontends.dicom import files
+from wavelens.frontends.scans import stored
+from wavelens.frontends.volume import read_volume, volume_cost
 
 ROW, COLUMN = np.array([0.8, 0.6, 0.0]), np.array([0.0, 0.0, -1.0])  # a coronal slice, turned
 SHAPE, SPACING, START = (5, 4, 6), (0.7, 1.5, 2.5), np.array([-10.0, 20.0, 30.0])  # columns, rows, slices
@@ -295,3 +297,35 @@ def test_one_slice_is_no_volume_and_has_no_need_of_its_suffix(tmp_path, whole):
     for path in whole.glob("*.dcm"):
         path.rename(path.with_suffix(""))
     assert read_volume(whole).axes == SHAPE
+
+
+@pytest.mark.needs("pydicom")
+def test_a_deflated_file_is_read_and_its_inflated_length_is_bounded(tmp_path, monkeypatch):
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    one = enhanced((4, 0, 5, 1, 3, 2))
+    one.save_as(tmp_path / "plain.dcm", enforce_file_format=True)
+    one.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    one.save_as(tmp_path / "packed.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(read_volume(tmp_path / "packed.dcm").data[0, 0].numpy(), slopes())
+    plain, packed = (tmp_path / f"{name}.dcm" for name in ("plain", "packed"))
+    inflated = volume_cost(packed).memory_bytes - volume_cost(plain).memory_bytes
+    assert inflated == pytest.approx(2 * packed.stat().st_size, abs=1000)  # its inflated length is that of plain
+    monkeypatch.setattr(files, "MAX_INFLATED_BYTES", 1000)
+    with pytest.raises(ValueError, match=r"a deflated data set has at most 1 kB; that of .*packed\.dcm has more"):
+        read_volume(packed)
+
+
+@pytest.mark.needs("pydicom")
+def test_a_series_that_does_not_fit_into_memory_says_so(whole, monkeypatch):
+    monkeypatch.setattr(stored, "_free_bytes", lambda: 100)
+    with pytest.raises(ValueError, match=r"has 1 × 5 × 4 × 6 voxels, which take 480 bytes .* has 100 bytes free"):
+        read_volume(whole)
+    monkeypatch.setattr(stored, "_free_bytes", lambda: None)
+
+    def refuse(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("pydicom.pixels.iter_pixels", refuse)
+    with pytest.raises(ValueError, match=r"whole.* does not fit into memory\. Crop it first"):
+        read_volume(whole)

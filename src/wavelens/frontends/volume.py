@@ -72,7 +72,7 @@ class Volume:
             raise ValueError(
                 "an affine is a finite 4 × 4 matrix that moves along every axis, each its own way; got "
                 f"{np.array2string(np.asarray(self.affine), precision=4).replace(chr(10), '')}. "
-                "The header is damaged, or the file was written without one: give the voxel spacing."
+                "Write the header anew, with the voxel spacing."
             )
         if self.unit not in (*MILLIMETRES, "voxel"):
             raise ValueError(f"unit is 'voxel' or one of {', '.join(MILLIMETRES)}; got {self.unit!r}.")

@@ -39,7 +39,7 @@ def picture_bytes(path: Path) -> int:
         dataset = read_dataset(path, pixels=False)
         numbers = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0)
         samples = frame_count(dataset) * int(dataset.get("SamplesPerPixel") or 1)
-        return BYTES_PER_PIXEL * numbers * samples + 2 * path.stat().st_size + inflated_bytes(path)
+        return BYTES_PER_PIXEL * numbers * samples + 2 * (path.stat().st_size + inflated_bytes(path))
 
 
 def _picture(path: Path) -> tuple[Tensor, str]:

@@ -37,8 +37,10 @@ def read_dataset(path: Path, *, pixels: bool) -> Any:
         raise ValueError(f"a DICOM file begins with a preamble or a data set; {path} begins with {head[:8]!r}.")
     has_preamble = _has_preamble(head)
     with pydicom_errors(path):
-        if has_preamble:
-            _check_inflated(path, pydicom)
+        if inflated_bytes(path) > MAX_INFLATED_BYTES:
+            raise ValueError(
+                f"a deflated data set has at most {size(MAX_INFLATED_BYTES)}; that of {path} has more. Inflate it."
+            )
         dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=not has_preamble)
         if "TransferSyntaxUID" not in dataset.file_meta:
             dataset.file_meta.TransferSyntaxUID = _syntax(dataset, pydicom.uid)
@@ -125,8 +127,8 @@ def _remedy(reason: str) -> str:
     return " python-gdcm decodes most: pip install 'wavelens[medical]'" if "plugins" in reason else ""
 
 
-def inflated_bytes(path: Path, most: int = MAX_INFLATED_BYTES) -> int:
-    """How long a deflated data set is, counted up to `most`; 0 for others."""
+def inflated_bytes(path: Path) -> int:
+    """How long a deflated data set is, counted to just beyond `MAX_INFLATED_BYTES`; 0 for others."""
     pydicom = optional("pydicom", "medical")
     if not _has_preamble(_head(path)):
         return 0
@@ -136,19 +138,14 @@ def inflated_bytes(path: Path, most: int = MAX_INFLATED_BYTES) -> int:
         return 0
     with path.open("rb") as file:
         file.seek(PREAMBLE_BYTES + META_BYTES + int(meta.get("FileMetaInformationGroupLength", 0)))
-        return _inflated(file, most)
+        return _inflated(file)
 
 
-def _inflated(file: IO[bytes], most: int) -> int:
+def _inflated(file: IO[bytes]) -> int:
     decoder, count, pending = zlib.decompressobj(-zlib.MAX_WBITS), 0, b""
-    while count <= most and (pending := decoder.unconsumed_tail or file.read(2**16)) and not decoder.eof:
+    while count <= MAX_INFLATED_BYTES and (pending := decoder.unconsumed_tail or file.read(2**16)) and not decoder.eof:
         count += len(decoder.decompress(pending, 2**20))
     return count
-
-
-def _check_inflated(path: Path, pydicom: Any) -> None:
-    if inflated_bytes(path) > MAX_INFLATED_BYTES:
-        raise damaged(path, f"its deflated data set is longer than {size(MAX_INFLATED_BYTES)}")
 
 
 def _head(path: Path) -> bytes:

@@ -53,7 +53,7 @@ def series_bytes(path: Path) -> int:
         images = _images(path)
         extents = [_extent(dataset) for _, dataset in images]
         frame = BYTES_PER_PIXEL * max(math.prod(extent[1:]) for extent in extents)
-        file = max(2 * one.stat().st_size + inflated_bytes(one) for one, _ in images)
+        file = max(2 * (one.stat().st_size + inflated_bytes(one)) for one, _ in images)
         return 4 * sum(map(math.prod, extents)) + frame + file
 
 
