@@ -200,7 +200,7 @@ def test_a_bad_photo_is_reported_and_the_others_are_explained(folder, capsys):
         (["absent.png"], "no such photo: absent.png"),
         (["*.xyz"], "no such photo: *.xyz"),
         (["own_net.py"], "own_net.py, which is not an image"),
-        (["found"], ".tiff, .webp; found has none. Name another."),
+        (["found"], ".ima; found has none. Name another."),
         (["left.png", "--out", "own_net.py"], "--out is a folder; got own_net.py, and File exists"),
         (["left.png", "--out", "own_net.py/sub"], "--out is a folder; got own_net.py/sub, and Not a directory"),
         (["left.png", "--domain", "DWT('har')"], "got 'har'"),

@@ -28,10 +28,12 @@ def _inside(folder: Path) -> list[Path]:
     """
     files = sorted(path for path in folder.iterdir() if path.is_file())
     names = {path.name.lower() for path in files}
-    scans = [path for path in files if path.name.lower().endswith(SCANS) and not _has_header(path, names)]
-    dicom = {path: dicom_content(path) for path in files if is_dicom(path) and path not in scans}
+    scans = [path for path in files if path.name.lower().endswith(SCANS)]
+    dicom = {path: dicom_content(path) for path in files if path not in scans and is_dicom(path)}
     volumes = [path for path, content in dicom.items() if content == "volume"]
-    return sorted([*scans, *volumes]) + [folder] * ("slice" in dicom.values())
+    return sorted([*(path for path in scans if not _has_header(path, names)), *volumes]) + [folder] * (
+        "slice" in dicom.values()
+    )
 
 
 def _has_header(path: Path, names: set[str]) -> bool:
