@@ -70,6 +70,10 @@ def test_empty_elements_are_as_good_as_none(tmp_path):
 
 @pytest.mark.needs("pydicom")
 def test_a_series_is_the_volume_it_was_cut_from(whole):
+    with pytest.raises(ValueError, match=r"item takes one volume of a stack; got 1 for .*whole, a DICOM series"):
+        read_volume(whole, item=1)
+    with pytest.raises(ValueError, match=r"key names an array of an \.npz file; got 'a' for .*whole"):
+        read_volume(whole, key="a")
     found = read_volume(whole)
     np.testing.assert_array_equal(found.data[0, 0].numpy(), 2 * voxels())
     assert found.spacing == pytest.approx(SPACING)

@@ -122,7 +122,11 @@ def read_volume(path: str | PathLike[str], *, key: str | None = None, item: int 
     """
     path = Path(path)
     _check_there(path)
+    if key is not None and not path.name.lower().endswith(".npz"):
+        raise ValueError(f"key names an array of an .npz file; got {key!r} for {path}, which holds one array. Drop it.")
     if _is_series(path):
+        if item is not None:
+            raise ValueError(f"item takes one volume of a stack; got {item} for {path}, a DICOM series. Drop it.")
         return _volume(path, *read_series(path))
     stored = _stored(path, key)
     if path.name.lower().endswith(ARRAYS):

@@ -26,8 +26,6 @@ def stored_array(path: Path, key: str | None) -> Stored:
     """The array at `path`, its axes as they are; `key` names one of several in an .npz file."""
     if path.suffix.lower() == ".npz":
         return _stored(path, MemberSource(path, _member(path, key)))
-    if key is not None:
-        raise ValueError(f"key names an array of an .npz file; got {key!r} for {path}, which holds one array. Drop it.")
     with decoding_errors(path):
         return _stored(path, FileSource.sniffed(path))
 

@@ -55,8 +55,10 @@ class Stored:
             raise ValueError(
                 f"voxels are real numbers; got {self.dtype} in {self.path}. Save real numbers, such as the magnitude."
             )
-        if min(self.sizes, default=1) < 1 or self.offset < 0:
+        if min(self.sizes, default=1) < 0 or self.offset < 0:
             raise damaged(self.path, f"its header says axes of {self.shape} voxels from byte {self.offset} on")
+        if min(self.sizes, default=1) < 1:
+            raise ValueError(f"a volume has voxels; {self.path} has axes of {self.shape}. Save one that is not empty.")
         bound = self.source.max_bytes
         if bound is not None and self.stream_bytes > bound:
             raise damaged(
