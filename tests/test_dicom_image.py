@@ -160,6 +160,16 @@ def test_a_real_ct_and_a_real_mr_are_pictures_and_their_quantities():
     assert 0.05 < plain.mean() < 0.95
 
 
+@pytest.mark.real
+@pytest.mark.needs("pydicom", "gdcm")
+def test_compressed_slices_are_decoded_without_loss():
+    from pydicom.data import get_testdata_file
+
+    names = ("MR_small", "MR_small_jpeg_ls_lossless", "MR_small_jp2klossless")
+    plain, *packed = (read_image(get_testdata_file(f"{name}.dcm", download=False)) for name in names)
+    assert all(torch.equal(plain, one) for one in packed)
+
+
 @pytest.mark.needs("pydicom")
 def test_the_command_explains_a_slice_and_says_its_window(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
