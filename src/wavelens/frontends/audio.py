@@ -144,11 +144,14 @@ def _unmixed(x: Tensor) -> Tensor:
     return x
 
 
-def write_audio(path: str | PathLike[str], clip: Clip | Tensor, rate: int | None = None) -> None:
+def write_audio(
+    path: str | PathLike[str], clip: Clip | Tensor, rate: int | None = None, *, software: str | None = None
+) -> None:
     """Writes a `Clip`, or a tensor `(1, channel, samples)` with its `rate`, in the format that `path`'s suffix names.
 
     A wav holds 32-bit floats, so it is read back bit by bit; flac has 24 bits, the others are lossy. Where a format
-    ends at full scale, a louder clip is a `ValueError`: nothing is cut off silently.
+    ends at full scale, a louder clip is a `ValueError`: nothing is cut off silently. `software` is noted in the file,
+    where `software_of` finds it.
     """
     if isinstance(clip, Tensor) and rate is None:
         raise ValueError("a tensor is written with its rate in Hz; got none. Give rate, or a Clip.")
@@ -165,10 +168,21 @@ def write_audio(path: str | PathLike[str], clip: Clip | Tensor, rate: int | None
     subtype = "OPUS" if suffix == ".opus" else SUBTYPES.get(suffix)
     try:
         with soundfile.SoundFile(path, "w", clip.rate, clip.channels, subtype, format=kind) as file:
+            if software is not None:
+                file.software = software
             for block in data.split(BLOCK, -1):
                 file.write(block.T.float().cpu().numpy())
     except (soundfile.LibsndfileError, ValueError) as error:  # rates that a codec has not
         raise ValueError(f"{path} could not be written: {error}") from error
+
+
+def software_of(path: str | PathLike[str]) -> str:
+    """What wrote a sound file, by its own note; empty where it has none, or is no sound."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            return str(file.software)
+    except (soundfile.LibsndfileError, OSError):
+        return ""
 
 
 def _decoded(sound: Decoder, path: Path, count: int, mix: Callable[[Tensor], Tensor]) -> Tensor:

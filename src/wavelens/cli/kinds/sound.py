@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from wavelens.cli.kinds.kind import Answer, Job, Kind
 from wavelens.core import Domain
 from wavelens.domains import DWT
-from wavelens.frontends.audio import SUFFIXES, open_audio, write_audio
+from wavelens.frontends.audio import SUFFIXES, open_audio, software_of, write_audio
 from wavelens.reports import sounds
 
-SOUNDS = re.compile("clip|heard|residue|x|[ad][0-9]*")
+WRITER = "wavelens"  # noted in the sounds that are written
 LOWEST = 31.0  # Hz: octaves are told apart down to about here
 
 
@@ -37,11 +36,11 @@ def _extras(job: Job, answer: Answer, base: Path) -> Iterator[Path]:
     folder = base.with_name(f"{base.name}-sounds")
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.wav"):  # of an earlier run: stems of another domain would not add up
-        if SOUNDS.fullmatch(old.stem):
+        if old.is_file() and software_of(old).startswith(WRITER):
             old.unlink()
     for name, sound in sounds(answer.attribution, answer.x, _rate(answer)):
         path = folder / f"{name}.wav"
-        write_audio(path, sound, _rate(answer))
+        write_audio(path, sound, _rate(answer), software=WRITER)
         del sound  # it makes room for the next one
         yield path
 
