@@ -86,7 +86,7 @@ def sound(
     fill_wave(waveform, wave, INK)
     spectrum = add_axes(figure, cells["spectrum"], "spectrogram (dB under its loudest point)")
     _draw_spectrum(spectrum, wave, rate, edges)
-    octaves = add_axes(figure, cells["octaves"], "attribution over time and octaves")
+    octaves = add_axes(figure, cells["octaves"], "attribution over time and frequency")
     columns = np.linspace(0, seconds, found.shape[1] + 1)
     octaves.pcolormesh(columns, edges, found, cmap=MAGNITUDE, norm=norm, rasterized=True)
     for ax in (spectrum, octaves):
@@ -140,7 +140,7 @@ def _tick_hertz(ax: Axes, edges: Array) -> None:
     ax.set_ylim(edges[0], edges[-1])
     ax.yaxis.set_minor_locator(NullLocator())
     ax.set_yticks(edges[1:])
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda hz, _: f"{hz / 1000:.3g}k" if hz >= 1000 else f"{hz:.3g}"))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda hz, _: f"{hz / 1000:.3g}k" if hz >= 999.5 else f"{hz:.3g}"))
     ax.tick_params(labelsize=11, color=FAINT)
     ax.set_ylabel("Hz", size=12, color=INK)
 
