@@ -338,15 +338,14 @@ def test_two_sweeps_at_once_leave_each_other_alone(tmp_path, monkeypatch):
     with opened(tmp_path, served(Watched())) as desk:
         path = upload(desk)
         monkeypatch.setattr(desks, "FRESH", -1)
-        there = Path.is_file
+        stat = Path.stat
 
-        def and_gone(self):
-            found = there(self)
-            self.unlink()
-            return found
+        def and_gone(self, **options):
+            os.unlink(self)
+            return stat(self, **options)
 
         with monkeypatch.context() as patched:
-            patched.setattr(Path, "is_file", lambda self: and_gone(self) if self == path else there(self))
+            patched.setattr(Path, "stat", lambda self, **o: and_gone(self, **o) if self == path else stat(self, **o))
             desk.sweep()
         assert not path.exists()
 

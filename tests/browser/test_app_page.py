@@ -49,7 +49,6 @@ class Halves(torch.nn.Module):
 def app(tmp_path_factory):
     """The address of a running app, its desk, and its photo model."""
     pytest.importorskip("gradio")
-    import uvicorn
 
     net = Sides().eval()
     labels = (HOSTILE, "right")
@@ -58,7 +57,7 @@ def app(tmp_path_factory):
     folder = tmp_path_factory.mktemp("app") / "desk"
     with closing(Desk([photo, sound], folder, limits=Limits(megabytes=0.5, seconds=2))) as desk:
         listening = servers._socket("127.0.0.1", 0)
-        server = uvicorn.Server(uvicorn.Config(application(desk), log_level="warning", timeout_graceful_shutdown=1))
+        server = servers.server_of(application(desk))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}", desk, net

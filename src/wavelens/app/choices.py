@@ -63,15 +63,20 @@ def shown(loaded: LoadedModel) -> LoadedModel:
 def job(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, device: torch.device) -> Job:
     """What the wish means for a model; `ValueError` for one that is not offered."""
     classes = len(loaded.labels)
-    if wish.target is not None and not 0 <= wish.target < classes:
-        raise ValueError(f"a class of {loaded.name} is an index from 0 to {classes - 1}; got {wish.target}.")
+    if wish.target is not None and not _within(wish.target, 0, classes - 1):
+        raise ValueError(f"a class of {loaded.name} is an index from 0 to {classes - 1}; got {wish.target!r}.")
     if wish.method not in METHODS:
         raise ValueError(f"the methods are {', '.join(METHODS)}; got {wish.method!r}.")
-    if not LEAST <= wish.gradients <= limits.gradients:
-        raise ValueError(f"a method takes {LEAST} to {limits.gradients} gradients here; got {wish.gradients}.")
+    if not _within(wish.gradients, LEAST, limits.gradients):
+        raise ValueError(f"a method takes {LEAST} to {limits.gradients} gradients here; got {wish.gradients!r}.")
     method = METHODS[wish.method](wish.gradients, SIGMA[kind.name])
     domain = _domain(wish, kind, loaded.preprocess.shape[1:])
     return Job(loaded, Question(wish.target), domain, method, None, 5, device, chosen=wish.levels is not None)
+
+
+def _within(value: object, low: int, high: int) -> bool:
+    """Whether it is a whole number of that range; a page may send anything."""
+    return type(value) is int and low <= value <= high
 
 
 def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:
@@ -83,7 +88,7 @@ def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:
     usual = kind.domain(axes)
     if wish.levels is None:
         return replace(usual, wavelet=wish.wavelet) if isinstance(usual, DWT) else DWT(wish.wavelet)
-    if not 1 <= wish.levels <= DEEPEST:
-        raise ValueError(f"levels are 1 to {DEEPEST}; got {wish.levels}.")
+    if not _within(wish.levels, 1, DEEPEST):
+        raise ValueError(f"levels are 1 to {DEEPEST}; got {wish.levels!r}.")
     depths = tuple(min(wish.levels, int(math.log2(n))) for n in axes)
     return DWT(wish.wavelet, levels=depths if len(set(depths)) > 1 else depths[0])

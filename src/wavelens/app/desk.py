@@ -7,6 +7,7 @@ the key of the session that asks.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import secrets
 import shutil
@@ -169,10 +170,11 @@ class Desk:
             held = {path for key, one in self._sessions.items() if key not in idle for path in one.uploads}
         for key in idle:
             self.leave(key)
-        for path in self.uploads.rglob("*"):
+        present = [Path(folder) / name for folder, _, names in os.walk(self.uploads) for name in names]
+        for path in set(present) - held:
             with suppress(FileNotFoundError):  # another sweep was there first
-                if path.is_file() and path not in held and time.time() - path.stat().st_mtime > FRESH:
-                    path.unlink()
+                if time.time() - path.stat().st_mtime > FRESH:
+                    self._remove(path)
 
     def close(self) -> None:
         """Ends all requests and removes all files."""
@@ -198,11 +200,14 @@ class Desk:
             return key in self._sessions and bool(self._session(key))
 
     def _begin(self, session: str, ask: Callable[[Work], Any], path: Path, wish: Wish | None = None) -> Work:
-        """Puts a request in line; the session's last one is ended."""
+        """Puts a request in line; the session's last one is ended, and its upload removed where this is another."""
         work = Work(self.line.floor, wish.gradients if wish else 0)
         with self._lock:
             self.stop(session)
-            self._session(session).uploads = {path}
+            before, self._session(session).uploads = self._session(session).uploads, {path}
+            held = {path for one in self._sessions.values() for path in one.uploads}
+        for replaced in before - held:
+            self._remove(replaced)
         self.sweep()
         with self._lock:
             self.stop(session)
@@ -257,6 +262,13 @@ class Desk:
         """Removes the files of a result that came too late."""
         if not future.cancelled() and future.exception() is None:
             self._discard(future.result().token)
+
+    def _remove(self, path: Path) -> None:
+        """Removes an upload, and its folder where it had one to itself; one that is being read goes at a later look."""
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            if path.parent != self.uploads:
+                path.parent.rmdir()
 
     def _discard(self, token: str) -> None:
         shutil.rmtree(self._results / token, ignore_errors=True)

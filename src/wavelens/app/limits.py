@@ -36,7 +36,9 @@ class Limits:
 
     `megabytes` of the uploaded file; `values`, the numbers that it unpacks to (pixels × 3, samples × channels, voxels),
     of 4 bytes each; `seconds` of a sound or video; `gradients` of a method. `running` requests take turns, `waiting`
-    more stand in line. After `idle` seconds without a word from its page, a session's files are removed.
+    more stand in line. After `idle` seconds without a word from its page, a session's files are removed. A visitor is
+    a browser: its uploads are at most `visitor_files`, of `visitor_megabytes` together (or one of `megabytes`), and it
+    has at most `pages_per_visitor` pages open; all visitors together have `total_megabytes` and `pages`.
     """
 
     megabytes: float = 100
@@ -46,6 +48,11 @@ class Limits:
     running: int = 2
     waiting: int = 16
     idle: float = 3600
+    visitor_files: int = 8
+    visitor_megabytes: float = 300
+    total_megabytes: float = 3000
+    pages_per_visitor: int = 8
+    pages: int = 64
 
     def __post_init__(self) -> None:
         given = vars(self)

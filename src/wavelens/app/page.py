@@ -17,6 +17,7 @@ from wavelens.app import show
 from wavelens.app.choices import DEEPEST, LEAST, METHODS, NO_WAVELET, WAVELETS, Wish
 from wavelens.app.desk import Desk, Result
 from wavelens.app.line import Refused, Stopped
+from wavelens.app.uploads import Uploads
 from wavelens.domains import DWT
 
 TITLE = "wavelens"
@@ -26,17 +27,18 @@ AUTOMATIC = 0  # levels: as deep as suits the kind
 class Page:
     """What happens when something is dropped, chosen or pressed; each gives the new state of the components."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, desk: Desk, uploads: Uploads) -> None:
+        self.desk, self.uploads = desk, uploads
 
-    def look(self, path: str | None, model: str, request: gr.Request) -> Any:
+    def look(self, upload: str | None, model: str, request: gr.Request) -> Any:
         """The classes of an upload, by a model that takes it: model, wavelet, class, answer, status, start."""
         nothing = gr.Dropdown(choices=[], value=None)
-        if path is None:
+        if upload is None:
             return gr.skip(), gr.skip(), nothing, "", "", gr.Button(interactive=False)
         try:
-            chosen = self.desk.suited(model, Path(path))
-            classes = self.desk.look(request.session_hash, chosen, Path(path))
+            path = self._path(upload, request)
+            chosen = self.desk.suited(model, path)
+            classes = self.desk.look(request.session_hash, chosen, path)
         except Refused as error:
             return gr.skip(), gr.skip(), nothing, "", show.said(str(error)), gr.Button(interactive=False)
         except Stopped:
@@ -46,28 +48,33 @@ class Page:
             chosen,
             usual_wavelet(self.desk, chosen),
             gr.Dropdown(choices=options, value=options[0][1]),
-            show.answer(Path(path).name, classes),
+            show.answer(path.name, classes),
             "",
             gr.Button(interactive=True),
         )
 
     def explain(
         self,
-        path: str | None,
+        upload: str | None,
         model: str,
         target: int | None,
         wavelet: str,
         levels: int,
         method: str,
-        most: float,
+        most: int,
         request: gr.Request,
     ) -> Iterator[Any]:
         """Steps, then the result: status, result, start, end. Gradio closes it when the page goes."""
-        if path is None:
+        if upload is None:
             yield show.said("Drop a file first."), gr.skip(), *_buttons(busy=False)
             return
-        wish = Wish(target, wavelet, levels or None, method, int(most))
-        steps = self.desk.explain(request.session_hash, model, Path(path), wish)
+        wish = Wish(target, wavelet, levels or None, method, most)
+        try:
+            path = self._path(upload, request)
+        except Refused as error:
+            yield show.said(str(error)), gr.skip(), *_buttons(busy=False)
+            return
+        steps = self.desk.explain(request.session_hash, model, path, wish)
         try:
             for step in steps:
                 done = isinstance(step, Result)
@@ -80,6 +87,12 @@ class Page:
         finally:
             steps.close()
 
+    def _path(self, upload: str, request: gr.Request) -> Path:
+        path = self.uploads.path(request.request.state.visitor, upload)
+        if path is None:
+            raise Refused("this file is no longer on the server. Drop it again.")
+        return path
+
     def stop(self, request: gr.Request) -> None:
         self.desk.stop(request.session_hash)
 
@@ -87,15 +100,15 @@ class Page:
         self.desk.leave(request.session_hash)
 
 
-def page(desk: Desk) -> gr.Blocks:
-    """The blocks of the page; what it runs is run by `desk`."""
-    events, names = Page(desk), list(desk.models)
+def page(desk: Desk, uploads: Uploads) -> gr.Blocks:
+    """The blocks of the page; what it runs is run by `desk`, on what `uploads` holds."""
+    events, names = Page(desk, uploads), list(desk.models)
     many = desk.limits.running + desk.limits.waiting
     with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
         gr.HTML(_asset("head.html"))
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
-                upload = gr.File(label=_kinds(desk), file_types=_suffixes(desk), height=180, elem_id="wl-upload")
+                upload = _drop(desk)
                 model = gr.Dropdown(names, value=names[0], label="Model", elem_id="wl-model")
                 target = gr.Dropdown([], label="Class to explain", elem_id="wl-target")
                 with gr.Row():
@@ -112,17 +125,24 @@ def page(desk: Desk) -> gr.Blocks:
                 answer = gr.HTML(elem_id="wl-seen")
                 status = gr.HTML(elem_id="wl-status")
                 result = gr.HTML(elem_id="wl-shown")
+        # values come as the page has them, and are checked by the desk
+        plain = {"preprocess": False, "show_progress": "hidden", "concurrency_limit": many, "api_name": False}
         seen = [model, wavelet, target, answer, status, start]
         for event in (upload.change, model.input):
-            event(events.look, [upload, model], seen, show_progress="hidden", concurrency_limit=many)
+            event(events.look, [upload, model], seen, **plain)
         wished = [upload, model, target, wavelet, levels, method, most]
-        start.click(
-            events.explain, wished, [status, result, start, end], show_progress="hidden", concurrency_limit=many
-        )
-        end.click(events.stop, queue=False)
+        start.click(events.explain, wished, [status, result, start, end], **plain)
+        end.click(events.stop, **plain)
         blocks.unload(events.leave)
     blocks.queue(max_size=4 * many)
     return blocks
+
+
+def _drop(desk: Desk) -> gr.File:
+    """Where a file is dropped. Gradio knows it by the name that `Uploads` gave it: it opens and copies nothing."""
+    drop = gr.File(label=_kinds(desk), file_types=_suffixes(desk), height=180, elem_id="wl-upload")
+    drop.data_model, drop.api_info = None, dict
+    return drop
 
 
 def usual_wavelet(desk: Desk, model: str) -> str:

@@ -17,8 +17,17 @@ from typing import Any
 
 import torch
 
+from wavelens.app.addresses import OwnAddress, is_loopback
+from wavelens.app.connections import MAX_CONNECTIONS, punctual
 from wavelens.app.desk import Desk, Served
 from wavelens.app.limits import Limits
+from wavelens.app.passwords import Gatekeeper
+from wavelens.app.refusals import RequestRefused
+from wavelens.app.request_limits import MULTIPART_BYTES, RequestLimits
+from wavelens.app.upload_routes import UploadRoutes
+from wavelens.app.uploads import Uploads
+from wavelens.app.visitors import Visitors
+from wavelens.app.visits import Visits
 from wavelens.optional import optional
 
 LOCAL, PORTS = "127.0.0.1", range(7860, 7960)
@@ -32,13 +41,18 @@ POLICY = (
 )
 # A page of results brings all that it runs, and can do nothing in the app's name.
 REPORT = POLICY.replace("script-src 'self'", "script-src data:") + "; sandbox allow-scripts allow-downloads"
-HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 QUIET = {  # read by Gradio when it is imported
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_RUN_HISTORY": "False",
     "GRADIO_MCP_SERVER": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
+
+OPEN_TO_ALL = (
+    "anyone who reaches %s can use this app, without a password. Set one with --password or WAVELENS_PASSWORD, or "
+    "listen to 127.0.0.1 alone."
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,22 +65,42 @@ def serve(
     limits: Limits | None = None,
     device: str | torch.device = "cpu",
     ready: Callable[[str], None] = lambda address: None,
+    password: str | None = None,
+    allowed_hosts: Sequence[str] = (),
 ) -> None:
     """Serves the app until it is interrupted; `ready` is told the address.
 
-    Without a port it is the first that is free from 7860. Whoever reaches `host` can use the app: it is this machine
-    alone unless told otherwise. All that is uploaded or written lies in a temporary folder that is removed at the end.
-    `OSError` for a host or port that cannot be had, `ImportError` without Gradio.
+    Without a port it is the first that is free from 7860. Whoever reaches `host` and knows the `password`, if there is
+    one, can use the app: it is this machine alone unless told otherwise. `allowed_hosts` are further names under which
+    browsers reach it, such as that of a proxy. All that is uploaded or written lies in a temporary folder that is
+    removed at the end. `OSError` for a host or port that cannot be had, `ValueError` for an empty password,
+    `ImportError` without Gradio.
     """
     with ExitStack() as stack:
         stack.enter_context(_terminable())
         listening = stack.enter_context(closing(_socket(host, port)))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="wavelens-"))
         desk = stack.enter_context(closing(Desk(models, Path(folder) / "app", limits=limits, device=device)))
-        app, uvicorn = application(desk, host), optional("uvicorn", "app")
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=PATIENCE)
+        app = application(desk, host, password=password, allowed_hosts=allowed_hosts)
+        if password is None and not is_loopback(listening.getsockname()[0]):
+            log.warning(OPEN_TO_ALL, host)
         ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
-        uvicorn.Server(config).run(sockets=[listening])
+        server_of(app).run(sockets=[listening])
+
+
+def server_of(app: Any) -> Any:
+    """A server of uvicorn for the application, within bounds of its own."""
+    uvicorn = optional("uvicorn", "app")
+    config = uvicorn.Config(
+        app,
+        http=punctual(),
+        ws="none",
+        limit_concurrency=MAX_CONNECTIONS,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=PATIENCE,
+    )
+    return uvicorn.Server(config)
 
 
 @contextmanager
@@ -82,37 +116,56 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def application(desk: Desk, host: str = LOCAL) -> Any:
-    """The ASGI application around a desk."""
+def application(
+    desk: Desk, host: str = LOCAL, *, password: str | None = None, allowed_hosts: Sequence[str] = ()
+) -> Any:
+    """The ASGI application around a desk, as `serve` has it."""
     os.environ.update(QUIET | {"GRADIO_TEMP_DIR": str(desk.uploads)})
     gradio, fastapi = optional("gradio", "app"), optional("fastapi", "app")
     from wavelens.app.page import look_of_it, page
 
+    uploads = Uploads(desk.uploads, desk.limits)
+    blocks, max_file_bytes = page(desk, uploads), int(desk.limits.megabytes * 2**20)
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=_sweeping(desk))
-
-    def result(token: str, name: str) -> Any:
-        found = desk.file(token, name)
-        if found is None:
-            raise fastapi.HTTPException(404, "This result is no longer there. Explain again.")
-        return fastapi.responses.FileResponse(found, headers={"Content-Security-Policy": REPORT})
-
-    app.add_api_route("/results/{token}/{name:path}", result)
+    _add_routes(app, desk, uploads)
+    inputs = {number: len(event.inputs) for number, event in blocks.fns.items()}
+    gatekeeper = None if password is None else Gatekeeper(password)
+    # the last is the first that a request comes to
+    app.add_middleware(Visits, visitors=Visitors(desk.limits), inputs=inputs, gatekeeper=gatekeeper)
+    app.add_middleware(RequestLimits, upload_bytes=max_file_bytes + MULTIPART_BYTES)
+    app.add_middleware(OwnAddress, host=host, allowed_hosts=allowed_hosts)
     app.add_middleware(_Headers)
-    if host in (LOCAL, "localhost", "::1"):  # no other site may reach it by a name of its own
-        trusted = optional("starlette.middleware.trustedhost", "app").TrustedHostMiddleware
-        app.add_middleware(trusted, allowed_hosts=[LOCAL, "localhost", "[::1]"])
     return gradio.mount_gradio_app(
         app,
-        page(desk),
+        blocks,
         path="/",
         server_name=host,
-        max_file_size=int(desk.limits.megabytes * 2**20),  # says it in MB of its own; the desk counts in millions
+        max_file_size=max_file_bytes,  # says it in MB of its own; the desk counts in millions
         show_error=False,
         footer_links=[],
         run_history=False,
         ssr_mode=False,
         **look_of_it(),
     )
+
+
+def _add_routes(app: Any, desk: Desk, uploads: Uploads) -> None:
+    """Results, and uploads; they come before Gradio's."""
+    responses = optional("starlette.responses", "app")
+
+    def result(request: Any) -> Any:
+        file = desk.file(request.path_params["token"], request.path_params["name"])
+        if file is None:
+            raise RequestRefused(404, "This result is no longer there. Explain again.")
+        return responses.FileResponse(file, headers={"Content-Security-Policy": REPORT})
+
+    def refused(request: Any, refusal: RequestRefused) -> Any:
+        headers = {"connection": "close", **refusal.headers}
+        return responses.PlainTextResponse(refusal.sentence, refusal.status, headers)
+
+    app.add_route("/results/{token}/{name:path}", result)
+    UploadRoutes(desk, uploads).add_to(app)
+    app.add_exception_handler(RequestRefused, refused)
 
 
 class _Headers:

@@ -28,7 +28,9 @@ def app(
         list[str] | None, typer.Option(help="A checkpoint, or MODEL=CHECKPOINT where there are several models.")
     ] = None,
     options: Options = Options(),
-    host: Annotated[str, typer.Option(help="Who may come: 127.0.0.1 this machine, 0.0.0.0 everyone.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Interface to bind: 127.0.0.1 for this machine only, 0.0.0.0 for the network.")
+    ] = "127.0.0.1",
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Where to listen.", show_default="the first free from 7860")
     ] = None,
@@ -36,12 +38,27 @@ def app(
     seconds: Annotated[float, typer.Option(min=0.1, help="Of a sound or a video, at most.")] = 30,
     gradients: Annotated[int, typer.Option(min=10, help="Of an explanation, at most.")] = 256,
     running: Annotated[int, typer.Option(min=1, help="Requests that take turns; more wait.")] = 2,
+    password: Annotated[
+        str | None,
+        typer.Option(
+            envvar="WAVELENS_PASSWORD",
+            prompt="Password",
+            prompt_required=False,
+            hide_input=True,
+            confirmation_prompt=True,
+            help="Password that visitors need; it is asked for where none is given here.",
+        ),
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Further name under which browsers reach the app, such as that of a proxy; may be repeated."),
+    ] = None,
     device: DeviceName = None,
 ) -> None:
     """Explain in a browser. Drop a photo, a sound, a volume or a video, and see and hear what the classifier goes by.
 
     Serves until it is interrupted with Ctrl-C. Uploads stay on this machine, in a temporary folder, and are removed
-    when their page is closed. There is no password: whoever reaches --host may use it.
+    when their page is closed. Whoever reaches --host may use it; with --password, who knows the password as well.
 
     Exit codes: 130, interrupted; 2, an option is wrong.
     """
@@ -61,7 +78,16 @@ def app(
     def ready(address: str) -> None:
         console.print(Text(f"wavelens is at {address}; Ctrl-C ends it"), soft_wrap=True)
 
-    serve(served, host=host, port=port, limits=limits, device=place, ready=ready)
+    serve(
+        served,
+        host=host,
+        port=port,
+        limits=limits,
+        device=place,
+        ready=ready,
+        password=password,
+        allowed_hosts=allowed_host or (),
+    )
 
 
 def _check_alone(names: list[str], options: Options) -> None:
