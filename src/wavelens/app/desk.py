@@ -147,11 +147,7 @@ class Desk:
 
     def leave(self, session: str) -> None:
         """The page is gone: ends its request and removes its files."""
-        with self._lock:
-            self.stop(session)
-            found = self._sessions.pop(session, None)
-        if found is not None and found.result is not None:
-            self._discard(found.result.token)
+        self._end_session(session)
         self.sweep()
 
     def file(self, token: str, name: str) -> Path | None:
@@ -167,9 +163,10 @@ class Desk:
         now = time.monotonic()
         with self._lock:
             idle = [key for key, one in self._sessions.items() if now - one.touched > self.limits.idle]
-            held = {path for key, one in self._sessions.items() if key not in idle for path in one.uploads}
         for key in idle:
-            self.leave(key)
+            self._end_session(key)
+        with self._lock:
+            held = self._held()
         present = [Path(folder) / name for folder, _, names in os.walk(self.uploads) for name in names]
         for path in set(present) - held:
             with suppress(FileNotFoundError):  # another sweep was there first
@@ -194,6 +191,21 @@ class Desk:
             found.touched = time.monotonic()
             return found
 
+    def _end_session(self, key: str) -> None:
+        with self._lock:
+            self.stop(key)
+            found = self._sessions.pop(key, None)
+            held = self._held()
+        if found is not None:
+            for path in found.uploads - held:
+                self._remove(path)
+            if found.result is not None:
+                self._discard(found.result.token)
+
+    def _held(self) -> set[Path]:
+        """The uploads of all sessions."""
+        return {path for one in self._sessions.values() for path in one.uploads}
+
     def _touch(self, key: str) -> bool:
         """Whether the session is still there; if so it is not idle."""
         with self._lock:
@@ -205,7 +217,7 @@ class Desk:
         with self._lock:
             self.stop(session)
             before, self._session(session).uploads = self._session(session).uploads, {path}
-            held = {path for one in self._sessions.values() for path in one.uploads}
+            held = self._held()
         for replaced in before - held:
             self._remove(replaced)
         self.sweep()

@@ -88,7 +88,7 @@ class Page:
             steps.close()
 
     def _path(self, upload: str, request: gr.Request) -> Path:
-        path = self.uploads.path(request.request.state.visitor, upload)
+        path = self.uploads.path(request.request.state.visitor, str(upload))
         if path is None:
             raise Refused("this file is no longer on the server. Drop it again.")
         return path

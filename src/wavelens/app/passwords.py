@@ -33,8 +33,7 @@ class Gatekeeper:
     """Knows the password, and how often each address was wrong."""
 
     def __init__(self, password: str, clock: Callable[[], float] = time.monotonic) -> None:
-        if not password.strip():
-            raise ValueError("a password has at least one character that is not a space; got an empty one.")
+        check_password(password)
         self._digest, self.clock = _digest(password), clock
         self._guesses: dict[str, _Guesses] = {}
 
@@ -60,6 +59,12 @@ class Gatekeeper:
         if len(self._guesses) >= MAX_ADDRESSES:
             del self._guesses[next(iter(self._guesses))]  # the one whose last guess is the oldest
         self._guesses[key] = guesses
+
+
+def check_password(password: str) -> None:
+    """`ValueError` for an empty one, with which everyone would be let in."""
+    if not password.strip():
+        raise ValueError("a password has at least one character that is not a space; got an empty one.")
 
 
 def _digest(password: str) -> bytes:

@@ -31,7 +31,7 @@ from wavelens.app.visits import Visits
 from wavelens.optional import optional
 
 LOCAL, PORTS = "127.0.0.1", range(7860, 7960)
-SWEEP = 600.0  # seconds between two looks for what nobody uses any more
+SWEEP = 60.0  # seconds between two looks for what nobody uses any more
 PATIENCE = 3  # seconds that open pages are given when the server ends
 # A page loads and sends nothing but to where it came from, whatever a component would like to.
 POLICY = (

@@ -15,7 +15,8 @@ from wavelens.app.visitors import Visitor
 
 MAX_AT_ONCE = 8  # uploads that arrive at the same time
 MAX_AT_ONCE_PER_VISITOR = 2
-MAX_STEM, MAX_SUFFIX = 80, 16  # characters of a file's name
+MAX_STEM_BYTES = 120  # of a file's name; results are called after it
+MAX_SUFFIXES = 16  # characters
 FORBIDDEN = frozenset('<>:"/\\|?*')  # by one file system or another
 
 
@@ -111,7 +112,7 @@ def file_name(sent: str) -> str:
     """The last part of the name that a file had at home, without what a file system or a page might misread."""
     last = PurePosixPath(sent.replace("\\", "/")).name
     clean = "".join(letter if letter.isprintable() and letter not in FORBIDDEN else "_" for letter in last).strip(" .")
-    suffixes = "".join(PurePosixPath(clean).suffixes[-2:])
-    suffixes = suffixes if len(suffixes) <= MAX_SUFFIX else PurePosixPath(clean).suffix[:MAX_SUFFIX]
-    stem = clean.removesuffix(suffixes)[:MAX_STEM].rstrip(" .")
+    last_two = "".join(PurePosixPath(clean).suffixes[-2:])
+    suffixes = next((end for end in (last_two, PurePosixPath(clean).suffix) if len(end) <= MAX_SUFFIXES), "")
+    stem = clean.removesuffix(suffixes).encode()[:MAX_STEM_BYTES].decode(errors="ignore").rstrip(" .")
     return f"{stem or 'upload'}{suffixes}"

@@ -63,7 +63,10 @@ def app(
     Exit codes: 130, interrupted; 2, an option is wrong.
     """
     from wavelens.app import Limits, Served, serve  # which builds upon this package
+    from wavelens.app.passwords import check_password
 
+    if password is not None:
+        check_password(password)
     place, console = device_of(device), Console(highlight=False)
     names = list(dict.fromkeys(model or [models.EMBEDDED]))
     checkpoints = _checkpoints(names, weights or [])
