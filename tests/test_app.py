@@ -576,6 +576,7 @@ def lying(path):
 @pytest.mark.parametrize(
     ("kind", "make", "sentence"),
     [
+        (PHOTO, lambda f: disguised(f / "a.png", b""), "a photo has bytes; a.png is an empty file"),
         (PHOTO, lambda f: promised(f / "a.png", 9000, 9000), r"at most 1e\+06 numbers here; a.png has 2.43e\+08"),
         (PHOTO, lambda f: promised(f / "a.png", 20000, 20000), "a.png is larger than Pillow opens"),
         (PHOTO, lambda f: disguised(f / "a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "none of them"),

@@ -13,7 +13,7 @@ from wavelens.app.addresses import OwnAddress, is_loopback
 from wavelens.app.messages import checked_message
 from wavelens.app.passwords import FREE_GUESSES, MAX_ADDRESSES, MAX_WAIT_SECONDS, Gatekeeper
 from wavelens.app.refusals import RequestRefused
-from wavelens.app.request_limits import bounded, check_endpoint, declared_length
+from wavelens.app.request_limits import Body, check_endpoint, declared_length
 from wavelens.app.uploads import MAX_AT_ONCE, MAX_AT_ONCE_PER_VISITOR, Uploads, file_name
 from wavelens.app.visitors import MAX_MESSAGES_PER_MINUTE, Visitors
 
@@ -167,7 +167,7 @@ def received(chunks, most, pause=0.0):
         return chunks.pop(0) if chunks else {"type": "http.disconnect"}
 
     async def read():
-        guarded, length, more = bounded(receive, most), 0, True
+        guarded, length, more = Body(receive, most).receive, 0, True
         while more:
             message = await guarded()
             length, more = length + len(message["body"]), message.get("more_body", False)
@@ -195,6 +195,22 @@ def test_a_body_that_comes_drop_by_drop_ends_and_one_that_comes_fast_has_its_tim
     assert caught.value.status == 408
     monkeypatch.setattr(request_limits, "MIN_BYTES_PER_SECOND", 1)
     assert received(body(*[1000] * 20), 20_000, pause=0.01)[0] == 20_000
+
+
+def test_the_rest_of_a_body_is_discarded_and_not_for_ever(monkeypatch):
+    monkeypatch.setattr(request_limits, "LINGER_SECONDS", 0.05)
+
+    async def discarded(chunks):
+        async def receive():
+            await asyncio.sleep(0.001)
+            return chunks.pop(0) if chunks else body(1, 1)[0]
+
+        found = Body(receive, 10)
+        await found.discard()
+        return found.complete
+
+    assert ran(discarded(body(100, 100)))
+    assert not ran(discarded([]))
 
 
 GOOD = {"data": [{"path": "a/b.png", "url": "http://x"}, "net"], "fn_index": 0, "session_hash": "abc"}
@@ -351,7 +367,7 @@ def test_a_visitors_files_are_bounded_in_number_and_size_and_count_while_they_ar
     uploads, known = store
     me, you = known.admit(), known.admit()
     names = [stored(uploads, me) for _ in range(5)]
-    with pytest.raises(RequestRefused, match="This browser has 5 files here") as caught:
+    with pytest.raises(RequestRefused, match="A browser has at most 5 files here") as caught:
         uploads.begin(me)
     assert caught.value.status == 429
     stored(uploads, you)
@@ -405,14 +421,14 @@ def test_pages_are_bounded_and_end_with_their_heartbeat_or_when_idle(clock):
     me, you = known.admit(), known.admit()
     for page in ("a", "b"):
         known.open(me, page).heartbeats += 1
-    with pytest.raises(RequestRefused, match="This browser has 2 pages of the app open"):
+    with pytest.raises(RequestRefused, match="A browser has at most 2 pages of the app open"):
         known.open(me, "c")
     known.open(you, "d")
-    with pytest.raises(RequestRefused, match="3 pages of the app are open"):
+    with pytest.raises(RequestRefused, match="At most 3 pages of the app are open"):
         known.open(you, "e")
     clock.now += 61
     known.open(you, "e")
-    with pytest.raises(RequestRefused, match="3 pages of the app are open"):
+    with pytest.raises(RequestRefused, match="At most 3 pages of the app are open"):
         known.open(you, "f")
     known.close(me, "a")
     known.open(me, "c")

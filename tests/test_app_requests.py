@@ -104,11 +104,12 @@ def browser(app):
 
 
 def files_in(desk):
+    """All that visitors or Gradio have left on the disk."""
     return sorted(name for _, _, names in os.walk(desk.uploads.parent) for name in names)
 
 
 def emptied(desk):
-    """Waits until nothing of any upload or result is left."""
+    """Waits until nothing of any upload or result is left, and no folder of theirs."""
     for _ in range(400):
         if not files_in(desk) and not os.listdir(desk.uploads):
             return True
@@ -192,7 +193,9 @@ def test_who_has_not_opened_the_page_stores_and_asks_nothing(app):
             stranger.get(f"/gradio_api/file={'x' * 22}/a.png"),
         ]
     assert [answer.status_code for answer in answers] == [403] * 6
-    assert {answer.text for answer in answers[:1] + answers[2:]} == {"Open the app's page first, or open it again."}
+    assert {answer.text for answer in answers[:1] + answers[2:]} == {
+        "Load the app's page first; if it is open, load it again."
+    }
     assert not files_in(desk)
 
 
@@ -378,7 +381,7 @@ def test_uploads_end_at_the_limit_whatever_length_they_name(app, browser):
 def test_a_visitors_uploads_have_a_quota(app, browser):
     _, desk = app
     assert [browser.upload().status_code for _ in range(5)] == [200] * 3 + [429] * 2
-    assert "This browser has 3 files here" in browser.upload().text
+    assert "A browser has at most 3 files here" in browser.upload().text
     assert len(files_in(desk)) == 3
 
 

@@ -72,6 +72,8 @@ def check_upload(path: Path, kind: Kind, shape: tuple[int, ...], limits: Limits)
     if not kind.reads(path):
         raise ValueError(f"a {kind.name} is a file ending in {', '.join(kind.suffixes)}; got {path.name}.")
     size = path.stat().st_size / 1e6
+    if not size:
+        raise ValueError(f"a {kind.name} has bytes; {path.name} is an empty file. Get a fresh copy.")
     if size > limits.megabytes:
         raise ValueError(f"a file has at most {limits.megabytes:g} MB here; {path.name} has {size:.0f}.")
     extent = EXTENTS[kind.name](path, shape)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from contextlib import suppress
 from typing import Any
 
 from wavelens.app.addresses import SAFE_METHODS
-from wavelens.app.refusals import RequestRefused, refuse
+from wavelens.app.refusals import BODY, RequestRefused, refuse
 
 GRACE_SECONDS = 20.0  # for any body, and a second more for each MIN_BYTES_PER_SECOND that have arrived
 MIN_BYTES_PER_SECOND = 16_384
+LINGER_SECONDS = 2.0  # for what is still sent after a refusal
 MAX_MESSAGE_BYTES = 16_384  # of everything but an upload
 MULTIPART_BYTES = 16_384  # of an upload beyond its file: boundaries, names, types
 UPLOAD = "/gradio_api/upload"
@@ -49,14 +51,14 @@ class RequestLimits:
         return await self.app(scope, receive, send)
 
     async def _limited(self, scope: Any, receive: Any) -> Any:
-        check_endpoint(scope["method"], scope["path"])
         most = self.upload_bytes if scope["path"] == UPLOAD else MAX_MESSAGE_BYTES
+        body = scope[BODY] = Body(receive, most)
+        check_endpoint(scope["method"], scope["path"])
         if declared_length(scope["headers"]) > most:
-            raise too_large(most)
+            raise body.too_large()
         if scope["method"] in SAFE_METHODS:  # whose body nobody reads
             return receive
-        limited = bounded(receive, most)
-        return limited if scope["path"] == UPLOAD else await _read(limited)
+        return body.receive if scope["path"] == UPLOAD else await _read(body)
 
 
 def check_endpoint(method: str, path: str) -> None:
@@ -77,41 +79,49 @@ def declared_length(headers: list[tuple[bytes, bytes]]) -> int:
     return int(value)
 
 
-def too_large(most: int) -> RequestRefused:
-    return RequestRefused(413, f"A request to this address has at most {most:,} bytes.")
-
-
-def bounded(receive: Any, most: int) -> Any:
-    """An ASGI `receive` of a body of at most `most` bytes that arrives in time; otherwise it raises `RequestRefused`.
+class Body:
+    """The body of a request, of at most `most` bytes, that arrives in time.
 
     The time that is left grows with the bytes that have arrived, so a slow connection has its time, and a client that
     sends a byte now and then has `GRACE_SECONDS`.
     """
-    begun, count, complete = time.monotonic(), 0, False
 
-    async def guarded() -> Any:
-        nonlocal count, complete
-        if complete:  # what comes now is the end of the connection
-            return await receive()
-        deadline = begun + GRACE_SECONDS + count / MIN_BYTES_PER_SECOND
+    def __init__(self, receive: Any, most: int) -> None:
+        self._receive, self.most = receive, most
+        self.begun, self.count, self.complete = time.monotonic(), 0, False
+
+    async def receive(self) -> Any:
+        """The next ASGI message; `RequestRefused` where the body is too large or too slow."""
+        if self.complete:  # what comes now is the end of the connection
+            return await self._receive()
+        deadline = self.begun + GRACE_SECONDS + self.count / MIN_BYTES_PER_SECOND
         try:
-            message = await asyncio.wait_for(receive(), max(deadline - time.monotonic(), 0))
+            message = await asyncio.wait_for(self._receive(), max(deadline - time.monotonic(), 0))
         except TimeoutError:
             raise RequestRefused(408, "The request took too long to arrive.") from None
-        count += len(message.get("body", b""))
-        complete = not message.get("more_body", False)
-        if count > most:
-            raise too_large(most)
+        self.count += len(message.get("body", b""))
+        self.complete = not message.get("more_body", False)
+        if self.count > self.most:
+            raise self.too_large()
         return message
 
-    return guarded
+    async def discard(self) -> None:
+        """Receive the rest, for at most `LINGER_SECONDS`, and forget it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self.complete:
+                    message = await self._receive()
+                    self.complete = not message.get("more_body", False)
+
+    def too_large(self) -> RequestRefused:
+        return RequestRefused(413, f"A request to this address has at most {self.most:,} bytes.")
 
 
-async def _read(receive: Any) -> Any:
+async def _read(body: Body) -> Any:
     """A `receive` that gives the whole body at once; it is read before the app is called."""
     parts, more = [], True
     while more:
-        message = await receive()
+        message = await body.receive()
         if message["type"] == "http.disconnect":
             raise RequestRefused(400, "The request ended before it was complete.")
         parts.append(message.get("body", b""))
@@ -119,6 +129,6 @@ async def _read(receive: Any) -> Any:
     whole = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
 
     async def replayed() -> Any:
-        return whole.pop() if whole else await receive()
+        return whole.pop() if whole else await body.receive()
 
     return replayed

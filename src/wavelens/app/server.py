@@ -120,7 +120,7 @@ def application(
     desk: Desk, host: str = LOCAL, *, password: str | None = None, allowed_hosts: Sequence[str] = ()
 ) -> Any:
     """The ASGI application around a desk, as `serve` has it."""
-    os.environ.update(QUIET | {"GRADIO_TEMP_DIR": str(desk.uploads)})
+    os.environ.update(QUIET | {"GRADIO_TEMP_DIR": str(desk.uploads.with_name("gradio"))})
     gradio, fastapi = optional("gradio", "app"), optional("fastapi", "app")
     from wavelens.app.page import look_of_it, page
 
@@ -132,8 +132,8 @@ def application(
     gatekeeper = None if password is None else Gatekeeper(password)
     # the last is the first that a request comes to
     app.add_middleware(Visits, visitors=Visitors(desk.limits), inputs=inputs, gatekeeper=gatekeeper)
-    app.add_middleware(RequestLimits, upload_bytes=max_file_bytes + MULTIPART_BYTES)
     app.add_middleware(OwnAddress, host=host, allowed_hosts=allowed_hosts)
+    app.add_middleware(RequestLimits, upload_bytes=max_file_bytes + MULTIPART_BYTES)
     app.add_middleware(_Headers)
     return gradio.mount_gradio_app(
         app,
@@ -150,7 +150,7 @@ def application(
 
 
 def _add_routes(app: Any, desk: Desk, uploads: Uploads) -> None:
-    """Results, and uploads; they come before Gradio's."""
+    """Results, and uploads; they come before Gradio's. What they refuse, `Visits` answers."""
     responses = optional("starlette.responses", "app")
 
     def result(request: Any) -> Any:
@@ -159,13 +159,8 @@ def _add_routes(app: Any, desk: Desk, uploads: Uploads) -> None:
             raise RequestRefused(404, "This result is no longer there. Explain again.")
         return responses.FileResponse(file, headers={"Content-Security-Policy": REPORT})
 
-    def refused(request: Any, refusal: RequestRefused) -> Any:
-        headers = {"connection": "close", **refusal.headers}
-        return responses.PlainTextResponse(refusal.sentence, refusal.status, headers)
-
     app.add_route("/results/{token}/{name:path}", result)
     UploadRoutes(desk, uploads).add_to(app)
-    app.add_exception_handler(RequestRefused, refused)
 
 
 class _Headers:

@@ -56,9 +56,8 @@ class Uploads:
             arriving = [one for one in self._uploads.values() if one.path is None]
             mine = sum(one.visitor is visitor for one in arriving)
             if len(own) >= self.limits.visitor_files:
-                raise RequestRefused(
-                    429, f"This browser has {len(own)} files here, and may have no more; close pages or wait a minute."
-                )
+                most = self.limits.visitor_files
+                raise RequestRefused(429, f"A browser has at most {most} files here; close pages or wait a minute.")
             if mine >= MAX_AT_ONCE_PER_VISITOR or len(arriving) >= MAX_AT_ONCE:
                 raise RequestRefused(429, "Too many files arrive at the same time; try again in a while.")
             upload = Upload(visitor, secrets.token_urlsafe(16))

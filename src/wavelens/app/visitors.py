@@ -90,10 +90,10 @@ class Visitors:
             for page in [page for page, opened in one.pages.items() if self._idle(opened)]:
                 del one.pages[page]
         if len(visitor.pages) >= self.limits.pages_per_visitor:
-            raise RequestRefused(429, f"This browser has {len(visitor.pages)} pages of the app open; close some.")
-        count = sum(len(one.pages) for one in self._visitors.values())
-        if count >= self.limits.pages:
-            raise RequestRefused(429, f"{count} pages of the app are open, and it serves no more; try again later.")
+            most = self.limits.pages_per_visitor
+            raise RequestRefused(429, f"A browser has at most {most} pages of the app open; close some.")
+        if sum(len(one.pages) for one in self._visitors.values()) >= self.limits.pages:
+            raise RequestRefused(429, f"At most {self.limits.pages} pages of the app are open; try again later.")
 
     def _make_room(self) -> None:
         without_pages = [one for one in self._visitors.values() if not one.pages or self._expired(one)]

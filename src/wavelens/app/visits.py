@@ -42,7 +42,9 @@ class Visits:
         elif visitor is None and path == "/":
             await self._first_visit(scope, receive, send)
         elif visitor is None and (self.gatekeeper is not None or not path.startswith("/results/")):
-            raise RequestRefused(401 if self.gatekeeper else 403, "Open the app's page first, or open it again.")
+            raise RequestRefused(
+                401 if self.gatekeeper else 403, "Load the app's page first; if it is open, load it again."
+            )
         else:
             scope.setdefault("state", {})["visitor"] = visitor
             await self._visit(scope, receive, send, visitor)

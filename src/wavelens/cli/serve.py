@@ -32,12 +32,14 @@ def app(
         str, typer.Option(help="Interface to bind: 127.0.0.1 for this machine only, 0.0.0.0 for the network.")
     ] = "127.0.0.1",
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Where to listen.", show_default="the first free from 7860")
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on.", show_default="the first free from 7860")
     ] = None,
-    megabytes: Annotated[float, typer.Option(min=0.001, help="Of an upload, at most.")] = 100,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Of a sound or a video, at most.")] = 30,
-    gradients: Annotated[int, typer.Option(min=10, help="Of an explanation, at most.")] = 256,
-    running: Annotated[int, typer.Option(min=1, help="Requests that take turns; more wait.")] = 2,
+    megabytes: Annotated[float, typer.Option(min=0.001, help="Maximum upload size in MB.")] = 100,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Maximum length of a sound or video in seconds.")] = 30,
+    gradients: Annotated[
+        int, typer.Option(min=10, help="Maximum number of gradient evaluations per explanation.")
+    ] = 256,
+    running: Annotated[int, typer.Option(min=1, help="Requests computed at the same time; further ones queue.")] = 2,
     password: Annotated[
         str | None,
         typer.Option(
