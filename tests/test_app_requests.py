@@ -8,18 +8,19 @@ import logging
 import os
 import re
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing, contextmanager
+from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
 from wavelens.app import Desk, Limits, Served, application, connections, request_limits, server
 from wavelens.app.passwords import FREE_GUESSES
+from wavelens.cli import entry
 from wavelens.cli.kinds import PHOTO
 from wavelens.models import Geometry, LoadedModel
 
@@ -530,14 +531,34 @@ def test_an_open_address_without_a_password_is_warned_of(monkeypatch, caplog, ho
     assert ("anyone who reaches 0.0.0.0 can use this app, without a password" in caplog.text) == warned
 
 
-PACKAGED = """
-import sys
-from wavelens.cli import main
-sys.exit(main(["app", "--port", "0", "--password", ""]))
-"""
+def started(monkeypatch, arguments, typed=""):
+    """What `wavelens app` gives to `serve`."""
+    calls = []
+    monkeypatch.setattr("wavelens.app.serve", lambda models, **options: calls.append(options))
+    monkeypatch.setattr("wavelens.models.load", lambda name, weights=None: Loaded())
+    done = CliRunner().invoke(entry.app, ["app", *arguments], input=typed)
+    return calls[0] if calls else done
 
 
-def test_an_empty_password_is_an_error():
-    done = subprocess.run([sys.executable, "-c", PACKAGED], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2
-    assert "a password has at least one character" in done.stderr
+class Loaded:
+    preprocess = Geometry((8, 8), (8, 8))
+
+
+def test_the_password_is_given_asked_for_or_read(monkeypatch):
+    assert started(monkeypatch, [])["password"] is None
+    assert started(monkeypatch, ["--password", "sesame"])["password"] == "sesame"
+    monkeypatch.setenv("WAVELENS_PASSWORD", "of the environment")
+    assert started(monkeypatch, [])["password"] == "of the environment"
+    monkeypatch.delenv("WAVELENS_PASSWORD")
+    options = started(monkeypatch, ["--password", "-", "--allowed-host", "lens.example"], "of a pipe \r\n")
+    assert (options["password"], options["allowed_hosts"]) == ("of a pipe ", ["lens.example"])
+    monkeypatch.setattr("wavelens.cli.serve.getpass", lambda prompt: "typed")
+    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("wavelens.cli.serve.sys", terminal)
+    assert started(monkeypatch, ["--password", "-"])["password"] == "typed"
+
+
+def test_an_empty_password_is_an_error_before_anything_is_loaded(monkeypatch):
+    done = started(monkeypatch, ["--password", " ", "--model", "nowhere:nothing"])
+    assert isinstance(done.exception, ValueError)
+    assert "a password has at least one character" in str(done.exception)

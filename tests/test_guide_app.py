@@ -8,6 +8,9 @@ import numpy as np
 from PIL import Image
 
 from wavelens.app import Limits
+from wavelens.app.desk import FRESH
+from wavelens.app.passwords import FREE_GUESSES
+from wavelens.app.request_limits import GRACE_SECONDS, MAX_MESSAGE_BYTES, MIN_BYTES_PER_SECOND
 from wavelens.app.server import LOCAL, PORTS, SWEEP
 
 GUIDE = (Path(__file__).parents[1] / "docs/guides/app.md").read_text(encoding="utf-8")
@@ -29,4 +32,11 @@ def test_its_numbers():
     assert f"http://{LOCAL}:{PORTS[0]}" in text
     assert f"{round(limits.values / 1e6)} million numbers at most, {limits.megabytes:g} MB on the disk" in text
     assert f"{limits.seconds:g} seconds of a sound" in text
-    assert (limits.running, limits.waiting, SWEEP) == (2, 16, 600)
+    assert (limits.running, limits.waiting, SWEEP, FRESH) == (2, 16, 60, 60)
+    browser = f"at most {limits.visitor_files} of them and {limits.visitor_megabytes:g} MB"
+    assert f"{browser}, all browsers together {limits.total_megabytes:g} MB" in text
+    assert f"At most {limits.pages} pages are open, {limits.pages_per_visitor} of them in one browser" in text
+    assert f"other requests have at most {round(MAX_MESSAGE_BYTES / 1000)} kB" in text
+    slowly = f"more slowly than {round(MIN_BYTES_PER_SECOND / 1000)} kB a second ends after {GRACE_SECONDS:g} seconds"
+    assert slowly in text
+    assert FREE_GUESSES == 5

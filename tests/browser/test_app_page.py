@@ -5,7 +5,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
@@ -45,25 +45,37 @@ class Halves(torch.nn.Module):
         return torch.stack([half.pow(2).sum((1, 2)) for half in x[..., : x.shape[-1] // 2 * 2].chunk(2, -1)], 1)
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
+@contextmanager
+def running(folder, **options):
     """The address of a running app, its desk, and its photo model."""
-    pytest.importorskip("gradio")
-
     net = Sides().eval()
     labels = (HOSTILE, "right")
     photo = Served(LoadedModel(net, labels, Geometry((32, 32), (32, 32), squash=True), "sides"), PHOTO)
     sound = Served(LoadedModel(Halves().eval(), ("early", "late"), Sampling(8000), "halves"), SOUND)
-    folder = tmp_path_factory.mktemp("app") / "desk"
     with closing(Desk([photo, sound], folder, limits=Limits(megabytes=0.5, seconds=2))) as desk:
         listening = servers._socket("127.0.0.1", 0)
-        server = servers.server_of(application(desk))
+        server = servers.server_of(application(desk, **options))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}", desk, net
         server.should_exit = True
         thread.join(20)
     assert not folder.exists()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    pytest.importorskip("gradio")
+    with running(tmp_path_factory.mktemp("app") / "desk") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory):
+    """An app with a password."""
+    pytest.importorskip("gradio")
+    with running(tmp_path_factory.mktemp("locked") / "desk", password="open sesame") as found:
+        yield found
 
 
 @pytest.fixture
@@ -215,12 +227,47 @@ def test_stop_ends_it(app, visit, photo, monkeypatch):
     page.wait_for_selector("#wl-start:enabled")
 
 
+def test_a_refused_upload_is_told_in_a_sentence(app, browser, photo, monkeypatch):
+    monkeypatch.setattr("wavelens.app.uploads.MAX_AT_ONCE_PER_VISITOR", 0)
+    page = browser.new_page()
+    page.goto(app[0])
+    page.wait_for_selector("#wl-upload input[type=file]", state="attached")
+    drop(page, photo)
+    page.wait_for_selector("text=Too many files arrive at the same time; try again in a while.")
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_password_opens_the_page(locked, browser, photo, width, scheme):
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(locked[0])
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.activeElement.id") == "password"
+    assert (sum(shade(page)) < 200) == (scheme == "dark")
+    page.keyboard.type("open")
+    page.keyboard.press("Enter")
+    assert page.get_by_role("alert").inner_text() == "This is not the password."
+    page.get_by_label("Password").fill("open sesame")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector("#wl-upload input[type=file]", state="attached")
+    assert page.url == f"{locked[0]}/"
+    report = explain(page, photo)
+    report.locator("article[data-ready=true]").wait_for()
+    context.close()
+
+
+def shade(page):
+    """Red, green and blue of the background."""
+    colour = "getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).slice(0, 3).map(Number)"
+    return page.evaluate(colour)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_fits_its_width(visit, width, scheme):
     page = visit(viewport={"width": width, "height": 800}, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    red, green, blue = page.evaluate(
-        "getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).slice(0, 3).map(Number)"
-    )
-    assert (red + green + blue < 200) == (scheme == "dark")
+    assert (sum(shade(page)) < 200) == (scheme == "dark")

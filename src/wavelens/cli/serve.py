@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from getpass import getpass
 from typing import Annotated
 
 import typer
@@ -43,12 +45,7 @@ def app(
     password: Annotated[
         str | None,
         typer.Option(
-            envvar="WAVELENS_PASSWORD",
-            prompt="Password",
-            prompt_required=False,
-            hide_input=True,
-            confirmation_prompt=True,
-            help="Password that visitors need; it is asked for where none is given here.",
+            envvar="WAVELENS_PASSWORD", help="Password that visitors need; - asks for it, or reads it from a pipe."
         ),
     ] = None,
     allowed_host: Annotated[
@@ -67,6 +64,8 @@ def app(
     from wavelens.app import Limits, Served, serve  # which builds upon this package
     from wavelens.app.passwords import check_password
 
+    if password == "-":
+        password = getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     if password is not None:
         check_password(password)
     place, console = device_of(device), Console(highlight=False)
