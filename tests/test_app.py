@@ -334,6 +334,18 @@ def test_of_a_sessions_uploads_the_latest_stays(tmp_path, monkeypatch):
         assert (first.exists(), second.exists()) == (False, True)
 
 
+def test_files_that_are_no_uploads_stay(tmp_path):
+    with opened(tmp_path, served(Watched())) as desk:
+        own = tmp_path / "own" / "photo.png"
+        own.parent.mkdir()
+        own.write_bytes(upload(desk).read_bytes())
+        desk.look("me", "net", own)
+        desk.look("me", "net", upload(desk))
+        desk.look("me", "net", own)
+        desk.leave("me")
+        assert own.exists()
+
+
 def test_two_sweeps_at_once_leave_each_other_alone(tmp_path, monkeypatch):
     with opened(tmp_path, served(Watched())) as desk:
         path = upload(desk)

@@ -375,11 +375,20 @@ def test_a_visitors_files_are_bounded_in_number_and_size_and_count_while_they_ar
     upload = uploads.begin(me)
     for _ in range(2):
         uploads.grow(upload, MEGABYTE)
-    with pytest.raises(RequestRefused, match="at most 3 MB of uploads from this browser") as caught:
+    with pytest.raises(RequestRefused, match="at most 3 MB of uploads from one browser") as caught:
         uploads.grow(upload, MEGABYTE)
     assert caught.value.status == 413
     uploads.drop(upload)
     stored(uploads, me)
+
+
+def test_a_file_as_large_as_may_be_can_be_replaced(tmp_path, clock):
+    limits = Limits(megabytes=2, visitor_megabytes=1, total_megabytes=1)
+    uploads, me = Uploads(tmp_path, limits), Visitors(limits, clock).admit()
+    stored(uploads, me, 2 * MEGABYTE)
+    stored(uploads, me, 2 * MEGABYTE)
+    with pytest.raises(RequestRefused, match="at most 4 MB of uploads from one browser"):
+        stored(uploads, me)
 
 
 def test_all_visitors_together_are_bounded(store):

@@ -483,8 +483,9 @@ def test_with_a_password_nothing_is_answered_before_it(locked):
             assert stranger.get(path).status_code == 401
         assert stranger.post(UPLOAD, files={"files": ("a.png", photo_bytes())}).status_code == 401
         assert stranger.post(JOIN, json={"data": [], "fn_index": 0, "session_hash": "a"}).status_code == 401
-        for wrong in ({"password": "Open sesame"}, {"password": ""}, {"username": "open sesame"}, {}):
-            refused = stranger.post("/login", data=wrong)
+        many = b"&".join([b"password=open+sesame"] * 100)
+        for wrong in (b"password=Open+sesame", b"password=", b"username=open+sesame", b"password=%ff", many):
+            refused = stranger.post("/login", content=wrong)
             assert refused.status_code == 403
             assert "This is not the password." in refused.text
         assert stranger.get(f"/login?password={'open sesame'}").status_code == 303
@@ -496,15 +497,25 @@ def test_the_password_opens_the_app(locked):
     with Browser(locked[0]) as visitor:
         answer = visitor.client.post("/login", data={"username": "anyone", "password": "open sesame"})
         assert (answer.status_code, answer.headers["location"]) == (303, "./")
-        assert all(word in answer.headers["set-cookie"] for word in ("HttpOnly", "SameSite=Lax", "Path=/"))
+        assert answer.headers["set-cookie"].endswith("; Path=/; HttpOnly; SameSite=Lax")
         assert "wl-upload" in visitor.client.get("/").text
         name = visitor.upload().json()[0]
         assert "sky.png" in visitor.asked([{"path": name}, "sky"])[3]
 
 
+def test_behind_a_proxy_with_https_the_cookie_is_for_https_alone(app):
+    import httpx
+
+    answer = httpx.get(f"http://{app[0]}/", headers={"X-Forwarded-Proto": "https"})
+    assert answer.headers["set-cookie"].endswith("; Secure")
+
+
 def test_who_guesses_has_to_wait(locked):
     with Browser(locked[0]) as visitor:
-        codes = [visitor.client.post("/login", data={"password": f"{k}"}).status_code for k in range(FREE_GUESSES + 3)]
+        codes = []
+        for k in range(FREE_GUESSES + 3):
+            forged = {"X-Forwarded-For": f"10.0.0.{k}"}
+            codes.append(visitor.client.post("/login", data={"password": f"{k}"}, headers=forged).status_code)
         assert codes == [403] * FREE_GUESSES + [429] * 3
         right = visitor.client.post("/login", data={"password": "open sesame"})
         assert right.status_code == 429

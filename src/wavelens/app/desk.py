@@ -276,11 +276,12 @@ class Desk:
             self._discard(future.result().token)
 
     def _remove(self, path: Path) -> None:
-        """Removes an upload, and its folder where it had one to itself; one that is being read goes at a later look."""
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
-            if path.parent != self.uploads:
-                path.parent.rmdir()
+        """Removes an upload, and its folder where it had one to itself; files that are not in `uploads` stay."""
+        if path.is_relative_to(self.uploads):
+            with suppress(OSError):  # one that cannot be removed while it is read goes at a later look
+                path.unlink(missing_ok=True)
+                if path.parent != self.uploads:
+                    path.parent.rmdir()
 
     def _discard(self, token: str) -> None:
         shutil.rmtree(self._results / token, ignore_errors=True)

@@ -37,7 +37,7 @@ class Limits:
     `megabytes` of the uploaded file; `values`, the numbers that it unpacks to (pixels × 3, samples × channels, voxels),
     of 4 bytes each; `seconds` of a sound or video; `gradients` of a method. `running` requests take turns, `waiting`
     more stand in line. After `idle` seconds without a word from its page, a session's files are removed. A visitor is
-    a browser: its uploads are at most `visitor_files`, of `visitor_megabytes` together (or one of `megabytes`), and it
+    a browser: its uploads are at most `visitor_files`, of `visitor_megabytes` together (or two of `megabytes`), and it
     has at most `pages_per_visitor` pages open; all visitors together have `total_megabytes` and `pages`.
     """
 

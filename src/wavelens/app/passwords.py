@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from wavelens.app.refusals import RequestRefused
 
 FREE_GUESSES = 5  # wrong passwords of an address before it has to wait
-MAX_WAIT_SECONDS = 300.0
+MAX_WAIT_SECONDS = 64.0
 FORGIVEN_AFTER_SECONDS = 3600.0
 MAX_ADDRESSES = 4096
 

@@ -96,6 +96,7 @@ def server_of(app: Any) -> Any:
         http=punctual(),
         ws="none",
         limit_concurrency=MAX_CONNECTIONS,
+        proxy_headers=False,  # anyone may send them, and guesses of a password are counted by address
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=PATIENCE,

@@ -69,11 +69,12 @@ class Uploads:
         with self._lock:
             upload.size += count
             self._forget()
+            replacing = 2 * self.limits.megabytes  # a page's file goes when another has arrived
             for whose, held, most in (
-                ("from this browser", self._size(upload.visitor), self.limits.visitor_megabytes),
-                ("in all", self._size(), self.limits.total_megabytes),
+                ("from one browser", self._size(upload.visitor), max(self.limits.visitor_megabytes, replacing)),
+                ("in all", self._size(), max(self.limits.total_megabytes, replacing)),
             ):
-                if held > max(most, self.limits.megabytes) * 2**20:
+                if held > most * 2**20:
                     raise RequestRefused(
                         413, f"The app holds at most {most:g} MB of uploads {whose}; close pages or wait a minute."
                     )

@@ -59,10 +59,10 @@ class Visits:
     async def _sign_in(self, scope: Any, receive: Any, send: Any) -> None:
         if self.gatekeeper is None or scope["method"] != "POST":
             return await _to_the_page(send)
-        form = parse_qs((await receive())["body"].decode(errors="replace"), max_num_fields=8)
+        password = _password((await receive())["body"])
         address = scope["client"][0] if scope.get("client") else ""
         try:
-            right = self.gatekeeper.admits(form.get("password", [""])[0], address)
+            right = self.gatekeeper.admits(password, address)
         except RequestRefused as refusal:
             return await sign_in_page(send, refusal)
         if not right:
@@ -105,7 +105,8 @@ class Visits:
         return scope | {"headers": kept + added}, replayed
 
     def _with_cookie(self, scope: Any, send: Any, visitor: Visitor) -> Any:
-        secure = "; Secure" if scope.get("scheme") == "https" else ""
+        proxied = (b"x-forwarded-proto", b"https") in scope["headers"]
+        secure = "; Secure" if proxied or scope.get("scheme") == "https" else ""
         cookie = f"{self.visitors.cookie}={visitor.key}; Path=/; HttpOnly; SameSite=Lax{secure}"
 
         async def sent(message: Any) -> None:
@@ -119,6 +120,14 @@ class Visits:
 async def _to_the_page(send: Any) -> None:
     await send({"type": "http.response.start", "status": 303, "headers": [(b"location", b"./")]})
     await send({"type": "http.response.body", "body": b""})
+
+
+def _password(form: bytes) -> str:
+    """The password of the form, empty where it is another form."""
+    try:
+        return parse_qs(form.decode(), max_num_fields=8, errors="strict").get("password", [""])[0]
+    except ValueError:
+        return ""
 
 
 def _cookie(scope: Any, name: str) -> str | None:
