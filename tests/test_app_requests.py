@@ -8,6 +8,8 @@ import logging
 import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -567,6 +569,15 @@ def test_the_password_is_given_asked_for_or_read(monkeypatch):
     terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
     monkeypatch.setattr("wavelens.cli.serve.sys", terminal)
     assert started(monkeypatch, ["--password", "-"])["password"] == "typed"
+
+
+def test_gradio_is_imported_once_its_settings_are_made():
+    """It reads them when it is imported, and makes a folder that stays where it is not told of another."""
+    code = (
+        "import sys; from wavelens.cli import main; main(['app', '--model', 'x:y']); sys.exit('gradio' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, "x:y" in done.stderr) == (0, True), done.stderr
 
 
 def test_an_empty_password_is_an_error_before_anything_is_loaded(monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from getpass import getpass
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -72,7 +73,8 @@ def app(
     names = list(dict.fromkeys(model or [models.EMBEDDED]))
     checkpoints = _checkpoints(names, weights or [])
     _check_alone(names, options)
-    optional("gradio", "app")  # says now what is missing
+    if find_spec("gradio") is None:
+        optional("gradio", "app")  # says now what is missing; it is imported once its settings are made
     served = []
     for name in names:
         loaded = load_model(name, replace(options, weights=checkpoints.get(name)), console)
