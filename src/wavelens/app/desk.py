@@ -194,13 +194,13 @@ class Desk:
     def _end_session(self, key: str) -> None:
         with self._lock:
             self.stop(key)
-            found = self._sessions.pop(key, None)
+            ended = self._sessions.pop(key, None)
             held = self._held()
-        if found is not None:
-            for path in found.uploads - held:
+        if ended is not None:
+            for path in ended.uploads - held:
                 self._remove(path)
-            if found.result is not None:
-                self._discard(found.result.token)
+            if ended.result is not None:
+                self._discard(ended.result.token)
 
     def _held(self) -> set[Path]:
         """The uploads of all sessions."""

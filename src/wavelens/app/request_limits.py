@@ -126,9 +126,14 @@ async def _read(body: Body) -> Any:
             raise RequestRefused(400, "The request ended before it was complete.")
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
-    whole = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
+    return replayed(b"".join(parts), body.receive)
 
-    async def replayed() -> Any:
-        return whole.pop() if whole else await body.receive()
 
-    return replayed
+def replayed(content: bytes, receive: Any) -> Any:
+    """An ASGI `receive` that gives this body at once, and then what `receive` gives."""
+    messages = [{"type": "http.request", "body": content, "more_body": False}]
+
+    async def next_message() -> Any:
+        return messages.pop() if messages else await receive()
+
+    return next_message

@@ -41,15 +41,13 @@ class UploadRoutes:
         await asyncio.to_thread(self.desk.sweep)
         upload = self.uploads.begin(visitor)
         self._arriving[visitor, label] = upload
-        kept = False
         try:
-            name = await self._kept(request, upload)
-            kept = True
-            return responses.JSONResponse([name])
+            return responses.JSONResponse([await self._kept(request, upload)])
+        except BaseException:
+            self.uploads.drop(upload)
+            raise
         finally:
             self._arriving.pop((visitor, label), None)
-            if not kept:
-                self.uploads.drop(upload)
 
     async def _kept(self, request: Any, upload: Upload) -> str:
         """The name of the one file of a request. Until it is complete it has no name on the disk either."""
@@ -93,11 +91,11 @@ class UploadRoutes:
         while key not in self._arriving and waited < MAX_WAIT_SECONDS:
             await asyncio.sleep(TICK_SECONDS)
             waited += TICK_SECONDS
-        told = 0
+        reported = 0
         while (upload := self._arriving.get(key)) is not None:
-            if upload.size > told:
-                step = {"msg": "update", "orig_name": upload.sent_as, "chunk_size": upload.size - told}
-                told = upload.size
+            if upload.size > reported:
+                step = {"msg": "update", "orig_name": upload.sent_as, "chunk_size": upload.size - reported}
+                reported = upload.size
                 yield f"data: {json.dumps(step)}\n\n"
             await asyncio.sleep(TICK_SECONDS)
         yield f"data: {json.dumps({'msg': 'done'})}\n\n"

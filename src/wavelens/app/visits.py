@@ -1,4 +1,4 @@
-"""`Visits`: tells whose a request is, and lets nobody in who has not opened the page or given the password."""
+"""`Visits`: identifies the visitor of each request; who has not loaded the page or signed in is refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 from wavelens.app.messages import SESSION, checked_message
 from wavelens.app.passwords import Gatekeeper
 from wavelens.app.refusals import RequestRefused, refuse
-from wavelens.app.request_limits import HEARTBEAT, JOIN
+from wavelens.app.request_limits import HEARTBEAT, JOIN, replayed
 from wavelens.app.sign_in import sign_in_page
 from wavelens.app.visitors import Visitor, Visitors
 
@@ -20,8 +20,8 @@ PUBLIC = ("/favicon.ico", "/theme.css", "/static/", "/assets/")  # the same for 
 class Visits:
     """ASGI middleware between the limits of requests and the app, which finds the visitor in `request.state`.
 
-    Opening the page makes a visitor, or with a password the right one does. `inputs` is the number of inputs of each
-    of the page's events.
+    Loading the page makes a visitor; where there is a password, signing in does. `inputs` is the number of inputs of
+    each of the page's events.
     """
 
     def __init__(self, app: Any, visitors: Visitors, inputs: Mapping[int, int], gatekeeper: Gatekeeper | None) -> None:
@@ -97,12 +97,7 @@ class Visits:
         body = json.dumps(message).encode()
         kept = [(name, value) for name, value in scope["headers"] if name not in (b"content-length", b"content-type")]
         added = [(b"content-length", str(len(body)).encode()), (b"content-type", b"application/json")]
-        whole = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def replayed() -> Any:
-            return whole.pop() if whole else await receive()
-
-        return scope | {"headers": kept + added}, replayed
+        return scope | {"headers": kept + added}, replayed(body, receive)
 
     def _with_cookie(self, scope: Any, send: Any, visitor: Visitor) -> Any:
         proxied = (b"x-forwarded-proto", b"https") in scope["headers"]
