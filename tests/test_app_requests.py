@@ -1,6 +1,7 @@
 """Hostile requests to a running app, and what its own page sends; all against this machine alone."""
 
 import contextlib
+import html
 import http.client
 import io
 import json
@@ -286,11 +287,19 @@ def test_values_that_are_not_offered_are_refused_in_a_sentence_and_not_logged(br
 
 
 @pytest.mark.parametrize(
-    "wish", [["0", "haar", 0, "saliency", 50], [0, None, "2", "saliency", 50], [0, "haar", 0, 3, "x"], [None] * 5]
+    ("wish", "sentence"),
+    [
+        (["0", "haar", 0, "saliency", 50], "a class of sky is an index from 0 to 1; got '0'."),
+        ([0, None, 0, "saliency", 50], "a wavelet is one of"),
+        ([0, "haar", "2", "saliency", 50], "levels are 1 to 12; got '2'."),
+        ([0, "haar", 0, 3, 50], "the methods are"),
+        ([0, "haar", 0, "saliency", 50.5], "a method takes 10 to 256 gradients here; got 50.5."),
+        ([None] * 5, "the methods are"),
+    ],
 )
-def test_choices_of_another_type_are_refused_in_a_sentence(browser, logged, wish):
+def test_choices_of_another_type_are_refused_in_a_sentence(browser, logged, wish, sentence):
     name = browser.upload().json()[0]
-    assert 'class="wl-said"' in browser.asked([{"path": name}, "sky", *wish], EXPLAIN)[0]
+    assert sentence in html.unescape(browser.asked([{"path": name}, "sky", *wish], EXPLAIN)[0])
     assert "Traceback" not in logged()
 
 

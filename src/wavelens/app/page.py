@@ -126,7 +126,7 @@ def page(desk: Desk, uploads: Uploads) -> gr.Blocks:
                 status = gr.HTML(elem_id="wl-status")
                 result = gr.HTML(elem_id="wl-shown")
         # values come as the page has them, and are checked by the desk
-        plain = {"preprocess": False, "show_progress": "hidden", "concurrency_limit": many, "api_name": False}
+        plain = {"preprocess": False, "show_progress": "hidden", "concurrency_limit": many, "api_visibility": "private"}
         seen = [model, wavelet, target, answer, status, start]
         for event in (upload.change, model.input):
             event(events.look, [upload, model], seen, **plain)
