@@ -435,6 +435,21 @@ def test_a_connection_without_a_request_ends(app, monkeypatch):
     assert raw(app[0], b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ") == 0
 
 
+@pytest.mark.parametrize("method", ["HEAD", "GET", "POST"])
+def test_a_body_that_is_none_ends_the_connection_and_is_not_logged(app, logged, method):
+    head = f"{method} /login HTTP/1.1\r\nHost: {app[0]}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert raw(app[0], head.encode(), f"{MARK}\r\n".encode()) in (0, 303, 405)
+    said = logged()
+    assert MARK not in said
+    assert "Traceback" not in said
+
+
+def test_a_page_that_waits_for_nothing_has_no_messages(browser, logged):
+    (only,) = browser.answers()
+    assert (only["msg"], only["session_not_found"]) == ("unexpected_error", True)
+    assert "Traceback" not in logged()
+
+
 def test_a_websocket_is_not_opened(app):
     head = f"GET / HTTP/1.1\r\nHost: {app[0]}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     head += "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"

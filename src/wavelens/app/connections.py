@@ -1,4 +1,4 @@
-"""`punctual`: uvicorn's HTTP protocol, with an end to connections on which no request arrives."""
+"""`punctual`: uvicorn's HTTP protocol, with an end to connections on which no request arrives, or no HTTP."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ def punctual() -> Any:
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self.loop.call_later(HEADER_SECONDS, self._look, None)
+
+        def send_400_response(self, msg: str) -> None:
+            if self.cycle is None or self.cycle.response_complete:
+                super().send_400_response(msg)
+            else:  # a body that is none: uvicorn's answer may not fit the one that is due
+                self.transport.abort()
 
         def _look(self, answered: Any) -> None:
             between_requests = self.cycle is None or self.cycle.response_complete

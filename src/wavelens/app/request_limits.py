@@ -18,6 +18,7 @@ MAX_MESSAGE_BYTES = 16_384  # of everything but an upload
 MULTIPART_BYTES = 16_384  # of an upload beyond its file: boundaries, names, types
 UPLOAD = "/gradio_api/upload"
 JOIN = "/gradio_api/queue/join"
+MESSAGES = "/gradio_api/queue/data"
 HEARTBEAT = "/gradio_api/heartbeat/"
 ENDPOINTS = {  # all that the page asks for; of Gradio's other endpoints none is reached
     "GET": re.compile(

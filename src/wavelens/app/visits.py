@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 from wavelens.app.messages import SESSION, checked_message
 from wavelens.app.passwords import Gatekeeper
 from wavelens.app.refusals import RequestRefused, refuse
-from wavelens.app.request_limits import HEARTBEAT, JOIN, replayed
+from wavelens.app.request_limits import HEARTBEAT, JOIN, MESSAGES, replayed
 from wavelens.app.sign_in import sign_in_page
 from wavelens.app.visitors import Visitor, Visitors
 
@@ -75,10 +75,20 @@ class Visits:
             await self._stay(scope, receive, send, visitor)
         elif visitor is not None and path == JOIN:
             await self.app(*await self._message(scope, receive, visitor), send)
+        elif visitor is not None and path == MESSAGES:
+            self.visitors.open(visitor, _session(scope))
+            await self._messages(scope, receive, send)
         else:
-            if visitor is not None and path == "/gradio_api/queue/data":
-                self.visitors.open(visitor, _session(scope))
             await self.app(scope, receive, send)
+
+    async def _messages(self, scope: Any, receive: Any, send: Any) -> None:
+        """Gradio's stream, which ends in an error where the page waits for nothing; by then the page knows."""
+        try:
+            await self.app(scope, receive, send)
+        except RuntimeError as error:
+            if getattr(error.__cause__, "status_code", None) != 404:
+                raise
+            await send({"type": "http.response.body", "body": b""})
 
     async def _stay(self, scope: Any, receive: Any, send: Any, visitor: Visitor) -> None:
         """The page is open for as long as its heartbeat is."""
