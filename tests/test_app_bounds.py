@@ -391,13 +391,18 @@ def test_a_file_as_large_as_may_be_can_be_replaced(tmp_path, clock):
         stored(uploads, me)
 
 
-def test_all_visitors_together_are_bounded(store):
+def test_all_visitors_together_are_bounded(store, monkeypatch):
     uploads, known = store
+    monkeypatch.setattr("wavelens.app.uploads.MAX_FILES", 5)
     for _ in range(4):
         stored(uploads, known.admit(), MEGABYTE - 20)
     upload = uploads.begin(known.admit())
     with pytest.raises(RequestRefused, match="at most 4 MB of uploads in all"):
         uploads.grow(upload, MEGABYTE)
+    with pytest.raises(RequestRefused, match="The app holds at most 5 files"):
+        uploads.begin(known.admit())
+    uploads.drop(upload)
+    uploads.begin(known.admit())
 
 
 def test_so_many_uploads_arrive_at_once(store):

@@ -13,6 +13,7 @@ from wavelens.app.limits import Limits
 from wavelens.app.refusals import RequestRefused
 from wavelens.app.visitors import Visitor
 
+MAX_FILES = 512  # of all visitors
 MAX_AT_ONCE = 8  # uploads that arrive at the same time
 MAX_AT_ONCE_PER_VISITOR = 2
 MAX_STEM_BYTES = 120  # of a file's name; results are called after it
@@ -58,6 +59,8 @@ class Uploads:
             if len(own) >= self.limits.visitor_files:
                 most = self.limits.visitor_files
                 raise RequestRefused(429, f"A browser has at most {most} files here; close pages or wait a minute.")
+            if len(self._uploads) >= MAX_FILES:
+                raise RequestRefused(429, f"The app holds at most {MAX_FILES} files; try again in a while.")
             if mine >= MAX_AT_ONCE_PER_VISITOR or len(arriving) >= MAX_AT_ONCE:
                 raise RequestRefused(429, "Too many files arrive at the same time; try again in a while.")
             upload = Upload(visitor, secrets.token_urlsafe(16))
@@ -68,7 +71,6 @@ class Uploads:
         """So many more bytes of it have arrived; `RequestRefused` where a quota is used up."""
         with self._lock:
             upload.size += count
-            self._forget()
             replacing = 2 * self.limits.megabytes  # a page's file goes when another has arrived
             for whose, held, most in (
                 ("from one browser", self._size(upload.visitor), max(self.limits.visitor_megabytes, replacing)),
