@@ -11,6 +11,7 @@ from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.cli.model_options import words_of
 from wavelens.reports import GENERATOR, Chance, Entry
 from wavelens.reports.markup import is_printable
+from wavelens.untrusted import check_file
 
 NAME = "report"
 
@@ -91,6 +92,7 @@ def report_path(out: Path) -> Path:
 
 def _is_ours(path: Path) -> bool:
     try:
+        check_file(path, "report")
         return f'<meta name="generator" content="{GENERATOR.split()[0]} ' in path.read_text("utf-8", "replace")[:400]
-    except OSError:
+    except (OSError, ValueError):
         return False

@@ -6,15 +6,23 @@ import sys
 
 from rich.table import Table
 
+from wavelens.untrusted import excerpt
+
+MAX_CHARACTERS = 1000  # of a complaint
 WRONG = (ValueError, OSError, ImportError, TypeError, RuntimeError, MemoryError)  # what wrong input raises: one line
 
 
 def complain(message: str) -> None:
-    print(f"error: {plain(' '.join(message.split()))}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
+
+
+def one_line(message: str) -> str:
+    """A message in one line that a terminal shows safely, its middle left out where it is very long."""
+    return excerpt(plain(" ".join(message.split())), MAX_CHARACTERS)
 
 
 def note(message: str) -> None:
-    print(f"note: {plain(' '.join(message.split()))}", file=sys.stderr)
+    print(f"note: {one_line(message)}", file=sys.stderr)
 
 
 def plain(text: str) -> str:

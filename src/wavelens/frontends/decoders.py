@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from wavelens.frontends.lengths import is_ogg_chain, states_mp3_length
 from wavelens.optional import optional
+from wavelens.untrusted import check_file
 
 EXTRA = "audio"
 BLOCK = 2**18  # values that are decoded at a time
@@ -104,17 +105,9 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
 
 
 def _first_bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise ValueError(f"a sound is a file; got the folder {path}. Name a sound in it.")
-    if not path.exists():
-        raise FileNotFoundError(f"no such sound: {path}. Check the spelling of the path.")
-    if not path.is_file():
-        raise ValueError(f"a sound is a regular file; got the pipe or device {path}. Save its content to a file.")
+    check_file(path, "sound")
     with path.open("rb") as file:
-        mark = file.read(16)
-    if not mark:
-        raise ValueError(f"a sound has bytes; got the empty file {path}. Get a fresh copy.")
-    return mark
+        return file.read(16)
 
 
 def _by_libsndfile(file: soundfile.SoundFile, path: Path) -> Decoder:

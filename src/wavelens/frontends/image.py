@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from wavelens.frontends.dicom import is_dicom, read_dicom_image
+from wavelens.untrusted import check_file
 
 SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -26,7 +27,7 @@ def read_image(path: str | PathLike[str]) -> Tensor:
     A path without a file is a `FileNotFoundError`; a folder, and anything that is no intact picture, a `ValueError`.
     """
     path = Path(path)
-    _check_file(path)
+    check_file(path, "photo")
     if is_dicom(path):
         return read_dicom_image(path)
     try:
@@ -49,15 +50,6 @@ def read_image(path: str | PathLike[str]) -> Tensor:
             f"deep grey lies from 0 to 65535, or to 1 in floats; {path} has {low:g} to {high:g} of it. Scale it first."
         )
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
-
-
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise ValueError(f"a photo is a file; got the folder {path}. Name a photo in it.")
-    if not path.exists():
-        raise FileNotFoundError(f"no such photo: {path}. Check the spelling of the path.")
-    if path.stat().st_size == 0:
-        raise ValueError(f"a photo has bytes; got the empty file {path}. Get a fresh copy.")
 
 
 def _pixels(image: Image.Image) -> NDArray[np.float32]:

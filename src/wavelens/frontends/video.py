@@ -27,6 +27,7 @@ from wavelens.frontends import animation
 from wavelens.frontends.frames import UPRIGHT, Matrix, alpha_decoder, decoded, display_matrix, pixels_of
 from wavelens.grid import Grid
 from wavelens.optional import optional
+from wavelens.untrusted import check_file
 
 SUFFIXES = (
     ".3gp",
@@ -138,7 +139,7 @@ def open_video(path: str | PathLike[str]) -> VideoFile:
     anything that is no video a `ValueError`; a missing PyAV an `ImportError`.
     """
     path = Path(path)
-    _check_file(path)
+    check_file(path, "video")
     if animation.is_webp_or_avif(path):
         seconds = animation.start_times(path)
         return _file(path, list(range(len(seconds))), seconds, None, stamped=False)
@@ -213,17 +214,6 @@ def _numbers(frames: int, first: int, count: int | None, stride: int) -> range:
             "Take fewer, or closer together."
         )
     return range(first, stop, stride)
-
-
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise ValueError(f"a video is a file; got the folder {path}. Name a video in it.")
-    if not path.exists():
-        raise FileNotFoundError(f"no such video: {path}. Check the spelling of the path.")
-    if not path.is_file():
-        raise ValueError(f"a video is a regular file; got the pipe or device {path}. Save its content to a file.")
-    if path.stat().st_size == 0:
-        raise ValueError(f"a video has bytes; got the empty file {path}. Get a fresh copy.")
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from wavelens.frontends.scans.nrrd import NRRD, stored_nrrd
 from wavelens.frontends.scans.stored import Array, Stored
 from wavelens.grid import Grid
 from wavelens.optional import optional
+from wavelens.untrusted import check_file
 
 READERS: dict[tuple[str, ...], Callable[[Path], Stored]] = {
     NIFTI: stored_nifti,
@@ -186,10 +187,8 @@ def write_volume(path: str | PathLike[str], volume: Volume) -> None:
 
 
 def _check_there(path: Path) -> None:
-    if not path.exists():
-        raise FileNotFoundError(f"no such volume: {path}. Check the spelling of the path.")
-    if path.is_file() and path.stat().st_size == 0:
-        raise ValueError(f"a volume has bytes; got the empty file {path}. Get a fresh copy.")
+    if not path.is_dir():
+        check_file(path, "volume")
 
 
 def _volume(path: Path, voxels: Array, affine: Array, unit: str = "mm") -> Volume:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from wavelens.runs.samples import Sample
+from wavelens.untrusted import check_file, excerpt, json_object
 
 Box = tuple[float, float, float, float]  # x, y, width, height
 
@@ -55,9 +55,13 @@ class Mask:
     def region(self, shape: tuple[int, int], target: int) -> Tensor:
         """The pixels of the object, `(height, width)` of a photo."""
         path = Path(self.root) / self.name
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            values = np.asarray(upright if len(upright.getbands()) == 1 else upright.convert("RGB"))
+        check_file(path, "mask")
+        try:
+            with Image.open(path) as image:
+                upright = ImageOps.exif_transpose(image)
+                values = np.asarray(upright if len(upright.getbands()) == 1 else upright.convert("RGB"))
+        except Exception as error:  # decoders raise anything on broken bytes
+            raise ValueError(f"the mask {path} could not be decoded: {error}. Write it again as PNG.") from error
         mask = torch.from_numpy(values.reshape(*values.shape[:2], -1).any(-1))
         if mask.shape != shape:
             raise ValueError(f"a mask has the size of its photo, {_by(shape)}; {path} is {_by(mask.shape)}.")
@@ -72,7 +76,8 @@ def annotated(found: Sequence[Sample], path: Path, named: Callable[[str], Sequen
     """
     if path.is_dir():
         objects: dict[str, Boxes | Mask] = {s.name: m for s in found if (m := _mask(path, s.name)) is not None}
-    elif path.is_file():
+    elif path.exists():
+        check_file(path, "COCO file")
         objects = dict(_boxes(path, named))
     else:
         raise FileNotFoundError(f"annotations are a COCO file of boxes or a folder of masks; there is no {path}.")
@@ -93,7 +98,7 @@ def _mask(folder: Path, name: str) -> Mask | None:
 def _boxes(path: Path, named: Callable[[str], Sequence[int]]) -> dict[str, Boxes]:
     """The boxes of each photo that has some, by its name."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_object(path.read_bytes())
         categories = {one["id"]: str(one["name"]) for one in content.get("categories", [])}
         classes = {number: tuple(named(name)) for number, name in categories.items()}
         found: dict[Any, list[tuple[Box, tuple[int, ...] | None]]] = {}
@@ -107,7 +112,7 @@ def _boxes(path: Path, named: Callable[[str], Sequence[int]]) -> dict[str, Boxes
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(
             f"{path} is a COCO file with images (id, file_name) and annotations (image_id, bbox of x, y, width and "
-            f"height); this one cannot be read ({type(error).__name__}: {error})."
+            f"height); this one cannot be read ({type(error).__name__}: {excerpt(str(error))})."
         ) from None
     if categories and not any(classes.values()):
         raise ValueError(

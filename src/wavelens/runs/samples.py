@@ -11,6 +11,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+from wavelens.untrusted import check_file
+
 TOP, FOLDERS = "top", "folders"
 
 
@@ -83,12 +85,16 @@ def _folders(found: Sequence[Sample]) -> list[str]:
 
 
 def _table(found: Sequence[Sample], path: Path) -> list[str]:
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(
             f"labels are '{TOP}', '{FOLDERS}' or a CSV file; got {path}, and there is no such file."
         )
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        table = {row[0].strip(): row[1].strip() for row in csv.reader(file) if len(row) > 1}
+    check_file(path, "CSV file")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = {row[0].strip(): row[1].strip() for row in csv.reader(file) if len(row) > 1}
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is a CSV file in UTF-8; this one cannot be read ({error}). Write it anew.") from None
     missing = [sample.name for sample in found if sample.name not in table]
     if missing:
         raise ValueError(

@@ -1,0 +1,55 @@
+"""Input of unknown origin: which files may be opened, JSON that is an object, texts that are quoted in a sentence."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+SPECIAL: dict[str, Callable[[int], bool]] = {
+    "named pipe": stat.S_ISFIFO,
+    "socket": stat.S_ISSOCK,
+    "device": lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode),
+}
+
+
+def check_file(path: str | PathLike[str], noun: str) -> None:
+    """Raise unless `path` is a regular file with at least one byte; nothing is opened, so nothing blocks.
+
+    `noun` is what the file should hold, such as "photo". `FileNotFoundError` where there is nothing, `ValueError` for a
+    folder, a pipe, a socket, a device and an empty file, other `OSError` where the path cannot be looked up.
+    """
+    path = Path(path)
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(f"no such {noun}: {path}. Check the spelling of the path.") from None
+    except OSError as error:
+        raise type(error)(f"the {noun} {path} cannot be opened: {error.strerror}. Check the path.") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise ValueError(f"a {noun} is a file; got the folder {path}. Name a {noun} in it.")
+    if not stat.S_ISREG(status.st_mode):
+        special = next((name for name, fits in SPECIAL.items() if fits(status.st_mode)), "special file")
+        raise ValueError(f"a {noun} is a regular file; got the {special} {path}. Copy its content to a file first.")
+    if status.st_size == 0:
+        raise ValueError(f"a {noun} has bytes; got the empty file {path}. Get a fresh copy.")
+
+
+def excerpt(text: str, characters: int = 200) -> str:
+    """`text`, of which the middle is left out where it has more than so many characters."""
+    half = characters // 2
+    return text if len(text) <= characters else f"{text[:half]} … {text[-half:]} ({len(text):,} characters)"
+
+
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """The JSON object in `text`; `ValueError` for anything else, also for JSON that is nested too deeply."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("its JSON is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"its JSON is a {type(value).__name__}, not an object")
+    return value

