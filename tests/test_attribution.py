@@ -400,7 +400,7 @@ def test_load_refuses_other_files(tmp_path):
     (tmp_path / "text").write_text("hello")
     with pytest.raises(ValueError, match=r"written by Attribution\.save; this one is not"):
         wl.Attribution.load(tmp_path / "text")
-    with pytest.raises(FileNotFoundError, match="there is no such file"):
+    with pytest.raises(FileNotFoundError, match="no such stored attribution"):
         wl.Attribution.load(tmp_path / "none")
 
 
@@ -477,7 +477,10 @@ def test_wrong_use_says_what_to_do(change, match):
         (lambda: wl.IntegratedGradients(steps=0), "steps is a whole number from 1; got steps=0"),
         (lambda: wl.SmoothGrad(samples=2.5), "samples is a whole number from 1; got samples=2.5"),
         (lambda: wl.IntegratedGradients(tolerance=0), "tolerance is above 0"),
-        (lambda: wl.SmoothGrad(sigma=-1), "sigma, a fraction of the signal's range, is at least 0; got sigma=-1"),
+        (
+            lambda: wl.SmoothGrad(sigma=-1),
+            "sigma, a fraction of the signal's range, is at least 0 and finite; got sigma=-1",
+        ),
         (lambda: wl.SmoothGrad(tolerance=0.1, max_samples=3), "max_samples at least 25"),
     ],
 )

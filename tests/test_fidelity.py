@@ -234,7 +234,9 @@ def test_options():
         m.infidelity(net, x, 1, a, perturb="swap")
     with pytest.raises(ValueError, match="samples is a whole number from 1; got samples=0"):
         m.infidelity(net, x, 1, a, samples=0)
-    with pytest.raises(ValueError, match="sigma, a fraction of the signal's range, is at least 0; got sigma=-1"):
+    with pytest.raises(
+        ValueError, match="sigma, a fraction of the signal's range, is at least 0 and finite; got sigma=-1"
+    ):
         m.infidelity(net, x, 1, a, sigma=-1)
     for metric in (m.ff, m.fid_in):
         with pytest.raises(ValueError, match=r"fraction, the part of the coefficients to keep, .* got 1.5"):

@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import pytest
+import torch
 
 import wavelens as wl
 from cases import DOMAINS, METHODS, UNEVEN, name
@@ -70,8 +71,12 @@ WRONG = {
     "DWT() DWT()": FORM,
     "DWT(levels: 3)": FORM,
     "DWT(\0)": FORM,
-    "(" * 5000: FORM,
-    "-" * 100_000 + "1": FORM,
+    "(" * 150: FORM,
+    "(" * 1900: FORM,
+    "-" * 1900 + "1": FORM,
+    "x" * 1_000_000: "a text of at most 2,000 characters; got 1,000,000 characters",
+    f"DWT({'-' * 900}1)": ARGUMENTS,
+    f"DWT(1{'+1' * 900})": ARGUMENTS,
     "wl.DWT()": FORM,
     "DWT().levels": FORM,
     "[DWT() for _ in range(3)]": FORM,
@@ -130,3 +135,42 @@ def test_nothing_is_executed(form, monkeypatch):
         with pytest.raises(ValueError, match=r"is written|are numbers|domains and methods are"):
             parse(form.format(attack))
     assert ran == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("DWT('haar', levels=1000000000000)", r"levels is None, an integer from 0 to 62, .*; got 1000000000000\."),
+        ("DWT('haar', levels=(100000000000, 1))", r"levels is None, .*; got \(100000000000, 1\)\."),
+        (f"DWT('haar', levels=0x{'f' * 1900})", "levels is None, an integer from 0 to 62, .*; got 6729"),
+        ("SmoothGrad(samples=1e30)", r"samples is a whole number from 1; got samples=1e\+30"),
+        ("SmoothGrad(samples=1000000000)", r"samples is at most 10,000,000; got samples=1000000000\. Take fewer"),
+        ("ExpectedGradients(samples=1000000000)", "samples is at most 10,000,000"),
+        ("IntegratedGradients(steps=1000000000)", "steps is at most 10,000,000"),
+        (
+            "IntegratedGradients(steps=1000000)",
+            "gauss-legendre has at most 10,000 steps, whose nodes come from a matrix",
+        ),
+        ("SmoothGrad(sigma=1e999)", "sigma, a fraction of the signal's range, is at least 0 and finite; got sigma=inf"),
+        (f"SmoothGrad(sigma=1{'0' * 400})", "sigma, a fraction .* finite; got sigma=1000"),
+        ("SmoothGrad(tolerance=-1)", "tolerance is above 0"),
+        ("IntegratedGradients(quadrature='simpson')", "quadrature is one of .*; got 'simpson'"),
+        ("IntegratedGradients(steps=1, quadrature='trapezoid')", "the trapezoid with 2 steps or more"),
+    ],
+)
+def test_numbers_that_would_take_all_memory_are_refused_at_once(text, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        parse(text)
+
+
+def test_numbers_that_are_large_and_possible_are_taken():
+    assert parse("IntegratedGradients(steps=1000000, quadrature='riemann')").steps == 10**6
+    assert parse("IntegratedGradients(tolerance=0.02, max_steps=1000000000)").max_steps == 10**9
+    assert parse("SmoothGrad(tolerance=0.02, max_samples=1000000000)").max_samples == 10**9
+    assert parse("DWT('haar', levels=62)").levels == 62
+
+
+def test_a_baseline_beyond_all_numbers_is_said():
+    method = parse(f"IntegratedGradients(baseline=1{'0' * 400})")
+    with pytest.raises(ValueError, match="baseline is a finite number or a tensor; got 1000"):
+        wl.attribute(lambda x: x.flatten(1), torch.ones(1, 1, 4), 0, domain=wl.DWT(), method=method)

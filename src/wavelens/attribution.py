@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from wavelens.attribution_header import FORMAT, GEOMETRY, TENSORS, TEXTS, stored_layout, stored_targets
 from wavelens.bars import Progress
 from wavelens.core import Coefficients, Domain, signal_axes
 from wavelens.domains.joint import Joint
@@ -25,12 +26,9 @@ from wavelens.gradients import Gradients, Model
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.signals import Unpacked, check_signals, packed_baseline
 from wavelens.spec import parse
-from wavelens.targets import Several, Target, describe, joined, parsed, texts
+from wavelens.targets import Several, Target, describe, joined, texts
+from wavelens.untrusted import check_file, excerpt, json_object
 from wavelens.version import __version__
-
-FORMAT = "wavelens.attribution/1"
-GEOMETRY = "geometry."  # before the names of what a bound domain rests on, in a file
-TENSORS = ("score", "baseline_score", "gap", "standard_error", "spent")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,29 +102,28 @@ class Attribution(Coefficients):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Reads what `save` wrote; no code is executed. `ValueError` for any other file."""
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"{path} is a file written by Attribution.save; there is no such file.")
+        """Reads what `save` wrote; no code is executed. `ValueError` for any other file.
+
+        The header is compared with the data before anything of its size is made.
+        """
+        check_file(path, "stored attribution")
         try:
             with safe_open(path, framework="pt") as stored:
-                header = json.loads((stored.metadata() or {})["wavelens"])
+                header = json_object((stored.metadata() or {})["wavelens"])
                 names = stored.keys()
                 tensors = {name: stored.get_tensor(name).clone() for name in names}  # the file may be written again
-            if header["format"] != FORMAT:
-                raise KeyError(header["format"])
-        except (SafetensorError, KeyError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path} is a file written by Attribution.save; this one is not ({error}).") from None
+            layout, rows = stored_layout(header, tensors), stored_targets(header, tensors)
+            fields = {name: header[name] for name in TEXTS}
+        except (SafetensorError, KeyError, ValueError, TypeError) as error:
+            reason = excerpt(" ".join(str(error).split()))
+            raise ValueError(f"{path} is a file written by Attribution.save; this one is not ({reason}).") from None
         data = tensors.pop("data")
         if "scale" in tensors:
             data = data.float() * tensors.pop("scale")
         if header.get("complex"):
             data = torch.view_as_complex(data.unflatten(-1, (-1, 2)).contiguous())
-        domain, shape = parse(header["domain"]), tuple(header["signal_shape"])
-        own = [name for name in tensors if name.startswith(GEOMETRY)]
-        domain = domain.rebound({name.removeprefix(GEOMETRY): tensors.pop(name) for name in own})
-        told = {name: header[name] for name in ("method", "target", "provenance")}
-        rows = header["targets"] if "targets" in header else parsed(header["target"], data.shape[-3])
-        return cls(data, domain.layout(shape), **told, targets=tuple(map(tuple, rows)), **tensors)
+        told = {name: tensors[name] for name in TENSORS if name in tensors}
+        return cls(data, layout, targets=rows, **fields, **told)
 
 
 class Attributions(Mapping[str, Attribution]):

@@ -13,6 +13,7 @@ from torch import Tensor
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.octaves import one_sided, single
 
+MAX_PER_OCTAVE = 1000  # filters
 WHOLE = Extent(0.0, 0.5)
 
 
@@ -35,8 +36,10 @@ class ConstantQ(Domain):
     octaves: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.per_octave, int) or self.per_octave < 1:
-            raise ValueError(f"per_octave is a whole number of filters from 1; got {self.per_octave!r}.")
+        if not isinstance(self.per_octave, int) or not 1 <= self.per_octave <= MAX_PER_OCTAVE:
+            raise ValueError(
+                f"per_octave is a whole number of filters from 1 to {MAX_PER_OCTAVE}; got {self.per_octave!r}."
+            )
         if self.octaves is not None and (not isinstance(self.octaves, int) or self.octaves < 0):
             raise ValueError(f"octaves is None or a whole number from 0; got {self.octaves!r}.")
 

@@ -27,6 +27,7 @@ from wavelens.domains import butterfly
 from wavelens.domains.filterbank import Axis, axis, coefficient_length, down, up, whole
 
 FILTER_LENGTHS = {wavelet: int(pywt.Wavelet(wavelet).dec_len) for wavelet in pywt.wavelist(kind="discrete")}
+MAX_LEVELS = 62  # no tensor has an axis of 2^63 samples
 MODES = frozenset(pywt.Modes.modes)
 PRODUCTS: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
 
@@ -60,10 +61,11 @@ class DWT(Domain):
         if self.mode not in MODES:
             raise ValueError(f"mode is one of {', '.join(sorted(MODES))}; got {self.mode!r}.")
         each = self.levels if isinstance(self.levels, tuple) else (self.levels,)
-        if self.levels is not None and (not each or any(not isinstance(n, int) or n < 0 for n in each)):
+        wrong = any(not isinstance(n, int) or not 0 <= n <= MAX_LEVELS for n in each)
+        if self.levels is not None and (wrong or not each):
             raise ValueError(
-                f"levels is None, an integer from 0, or a tuple with one for each axis such as (1, 3, 3); "
-                f"got {self.levels!r}."
+                f"levels is None, an integer from 0 to {MAX_LEVELS}, or a tuple with one for each axis such as "
+                f"(1, 3, 3); got {self.levels!r}. An axis of n samples has at most log2(n) levels."
             )
 
     def analysis(self, x: Tensor) -> Coefficients:

@@ -21,6 +21,10 @@ class Identity(Domain):
     def synthesis(self, c: Coefficients) -> Tensor:
         return c.data.reshape(*c.data.shape[:-1], *c.layout.signal_shape)
 
+    def layout(self, signal_shape: tuple[int, ...]) -> Layout:
+        """The layout for signals with these axes."""
+        return Layout(self, signal_shape, (Band(0, "", signal_shape),))
+
     def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
         return Coefficients(g.flatten(g.ndim - len(layout.signal_shape)), layout)
 

@@ -76,6 +76,8 @@ class Joint(Domain):
         return Coefficients(torch.cat(pieces, -1).unsqueeze(-2), layout)
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
+        if signal_shape != (sum(map(math.prod, self.shapes)),):
+            raise ValueError(f"signals of shapes {self.shapes} have other samples than {signal_shape}.")
         bands = [band for name, layout in self.layouts.items() for band in self._named(name, layout.bands)]
         is_complex = any(layout.is_complex for layout in self.layouts.values())
         return Layout(self, signal_shape, tuple(bands), is_complex)

@@ -202,6 +202,8 @@ def _shapes(domain: Packets, signal_shape: tuple[int, ...], levels: int) -> tupl
 @lru_cache(maxsize=256)
 def _layout(domain: Packets, signal_shape: tuple[int, ...]) -> Layout:
     axes = len(signal_shape)
+    if domain.basis is None:
+        _shapes(domain, signal_shape, domain.levels)  # says now that the levels do not fit: there are powers of bands
     leaves = _leaves(domain, axes)
     shapes = _shapes(domain, signal_shape, max(map(len, leaves)))
     places = [",".join(str(_frequency(path, axis)) for axis in range(axes)) for path in leaves]

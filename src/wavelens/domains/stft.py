@@ -12,6 +12,7 @@ from torch import Tensor
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.octaves import ROUNDING, count_octaves, one_sided, single
 
+MAX_LENGTH = 2**22  # samples of a window
 WINDOWS = {"hann": torch.hann_window, "hamming": torch.hamming_window, "blackman": torch.blackman_window}
 
 
@@ -36,11 +37,11 @@ class STFT(Domain):
     def __post_init__(self) -> None:
         if self.window not in WINDOWS:
             raise ValueError(f"window is one of {', '.join(WINDOWS)}; got {self.window!r}.")
-        if not isinstance(self.length, int) or self.length < 2:
-            raise ValueError(f"length is a whole number of samples from 2; got {self.length!r}.")
+        if not isinstance(self.length, int) or not 2 <= self.length <= MAX_LENGTH:
+            raise ValueError(f"length is a whole number of samples from 2 to {MAX_LENGTH}; got {self.length!r}.")
         if self.hop is not None and (not isinstance(self.hop, int) or not 1 <= self.hop <= self.length):
             raise ValueError(f"hop is a whole number of samples from 1 to the length, or None; got {self.hop!r}.")
-        if float(_covered(self, 4 * self.length).min()) < ROUNDING:
+        if _least_covered(self) < ROUNDING:
             raise ValueError(f"{self} leaves samples without a window; take a hop of at most {self.length // 2}.")
 
     @property
@@ -143,6 +144,13 @@ class STFT(Domain):
 def _windowed(window: str, length: int) -> Tensor:
     with torch.inference_mode(False):
         return WINDOWS[window](length, dtype=torch.float64, device="cpu")
+
+
+def _least_covered(domain: STFT) -> float:
+    """The least sum of the squared windows over a sample far from the ends."""
+    squares = _windowed(domain.window, domain.length).square()
+    padded = torch.nn.functional.pad(squares, (0, -domain.length % domain.step))
+    return float(padded.view(-1, domain.step).sum(0).min())
 
 
 @lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wavelens.bound import ItemDomain
+from wavelens.bound import Bound, ItemDomain
 from wavelens.core import Band, Extent, Layout, Scale, signal_axes
 
 Tree = Any  # a sample's number, or a tuple of trees
@@ -42,6 +42,16 @@ class TreeHaar(ItemDomain):
         leaves = [] if self.tree is None else list(_leaves(self.tree))
         if sorted(leaves) != list(range(len(leaves))):
             raise ValueError(f"tree holds each sample once, from 0, in nested tuples; got {self.tree!r}.")
+
+    def rebound(self, tensors: dict[str, Tensor]) -> Bound:
+        order = tensors["order"]
+        if (
+            order.ndim != 2
+            or order.is_floating_point()
+            or not order.sort(1).values.equal(torch.arange(order.shape[1], device=order.device).expand_as(order))
+        ):
+            raise ValueError(f"an order has each sample of an item once; got one of shape {tuple(order.shape)}.")
+        return Bound(self, tensors)
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         if len(signal_shape) != 1:

@@ -19,6 +19,7 @@ from wavelens.core import real_product
 from wavelens.gradients import Gradients, Items, Point
 from wavelens.methods.lift import Lift, Outcome
 
+MAX_EFFORT = 10**7  # samples, steps and the like: lists of them are held in memory
 BATCHES = 4  # a fixed number of samples is split into so many batches, to know its standard error
 
 
@@ -86,10 +87,16 @@ class SquareGrad(_Moment):
 
 
 def check_effort(**numbers: int) -> None:
-    """`ValueError` unless each is a whole number from 1."""
+    """`ValueError` unless each is a whole number from 1 to `MAX_EFFORT`."""
     for name, number in numbers.items():
-        if not isinstance(number, int) or number < 1:
-            raise ValueError(f"{name} is a whole number from 1; got {name}={number}.")
+        _check_count(name, number)
+        if number > MAX_EFFORT:
+            raise ValueError(f"{name} is at most {MAX_EFFORT:,}; got {name}={number}. Take fewer.")
+
+
+def _check_count(name: str, number: int) -> None:
+    if not isinstance(number, int) or number < 1:
+        raise ValueError(f"{name} is a whole number from 1; got {name}={number}.")
 
 
 def check_tolerance(tolerance: float | None, least: int, **limit: int) -> None:
@@ -97,7 +104,7 @@ def check_tolerance(tolerance: float | None, least: int, **limit: int) -> None:
     if tolerance is None:
         return
     ((name, most),) = limit.items()
-    check_effort(**limit)
+    _check_count(name, most)
     if not tolerance > 0 or most < least:
         raise ValueError(
             f"tolerance is above 0, and {name} at least {least}; got tolerance={tolerance}, {name}={most}."
@@ -105,8 +112,8 @@ def check_tolerance(tolerance: float | None, least: int, **limit: int) -> None:
 
 
 def check_noise(sigma: float) -> None:
-    if not sigma >= 0:
-        raise ValueError(f"sigma, a fraction of the signal's range, is at least 0; got sigma={sigma}.")
+    if not 0 <= sigma <= torch.finfo(torch.float32).max:
+        raise ValueError(f"sigma, a fraction of the signal's range, is at least 0 and finite; got sigma={sigma}.")
 
 
 def generator(seed: int, k: int, device: torch.device) -> torch.Generator:

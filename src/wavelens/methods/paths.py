@@ -6,7 +6,6 @@ gap is known before any transform, `f(x) - f(x₀) - <x - x₀, G>`, and an adap
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -22,6 +21,8 @@ from wavelens.methods.averages import PerSample, check_effort, check_tolerance, 
 from wavelens.methods.lift import Lift, Outcome
 
 QUADRATURES = ("gauss-legendre", "trapezoid", "riemann")
+MAX_GAUSS_STEPS = 10_000  # a matrix of 800 MB
+MAX_BASELINE = torch.finfo(torch.float64).max
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class IntegratedGradients:
     def __post_init__(self) -> None:
         check_effort(steps=self.steps)
         check_tolerance(self.tolerance, adaptive.INTERVALS + 1, max_steps=self.max_steps)
-        nodes(self.quadrature, self.steps)
+        check_quadrature(self.quadrature, self.steps)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)
@@ -99,20 +100,30 @@ class ExpectedGradients:
         return int(which), float(torch.rand((), generator=source, device="cpu"))
 
 
+def check_quadrature(quadrature: str, steps: int) -> None:
+    """`ValueError` for an unknown quadrature, and for steps that it cannot have."""
+    if quadrature not in QUADRATURES or (quadrature == "trapezoid" and steps < 2):
+        raise ValueError(
+            f"quadrature is one of {', '.join(QUADRATURES)}, the trapezoid with 2 steps or more; got {quadrature!r} "
+            f"with steps={steps}."
+        )
+    if quadrature == "gauss-legendre" and steps > MAX_GAUSS_STEPS:
+        raise ValueError(
+            f"gauss-legendre has at most {MAX_GAUSS_STEPS:,} steps, whose nodes come from a matrix of steps × steps; "
+            f"got steps={steps}. Take fewer, or quadrature='riemann'."
+        )
+
+
 def nodes(quadrature: str, steps: int) -> tuple[list[float], list[float]]:
-    """Places on [0, 1] and weights that add up to 1."""
+    """Places on [0, 1] and weights that add up to 1; `ValueError` as `check_quadrature`."""
+    check_quadrature(quadrature, steps)
     if quadrature == "gauss-legendre":
         places, weights = np.polynomial.legendre.leggauss(steps)
         return ((places + 1) / 2).tolist(), (weights / 2).tolist()
     if quadrature == "riemann":
         return [(k + 1) / steps for k in range(steps)], [1 / steps] * steps
-    if quadrature == "trapezoid" and steps > 1:
-        ends = [0.5, *[1.0] * (steps - 2), 0.5]
-        return [k / (steps - 1) for k in range(steps)], [w / (steps - 1) for w in ends]
-    raise ValueError(
-        f"quadrature is one of {', '.join(QUADRATURES)}, the trapezoid with 2 steps or more; got {quadrature!r} with "
-        f"steps={steps}."
-    )
+    ends = [0.5, *[1.0] * (steps - 2), 0.5]
+    return [k / (steps - 1) for k in range(steps)], [w / (steps - 1) for w in ends]
 
 
 def straight(x: Tensor, start: Tensor, places: Sequence[float]) -> Point:
@@ -137,8 +148,8 @@ def starting_points(x: Tensor, baseline: float | Tensor) -> Tensor:
 
 
 def _finite(baseline: float) -> float:
-    if not isinstance(baseline, int | float) or not math.isfinite(baseline):
-        got = repr(baseline) if isinstance(baseline, float | str) else type(baseline).__name__
+    if not isinstance(baseline, int | float) or not abs(baseline) <= MAX_BASELINE:
+        got = repr(baseline) if isinstance(baseline, int | float | str) else type(baseline).__name__
         raise ValueError(f"baseline is a finite number or a tensor; got {got}.")
     return baseline
 

@@ -181,8 +181,8 @@ def _removals(
     batch_size: int | None,
 ) -> tuple[Tensor, Tensor]:
     """`Σ_{i∈u} γ_i` and `f(x) - f(x without u)`, `(batch, subsets)` each."""
-    check_effort(grid=grid)
-    if not isinstance(subsets, int) or subsets < 2:
+    check_effort(grid=grid, subsets=subsets)
+    if subsets < 2:
         raise ValueError(f"subsets are two or more, to be compared; got {subsets}.")
     cell = cells(parts.layout, grid).to(parts.x.device)
     count = int(cell.max()) + 1

@@ -40,8 +40,8 @@ def max_sensitivity(
     """
     model = with_given(model, given)
     check_effort(samples=samples)
-    if not radius >= 0:
-        raise ValueError(f"radius, a fraction of the signal's range, is at least 0; got radius={radius}.")
+    if not 0 <= radius <= torch.finfo(torch.float32).max:
+        raise ValueError(f"radius, a fraction of the signal's range, is at least 0 and finite; got radius={radius}.")
     check_attribution(x, attribution)
     single(target)
     domain = attribution.layout.domain

@@ -1,0 +1,82 @@
+"""The header of a stored attribution, compared with its data before anything of its size is made."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from wavelens.core import Domain, Layout
+from wavelens.domains import Joint
+from wavelens.spec import DOMAINS, parse
+from wavelens.targets import parsed
+
+FORMAT = "wavelens.attribution/1"
+TEXTS = {"method": str, "target": str, "provenance": dict}  # fields that are stored as they are
+GEOMETRY = "geometry."  # before the names of what a domain rests on that is bound to items
+TENSORS = ("score", "baseline_score", "gap", "standard_error", "spent")
+MAX_AXES = 16  # of a stored signal: the number of bands grows as a power of the axes
+
+
+def stored_layout(header: dict[str, Any], tensors: dict[str, Tensor]) -> Layout:
+    """The layout of a file's header; `ValueError`, `KeyError` or `TypeError` where header and tensors do not fit."""
+    if header["format"] != FORMAT:
+        raise ValueError(f"its format is {header['format']!r}")
+    geometry = {name.removeprefix(GEOMETRY): t for name, t in tensors.items() if name.startswith(GEOMETRY)}
+    if unknown := {name for name in tensors if not name.startswith(GEOMETRY)} - {"data", "scale", *TENSORS}:
+        raise ValueError(f"it has a tensor {min(unknown)!r}")
+    _check_fields(header)
+    _check_data(header, tensors)
+    size = tensors["data"].shape[-1] // (2 if header.get("complex") else 1)
+    domain, shape = parse(header["domain"]), tuple(header["signal_shape"])
+    if not isinstance(domain, (*DOMAINS, Joint)):
+        raise TypeError(f"its domain is {header['domain']}")
+    layout = _bound(domain, geometry, len(tensors["data"].flatten(0, -3))).layout(shape)
+    if layout.size != size:
+        raise ValueError(f"{size} coefficients are not the {layout.size} of {domain} for axes {list(shape)}")
+    return layout
+
+
+def stored_targets(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[tuple[str, ...], ...]:
+    """The targets of a file, `Attribution.targets`; from their common text where it was written before they were."""
+    rows, batch = header.get("targets"), tensors["data"].shape[-3]
+    if rows is None:
+        return parsed(header["target"], batch)
+    if not isinstance(rows, list) or not all(
+        isinstance(row, list) and len(row) in (1, batch) and all(isinstance(text, str) for text in row) for row in rows
+    ):
+        raise TypeError("its targets are no lists of texts, one or as many as there are items")
+    return tuple(map(tuple, rows))
+
+
+def _check_fields(header: dict[str, Any]) -> None:
+    for name, kind in TEXTS.items():
+        if not isinstance(header[name], kind):
+            raise TypeError(f"its {name} is a {type(header[name]).__name__}")
+    if not all(isinstance(text, str) for text in header["provenance"].values()):
+        raise TypeError("its provenance holds more than texts")
+    if header.get("complex", True) is not True:
+        raise TypeError(f"its complex is {header['complex']!r}")
+
+
+def _check_data(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    data, shape = tensors["data"], header["signal_shape"]
+    if data.ndim < 3 or 0 in data.shape or not data.is_floating_point():
+        raise ValueError(f"its data is {data.dtype} of shape {tuple(data.shape)}")
+    if header.get("complex") and data.shape[-1] % 2:
+        raise ValueError(f"its data holds {data.shape[-1]} real numbers, which are no complex ones")
+    if "scale" in tensors and tensors["scale"].shape != (*data.shape[:-2], 1, 1):
+        raise ValueError(f"its scale has shape {tuple(tensors['scale'].shape)}")
+    if not isinstance(shape, list) or not all(type(n) is int and n > 0 for n in shape):
+        raise ValueError("its signal_shape is no list of lengths")
+    # A domain has at least as many real numbers as samples; an account in a complex domain has half.
+    if not 0 < len(shape) <= MAX_AXES or math.prod(shape) > 2 * data.shape[-1]:
+        raise ValueError(f"{data.shape[-1]} coefficients are not those of a signal with {len(shape)} axes {shape}")
+
+
+def _bound(domain: Domain, geometry: dict[str, Tensor], items: int) -> Domain:
+    """The domain with the coordinates of its items; `ValueError` where they are not those of so many items."""
+    if any(t.ndim == 0 or items % max(1, len(t)) for t in geometry.values()):
+        raise ValueError(f"its coordinates are not those of {items} items")
+    return domain.rebound(geometry)
