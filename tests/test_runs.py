@@ -1,6 +1,7 @@
 """Whole data sets: the same results on any workers, after any death, and nothing bad without a word."""
 
 import errno
+import json
 import multiprocessing
 import os
 import random
@@ -13,12 +14,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from tasks import Deadly, Death, Odd, Spectrum, Uneven, Unloadable, drawn, lines
 from wavelens import runs
 from wavelens.runs import shards
 from wavelens.runs.cluster import check_room
+from wavelens.runs.comparison import compare
 from wavelens.runs.crew import share
 from wavelens.runs.progress import Progress
 from wavelens.runs.task import Lost, Report, Worker
@@ -176,6 +179,108 @@ def test_a_shard_that_the_disk_lost_a_part_of_is_computed_again(tmp_path, expect
     with pytest.raises(ValueError, match=r"000000001.safetensors is a shard of a run; this one is damaged"):
         found.read()
     assert same(runs.run(Spectrum(), ITEMS, tmp_path, shard_size=8).read(), expected)
+
+
+def rewritten(path, change, **tensors):
+    """Writes a shard's file anew with another header and other tensors, whole as a file."""
+    with safe_open(path, framework="pt") as stored:
+        header = json.loads(stored.metadata()["wavelens"])
+        values = {name: stored.get_tensor(name).clone() for name in stored.keys()}  # noqa: SIM118
+    change(header)
+    save_file(values | tensors, path, {"wavelens": json.dumps(header)})
+
+
+def without_checksum(header):
+    """The header of a shard of an earlier version."""
+    header["format"] = "wavelens.shard/1"
+    del header["sha256"]
+
+
+def check_healed(found, expected):
+    """A damaged shard is said, told to a watcher, and computed again."""
+    with pytest.raises(
+        ValueError, match=r"000000001.safetensors is a shard of a run; this one is damaged \(.*\)\. Remove"
+    ):
+        found.read()
+    told = []
+    again = runs.run(Spectrum(), ITEMS, found.folder, watch=lambda progress: told.append(progress.damaged))
+    assert set(told) == {1}
+    assert same(again.read(), expected)
+
+
+def test_a_byte_that_is_flipped_anywhere_in_a_shard_is_found_and_the_shard_computed_again(tmp_path, expected):
+    found = runs.run(Spectrum(), ITEMS, tmp_path, shard_size=8)
+    whole = found.path(1).read_bytes()
+    size = 8 + int.from_bytes(whole[:8], "little")
+    places = random.Random(0).sample(range(8, size), 40) + random.Random(0).sample(range(size, len(whole)), 20)
+    for place in places:
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        found.path(1).write_bytes(changed)
+        if changed[place : place + 1].isspace():
+            continue  # the header's padding means nothing
+        with pytest.raises(ValueError, match=r"000000001\.safetensors"):
+            found.read()
+    check_healed(found, expected)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: header["names"][3].__setitem__(1, "another"),
+        lambda header: header["names"].reverse(),
+        lambda header: header["names"].pop(),
+        lambda header: header["names"].append(header["names"][0]),
+        lambda header: header.pop("sha256"),
+        lambda header: header.update(sha256=None),
+        lambda header: header.update(format="wavelens.shard/1"),
+        lambda header: header.update(format=["wavelens.shard/2"]),
+        lambda header: header.update(failures=[{"index": 9}]),
+        lambda header: header.update(failures=None),
+        lambda header: header.clear(),
+    ],
+)
+def test_a_changed_header_of_a_shard_is_found_and_the_shard_computed_again(tmp_path, expected, change):
+    found = runs.run(Spectrum(), ITEMS, tmp_path, shard_size=8)
+    rewritten(found.path(1), change)
+    check_healed(found, expected)
+
+
+def test_a_shard_copied_over_another_is_found_and_computed_again(tmp_path, expected):
+    found = runs.run(Spectrum(), ITEMS, tmp_path, shard_size=8)
+    found.path(1).write_bytes(found.path(0).read_bytes())
+    check_healed(found, expected)
+
+
+def test_a_shard_of_an_earlier_version_is_read_and_what_can_be_found_in_it_is_found(tmp_path, expected):
+    found = runs.run(Spectrum(), ITEMS, tmp_path, shard_size=8)
+    rewritten(found.path(1), without_checksum)
+    assert [shard.verified for shard in found.shards()] == [True, False, True]
+    before = found.path(1).read_bytes()
+    assert same(runs.run(Spectrum(), ITEMS, tmp_path).read(), expected)
+    assert found.path(1).read_bytes() == before
+    rewritten(found.path(1), lambda header: header["names"][3].__setitem__(1, "another"))
+    assert "another" in found.read().names  # its name is known to who has the data set alone
+    assert same(runs.run(Spectrum(), ITEMS, tmp_path).read(), expected)
+    rewritten(found.path(1), without_checksum, mean=torch.zeros(7))
+    check_healed(found, expected)
+    rewritten(found.path(0), without_checksum)
+    found.path(1).write_bytes(found.path(0).read_bytes())
+    check_healed(found, expected)
+
+
+def test_a_shard_that_was_computed_again_after_failures_counts_no_damage(tmp_path, monkeypatch):
+    runs.run(Odd(), ITEMS, tmp_path, shard_size=5)
+    told = []
+    runs.run(Odd(), ITEMS, tmp_path, retry=True, watch=lambda progress: told.append(progress.damaged))
+    assert set(told) == {0}
+
+
+def test_results_that_only_some_shards_have_are_said(tmp_path):
+    found = runs.run(Spectrum(), ITEMS, tmp_path, shard_size=8)
+    rewritten(found.path(1), without_checksum, other=torch.zeros(8))
+    with pytest.raises(ValueError, match=r"every item of a run has results of the same shapes; those of .* differ"):
+        found.read()
 
 
 def run_and_kill(tmp_path, executor):
@@ -389,6 +494,8 @@ def test_a_shard_of_another_run_is_refused(tmp_path):
     ("text", "sentence"),
     [
         ("{", "Expecting property name"),
+        ("[" * 100_000, "its JSON is nested too deeply"),
+        ("[]", "its JSON is a list, not an object"),
         ('{"format": "other"}', "its format is other"),
         ('{"format": "wavelens.run/1"}', "missing"),
     ],
@@ -397,6 +504,42 @@ def test_a_damaged_manifest_is_said(tmp_path, text, sentence):
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(ValueError, match=f"is the manifest of a run; this one cannot be read .*{sentence}"):
         runs.run(Spectrum(), ITEMS, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"shard_size": 0}, "shard_size is a whole number from 1, not 0"),
+        ({"shard_size": -4}, "shard_size is a whole number from 1, not -4"),
+        ({"shard_size": None}, "shard_size is a whole number from 1, not None"),
+        ({"shard_size": 4.0}, r"shard_size is a whole number from 1, not 4\.0"),
+        ({"shard_size": True}, "shard_size is a whole number from 1, not True"),
+        ({"items": "23"}, "items is a whole number from 1, not '23'"),
+        ({"items": 0}, "items is a whole number from 1, not 0"),
+        ({"items": 10**15}, "it has 250000000000000 shards; at most 10000000 are read"),
+        ({"threads": []}, r"threads is a whole number from 1, not \[\]"),
+        ({"versions": None}, "versions is an object of texts, not None"),
+        ({"versions": {"torch": 2}}, "versions is an object of texts"),
+        ({"task": "Spectrum"}, "task is an object of texts, not 'Spectrum'"),
+        ({"task": {}}, "dataset or task is no text"),
+        ({"task": {"task": ["x"]}}, "task is an object of texts"),
+        ({"dataset": 7}, "dataset or task is no text"),
+        ({"more": 1}, "unexpected keyword argument 'more'"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("use", ["run", "open", "compare"])
+def test_a_manifest_with_other_values_is_said(tmp_path, change, sentence, use):
+    runs.run(Spectrum(), ITEMS, tmp_path, shard_size=4)
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    uses = {
+        "run": lambda: runs.run(Spectrum(), ITEMS, tmp_path),
+        "open": lambda: runs.Run.open(tmp_path),
+        "compare": lambda: compare([tmp_path]),
+    }
+    with pytest.raises(ValueError, match=f"is the manifest of a run; this one cannot be read .*{sentence}"):
+        uses[use]()
 
 
 def test_a_folder_without_a_run_is_said(tmp_path):

@@ -58,9 +58,11 @@ def _say_state(console: Console, name: str, run: Run) -> None:
     """What a run is of, and what it lacks."""
     task = run.manifest.task
     text = f"{name}: {task.get('model', task['task'])}, {task.get('explainer', '')}"
-    failures = sum(len(shard.failures) for shard in run.shards())
-    if failures:
+    states = [(len(shard.failures), shard.verified) for shard in run.shards()]
+    if failures := sum(failed for failed, _ in states):
         text += f"; {failures} files failed"
+    if unverified := sum(not verified for _, verified in states):
+        text += f"; {unverified} of {len(states)} shards are of an earlier version, without a checksum"
     if missing := len(run.missing()):
         text += f"; {missing} of {run.manifest.shards} shards are missing"
     console.print(Text(plain(text)), soft_wrap=True)

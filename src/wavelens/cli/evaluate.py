@@ -207,6 +207,8 @@ class Display:
             parts += [f"{p.rate:.3g} a second", f"{_clock(p.left)} left"]
         if p.failures:
             parts.append(f"{len(p.failures):,} failed")
+        if p.damaged:
+            parts.append(f"{p.damaged:,} damaged {'shard' if p.damaged == 1 else 'shards'} computed again")
         return f"{', '.join(parts)}."
 
 

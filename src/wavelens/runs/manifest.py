@@ -16,10 +16,12 @@ import numpy as np
 import pywt
 import torch
 
+from wavelens.untrusted import check_file, excerpt, json_object
 from wavelens.version import __version__
 
 FORMAT = "wavelens.run/1"
 FILE = "manifest.json"
+MAX_SHARDS = 10**7  # of a run that is read: each is a file
 
 
 @dataclass(frozen=True)
@@ -139,15 +141,36 @@ def _link(beside: Path, path: Path) -> None:
 def read(folder: Path) -> Manifest:
     """The manifest of a folder; `FileNotFoundError` or `ValueError` where there is none."""
     path = folder / FILE
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"a run is a folder with a {FILE}; there is none in {folder}. Check the path.")
+    check_file(path, "manifest")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["format"] != FORMAT:
-            raise ValueError(f"its format is {found['format']}, not {FORMAT}")
-        return Manifest(**found)
+        return _manifest(json_object(path.read_bytes()))
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is the manifest of a run; this one cannot be read ({error}).") from None
+        raise ValueError(f"{path} is the manifest of a run; this one cannot be read ({excerpt(str(error))}).") from None
+
+
+def _manifest(content: dict[str, Any]) -> Manifest:
+    """The manifest of a JSON object; `ValueError`, `KeyError` or `TypeError` with what is wrong with it."""
+    if content["format"] != FORMAT:
+        raise ValueError(f"its format is {content['format']}, not {FORMAT}")
+    found = Manifest(**content)
+    for name in ("items", "shard_size", "threads"):
+        _check_count(name, getattr(found, name))
+    for name in ("task", "versions"):
+        texts = getattr(found, name)
+        if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+            raise ValueError(f"{name} is an object of texts, not {texts!r}")
+    if not isinstance(found.dataset, str) or "task" not in found.task:
+        raise ValueError("dataset or task is no text")
+    if found.shards > MAX_SHARDS:
+        raise ValueError(f"it has {found.shards} shards; at most {MAX_SHARDS} are read")
+    return found
+
+
+def _check_count(name: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} is a whole number from 1, not {value!r}")
 
 
 def differences(there: Manifest, asked: Manifest) -> list[str]:

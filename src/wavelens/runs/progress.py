@@ -13,7 +13,8 @@ from wavelens.runs.task import Failure, Report
 class Progress:
     """`done` of `total` items, of which `pending` were to be computed when this session began.
 
-    The rate counts from the start of the session to the last report, what was there before left out.
+    `damaged` of the shards that were there are computed again, because they are no longer what was written. The rate
+    counts from the start of the session to the last report, what was there before left out.
     """
 
     total: int
@@ -22,6 +23,7 @@ class Progress:
     failures: list[Failure] = field(default_factory=list)
     computed: int = 0
     latest: tuple[Failure, ...] = ()
+    damaged: int = 0
 
     def __post_init__(self) -> None:
         self.started = self.reported = self.clock()

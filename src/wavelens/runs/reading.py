@@ -48,6 +48,11 @@ class Run:
     def path(self, shard: int) -> Path:
         return self.folder / "shards" / shard_name(shard)
 
+    def items(self, shard: int) -> range:
+        """The places in the data set of a shard's items."""
+        start = shard * self.manifest.shard_size
+        return range(start, min(start + self.manifest.shard_size, self.manifest.items))
+
     def missing(self) -> list[int]:
         """The shards that are not there yet."""
         return [shard for shard in range(self.manifest.shards) if not self.path(shard).exists()]
@@ -56,7 +61,7 @@ class Run:
         """One shard after the other, in the order of the data set; `ValueError` for a damaged one."""
         for shard in range(self.manifest.shards):
             if self.path(shard).exists():
-                yield read_shard(self.path(shard), self.digest)
+                yield read_shard(self.path(shard), self.digest, self.items(shard))
 
     def read(self) -> Results:
         """Everything that is there, in memory: `(items, …)` for each result."""
@@ -70,9 +75,12 @@ class Run:
                 parts.setdefault(name, []).append(value)
         try:
             values = {name: torch.cat(pieces) for name, pieces in parts.items()}
+            aligned = all(len(value) == len(names) for value in values.values())
         except RuntimeError:
+            aligned = False
+        if not aligned:
             raise ValueError(
                 f"every item of a run has results of the same shapes; those of {self.folder} differ. "
                 "Pad or reduce them in the task."
-            ) from None
+            )
         return Results(tuple(names), values, tuple(failures))

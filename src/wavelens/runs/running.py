@@ -11,10 +11,11 @@ from wavelens.runs import manifest
 from wavelens.runs.local import Local
 from wavelens.runs.progress import Progress, Watch
 from wavelens.runs.reading import Run
-from wavelens.runs.shards import failed_items, is_written
+from wavelens.runs.shards import written
 from wavelens.runs.task import Job, Report, Task
 
 SHARD_SIZE = 16  # items; what a worker that is killed repeats at most
+MISSING, DAMAGED, FAILING, WHOLE = "missing", "damaged", "whole, with failures", "whole"  # what a shard may be
 
 
 class Executor(Protocol):
@@ -48,6 +49,7 @@ def run(
     `part=(i, n)` computes every n-th shard from the i-th, for n processes that know nothing of each other and share
     the folder. `watch` is told of the progress. Every shard is one file, written beside its place and renamed: whatever
     ends a run, also a full disk (`RuntimeError`), what was written is whole, and the same call goes on where it ended.
+    A shard that is no longer what was written (its checksum, its items or their names differ) is computed again.
     """
     _check(threads, shard_size, part)
     folder = Path(folder)
@@ -59,9 +61,14 @@ def run(
     manifest.settle(folder, asked)
     found = Run(folder, asked)
     own = range(part[0], asked.shards, part[1])
-    pending = [shard for shard in own if not is_written(found.path(shard), found.digest) or _fails(found, shard, retry)]
-    progress = Progress(sum(_length(asked, shard) for shard in own), sum(_length(asked, shard) for shard in pending))
-    jobs = (_job(found, dataset, shard, retry) for shard in pending)
+    states = {shard: _state(found, dataset, shard) for shard in own}
+    pending = [shard for shard, state in states.items() if state in (MISSING, DAMAGED) or (retry and state == FAILING)]
+    progress = Progress(
+        sum(len(found.items(shard)) for shard in own),
+        sum(len(found.items(shard)) for shard in pending),
+        damaged=sum(state == DAMAGED for state in states.values()),
+    )
+    jobs = (_job(found, dataset, shard, again=states[shard] != MISSING or retry) for shard in pending)
     _tell(watch, progress)
     if pending:
         with closing((executor or Local())(task, threads, jobs)) as reports:  # ends the workers, after an error too
@@ -93,18 +100,21 @@ def _make(folder: Path) -> None:
         ) from error
 
 
-def _fails(found: Run, shard: int, retry: bool) -> bool:
-    return retry and failed_items(found.path(shard)) > 0
-
-
-def _length(asked: manifest.Manifest, shard: int) -> int:
-    return min(asked.shard_size, asked.items - shard * asked.shard_size)
+def _state(found: Run, dataset: Sequence[Any], shard: int) -> str:
+    """What is in a shard's place; other errors as `read_shard`."""
+    path, items = found.path(shard), found.items(shard)
+    if not path.exists():
+        return MISSING
+    there = written(path, found.digest, items)
+    if there is None or there.items != {index: str(dataset[index]) for index in items}:
+        return DAMAGED
+    return FAILING if there.failures else WHOLE
 
 
 def _job(found: Run, dataset: Sequence[Any], shard: int, again: bool) -> Job:
-    start = shard * found.manifest.shard_size
-    items = tuple(dataset[i] for i in range(start, start + _length(found.manifest, shard)))
-    return Job(shard, start, items, found.path(shard), found.digest, again=again)
+    items = found.items(shard)
+    own = tuple(dataset[index] for index in items)
+    return Job(shard, items.start, own, found.path(shard), found.digest, again=again)
 
 
 def _tell(watch: Watch | None, progress: Progress) -> None:

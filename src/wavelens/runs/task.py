@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import torch
 
-from wavelens.runs.shards import Value, is_written, stacked, write_shard
+from wavelens.runs.shards import Value, stacked, write_shard, written
 
 Function = Callable[[Any], Mapping[str, Value]]
 
@@ -105,7 +105,7 @@ class Worker:
     def compute(self, job: Job) -> Report | Stop:
         """Computes a shard and writes it, unless it is there; items that fail are listed."""
         try:
-            if not job.again and is_written(job.path, job.run):
+            if not job.again and written(job.path, job.run, range(job.start, job.start + len(job.items))):
                 return Report(job.shard, len(job.items))
             with alike(self.threads):
                 results, failures = self._results(job)
