@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_FLAGS ?= -n auto --maxprocesses 4
+CASES := 3000
+SEED := 0
 OUT := wavelens-out
 SPEED := transforms attribution metrics minimal sound volumes runs chunks page  # the page last: it reads the others' records
 
@@ -14,12 +16,13 @@ VERSION_OK := import sys; sys.exit(sys.version_info < (3, 11))
 VENV_OK := import ensurepip, venv
 
 .NOTPARALLEL:  # one pip at a time in the environment
-.PHONY: help demo test test-browser setup-browser check bench paper gallery docs clean setup-demo setup-test setup-check setup-bench setup-docs
+.PHONY: help demo test test-browser setup-browser fuzz check bench paper gallery docs clean setup-demo setup-test setup-check setup-bench setup-docs
 
 help:
 	@echo "make demo    explain a photo with a pretrained network, into $(OUT)/"
 	@echo "make test    run the tests"
 	@echo "make test-browser    open reports in Chromium, which has to be there (or CHROMIUM=path)"
+	@echo "make fuzz    damage small inputs of every kind at random; CASES=3000 SEED=0"
 	@echo "make check   format, lint, types, direction of imports"
 	@echo "make bench   measure speed, as ratios"
 	@echo "make paper   the paper's tables on data at hand (WAVELENS_DATA), into docs/paper.md; FULL=1 for all of it"
@@ -36,6 +39,9 @@ test: setup-test
 
 test-browser: setup-browser
 	$(BIN)/python -m pytest -p no:xdist tests/browser
+
+fuzz: setup-test
+	cd tests && $(abspath $(BIN))/python -m fuzz --cases $(CASES) --seed $(SEED)
 
 check: setup-check
 	$(BIN)/ruff format --check .
