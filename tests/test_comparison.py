@@ -126,6 +126,17 @@ def test_tables_hold_the_numbers(made):
     assert text.count("&") == 9
 
 
+def test_the_names_of_runs_are_shown_in_tables_and_never_obeyed(made):
+    found = compare([made("=1+1", Scores()), made("<b>[x](http:evil)\n| %", Scores(shift=-9))])
+    rows = list(csv.DictReader(io.StringIO(comma_separated(found))))
+    assert {row["run"] for row in rows} == {"'=1+1", "<b>[x](http:evil) | %"}
+    assert min(float(row["difference_low"]) for row in rows) < 0
+    lines = markdown(found).splitlines()
+    assert lines[3].startswith(r"| &lt;b>\[x\](http:evil) \| % | ")
+    assert all(line.count("|") - line.count(r"\|") == 5 for line in lines[:4])
+    assert r"<b>[x](http:evil) | \% & $" in latex(found)
+
+
 def test_bold_is_the_best_that_stays_the_best(made):
     near = compare([made("a", Scores(scale=-1, shift=2 * LEVELS.mean() + 0.1)), made("b", Scores())])
     far = compare([made("c", Scores()), made("d", Scores(shift=-0.1))])

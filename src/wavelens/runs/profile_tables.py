@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 
+from wavelens.runs.cells import comma_separated_lines, markdown_row, markdown_text
 from wavelens.runs.comparison import Estimate
 from wavelens.runs.profiles import Average, ScaleRow
 
@@ -32,24 +31,21 @@ def _line(row: ScaleRow, extents: Extents, found: Average) -> tuple[str, ...]:
 
 def markdown(found: Average, extents: Extents) -> str:
     """One table with the lines of a terminal, and what they are of."""
-    rows = [HEAD, ("---",) * len(HEAD), *lines(found, extents)]
-    text = "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in rows)
+    head = [markdown_text(name) for name in HEAD]
+    rows = [[*map(markdown_text, row[:2]), *row[2:]] for row in lines(found, extents)]
+    text = "".join(map(markdown_row, (head, ["---"] * len(HEAD), *rows)))
     return f"{text}\n{caption(found)}\n"
 
 
 def comma_separated(found: Average, extents: Extents) -> str:
     """One line for each model and scale, every number at full precision; mean levels stand in the column of shares."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["model", "scale", "extent", "items", *NUMBERS])
+    rows: list[list[str | float]] = [["model", "scale", "extent", "items", *NUMBERS]]
     for row in found.rows:
         numbers = [*_three(row.share), *_three(row.difference), *_three(row.signed)]
-        writer.writerow([row.model, row.scale, extents[row.model][row.scale], found.items, *numbers])
+        rows.append([row.model, row.scale, extents[row.model][row.scale], found.items, *numbers])
     for level in found.levels:
-        writer.writerow(
-            [level.model, LEVEL, "", found.items, *_three(level.level), *_three(level.difference), "", "", ""]
-        )
-    return file.getvalue()
+        rows.append([level.model, LEVEL, "", found.items, *_three(level.level), *_three(level.difference), "", "", ""])
+    return comma_separated_lines(rows)
 
 
 def caption(found: Average) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 
+from wavelens.runs.cells import comma_separated_lines, latex_text, markdown_row, markdown_text, one_line
 from wavelens.runs.comparison import LOWER, Comparison, Estimate, Row, base
 
 NUMBERS = [f"{of}{end}" for of in ("value", "difference", "rank") for end in ("", "_low", "_high")]
@@ -17,30 +16,28 @@ def markdown(c: Comparison) -> str:
     Bold is what is best also in 95 % of the resamples.
     """
     values, distances = _markdown(c, _value), _markdown(c, _distance)
-    return f"{values}\n{caption(c)}\n\nDistance to the best run, over the same items:\n\n{distances}"
+    return f"{values}\n{markdown_text(caption(c))}\n\nDistance to the best run, over the same items:\n\n{distances}"
 
 
 def latex(c: Comparison) -> str:
     """The table of values, for `booktabs`; bold as in `markdown`."""
-    head = " & ".join(["run", *(_escape(_head(metric)) for metric in c.metrics)])
+    head = " & ".join(["run", *(latex_text(_head(metric)) for metric in c.metrics)])
     lines = [
-        " & ".join([_escape(run), *(_latex_cell(c.row(metric, run)) for metric in c.metrics)]) + r" \\"
+        " & ".join([latex_text(run), *(_latex_cell(c.row(metric, run)) for metric in c.metrics)]) + r" \\"
         for run in c.runs
     ]
     begin = rf"\begin{{tabular}}{{l{'l' * len(c.metrics)}}}"
-    end = [r"\bottomrule", r"\end{tabular}", f"% {caption(c)}"]
+    end = [r"\bottomrule", r"\end{tabular}", f"% {one_line(caption(c))}"]
     return "\n".join([begin, r"\toprule", head + r" \\", r"\midrule", *lines, *end, ""])
 
 
 def comma_separated(c: Comparison) -> str:
     """One line for each metric and run, every number at full precision."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["metric", "run", "items", *NUMBERS])
+    rows: list[list[str | float]] = [["metric", "run", "items", *NUMBERS]]
     for row in c.rows:
         numbers = [n for e in (row.value, row.difference, row.rank) for n in (e.value, e.low, e.high)]
-        writer.writerow([row.metric, row.run, row.items, *numbers])
-    return file.getvalue()
+        rows.append([row.metric, row.run, row.items, *numbers])
+    return comma_separated_lines(rows)
 
 
 def lines(c: Comparison) -> list[tuple[str, str, str, str, str]]:
@@ -49,11 +46,11 @@ def lines(c: Comparison) -> list[tuple[str, str, str, str, str]]:
 
 
 def _markdown(c: Comparison, cell: Callable[[Row], str]) -> str:
-    rows = [["run", *map(_head, c.metrics)], ["---"] * (1 + len(c.metrics))]
+    rows = [["run", *(markdown_text(_head(metric)) for metric in c.metrics)], ["---"] * (1 + len(c.metrics))]
     for run in c.runs:
         found = [c.row(metric, run) for metric in c.metrics]
-        rows.append([run.replace("|", r"\|"), *("" if row is None else _bold(cell(row), row) for row in found)])
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+        rows.append([markdown_text(run), *("" if row is None else _bold(cell(row), row) for row in found)])
+    return "".join(map(markdown_row, rows))
 
 
 def _bold(text: str, row: Row) -> str:
@@ -93,14 +90,6 @@ def _latex_cell(row: Row | None) -> str:
     value = f"{row.value.value:.4g}"
     shown = rf"\mathbf{{{value}}}" if _leads(row) else value
     return f"${shown}$ $[{row.value.low:.4g}, {row.value.high:.4g}]$"
-
-
-def _escape(text: str) -> str:
-    """Text for LaTeX, arrows included."""
-    special = {c: f"\\{c}" for c in "&%$#_{}"}
-    special |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    special |= {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
-    return "".join(special.get(c, c) for c in text)
 
 
 def caption(c: Comparison) -> str:

@@ -1,0 +1,58 @@
+"""Texts of any origin in the cells of a table: names of files, runs, models and metrics are shown and never obeyed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+FORMULA = ("=", "+", "-", "−", "@", "＝", "＋", "－", "＠")  # what a spreadsheet computes where a cell begins with it
+MARKDOWN = {c: f"\\{c}" for c in "\\`*[]|"} | {"&": "&amp;", "<": "&lt;", "~": "&#126;", "$": "&#36;"}
+LINKS = re.compile(r":(?=//)|(?<=www)\.|@", re.IGNORECASE)  # what makes a bare address a link
+EMPHASIS = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # an underscore that is not between letters or digits
+LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+}
+
+
+def comma_separated_lines(rows: Iterable[Sequence[str | float]]) -> str:
+    """The rows as CSV: numbers at full precision, and texts that no spreadsheet takes for a formula.
+
+    A text that begins like one, or with a tab, gets an apostrophe in front; its line ends become spaces.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerows([_csv_text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    return file.getvalue()
+
+
+def _csv_text(text: str) -> str:
+    line = " ".join(text.splitlines())
+    return f"'{line}" if line.startswith("\t") or line.lstrip().startswith(FORMULA) else line
+
+
+def markdown_row(cells: Iterable[str]) -> str:
+    """A row of a Markdown table, whose cells are Markdown already."""
+    return f"| {' | '.join(cells)} |\n"
+
+
+def markdown_text(text: str) -> str:
+    """`text` in Markdown that shows it in one line, without HTML, links or emphasis of its own."""
+    escaped = "".join(MARKDOWN.get(c, c) for c in one_line(text))
+    escaped = LINKS.sub(lambda found: f"&#{ord(found[0])};", escaped)
+    return EMPHASIS.sub(r"\\_", escaped)
+
+
+def latex_text(text: str) -> str:
+    """`text` for LaTeX, arrows included."""
+    return "".join(LATEX.get(c, c) for c in one_line(text))
+
+
+def one_line(text: str) -> str:
+    """`text` with its line ends and tabs as spaces, and what cannot be printed replaced."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
