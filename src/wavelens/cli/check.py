@@ -32,7 +32,7 @@ from wavelens.cli.ready import (
     fitted,
     opened,
 )
-from wavelens.cli.terminal import plain
+from wavelens.cli.terminal import Terminal, plain
 from wavelens.models import Options
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -67,7 +67,7 @@ def check(
     if autocast is not None and autocast not in AUTOCAST:
         raise ValueError(f"--autocast is one of {', '.join(AUTOCAST)}; got {autocast!r}.")
     check_folder(out)
-    console = Console(highlight=False)
+    console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_asked_freely(target))
     own = fitted(chosen_domain, kind, loaded)
     question = question_of(target, against, loaded)

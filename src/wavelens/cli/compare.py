@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wavelens.cli.options import check_folder
-from wavelens.cli.terminal import plain
+from wavelens.cli.terminal import Terminal, plain
 from wavelens.runs import Run
 from wavelens.runs.comparison import RESAMPLES, Comparison, compare
 from wavelens.runs.shards import write_whole
@@ -32,7 +32,7 @@ def compare_runs(
     followed by those that the run has in 95 % of the draws. Arrows say whether more (↑) or less (↓) is better.
     """
     found = compare(runs, resamples=resamples, seed=seed)
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(_table(found))
     console.print(Text(caption(found)), soft_wrap=True)
     for name, folder in zip(found.runs, runs, strict=True):

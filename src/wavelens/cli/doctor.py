@@ -26,6 +26,7 @@ from rich.text import Text
 from torch import Tensor, nn
 
 from wavelens.attribution import attribute
+from wavelens.cli.terminal import Terminal
 from wavelens.core import Coefficients
 from wavelens.domains import DWT
 from wavelens.domains.dwt import to_pywt
@@ -75,7 +76,7 @@ def doctor(
     if as_json:
         print(json.dumps(found | {"checks": [asdict(c) | {"ok": c.ok} for c in checks]}, indent=2))
     else:
-        _print(found, Console(highlight=False))
+        _print(found, Terminal())
     raise typer.Exit(0 if all(check.ok for check in checks) else 1)
 
 

@@ -19,7 +19,7 @@ from wavelens.cli.kinds import Kind, kind_called, kind_of
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of
 from wavelens.cli.ready import DOMAIN, DeviceName, ModelName, default_model, fitted
-from wavelens.cli.terminal import complain, plain
+from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
 from wavelens.models import LoadedModel, Options
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
@@ -87,7 +87,7 @@ def evaluate(
         )
     check_folder(out)
     name = model or default_model(kind_of([str(data)]))
-    console = Console(highlight=False, stderr=True)
+    console = Terminal(stderr=True)
     loaded = load_model(name, options, console)
     kind = kind_called(loaded.preprocess.kind)
     dataset = labelled(samples(data, kind.inside), labels, loaded.index)
@@ -220,7 +220,7 @@ def _clock(seconds: float) -> str:
 def _report(found: Run, dataset: list[Sample], part: tuple[int, int]) -> int:
     """Prints the means of what is there, and gives the exit code."""
     results = found.read()
-    console = Console(highlight=False)
+    console = Terminal()
     missing = len(found.missing())
     if missing:
         shards = f"{missing} of {found.manifest.shards} shards are left to the other parts"

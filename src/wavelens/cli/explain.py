@@ -33,7 +33,7 @@ from wavelens.cli.ready import (
 )
 from wavelens.cli.reports import entry_of, report_path
 from wavelens.cli.spacing import Spacing, Unit, spaced
-from wavelens.cli.terminal import plain, table
+from wavelens.cli.terminal import Terminal, plain, table
 from wavelens.models import Options
 from wavelens.reports import Section, section, write_page
 
@@ -79,7 +79,7 @@ def explain(
     """
     chosen_domain, chosen_method, chosen_device = domain_of(domain), method_of(method), device_of(device)
     check_folder(out)
-    console = Console(highlight=False)
+    console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_asked_freely(target))
     loaded = spaced(loaded, spacing, unit)
     own = fitted(chosen_domain, kind, loaded)
@@ -145,7 +145,7 @@ def _print(job: Job, kind: Kind, answer: Answer, console: Console, prefix: str) 
 def _class_table(classes: list[dict[str, Any]]) -> Table:
     found = table("index", "class", "probability", "logit")
     for row in classes:
-        found.add_row(str(row["index"]), Text(row["label"]), f"{row['probability']:.1%}", f"{row['logit']:.3f}")
+        found.add_row(str(row["index"]), plain(row["label"]), f"{row['probability']:.1%}", f"{row['logit']:.3f}")
     return found
 
 

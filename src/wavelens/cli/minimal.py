@@ -25,7 +25,7 @@ from wavelens.cli.options import check_folder, device_of, domain_of
 from wavelens.cli.question import AgainstText, Asked, Question, TargetText, question_of
 from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, each, fitted, opened
 from wavelens.cli.spacing import Spacing, Unit, spaced
-from wavelens.cli.terminal import plain, table
+from wavelens.cli.terminal import Terminal, plain, table
 from wavelens.core import Domain
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel, Options
@@ -104,7 +104,7 @@ def minimal(
     chosen_domain, alphas, chosen_device = domain_of(domain), _alphas(alpha), device_of(device)
     dropped = _baseline(baseline)
     check_folder(out)
-    console = Console(highlight=False)
+    console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console)
     loaded = spaced(loaded, spacing, unit)
     own = fitted(chosen_domain, kind, loaded)

@@ -22,7 +22,7 @@ from wavelens.cli.options import check_folder, device_of, domain_of, method_of
 from wavelens.cli.profile_report import Member, Place, report
 from wavelens.cli.ready import ASKED, DOMAIN, DeviceName, fitted
 from wavelens.cli.spacing import Spacing, Unit, spaced
-from wavelens.cli.terminal import complain, plain
+from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
 from wavelens.grid import Grid
 from wavelens.maps import Profile
@@ -76,7 +76,7 @@ def profile(
     place, chosen, asked = device_of(device), domain_of(domain), method_of(method)
     checkpoints = _checkpoints(model, weights)
     check_folder(out)
-    bar = Console(highlight=False, stderr=True)
+    bar = Terminal(stderr=True)
     each = [replace(options, weights=own) for own in checkpoints]
     loaded = [spaced(load_model(name, own, bar), spacing, unit) for name, own in zip(model, each, strict=True)]
     kind = _kind(loaded)

@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from wavelens.cli.model_options import model_summary
-from wavelens.cli.terminal import plain
+from wavelens.cli.terminal import Terminal, plain
 from wavelens.core import Layout
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel
@@ -50,7 +49,7 @@ def report(
     from wavelens import plots  # matplotlib: only once there is something to draw
 
     extents = {m.name: places[m.name].grid.labels(m.layout) for m in members}
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(_table(found, extents))
     console.print(Text(caption(found)), soft_wrap=True)
     if any(place.differs for place in places.values()):

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from wavelens import models
@@ -17,6 +16,7 @@ from wavelens.cli.kinds import kind_called
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import device_of
 from wavelens.cli.ready import DeviceName
+from wavelens.cli.terminal import Terminal
 from wavelens.models import Options
 from wavelens.optional import optional
 
@@ -69,7 +69,7 @@ def app(
         password = getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     if password is not None:
         check_password(password)
-    place, console = device_of(device), Console(highlight=False)
+    place, console = device_of(device), Terminal()
     names = list(dict.fromkeys(model or [models.EMBEDDED]))
     checkpoints = _checkpoints(names, weights or [])
     _check_alone(names, options)
