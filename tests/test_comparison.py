@@ -188,3 +188,14 @@ def test_the_command_prints_the_table_and_writes_it_in_every_form(made, tmp_path
     assert (tmp_path / "found/curves.png").stat().st_size > 5000
     assert main(["compare", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("error: a run is a folder with a manifest.json; there is none in")
+
+
+@pytest.mark.parametrize("name", [r"$\frac{$", "_hidden", "a$b$c", "x\x1b[1m"], ids=repr)
+def test_curves_of_runs_with_any_name_are_drawn_with_it(name):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = plots.mean_curves({name: {"insertion curve": np.linspace(0, 1, 5)}, "b": {"insertion curve": np.ones(5)}})
+    FigureCanvasAgg(figure).draw()
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    shown = name.replace("$", r"\$").replace("\x1b", "\N{REPLACEMENT CHARACTER}")
+    assert [text.strip() for text in texts] == [f"{shown}: 0.500", "b: 1.000"]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wavelens.plots.figure import Figure
+from wavelens.plots.parts import literal
 
 # Told apart with any colour vision (Okabe and Ito, 2008), and by their dashes in grey.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
@@ -30,9 +31,9 @@ def mean_curves(curves: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> Figu
                 fraction = np.linspace(0, 1, len(own[name]))
                 dash = DASHES[number // len(COLOURS) % len(DASHES)] if len(curves) > 7 else DASHES[number % 4]
                 area = np.trapezoid(own[name], fraction)
-                label = f"{run}: {area:.3f}"
+                label = literal(f"{run}: {area:.3f}")
                 axes.plot(fraction, own[name], color=COLOURS[number % 7], linestyle=dash, linewidth=1.6, label=label)
-        axes.set(title=name, xlabel="part of the coefficients", ylabel="mean score", xlim=(0, 1))
+        axes.set(title=literal(name), xlabel="part of the coefficients", ylabel="mean score", xlim=(0, 1))
         axes.set_ylim(bottom=0)
         axes.grid(color="#dddddd", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)

@@ -48,6 +48,12 @@ def origin_of(a: Coefficients) -> str:
     return " · ".join(text for text in (getattr(a, "method", ""), repr(a.layout.domain)) if text)
 
 
+def literal(text: str) -> str:
+    """A name of any origin for Matplotlib: no formula, and in legends too, which leave out what begins with `_`."""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
+
+
 def write_header(figure: Figure, title: str, origin: str) -> None:
     width, height = figure.get_size_inches()
     figure.text(MARGIN / width, 1 - 0.4 / height, title, size=18, weight="bold", va="center", color=INK)

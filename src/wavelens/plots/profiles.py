@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from wavelens.plots.comparison import COLOURS
 from wavelens.plots.figure import Figure
-from wavelens.plots.parts import DPI, INK
+from wavelens.plots.parts import DPI, INK, literal
 from wavelens.runs.comparison import Estimate
 from wavelens.runs.profiles import Average, ScaleRow
 
@@ -45,8 +45,7 @@ def _draw(ax: Axes, found: Average, column: Callable[[ScaleRow], Estimate], time
         ends = times * np.array([[e.low for e in own], [e.high for e in own]])
         shift = (number - (len(found.models) - 1) / 2) * width
         error: Any = np.abs(ends - values)
-        label = model.replace("$", r"\$")
-        ax.bar(places + shift, values, 0.92 * width, color=COLOURS[number % len(COLOURS)], label=label)
+        ax.bar(places + shift, values, 0.92 * width, color=COLOURS[number % len(COLOURS)], label=literal(model))
         ax.errorbar(places + shift, values, error, fmt="none", ecolor=INK, elinewidth=1, capsize=2)
     ax.axhline(0, color=INK, linewidth=0.8)
     ax.grid(axis="y", color="#dddddd", linewidth=0.6)
