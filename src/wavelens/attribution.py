@@ -113,17 +113,16 @@ class Attribution(Coefficients):
                 names = stored.keys()
                 tensors = {name: stored.get_tensor(name).clone() for name in names}  # the file may be written again
             layout, rows = stored_layout(header, tensors), stored_targets(header, tensors)
-            fields = {name: header[name] for name in TEXTS}
+            data = tensors["data"]
+            if "scale" in tensors:
+                data = data.float() * tensors["scale"]
+            if header.get("complex"):
+                data = torch.view_as_complex(data.unflatten(-1, (-1, 2)).contiguous())
+            told = {name: tensors[name] for name in TENSORS if name in tensors}
+            return cls(data, layout, targets=rows, **{name: header[name] for name in TEXTS}, **told)
         except (SafetensorError, KeyError, ValueError, TypeError) as error:
             reason = excerpt(" ".join(str(error).split()))
             raise ValueError(f"{path} is a file written by Attribution.save; this one is not ({reason}).") from None
-        data = tensors.pop("data")
-        if "scale" in tensors:
-            data = data.float() * tensors.pop("scale")
-        if header.get("complex"):
-            data = torch.view_as_complex(data.unflatten(-1, (-1, 2)).contiguous())
-        told = {name: tensors[name] for name in TENSORS if name in tensors}
-        return cls(data, layout, targets=rows, **fields, **told)
 
 
 class Attributions(Mapping[str, Attribution]):

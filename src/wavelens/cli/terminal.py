@@ -14,7 +14,6 @@ from rich.text import Text
 
 from wavelens.untrusted import excerpt
 
-MAX_CHARACTERS = 1000  # of a complaint
 WRONG = (ValueError, OSError, ImportError, TypeError, RuntimeError, MemoryError)  # what wrong input raises: one line
 
 
@@ -43,9 +42,9 @@ def complain(message: str) -> None:
     print(f"error: {one_line(message)}", file=sys.stderr)
 
 
-def one_line(message: str) -> str:
-    """A message in one line that a terminal shows safely, its middle left out where it is very long."""
-    return excerpt(plain(" ".join(message.split())), MAX_CHARACTERS)
+def one_line(message: str, characters: int = 1000) -> str:
+    """A message in one line that a terminal shows safely, its middle left out where it has more characters."""
+    return excerpt(plain(" ".join(message.split())), characters)
 
 
 def note(message: str) -> None:

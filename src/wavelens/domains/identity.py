@@ -28,9 +28,6 @@ class Identity(Domain):
     def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
         return Coefficients(g.flatten(g.ndim - len(layout.signal_shape)), layout)
 
-    def layout(self, signal_shape: tuple[int, ...]) -> Layout:
-        return Layout(self, signal_shape, (Band(0, "", signal_shape),))
-
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
         return (Scale("x", layout.bands, 0, (WHOLE,) * len(layout.signal_shape), is_detail=False),)
 
