@@ -155,6 +155,7 @@ def test_json_that_is_no_object_is_said(text, sentence):
 def test_an_excerpt_keeps_both_ends_and_says_how_long_the_text_is():
     assert excerpt("x" * 200) == "x" * 200
     assert excerpt("a" * 150 + "b" * 151, 10) == "aaaaa … bbbbb (301 characters)"
+    assert excerpt("two\nlines\tand \x1b[2J") == "two lines and �[2J"
 
 
 @pytest.mark.parametrize("content", [b"a.png,\xff\xfe", b"a.png," + b"x" * 200_000])

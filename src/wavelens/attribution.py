@@ -121,7 +121,7 @@ class Attribution(Coefficients):
             told = {name: tensors[name] for name in TENSORS if name in tensors}
             return cls(data, layout, targets=rows, **{name: header[name] for name in TEXTS}, **told)
         except (SafetensorError, KeyError, ValueError, TypeError) as error:
-            reason = excerpt(" ".join(str(error).split()))
+            reason = excerpt(str(error))
             raise ValueError(f"{path} is a file written by Attribution.save; this one is not ({reason}).") from None
 
 

@@ -38,10 +38,20 @@ def check_file(path: str | PathLike[str], noun: str) -> None:
         raise ValueError(f"a {noun} has bytes; got the empty file {path}. Get a fresh copy.")
 
 
+def plain(text: str) -> str:
+    """`text` without what a terminal would obey or could not show."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def one_line(text: str) -> str:
+    """`text` in one line that can be printed: line ends and tabs are spaces."""
+    return plain(" ".join(text.split()))
+
+
 def excerpt(text: str, characters: int = 200) -> str:
-    """`text`, of which the middle is left out where it has more than so many characters."""
-    half = characters // 2
-    return text if len(text) <= characters else f"{text[:half]} … {text[-half:]} ({len(text):,} characters)"
+    """`text` in one line that can be printed, its middle left out where it has more than so many characters."""
+    line, half = one_line(text), characters // 2
+    return line if len(line) <= characters else f"{line[:half]} … {line[-half:]} ({len(text):,} characters)"
 
 
 def json_object(text: str | bytes) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from wavelens.cli.evaluate import _part
 from wavelens.cli.options import wavelets_of
 from wavelens.cli.spacing import _numbers
 from wavelens.core import Domain
-from wavelens.frontends import audio, image, volume
+from wavelens.frontends import audio, image, video, volume
 from wavelens.models.weights import fill
 from wavelens.runs.annotations import Mask, annotated
 from wavelens.runs.comparison import compare
@@ -76,6 +76,8 @@ PHOTOS: dict[str, tuple[str, dict[str, Any]]] = {  # name: mode and how it is sa
     "a.jpg": ("RGB", {"progressive": True, "exif": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"}),
     "a.png": ("RGBA", {}),
     "deep.png": ("I;16", {}),
+    "a.pgm": ("L", {}),
+    "a.pnm": ("RGB", {}),
     "a.ppm": ("RGB", {}),
     "a.tif": ("F", {}),
     "a.tiff": ("RGB", {"compression": "tiff_lzw"}),
@@ -83,12 +85,16 @@ PHOTOS: dict[str, tuple[str, dict[str, Any]]] = {  # name: mode and how it is sa
 }
 
 
+PAM = b"P7\nWIDTH 12\nHEIGHT 10\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n" + PIXELS.tobytes()
+
+
 def _photos() -> Iterator[Format]:
     for name, (mode, options) in PHOTOS.items():
         if Path(name).suffix in image.SUFFIXES:
             yield Format(f"photo {name}", _file(name, partial(_write_photo, mode, options)), frontends.read_image)
-    animation = _file("animated.gif", _write_animation)
-    yield Format("photo animated.gif", animation, frontends.read_image)
+    if ".pam" in image.SUFFIXES:
+        yield Format("photo a.pam", _file("a.pam", lambda path: path.write_bytes(PAM)), frontends.read_image)
+    yield Format("photo animated.gif", _file("animated.gif", _write_animation), frontends.read_image)
 
 
 def _write_photo(mode: str, options: dict[str, Any], path: Path) -> None:
@@ -109,6 +115,7 @@ def _write_animation(path: Path) -> None:
 
 # Sounds and videos.
 
+ANIMATIONS = {".avif", ".gif", ".png", ".webp"}
 SOUNDS = {
     "a.wav": {"subtype": "PCM_16"},
     "float.wav": {"subtype": "FLOAT"},
@@ -136,36 +143,43 @@ VIDEOS = {  # suffix: encoder, pixels, rate
     ".webm": ("libvpx", "yuv420p"),
     ".wmv": ("wmv2", "yuv420p"),
 }
-AAC = (".m4a", ".aac")
+AAC = {".aac": "aac", ".m4a": "aac", ".m4b": "aac", ".mka": "aac", ".wma": "wmav2"}  # suffix: encoder
 
 
 def _sounds() -> Iterator[Format]:
     for name, options in SOUNDS.items():
         write = partial(soundfile.write, data=SOUND, samplerate=48000, **options)
         yield Format(f"sound {name}", _file(name, lambda path, write=write: write(path)), _hear)
-    for suffix in set(AAC) & set(audio.SUFFIXES):
-        yield Format(f"sound a{suffix}", _file(f"a{suffix}", _write_aac), _hear)
+    for suffix, codec in AAC.items():
+        if suffix in audio.SUFFIXES:
+            yield Format(f"sound a{suffix}", _file(f"a{suffix}", partial(_write_by_ffmpeg, codec)), _hear)
+
+
+CONTAINERS = {".m4b": "mp4"}  # of suffixes that FFmpeg does not know
 
 
 def _hear(path: Path) -> object:
     frontends.open_audio(path)
-    return frontends.read_audio(path), list(frontends.windows(path, 0.02, rate=16000))
+    return frontends.read_audio(path), next(frontends.windows(path, 0.02, rate=16000))
 
 
-def _write_aac(path: Path) -> None:
+def _write_by_ffmpeg(codec: str, path: Path) -> None:
     import av
 
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=48000, layout="stereo")
+    with av.open(str(path), "w", format=CONTAINERS.get(path.suffix)) as container:
+        stream = container.add_stream(codec, rate=48000, layout="stereo")
+        stream.bit_rate = 64000
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(SOUND.T), format="fltp", layout="stereo")
         frame.sample_rate = 48000
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+        for piece in (frame, None):
+            container.mux(stream.encode(piece))
 
 
 def _videos() -> Iterator[Format]:
     for suffix, how in VIDEOS.items():
         yield Format(f"video a{suffix}", _file(f"a{suffix}", partial(_write_video, *how)), frontends.read_video)
+    for suffix in sorted(ANIMATIONS & set(video.SUFFIXES)):
+        yield Format(f"video a{suffix}", _file(f"a{suffix}", _write_animation), frontends.read_video)
 
 
 def _write_video(codec: str, pixels: str, path: Path) -> None:
@@ -193,16 +207,21 @@ def _volumes() -> Iterator[Format]:
         "a.mgh": _write_mgz,
         "a.hdr": _write_pair,
         "a.img": _write_pair,
+        "a.hdr.gz": _write_pair,
+        "a.img.gz": _write_pair,
         "a.mha": _write_itk,
         "a.mhd": _write_itk,
         "a.nrrd": _write_itk,
-        "a.dcm": partial(_write_slice, 0),
+        "a.nhdr": _write_itk,
+        "a.dcm": _write_frames,
+        "a.dicom": _write_frames,
+        "a.ima": _write_frames,
     }
     for name, write in writers.items():
         if name.endswith(tuple(volume.SUFFIXES)):
-            inside = (m.in_gzip(m.any_bytes),) * name.endswith(("gz",))
-            yield Format(f"volume {name}", _file(name, write), frontends.read_volume, (m.any_bytes, *inside))
-    if ".dcm" in image.SUFFIXES:
+            inside, pair = (m.in_gzip(m.any_bytes),) * name.endswith("gz"), f"*{Path(name).suffix}"
+            yield Format(f"volume {name}", _file(name, write), frontends.read_volume, (m.any_bytes, *inside), pair)
+    if ".dcm" in volume.SUFFIXES:
         yield Format("photo a.dcm", _file("a.dcm", partial(_write_slice, 0)), frontends.read_image)
     yield Format("volume of slices", _write_series, frontends.read_volume)
 
@@ -227,7 +246,8 @@ def _write_mgz(path: Path) -> None:
 def _write_pair(path: Path) -> None:
     import nibabel
 
-    nibabel.save(nibabel.Nifti1Pair(VOXELS, np.diag([1.0, 2, 3, 1])), path.with_suffix(".img"))
+    image = nibabel.Nifti1Pair(VOXELS, np.diag([1.0, 2, 3, 1]))
+    nibabel.save(image, path.with_name(path.name.replace(".hdr", ".img")))
 
 
 def _write_itk(path: Path) -> None:
@@ -243,6 +263,37 @@ def _write_series(folder: Path) -> Path:
 
 
 def _write_slice(k: int, path: Path) -> None:
+    _slice(k, path).save_as(path, enforce_file_format=True)
+
+
+def _write_frames(path: Path) -> None:
+    """Slices as the frames of one file."""
+    from pydicom.dataset import Dataset
+
+    def group(**macros: dict[str, Any]) -> Dataset:
+        made = Dataset()
+        for macro, elements in macros.items():
+            setattr(made, macro, [Dataset()])
+            for name, value in elements.items():
+                setattr(getattr(made, macro)[0], name, value)
+        return made
+
+    one, slices = _slice(0, path), [_slice(k, path) for k in range(3)]
+    one.NumberOfFrames, one.PixelData = 3, b"".join(each.PixelData for each in slices)
+    one.PerFrameFunctionalGroupsSequence = [
+        group(PlanePositionSequence={"ImagePositionPatient": each.ImagePositionPatient}) for each in slices
+    ]
+    one.SharedFunctionalGroupsSequence = [
+        group(
+            PlaneOrientationSequence={"ImageOrientationPatient": one.ImageOrientationPatient},
+            PixelMeasuresSequence={"PixelSpacing": one.PixelSpacing, "SliceThickness": 2.5},
+        )
+    ]
+    del one.ImagePositionPatient, one.ImageOrientationPatient, one.PixelSpacing
+    one.save_as(path, enforce_file_format=True)
+
+
+def _slice(k: int, path: Path) -> Any:
     import pydicom
     from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
@@ -258,7 +309,7 @@ def _write_slice(k: int, path: Path) -> None:
     one.Rows, one.Columns, one.SamplesPerPixel, one.PhotometricInterpretation = 6, 5, 1, "MONOCHROME2"
     one.BitsAllocated, one.BitsStored, one.HighBit, one.PixelRepresentation = 16, 16, 15, 0
     one.PixelData = (PIXELS[:6, :5, 0].astype(np.uint16) * 16).tobytes()
-    one.save_as(path, enforce_file_format=True)
+    return one
 
 
 # Attributions, runs, weights.

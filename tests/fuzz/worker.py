@@ -19,7 +19,6 @@ from typing import Any
 import torch
 
 from fuzz.formats import Format, formats
-from wavelens.cli.terminal import one_line
 from wavelens.untrusted import excerpt
 
 SECONDS = 20  # of one case, on a machine that does much else
@@ -76,6 +75,8 @@ class Worker:
         self.process.start()
         other.close()
         self.names = self.pipe.recv()
+        if isinstance(self.names, Exception):
+            raise self.names
 
     def _end(self) -> None:
         if self.process is not None:
@@ -91,26 +92,33 @@ def _serve(pipe: Connection, seed: int, keep: Path | None, table_of: Callable[[]
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         table = table_of()
-        whole = {one.name: one.write(_made(Path(folder) / "whole" / one.name)) for one in table}
-        for one in table:
-            one.read(
-                whole[one.name]
-            )  # what is not damaged is read; and libraries are imported before memory is bounded
+        whole = Path(folder) / "whole"
+        try:
+            entries = [_prepared(one, whole / one.name) for one in table]
+        except RuntimeError as error:
+            pipe.send(error)
+            return
         pipe.send([one.name for one in table])
         while True:
             case = pipe.recv()
             one = table[case % len(table)]
             copy = keep or Path(folder) / "case"
             shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(Path(folder) / "whole" / one.name, copy)
+            shutil.copytree(whole / one.name, copy)
             damage(copy, one, random.Random(f"{seed} {case}"))
-            path = copy / whole[one.name].relative_to(Path(folder) / "whole" / one.name)
-            pipe.send(Verdict(case, one.name, *judged(lambda one=one, path=path: one.read(path))))
+            entry = copy / entries[case % len(table)]
+            pipe.send(Verdict(case, one.name, *judged(lambda one=one, entry=entry: one.read(entry))))
 
 
-def _made(folder: Path) -> Path:
+def _prepared(one: Format, folder: Path) -> Path:
+    """Writes a whole file and reads it, which imports libraries before memory is bounded; where it is in the folder."""
     folder.mkdir(parents=True)
-    return folder
+    try:
+        entry = one.write(folder)
+        one.read(entry)
+    except Exception as error:
+        raise RuntimeError(f"{one.name} cannot be read as it is: {type(error).__name__}: {error}") from None
+    return entry.relative_to(folder)
 
 
 def damage(folder: Path, one: Format, rng: random.Random) -> None:
@@ -162,7 +170,7 @@ def _unclean(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, MemoryError) or "can't allocate memory" in str(cause):
             return f"more than {MEMORY_BYTES >> 20} MiB: {type(error).__name__}: {text}"
-        cause = cause.__cause__ or cause.__context__
-    if len(one_line(text)) < 10 or "\n" in text or " " not in text.strip():
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    if len(text) < 10 or "\n" in text or " " not in text.strip():
         return f"no sentence: {type(error).__name__}: {text!r}"
     return ""

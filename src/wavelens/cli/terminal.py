@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wavelens.untrusted import excerpt
+from wavelens.untrusted import plain as plain
 
 WRONG = (ValueError, OSError, ImportError, TypeError, RuntimeError, MemoryError)  # what wrong input raises: one line
 
@@ -39,21 +40,11 @@ def _plain_lines(text: str) -> str:
 
 
 def complain(message: str) -> None:
-    print(f"error: {one_line(message)}", file=sys.stderr)
-
-
-def one_line(message: str, characters: int = 1000) -> str:
-    """A message in one line that a terminal shows safely, its middle left out where it has more characters."""
-    return excerpt(plain(" ".join(message.split())), characters)
+    print(f"error: {excerpt(message, characters=1000)}", file=sys.stderr)
 
 
 def note(message: str) -> None:
-    print(f"note: {one_line(message)}", file=sys.stderr)
-
-
-def plain(text: str) -> str:
-    """`text` without what a terminal would obey or could not show."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    print(f"note: {excerpt(message, characters=1000)}", file=sys.stderr)
 
 
 def table(first: str, second: str, *numbers: str) -> Table:

@@ -52,10 +52,6 @@ def read_image(path: str | PathLike[str]) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
 
 
-def _check_file(path: Path) -> None:
-    check_file(path, "photo")
-
-
 def _pixels(image: Image.Image) -> NDArray[np.float32]:
     """RGB values `(height, width, 3)` in [0, 1]."""
     if image.mode.startswith(("I", "F")):

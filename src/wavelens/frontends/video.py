@@ -216,10 +216,6 @@ def _numbers(frames: int, first: int, count: int | None, stride: int) -> range:
     return range(first, stop, stride)
 
 
-def _check_file(path: Path) -> None:
-    check_file(path, "video")
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """The container and its stream of pictures; what FFmpeg raises becomes a `ValueError`."""

@@ -20,6 +20,7 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.core import Coefficients
 from wavelens.plots.figure import Figure
+from wavelens.untrusted import plain
 
 Array = NDArray[Any]
 
@@ -50,7 +51,7 @@ def origin_of(a: Coefficients) -> str:
 
 def literal(text: str) -> str:
     """A name of any origin for Matplotlib: no formula, and in legends too, which leave out what begins with `_`."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).replace("$", r"\$")
+    shown = plain(text).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown
 
 

@@ -7,6 +7,8 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
+from wavelens.untrusted import one_line
+
 FORMULA = ("=", "+", "-", "−", "@", "＝", "＋", "－", "＠")  # what a spreadsheet computes where a cell begins with it
 MARKDOWN = {c: f"\\{c}" for c in "\\`*[]|"} | {"&": "&amp;", "<": "&lt;", "~": "&#126;", "$": "&#36;"}
 LINKS = re.compile(r":(?=//)|(?<=www)\.|@", re.IGNORECASE)  # what makes a bare address a link
@@ -51,8 +53,3 @@ def markdown_text(text: str) -> str:
 def latex_text(text: str) -> str:
     """`text` for LaTeX, arrows included."""
     return "".join(LATEX.get(c, c) for c in one_line(text))
-
-
-def one_line(text: str) -> str:
-    """`text` with its line ends and tabs as spaces, and what cannot be printed replaced."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
