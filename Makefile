@@ -22,7 +22,7 @@ help:
 	@echo "make demo    explain a photo with a pretrained network, into $(OUT)/"
 	@echo "make test    run the tests"
 	@echo "make test-browser    open reports in Chromium, which has to be there (or CHROMIUM=path)"
-	@echo "make fuzz    damage small inputs of every kind at random; CASES=3000 SEED=0"
+	@echo "make fuzz    damage small inputs of every kind at random; CASES=3000 SEED=0, or CASE=12 alone"
 	@echo "make check   format, lint, types, direction of imports"
 	@echo "make bench   measure speed, as ratios"
 	@echo "make paper   the paper's tables on data at hand (WAVELENS_DATA), into docs/paper.md; FULL=1 for all of it"
@@ -41,7 +41,7 @@ test-browser: setup-browser
 	$(BIN)/python -m pytest -p no:xdist tests/browser
 
 fuzz: setup-test
-	cd tests && $(abspath $(BIN))/python -m fuzz --cases $(CASES) --seed $(SEED)
+	cd tests && $(abspath $(BIN))/python -m fuzz --seed $(SEED) $(if $(CASE),--case $(CASE),--cases $(CASES))
 
 check: setup-check
 	$(BIN)/ruff format --check .

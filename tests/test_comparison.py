@@ -199,3 +199,9 @@ def test_curves_of_runs_with_any_name_are_drawn_with_it(name):
     texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     shown = name.replace("$", r"\$").replace("\x1b", "\N{REPLACEMENT CHARACTER}")
     assert [text.strip() for text in texts] == [f"{shown}: 0.500", "b: 1.000"]
+
+
+@pytest.mark.parametrize("resamples", [0, -1, 10**12])
+def test_resamples_that_memory_cannot_hold_are_refused(made, resamples):
+    with pytest.raises(ValueError, match=rf"resamples is a whole number from 1 to 1,000,000; got {resamples}\."):
+        compare([made("a", Scores())], resamples=resamples)

@@ -171,6 +171,14 @@ def test_a_mask_that_is_no_picture_is_said(tmp_path):
         Mask("a.png", 10, str(tmp_path)).region((2, 2), 0)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_mask_that_is_a_pipe_is_not_taken_for_none(tmp_path, impatient):
+    os.mkfifo(tmp_path / "a.png")
+    (sample,) = annotated(PHOTOS, tmp_path, lambda name: [0])
+    with pytest.raises(ValueError, match="a mask is a regular file; got the named pipe"):
+        sample.objects.region((2, 2), 0)
+
+
 def test_boxes_nested_too_deeply_are_said(tmp_path):
     (tmp_path / "boxes.json").write_text('{"a":' * 50_000)
     with pytest.raises(

@@ -40,7 +40,7 @@ def main() -> int:
         found = list(verdicts([given.case], given.seed, keep=Path("fuzz-case").absolute()))
     faults = [one for one in found if one.fault]
     for one in sorted(faults, key=lambda one: one.case):
-        print(f"{one}\n  repeat with: python -m fuzz --seed {given.seed} --case {one.case}")
+        print(f"{one}\n  repeat with: make fuzz SEED={given.seed} CASE={one.case}")
     outcomes = ", ".join(f"{count} {name}" for name, count in Counter(one.outcome for one in found).most_common())
     print(
         f"{len(found)} cases of seed {given.seed} in {time.monotonic() - start:.0f} s: {outcomes}; {len(faults)} fail"

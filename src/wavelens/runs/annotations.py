@@ -92,7 +92,7 @@ def annotated(found: Sequence[Sample], path: Path, named: Callable[[str], Sequen
 def _mask(folder: Path, name: str) -> Mask | None:
     own = Path(name).with_suffix(".png").as_posix()
     path = folder / own
-    return Mask(own, path.stat().st_size, str(folder)) if path.is_file() else None
+    return Mask(own, path.stat().st_size, str(folder)) if path.exists() else None
 
 
 def _boxes(path: Path, named: Callable[[str], Sequence[int]]) -> dict[str, Boxes]:

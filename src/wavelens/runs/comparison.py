@@ -29,6 +29,7 @@ METRICS = (
     "pointing_game",
 )
 RESAMPLES = 2000
+MAX_RESAMPLES = 10**6  # as many means of each run are held in memory
 LEVEL = (2.5, 97.5)  # percentiles
 
 
@@ -156,6 +157,8 @@ def _rows(metric: str, names: Sequence[str], table: Array, resamples: int, seed:
 
 def bootstrap(table: Array, middle: Callable[..., Array], resamples: int, seed: int) -> Array:
     """`(runs, resamples)` means or medians of items drawn with replacement, the same items for every run."""
+    if not 1 <= resamples <= MAX_RESAMPLES:
+        raise ValueError(f"resamples is a whole number from 1 to {MAX_RESAMPLES:,}; got {resamples}.")
     random = np.random.default_rng(seed)
     count = table.shape[1]
     rows = max(1, 2**20 // table.size)  # resamples at a time, in bounded memory
