@@ -22,6 +22,7 @@ WRITABLE = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 SUFFIXES = (*WRITABLE, ".aac", ".m4a", ".m4b", ".mka", ".wma")  # the last five by FFmpeg
 SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24"}  # others: what the format is known for
 REACH = 10  # zero crossings of the resampling filter at each side
+MAX_PHASES = 2**18  # filters of a resampling; 44,056 to 16,000 Hz needs 5,507
 LOUDEST = 16.0  # 24 dB over full scale: no decoder overshoots so far
 
 
@@ -300,4 +301,9 @@ def _ratio(rate: int, to: int) -> tuple[int, int]:
     if not (isinstance(rate, int) and isinstance(to, int) and rate > 0 and to > 0):
         raise ValueError(f"rates are whole numbers of Hz above 0; got {rate!r} and {to!r}.")
     shared = math.gcd(rate, to)
+    if max(rate, to) // shared > MAX_PHASES:
+        raise ValueError(
+            f"both rates meet again after {MAX_PHASES:,} samples at most, each of which has a filter of its own; from "
+            f"{rate} to {to} Hz it takes {max(rate, to) // shared:,}. Check the rate that the file states."
+        )
     return to // shared, rate // shared
