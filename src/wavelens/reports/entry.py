@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from wavelens.attribution import TENSORS, Attribution
+from wavelens.attribution import Attribution
+from wavelens.attribution_header import TENSORS
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
 
