@@ -73,16 +73,24 @@ class Gradients:
             if self._rows != 1:
                 warn(text)
             self._rows, self.apart = 1, True
-        with ExitStack() as stack:
-            stack.enter_context(as_found(self.model, self.x))
-            self._fast = stack.enter_context(Lean(self.model, self.x, self.exact_passes))
-            self._batch.begin(self.x.device)
-            self._bar = stack.enter_context(Bar(self._progress))
-            self._exit = stack.pop_all()
-        return self
+        self._loan = as_found(self.model, self.x)
+        try:
+            self._loan.__enter__()
+            with ExitStack() as stack:
+                self._fast = stack.enter_context(Lean(self.model, self.x, self.exact_passes))
+                self._batch.begin(self.x.device)
+                self._bar = stack.enter_context(Bar(self._progress))
+                self._exit = stack.pop_all()
+            return self
+        except BaseException:
+            self._loan.give_back()
+            raise
 
     def __exit__(self, *error: Any) -> None:
-        self._exit.__exit__(*error)
+        try:
+            self._exit.__exit__(*error)
+        finally:
+            self._loan.give_back()
 
     @property
     def dtype(self) -> torch.dtype:

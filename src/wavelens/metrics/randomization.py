@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Required, TypedDict, Unpack
 
@@ -107,12 +108,11 @@ def randomization(
     names = names if order == "bottom-up" else names[::-1]
     before = importance(attribution)[:, 0]
     found = []
-    with as_found(model, x), _Weights(model) as weights:
+    with as_found(model, x):
         for name in names:
-            if not cascade:
-                weights.restore()
-            _reset(modules[name], name, seed, whole=layers is not None)
-            after = explained(explainer, asked, x, target, attribution)
+            with nullcontext() if cascade else as_found(model, x):
+                _reset(modules[name], name, seed, whole=layers is not None)
+                after = explained(explainer, asked, x, target, attribution)
             found.append(spearman(before, importance(after)[:, 0]))
     return Randomization(tuple(names), torch.stack(found))
 
@@ -145,30 +145,6 @@ def randomized(model: nn.Module, *, seed: int = 0) -> nn.Module:
 def own_parameters(model: nn.Module) -> list[str]:
     """Names of the modules that hold parameters of their own, in the model's order."""
     return [name for name, module in model.named_modules() if any(True for _ in module.parameters(recurse=False))]
-
-
-class _Weights:
-    """Copies stand in for the parameters while layers are reset; the originals come back at the end."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.places = [(p, p.data) for p in model.parameters()]
-        self.buffers = [(b, b.clone()) for b in model.buffers()]
-
-    def __enter__(self) -> _Weights:
-        for p, original in self.places:
-            p.data = original.clone()
-        return self
-
-    def restore(self) -> None:
-        with torch.no_grad():
-            for p, original in self.places:
-                p.copy_(original)
-            for b, original in self.buffers:
-                b.copy_(original)
-
-    def __exit__(self, *_: object) -> None:
-        for p, original in self.places:
-            p.data = original  # buffers are given back by `as_found`
 
 
 def _reset(module: nn.Module, name: str, seed: int, whole: bool) -> None:
