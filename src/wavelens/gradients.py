@@ -22,6 +22,8 @@ from wavelens.compiled import Sizes, filled, is_compiled
 from wavelens.core import signal_axes
 from wavelens.given import beside, check_given
 from wavelens.lean import Lean
+from wavelens.module_kinds import check_gradients, with_mode
+from wavelens.runnable import runnable
 from wavelens.targets import Several, Target, check
 from wavelens.targets import scores as read
 
@@ -58,6 +60,7 @@ class Gradients:
         check_given(model, len(x))
         _check_ready(model, x, batch_size, autocast)
         self.model, self.target, self.exact_passes = model, target, exact_passes
+        self._runs = runnable(model, x)
         self.targets = len(target.targets) if isinstance(target, Several) else 1
         with torch.inference_mode(False):
             self.x = x.detach().clone() if x.is_inference() else x.detach()
@@ -77,7 +80,7 @@ class Gradients:
         try:
             self._loan.__enter__()
             with ExitStack() as stack:
-                self._fast = stack.enter_context(Lean(self.model, self.x, self.exact_passes))
+                self._fast = stack.enter_context(Lean(self._runs, self.x, self.exact_passes))
                 self._batch.begin(self.x.device)
                 self._bar = stack.enter_context(Bar(self._progress))
                 self._exit = stack.pop_all()
@@ -145,6 +148,7 @@ class Gradients:
 
     def _passes(self, point: Point, count: int, items: Tensor | None) -> Iterator[tuple[slice, int, Tensor, Tensor]]:
         """What `each` gives, unchecked."""
+        check_gradients(self.model)
         index = torch.arange(len(self.x), device="cpu") if items is None else items.cpu()
         self._bar.expect(len(index) * count)
         start = 0
@@ -167,6 +171,7 @@ class Gradients:
 
     def rows_at(self, items: Tensor, points: Callable[[slice], Tensor]) -> Iterator[tuple[slice, Tensor, Tensor]]:
         """Gradients and values at any rows: `(rows, g, values)`, where `points(rows)` belong to `items[rows]`."""
+        check_gradients(self.model)
         self._bar.expect(len(items))
         start = 0
         while start < len(items):  # rows may become fewer on the way
@@ -343,7 +348,7 @@ def _check_ready(model: Model, x: Tensor, batch_size: int | None, autocast: torc
         raise ValueError(f"autocast is torch.bfloat16, torch.float16 or None; got {autocast}.")
     if not isinstance(model, nn.Module):
         return
-    training = [name or "the model" for name, module in model.named_modules() if module.training]
+    training = [name or "the model" for name, module in with_mode(model) if module.training]
     if training:
         raise ValueError(
             f"the model is in evaluation mode, so that an item's result does not depend on its batch; got training "

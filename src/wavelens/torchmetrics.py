@@ -11,6 +11,7 @@ from torch import Tensor
 from wavelens.borrowed import as_found
 from wavelens.core import Coefficients
 from wavelens.gradients import Model
+from wavelens.module_kinds import set_evaluation
 from wavelens.optional import optional
 from wavelens.targets import Target
 
@@ -38,8 +39,7 @@ class Explained(Base):  # type: ignore[misc]
     def update(self, model: Model, x: Tensor, target: Target) -> None:
         """Explains and judges a batch."""
         with as_found(model, x):
-            if isinstance(model, torch.nn.Module):
-                model.eval()
+            set_evaluation(model)
             scores = self.metric(model, x, target, self.explainer(model, x, target)).detach()
         scores = scores[scores.isfinite()].double()
         self.total += scores.sum()

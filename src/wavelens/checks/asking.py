@@ -13,6 +13,7 @@ from wavelens.borrowed import as_found
 from wavelens.given import beside
 from wavelens.gradients import Model
 from wavelens.metrics.perturbation import single
+from wavelens.module_kinds import set_evaluation, with_mode
 from wavelens.norms import Kernels
 from wavelens.targets import Target, scores
 
@@ -25,13 +26,12 @@ BROKEN = (ValueError, RuntimeError, TypeError, LookupError, AssertionError, Arit
 def evaluating(model: Model, x: Tensor) -> Iterator[None]:
     """The model in evaluation mode, and given back as it was."""
     with as_found(model, x):
-        if isinstance(model, nn.Module):
-            model.eval()
+        set_evaluation(model)
         yield
 
 
 def is_training(model: Model) -> bool:
-    return isinstance(model, nn.Module) and any(module.training for module in model.modules())
+    return isinstance(model, nn.Module) and any(module.training for _, module in with_mode(model))
 
 
 def asked(

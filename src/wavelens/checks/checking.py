@@ -22,6 +22,8 @@ from wavelens.given import beside, with_given
 from wavelens.gradients import Model
 from wavelens.methods import IntegratedGradients
 from wavelens.methods.lift import Method
+from wavelens.module_kinds import check_gradients
+from wavelens.runnable import runnable
 from wavelens.targets import Target
 
 TOP = "top"  # each item's own top class
@@ -63,6 +65,8 @@ def check(
     A check that an earlier one makes meaningless is "not applicable" and says why. The model comes back as it was.
     """
     signal_axes(x)
+    check_gradients(model)
+    model = runnable(model, x)
     if isinstance(target, str) and target != TOP:
         raise ValueError(f"target is {TOP!r}, a class, one for each item, or a function of the output; got {target!r}.")
     model = with_given(model, given)

@@ -26,6 +26,8 @@ from wavelens.models.video import VideoGeometry, from_torchvision
 from wavelens.models.volume import resnet3d
 from wavelens.models.weights import CheckpointWarning, class_count, fill, match, state_for
 from wavelens.models.yamnet import yamnet
+from wavelens.module_kinds import exported_shape, set_evaluation
+from wavelens.runnable import InBatches
 
 NAMED: dict[str, Callable[[Variant], Parts]] = {
     EMBEDDED: embedded,
@@ -40,7 +42,7 @@ PREFIXES: dict[str, Callable[[str, Variant], Parts]] = {
     "monai": from_monai,
 }
 _OWN = [*NAMED, *(f"{prefix}:NAME" for prefix in PREFIXES)]
-FORMS = f"{', '.join(_OWN)}, a TorchScript file (.pt, .ts) or package.module:function"
+FORMS = f"{', '.join(_OWN)}, a TorchScript file (.pt, .ts), an exported program (.pt2) or package.module:function"
 
 
 def load(
@@ -60,14 +62,14 @@ def load(
 
     Names: 'efficientnet-lite0' (ImageNet weights from an installed package), 'timm:NAME', 'hf:NAME_OR_FOLDER'
     (transformers), 'monai:NAME' (for volumes; see `models.monai`), 'resnet3d' (volumes of 28³), 'yamnet' and
-    'micro-acdnet' (sounds; with `weights`), a TorchScript file ending in .pt or .ts, and 'package.module:function',
-    whose function returns a module or a `LoadedModel`. A TorchScript file and a function's module take pixels in
-    [0, 1], 224 × 224, if nothing else is said. 'timm:NAME(classes=5)' builds a network with five outputs; with
+    'micro-acdnet' (sounds; with `weights`), a TorchScript file ending in .pt or .ts, a program of
+    `torch.export` ending in .pt2, and 'package.module:function', whose function returns a module or a `LoadedModel`.
+    Such a file and a function's module take pixels in [0, 1], 224 × 224 or what a program was exported for. 'timm:NAME(classes=5)' builds a network with five outputs; with
     `weights` their number is taken from the file.
 
     `weights` are safetensors files or what `torch.save` wrote, alone or inside a checkpoint, whose tensors beside the
     network's are left out with a warning; 'file.pth::key' chooses one of several state dicts. No code in them is run.
-    TorchScript files and models with code of their own are programs: those from outside the working folder are loaded
+    TorchScript files, exported programs and models with code of their own are programs: those from outside the working folder are loaded
     with `trust` only.
 
     For a network that was tuned to other classes: `class_names` is a sequence or a file of them (one per line, or
@@ -95,7 +97,7 @@ def load(
     if left_out:
         warnings.warn(_beside(options, left_out), CheckpointWarning, stacklevel=2)
     parts = _adapted(parts, name, options)
-    parts.module.eval()
+    _evaluate(parts.module)
     classes = _classes(parts, name, any_output)
     labels = parts.labels if options.class_names is None else read_class_names(options.class_names)
     remedy = "" if options.class_names is None else " Give one name per output in class_names, in their order."
@@ -150,6 +152,8 @@ def _built(name: str, variant: Variant) -> Parts:
         return NAMED[name](variant)
     if Path(name).suffix in (".pt", ".ts"):
         return _torchscript(Path(name), variant.trust)
+    if Path(name).suffix == ".pt2":
+        return _exported(Path(name), variant.trust)
     if prefix in PREFIXES and rest:
         return PREFIXES[prefix](rest, variant)
     if is_function(name):
@@ -175,6 +179,38 @@ def _torchscript(path: Path, trust: bool) -> Parts:
             f"a model file is TorchScript; got {path}, which torch.jit.load refuses. "
             "A checkpoint goes to weights, beside the name of its architecture."
         ) from error
+
+
+def _exported(path: Path, trust: bool) -> Parts:
+    if not path.is_file():
+        raise FileNotFoundError(f"no such model: {path}. A model is {FORMS}.")
+    check_trust(path, trust)
+    try:
+        module = torch.export.load(path).module()
+    except Exception as error:  # of zip files, of JSON and of the schema
+        raise ValueError(
+            f"a .pt2 file is a program of torch.export; got {path}, which torch.export.load refuses. "
+            "Save it by torch.export.save(torch.export.export(model, (example,)), path)."
+        ) from error
+    shape = exported_shape(module) or (None,)
+    return Parts(module if shape[0] is None else InBatches(module, shape[0]), _geometry(shape))
+
+
+def _geometry(shape: tuple[int | None, ...]) -> Geometry:
+    """The usual preparation at the size that a program was exported for."""
+    default = Geometry()
+    if len(shape) != 4 or shape[2] is None or shape[3] is None:
+        return default
+    crop = shape[2], shape[3]
+    full = [round(n * a / b) for n, a, b in zip(crop, default.resize, default.crop, strict=True)]
+    return Geometry((full[0], full[1]), crop)
+
+
+def _evaluate(module: nn.Module) -> None:
+    try:
+        module.eval()
+    except NotImplementedError:  # an exported program has no mode
+        set_evaluation(module)
 
 
 def is_function(name: str) -> bool:
