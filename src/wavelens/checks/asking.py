@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.borrowed import as_found
+from wavelens.copies import NoCopyError, copied
 from wavelens.given import beside
 from wavelens.gradients import Model
 from wavelens.metrics.perturbation import single
@@ -65,15 +65,27 @@ def one_by_one(x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield x[i : i + 1].detach(), torch.tensor([i], device=x.device)
 
 
-def in_float64(model: Model, x: Tensor, target: Target) -> tuple[Model, Tensor] | None:
-    """A copy of the model in float64, and the signal; None where it cannot be copied or run so."""
+def in_float64(model: Model, x: Tensor, target: Target) -> tuple[Model, Tensor] | str:
+    """A copy of the model in float64, and the signal; or why there is none."""
+    wide = x.detach().double()
     try:
-        twin = copy.deepcopy(model).double() if isinstance(model, nn.Module) else model
-        wide = x.detach().double()
+        twin = twin_of(model, x, target).double() if isinstance(model, nn.Module) else model
         score, _ = asked(twin, wide[:1], target, torch.zeros(1, dtype=torch.long, device=x.device))
+    except NoCopyError as error:
+        return f"{error}."
     except Exception:  # whatever the caller's module raises
-        return None
-    return (twin, wide) if score.dtype == torch.float64 else None
+        return "the model cannot be copied and run in float64, to compare with."
+    return (twin, wide) if score.dtype == torch.float64 else "the model does not compute in float64, to compare with."
+
+
+def twin_of(model: nn.Module, x: Tensor, target: Target) -> nn.Module:
+    """A copy of the model that has its scores and gradients; `NoCopyError` where a copy has others."""
+
+    def answers(model: nn.Module) -> list[Tensor]:
+        pairs = [asked(model, row, target, item) for row, item in one_by_one(x)]
+        return [part for pair in pairs for part in pair if part is not None]
+
+    return copied(model, answers)
 
 
 def rounding(x: Tensor) -> float:

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.attribution import Attribution
-from wavelens.checks.asking import BROKEN, evaluating, rounding, said
+from wavelens.checks.asking import BROKEN, evaluating, rounding, said, twin_of
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
+from wavelens.copies import NoCopyError
 from wavelens.core import Coefficients
 from wavelens.gradients import Model
 from wavelens.masks.ranking import importance
 from wavelens.metrics import curves, energy_order, spearman
 from wavelens.metrics.perturbation import probability
-from wavelens.metrics.randomization import randomized
+from wavelens.metrics.randomization import reset
 from wavelens.metrics.stability import Explainer, explained
 from wavelens.targets import Target
 
@@ -91,8 +92,11 @@ def model_dependent(
     if not isinstance(model, nn.Module) or not any(True for _ in model.parameters()):
         return Verdict(name, NOT_APPLICABLE, "the model has no parameters that could be reset.")
     try:
-        copied = randomized(model, seed=seed)
-        other = explained(explainer, copied.eval(), x, target, attribution)
+        with evaluating(model, x):
+            twin = reset(twin_of(model, x, target), seed=seed)
+        other = explained(explainer, twin, x, target, attribution)
+    except NoCopyError as error:
+        return Verdict(name, NOT_APPLICABLE, f"{error}.")
     except BROKEN as error:
         return Verdict(name, NOT_APPLICABLE, f"a copy with its layers reset cannot be explained ({said(error)}).")
     energy = importance(energy_order(x, attribution.layout.domain, baseline=baseline))[:, 0]

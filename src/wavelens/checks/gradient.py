@@ -57,8 +57,8 @@ def differentiable(
             return Verdict("differentiable", FAIL, "no gradient of the score reaches the input.", DETACHED)
         x = x.detach()
         twin = in_float64(model, x, target)
-        ways = [_near(*twin, target, batch_size)] if twin else []
-        ways.append(_far(*(twin or (model, x)), target, baseline, batch_size))
+        ways = [] if isinstance(twin, str) else [_near(*twin, target, batch_size)]
+        ways.append(_far(*((model, x) if isinstance(twin, str) else twin), target, baseline, batch_size))
     return _accounted(ways)
 
 
@@ -206,8 +206,8 @@ def precise(model: Model, x: Tensor, target: Target, *, autocast: torch.dtype | 
         answers = [asked(model, row, target, item, autocast=autocast) for row, item in one_by_one(x)]
         if not all(bool(part.isfinite().all()) for answer in answers for part in answer if part is not None):
             return Verdict(name, FAIL, f"in {chosen} the score or its gradient is NaN or infinite.", _wider(chosen))
-        if twin is None:
-            return Verdict(name, NOT_APPLICABLE, "the model cannot be copied and run in float64, to compare with.")
+        if isinstance(twin, str):
+            return Verdict(name, NOT_APPLICABLE, twin)
         if chosen == "float64":
             return Verdict(name, PASS, "score and gradient are computed in float64.")
         exact = [asked(twin[0], row, target, item) for row, item in one_by_one(twin[1])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.borrowed import as_found, seed_device
+from wavelens.copies import copied
 from wavelens.core import Coefficients
 from wavelens.given import with_given
 from wavelens.masks.ranking import importance
@@ -134,12 +134,19 @@ def independent(
 
 
 def randomized(model: nn.Module, *, seed: int = 0) -> nn.Module:
-    """A copy of the model with every layer reset as `randomization` resets them; global random states stay."""
-    copied = copy.deepcopy(model)
-    devices = {p.device for p in copied.parameters() if p.device.type == "cuda"}
+    """A copy of the model with every layer reset as `randomization` resets them; global random states stay.
+
+    `ValueError` where a copy would not be the model, as where a patched `forward` still calls the original.
+    """
+    return reset(copied(model), seed=seed)
+
+
+def reset(model: nn.Module, *, seed: int = 0) -> nn.Module:
+    """The model itself with every layer reset; global random states stay."""
+    devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
     with torch.random.fork_rng(list(devices)):
-        _reset(copied, "", seed, whole=True)
-    return copied
+        _reset(model, "", seed, whole=True)
+    return model
 
 
 def own_parameters(model: nn.Module) -> list[str]:
