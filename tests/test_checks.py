@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -304,6 +305,71 @@ def test_equal_samples_are_no_ties():
     """A maximum over equal samples has no derivative; a flat photo is full of them, and its network is sound."""
     pooled = nn.Sequential(nn.MaxPool2d(4), nn.Flatten(), nn.Linear(2 * 4 * 4, 5)).eval()
     assert checks.differentiable(pooled, torch.full((1, 2, 16, 16), 0.7), 1).status == "pass"
+
+
+class Pooled(nn.Module):
+    """A maximum over pairs, and a fixed weight for each place: where the two of a pair are equal, one of them has it."""
+
+    def forward(self, x):
+        weights = torch.arange(1, x.shape[-1] // 2 + 1, dtype=x.dtype)
+        return ((nn.functional.max_pool1d(x, 2) * weights).sum((1, 2)) + x.mean((1, 2)))[:, None]
+
+
+TIES = {"all flat": slice(None), "one pair is": slice(6, 8)}
+
+
+@pytest.mark.parametrize("where", TIES)
+def test_a_gradient_at_a_tie_is_one_of_many(where):
+    """Noise hands the whole weight of a pair from one to the other: 1 of 1 in each pair, whatever the noise."""
+    x = torch.linspace(0, 1, 16).repeat(2, 1, 1)
+    assert checks.unique(Pooled(), x, None).status == "pass"
+    x[:, :, TIES[where]] = 0.5
+    verdict = checks.unique(Pooled(), x, None)
+    assert verdict.status == "warn"
+    assert verdict.remedy.startswith("It is one of many at a tie")
+    weight = 8 if where == "all flat" else 4
+    assert 0 < verdict.figures["gradient"] <= weight / (8 + 1 / 16) + 1e-12
+
+
+def test_the_worst_item_is_the_one_at_a_tie():
+    x = torch.stack([torch.linspace(0, 1, 16)[None], torch.full((1, 16), 0.5)])
+    assert checks.unique(Pooled(), x, None).status == "warn"
+
+
+def test_kinks_nearby_and_steep_slopes_are_no_ties():
+    """ReLUs bend within a millionth of a real input; what moves with the noise shrinks with it."""
+
+    def bent(x):
+        places = 0.5 + torch.linspace(-1e-7, 1e-7, 50, dtype=x.dtype)  # none at 0.5 itself
+        return (x.flatten(1)[..., None] - places).relu().sum((1, 2))[:, None]
+
+    def steep(x):
+        return torch.sin(1e4 * x.flatten(1)).sum(1, keepdim=True)
+
+    x = torch.full((1, 1, 8), 0.5)
+    x[..., 0] = 0.0
+    for model in (bent, steep):
+        assert checks.unique(model, x, None).status == "pass"
+
+
+def test_the_mean_over_noise_is_a_map_of_its_own_at_a_tie():
+    x = torch.full((2, 1, 16), 0.5) + torch.tensor([0.0] * 8 + [0.1] * 8)
+    domain = wl.DWT("haar", levels=2)
+    for method, status in ((wl.Saliency(), "warn"), (wl.SmoothGrad(samples=8, sigma=1e-6), "pass")):
+        verdict = checks.unique(Pooled(), x, None, explainer=partial(wl.attribute, domain=domain, method=method))
+        assert verdict.status == status, str(verdict)
+        assert verdict.figures["gradient"] > 0.1
+        found = check(Pooled(), x, None, domain=domain, method=method)["unique"]
+        assert (found.status, found.figures) == (verdict.status, verdict.figures)
+
+
+def test_where_no_copy_runs_in_float64_uniqueness_cannot_be_told():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval()
+    old = net.forward
+    net.forward = lambda x: old(x)
+    verdict = checks.unique(net, torch.rand(1, 1, 16), 1)
+    assert verdict.status == "not applicable"
+    assert "still calls the model itself" in verdict.finding
 
 
 def test_a_score_too_rough_to_tell_is_said_to_be():

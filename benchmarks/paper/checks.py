@@ -146,7 +146,7 @@ def spread(verdicts: list[Row]) -> Row:
 
 def main() -> None:
     options = record.options(__doc__, SMALL, FULL)
-    settings = {"domains": {kind: repr(domain) for kind, domain in DOMAINS.items()}}
+    settings = {"checks": list(wl.checks.CHECKS), "domains": {kind: repr(domain) for kind, domain in DOMAINS.items()}}
     found = rows.each(rows.place("checks"), settings, keys(options), judged)
     healthy = [row for row in found if row["key"]["state"] == ITSELF]
     broken = {state: [row for row in found if row["key"]["state"] == state] for state in (*BROKEN, EDGES, RESET)}

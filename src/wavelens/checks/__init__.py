@@ -4,6 +4,7 @@ from wavelens.checks.checking import CHECKS, check
 from wavelens.checks.explanation import beats_energy, complete, model_dependent
 from wavelens.checks.gradient import differentiable, precise, unsaturated
 from wavelens.checks.passes import batch_independent, deterministic
+from wavelens.checks.uniqueness import unique
 from wavelens.checks.verdict import Findings, Verdict
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "differentiable",
     "model_dependent",
     "precise",
+    "unique",
     "unsaturated",
 ]

@@ -15,6 +15,7 @@ from wavelens.checks.asking import BROKEN, asked, evaluating, one_by_one, said
 from wavelens.checks.explanation import TOLERANCE, beats_energy, complete, model_dependent
 from wavelens.checks.gradient import differentiable, precise, unsaturated
 from wavelens.checks.passes import batch_independent, deterministic
+from wavelens.checks.uniqueness import unique
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, Findings, Verdict
 from wavelens.core import Domain, signal_axes
 from wavelens.domains import DWT
@@ -34,6 +35,7 @@ CHECKS = (
     "differentiable",
     "unsaturated",
     "complete",
+    "unique",
     "model_dependent",
     "beats_energy",
 )
@@ -126,6 +128,7 @@ def _verdicts(
         tolerance = getattr(explainer.keywords["method"], "tolerance", None) or TOLERANCE
         yield complete(model, x, target, attribution, tolerance=tolerance)
         again = partial(explainer, batch_size=rows, method=_no_more(explainer.keywords["method"], attribution))
+        yield _tried(unique, model, x, target, explainer=again)
         yield _tried(model_dependent, model, x, target, attribution, explainer=again, baseline=baseline)
         yield _tried(beats_energy, model, x, target, attribution, **options)
 
