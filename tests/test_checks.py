@@ -308,7 +308,7 @@ def test_equal_samples_are_no_ties():
 
 
 class Pooled(nn.Module):
-    """A maximum over pairs, and a fixed weight for each place: where the two of a pair are equal, one of them has it."""
+    """A maximum over pairs, and a weight for each place: where the two of a pair are equal, one of them has it."""
 
     def forward(self, x):
         weights = torch.arange(1, x.shape[-1] // 2 + 1, dtype=x.dtype)

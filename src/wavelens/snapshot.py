@@ -30,11 +30,10 @@ class Snapshots:
     """
 
     def __init__(self, tensors: Iterable[tuple[str, Tensor]], outer: Copies) -> None:
-        distinct = {id(t): (name, t) for name, t in tensors}
-        self._tensors = [(t, t.data, form(t)) for _, t in distinct.values()]
-        parts = [(name, part) for name, t in distinct.values() for part in dense(t)]
-        memories = {memory.place: memory for memory in (Memory(name, part) for name, part in parts)}
-        self._memories = list(memories.values())
+        distinct = {id(t): (name, t, t.data) for name, t in tensors}
+        self._tensors = [(t, before) for _, t, before in distinct.values()]
+        memories = (Memory(name, part) for name, _, before in distinct.values() for part in dense(before))
+        self._memories = list({memory.place: memory for memory in memories}.values())
         where = _room(self._memories)
         for memory in self._memories:
             memory.remember(outer.get(memory.place), where)
@@ -46,8 +45,8 @@ class Snapshots:
     def give_back(self) -> None:
         for memory in self._memories:
             memory.give_back()
-        for tensor, before, known in self._tensors:
-            if form(tensor) != known:
+        for tensor, before in self._tensors:
+            if form(tensor) != form(before):
                 with torch.inference_mode(tensor.is_inference()):
                     tensor.data = before
 
@@ -58,10 +57,8 @@ class Memory:
     def __init__(self, name: str, tensor: Tensor) -> None:
         self.name, self.storage = name, tensor.untyped_storage()
         self.size = self.storage.nbytes()
-        size = tensor.element_size()
-        start = int(tensor.storage_offset()) * size
-        reach = size * (1 + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True)))
-        count = max(0, min(int(reach) if tensor.numel() else 0, self.size - start))
+        start = int(tensor.storage_offset()) * tensor.element_size()
+        count = max(0, min(_reach(tensor), self.size - start))
         self.place: Place = (self.storage._cdata, start, count)
         word = next(w for w in WORDS if not start % w.itemsize and not count % w.itemsize)
         empty = torch.empty(0, dtype=word, device=tensor.device)
@@ -119,10 +116,15 @@ def dense(tensor: Tensor) -> list[Tensor]:
 
 def form(tensor: Tensor) -> Any:
     """Shape, and where and how the numbers lie."""
-    parts = [
-        (t.untyped_storage()._cdata, t.storage_offset(), t.shape, t.stride(), t.dtype, t.device) for t in dense(tensor)
-    ]
-    return tensor.shape, parts
+    return tensor.shape, [(t.data_ptr(), t.shape, t.stride(), t.dtype) for t in dense(tensor)]
+
+
+def _reach(tensor: Tensor) -> int:
+    """Bytes from the first to the last number."""
+    if tensor.is_contiguous():
+        return tensor.nbytes
+    steps = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.element_size() * (1 + int(steps)) if tensor.numel() else 0
 
 
 def _room(memories: list[Memory]) -> str | None:
