@@ -111,6 +111,14 @@ def test_a_part_in_training_beside_an_exported_one_is_still_refused():
         explain(model)
 
 
+def test_lazy_models_are_refused_before_they_are_made():
+    model = nn.Sequential(nn.Flatten(), nn.LazyLinear(3)).eval()
+    for call in (wl.check, explain):
+        with pytest.raises(ValueError, match="some of these are lazy"):
+            call(model, X)
+    assert isinstance(model[1], nn.LazyLinear)
+
+
 def test_what_cannot_be_put_back_is_refused(monkeypatch):
     """An operator of oneDNN that has no counterpart, or one that does something else."""
     for others in ({}, {"prim::mkldnn_convolution": "aten::convolution", "prim::MKLDNNHardSwish": "aten::neg"}):
@@ -121,6 +129,8 @@ def test_what_cannot_be_put_back_is_refused(monkeypatch):
 
 def test_an_optimised_graph_is_put_back_once():
     model = KINDS["optimised for inference"](NET)
+    with torch.inference_mode():
+        assert relative(explain(model), explain(NET)) < 1e-4
     assert with_gradients(model, X) is with_gradients(model, X)
     assert with_gradients(NET, X) is NET
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from wavelens.bars import Bar, Progress
 from wavelens.batch_dependence import Answer, BatchCheck, batch_statistics, largest, telling, tolerance, warn
@@ -22,7 +21,7 @@ from wavelens.compiled import Sizes, filled, is_compiled
 from wavelens.core import signal_axes
 from wavelens.given import beside, check_given
 from wavelens.lean import Lean
-from wavelens.module_kinds import check_gradients, with_mode
+from wavelens.module_kinds import check_gradients, check_shapes, with_mode
 from wavelens.runnable import runnable
 from wavelens.targets import Several, Target, check
 from wavelens.targets import scores as read
@@ -355,8 +354,7 @@ def _check_ready(model: Model, x: Tensor, batch_size: int | None, autocast: torc
             f"mode in {training[0]}{f' and {len(training) - 1} more' if len(training) > 1 else ''}. "
             "Call model.eval() first."
         )
-    if any(is_lazy(p) for p in (*model.parameters(), *model.buffers())):
-        raise ValueError("the model's parameters have shapes; some of these are lazy. Call model(x) once first.")
+    check_shapes(model)
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.fx import GraphModule, Node
 from torch.jit import ScriptModule
+from torch.nn.parameter import is_lazy
 
 QUANTISED_MODULES = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.ao.nn.sparse.quantized")
 FLOAT_THERE = ("FloatFunctional", "FXFloatFunctional")  # stand in a quantised package and compute in floats
@@ -48,6 +49,13 @@ def exported_shape(model: Any) -> tuple[int | None, ...] | None:
     inputs = (node.meta.get("val") for module in exported for node in graph_nodes(module) if node.op == "placeholder")
     first = next((value for value in inputs if isinstance(value, torch.Tensor)), None)
     return None if first is None else tuple(n if isinstance(n, int) else None for n in first.shape)
+
+
+def check_shapes(model: Any) -> None:
+    """`ValueError` for lazy parameters, which their first pass would make."""
+    tensors = (*model.parameters(), *model.buffers()) if isinstance(model, nn.Module) else ()
+    if any(map(is_lazy, tensors)):
+        raise ValueError("the model's parameters have shapes; some of these are lazy. Call model(x) once first.")
 
 
 def quantised(model: Any) -> str | None:

@@ -34,8 +34,7 @@ class InBatches(nn.Module):
 
     def _filled(self, rows: Tensor) -> Tensor:
         missing = self.size - len(rows)
-        filler = rows[-1:].detach().expand(missing, *rows.shape[1:])  # no gradient comes from copies
-        return torch.cat([rows, filler]) if missing else rows
+        return torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])]) if missing else rows
 
     def _joined(self, parts: tuple[Any, ...]) -> Tensor:
         if all(isinstance(part, Tensor) and part.ndim and len(part) == self.size for part in parts):

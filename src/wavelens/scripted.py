@@ -42,8 +42,9 @@ def with_gradients(model: Any, x: Tensor) -> Any:
         return model
     if model not in MADE:
         try:
-            made = _made(model)
-            same = _same(made, model, x[:1].detach())
+            with torch.inference_mode(False):  # or its constants would record no gradient
+                made = _made(model)
+                same = _same(made, model, x[:1].detach())
         except RuntimeError as error:
             raise ValueError(_refusal()) from error
         if not same:

@@ -23,7 +23,7 @@ from wavelens.given import beside, with_given
 from wavelens.gradients import Model
 from wavelens.methods import IntegratedGradients
 from wavelens.methods.lift import Method
-from wavelens.module_kinds import check_gradients
+from wavelens.module_kinds import check_gradients, check_shapes
 from wavelens.runnable import runnable
 from wavelens.targets import Target
 
@@ -67,6 +67,7 @@ def check(
     A check that an earlier one makes meaningless is "not applicable" and says why. The model comes back as it was.
     """
     signal_axes(x)
+    check_shapes(model)
     check_gradients(model)
     model = runnable(model, x)
     if isinstance(target, str) and target != TOP:
