@@ -61,16 +61,16 @@ def load(
     """The classifier called `name`, with `weights` from a checkpoint file instead of its own where given.
 
     Names: 'efficientnet-lite0' (ImageNet weights from an installed package), 'timm:NAME', 'hf:NAME_OR_FOLDER'
-    (transformers), 'monai:NAME' (for volumes; see `models.monai`), 'resnet3d' (volumes of 28³), 'yamnet' and
-    'micro-acdnet' (sounds; with `weights`), a TorchScript file ending in .pt or .ts, a program of
-    `torch.export` ending in .pt2, and 'package.module:function', whose function returns a module or a `LoadedModel`.
-    Such a file and a function's module take pixels in [0, 1], 224 × 224 or what a program was exported for. 'timm:NAME(classes=5)' builds a network with five outputs; with
-    `weights` their number is taken from the file.
+    (transformers), 'monai:NAME' (for volumes; see `models.monai`), 'resnet3d' (volumes of 28³), 'yamnet' and 'micro-
+    acdnet' (sounds; with `weights`), a TorchScript file ending in .pt or .ts, a program of `torch.export` ending in
+    .pt2, and 'package.module:function', whose function returns a module or a `LoadedModel`. Such a file and a
+    function's module take pixels in [0, 1], 224 × 224 or what a program was exported for. 'timm:NAME(classes=5)' builds
+    a network with five outputs; with `weights` their number is taken from the file.
 
     `weights` are safetensors files or what `torch.save` wrote, alone or inside a checkpoint, whose tensors beside the
     network's are left out with a warning; 'file.pth::key' chooses one of several state dicts. No code in them is run.
-    TorchScript files, exported programs and models with code of their own are programs: those from outside the working folder are loaded
-    with `trust` only.
+    TorchScript files, exported programs and models with code of their own are programs: those from outside the working
+    folder are loaded with `trust` only.
 
     For a network that was tuned to other classes: `class_names` is a sequence or a file of them (one per line, or
     JSON). For photos and videos that it takes otherwise than the name says: `mean` and `std` of pixels in [0, 1], one
