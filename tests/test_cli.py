@@ -194,6 +194,21 @@ def test_a_bad_photo_is_reported_and_the_others_are_explained(folder, capsys):
     assert {p.stem for p in (folder / "wavelens-out").iterdir()} == {"left", "right"}
 
 
+def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, monkeypatch):
+    new = Image.core.new
+
+    def limited(mode, size):
+        if max(size) > 5000:
+            raise MemoryError
+        return new(mode, size)
+
+    Image.new("L", (6000, 1)).save(folder / "huge.png")
+    monkeypatch.setattr(Image.core, "new", limited)
+    assert explain("huge.png", "left.png") == 1
+    assert "huge.png is larger than free memory. Make it smaller first." in complaint(capsys)
+    assert {p.stem for p in (folder / "wavelens-out").iterdir()} == {"left"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -1,11 +1,15 @@
 """Every picture that Pillow decodes becomes pixels in [0, 1]; what is no intact picture says so."""
 
+import subprocess
+
 import numpy as np
 import pytest
+import tifffile
 import torch
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
-from wavelens.frontends.image import read_image
+from wavelens.frontends.image import open_image, read_image
+from wavelens.frontends.pictures import stored
 
 
 def ramp(height=6, width=8):
@@ -124,3 +128,87 @@ def test_a_picture_that_is_too_large_is_not_called_damaged(tmp_path, monkeypatch
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(ValueError, match=r"large\.png is larger than Pillow opens: .* Make it smaller first"):
         read_image(tmp_path / "large.png")
+
+
+@pytest.mark.parametrize("name", ["a.pgm", "a.tif", "a.jpg"])
+def test_the_limit_holds_for_every_decoder(tmp_path, monkeypatch, name):
+    deep = np.zeros((40, 40), np.float64)
+    Image.new("L", (40, 40)).save(tmp_path / name)
+    if name == "a.tif":
+        tifffile.imwrite(tmp_path / name, deep)  # not one of Pillow's
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ValueError, match=rf"{name} is larger than Pillow opens: .* exceeds limit of 200 pixels"):
+        read_image(tmp_path / name)
+
+
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n0 0 9 9 rectfill\n%%EOF\n"
+
+
+def in_iptc(data):
+    """An IPTC file, of which Pillow opens what is in it by any of its formats."""
+    fields = [(3, 60, b"\1\0"), (3, 20, b"\0\x09"), (3, 30, b"\0\x09"), (3, 120, b"\5"), (8, 10, data)]
+    return b"".join(bytes([0x1C, *tag]) + len(value).to_bytes(2, "big") + value for *tag, value in fields)
+
+
+@pytest.mark.parametrize("name", ["a.eps", "a.png", "a.jpg", "wrapped.tif"])
+def test_postscript_starts_no_program(tmp_path, monkeypatch, name):
+    started = []
+    for call in ("check_call", "Popen", "run"):
+        monkeypatch.setattr(subprocess, call, lambda command, **options: started.append(command))
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)  # not looked for yet
+    path = tmp_path / name
+    path.write_bytes(in_iptc(POSTSCRIPT) if name == "wrapped.tif" else POSTSCRIPT)
+    with Image.open(path) as image:  # Pillow's own list has it
+        assert image.format in ("EPS", "IPTC")
+    for reads in (read_image, open_image):
+        with pytest.raises(ValueError, match="which is not an image, or of a format that it lacks"):
+            reads(path)
+    with pytest.raises(OSError, match="cannot identify"):
+        stored(path)
+    assert not started
+
+
+def test_damage_is_named_where_there_is_some(tmp_path):
+    Image.fromarray(ramp(64, 64)).save(tmp_path / "short.jpg")
+    data = (tmp_path / "short.jpg").read_bytes()
+    (tmp_path / "short.jpg").write_bytes(data[:-200])
+    with pytest.raises(
+        ValueError, match=r"could not be decoded: .*truncated.* The file is damaged; get a fresh copy\.$"
+    ):
+        read_image(tmp_path / "short.jpg")
+    (tmp_path / "header.jpg").write_bytes(data[:30])
+    with pytest.raises(
+        ValueError, match=r"header\.jpg could not be .*Truncated.* The file is damaged; get a fresh copy"
+    ):
+        read_image(tmp_path / "header.jpg")
+    (tmp_path / "strange.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    with pytest.raises(
+        ValueError, match=r"strange\.png could not be decoded as PNG: .* damaged, or of a variant that is"
+    ):
+        read_image(tmp_path / "strange.png")
+    arithmetic = data.replace(b"\xff\xc0", b"\xff\xc5", 1)  # a kind of JPEG that Pillow does not decode
+    (tmp_path / "variant.jpg").write_bytes(arithmetic)
+    with pytest.raises(ValueError, match=r"variant\.jpg could not .* damaged, or of a variant that is not supported"):
+        read_image(tmp_path / "variant.jpg")
+
+
+def test_a_picture_beyond_memory_is_not_called_damaged(tmp_path, monkeypatch):
+    Image.fromarray(ramp()).save(tmp_path / "large.png")
+
+    def full(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.core, "new", full)
+    with pytest.raises(MemoryError, match=r"large\.png is larger than free memory\. Make it smaller first"):
+        read_image(tmp_path / "large.png")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.tif"])
+def test_a_file_has_the_shape_of_its_picture_before_it_is_decoded(tmp_path, name):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(ramp()).save(tmp_path / name, exif=exif)
+    file = open_image(tmp_path / name)
+    assert file.shape == (1, 3, 8, 6)
+    assert torch.equal(file.data, read_image(tmp_path / name))
+    assert file.data.shape == file.shape

@@ -44,7 +44,7 @@ class Seen:
 
 def seen(loaded: LoadedModel, kind: Kind, path: Path, device: torch.device) -> Seen:
     """Reads an input and asks the model."""
-    signal = kind.taken(path)
+    signal = kind.taken(path, loaded.preprocess)
     x, grid = loaded.preprocess(signal).to(device), loaded.preprocess.grid(signal)
     with torch.no_grad():
         output = loaded.module(x)

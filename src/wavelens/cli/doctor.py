@@ -35,7 +35,7 @@ from wavelens.optional import first_cause
 from wavelens.version import __version__
 
 NAME = "wavelens"
-CORE = ("torch", "numpy", "PyWavelets", "safetensors", "Pillow", "soundfile", "matplotlib", "typer", "rich")
+CORE = ("torch", "numpy", "PyWavelets", "safetensors", "Pillow", "tifffile", "soundfile", "matplotlib", "typer", "rich")
 DEVELOPERS = ("bench", "browser", "dev", "docs", "test")  # extras that users have no need of
 WAVELETS, MODES = ("haar", "db4", "sym8", "bior2.4"), ("periodization", "reflect")
 SHAPES = ((64,), (33, 20), (9, 8, 10))

@@ -98,7 +98,7 @@ def evaluate(
         weights_digest(loaded.module),
         _fitted(explainer, chosen, kind, loaded),
         measures,
-        kind.read,
+        kind.reader(loaded.preprocess),
         batch_size,
         torch.device(place).type,
         options=options,

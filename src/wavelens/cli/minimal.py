@@ -143,7 +143,8 @@ def _reduce_all(task: Task, kind: Kind, paths: list[Path], out: Path, console: C
 
 
 def _reduced(task: Task, kind: Kind, path: Path) -> Reduced:
-    signal, preparation = kind.taken(path), task.loaded.preprocess
+    preparation = task.loaded.preprocess
+    signal = kind.taken(path, preparation)
     x, grid, module = preparation(signal).to(task.device), preparation.grid(signal), task.loaded.module
     with torch.no_grad():
         logits = module(x).float()

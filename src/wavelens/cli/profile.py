@@ -153,7 +153,7 @@ def _member(
         weights_digest(loaded.module),
         FromMethod(method, domain),
         (),
-        kind.read,
+        kind.reader(loaded.preprocess),
         batch_size,
         device.type,
         options=loaded.options,
@@ -193,7 +193,9 @@ def _profile(member: Member, found: Run, common: Sequence[str]) -> Profile:
 def _place(member: Member, kind: Kind, data: Path, common: Sequence[str]) -> Place:
     """Where the samples of the model's inputs lie; for files that differ the middle of them."""
     some = [common[int((k + 0.5) * len(common) / PLACED)] for k in range(PLACED)] if len(common) > PLACED else common
-    grids = [member.loaded.preprocess.grid(kind.read(data / name)) for name in some]
+    preparation = member.loaded.preprocess
+    read = kind.reader(preparation)
+    grids = [preparation.grid(read(data / name)) for name in some]
     if len(units := {grid.units for grid in grids}) > 1:
         told = ", ".join(sorted("/".join(dict.fromkeys(own)) for own in units))
         raise ValueError(f"files of one profile are measured in one unit; got {told}. Profile them apart.")

@@ -2,7 +2,7 @@
 
 from wavelens.frontends.audio import AudioFile, Clip, Resample, open_audio, read_audio, resample, windows, write_audio
 from wavelens.frontends.dicom import dicom_display, read_dicom_image
-from wavelens.frontends.image import read_image
+from wavelens.frontends.image import ImageFile, open_image, read_image
 from wavelens.frontends.mel import KaldiMel, LogMel
 from wavelens.frontends.video import Video, VideoFile, open_video, read_video, write_video
 from wavelens.frontends.volume import Volume, read_volume, volume_cost, write_volume
@@ -10,6 +10,7 @@ from wavelens.frontends.volume import Volume, read_volume, volume_cost, write_vo
 __all__ = [
     "AudioFile",
     "Clip",
+    "ImageFile",
     "KaldiMel",
     "LogMel",
     "Resample",
@@ -18,6 +19,7 @@ __all__ = [
     "Volume",
     "dicom_display",
     "open_audio",
+    "open_image",
     "open_video",
     "read_audio",
     "read_dicom_image",

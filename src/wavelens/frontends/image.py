@@ -1,71 +1,163 @@
-"""Photos as signals: any picture that Pillow decodes becomes `(1, 3, height, width)` in [0, 1]."""
+"""Photos as signals: picture files become `(1, 3, height, width)` in [0, 1], as deep as the file is."""
 
 from __future__ import annotations
 
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from wavelens.frontends.dicom import is_dicom, read_dicom_image
+from wavelens.frontends.pictures import FORMATS, Picture, UnsupportedPicture, decoder
 from wavelens.untrusted import check_file
 
-SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    ".avif",
+    ".bmp",
+    ".gif",
+    ".jfif",
+    ".jp2",
+    ".jpe",
+    ".jpeg",
+    ".jpg",
+    ".pam",
+    ".pgm",
+    ".png",
+    ".pnm",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
+ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
+TRUNCATED = (EOFError, struct.error, zlib.error)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """A photo on a disk, of which nothing is decoded yet: `height` and `width` are those of the upright picture."""
+
+    path: Path
+    height: int
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """That of `data`."""
+        return (1, 3, self.height, self.width)
+
+    @property
+    def data(self) -> Tensor:
+        """All of it, read anew each time."""
+        return read_image(self.path)
+
+    def decoded(self, at_least: tuple[int, int] | None = None) -> Picture:
+        """The picture; if a JPEG of 2²⁴ pixels or more, at a half, a quarter or an eighth of its sides.
+
+        It is the smallest of these that is `at_least` (height, width). Errors as `read_image`.
+        """
+        with _errors(self.path):
+            return decoder(self.path).decode(self.path, at_least)
+
+
+def open_image(path: str | PathLike[str]) -> ImageFile:
+    """The photo at `path`, of which nothing is decoded yet; errors of its header as `read_image`."""
+    path = Path(path)
+    check_file(path, "photo")
+    with _errors(path):
+        return ImageFile(path, *decoder(path).size(path))
 
 
 def read_image(path: str | PathLike[str]) -> Tensor:
     """The photo at `path` as it is meant to be seen: upright, opaque, RGB, `(1, 3, height, width)` in [0, 1].
 
-    EXIF rotation is applied, transparency is composited over white, palettes and CMYK become RGB, grey is repeated
-    for the three channels; 16-bit grey keeps its precision (65535 is 1). Of an animation, the first frame is read.
+    EXIF rotation is applied, transparency is composited over white, palettes and CMYK become RGB, grey is repeated for
+    the three channels. Every sample keeps its precision: an integer is divided by the maximum of its format, floats lie
+    in [0, 1]. A further band is transparency only where the file says so. Of an animation, the first frame is read.
+    Colour profiles and gamma are not applied.
     A DICOM slice or X-ray is seen through the window that it names (`read_dicom_image`).
 
-    A path without a file is a `FileNotFoundError`; a folder, and anything that is no intact picture, a `ValueError`.
+    A path without a file is a `FileNotFoundError`; a folder, and anything that is no intact picture with defined
+    colours, a `ValueError`; a picture that is larger than free memory a `MemoryError`; a missing imagecodecs, for some
+    of the formats of more than 8 bits, an `ImportError`. Only the formats in `pictures.FORMATS` are opened.
     """
     path = Path(path)
     check_file(path, "photo")
     if is_dicom(path):
         return read_dicom_image(path)
+    with _errors(path):
+        picture = decoder(path).decode(path, None)
+        planes = torch.empty(1, 3, *picture.pixels.shape[:2])
+        for number in range(3):
+            picture.channel(number, out=planes[0, number].numpy())
+        return planes
+
+
+def frames_of(path: str | PathLike[str]) -> int:
+    """The frames of an animation, of which `read_image` takes the first; 1 for other pictures and for what is none."""
     try:
-        with Image.open(path) as image:
-            pixels = _pixels(ImageOps.exif_transpose(image))
-    except PermissionError:
+        with Image.open(path, formats=[name for name in ANIMATED if name in Image.OPEN]) as image:
+            return int(getattr(image, "n_frames", 1))
+    except Exception:  # decoders raise anything; the reader says what is wrong
+        return 1
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    """What decoders raise, as errors that name the file and the cause."""
+    try:
+        yield
+    except (PermissionError, ImportError, UnsupportedPicture):
         raise
     except UnidentifiedImageError as error:
-        raise ValueError(
-            f"a photo is a file that Pillow can decode; got {path}, which is not an image, or of a format that it "
-            "lacks (HEIC, raw). If it is one, save it as JPEG or PNG."
-        ) from error
+        raise ValueError(_unidentified(path)) from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path} is larger than Pillow opens: {error} Make it smaller first.") from error
+    except MemoryError as error:
+        raise MemoryError(f"{path} is larger than free memory. Make it smaller first.") from error
     except Exception as error:  # decoders raise anything on broken bytes
-        raise ValueError(f"{path} could not be decoded: {error}. The file is damaged; get a fresh copy.") from error
-    if not (pixels.min() >= 0 and pixels.max() <= 1):
-        low, high = pixels.min(), pixels.max()
-        raise ValueError(
-            f"deep grey lies from 0 to 65535, or to 1 in floats; {path} has {low:g} to {high:g} of it. Scale it first."
-        )
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
+        raise ValueError(f"{path} could not be decoded: {_reason(error)}. {_remedy(error)}") from error
 
 
-def _pixels(image: Image.Image) -> NDArray[np.float32]:
-    """RGB values `(height, width, 3)` in [0, 1]."""
-    if image.mode.startswith(("I", "F")):
-        return _deep_grey(image)
-    if image.has_transparency_data:
-        image = _over_white(image.convert("RGBA"))
-    return np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255)
+def _takes(accepts: Callable[[bytes], bool | str], head: bytes) -> bool:
+    try:
+        return accepts(head) is True
+    except (struct.error, IndexError):  # of files of a few bytes
+        return False
 
 
-def _deep_grey(image: Image.Image) -> NDArray[np.float32]:
-    """Grey of more than 8 bits: integers are out of 65535, floats out of 1; Pillow's own conversion would clip."""
-    grey = np.asarray(image, dtype=np.float32) / np.float32(1 if image.mode == "F" else 65535)
-    return np.repeat(grey[..., None], 3, axis=2)
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split()).rstrip(".")
+    return f"{type(error).__name__} {text}".rstrip() if not text.strip("-0123456789") else text
 
 
-def _over_white(image: Image.Image) -> Image.Image:
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+def _remedy(error: Exception) -> str:
+    if isinstance(error, TRUNCATED) or "truncated" in str(error).lower():
+        return "The file is damaged; get a fresh copy."
+    if isinstance(error, OSError) and error.errno is not None:
+        return "The disk could not be read."
+    return "The file is damaged, or of a variant that is not supported: save it as PNG or JPEG."
+
+
+def _unidentified(path: Path) -> str:
+    """Why no decoder takes the file: its first bytes are those of none, or what follows them is refused."""
+    head = path.open("rb").read(16)
+    for name in FORMATS:
+        factory, accepts = Image.OPEN.get(name, (None, None))
+        if factory is not None and accepts is not None and _takes(accepts, head):
+            with path.open("rb") as file:
+                try:
+                    factory(file, str(path))
+                except Exception as error:
+                    return f"{path} could not be decoded as {name}: {_reason(error)}. {_remedy(ValueError())}"
+    return (
+        f"a photo is a file that Pillow can decode; got {path}, which is not an image, or of a format that it lacks "
+        "(HEIC, raw). If it is one, save it as JPEG or PNG."
+    )

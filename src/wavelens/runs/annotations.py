@@ -8,11 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
+from wavelens.frontends.pictures import stored
 from wavelens.runs.samples import Sample
 from wavelens.untrusted import check_file, excerpt, json_object
 
@@ -57,12 +56,9 @@ class Mask:
         path = Path(self.root) / self.name
         check_file(path, "mask")
         try:
-            with Image.open(path) as image:
-                upright = ImageOps.exif_transpose(image)
-                values = np.asarray(upright if len(upright.getbands()) == 1 else upright.convert("RGB"))
+            mask = torch.from_numpy(stored(path).any(-1))
         except Exception as error:  # decoders raise anything on broken bytes
             raise ValueError(f"the mask {path} could not be decoded: {error}. Write it again as PNG.") from error
-        mask = torch.from_numpy(values.reshape(*values.shape[:2], -1).any(-1))
         if mask.shape != shape:
             raise ValueError(f"a mask has the size of its photo, {_by(shape)}; {path} is {_by(mask.shape)}.")
         return mask

@@ -16,6 +16,7 @@ from wavelens.core import Domain
 from wavelens.grid import Grid
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel
+from wavelens.models.loaded import Preparation
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ class Kind:
     `extras(job, answer, base)` writes further files called `base` + something and gives their paths. `model` is
     explained where none is named; `models` says which there are. `gather` lists the inputs in a folder, where they are
     not files by their suffix. `note(path)` is a line on how a file is read, where files of a format are read in more
-    ways than one, or empty.
+    ways than one, or empty. `open` gives a file to preparations that take files, and read no more of it than they need.
     """
 
     name: str
@@ -89,6 +90,11 @@ class Kind:
     models: str = ""
     gather: Callable[[Path], list[Path]] | None = None
     note: Callable[[Path], str] = no_note
+    open: Callable[[Path], Any] | None = None
+
+    def reader(self, preparation: Preparation) -> Callable[[Path], Any]:
+        """What makes of a file the signal that a preparation takes."""
+        return self.open if self.open and getattr(preparation, "takes_files", False) else self.read
 
     def reads(self, path: Path) -> bool:
         return path.name.lower().endswith(self.suffixes)
@@ -106,7 +112,7 @@ class Kind:
             return self.gather(folder)
         return sorted(path for path in folder.iterdir() if self.reads(path))
 
-    def taken(self, path: Path) -> Any:
+    def taken(self, path: Path, preparation: Preparation) -> Any:
         """What the front end reads at a path; `ValueError` for a folder without inputs that says where there are some.
 
         A folder that reaches this has none of its own, or is one (`gather`).
@@ -115,4 +121,4 @@ class Kind:
             deeper = next((file for file in path.rglob("*") if self.reads(file)), None)
             hint = f"Those in its folders are '{path / '**' / f'*{deeper.suffix}'}'." if deeper else "Name another."
             raise ValueError(f"a folder of {self.name}s holds {', '.join(self.suffixes)}; {path} has none. {hint}")
-        return self.read(path)
+        return self.reader(preparation)(path)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from torch import Tensor
+
 from wavelens.cli.kinds.kind import Answer, Job, Kind
 from wavelens.core import Domain
 from wavelens.domains import DWT
 from wavelens.frontends.dicom import DICOM, dicom_display, is_dicom
-from wavelens.frontends.image import SUFFIXES, read_image
+from wavelens.frontends.image import SUFFIXES, ImageFile, frames_of, open_image, read_image
 from wavelens.models import EMBEDDED
 
 
@@ -23,8 +25,26 @@ def _draw(job: Job, answer: Answer, title: str, path: Path) -> None:
 
 
 def _note(path: Path) -> str:
-    """Of a DICOM image, the window through which it is seen."""
-    return f"shown through: {dicom_display(path)}" if is_dicom(path) else ""
+    """Of a DICOM image, the window through which it is seen; of an animation, which frame is taken."""
+    if is_dicom(path):
+        return f"shown through: {dicom_display(path)}"
+    frames = frames_of(path)
+    return f"the first of the animation's {frames} frames" if frames > 1 else ""
 
 
-PHOTO = Kind("photo", (*SUFFIXES, *DICOM), read_image, _domain, "a black picture", _draw, model=EMBEDDED, note=_note)
+def _open(path: Path) -> ImageFile | Tensor:
+    """A file of which nothing is decoded yet; a DICOM image is small and is read."""
+    return read_image(path) if is_dicom(path) else open_image(path)
+
+
+PHOTO = Kind(
+    "photo",
+    (*SUFFIXES, *DICOM),
+    read_image,
+    _domain,
+    "a black picture",
+    _draw,
+    model=EMBEDDED,
+    note=_note,
+    open=_open,
+)

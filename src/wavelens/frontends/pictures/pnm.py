@@ -1,0 +1,109 @@
+"""PGM, PPM and PAM: Pillow cuts their samples to 8 bits, or scales them by rounding."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from wavelens.frontends.pictures.samples import (
+    Array,
+    Picture,
+    Samples,
+    UnsupportedPicture,
+    banded,
+    check_range,
+    check_size,
+)
+
+MAGICS = (b"P2", b"P3", b"P5", b"P6", b"P7")
+HEADER_BYTES = 2**16  # comments included
+BLANK = rb"(?:\s|#[^\r\n]*[\r\n])+"
+HEADER = re.compile(rb"P([2356])" + 3 * (BLANK + rb"(\d{1,10})") + rb"\s")
+PAM_HEADER = re.compile(rb"P7\s(.*?)^ENDHDR\r?\n", re.DOTALL | re.MULTILINE)
+PAM_COLOURS = {"BLACKANDWHITE": 1, "GRAYSCALE": 1, "RGB": 3}
+
+
+class Header(NamedTuple):
+    """What is known before the samples, which begin at the byte `start`."""
+
+    width: int
+    height: int
+    bands: int
+    colours: int
+    alpha: str | None
+    white: int
+    plain: bool
+    start: int
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Height and width."""
+    header = _header(path)
+    return header.height, header.width
+
+
+def decode(path: Path, at_least: tuple[int, int] | None = None) -> Picture:
+    header = _header(path)
+    check_size(header.width, header.height)
+    values = _values(path, header).reshape(header.height, header.width, header.bands)
+    check_range(path, values, header.white)
+    if header.white == 255 and header.alpha is None and header.bands == header.colours:
+        return Picture.whole(np.broadcast_to(values, (*values.shape[:2], 3)).astype(np.uint8, copy=False))
+    return Picture.whole(Samples(values, header.white, header.colours, header.alpha).over_white())
+
+
+def floats(path: Path, image: Image.Image) -> Samples | None:
+    """The samples of a grey PFM, which Pillow decodes."""
+    return Samples(banded(np.asarray(image)), 1, 1) if image.mode == "F" else None
+
+
+def _header(path: Path) -> Header:
+    with path.open("rb") as file:
+        head = file.read(HEADER_BYTES)
+    if head.startswith(b"P7"):
+        header = _pam(path, head)
+    elif match := HEADER.match(head):
+        magic, width, height, white = (int(text) for text in match.groups())
+        bands = 3 if magic in (3, 6) else 1
+        header = Header(width, height, bands, bands, None, white, magic < 4, match.end())
+    else:
+        raise EOFError("its header has no width, height and maximum")
+    if not (header.width and header.height and 0 < header.white < 2**16):
+        raise UnsupportedPicture(
+            f"a PNM picture has pixels, and a maximum from 1 to 65535; {path} is {header.width} × {header.height} with "
+            f"the maximum {header.white}."
+        )
+    return header
+
+
+def _pam(path: Path, head: bytes) -> Header:
+    """Bands beyond the colours are transparency where the tuple type says so."""
+    match = PAM_HEADER.match(head)
+    if match is None:
+        raise EOFError("its header does not end")
+    lines = (line.split(None, 1) for line in match[1].decode("latin-1").splitlines() if not line.startswith("#"))
+    fields = {line[0]: line[1].strip() for line in lines if len(line) == 2}
+    width, height, bands, white = (int(fields[key]) for key in ("WIDTH", "HEIGHT", "DEPTH", "MAXVAL"))
+    kind = fields.get("TUPLTYPE", "")
+    colours = PAM_COLOURS.get(kind.removesuffix("_ALPHA"), bands if not kind else 0)
+    alpha = "straight" if kind.endswith("_ALPHA") else None
+    if colours not in (1, 3) or bands < colours + (alpha is not None):
+        raise UnsupportedPicture(
+            f"a PAM picture is GRAYSCALE or RGB, with or without _ALPHA; {path} has {bands} bands of type {kind!r}."
+        )
+    return Header(width, height, bands, colours, alpha, white, False, match.end())
+
+
+def _values(path: Path, header: Header) -> Array:
+    count = header.width * header.height * header.bands
+    if header.plain:
+        values = np.array(path.read_bytes()[header.start :].split(None, count)[:count], dtype=np.uint32)
+    else:
+        values = np.fromfile(path, np.uint8 if header.white < 256 else ">u2", count, offset=header.start)
+    if len(values) < count:
+        raise EOFError(f"it ends after {len(values)} of {count} samples")
+    return values

@@ -1,0 +1,301 @@
+"""Pictures of any depth, layout and transparency are read exactly; what has no defined colours is refused."""
+
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from picture_files import exif, png16, psd
+from wavelens.frontends.image import open_image, read_image
+from wavelens.frontends.pictures import stored
+
+EXACT = {"rtol": 0, "atol": 1e-6}  # a few roundings in float32
+WITH_CODECS = pytest.mark.needs("imagecodecs")
+
+
+def noise(*shape, top=65535):
+    return np.random.default_rng(0).integers(0, top + 1, shape).astype(np.uint16 if top > 255 else np.uint8)
+
+
+def rgb(colour):
+    """The tensor of `(height, width, 1 or 3)` numbers in [0, 1]."""
+    return torch.from_numpy(np.broadcast_to(colour, (*colour.shape[:2], 3)).astype(np.float32)).permute(2, 0, 1)[None]
+
+
+def over_white(values, top=65535):
+    """What straight transparency in the last band shows."""
+    colour, alpha = values[..., :-1] / top, values[..., -1:] / top
+    return colour * alpha + 1 - alpha
+
+
+def read_equals(path, colour):
+    x = read_image(path)
+    torch.testing.assert_close(x, rgb(colour), **EXACT)
+    assert open_image(path).shape == x.shape
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("bands", [1, 2, 3, 4])
+def test_a_png_of_16_bits(tmp_path, bands, interlaced):
+    values = noise(21, 18, bands)
+    (tmp_path / "a.png").write_bytes(png16(values, interlaced=interlaced))
+    read_equals(tmp_path / "a.png", values / 65535 if bands % 2 else over_white(values))
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_the_transparent_colour_of_a_png_of_16_bits(tmp_path, bands):
+    values = np.full((5, 4, bands), 0x1234, np.uint16)
+    values[0] += 1  # the same high byte, and not transparent
+    (tmp_path / "a.png").write_bytes(png16(values, before=[(b"tRNS", values[1, 0].astype(">u2").tobytes())]))
+    expected = values / 65535
+    expected[1:] = 1
+    read_equals(tmp_path / "a.png", expected)
+
+
+@pytest.mark.parametrize("white", [1, 100, 255, 256, 4095, 65535])
+@pytest.mark.parametrize(("magic", "bands"), [("P2", 1), ("P3", 3), ("P5", 1), ("P6", 3)])
+def test_pgm_and_ppm_of_any_maximum(tmp_path, magic, bands, white):
+    values = noise(5, 7, bands, top=white)
+    plain = " ".join(map(str, values.flatten())).encode()
+    data = plain if magic in ("P2", "P3") else values.astype(">u2" if white > 255 else np.uint8).tobytes()
+    (tmp_path / "a.ppm").write_bytes(f"{magic} # by hand\n#\n7\n 5\t{white}\n".encode() + data)
+    read_equals(tmp_path / "a.ppm", values / white)
+
+
+@pytest.mark.parametrize(
+    ("kind", "bands"), [("GRAYSCALE", 1), ("GRAYSCALE_ALPHA", 2), ("RGB", 3), ("RGB_ALPHA", 4), ("", 3), ("RGB", 4)]
+)
+def test_pam(tmp_path, kind, bands):
+    values = noise(5, 7, bands, top=4095)
+    head = (
+        f"P7\nWIDTH 7\nHEIGHT 5\n# by hand\nDEPTH {bands}\nMAXVAL 4095\n{f'TUPLTYPE {kind}' if kind else ''}\nENDHDR\n"
+    )
+    (tmp_path / "a.pam").write_bytes(head.encode() + values.astype(">u2").tobytes())
+    read_equals(tmp_path / "a.pam", over_white(values, 4095) if "ALPHA" in kind else values[..., :3] / 4095)
+
+
+def test_a_pnm_that_is_short_or_beyond_its_maximum_says_so(tmp_path):
+    (tmp_path / "short.ppm").write_bytes(b"P6 7 5 65535\n" + bytes(100))
+    with pytest.raises(ValueError, match=r"short\.ppm could not be decoded: it ends after 50 of 105 samples.*damaged"):
+        read_image(tmp_path / "short.ppm")
+    (tmp_path / "bright.pgm").write_bytes(b"P2 2 1 100\n 50 101")
+    with pytest.raises(ValueError, match=r"bright\.pgm has 50 to 101\. Scale it first"):
+        read_image(tmp_path / "bright.pgm")
+    for name, text in {"headless.pgm": b"P5 2 x", "endless.pam": b"P7\nWIDTH 2\n"}.items():
+        (tmp_path / name).write_bytes(text)
+        with pytest.raises(ValueError, match=f"{name} could not be decoded: its header .* damaged"):
+            read_image(tmp_path / name)
+
+
+LAYOUTS = {  # bands, options of tifffile, what is seen of values in [0, 1]
+    "grey": (1, {"photometric": "minisblack"}, lambda v: v),
+    "grey from white": (1, {"photometric": "miniswhite"}, lambda v: 1 - v),
+    "grey, transparent": (2, {"photometric": "minisblack", "extrasamples": ["unassalpha"]}, lambda v: over_white(v, 1)),
+    "colour": (3, {"photometric": "rgb"}, lambda v: v),
+    "colour in planes": (3, {"photometric": "rgb", "planarconfig": "separate"}, lambda v: v),
+    "colour, transparent": (4, {"photometric": "rgb", "extrasamples": ["unassalpha"]}, lambda v: over_white(v, 1)),
+    "premultiplied": (4, {"photometric": "rgb", "extrasamples": ["assocalpha"]}, lambda v: v[..., :3] + 1 - v[..., 3:]),
+    "colour and infrared": (4, {"photometric": "rgb", "extrasamples": ["unspecified"]}, lambda v: v[..., :3]),
+    "inks": (4, {"photometric": "separated"}, lambda v: (1 - v[..., :3]) * (1 - v[..., 3:])),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32", "float64"])
+def test_tiffs(tmp_path, layout, dtype):
+    bands, options, seen = LAYOUTS[layout]
+    top = np.iinfo(dtype).max if dtype[0] == "u" else 1
+    values = noise(6, 9, bands, top=255) if dtype == "uint8" else (noise(6, 9, bands) / 65535 * top).astype(dtype)
+    if layout == "premultiplied":
+        values[..., :3] = np.minimum(values[..., :3], values[..., 3:])
+    stack = values.transpose(2, 0, 1) if "planarconfig" in options else values[..., 0] if bands == 1 else values
+    for name, more in {
+        "a": {},
+        "b": {"byteorder": ">"},
+        "c": {"compression": "zlib", "predictor": dtype[0] == "u"},
+    }.items():
+        tifffile.imwrite(tmp_path / f"{name}.tif", stack, **options, **more)
+        x, expected = read_image(tmp_path / f"{name}.tif"), rgb(seen(values.astype(np.float64) / top))
+        tolerance = 1.01 / 255 if dtype == "uint8" else 1e-6  # Pillow composites and mixes inks in bytes
+        torch.testing.assert_close(x, expected, rtol=0, atol=tolerance)
+
+
+def test_a_fourth_band_that_says_nothing_is_not_transparency(tmp_path):
+    values = noise(6, 9, 4, top=255)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extrasamples=["unspecified"])
+    data = (tmp_path / "a.tif").read_bytes()
+    tag = np.array([338, 3], "<u2").tobytes()  # ExtraSamples; without it Pillow takes the band for alpha
+    assert data.count(tag) == 1
+    (tmp_path / "b.tif").write_bytes(data.replace(tag, np.array([65000, 3], "<u2").tobytes()))
+    Image.fromarray(values).save(tmp_path / "c.tga")
+    tga = bytearray((tmp_path / "c.tga").read_bytes())
+    tga[17] &= 0xF0  # bits of alpha: none
+    (tmp_path / "c.tga").write_bytes(tga)
+    (tmp_path / "d.psd").write_bytes(psd(values))
+    for name in ("a.tif", "b.tif", "c.tga", "d.psd"):
+        read_equals(tmp_path / name, values[..., :3] / 255)
+
+
+def test_a_tga_and_a_jpeg_2000_that_declare_transparency_have_it(tmp_path):
+    values = np.full((6, 9, 4), (0, 0, 0, 51), np.uint8)
+    for name in ("a.tga", "a.jp2"):
+        Image.fromarray(values).save(tmp_path / name)
+        read_equals(tmp_path / name, over_white(values, 255))
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "reason"),
+    [
+        (
+            noise(6, 9, 5),
+            {"photometric": "minisblack", "planarconfig": "contig"},
+            "has 5 bands, of which it does not say which are colours",
+        ),
+        (noise(6, 9, 4, top=255), {"photometric": "minisblack", "planarconfig": "contig"}, "has 4 bands"),
+        (noise(6, 9, 3, top=255), {"photometric": "cielab"}, "a photo is grey, RGB or CMYK; .* is CIELAB"),
+        (noise(6, 9).astype(np.int16), {}, "holds int16, of which no value is known to be black or white"),
+        (noise(6, 9, top=100).astype(np.int8), {}, "holds int8"),
+        (noise(6, 9).astype(np.uint32), {}, "holds uint32"),
+        (noise(6, 9).astype(np.int32), {}, "holds int32"),
+        (noise(6, 9).astype(np.complex64), {}, "holds complex64"),
+        (np.full((6, 9, 3), 255, np.float32), {"photometric": "rgb"}, "or to 1 in floats; .* has 255 to 255. Scale it"),
+        (np.full((6, 9), np.nan, np.float32), {}, "has nan to nan"),
+    ],
+    ids=lambda value: str(value.dtype) if isinstance(value, np.ndarray) else "",
+)
+def test_a_tiff_without_defined_colours_is_refused_and_not_called_damaged(tmp_path, values, options, reason):
+    tifffile.imwrite(tmp_path / "a.tif", values, **options)
+    with pytest.raises(ValueError, match=reason) as caught:
+        read_image(tmp_path / "a.tif")
+    assert "damaged" not in str(caught.value)
+
+
+@WITH_CODECS
+@pytest.mark.parametrize("compression", ["lzw", "zstd", "packbits"])
+def test_deep_tiffs_however_they_are_compressed(tmp_path, compression):
+    values = noise(6, 9, 3)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", compression=compression)
+    read_equals(tmp_path / "a.tif", values / 65535)
+
+
+def test_12_bits_that_are_packed_in_a_tiff(tmp_path):
+    grey = noise(6, 8, top=4095)
+    first, second = grey.reshape(-1, 2).T.astype(int)
+    packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], 1).astype(np.uint8).tobytes()
+    tags = {256: 8, 257: 6, 258: 12, 259: 1, 262: 1, 273: 122, 277: 1, 278: 6, 279: len(packed)}  # 273: where they are
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + packed)
+    read_equals(tmp_path / "a.tif", grey[..., None] / 4095)
+
+
+def upright_from(stored, orientation):
+    """What a stored array shows, by the definition of each EXIF orientation."""
+    return {
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: np.rot90(a, 2),
+        4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: np.rot90(a, -1),
+        7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+        8: lambda a: np.rot90(a),
+    }[orientation](stored)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_deep_pictures_are_upright(tmp_path, orientation):
+    values = noise(5, 7, 3)
+    block = exif(orientation)
+    (tmp_path / "a.png").write_bytes(png16(values, before=[(b"eXIf", block)]))
+    (tmp_path / "late.png").write_bytes(png16(values, after=[(b"eXIf", block)]))
+    tag = (274, "H", 1, orientation, True)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extratags=[tag])
+    for name in ("a.png", "late.png", "a.tif"):
+        read_equals(tmp_path / name, upright_from(values, orientation) / 65535)
+    for name, grey in {"grey8.tif": noise(5, 7, 1, top=255), "grey16.tif": values[..., :1]}.items():
+        tifffile.imwrite(tmp_path / name, grey[..., 0], photometric="minisblack", extratags=[tag])
+        read_equals(tmp_path / name, upright_from(grey, orientation) / np.iinfo(grey.dtype).max)
+
+
+@WITH_CODECS
+@pytest.mark.parametrize("bands", [1, 2, 3, 4])
+@pytest.mark.parametrize("bits", [4, 8, 10, 12, 16])
+def test_jpeg_2000_of_any_precision(tmp_path, bits, bands):
+    import imagecodecs
+
+    values = noise(24, 32, bands, top=2**bits - 1)
+    data = imagecodecs.jpeg2k_encode(values, level=0, bitspersample=bits, codecformat="jp2")
+    (tmp_path / "a.jp2").write_bytes(data)
+    read_equals(tmp_path / "a.jp2", values[..., : 3 if bands > 2 else 1] / (2**bits - 1))  # no band is declared
+
+
+@WITH_CODECS
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_avif_of_any_precision(tmp_path, bits):
+    import imagecodecs
+
+    values = noise(24, 32, 3, top=2**bits - 1)
+    data = imagecodecs.avif_encode(values, level=100, bitspersample=bits, pixelformat="444")
+    (tmp_path / "a.avif").write_bytes(data)
+    read_equals(tmp_path / "a.avif", values / (2**bits - 1))
+
+
+@WITH_CODECS
+@pytest.mark.parametrize("bands", [1, 3])
+def test_a_jpeg_of_12_bits(tmp_path, bands):
+    import imagecodecs
+
+    y, x = np.mgrid[:24, :32]
+    values = np.stack([x * 100, y * 100, (x + y) * 50][:bands], -1).astype(np.uint16)
+    data = imagecodecs.jpeg8_encode(values, level=100, bitspersample=12, subsampling="444")
+    (tmp_path / "a.jpg").write_bytes(data[:2] + _app1(6) + data[2:])
+    found = read_image(tmp_path / "a.jpg")
+    expected = rgb(np.rot90(values, -1) / 4095)
+    torch.testing.assert_close(found, expected, rtol=0, atol=4 / 4095)  # lossy, and finer than 8 bits
+    assert open_image(tmp_path / "a.jpg").shape == found.shape
+
+
+def _app1(orientation):
+    block = b"Exif\0\0" + exif(orientation)
+    return b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block
+
+
+@WITH_CODECS
+@pytest.mark.parametrize(("name", "encoder"), [("a.jp2", "jpeg2k"), ("a.avif", "avif"), ("a.jpg", "jpeg8")])
+def test_a_format_that_needs_imagecodecs_says_so(tmp_path, monkeypatch, name, encoder):
+    import imagecodecs
+
+    encode = getattr(imagecodecs, f"{encoder}_encode")
+    (tmp_path / name).write_bytes(encode(noise(24, 32, 3, top=4095), bitspersample=12))
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    with pytest.raises(ImportError, match=rf"{name} is .* of 12 bits, .*pip install 'wavelens\[codecs\]'"):
+        read_image(tmp_path / name)
+
+
+@WITH_CODECS
+def test_a_compression_that_needs_imagecodecs_says_so(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", noise(6, 9, 3), photometric="rgb", compression="lzw")
+    code = "import sys; sys.modules['imagecodecs'] = None; import wavelens as wl; wl.frontends.read_image(sys.argv[1])"
+    command = [sys.executable, "-c", code, str(tmp_path / "a.tif")]  # tifffile looks for it once
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "ImportError: " in done.stderr
+    assert "a.tif is compressed in a way that needs imagecodecs" in done.stderr
+    assert "pip install 'wavelens[codecs]'" in done.stderr
+
+
+def test_a_psd_of_16_bits_is_refused(tmp_path):
+    (tmp_path / "a.psd").write_bytes(psd(noise(4, 4, 3), bits=16))
+    with pytest.raises(ValueError, match=r"a PSD is read with 8 bits a channel; .*a\.psd has 16"):
+        read_image(tmp_path / "a.psd")
+
+
+def test_the_stored_numbers_of_a_picture_keep_their_depth(tmp_path):
+    values = np.zeros((4, 4, 3), np.uint16)
+    values[1, 2, 0] = 200  # of an instance, say, which 8 bits would lose
+    (tmp_path / "a.png").write_bytes(png16(values, before=[(b"eXIf", exif(6))]))
+    assert np.array_equal(stored(tmp_path / "a.png"), np.rot90(values, -1))
