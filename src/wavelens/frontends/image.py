@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
@@ -94,10 +95,10 @@ def read_image(path: str | PathLike[str]) -> Tensor:
         return read_dicom_image(path)
     with _errors(path):
         picture = decoder(path).decode(path, None)
-        planes = torch.empty(1, 3, *picture.pixels.shape[:2])
-        for number in range(3):
-            picture.channel(number, out=planes[0, number].numpy())
-        return planes
+        photo = np.empty((3, *picture.size), np.float32)
+        for rows, colours in picture.strips():
+            photo[:, rows] = colours
+        return torch.from_numpy(photo)[None]
 
 
 def frames_of(path: str | PathLike[str]) -> int:

@@ -112,11 +112,19 @@ class Geometry:
         return torch.from_numpy(np.stack(channels))[None].clamp(0, 1)
 
     def _decoded(self, photo: ImageFile, box: Box) -> list[Any]:
-        """The channels, one after the other, so that one at a time is in memory as floats."""
+        """The channels of a file, narrowed strip by strip so that never a whole one is in memory as floats.
+
+        Pillow resizes along rows first and along columns then; each alone gives the same bits as both together.
+        """
         height, width = (REDUCING_GAP * n for n in self._full(photo.height, photo.width))
         picture = photo.decoded(at_least=(height, width))
         place = picture.place(box, (photo.height, photo.width))
-        return [self._resample(picture.channel(number), place) for number in range(3)]
+        narrow = np.empty((3, picture.size[0], self.crop[1]), np.float32)
+        for rows, colours in picture.strips():
+            size = (rows.stop - rows.start, self.crop[1])
+            part = place._replace(upper=0, lower=size[0])
+            narrow[:, rows] = [self._resized(channel, size, part) for channel in colours]
+        return [self._resample(channel, place._replace(left=0, right=self.crop[1])) for channel in narrow]
 
     def region(self, mask: Tensor) -> Tensor:
         """Where a region of a photo, boolean `(height, width)`, lies in the prepared one: `(1, *crop)`.
@@ -140,8 +148,12 @@ class Geometry:
         return self.resize if self.squash else _cover(self.resize, height, width)
 
     def _resample(self, channel: Any, box: Box) -> Any:
-        size = self.crop[::-1]
-        return np.asarray(Image.fromarray(channel).resize(size, Image.Resampling[self.interpolation.upper()], box))
+        return self._resized(channel, self.crop, box)
+
+    def _resized(self, channel: Any, size: tuple[int, int], box: Box) -> Any:
+        """The part of a channel in `box`, at this (height, width)."""
+        filter = Image.Resampling[self.interpolation.upper()]
+        return np.asarray(Image.fromarray(channel).resize(size[::-1], filter, box))
 
 
 def _cover(target: tuple[int, int], height: int, width: int) -> tuple[int, int]:

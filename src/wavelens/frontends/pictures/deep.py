@@ -28,7 +28,8 @@ def png(path: Path, image: Image.Image) -> Samples | None:
         return Samples(banded(np.asarray(image)), 65535, 1, key=None if key is None else (key,))
     if rawmode == "LA;16B":  # two samples of two bytes are decoded as four of one
         return Samples(_bytes(path, "RGBA").view(">u2"), 65535, 1, "straight")
-    values = _bytes(path, rawmode).astype(np.uint16) << 8
+    values = _bytes(path, rawmode).astype(np.uint16)
+    values <<= 8
     values |= _bytes(path, rawmode[:-1] + "L")
     return Samples(values, 65535, 3, "straight" if rawmode == "RGBA;16B" else None, key=key)
 
@@ -107,7 +108,7 @@ def decode_jpeg(path: Path, at_least: tuple[int, int] | None = None) -> Picture:
     values = banded(codec(path, "JPEG", precision).jpeg_decode(path.read_bytes()))
     if values.shape[-1] not in (1, 3):
         raise UnsupportedPicture(f"a JPEG of {precision} bits is grey or RGB; {path} has {values.shape[-1]} bands.")
-    return Picture.whole(Samples(values, 2**precision - 1, values.shape[-1]).over_white()).upright(orientation)
+    return Picture.whole(Samples(values, 2**precision - 1, values.shape[-1])).upright(orientation)
 
 
 def _as_8_bits(path: Path) -> Image.Image:

@@ -59,9 +59,9 @@ def decode(path: Path, at_least: tuple[int, int] | None = None) -> Picture:
     """The first picture of the file; a large JPEG at the smallest fraction that is `at_least` (height, width)."""
     with opened(path) as image:
         box = _draft(image, at_least)
-        samples = _deep(path, image)
-        pixels = _bytes(path, image) if samples is None else _floats(path, samples)
-        return Picture(pixels, box).upright(int(image.getexif().get(Base.Orientation, 1)))
+        samples = _deep(path, image) or _bytes(path, image)
+        check_range(path, samples)
+        return Picture(samples, box).upright(int(image.getexif().get(Base.Orientation, 1)))
 
 
 def stored(path: Path) -> Array:
@@ -70,10 +70,13 @@ def stored(path: Path) -> Array:
     A palette gives its indices.
     """
     with opened(path) as image:
-        samples = _deep(path, image)
-        plain = image if len(image.getbands()) == 1 else image.convert("RGB")
-        values = banded(np.asarray(plain)) if samples is None else samples.values[..., : samples.colours]
-        return Picture.whole(values).upright(int(image.getexif().get(Base.Orientation, 1))).pixels
+        samples = _deep(path, image) or _plain(image if len(image.getbands()) == 1 else image.convert("RGB"))
+        upright = Picture.whole(samples).upright(int(image.getexif().get(Base.Orientation, 1))).samples
+        return upright.values[..., : upright.colours]
+
+
+def _plain(image: Image.Image) -> Samples:
+    return Samples(banded(np.asarray(image)), 255, len(image.getbands()))
 
 
 def _deep(path: Path, image: Image.Image) -> Samples | None:
@@ -114,12 +117,7 @@ def _has_late_text(path: Path) -> bool:
     return False
 
 
-def _floats(path: Path, samples: Samples) -> Array:
-    check_range(path, samples.values, samples.white)
-    return samples.over_white()
-
-
-def _bytes(path: Path, image: Image.Image) -> Array:
+def _bytes(path: Path, image: Image.Image) -> Samples:
     """RGB of 8 bits, transparency over white."""
     image.load()
     declares_alpha = DECLARES_ALPHA.get(image.format or "")
@@ -129,7 +127,7 @@ def _bytes(path: Path, image: Image.Image) -> Array:
     rgb = np.empty((height, width, 3), np.uint8)
     for rows in strips(height, width):
         rgb[rows] = np.asarray(_opaque(image.crop((0, rows.start, width, rows.stop))).convert("RGB"))
-    return rgb
+    return Samples(rgb, 255, 3)
 
 
 def _opaque(image: Image.Image) -> Image.Image:

@@ -50,10 +50,9 @@ def decode(path: Path, at_least: tuple[int, int] | None = None) -> Picture:
     header = _header(path)
     check_size(header.width, header.height)
     values = _values(path, header).reshape(header.height, header.width, header.bands)
-    check_range(path, values, header.white)
-    if header.white == 255 and header.alpha is None and header.bands == header.colours:
-        return Picture.whole(np.broadcast_to(values, (*values.shape[:2], 3)).astype(np.uint8, copy=False))
-    return Picture.whole(Samples(values, header.white, header.colours, header.alpha).over_white())
+    samples = Samples(values, header.white, header.colours, header.alpha)
+    check_range(path, samples)
+    return Picture.whole(samples)
 
 
 def floats(path: Path, image: Image.Image) -> Samples | None:

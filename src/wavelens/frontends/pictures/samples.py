@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 Array = NDArray[Any]
 
-STRIP_PIXELS = 2**20  # converted at a time, so that a large picture is in memory once
+STRIP_PIXELS = 2**18  # converted at a time, so that a large picture is never in memory as floats
 STEPS = ((1, 1), (1, -1), (-1, -1), (-1, 1))  # along rows and columns, for the EXIF orientations 1 to 4
 
 
@@ -28,50 +28,6 @@ class Box(NamedTuple):
     upper: float
     right: float
     lower: float
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """RGB `pixels` `(height, width, 3)`: bytes, or floats in [0, 1]. The photo fills `box` of them.
-
-    A photo that was decoded at a fraction of its size may end within the last pixel.
-    """
-
-    pixels: Array
-    box: Box
-
-    @classmethod
-    def whole(cls, pixels: Array) -> Picture:
-        return cls(pixels, Box(0, 0, pixels.shape[1], pixels.shape[0]))
-
-    def upright(self, orientation: int) -> Picture:
-        """As it is seen when its EXIF orientation, 1 to 8, is applied; any other number says nothing."""
-        if not 1 <= orientation <= 8:
-            return self
-        pixels, box = self.pixels, self.box
-        if orientation > 4:
-            pixels, box = pixels.transpose(1, 0, 2), Box(box.upper, box.left, box.lower, box.right)
-        rows, columns = STEPS[(orientation - 1) % 4]
-        height, width = pixels.shape[:2]
-        if columns < 0:
-            box = box._replace(left=width - box.right, right=width - box.left)
-        if rows < 0:
-            box = box._replace(upper=height - box.lower, lower=height - box.upper)
-        return Picture(pixels[::rows, ::columns], box)
-
-    def place(self, part: Box, size: tuple[int, int]) -> Box:
-        """Where a part of the photo of that (height, width) lies in `pixels`."""
-        box, (height, width) = self.box, size
-        x, y = (box.right - box.left) / width, (box.lower - box.upper) / height
-        return Box(
-            box.left + part.left * x, box.upper + part.upper * y, box.left + part.right * x, box.upper + part.lower * y
-        )
-
-    def channel(self, number: int, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """One of red, green and blue in [0, 1], `(height, width)`."""
-        white = np.float32(255 if self.pixels.dtype == np.uint8 else 1)
-        values: NDArray[np.float32] = np.divide(self.pixels[..., number], white, out=out, dtype=np.float32)
-        return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,24 +46,68 @@ class Samples:
     inverted: bool = False
     key: tuple[int, ...] | None = None
 
-    def over_white(self) -> NDArray[np.float32]:
-        """RGB `(height, width, 3)` in [0, 1]."""
-        height, width = self.values.shape[:2]
-        rgb = np.empty((height, width, 3), np.float32)
-        for rows in strips(height, width):
-            rgb[rows] = self._opaque(self.values[rows])
-        return rgb
-
-    def _opaque(self, values: Array) -> Array:
-        bands = values.astype(np.float32) / np.float32(self.white)
+    def over_white(self, rows: slice) -> NDArray[np.float32]:
+        """RGB or grey in [0, 1], `(height, width, 3 or 1)`."""
+        values = self.values[rows]
+        bands = values.astype(np.float32)
+        bands /= np.float32(self.white)
         colour = _intensity(bands[..., : self.colours], self.inverted)
         if self.key is not None:
             colour = np.where((values == np.array(self.key)).all(-1, keepdims=True), np.float32(1), colour)
         if self.alpha is None:
             return colour
         opacity = bands[..., self.colours : self.colours + 1]
-        rest: Array = 1 - opacity
-        return rest + (colour if self.alpha == "premultiplied" else colour * opacity)
+        visible = colour if self.alpha == "premultiplied" else colour * opacity
+        seen: NDArray[np.float32] = visible + (1 - opacity)
+        return seen
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What is decoded of a photo, which fills `box` of it: one decoded at a fraction may end within the last pixel."""
+
+    samples: Samples
+    box: Box
+
+    @classmethod
+    def whole(cls, samples: Samples) -> Picture:
+        height, width = samples.values.shape[:2]
+        return cls(samples, Box(0, 0, width, height))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self.samples.values.shape[:2]
+        return height, width
+
+    def upright(self, orientation: int) -> Picture:
+        """As it is seen when its EXIF orientation, 1 to 8, is applied; any other number says nothing."""
+        if not 1 <= orientation <= 8:
+            return self
+        values, box = self.samples.values, self.box
+        if orientation > 4:
+            values, box = values.swapaxes(0, 1), Box(box.upper, box.left, box.lower, box.right)
+        rows, columns = STEPS[(orientation - 1) % 4]
+        height, width = values.shape[:2]
+        if columns < 0:
+            box = box._replace(left=width - box.right, right=width - box.left)
+        if rows < 0:
+            box = box._replace(upper=height - box.lower, lower=height - box.upper)
+        return Picture(replace(self.samples, values=values[::rows, ::columns]), box)
+
+    def place(self, part: Box, size: tuple[int, int]) -> Box:
+        """Where a part of the photo of that (height, width) lies in the picture."""
+        box, (height, width) = self.box, size
+        x, y = (box.right - box.left) / width, (box.lower - box.upper) / height
+        return Box(
+            box.left + part.left * x, box.upper + part.upper * y, box.left + part.right * x, box.upper + part.lower * y
+        )
+
+    def strips(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Consecutive rows, and what they show: RGB in [0, 1], `(3, rows, width)`."""
+        for rows in strips(*self.size):
+            colour = self.samples.over_white(rows)
+            yield rows, np.broadcast_to(colour, (*colour.shape[:2], 3)).transpose(2, 0, 1)
 
 
 def _intensity(bands: Array, inverted: bool) -> Array:
@@ -130,10 +130,12 @@ def banded(values: Array) -> Array:
     return values.reshape(*values.shape[:2], -1)
 
 
-def check_range(path: Path, values: Array, white: float) -> None:
-    """`UnsupportedPicture` for samples below 0 or above white, and for NaN."""
-    low, high = values.min(), values.max()
-    if not (low >= 0 and high <= white):
+def check_range(path: Path, samples: Samples) -> None:
+    """`UnsupportedPicture` for numbers below 0 or above white, and for NaN."""
+    if samples.white == np.iinfo(np.uint8).max and samples.values.dtype == np.uint8:
+        return
+    low, high = samples.values.min(), samples.values.max()
+    if not (low >= 0 and high <= samples.white):
         raise UnsupportedPicture(
             f"the samples of a photo lie from 0 to the maximum of its format, or to 1 in floats; {path} has {low:g} to "
             f"{high:g}. Scale it first."

@@ -71,8 +71,8 @@ def decode(path: Path, at_least: tuple[int, int] | None = None) -> Picture:
             ALPHA.get(next(iter(page.extrasamples), 0)),
             page.photometric == WHITE_IS_ZERO,
         )
-        check_range(path, samples.values, samples.white)
-        return Picture.whole(samples.over_white()).upright(_orientation(page))
+        check_range(path, samples)
+        return Picture.whole(samples).upright(_orientation(page))
 
 
 def _orientation(page: Any) -> int:
