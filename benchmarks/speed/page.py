@@ -27,6 +27,8 @@ A record that was made in several commands names the last of them.
   of the time, no ratio can be large. For metrics a plain loop over masks through PyWavelets.
 - **own**: how many rows the engine puts through a network at a time. The milliseconds beside it are those of one
   thread, forward alone or forward and backward to the input.
+- **tensor**: the whole photo as a tensor first. **Pillow**: its own decode and resize, in bytes; what differs is in
+  1/255 for pixels, in parts of their range for logits.
 - **patches** is a network of one convolution, so the transform and not the model is what takes time there.
 """
 
@@ -37,6 +39,7 @@ ABOUT = {
     "metrics": "Insertion and deletion together",
     "minimal": "Minimal inputs",
     "chunks": "Milliseconds a row in passes of 1 to 32 rows",
+    "photos": "Photos of 48 megapixels, prepared",
     "transforms": "The transform alone, against ptwt",
 }
 
