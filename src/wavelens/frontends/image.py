@@ -149,15 +149,16 @@ def _remedy(error: Exception) -> str:
 
 def _unidentified(path: Path) -> str:
     """Why no decoder takes the file: its first bytes are those of none, or what follows them is refused."""
-    head = path.open("rb").read(16)
-    for name in FORMATS:
-        factory, accepts = Image.OPEN.get(name, (None, None))
-        if factory is not None and accepts is not None and _takes(accepts, head):
-            with path.open("rb") as file:
+    with path.open("rb") as file:
+        head = file.read(16)
+        for name in FORMATS:
+            factory, accepts = Image.OPEN.get(name, (None, None))
+            if factory is not None and accepts is not None and _takes(accepts, head):
+                file.seek(0)
                 try:
                     factory(file, str(path))
                 except Exception as error:
-                    return f"{path} could not be decoded as {name}: {_reason(error)}. {_remedy(ValueError())}"
+                    return f"{path} could not be decoded as {name}: {_reason(error)}. {_remedy(error)}"
     return (
         f"a photo is a file that Pillow can decode; got {path}, which is not an image, or of a format that it lacks "
         "(HEIC, raw). If it is one, save it as JPEG or PNG."

@@ -100,7 +100,7 @@ def _pam(path: Path, head: bytes) -> Header:
 def _values(path: Path, header: Header) -> Array:
     count = header.width * header.height * header.bands
     if header.plain:
-        values = np.array(path.read_bytes()[header.start :].split(None, count)[:count], dtype=np.uint32)
+        values = np.fromstring(path.read_bytes()[header.start :], np.uint32, sep=" ")[:count]
     else:
         values = np.fromfile(path, np.uint8 if header.white < 256 else ">u2", count, offset=header.start)
     if len(values) < count:
