@@ -10,9 +10,8 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
-from wavelens.norms import Norm, frozen
+from wavelens.norms import NORMALISATIONS, Norm, Norms, frozen
 
 ROWS = 8  # whose outputs make a kernel's fold worth its room
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -99,7 +98,7 @@ class StandIn(Tensor):
         raise RuntimeError(READ)
 
 
-class Pass(TorchFunctionMode):
+class Pass(Norms):
     """One pass of a model, in which the functions that meet convolutions' outputs are seen.
 
     A convolution whose output met nothing but one frozen batch normalisation in a pass without gradients, and was gone
@@ -130,7 +129,7 @@ class Pass(TorchFunctionMode):
                 self._forget(id(value))
         if func in CONVOLUTIONS:
             return self._convolution(func, *args, **kwargs)
-        return func(*args, **kwargs)
+        return self.normed(func, *args, **kwargs) if func in NORMALISATIONS else func(*args, **kwargs)
 
     def holds(self) -> bool:
         """Whether what the model gave is right: to be asked when it has given it."""
@@ -194,7 +193,8 @@ class Pass(TorchFunctionMode):
             seen.norm = norm
         else:
             self._forget(id(input))
-        return functional.batch_norm(input, *args, **kwargs)
+        normed: Tensor = self.normed(functional.batch_norm, input, *args, **kwargs)
+        return normed
 
     def _behind(self, held: StandIn, norm: Norm | None) -> Tensor:
         """What the normalisation gives for a stand-in: the fold's output, once, if all is as it was made for."""

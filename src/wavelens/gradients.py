@@ -274,7 +274,7 @@ class Gradients:
         with torch.enable_grad():
             values = self._scores(points, items, self._fast)
         last = len(values) - 1
-        with self.exact():
+        with torch.enable_grad(), self.exact():
             grads = [
                 torch.autograd.grad(v.sum(), points, retain_graph=i < last, allow_unused=True)[0]
                 if v.requires_grad

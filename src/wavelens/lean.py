@@ -65,8 +65,10 @@ class Lean:
         return self._passed(points, Folds())
 
     def _passed(self, points: Tensor, folds: Folds) -> Any:
+        if self.folding:
+            return self._folded(points, folds)
         with self.exact(self.hidden):
-            return self._folded(points, folds) if self.folding else self.model(self._ready(points), *self.beside)
+            return self.model(self._ready(points), *self.beside)
 
     @contextmanager
     def exact(self, hidden: bool | None = None) -> Iterator[None]:
@@ -88,8 +90,9 @@ class Lean:
     def _folded(self, points: Tensor, folds: Folds) -> Any:
         watched = Pass(folds)
         try:
-            with watched:
+            with watched, Kernels() if self.hidden else nullcontext():  # type: ignore[no-untyped-call]
                 output = self.model(self._ready(points), *self.beside)
+            self.hidden |= watched.repeated
             if watched.holds():
                 return output
         except Exception:

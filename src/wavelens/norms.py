@@ -40,40 +40,33 @@ class Norm(NamedTuple):
         return other is not None and self.eps == other.eps and all(map(operator.is_, self[:4], other[:4]))
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Its gradient is a product with a constant, so that nothing is kept where its input alone asks for one."""
+        """Its derivative is itself without shifts: where its input alone asks for a gradient nothing of it is kept."""
         normed: Tensor = _Normed.apply(x, *self)  # type: ignore[no-untyped-call]
         return normed
 
 
 class _Normed(torch.autograd.Function):
-    generate_vmap_rule = True
-
     @staticmethod
-    def forward(x: Tensor, mean: Tensor, variance: Tensor, weight: Any, bias: Any, eps: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, mean: Tensor, variance: Tensor, weight: Any, bias: Any, eps: float) -> Tensor:
+        ctx.save_for_backward(variance, weight)  # torch tells if they change before the backward pass
+        ctx.save_for_forward(variance, weight)
+        ctx.eps = eps
         return torch.batch_norm(x, weight, bias, mean, variance, False, 0.0, eps, False)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
-        _, _, variance, weight, _, ctx.eps = inputs
-        ctx.save_for_backward(variance, weight)
-        ctx.save_for_forward(variance, weight)
-
-    @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        variance, weight = ctx.saved_tensors
-        return _scaled(g, variance, weight, ctx.eps), *[None] * 5
+        return _scaled(g, *ctx.saved_tensors, ctx.eps), *[None] * 5  # type: ignore[call-arg]
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
-        variance, weight = ctx.saved_tensors
-        return _scaled(tangent, variance, weight, ctx.eps)
+        return _scaled(tangent, *ctx.saved_tensors, ctx.eps)  # type: ignore[call-arg]
 
 
 def _scaled(g: Tensor, variance: Tensor, weight: Tensor | None, eps: float) -> Tensor:
-    """The derivative of a frozen normalisation, applied to `g` and rounded once."""
-    scale = (variance.to(torch.promote_types(variance.dtype, torch.float32)) + eps).rsqrt()
-    scale = scale if weight is None else scale * weight
-    return (g * scale.view(-1, *[1] * (g.ndim - 2))).to(g.dtype)
+    """The derivative applied to `g`, rounded once; the kernel forward reads one tensor and mistakes no layout."""
+    if torch.is_grad_enabled():
+        return Norm(torch.zeros_like(variance), variance, weight, None, eps)(g)
+    return torch.batch_norm(g, weight, None, torch.zeros_like(variance), variance, False, 0.0, eps, False)
 
 
 def frozen(
@@ -108,16 +101,20 @@ class Norms(TorchFunctionMode):
         kwargs = kwargs or {}
         if func not in NORMALISATIONS or torch.compiler.is_compiling():
             return func(*args, **kwargs)
+        return self.normed(func, *args, **kwargs)
+
+    def normed(self, func: Callable[..., Any], input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """What one of the functions gives."""
         self.met = True
-        x = args[0] if args else kwargs["input"]
-        hidden = torch._C._are_functorch_transforms_active()  # a transform does not say whether a gradient is asked for
-        if not (torch.is_grad_enabled() and (x.requires_grad or hidden)):
-            return func(*args, **kwargs)
+        transformed = torch._C._are_functorch_transforms_active()  # then no tensor says whether it needs a gradient
+        if not (torch.is_grad_enabled() and (input.requires_grad or transformed)):
+            return func(input, *args, **kwargs)
         if _is_checkpointed():
             self.repeated = True
-            return func(*args, **kwargs)
-        norm = frozen(*args, **kwargs) if func is functional.batch_norm and type(x) is Tensor else None
-        return flattened(func, *args, **kwargs) if norm is None else norm(x)
+            return func(input, *args, **kwargs)
+        own = func is functional.batch_norm and type(input) is Tensor and not transformed
+        norm = frozen(input, *args, **kwargs) if own else None
+        return flattened(func, input, *args, **kwargs) if norm is None else norm(input)
 
 
 class Kernels(TorchDispatchMode):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from wavelens.borrowed import as_found
+from wavelens.compiled import is_compiled
 from wavelens.copies import NoCopyError, copied
 from wavelens.given import beside
 from wavelens.gradients import Model
@@ -49,13 +51,16 @@ def asked(
     """
     points = points.detach().clone().requires_grad_()
     kind = points.device.type
-    with torch.enable_grad(), Kernels() if kind == "cpu" else nullcontext():  # type: ignore[no-untyped-call]
-        with torch.autocast(kind, dtype=autocast, enabled=autocast is not None):
+    kernels: Any = Kernels if kind == "cpu" else nullcontext
+    with torch.enable_grad():
+        forward = nullcontext() if is_compiled(model) else kernels()  # which would keep it from being compiled
+        with forward, torch.autocast(kind, dtype=autocast, enabled=autocast is not None):
             output = model(points, *beside(model, items))
         score = scores(single(target), output, items)[0]
         if not score.requires_grad:
             return score.detach(), None
-        (g,) = torch.autograd.grad(score[of].sum(), points, allow_unused=True)
+        with kernels():
+            (g,) = torch.autograd.grad(score[of].sum(), points, allow_unused=True)
     return score.detach(), g
 
 
