@@ -241,8 +241,8 @@ def attribute(
     `wavelens.targets` offers. `baseline` overrides the method's own: a signal, one for each item, or for
     `ExpectedGradients` a set of them. `batch_size` bounds the rows of a forward pass (`None`: measured from memory).
     `autocast` runs the model in bfloat16 or float16; gradients are summed in float32. The result of an item does not
-    depend on its batch mates or on `batch_size` (where the model's answer does, rows go through it one at a time, after a
-    warning; a random model is warned of), and the model comes back as it was. `progress` shows a bar, or is a
+    depend on its batch mates or on `batch_size`: where the model's own answer does, rows go through it one at a time,
+    after a warning, and so is told if it is random. The model comes back as it was. `progress` shows a bar, or is a
     function called after each chunk with the gradients done and expected so far; what it raises ends the computation.
 
     `given` are tensors with one entry per item, such as lengths, positions or questions, that the model is called with
