@@ -130,7 +130,7 @@ class Kernels(TorchDispatchMode):
             return func(*args, **kwargs or {})
         g, x, *others = args
         first, *more = func(g.flatten(2), x.flatten(2), *others)
-        return (None if first is None else first.view(x.shape), *more)
+        return (None if first is None else first.reshape(x.shape), *more)
 
 
 def flattened(func: Callable[..., Any], input: Tensor, *args: Any, **kwargs: Any) -> Any:
