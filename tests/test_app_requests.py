@@ -160,7 +160,7 @@ def test_no_answer_names_a_folder_of_the_server(app, browser):
     for text in texts:
         for folder in (str(desk.uploads), str(desk.uploads.parent), os.path.dirname(server.__file__), "site-packages"):
             assert folder not in text
-    assert "broken.png is none of them" in texts[2]
+    assert "broken.png, which is not an image" in texts[2]
 
 
 @pytest.mark.parametrize(
@@ -572,7 +572,7 @@ def started(monkeypatch, arguments, typed=""):
     """What `wavelens app` gives to `serve`."""
     calls = []
     monkeypatch.setattr("wavelens.app.serve", lambda models, **options: calls.append(options))
-    monkeypatch.setattr("wavelens.models.load", lambda name, weights=None: Loaded())
+    monkeypatch.setattr("wavelens.models.load", lambda name, *args, **options: Loaded())
     done = CliRunner().invoke(entry.app, ["app", *arguments], input=typed)
     return calls[0] if calls else done
 

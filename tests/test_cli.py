@@ -358,14 +358,16 @@ def test_the_command_in_a_report_says_how_far_samples_lie_apart():
 
     from wavelens.cli.reports import command_of
 
-    def command(preparation):
+    def command(preparation, exact=False):
         loaded = SimpleNamespace(name="own_net:net", preprocess=preparation, options=wl.models.Options())
-        job = SimpleNamespace(loaded=loaded, method=wl.Saliency())
+        job = SimpleNamespace(loaded=loaded, method=wl.Saliency(), exact_passes=exact)
         asked, found = SimpleNamespace(options=("--target", "2")), SimpleNamespace(domain=wl.DWT("haar"))
         answer = SimpleNamespace(path=Path("it's left.png"), asked=asked, attribution=found)
         return shlex.split(command_of(job, answer))
 
     photos = wl.models.Geometry((32, 32), (32, 32))
+    assert "--exact-passes" in command(photos, exact=True)
+    assert "--exact-passes" not in command(photos)
     assert command(photos)[:7] == ["wavelens", "explain", "it's left.png", "--model", "own_net:net", "--target", "2"]
     assert "--spacing" not in command(photos)
     for preparation in (photos.spaced([0.3], "km"), wl.models.VideoGeometry(picture=photos.spaced([0.3], "km"))):
@@ -373,3 +375,16 @@ def test_the_command_in_a_report_says_how_far_samples_lie_apart():
         assert words[words.index("--spacing") :][:4] == ["--spacing", "0.3,0.3", "--unit", "km"]
     words = command(wl.models.Voxels((1, 8, 8, 8)).spaced([1.5, 1, 1], "mm"))
     assert words[words.index("--spacing") :][:4] == ["--spacing", "1.5,1,1", "--unit", "mm"]
+
+
+@pytest.mark.parametrize("words", [(), ("--exact-passes",)])
+def test_exact_passes_are_asked_of_the_explanation(folder, monkeypatch, words):
+    seen = []
+
+    def spied(*arguments, **settings):
+        seen.append(settings["exact_passes"])
+        return wl.attribute(*arguments, **settings)
+
+    monkeypatch.setattr("wavelens.cli.answers.attribute", spied)
+    assert explain("left.png", *words) == 0
+    assert seen == [bool(words)]

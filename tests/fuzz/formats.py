@@ -24,7 +24,7 @@ from wavelens.cli.options import wavelets_of
 from wavelens.cli.spacing import _numbers
 from wavelens.core import Domain
 from wavelens.frontends import audio, image, video, volume
-from wavelens.models.weights import fill
+from wavelens.models.weights import fill_from
 from wavelens.runs.annotations import Mask, annotated
 from wavelens.runs.comparison import compare
 from wavelens.runs.measures import parse_explainer, parse_measure
@@ -370,7 +370,7 @@ def _write_shard(folder: Path) -> Path:
 
 def _fill(path: Path) -> object:
     net = nn.Linear(3, 2)
-    fill(net, path)
+    fill_from(net, path)
     return net(torch.ones(1, 3))
 
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, UnidentifiedImageError
-
 from wavelens.cli.kinds import Kind
 from wavelens.frontends.audio import open_audio
 from wavelens.frontends.dicom import is_dicom, picture_bytes
-from wavelens.frontends.image import SUFFIXES as PICTURES
+from wavelens.frontends.image import open_image
 from wavelens.frontends.video import open_video
 from wavelens.frontends.volume import volume_cost
 from wavelens.optional import optional
@@ -90,18 +88,11 @@ def check_upload(path: Path, kind: Kind, shape: tuple[int, ...], limits: Limits)
 
 
 def _photo(path: Path, shape: tuple[int, ...]) -> Extent:
-    """By a decoder of photos alone: Pillow's list has others, some of which start programs."""
+    """By the header; only photos' own decoders are asked."""
     if is_dicom(path):
         return Extent(math.ceil(picture_bytes(path) / BYTES_PER_NUMBER))
-    Image.init()
-    formats = sorted({Image.EXTENSION[suffix] for suffix in PICTURES if suffix in Image.EXTENSION})
-    try:
-        with Image.open(path, formats=formats) as image:
-            return Extent(3 * math.prod(image.size))
-    except UnidentifiedImageError as error:
-        raise ValueError(f"a photo is {', '.join(formats)}; {path.name} is none of them.") from error
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{path.name} is larger than Pillow opens: {error} Make it smaller first.") from error
+    photo = open_image(path)
+    return Extent(3 * photo.height * photo.width)
 
 
 def _sound(path: Path, shape: tuple[int, ...]) -> Extent:
