@@ -16,6 +16,7 @@ from wavelens.domains import (
     ConstantQ,
     Cosine,
     Fourier,
+    GraphWavelets,
     Identity,
     Joint,
     Packets,
@@ -36,7 +37,7 @@ from wavelens.methods import (
 )
 from wavelens.untrusted import excerpt
 
-DOMAINS = (DWT, Packets, Stationary, Cosine, Fourier, STFT, ConstantQ, TreeHaar, Shifted, Identity)
+DOMAINS = (DWT, Packets, Stationary, Cosine, Fourier, STFT, ConstantQ, TreeHaar, GraphWavelets, Shifted, Identity)
 METHODS = (
     Saliency,
     InputTimesGradient,

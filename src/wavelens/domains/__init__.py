@@ -4,6 +4,7 @@ from wavelens.domains.constantq import ConstantQ
 from wavelens.domains.cosine import Cosine
 from wavelens.domains.dwt import DWT, from_pywt, to_pywt
 from wavelens.domains.fourier import Fourier
+from wavelens.domains.graph import GraphWavelets
 from wavelens.domains.identity import Identity
 from wavelens.domains.joint import Joint
 from wavelens.domains.packets import Packets, best_basis
@@ -18,6 +19,7 @@ __all__ = [
     "ConstantQ",
     "Cosine",
     "Fourier",
+    "GraphWavelets",
     "Identity",
     "Joint",
     "Packets",

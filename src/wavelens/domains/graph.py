@@ -1,0 +1,229 @@
+"""Spectral graph wavelets (Hammond et al., 2011) as a tight frame (Leonardi and Van De Ville, 2013)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wavelens.bound import Bound, ItemDomain
+from wavelens.core import Band, Layout, signal_axes
+from wavelens.domains.octaves import single
+
+LARGEST = 4096  # vertices with all their eigenvectors
+ROWS = 1024  # points whose distances to all others are held at once
+
+Edges = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class GraphWavelets(ItemDomain):
+    """Wavelets on a graph whose vertices are the samples of a signal `(batch, channel, vertices)`: a tight frame.
+
+    Every band has a coefficient for each vertex. Band k is `g_k(L) x` with the normalised Laplacian L of the graph and
+    Meyer's kernels, whose squares add up to 1: so the norm is kept, and the synthesis is the adjoint of the analysis.
+    'd1' is highest at the top of the graph frequencies (the eigenvalues of L, from 0 to 2), each 'dj' at 2^(2 − j), and
+    'a' holds what is below 2^(2 − levels). There are `levels + 1` coefficients per sample.
+
+    Without `edges`, each item has its own graph: its first `coordinates` channels are where its points lie, and each
+    point has an edge of weight ½ to each of its nearest `neighbours`, so that mutual ones have weight 1 together.
+    `edges`, pairs of vertices such as `((0, 1), (1, 2))`, are those of a graph that all items share, with weight 1.
+
+    Kernels are applied by eigenvectors, of n² numbers per item, up to 4096 vertices; with `order=m` by Chebyshev
+    polynomials of that degree, in time and memory in proportion to the edges, and `error` says by how much of its norm
+    a signal may then differ from its synthesis.
+    """
+
+    levels: int = 4
+    edges: Edges | None = None
+    neighbours: int = 8
+    coordinates: int = 3
+    order: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("levels", 0, 32), ("neighbours", 1, 1000), ("coordinates", 1, 1000)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not least <= value <= most:
+                raise ValueError(f"{name} is a whole number from {least} to {most}; got {value!r}.")
+        if self.order is not None and (not isinstance(self.order, int) or not 1 <= self.order <= 1000):
+            raise ValueError(f"order is None or the degree of polynomials, from 1 to 1000; got {self.order!r}.")
+        if self.edges is not None and not _are_edges(self.edges):
+            raise ValueError(f"edges are pairs of different vertices, from 0, each pair once; got {self.edges!r:.200}.")
+
+    @property
+    def error(self) -> float:
+        """The most, in parts of a signal's norm, that its synthesis differs from it: 0 by eigenvectors."""
+        if self.order is None:
+            return 0.0
+        values = np.linspace(-1, 1, 20 * self.order + 1)
+        series = np.polynomial.chebyshev.chebvander(values, self.order) @ _series(self.levels, self.order).numpy().T
+        return float(np.abs((series**2).sum(1) - 1).max())
+
+    def layout(self, signal_shape: tuple[int, ...]) -> Layout:
+        if len(signal_shape) != 1:
+            raise ValueError(
+                f"GraphWavelets takes signals with one axis, the vertices; got axes {signal_shape}. Flatten them."
+            )
+        (n,) = signal_shape
+        if self.edges and max(map(max, self.edges)) >= n:
+            raise ValueError(f"the graph has vertex {max(map(max, self.edges))}; got a signal with {n} samples.")
+        if self.order is None and n > LARGEST:
+            raise ValueError(f"eigenvectors are found up to {LARGEST} vertices; got {n}. Pass order=…, such as 160.")
+        details = (Band(level, "d", (n,)) for level in range(self.levels, 0, -1))
+        return Layout(self, signal_shape, (Band(self.levels, "a", (n,)), *details))
+
+    def geometry(self, x: Tensor) -> dict[str, Tensor]:
+        self.layout(signal_axes(x))  # says what does not fit
+        graph = self._graph(x)
+        if self.order is not None:
+            return graph
+        identity = torch.eye(x.shape[2], dtype=torch.float64, device=x.device).expand(len(x), -1, -1)
+        values, vectors = torch.linalg.eigh(_laplacian(identity, graph))
+        return {"values": values, "vectors": vectors.to(single(x).dtype)}
+
+    def rebound(self, tensors: dict[str, Tensor]) -> Bound:
+        names = {"values", "vectors"} if self.order is None else {"ends", "weights"}
+        if tensors.keys() != names:
+            raise ValueError(f"{self} rests on {' and '.join(sorted(names))}; got {', '.join(tensors) or 'nothing'}.")
+        if self.order is None:
+            values, vectors = tensors["values"], tensors["vectors"]
+            fit = values.ndim == 2 and vectors.shape == (*values.shape, values.shape[1])
+        else:
+            ends, weights = tensors["ends"], tensors["weights"]
+            fit = (
+                ends.dtype == torch.long
+                and ends.shape == (len(weights), 2, *weights.shape[1:])
+                and not (ends < 0).any()
+            )
+        if not fit:
+            shapes = ", ".join(f"{name} {tuple(t.shape)}" for name, t in tensors.items())
+            raise ValueError(f"what {self} rests on does not fit together; got {shapes}.")
+        return Bound(self, tensors)
+
+    def _graph(self, x: Tensor) -> dict[str, Tensor]:
+        """The ends of the edges, `(batch, 2, edges)`, and their weights, `(batch, edges)`."""
+        if self.edges is not None:
+            ends = torch.tensor(self.edges, dtype=torch.long, device=x.device).reshape(-1, 2).T.expand(len(x), 2, -1)
+            return {"ends": ends, "weights": ends.new_ones((len(x), ends.shape[2]), dtype=torch.float64)}
+        if x.shape[1] < self.coordinates:
+            raise ValueError(
+                f"the first {self.coordinates} channels are coordinates; got a signal with {x.shape[1]}. Pass "
+                "coordinates=…, or the edges of a graph."
+            )
+        near = nearest(x[:, : self.coordinates].detach().movedim(1, 2), self.neighbours)
+        own = torch.arange(near.shape[1], device=x.device)[None, :, None].expand_as(near)
+        ends = torch.stack([own.flatten(1), near.flatten(1)], 1)
+        return {"ends": ends, "weights": torch.full_like(ends[:, 0], 0.5, dtype=torch.float64)}
+
+    def analyse(self, x: Tensor, geometry: dict[str, Tensor]) -> Tensor:
+        wide = single(x)
+        if self.order is None:
+            gains, vectors = self._gains(wide, geometry)
+            parts = (wide @ vectors * gains) @ vectors.mT  # (bands, rows, channel, vertices)
+        else:
+            series = _series(self.levels, self.order).to(wide)[..., None, None, None]
+            parts = torch.stack([torch.zeros_like(wide)] * (self.levels + 1))
+            for k, term in enumerate(_terms(wide, geometry, self.order)):
+                parts = parts + series[:, k] * term
+        return torch.cat(parts.unbind(), -1).to(x.dtype)
+
+    def synthesise(self, data: Tensor, geometry: dict[str, Tensor], layout: Layout) -> Tensor:
+        parts = torch.stack(single(data).chunk(self.levels + 1, -1))
+        if self.order is None:
+            gains, vectors = self._gains(parts, geometry)
+            return ((parts @ vectors * gains).sum(0) @ vectors.mT).to(data.dtype)
+        rows = torch.cat(parts.unbind(), 1)  # the bands as channels
+        series = _series(self.levels, self.order).to(rows)
+        signal = torch.zeros_like(parts[0])
+        for k, term in enumerate(_terms(rows, geometry, self.order)):
+            signal = signal + torch.tensordot(series[:, k], torch.stack(term.chunk(len(parts), 1)), 1)
+        return signal.to(data.dtype)
+
+    def pull(self, g: Tensor, geometry: dict[str, Tensor], layout: Layout) -> Tensor:
+        return self.analyse(g, geometry)
+
+    def _gains(self, like: Tensor, geometry: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The kernels at the eigenvalues, `(bands, rows, 1, vertices)`, and the eigenvectors."""
+        return kernels(geometry["values"], self.levels)[:, :, None].to(like), geometry["vectors"].to(like)
+
+    def spread_of(self, values: Tensor, band: Band, layout: Layout, geometry: dict[str, Tensor]) -> Tensor:
+        """Each coefficient at its vertex."""
+        return values
+
+
+def _are_edges(edges: object) -> bool:
+    pairs = edges if isinstance(edges, tuple) else (None,)
+    is_fit = all(
+        isinstance(pair, tuple)
+        and len(pair) == 2
+        and all(isinstance(end, int) and end >= 0 for end in pair)
+        and pair[0] != pair[1]
+        for pair in pairs
+    )
+    return is_fit and len({frozenset(pair) for pair in pairs}) == len(pairs)
+
+
+def nearest(points: Tensor, count: int) -> Tensor:
+    """The nearest other points of each, `(batch, samples, count)`, of points `(batch, samples, coordinates)`."""
+    n = points.shape[1]
+    points, found = points.double(), []
+    for first in range(0, n, ROWS):
+        rows = points[:, first : first + ROWS]
+        distances = torch.cdist(rows, points, compute_mode="donot_use_mm_for_euclid_dist")
+        distances.diagonal(first, 1, 2).fill_(math.inf)
+        found.append(distances.topk(min(count, n - 1), largest=False).indices)
+    return torch.cat(found, 1)
+
+
+def _laplacian(x: Tensor, graph: dict[str, Tensor]) -> Tensor:
+    """`x − D^−½ W D^−½ x` of `(rows, channel, vertices)`; a vertex without edges gives 0."""
+    first, second = graph["ends"].unbind(1)
+    weights = graph["weights"].to(x)
+    degree = x.new_zeros((len(x), x.shape[2])).scatter_add(1, first, weights).scatter_add(1, second, weights)
+    root = torch.where(degree > 0, degree, math.inf).rsqrt()[:, None]
+    from_, to, w = (t[:, None].expand(-1, x.shape[1], -1) for t in (first, second, weights))
+    scaled = root * x
+    sums = torch.zeros_like(x).scatter_add(2, to, w * scaled.gather(2, from_))
+    sums = sums.scatter_add(2, from_, w * scaled.gather(2, to))
+    return (degree > 0)[:, None] * x - root * sums
+
+
+def _terms(x: Tensor, graph: dict[str, Tensor], order: int) -> Iterator[Tensor]:
+    """Chebyshev polynomials of `L − 1`, whose eigenvalues lie in [−1, 1], applied to x, from degree 0 to `order`."""
+    last, this = x, _laplacian(x, graph) - x
+    yield last
+    for _ in range(order):
+        yield this
+        last, this = this, 2 * (_laplacian(this, graph) - this) - last
+
+
+def kernels(values: Tensor, levels: int) -> Tensor:
+    """Meyer's kernels at graph frequencies in [0, 2], `(levels + 1, *shape)`, coarsest first."""
+    if not levels:
+        return torch.ones_like(values)[None]
+    dilated = [values * (2.0**level / 3) for level in range(levels, 0, -1)]  # the last is at its peak, 4/3, nearly at 2
+    rising = [_turned(one / (2 / 3) - 1) for one in dilated]
+    falling = [_turned(one / (4 / 3) - 1) for one in dilated]
+    return torch.stack([rising[0].cos(), *(up.sin() * down.cos() for up, down in zip(rising, falling, strict=True))])
+
+
+def _turned(t: Tensor) -> Tensor:
+    """Meyer's smooth step as an angle, from 0 at t ≤ 0 to π/2 at t ≥ 1."""
+    t = t.clamp(0, 1)
+    return math.pi / 2 * t**4 * (35 - 84 * t + 70 * t**2 - 20 * t**3)
+
+
+@lru_cache(maxsize=64)
+def _series(levels: int, order: int) -> Tensor:
+    """The Chebyshev coefficients of the kernels over [0, 2], `(levels + 1, order + 1)`."""
+    degrees = np.arange(order + 1)
+    nodes = np.polynomial.chebyshev.chebpts1(order + 1)
+    at = kernels(torch.from_numpy(nodes + 1), levels).numpy()
+    series = at @ np.polynomial.chebyshev.chebvander(nodes, order) * np.where(degrees, 2, 1) / (order + 1)
+    with torch.inference_mode(False):
+        return torch.from_numpy(series)
