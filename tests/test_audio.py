@@ -239,10 +239,8 @@ def test_ten_minutes_are_read_window_by_window(tmp_path):
 
 def test_a_rate_whose_filter_would_fill_memory_is_said(tmp_path):
     path = tmp_path / "fast.wav"
-    soundfile.write(path, np.zeros(100), 1_073_789_823)
-    with pytest.raises(
-        ValueError, match=r"after 262,144 samples at most.* from 1073789823 to 16000 Hz it takes 1,073,789,823"
-    ):
+    soundfile.write(path, np.zeros(100), 999_983)
+    with pytest.raises(ValueError, match=r"after 262,144 samples at most.* from 999983 to 16000 Hz it takes 999,983"):
         next(windows(path, 0.02, rate=16000))
     with pytest.raises(ValueError, match="Check the rate that the file states"):
         Resample(1_073_789_823, 16000)

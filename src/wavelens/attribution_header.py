@@ -8,8 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from wavelens.core import Domain, Layout
-from wavelens.domains import Joint
-from wavelens.spec import DOMAINS, parse
+from wavelens.spec import parse
 from wavelens.targets import parsed
 
 FORMAT = "wavelens.attribution/1"
@@ -30,7 +29,7 @@ def stored_layout(header: dict[str, Any], tensors: dict[str, Tensor]) -> Layout:
     _check_data(header, tensors)
     size = tensors["data"].shape[-1] // (2 if header.get("complex") else 1)
     domain, shape = parse(header["domain"]), tuple(header["signal_shape"])
-    if not isinstance(domain, (*DOMAINS, Joint)):
+    if not isinstance(domain, Domain):
         raise TypeError(f"its domain is {header['domain']}")
     layout = _bound(domain, geometry, len(tensors["data"].flatten(0, -3))).layout(shape)
     if layout.size != size:
