@@ -143,3 +143,115 @@ def test_an_explainer_of_another_input_is_refused():
     moved = signal(SHAPE, seed=3)
     with pytest.raises(ValueError, match="explainer makes attributions like the one given"):
         wl.metrics.stability.explained(explainer(wl.Identity().analysis(x)), net, moved, CLASSES, a)
+
+
+CLOUD = signal((16,), channels=3)
+
+
+def pair(*, cloud, tone):
+    return torch.stack([cloud.pow(2).flatten(1).sum(1), (cloud[..., :8] * tone[:, :1]).sum((1, 2))], 1)
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 2])
+@pytest.mark.parametrize("metric", ["insertion", "deletion", "faithfulness", "mu_fidelity", "ff", "fid_in"])
+def test_metrics_of_several_signals_judge_an_item_by_its_own_tree(metric, batch_size):
+    x = {"cloud": CLOUD, "tone": signal((8,), channels=2)}
+    domain = {"cloud": wl.TreeHaar(), "tone": wl.DWT("haar", 2)}
+    a = wl.attribute(pair, x, 1, domain=domain, method=wl.IntegratedGradients(steps=4))
+
+    def judged(rows):
+        part = {name: value[rows] for name, value in x.items()}
+        own = a if rows == slice(None) else a.item(rows.start)
+        return getattr(wl.metrics, metric)(pair, part, 1, own, batch_size=batch_size)
+
+    together = judged(slice(None))
+    for k in range(3):
+        alone = judged(slice(k, k + 1))
+        assert (together[k : k + 1] - alone).abs().max() < 1e-9
+
+
+@pytest.mark.parametrize("domain", [wl.TreeHaar(), wl.GraphWavelets(2)], ids=name)
+@pytest.mark.parametrize("by_channel", [False, True])
+def test_maps_of_several_targets_use_each_items_own_coordinates(domain, by_channel):
+    def model(x):
+        return x.pow(2).sum(2)
+
+    a = wl.attribute(model, CLOUD, wl.targets.Several(0, 1), domain=domain, method=wl.IntegratedGradients(steps=2))
+    together = wl.maps.spatial_map(a, by_channel=by_channel)
+    for k in range(3):
+        assert relative(together[:, k], wl.maps.spatial_map(a.item(k), by_channel=by_channel)[:, 0]) < 1e-12
+    course = wl.maps.courses(a, 0, by_channel=by_channel)
+    for scale, heat in wl.maps.scale_maps(a, by_channel=by_channel).items():
+        assert relative(course[scale], heat) < 1e-12
+    rows = wl.maps.scalogram(a, 16, by_channel=by_channel)
+    stacked = torch.stack(list(wl.maps.scale_maps(a, by_channel=by_channel).values()), -2)
+    assert relative(rows, stacked) < 1e-9
+
+
+def test_several_signals_have_no_places_in_common():
+    x = {"cloud": CLOUD, "tone": signal((8,), channels=2)}
+    domain = {"cloud": wl.Identity(), "tone": wl.DWT("haar", 2)}
+    a = wl.attribute(pair, x, 1, domain=domain, method=wl.IntegratedGradients(steps=2))
+    for ask in (
+        lambda: wl.maps.spatial_map(a.joint),
+        lambda: wl.maps.courses(a.joint, 0),
+        lambda: wl.maps.scalogram(a.joint),
+        lambda: wl.bandwidths(a.joint.layout),
+    ):
+        with pytest.raises(ValueError, match=r"map them one by one, such as attributions\['cloud'\]"):
+            ask()
+    with pytest.raises(AttributeError, match=r"taken one by one, such as attributions\['cloud'\]; all were asked for"):
+        wl.maps.spatial_map(a)
+    other = {"tone": x["tone"], "cloud": x["cloud"]}  # in another order
+    assert torch.equal(wl.metrics.insertion(pair, other, 1, a), wl.metrics.insertion(pair, x, 1, a))
+    with pytest.raises(ValueError, match="attributions are those of signals"):
+        wl.metrics.insertion(pair, {"cloud": CLOUD.reshape(3, 4, 12), "tone": x["tone"]}, 1, a)
+    with pytest.raises(ValueError, match="baseline belongs to methods with one"):
+        wl.attribute(pair, x, 1, domain=domain, method=wl.Saliency(), baseline=1.0)
+    with pytest.raises(ValueError, match="baselines of several signals are numbers or tensors; got Blur"):
+        masks.minimal(pair, x, 1, domain=domain, baseline=masks.Blur(1.0), alpha=0.1)
+    with pytest.raises(ValueError, match="every signal has a domain such as DWT"):
+        wl.attribute(pair, x, 1, domain={"cloud": wl.TreeHaar, "tone": "haar"}, method=wl.Saliency())
+    found = masks.minimal(pair, x, 1, domain=domain, start=a, steps=2, alpha=0.1)
+    assert torch.equal(found.after, masks.minimal(pair, x, 1, domain=domain, start=a.joint, steps=2, alpha=0.1).after)
+
+
+@pytest.mark.parametrize("method", [wl.VarGrad(samples=3), wl.IntegratedGradients(steps=3)], ids=name)
+def test_a_domain_bound_to_one_item_serves_any_number(method):
+    bound = wl.TreeHaar(coordinates=1).bind(signal(SHAPE)[:1])
+    net, x = Net(SHAPE), signal(SHAPE)
+    whole = wl.attribute(net, x, 1, domain=bound, method=method)
+    small = wl.attribute(net, x, 1, domain=bound, method=method, batch_size=1)
+    assert relative(small.data, whole.data) < 1e-11
+    assert relative(whole.item(2).synthesis(), whole.synthesis()[2:]) < 1e-12
+    assert torch.isfinite(wl.metrics.insertion(net, x, 1, whole)).all()
+
+
+@pytest.mark.parametrize("domain", [wl.TreeHaar(), wl.GraphWavelets(2), wl.GraphWavelets(2, order=9)], ids=name)
+def test_coordinates_are_those_of_the_signals(domain):
+    bound = domain.bind(CLOUD)
+    with pytest.raises(ValueError, match=r"is bound to signals of 16 samples; got axes \(9,\)"):
+        bound.layout((9,))
+    short = {key: t[..., :8] for key, t in bound.geometry.items()}
+    with pytest.raises(ValueError, match="got"):
+        domain.rebound(short).layout((16,))
+    with pytest.raises(ValueError, match=r"differ from item to item; ask for one: layout\.at"):
+        wl.bandwidths(bound.layout((16,)))
+    assert wl.bandwidths(bound.layout((16,)).at(slice(1, 2)))
+    explainer = wl.baselines.FromMethod(wl.Saliency(), domain)
+    a = explainer(lambda x: x.pow(2).sum(2), CLOUD, 1)
+    with pytest.raises(ValueError, match=r"Explain in attribution\.layout\.domain, which is bound to the items"):
+        wl.metrics.max_sensitivity(lambda x: x.pow(2).sum(2), CLOUD, 1, a, explainer=explainer, samples=1)
+
+
+@pytest.mark.parametrize("domain", [wl.TreeHaar(), wl.GraphWavelets(2)], ids=name)
+def test_one_item_of_several_is_drawn(domain):
+    a = wl.attribute(lambda x: x.pow(2).sum(2), CLOUD, 1, domain=domain, method=wl.IntegratedGradients(steps=2))
+    for item in (1, -1):
+        wl.plots.panel(a, CLOUD, item=item)
+    assert a._repr_html_()
+
+
+def test_a_tree_too_deep_for_a_walk_is_refused():
+    with pytest.raises(ValueError, match="tree is at most some 900 nodes deep"):
+        wl.TreeHaar(tuple(range(3000)))

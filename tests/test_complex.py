@@ -6,7 +6,7 @@ import torch
 from scipy import fft
 
 import wavelens as wl
-from cases import SHAPES, Net, relative, signal
+from cases import SHAPES, Net, name, relative, signal
 from wavelens import masks
 
 SHAPE, CLASSES = (12, 17), [2, 0, 4]
@@ -143,3 +143,38 @@ def test_lower_precision(dtype):
     z = wl.Fourier().analysis(x.to(dtype))
     assert z.data.dtype == torch.complex64
     assert relative(z.synthesis().double(), x.to(dtype).double()) < 1e-6
+
+
+@pytest.mark.parametrize("domain", [wl.Fourier(), wl.STFT(length=8), wl.ConstantQ(1)], ids=name)
+def test_masks_by_band_and_pages_of_a_complex_gradient(domain):
+    x = signal((64,))
+    a = wl.attribute(Net((64,)), x, 1, domain=domain, method=wl.Saliency())
+    scale = list(a.layout.scales())[-1]
+    mask = wl.masks.scale(a, scale)
+    assert not mask.data.is_complex()
+    assert sum(mask.apply(x).square().sum() for mask in wl.masks.parts(a).values()) > 0
+    assert "moduli" in a._repr_html_()
+    with pytest.raises(ValueError, match="start is in units of the score, which have signs"):
+        wl.masks.minimal(Net((64,)), x, 1, domain=domain, start=a, steps=1, alpha=0.1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("domain", [wl.Fourier(), wl.STFT(length=8), wl.Shifted(wl.Fourier(), (0, 1))], ids=name)
+def test_half_signals_stay_half(domain, dtype):
+    x = signal((32,)).to(dtype)
+
+    def model(points):
+        assert points.dtype == dtype
+        return points.float().pow(2).sum(2)
+
+    a = wl.attribute(model, x, 1, domain=domain, method=wl.IntegratedGradients(steps=2))
+    assert wl.masks.top(a, 0.5).apply(x).dtype == dtype
+    for metric in ("insertion", "deletion", "mu_fidelity", "infidelity", "ff", "fid_in"):
+        getattr(wl.metrics, metric)(model, x, 1, a)
+
+
+def test_a_single_band_of_two_axes_is_drawn():
+    x = signal((3, 5))
+    a = wl.attribute(Net((3, 5)), x, 1, domain=wl.ConstantQ(3, 0), method=wl.IntegratedGradients(steps=2))
+    assert wl.maps.mosaic(a).shape == (3, 2, 3, *a.layout.bands[0].shape[1:])[: wl.maps.mosaic(a).ndim]
+    wl.plots.panel(a, x)

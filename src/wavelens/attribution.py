@@ -140,13 +140,21 @@ class Attributions(Mapping[str, Attribution]):
 
     def __getitem__(self, name: str) -> Attribution:
         c = self._parts[name]
-        return replace(self.joint, data=c.data, layout=c.layout, gap=None, baseline_score=None, standard_error=None)
+        return replace(self.joint, data=c.data, layout=c.layout, gap=None, standard_error=None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._parts)
 
     def __len__(self) -> int:
         return len(self._parts)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("data", "layout", "synthesis", "map", "only"):
+            raise AttributeError(
+                f"attributions of several signals are taken one by one, such as attributions[{next(iter(self))!r}]; "
+                f"all were asked for {name}."
+            )
+        raise AttributeError(name)
 
     def __repr__(self) -> str:
         return f"<Attributions {', '.join(f'{name}: {a!r}' for name, a in self.items())}>"
@@ -168,6 +176,9 @@ class Attributions(Mapping[str, Attribution]):
     def load(cls, path: str | Path) -> Attributions:
         """Reads what `save` wrote."""
         return cls(Attribution.load(path))
+
+
+BASELINE_BELONGS = "baseline belongs to methods with one, such as IntegratedGradients"
 
 
 @overload
@@ -260,6 +271,8 @@ def attribute(
             raise ValueError(f"several signals have a domain each, by name; got {domain!r}.")
         joint = Joint.of(x, domain)
         usual = getattr(method, "baseline", None)
+        if usual is None and baseline is not None:
+            raise ValueError(f"{BASELINE_BELONGS}; got it with {method}.")
         start = (
             None
             if usual is None
@@ -279,7 +292,7 @@ def attribute(
     if isinstance(method, type) or not callable(method):
         raise ValueError(f"method is a method's value such as SmoothGrad(samples=25); got {method!r}.")
     if baseline is not None and not hasattr(method, "baseline"):
-        raise ValueError(f"baseline belongs to methods with one, such as IntegratedGradients; got it with {method}.")
+        raise ValueError(f"{BASELINE_BELONGS}; got it with {method}.")
     asked = Gradients(
         with_given(model, given),
         x,

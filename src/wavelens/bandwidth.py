@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wavelens.core import Extent, Layout, band_sums
+from wavelens.core import Extent, Layout, band_sums, checked_axis
 
 FREQUENCIES = 513  # points of a response, from 0 to 0.5 cycles per sample
 BLOCK_SAMPLES = 2**21  # of waves that are transformed at a time
@@ -38,7 +38,11 @@ def bandwidths(layout: Layout, axis: int = 0) -> dict[str, Bandwidth]:
     >>> found.nominal[:2], [round(edge, 2) for edge in found.half_power], round(found.outside, 3)
     ((0.25, 0.5), [0.25, 0.5], 0.182)
     """
-    axis %= len(layout.signal_shape)
+    axis = checked_axis(axis, layout)
+    if any(len(t) > 1 for t in layout.domain.bound_tensors().values()):
+        raise ValueError(
+            f"the scales of {layout.domain} differ from item to item; ask for one: layout.at(slice(0, 1))."
+        )
     power = dict(zip(layout.bands, _responses(layout, axis).T, strict=True))
     scales = layout.domain.scales_along(layout, axis)
     return {s.name: _bandwidth(torch.stack([power[band] for band in s]).sum(0), s.extent) for s in scales}
@@ -50,10 +54,10 @@ def _responses(layout: Layout, axis: int) -> Tensor:
     `‖Sᵀe‖²` of waves e along the axis, noise along the others: what the synthesis makes of all coefficients together.
     """
     n = layout.signal_shape[axis]
-    frequencies = torch.linspace(0, 0.5, FREQUENCIES, dtype=torch.float64)
+    frequencies = torch.linspace(0, 0.5, FREQUENCIES, dtype=torch.float64, device="cpu")
     others = [1 if k == axis else m for k, m in enumerate(layout.signal_shape)]
-    noise = torch.randn(others, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    angles = 2 * math.pi * frequencies[:, None] * torch.arange(n, dtype=torch.float64)
+    noise = torch.randn(others, generator=torch.Generator("cpu").manual_seed(0), dtype=torch.float64, device="cpu")
+    angles = 2 * math.pi * frequencies[:, None] * torch.arange(n, dtype=torch.float64, device="cpu")
     powers = []
     for part in angles.split(max(1, BLOCK_SAMPLES // math.prod(layout.signal_shape))):
         waves = torch.stack([part.cos(), part.sin()], 1)
@@ -63,7 +67,7 @@ def _responses(layout: Layout, axis: int) -> Tensor:
 
 
 def _bandwidth(power: Tensor, extent: tuple[Extent, ...]) -> Bandwidth:
-    frequencies = torch.linspace(0, 0.5, len(power), dtype=power.dtype)
+    frequencies = torch.linspace(0, 0.5, len(power), dtype=power.dtype, device="cpu")
     known = extent[0] if extent and extent[0].measure == "frequency" else None
     outside = None if known is None else 1 - _energy_within(power, frequencies, known.low, known.high)
     return Bandwidth(known, _half_power(power, frequencies), outside)
@@ -73,7 +77,7 @@ def _energy_within(power: Tensor, frequencies: Tensor, low: float, high: float) 
     """The share of the power's integral between two frequencies."""
     steps = (power[1:] + power[:-1]) / 2
     running = torch.cat([steps.new_zeros(1), steps.cumsum(0)]) / steps.sum()
-    ends = torch.tensor([low, high], dtype=power.dtype) / frequencies[1]
+    ends = torch.tensor([low, high], dtype=power.dtype, device="cpu") / frequencies[1]
     before = ends.floor().long().clamp(max=len(power) - 2)
     at = running[before] + (ends - before) * (running[before + 1] - running[before])
     return float(at[1] - at[0])

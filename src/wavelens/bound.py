@@ -58,11 +58,15 @@ class ItemDomain(Domain):
         return self.scales(layout)
 
     def spread_of(self, values: Tensor, band: Band, layout: Layout, geometry: dict[str, Tensor]) -> Tensor | None:
-        """As `Domain.spread`, given the geometry of each row."""
+        """As `Domain.spread` of values `(rows, channel, *places)`, given the geometry of each row."""
         return None
 
     def rebound(self, tensors: dict[str, Tensor]) -> Bound:
         return Bound(self, tensors)
+
+    def check_geometry(self, signal_shape: tuple[int, ...], geometry: dict[str, Tensor]) -> None:
+        """`ValueError` where a geometry is not that of signals with these axes; it is asked often, and so by shapes."""
+        return
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +88,7 @@ class Bound(Domain):
             isinstance(other, Bound)
             and self.domain == other.domain
             and self.geometry.keys() == other.geometry.keys()
-            and all(torch.equal(value, other.geometry[name]) for name, value in self.geometry.items())
+            and all(torch.equal(t, other.geometry[name].to(t.device)) for name, t in self.geometry.items())
         )
 
     def __hash__(self) -> int:
@@ -97,16 +101,16 @@ class Bound(Domain):
         return self
 
     def at(self, items: Tensor | slice) -> Bound:
-        chosen = {
-            n: value[items if isinstance(items, slice) else items.to(value.device)]
-            for n, value in self.geometry.items()
-        }
-        return Bound(self.domain, chosen)
+        if isinstance(items, slice):
+            items = torch.tensor(range(max(len(self), items.stop or 0))[items], dtype=torch.long, device="cpu")
+        rows = items % len(self)
+        return Bound(self.domain, {name: value[rows.to(value.device)] for name, value in self.geometry.items()})
 
     def bound_tensors(self) -> dict[str, Tensor]:
         return self.geometry
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
+        self.domain.check_geometry(signal_shape, self.geometry)
         return replace(self.domain.layout(signal_shape), domain=self)
 
     def scales(self, layout: Layout) -> Iterable[Scale]:
@@ -117,7 +121,7 @@ class Bound(Domain):
 
     def spread(self, values: Tensor, band: Band, layout: Layout) -> Tensor | None:
         lead = values.ndim - len(band.shape)
-        flat = values.flatten(0, lead - 2) if lead > 2 else values
+        flat = values.flatten(0, lead - 2)  # channels stay apart
         heat = self.domain.spread_of(flat, band, layout, self._rows(flat))
         return None if heat is None else heat.reshape(*values.shape[:lead], *layout.signal_shape)
 

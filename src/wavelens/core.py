@@ -260,7 +260,7 @@ class Domain(ABC):
         return Coefficients(pulled, layout)
 
     def spread(self, values: Tensor, band: Band, layout: Layout) -> Tensor | None:
-        """Values `(batch, …, *places)` of a band spread over the signal, `(batch, …, *axes)`, each with total weight 1.
+        """Values `(…, batch, channel, *places)` of a band spread over the signal, each with total weight 1.
 
         None where they are to be interpolated between `centres`, as in every domain with places on a grid.
         """
@@ -285,6 +285,20 @@ def level_scales(layout: Layout, extent: Callable[[tuple[Band, ...]], tuple[Exte
 def real_product(a: Tensor, b: Tensor) -> Tensor:
     """`Re(conj(a) b)`, the summands of the real inner product; a plain product of real numbers."""
     return (a.conj() * b).real if a.is_complex() or b.is_complex() else a * b
+
+
+def checked_axis(axis: int, layout: Layout) -> int:
+    """The number of an axis of the signal from 0; `ValueError` for one that it has not."""
+    axes = len(layout.signal_shape)
+    if not -axes <= axis < axes:
+        raise ValueError(f"axis is one of the {axes} of the signal, from 0; got {axis}.")
+    return axis % axes
+
+
+def one_item(c: Coefficients, item: int) -> Coefficients:
+    """An item's coefficients `(1, channel, size)`, of `(batch, channel, size)`."""
+    one = range(len(c.data))[item]
+    return Coefficients(c.data[one : one + 1], c.layout.at(slice(one, one + 1)))
 
 
 def with_sign(data: Tensor) -> Tensor:

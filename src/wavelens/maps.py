@@ -12,7 +12,7 @@ from types import EllipsisType
 import torch
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Layout, Scale, band_sums, scale_sums, with_sign
+from wavelens.core import Band, Coefficients, Layout, Scale, band_sums, checked_axis, scale_sums, with_sign
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +109,10 @@ def scale_maps(c: Coefficients, *, signed: bool = False, by_channel: bool = Fals
     the totals are the signed sums of `profile`. `by_channel=True` keeps the channels apart, `(batch, channel, *axes)`.
     """
     summed = _summed(c, signed, by_channel)
+    kept = slice(None) if by_channel else 0
+    inside = (..., kept, *[slice(None)] * len(c.layout.signal_shape))
     scales = c.layout.scales().items()
-    return {name: torch.stack([_spread_band(summed, band) for band in bands]).sum(0) for name, bands in scales}
+    return {name: torch.stack([_spread_band(summed, band) for band in bands]).sum(0)[inside] for name, bands in scales}
 
 
 def spatial_map(c: Coefficients, *, signed: bool = False, by_channel: bool = False) -> Tensor:
@@ -133,9 +135,18 @@ def scalogram(c: Coefficients, columns: int = 800, *, signed: bool = False, by_c
         raise ValueError(f"a scalogram shows signals with one axis; got {c.layout.signal_shape}. Try scale_maps.")
     summed = _summed(c, signed, by_channel)
     rows = [
-        torch.stack([_boxes(_placed(summed, b), columns) for b in bands]).sum(0) for bands in c.layout.scales().values()
+        torch.stack([_boxes(_over_time(summed, band), columns) for band in bands]).sum(0)
+        for bands in c.layout.scales().values()
     ]
-    return torch.stack(rows, -2) * (columns / c.layout.signal_shape[0])
+    found = torch.stack(rows, -2) * (columns / c.layout.signal_shape[0])
+    return found if by_channel else found.squeeze(-3)
+
+
+def _over_time(c: Coefficients, band: Band) -> Tensor:
+    """A band's values at even steps: its coefficients, or samples where the domain says over which they lie."""
+    values = _placed(c, band)
+    own = c.layout.domain.spread(values, band, c.layout)
+    return values if own is None else own
 
 
 def _boxes(values: Tensor, columns: int) -> Tensor:
@@ -153,7 +164,7 @@ def along(layout: Layout, axis: int) -> dict[str, Scale]:
     In a video with time as axis 0, 'a' is what stays over the frames that each coefficient spans, 'd1' what changes
     from frame to frame, whatever the scale in space. Domains that tell nothing apart along one axis have 'a' alone.
     """
-    return {scale.name: scale for scale in layout.domain.scales_along(layout, axis)}
+    return {scale.name: scale for scale in layout.domain.scales_along(layout, checked_axis(axis, layout))}
 
 
 def courses(c: Coefficients, axis: int, *, signed: bool = False, by_channel: bool = False) -> dict[str, Tensor]:
@@ -162,18 +173,22 @@ def courses(c: Coefficients, axis: int, *, signed: bool = False, by_channel: boo
     |γ| is summed over channels and the other axes and spread as in `scale_maps`, so all courses add up to the sum of
     `spatial_map` over the other axes. `signed=True` keeps the signs, `by_channel=True` the channels apart.
     """
-    axis %= len(c.layout.signal_shape)
+    axes = len(c.layout.signal_shape)
+    axis = checked_axis(axis, c.layout)
     summed = _summed(c, signed, by_channel)
     n, found = c.layout.signal_shape[axis], {}
     for name, bands in along(c.layout, axis).items():
         parts = []
         for band in bands:
-            lead = summed.data.ndim - 1
-            places = _placed(summed, band).movedim(axis - len(c.layout.signal_shape), lead)
-            values = places.reshape(*places.shape[: lead + 1], -1).sum(-1)
-            parts.append(_spread(values, c.layout.domain.centres(band, c.layout)[axis].to(values), n))
+            lead, places = summed.data.ndim - 1, _placed(summed, band)
+            own = c.layout.domain.spread(places, band, c.layout)
+            along_axis = (places if own is None else own).movedim(axis - axes, lead)
+            values = along_axis.reshape(*along_axis.shape[: lead + 1], -1).sum(-1)
+            if own is None:
+                values = _spread(values, c.layout.domain.centres(band, c.layout)[axis].to(values), n)
+            parts.append(values)
         found[name] = torch.stack(parts).sum(0)
-    return found
+    return found if by_channel else {name: course.squeeze(-2) for name, course in found.items()}
 
 
 def density(c: Coefficients) -> Coefficients:
@@ -189,9 +204,9 @@ def density(c: Coefficients) -> Coefficients:
 
 
 def _summed(c: Coefficients, signed: bool, by_channel: bool) -> Coefficients:
-    """|γ|, or γ where signs are kept, summed over channels unless they are kept apart."""
+    """|γ|, or γ where signs are kept, summed over channels to one unless they are kept apart."""
     data = with_sign(c.data) if signed else c.data.abs()
-    return Coefficients(data if by_channel else data.sum(-2), c.layout)
+    return Coefficients(data if by_channel else data.sum(-2, keepdim=True), c.layout)
 
 
 def _placed(c: Coefficients, band: Band) -> Tensor:
@@ -203,7 +218,7 @@ def _placed(c: Coefficients, band: Band) -> Tensor:
 
 
 def _letters(band: Band) -> str:
-    return band.key or "a" * len(band.shape)
+    return band.key if len(band.key) == len(band.shape) else "a" * len(band.shape)
 
 
 def _spread_band(c: Coefficients, band: Band) -> Tensor:

@@ -52,6 +52,8 @@ def packed_baseline(
     given = baseline if isinstance(baseline, Mapping) else dict.fromkeys(signals, baseline)
     if unknown := [str(name) for name in given if name not in signals]:
         raise ValueError(f"baseline has one entry per signal, {', '.join(signals)}; got {', '.join(unknown)}.")
+    if no := [str(value) for value in given.values() if not isinstance(value, Tensor | int | float)]:
+        raise ValueError(f"baselines of several signals are numbers or tensors; got {', '.join(no)}.")
     starts = {
         name: torch.as_tensor(given.get(name, usual), dtype=x.dtype, device=x.device) for name, x in signals.items()
     }

@@ -87,29 +87,35 @@ class GraphWavelets(ItemDomain):
         return {"values": values, "vectors": vectors.to(single(x).dtype)}
 
     def rebound(self, tensors: dict[str, Tensor]) -> Bound:
-        names = {"values", "vectors"} if self.order is None else {"ends", "weights"}
+        names = {"values", "vectors"} if self.order is None else {"ends", "joined", "weights"}
         if tensors.keys() != names:
             raise ValueError(f"{self} rests on {' and '.join(sorted(names))}; got {', '.join(tensors) or 'nothing'}.")
         if self.order is None:
             values, vectors = tensors["values"], tensors["vectors"]
             fit = values.ndim == 2 and vectors.shape == (*values.shape, values.shape[1])
         else:
-            ends, weights = tensors["ends"], tensors["weights"]
-            fit = (
-                ends.dtype == torch.long
-                and ends.shape == (len(weights), 2, *weights.shape[1:])
-                and not (ends < 0).any()
-            )
+            ends, weights, joined = tensors["ends"], tensors["weights"], tensors["joined"]
+            fit = weights.ndim == joined.ndim == 2 and len(joined) == len(weights) and ends.dtype == torch.long
+            fit = fit and ends.shape == (len(weights), 2, weights.shape[1])
+            fit = fit and not ((ends < 0) | (ends >= joined.shape[1])).any()
         if not fit:
             shapes = ", ".join(f"{name} {tuple(t.shape)}" for name, t in tensors.items())
             raise ValueError(f"what {self} rests on does not fit together; got {shapes}.")
         return Bound(self, tensors)
 
+    def check_geometry(self, signal_shape: tuple[int, ...], geometry: dict[str, Tensor]) -> None:
+        vertices = geometry["values" if self.order is None else "joined"].shape[1:]
+        if signal_shape != vertices:
+            raise ValueError(
+                f"GraphWavelets is bound to signals of {vertices[0]} samples; got axes {signal_shape}. Bind it to the "
+                "signals themselves."
+            )
+
     def _graph(self, x: Tensor) -> dict[str, Tensor]:
-        """The ends of the edges, `(batch, 2, edges)`, and their weights, `(batch, edges)`."""
+        """See `normalised`."""
         if self.edges is not None:
             ends = torch.tensor(self.edges, dtype=torch.long, device=x.device).reshape(-1, 2).T.expand(len(x), 2, -1)
-            return {"ends": ends, "weights": ends.new_ones((len(x), ends.shape[2]), dtype=torch.float64)}
+            return normalised(ends, ends.new_ones((len(x), ends.shape[2]), dtype=torch.float64), x.shape[2])
         if x.shape[1] < self.coordinates:
             raise ValueError(
                 f"the first {self.coordinates} channels are coordinates; got a signal with {x.shape[1]}. Pass "
@@ -118,7 +124,7 @@ class GraphWavelets(ItemDomain):
         near = nearest(x[:, : self.coordinates].detach().movedim(1, 2), self.neighbours)
         own = torch.arange(near.shape[1], device=x.device)[None, :, None].expand_as(near)
         ends = torch.stack([own.flatten(1), near.flatten(1)], 1)
-        return {"ends": ends, "weights": torch.full_like(ends[:, 0], 0.5, dtype=torch.float64)}
+        return normalised(ends, torch.full_like(ends[:, 0], 0.5, dtype=torch.float64), x.shape[2])
 
     def analyse(self, x: Tensor, geometry: dict[str, Tensor]) -> Tensor:
         wide = single(x)
@@ -180,17 +186,28 @@ def nearest(points: Tensor, count: int) -> Tensor:
     return torch.cat(found, 1)
 
 
+def normalised(ends: Tensor, weights: Tensor, n: int) -> dict[str, Tensor]:
+    """A graph by the ends of its edges, `(batch, 2, edges)`, and its normalised Laplacian: `joined` is its diagonal.
+
+    `weights` are those of the edges, `(batch, edges)`, divided by the roots of their ends' degrees. `joined` is 1 for
+    vertices with edges and 0 for others, `(batch, n)`.
+    """
+    degree = weights.new_zeros((len(weights), n))
+    for end in ends.unbind(1):
+        degree = degree.scatter_add(1, end, weights)
+    root = degree.clamp(min=1e-300).rsqrt()
+    near, far = (root.gather(1, end) for end in ends.unbind(1))
+    return {"ends": ends, "weights": weights * near * far, "joined": (degree > 0).to(weights)}
+
+
 def _laplacian(x: Tensor, graph: dict[str, Tensor]) -> Tensor:
     """`x − D^−½ W D^−½ x` of `(rows, channel, vertices)`; a vertex without edges gives 0."""
-    first, second = graph["ends"].unbind(1)
-    weights = graph["weights"].to(x)
-    degree = x.new_zeros((len(x), x.shape[2])).scatter_add(1, first, weights).scatter_add(1, second, weights)
-    root = torch.where(degree > 0, degree, math.inf).rsqrt()[:, None]
-    from_, to, w = (t[:, None].expand(-1, x.shape[1], -1) for t in (first, second, weights))
-    scaled = root * x
-    sums = torch.zeros_like(x).scatter_add(2, to, w * scaled.gather(2, from_))
-    sums = sums.scatter_add(2, from_, w * scaled.gather(2, to))
-    return (degree > 0)[:, None] * x - root * sums
+    first, second, weights = (
+        t[:, None].expand(-1, x.shape[1], -1) for t in (*graph["ends"].unbind(1), graph["weights"].to(x))
+    )
+    sums = torch.zeros_like(x).scatter_add(2, second, weights * x.gather(2, first))
+    sums = sums.scatter_add(2, first, weights * x.gather(2, second))
+    return graph["joined"].to(x)[:, None] * x - sums
 
 
 def _terms(x: Tensor, graph: dict[str, Tensor], order: int) -> Iterator[Tensor]:

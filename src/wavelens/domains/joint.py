@@ -28,6 +28,8 @@ class Joint(Domain):
     @classmethod
     def of(cls, signals: Mapping[str, Tensor], domains: Mapping[str, Domain]) -> Joint:
         """The domain of these signals `(batch, channel, *axes)`; `ValueError` unless each has a domain."""
+        if other := [f"{name}={domain!r}" for name, domain in domains.items() if not isinstance(domain, Domain)]:
+            raise ValueError(f"every signal has a domain such as DWT('haar'); got {', '.join(other)}.")
         if signals.keys() != domains.keys():
             raise ValueError(
                 f"every signal has a domain; got signals {', '.join(signals)} and domains {', '.join(domains)}."
@@ -89,6 +91,17 @@ class Joint(Domain):
                 bands = self._named(name, scale.bands)
                 scales.append(Scale(f"{name} {scale.name}", bands, len(scales), is_detail=scale.is_detail))
         return scales
+
+    def scales_along(self, layout: Layout, axis: int) -> list[Scale]:
+        raise self._no_places()
+
+    def spread(self, values: Tensor, band: Band, layout: Layout) -> Tensor | None:
+        raise self._no_places()
+
+    def _no_places(self) -> ValueError:
+        return ValueError(
+            f"several signals have no places in common; map them one by one, such as attributions[{self.names[0]!r}]."
+        )
 
     def bind(self, x: Tensor) -> Joint:
         signals = self.unpack(x)

@@ -122,9 +122,10 @@ def _response(wavelet: str, side: str, level: int, letter: str, n: int, half: bo
         for step in range(1, level + 1):
             low = letter == "a" or step < level
             filters = (bank.dec_lo if low else bank.dec_hi) if side == "dec" else (bank.rec_lo if low else bank.rec_hi)
-            delays = torch.arange(taps, dtype=torch.float64) - (taps // 2 if side == "dec" else taps // 2 - 1)
+            centre = taps // 2 if side == "dec" else taps // 2 - 1
+            delays = torch.arange(taps, dtype=torch.float64, device="cpu") - centre
             places = (turns[:, None] * delays * 2 ** (step - 1)).remainder(n)  # whole turns go: exact for any dilation
             waves = torch.polar(torch.ones_like(places), -2 * math.pi / n * places)
-            gain = waves @ torch.tensor(filters, dtype=torch.complex128) / math.sqrt(2)
+            gain = waves @ torch.tensor(filters, dtype=torch.complex128, device="cpu") / math.sqrt(2)
             response = response * (gain if side == "dec" else gain.conj())
         return response

@@ -39,7 +39,12 @@ class TreeHaar(ItemDomain):
     def __post_init__(self) -> None:
         if not isinstance(self.coordinates, int) or self.coordinates < 1:
             raise ValueError(f"coordinates is the number of channels with places, from 1; got {self.coordinates!r}.")
-        leaves = [] if self.tree is None else list(_leaves(self.tree))
+        try:
+            leaves = [] if self.tree is None else list(_leaves(self.tree))
+            if self.tree is not None:
+                _nodes(self.tree, len(leaves))
+        except RecursionError:
+            raise ValueError("tree is at most some 900 nodes deep; got a deeper one. Nest it evenly.") from None
         if sorted(leaves) != list(range(len(leaves))):
             raise ValueError(f"tree holds each sample once, from 0, in nested tuples; got {self.tree!r}.")
 
@@ -47,11 +52,22 @@ class TreeHaar(ItemDomain):
         order = tensors["order"]
         if (
             order.ndim != 2
-            or order.is_floating_point()
+            or order.dtype != torch.long
             or not order.sort(1).values.equal(torch.arange(order.shape[1], device=order.device).expand_as(order))
         ):
             raise ValueError(f"an order has each sample of an item once; got one of shape {tuple(order.shape)}.")
+        sides, given = tensors.get("sides"), self.tree is not None
+        if given != (sides is None) or (sides is not None and sides.shape != (len(order), _depths(order.shape[1]))):
+            shape = "none" if sides is None else tuple(sides.shape)
+            raise ValueError(f"k-d trees have sides, one for each item and depth, and other trees none; got {shape}.")
         return Bound(self, tensors)
+
+    def check_geometry(self, signal_shape: tuple[int, ...], geometry: dict[str, Tensor]) -> None:
+        if signal_shape != geometry["order"].shape[1:]:
+            raise ValueError(
+                f"TreeHaar is bound to signals of {geometry['order'].shape[1]} samples; got axes {signal_shape}. "
+                "Bind it to the signals themselves."
+            )
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         if len(signal_shape) != 1:
@@ -120,6 +136,11 @@ def _piece(layout: Layout, band: Band) -> slice:
     """A band's nodes; the mean has the whole tree, which is the first node."""
     piece = layout.slices[band]
     return slice(piece.start, piece.stop)
+
+
+def _depths(n: int) -> int:
+    """Depths of the balanced tree of `n` samples, the whole and the leaves counted."""
+    return (n - 1).bit_length() + 1
 
 
 def _leaves(tree: Tree) -> Iterator[int]:

@@ -13,7 +13,7 @@ from wavelens.masks.mask import Mask
 def band(c: Coefficients, *bands: Band) -> Mask:
     """Keeps `bands` of the layout of `c`, for every item and channel: `(1, 1, size)`."""
     _check(bands, c.layout.bands, "bands are among")
-    data = c.data.new_zeros(1, 1, c.layout.size)
+    data = c.data.real.new_zeros(1, 1, c.layout.size)
     for one in bands:
         data[..., c.layout.slices[one]] = 1
     return Mask(data, c.layout)

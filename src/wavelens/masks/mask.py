@@ -34,7 +34,7 @@ class Mask(Coefficients):
         `z` are the coefficients of `x`, `z₀` those of `baseline`, a number or what broadcasts to `x`: dropped
         coefficients take its place. `ValueError` for a signal of another shape than the mask was made for.
         """
-        return baseline + self.of(x - baseline).synthesis()
+        return baseline + self.of(x - baseline).synthesis().to(x.dtype)
 
     def by_scale(self) -> dict[str, Tensor]:
         """How much is kept of each scale, the mean over its coefficients and channels, by name, `(…, batch)`."""

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wavelens.attribution import Attributions
 from wavelens.core import Coefficients, Domain, Layout, real_product, signal_axes
 from wavelens.domains.joint import Joint
 from wavelens.given import with_given
@@ -88,7 +89,7 @@ def minimal(
     tolerance: float | None = 0.01,
     baseline: float | Tensor | Blur | Noise | Mapping[str, float | Tensor] = 0.0,
     spatial: float = 0.0,
-    start: Coefficients | None = None,
+    start: Coefficients | Attributions | None = None,
     given: Sequence[Tensor] = (),
     batch_size: int | None = None,
     autocast: torch.dtype | None = None,
@@ -316,14 +317,20 @@ def _checked(
     return weights
 
 
-def _worth(start: Coefficients | None, layout: Layout, x: Tensor) -> Tensor | None:
+def _worth(start: Coefficients | Attributions | None, layout: Layout, x: Tensor) -> Tensor | None:
     """The attribution to start from, `(batch, channel, size)`."""
     if start is None:
         return None
+    start = start.joint if isinstance(start, Attributions) else start
     wanted = (*x.shape[:2], layout.size)
     if start.layout != layout or tuple(start.data.shape) != wanted:
         raise ValueError(
             f"start is an attribution of x in the same domain, {wanted} in {layout.domain}; got "
             f"{tuple(start.data.shape)} in {start.layout.domain}. Attribute x in the domain of the mask first."
+        )
+    if start.data.is_complex():
+        raise ValueError(
+            "start is in units of the score, which have signs; got a complex gradient. Take the account of "
+            "IntegratedGradients."
         )
     return start.data.detach().to(x.device)

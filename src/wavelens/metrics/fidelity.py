@@ -220,7 +220,7 @@ def _disturbances(
         draws = torch.stack([_noise(parts, seed, k) for k in numbers.tolist()])
         change = draws[which] * scale[items[rows]]
         said.append(real_product(change, parts.attribution.data[items[rows]]).sum((1, 2)))
-        return x[items[rows]] - Coefficients(change, parts.layout.at(items[rows])).synthesis()
+        return x[items[rows]] - Coefficients(change, parts.layout.at(items[rows])).synthesis().to(x.dtype)
 
     with Gradients(model, x, single(target), batch_size=batch_size) as ask:
         values = answers(ask, items, points).view(-1, samples)

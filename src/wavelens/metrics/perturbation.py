@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wavelens.bound import Bound
 from wavelens.core import Coefficients, Domain, Layout, signal_axes
 from wavelens.gradients import HALF, Gradients
 from wavelens.maps import spatial_map
@@ -44,11 +43,11 @@ class Features:
         """`S(m ⊙ d)` for rows of items, `(*rows, channel, *axes)`; masks `(*rows, 1 or channel, size)`, bool."""
         data = torch.where(masks, self.step[items], 0.0)
         parts = Coefficients(data.flatten(0, -3), self._layout(items, data.shape[:-2])).synthesis()
-        return parts.reshape(*data.shape[:-1], *parts.shape[2:])
+        return parts.reshape(*data.shape[:-1], *parts.shape[2:]).to(self.x.dtype)  # a complex domain's are wider
 
     def _layout(self, items: Rows, rows: Sequence[int]) -> Layout:
         """That of the rows, where the domain is bound to items."""
-        if not isinstance(self.layout.domain, Bound):
+        if not self.layout.domain.bound_tensors():
             return self.layout
         return self.layout.at(torch.arange(len(self.x), device=self.x.device)[items].expand(rows).flatten())
 

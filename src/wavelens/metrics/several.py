@@ -47,10 +47,13 @@ def _packed(given: dict[str, Any], ranked: bool, started: bool) -> dict[str, Any
     """The arguments with one model, one signal and one attribution in place of several."""
     model, x, attribution = given["model"], given["x"], given["attribution"]
     check_signals(x)
-    if not isinstance(attribution, Attributions) or list(attribution) != list(x):
+    if not isinstance(attribution, Attributions) or set(attribution) != set(x):
         raise ValueError(f"attributions of several signals are those of {', '.join(x)} by name; got {attribution!r}.")
     joint = attribution.joint.domain
     assert isinstance(joint, Joint)
+    if [tuple(x[name].shape[1:]) for name in joint.names] != list(joint.shapes):
+        shapes = ", ".join(f"{name}: {tuple(x[name].shape)}" for name in joint.names)
+        raise ValueError(f"attributions are those of signals (batch, *{joint.shapes}); got {shapes}.")
     if given.get("domain") is not None:
         raise ValueError(f"several signals are perturbed in their own domains; got domain={given['domain']!r}.")
     packed = {**given, "model": Unpacked(model, joint), "x": joint.pack(x), "attribution": attribution.joint}

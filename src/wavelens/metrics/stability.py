@@ -62,8 +62,10 @@ def explained(explainer: Explainer, model: Model, x: Tensor, target: Target, att
     """Another explanation by what made `attribution`; `ValueError` where it is not of the same layout and shape."""
     found = explainer(model, x, target)
     if found.layout != attribution.layout or found.data.shape != attribution.data.shape:
+        own = attribution.layout.domain
+        remedy = " Explain in attribution.layout.domain, which is bound to the items." if own.bound_tensors() else ""
         raise ValueError(
-            f"explainer makes attributions like the one given, {tuple(attribution.data.shape)} in "
-            f"{attribution.layout.domain}; got {tuple(found.data.shape)} in {found.layout.domain}."
+            f"explainer makes attributions like the one given, {tuple(attribution.data.shape)} in {own}; got "
+            f"{tuple(found.data.shape)} in {found.layout.domain}.{remedy}"
         )
     return found

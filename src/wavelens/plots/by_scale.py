@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 from torch import Tensor
 
-from wavelens.core import Coefficients
+from wavelens.core import Coefficients, one_item
 from wavelens.grid import Grid
 from wavelens.maps import profile, scale_maps
 from wavelens.plots.decomposed import check_pictures, flat, plane, window
@@ -31,7 +31,7 @@ def by_scale(
     check_pictures([a], x)
     if not 0 < fraction < 1:
         raise ValueError(f"fraction is the part of the picture that is coloured, between 0 and 1; got {fraction}.")
-    one = Coefficients(a.data[item][None], a.layout)
+    one = one_item(a, item)
     place = plane(one)
     found = {name: array(full[0] if place is None else full[0, place]) for name, full in scale_maps(one).items()}
     low, high = window(array(x[item][None]), place)

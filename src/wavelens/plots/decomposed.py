@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from wavelens.core import Coefficients
+from wavelens.core import Coefficients, one_item
 from wavelens.grid import Grid
 from wavelens.maps import spatial_map
 from wavelens.masks import Decomposed, decompose, magnitude, top
@@ -77,7 +77,7 @@ def decomposed(
     """
     several = [attributions] if isinstance(attributions, Coefficients) else list(attributions)
     check_pictures(several, x)
-    ranked, one = [Coefficients(a.data[item][None], a.layout) for a in several], x[item][None]
+    ranked, one = [one_item(a, item) for a in several], x[item][None]
     parts = [decompose(one, top(c, fraction, reduce=reduce)) for c in ranked]
     place = plane(ranked[0])
     look = _look(one, parts, place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.colors import PowerNorm
 
 from wavelens import maps
-from wavelens.core import Coefficients
+from wavelens.core import Coefficients, one_item
 from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
 from wavelens.plots.parts import DPI, GAP, MARGIN, TITLE, Box, add_axes, array, common_scale
@@ -18,7 +18,7 @@ def glance(a: Coefficients, item: int = 0) -> Figure:
     """The mosaic and the scale profile of one item; the profile alone where there is no mosaic, or no view of it."""
     if a.data.ndim != 3:
         raise ValueError(f"a glance shows one target: coefficients (batch, channel, size); got {tuple(a.data.shape)}.")
-    one = Coefficients(a.data[item][None], a.layout)
+    one = one_item(a, item)
     view = VIEWS.get(len(a.layout.signal_shape))
     figure = Figure((ACROSS, SIDE + TITLE + 2 * MARGIN), dpi=DPI, facecolor="white")
     left = MARGIN

@@ -8,7 +8,7 @@ from matplotlib.colors import PowerNorm
 from torch import Tensor
 
 from wavelens import maps
-from wavelens.core import Coefficients
+from wavelens.core import Coefficients, one_item
 from wavelens.grid import Grid
 from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
@@ -58,7 +58,7 @@ def panel(
             "Pass the x that was attributed, at the resolution that the model saw."
         )
     view, signal = VIEWS[len(axes)], array(x[item])
-    one = Coefficients(a.data[item][None], a.layout)
+    one = one_item(a, item)
     norm = PowerNorm(0.5, 0, common_scale(one) if shared_scale is None else shared_scale, clip=True)
     scales = maps.scale_maps(one)
     titles = (grid or Grid.plain(len(axes))).titles(a.layout)

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from torch import Tensor
 
 from wavelens import maps
-from wavelens.core import Coefficients
+from wavelens.core import Coefficients, one_item
 from wavelens.grid import Grid
 from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
@@ -74,7 +74,7 @@ def sound(
     if meeting is None:
         return panel(a, x, item=item, title=title, grid=Grid.sound(rate), shared_scale=shared_scale)
     edges = np.array([meeting[0] or meeting[1] / 2, *meeting[1:]])
-    one, wave = Coefficients(a.data[item][None], a.layout), samples(x[item])
+    one, wave = one_item(a, item), samples(x[item])
     found = array(maps.scalogram(one)[0])
     norm = PowerNorm(0.5, 0, scale_end(found) if shared_scale is None else shared_scale, clip=True)
     cells = _cells(len(found))

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from wavelens import maps
-from wavelens.core import Coefficients, Scale
+from wavelens.core import Coefficients, Scale, one_item
 from wavelens.grid import Grid
 from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
@@ -61,7 +61,7 @@ def film(
     """
     _check(a, x)
     grid = grid or Grid.plain(3)
-    one, signal = Coefficients(a.data[item][None], a.layout), array(x[item])
+    one, signal = one_item(a, item), array(x[item])
     norm = PowerNorm(0.5, 0, common_scale(one) if shared_scale is None else shared_scale, clip=True)
     scales = {name: array(found[0]) for name, found in maps.scale_maps(one).items()}
     titles = grid.titles(a.layout)
@@ -97,7 +97,7 @@ def overlay(a: Coefficients, x: Tensor, item: int = 0, shared_scale: float | Non
     factor, each pixel a square.
     """
     _check(a, x)
-    one, signal = Coefficients(a.data[item][None], a.layout), array(x[item])
+    one, signal = one_item(a, item), array(x[item])
     norm = PowerNorm(0.5, 0, common_scale(one) if shared_scale is None else shared_scale, clip=True)
     glowing = glow(signal, np.asarray(norm(array(maps.spatial_map(one)[0]))))
     factor = -(-SMALLEST // min(glowing.shape[1:3]))

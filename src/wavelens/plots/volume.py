@@ -14,7 +14,7 @@ from matplotlib.colors import PowerNorm
 from torch import Tensor
 
 from wavelens import maps
-from wavelens.core import Coefficients
+from wavelens.core import Coefficients, one_item
 from wavelens.grid import Grid
 from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
@@ -151,7 +151,7 @@ def explained(a: Coefficients, x: Tensor, item: int, grid: Grid | None, shared_s
             f"x is the explained volume ({len(a.data)}, channel, {', '.join(map(str, axes))}); got {tuple(x.shape)}. "
             "Pass the x that was attributed, at the resolution that the model saw."
         )
-    one = Coefficients(a.data[item][None], a.layout)
+    one = one_item(a, item)
     scales = {name: array(found[0]) for name, found in maps.scale_maps(one).items()}
     every = {"all scales": array(maps.spatial_map(one)[0])}
     end = common_scale(one) if shared_scale is None else shared_scale

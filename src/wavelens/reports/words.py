@@ -39,6 +39,8 @@ def sentence(entry: Entry) -> Html:
 
 def account(a: Attribution, item: int = 0) -> str:
     """What the signed sums of an item add up to, and what they miss, in a line."""
+    if a.data.is_complex():
+        return f"Its gradients are complex; their moduli add up to {number(float(a.data[item].abs().sum()))}."
     total = f"Its signed sums add up to {signed(float(a.data[item].sum()))}"
     if a.gap is None or a.score is None or a.baseline_score is None:
         return f"{total}."
