@@ -147,3 +147,19 @@ def test_measured_bands_lie_where_a_domain_says():
     for scale, found in zip(layout.scales().values(), bandwidths(layout).values(), strict=True):
         assert found.half_power == pytest.approx(scale.extent[0][:2], abs=0.01)
         assert found.outside < 0.05
+
+
+@pytest.mark.parametrize("shape", [(1,), (2,), (3,), (2, 2), (1, 5)], ids=str)
+@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+def test_no_band_is_empty(domain, shape):
+    try:
+        layout = domain.layout(shape)
+    except ValueError:
+        return  # says that the size cannot be
+    assert all(band.size for band in layout.bands)
+
+
+def test_lengths_have_no_names_in_hertz():
+    layout = wl.TreeHaar().bind(torch.rand(1, 3, 8)).layout((8,))
+    assert set(Grid.sound(8000).labels(layout).values()) == {""}
+    assert "m" in Grid((1.0,), ("m",)).labels(layout)["d1"]

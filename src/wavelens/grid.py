@@ -44,14 +44,15 @@ class Grid:
     def extents(self, layout: Layout) -> dict[str, tuple[Range, ...]]:
         """For each scale, coarsest first, what it spans along each axis, in the axis' unit.
 
-        Empty where the domain does not know it. `ValueError` for a layout with another number of axes.
+        Empty where the domain does not know it, or has lengths on an axis in hertz. `ValueError` for a layout with
+        another number of axes.
         """
         if len(layout.signal_shape) != len(self.spacing):
             raise ValueError(
                 f"a grid has the axes of its signal; got {len(self.spacing)} for a signal with shape "
                 f"{layout.signal_shape}."
             )
-        return {name: tuple(starmap(self.span, enumerate(scale.extent))) for name, scale in layout.scales().items()}
+        return {name: self._ranges(scale.extent) for name, scale in layout.scales().items()}
 
     def labels(self, layout: Layout) -> dict[str, str]:
         """The extents as texts: '1–2 px', '> 8 px', '689–1.38k Hz', '0.5–1 × 2–4 mm'; '' where they are not known."""
@@ -97,6 +98,11 @@ class Grid:
         if (low, high) == (0.0, 0.5):
             return (step, step)
         return (step / (2 * high), step / (2 * low) if low else math.inf)
+
+    def _ranges(self, extents: tuple[Extent, ...]) -> tuple[Range, ...]:
+        if any(one.measure == "length" and unit == "Hz" for one, unit in zip(extents, self.units, strict=False)):
+            return ()
+        return tuple(starmap(self.span, enumerate(extents)))
 
     def _label(self, ranges: tuple[Range, ...]) -> str:
         """One text for all axes where they agree; units at the end of each run of axes that share one."""

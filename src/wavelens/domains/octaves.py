@@ -23,7 +23,8 @@ def count_octaves(n: int) -> int:
 def octave_bands(levels: int, sizes: tuple[int, ...], axes: int) -> tuple[Band, ...]:
     """The approximation and the details from the coarsest, each with its frequencies in front of one place."""
     kinds = [(levels, "a"), *((level, "d") for level in range(levels, 0, -1))]
-    return tuple(Band(level, key, (size, *[1] * axes)) for (level, key), size in zip(kinds, sizes, strict=True))
+    pairs = zip(kinds, sizes, strict=True)
+    return tuple(Band(level, key, (size, *[1] * axes)) for (level, key), size in pairs if size)
 
 
 def octave_scales(layout: Layout, levels: int) -> tuple[Scale, ...]:
