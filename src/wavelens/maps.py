@@ -6,6 +6,7 @@ Every function takes Coefficients `(batch, channel, size)` over any number of ax
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import EllipsisType
 
@@ -54,6 +55,49 @@ def profile(c: Coefficients, *, by_channel: bool = False) -> Profile:
         band_signed=signed,
         band_share=share,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Marginal:
+    """What several domains say of the same explanation: means, and standard deviations from one domain to another.
+
+    `share` and `share_spread` have shape `(batch, scales)` in the order of `names`, coarsest scale first; `place` and
+    `place_spread` have shape `(batch, *axes)` and are of spatial maps with total 1, or 0 where nothing is attributed.
+    """
+
+    names: tuple[str, ...]
+    share: Tensor
+    share_spread: Tensor
+    place: Tensor
+    place_spread: Tensor
+
+
+def marginal(several: Sequence[Coefficients]) -> Marginal:
+    """How scale shares and places hang on the choice of a domain, such as the wavelet and where its grid begins.
+
+    `several` are attributions of the same signals in domains with the same scales, from one pass of gradients:
+    `attribute(…, domain=[DWT("haar", 4), DWT("db4", 4), Shifted(DWT("haar", 4), (5,)), …])`. A spread is no error
+    of the explanation; it says how much of a share is the domain's.
+
+    >>> import torch, wavelens as wl
+    >>> x, domains = torch.arange(16.0)[None, None], [wl.Shifted(wl.DWT("haar", 2), (k,)) for k in range(4)]
+    >>> found = marginal([domain.analysis(x) for domain in domains])
+    >>> found.names, found.share_spread.shape, found.place.sum()
+    (('a2', 'd2', 'd1'), torch.Size([1, 3]), tensor(1.))
+    """
+    if len(several) < 2:
+        raise ValueError(f"a marginal account takes two attributions or more; got {len(several)}.")
+    first, *others = ((c.layout.signal_shape, c.data.shape[:-2], tuple(c.layout.scales())) for c in several)
+    if odd := [one for one in others if one != first]:
+        raise ValueError(
+            f"attributions are of the same signals and in domains with the same scales; got {first[2]} of axes "
+            f"{first[0]} and {odd[0][2]} of axes {odd[0][0]}. Give each domain as many levels."
+        )
+    axes = tuple(range(-len(first[0]), 0))
+    maps = torch.stack([spatial_map(c) for c in several])
+    total = maps.sum(axes, keepdim=True)
+    places, shares = maps / total.where(total > 0, 1), torch.stack([profile(c).share for c in several])
+    return Marginal(first[2], shares.mean(0), shares.std(0), places.mean(0), places.std(0))
 
 
 def mosaic(c: Coefficients) -> Tensor:
