@@ -1,5 +1,8 @@
 """A DICOM series becomes the volume that it was cut from, in its place; what is no whole series says so."""
 
+import gzip
+import os
+
 import numpy as np
 import pytest
 
@@ -192,6 +195,49 @@ def test_a_slice_that_was_cut_is_told(tmp_path):
         (folder / "03.dcm").write_bytes(whole[:length])
         with pytest.raises(ValueError, match=r"03\.dcm"):
             read_volume(folder)
+
+
+def linked(path, content):
+    path.symlink_to("nowhere")
+
+
+def piped(path, content):
+    os.mkfifo(path)
+
+
+@pytest.mark.needs("pydicom")
+@pytest.mark.parametrize(
+    ("name", "change", "sentence"),
+    [
+        ("last.dcm", linked, "has a name of DICOM and is no regular file"),
+        ("last.dcm", piped, "has a name of DICOM and is no regular file"),
+        ("last.dcm.gz", lambda p, c: p.write_bytes(gzip.compress(c)), "DICOM file that is compressed as a whole"),
+        ("last", lambda p, c: p.write_bytes(gzip.compress(c)), "DICOM file that is compressed as a whole"),
+        ("last.dcm", lambda p, c: p.write_bytes(c[128:]), "has a name of DICOM and begins with b'DICM"),
+        ("last.dcm", lambda p, c: p.write_bytes(c[64:]), "has a name of DICOM and begins with"),
+    ],
+)
+def test_a_slice_of_another_form_is_told(tmp_path, name, change, sentence):
+    folder = series(tmp_path / "some", [dicom_slice(k) for k in range(4)])
+    content = (folder / "03.dcm").read_bytes()
+    (folder / "03.dcm").unlink()
+    change(folder / name, content)
+    with pytest.raises(ValueError, match=sentence):
+        read_volume(folder)
+
+
+@pytest.mark.needs("pydicom")
+def test_slices_without_suffixes_are_known_by_their_names(tmp_path):
+    folder = series(tmp_path / "some", [dicom_slice(k) for k in range(4)])
+    for path in sorted(folder.glob("*.dcm")):
+        path.rename(folder / f"IM{path.stem}")
+    for name in ("LICENSE", "DICOMDIR.txt", "notes.txt", "list01.csv", "words.csv.gz"):
+        (folder / name).write_bytes(gzip.compress(b"a,b") if name.endswith("gz") else b"a,b")
+    (folder / "more").mkdir()
+    assert read_volume(folder).axes == (5, 4, 4)
+    (folder / "IM03").write_bytes((folder / "IM03").read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"IM03 is named like the images of its folder and begins with"):
+        read_volume(folder)
 
 
 @pytest.mark.needs("pydicom")

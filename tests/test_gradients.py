@@ -609,3 +609,30 @@ def test_the_bar_ends_and_the_model_comes_back_when_the_bar_fails(monkeypatch):
         explain(net, X, progress=True)
     assert all(p.requires_grad for p in net.parameters())
     assert caught.tb is not None  # it keeps the engine alive: restoring was no work of the garbage collector
+
+
+@pytest.mark.parametrize("way", ["grad", "vjp", "vmap", "jvp"])
+def test_a_model_may_take_gradients_by_torch_func_itself(way):
+    from torch import func
+
+    net, x = Net((12,)), signal((12,))
+    ones = torch.ones_like(x)
+
+    def model(points):
+        def score(p):
+            return net(p)[:, 1].sum()
+
+        if way == "grad":
+            steep = func.grad(score)(points)
+        elif way == "vjp":
+            (steep,) = func.vjp(score, points)[1](points.new_tensor(1.0))
+        elif way == "vmap":
+            steep = func.vmap(lambda one: func.grad(lambda p: net(p[None])[0, 1])(one))(points)
+        else:
+            return func.jvp(net, (points,), (ones[: len(points)],))[1]
+        return steep.flatten(1).square()
+
+    whole = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.Saliency())
+    one = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.Saliency(), batch_size=1)
+    assert relative(whole.data, one.data) < 1e-12
+    assert whole.data.abs().max() > 0

@@ -3,6 +3,7 @@
 import struct
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -299,3 +300,27 @@ def test_the_stored_numbers_of_a_picture_keep_their_depth(tmp_path):
     values[1, 2, 0] = 200  # of an instance, say, which 8 bits would lose
     (tmp_path / "a.png").write_bytes(png16(values, before=[(b"eXIf", exif(6))]))
     assert np.array_equal(stored(tmp_path / "a.png"), np.rot90(values, -1))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_transparent_grey_is_white_at_any_depth(tmp_path, bits):
+    grey = np.random.default_rng(0).integers(0, 2**bits, (5, 7))
+    places = [(row.astype(np.uint8)[:, None] >> np.arange(bits - 1, -1, -1, dtype=np.uint8)) & 1 for row in grey]
+    rows = b"".join(b"\0" + np.packbits(row.reshape(-1)).tobytes() for row in places)
+    head = struct.pack(">IIBBBBB", 7, 5, bits, 0, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"tRNS", struct.pack(">H", 1)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    path = tmp_path / "grey.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(struct.pack(">I", len(d)) + name + d + struct.pack(">I", zlib.crc32(name + d)) for name, d in chunks)
+    )
+    expected = np.where(grey == 1, 1, grey / (2**bits - 1))
+    assert np.abs(read_image(path)[0].numpy() - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize("most", [200, 65536])
+def test_a_palette_of_16_bits_keeps_them(tmp_path, most):
+    source = np.random.default_rng(0)
+    index, colours = source.integers(0, 256, (5, 7), np.uint8), source.integers(0, most, (3, 256), np.uint16)
+    tifffile.imwrite(tmp_path / "p.tif", index, photometric="palette", colormap=colours)
+    assert np.abs(read_image(tmp_path / "p.tif")[0].numpy() - colours[:, index] / 65535).max() < 1e-6

@@ -71,6 +71,30 @@ NORMS = {  # a call, and the same in plain arithmetic
         lambda x, m, v, w, b: torch.ops.aten._native_batch_norm_legit_no_training.default(x, w, b, m, v, 0.0, 1e-5)[0],
         by_hand,
     ),
+    "frozen, packet": (
+        lambda x, m, v, w, b: torch.ops.aten.batch_norm(x, w, b, m, v, False, 0.0, 1e-5, False),
+        by_hand,
+    ),
+    "frozen, native": (
+        lambda x, m, v, w, b: torch.ops.aten.native_batch_norm(x, w, b, m, v, False, 0.0, 1e-5)[0],
+        by_hand,
+    ),
+    "frozen, legit": (
+        lambda x, m, v, w, b: torch.ops.aten._native_batch_norm_legit(x, w, b, m, v, False, 0.0, 1e-5)[0],
+        by_hand,
+    ),
+    "frozen, decomposed": (
+        lambda x, m, v, w, b: torch._native_batch_norm_legit_no_training(x, w, b, m, v, 0.0, 1e-5)[0],
+        by_hand,
+    ),
+    "frozen, implementation": (
+        lambda x, m, v, w, b: torch._batch_norm_impl_index(x, w, b, m, v, False, 0.0, 1e-5, False)[0],
+        by_hand,
+    ),
+    "frozen, without update": (
+        lambda x, m, v, w, b: torch.ops.aten._batch_norm_no_update(x, w, b, m, v, 0.0, 1e-5)[0],
+        by_hand,
+    ),
     "by the batch": (
         lambda x, m, v, w, b: functional.batch_norm(x, None, None, w, b, training=True),
         lambda x, m, v, w, b: by_hand(x, *moments(x, 0, *range(2, x.ndim)), w, b),

@@ -220,6 +220,11 @@ def saved(tmp_path):
             "levels is None, an integer from 0 to 62, or a tuple .* got 10",
         ),
         ({"domain": "DWT('haar', levels=(100000000000, 1))"}, "levels is None, an integer from 0 to 62"),
+        ({"domain": "Packets('haar', levels=30000000000)"}, "levels is an integer from 0 to 62; got 30000000000"),
+        ({"domain": "Stationary('haar', levels=10000000000000)"}, "levels is None or an integer from 0 to 62"),
+        ({"domain": "Fourier(levels=10000000000000)"}, "levels is None or an integer from 0 to 62"),
+        ({"domain": "ConstantQ(3, octaves=10000000000000)"}, "octaves is None or a whole number from 0 to 62"),
+        ({"domain": "GraphWavelets(levels=10000000000000)"}, "levels is a whole number from 0 to 32"),
         ({"domain": "DWT('haar', levels=4)"}, r"needs axes of at least 16 samples; got \(8, 12\)"),
         (
             {"domain": "DWT('db38', levels=1, mode='zero')"},
@@ -272,6 +277,10 @@ def test_an_attribution_that_lacks_a_field_is_refused(saved, field):
         ({"data": torch.zeros(0, 1, 96)}, r"its data is torch\.float32 of shape \(0, 1, 96\)"),
         ({"data": torch.zeros(1, 1, 97)}, "97 coefficients are not the 96 of DWT"),
         ({"scale": torch.ones(5, 1, 1)}, r"its scale has shape \(5, 1, 1\)"),
+        ({"score": torch.ones(7)}, r"its score has shape \(7,\)"),
+        ({"gap": torch.ones(3, 3)}, r"its gap has shape \(3, 3\)"),
+        ({"spent": torch.ones(5, 2)}, r"its spent has shape \(5, 2\)"),
+        ({"standard_error": torch.ones(1, 1, 9)}, r"its standard_error has shape \(1, 1, 9\)"),
         ({"other": torch.ones(1)}, "it has a tensor 'other'"),
     ],
 )

@@ -65,6 +65,13 @@ def _check_data(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         raise ValueError(f"its data is {data.dtype} of shape {tuple(data.shape)}")
     if header.get("complex") and data.shape[-1] % 2:
         raise ValueError(f"its data holds {data.shape[-1]} real numbers, which are no complex ones")
+    lead = data.shape[:-2]
+    shapes = {**dict.fromkeys(("score", "baseline_score", "gap"), lead), "spent": lead[-1:]}
+    for name, wanted in shapes.items():
+        if name in tensors and tensors[name].shape != wanted:
+            raise ValueError(f"its {name} has shape {tuple(tensors[name].shape)}")
+    if "standard_error" in tensors and tensors["standard_error"].shape[:-1] != lead:
+        raise ValueError(f"its standard_error has shape {tuple(tensors['standard_error'].shape)}")
     if "scale" in tensors and tensors["scale"].shape != (*data.shape[:-2], 1, 1):
         raise ValueError(f"its scale has shape {tuple(tensors['scale'].shape)}")
     if not isinstance(shape, list) or not all(type(n) is int and n > 0 for n in shape):

@@ -190,7 +190,10 @@ class Gradients:
         return self._rows
 
     def _measure(self) -> int:
-        """How many rows fill the memory set aside, from what one row keeps for its backward pass."""
+        """How many rows fill the memory set aside, from what one row keeps for its backward pass.
+
+        A model that takes gradients by `torch.func` itself allows no look at what it keeps, and has few rows.
+        """
         kept: dict[int, int] = {}
 
         def note(t: Tensor) -> Tensor:
@@ -198,8 +201,13 @@ class Gradients:
             return t.detach()  # the tensor itself would keep its graph alive for ever
 
         item, every = telling(self.x), torch.arange(len(self.x), device=self.x.device)
-        with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
+        try:
+            with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
+                self._batch.measured = item, self.x[item], self._alone(self.x, every, item, graph=True)
+        except RuntimeError:  # if it is another, it comes again
+            kept.clear()
             self._batch.measured = item, self.x[item], self._alone(self.x, every, item, graph=True)
+            return CPU_ROWS
         for p in self.model.parameters() if isinstance(self.model, nn.Module) else ():
             kept.pop(p.untyped_storage().data_ptr(), None)
         signals = 4 * self.x[0].nbytes  # points, what the model makes of them, gradients

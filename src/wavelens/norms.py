@@ -19,12 +19,32 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 aten = torch.ops.aten
-BATCH_NORMS = (functional.batch_norm, torch.batch_norm, torch.native_batch_norm, aten.batch_norm.default)
-INSTANCE_NORMS = (functional.instance_norm, torch.instance_norm, aten.instance_norm.default)
-EXPORTED = (aten.native_batch_norm.default, aten._native_batch_norm_legit_no_training.default)
-NORMALISATIONS = frozenset((*BATCH_NORMS, *INSTANCE_NORMS, *EXPORTED))
-BACKWARD = aten.native_batch_norm_backward.default
-KERNELS = frozenset([aten.native_batch_norm.default, aten._native_batch_norm_legit.default, BACKWARD])
+OPERATORS = (
+    "batch_norm",
+    "instance_norm",
+    "native_batch_norm",
+    "_native_batch_norm_legit",
+    "_native_batch_norm_legit_no_training",
+    "_native_batch_norm_legit_functional",
+    "_batch_norm_impl_index",
+    "_batch_norm_no_update",
+    "_batch_norm_with_update",
+    "_batch_norm_with_update_functional",
+)
+
+
+def _callables(operator: str) -> list[Any]:
+    """All that Python calls an operator by, those apart that write into a given tensor; some versions lack some."""
+    packet = getattr(aten, operator, None)
+    overloads = [] if packet is None else [getattr(packet, name) for name in packet.overloads() if "out" not in name]
+    return [one for one in (getattr(torch, operator, None), packet, *overloads) if one is not None]
+
+
+NORMALISATIONS = frozenset(
+    [functional.batch_norm, functional.instance_norm, *(one for name in OPERATORS for one in _callables(name))]
+)
+BACKWARDS = frozenset([*_callables("native_batch_norm_backward"), *_callables("batch_norm_backward")])
+KERNELS = NORMALISATIONS | BACKWARDS
 
 
 class Norm(NamedTuple):
@@ -126,7 +146,7 @@ class Kernels(TorchDispatchMode):
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         self.met |= func in KERNELS
-        if func is not BACKWARD or args[0].ndim < 4:
+        if func not in BACKWARDS or args[0].ndim < 4:
             return func(*args, **kwargs or {})
         g, x, *others = args
         first, *more = func(g.flatten(2), x.flatten(2), *others)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
-from wavelens.domains.octaves import one_sided, single
+from wavelens.domains.octaves import MAX_LEVELS, one_sided, single
 
 MAX_PER_OCTAVE = 1000  # filters
 WHOLE = Extent(0.0, 0.5)
@@ -40,8 +40,8 @@ class ConstantQ(Domain):
             raise ValueError(
                 f"per_octave is a whole number of filters from 1 to {MAX_PER_OCTAVE}; got {self.per_octave!r}."
             )
-        if self.octaves is not None and (not isinstance(self.octaves, int) or self.octaves < 0):
-            raise ValueError(f"octaves is None or a whole number from 0; got {self.octaves!r}.")
+        if self.octaves is not None and (not isinstance(self.octaves, int) or not 0 <= self.octaves <= MAX_LEVELS):
+            raise ValueError(f"octaves is None or a whole number from 0 to {MAX_LEVELS}; got {self.octaves!r:.40}.")
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         *others, n = signal_shape

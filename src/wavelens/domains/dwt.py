@@ -25,9 +25,9 @@ from torch import Tensor
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, level_scales, signal_axes
 from wavelens.domains import butterfly
 from wavelens.domains.filterbank import Axis, axis, coefficient_length, down, up, whole
+from wavelens.domains.octaves import MAX_LEVELS
 
 FILTER_LENGTHS = {wavelet: int(pywt.Wavelet(wavelet).dec_len) for wavelet in pywt.wavelist(kind="discrete")}
-MAX_LEVELS = 62  # no tensor has an axis of 2^63 samples
 MODES = frozenset(pywt.Modes.modes)
 PRODUCTS: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from wavelens.core import Band, Extent, Layout, Scale
 
 Order = tuple[Tensor, tuple[int, ...]]
+MAX_LEVELS = 62  # no tensor has an axis of 2^63 samples
 ROUNDING = 1e-12  # of a frequency that is the upper end of its octave
 
 
@@ -59,8 +60,8 @@ def _count(n: int) -> Tensor:
 
 
 def check_levels(levels: int | None) -> None:
-    if levels is not None and (not isinstance(levels, int) or levels < 0):
-        raise ValueError(f"levels is None or an integer from 0; got {levels!r}.")
+    if levels is not None and (not isinstance(levels, int) or not 0 <= levels <= MAX_LEVELS):
+        raise ValueError(f"levels is None or an integer from 0 to {MAX_LEVELS}; got {levels!r:.40}.")
 
 
 def levels_of(levels: int | None, signal_shape: tuple[int, ...]) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.dwt import DWT
+from wavelens.domains.octaves import MAX_LEVELS
 
 COSTS = ("entropy", "log-energy")
 Path = tuple[str, ...]  # one key per level, with one letter per axis
@@ -38,8 +39,8 @@ class Packets(Domain):
 
     def __post_init__(self) -> None:
         DWT(self.wavelet, 1, self.mode)  # says what is wrong with them
-        if not isinstance(self.levels, int) or self.levels < 0:
-            raise ValueError(f"levels is an integer from 0; got {self.levels!r}.")
+        if not isinstance(self.levels, int) or not 0 <= self.levels <= MAX_LEVELS:
+            raise ValueError(f"levels is an integer from 0 to {MAX_LEVELS}; got {self.levels!r:.40}.")
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         return _layout(self, signal_shape)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, level_scales, signal_axes
 from wavelens.domains.dwt import FILTER_LENGTHS, scales_by_letter
-from wavelens.domains.octaves import single
+from wavelens.domains.octaves import check_levels, single
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class Stationary(Domain):
                 f"wavelet is a discrete wavelet of PyWavelets, such as 'haar', 'db4', 'sym8' or 'bior2.4'; got "
                 f"{self.wavelet!r}. See pywt.wavelist(kind='discrete')."
             )
-        if self.levels is not None and (not isinstance(self.levels, int) or self.levels < 0):
-            raise ValueError(f"levels is None or an integer from 0; got {self.levels!r}.")
+        check_levels(self.levels)
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         levels = self._levels(signal_shape)
@@ -102,7 +101,7 @@ class Stationary(Domain):
             return max(0, int(math.log2(n / (taps - 1)))) if n >= taps - 1 else 0
         if self.levels > int(math.log2(n)):
             raise ValueError(
-                f"levels={self.levels} needs axes of at least {2**self.levels if self.levels < 64 else 'too many'} "
+                f"levels={self.levels} needs axes of at least {2**self.levels} "
                 f"samples; got {signal_shape}. Ask for at most {int(math.log2(n))} levels, or a larger input."
             )
         return self.levels

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from wavelens.untrusted import one_line
 
 FORMULA = ("=", "+", "-", "−", "@", "＝", "＋", "－", "＠")  # what a spreadsheet computes where a cell begins with it
 MARKDOWN = {c: f"\\{c}" for c in "\\`*[]|"} | {"&": "&amp;", "<": "&lt;", "~": "&#126;", "$": "&#36;"}
+SEPARATORS = re.compile(r"([;\t])")
 LINKS = re.compile(r":(?=//)|(?<=www)\.|@", re.IGNORECASE)  # what makes a bare address a link
 EMPHASIS = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # an underscore that is not between letters or digits
 LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
@@ -25,7 +27,8 @@ LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 def comma_separated_lines(rows: Iterable[Sequence[str | float]]) -> str:
     """The rows as CSV: numbers at full precision, and texts that no spreadsheet takes for a formula.
 
-    A text that begins like one, or with a tab, gets an apostrophe in front; its line ends become spaces.
+    A text that begins like one, or with a tab, gets an apostrophe in front; its line ends become spaces. So
+    does what follows a semicolon or a tab, which some readers take for separators.
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -35,7 +38,14 @@ def comma_separated_lines(rows: Iterable[Sequence[str | float]]) -> str:
 
 def _csv_text(text: str) -> str:
     line = " ".join(text.splitlines())
-    return f"'{line}" if line.startswith("\t") or line.lstrip().startswith(FORMULA) else line
+    parts = ["'" * _begins_formula(part) + part for part in SEPARATORS.split(line)]
+    return "'" * line.startswith("\t") + "".join(parts)
+
+
+def _begins_formula(text: str) -> bool:
+    """Whether the first character that is seen begins a formula: marks of order and control are not."""
+    seen = next((c for c in text if unicodedata.category(c)[0] not in "CZ"), "")
+    return seen in FORMULA
 
 
 def markdown_row(cells: Iterable[str]) -> str:

@@ -77,24 +77,47 @@ def is_image(dataset: Any) -> bool:
 def images_of(folder: Path) -> list[tuple[Path, Any]]:
     """The DICOM images in a folder, without their pixels, by name.
 
-    Other files, hidden ones and DICOM objects that are no images are passed over. `ValueError` for a file that is
-    called DICOM and is not, or cannot be read.
+    Other files, hidden ones, folders and DICOM objects that are no images are passed over. `ValueError` for what is
+    called DICOM, or named like the images, and is none, cannot be read or is compressed.
     """
-    images, files = [], sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = sorted(path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith("."))
+    datasets = [(path, read_dataset(path, pixels=False)) for path in files if is_dicom(path)]
+    images = [(path, dataset) for path, dataset in datasets if is_image(dataset)]
+    suffixes = {_suffix(path) for path, _ in images}
     for path in files:
         if is_dicom(path):
-            images.append((path, read_dataset(path, pixels=False)))
-        elif path.name.lower().endswith(DICOM):
-            raise ValueError(
-                f"{path} has a name of DICOM and begins with {_head(path)[:8]!r}. Get a fresh copy, or remove it."
-            )
-    images = [(path, dataset) for path, dataset in images if is_image(dataset)]
+            continue
+        if path.is_file() and _is_dicom(_unpacked_head(path)):
+            raise ValueError(f"{path} is a DICOM file that is compressed as a whole. Unpack it, or remove it.")
+        if _is_called_dicom(path) or (_suffix(path) in suffixes and any(map(str.isdigit, path.name))):
+            found = f"begins with {_head(path)[:8]!r}" if path.is_file() else "is no regular file"
+            called = "has a name of DICOM" if _is_called_dicom(path) else "is named like the images of its folder"
+            raise ValueError(f"{path} {called} and {found}. Get a fresh copy, or remove it.")
     if not images:
         raise ValueError(
             f"a folder holds the slices of a DICOM series; got {folder} with {len(files)} files, none of them a DICOM "
             "image."
         )
     return images
+
+
+def _is_called_dicom(path: Path) -> bool:
+    return path.name.lower().removesuffix(".gz").endswith(DICOM)
+
+
+def _suffix(path: Path) -> str:
+    """The suffix of a name; a number is none, as at the end of an identifier."""
+    return "" if path.suffix[1:].isdigit() else path.suffix.lower()
+
+
+def _unpacked_head(path: Path) -> bytes:
+    """The first bytes of what a file holds once it is unpacked, or none where it is not compressed by gzip."""
+    with path.open("rb") as file:
+        packed = file.read(2**12)
+    try:
+        return zlib.decompressobj(31).decompress(packed, PREAMBLE_BYTES + META_BYTES)
+    except zlib.error:
+        return b""
 
 
 def _promises_image(dataset: Any) -> bool:

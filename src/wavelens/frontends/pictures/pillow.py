@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -28,6 +29,7 @@ DECLARES_ALPHA: dict[str, Callable[[Path, Image.Image], bool]] = {  # where Pill
     "TGA": lambda path, image: bool(path.read_bytes()[17] & 15),
     "PSD": lambda path, image: False,  # its pixels are over white already
 }
+COLOR_MAP = 320  # a tag of TIFF
 DRAFTED_FROM = 2**24  # pixels of a JPEG from which it may be decoded at a fraction of its size
 
 
@@ -59,7 +61,7 @@ def decode(path: Path, at_least: tuple[int, int] | None = None) -> Picture:
     """The first picture of the file; a large JPEG at the smallest fraction that is `at_least` (height, width)."""
     with opened(path) as image:
         box = _draft(image, at_least)
-        samples = _deep(path, image) or _bytes(path, image)
+        samples = _deep(path, image) or _palette(image) or _bytes(path, image)
         check_range(path, samples)
         return Picture(samples, box).upright(int(image.getexif().get(Base.Orientation, 1)))
 
@@ -117,8 +119,25 @@ def _has_late_text(path: Path) -> bool:
     return False
 
 
+def _palette(image: Image.Image) -> Samples | None:
+    """The colours of a TIFF with a palette, which have 16 bits; Pillow keeps 8."""
+    if image.format != "TIFF" or image.mode != "P" or COLOR_MAP not in image.tag_v2:  # type: ignore[attr-defined]
+        return None
+    colours = np.asarray(image.tag_v2[COLOR_MAP], np.uint16).reshape(3, -1).T  # type: ignore[attr-defined]
+    return Samples(colours[np.asarray(image)], 2**16 - 1, 3)
+
+
+def _scale_key(image: Image.Image) -> None:
+    """The grey that a PNG says is transparent, in 8 bits: Pillow brings pixels of 2 or 4 bits to them, and not it."""
+    tiles: Any = getattr(image, "tile", None)
+    key, white = image.info.get("transparency"), {"L;2": 3, "L;4": 15}.get(tiles[0][3] if tiles else "")
+    if image.format == "PNG" and white and isinstance(key, int):
+        image.info["transparency"] = key * 255 // white
+
+
 def _bytes(path: Path, image: Image.Image) -> Samples:
     """RGB of 8 bits, transparency over white."""
+    _scale_key(image)
     image.load()
     declares_alpha = DECLARES_ALPHA.get(image.format or "")
     if image.mode in ("LA", "RGBA") and declares_alpha and not declares_alpha(path, image):

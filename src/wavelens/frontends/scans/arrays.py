@@ -71,6 +71,8 @@ def _stored(path: Path, source: Source) -> Stored:
         axes, fortran, dtype = HEADERS[version](io.BytesIO(length + text))
     except Exception as error:  # a header is parsed as Python
         raise damaged(path, f"its header is none of NumPy's ({error})") from error
+    if not all(type(n) is int for n in axes):
+        raise damaged(path, f"its header says that its shape is {axes}")
     sizes = tuple(axes[::-1] if fortran else axes)
     order = tuple(range(len(sizes)))
     offset = len(magic + length + text)
