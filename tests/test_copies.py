@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import wavelens as wl
-from wavelens.copies import copied
+from wavelens.copies import NoCopyError, copied
 from wavelens.metrics.randomization import randomized
 
 OPTIONS = {"domain": wl.DWT("haar", 2), "method": wl.IntegratedGradients(steps=8)}
@@ -182,3 +182,46 @@ def test_copies_that_are_the_model_are_trusted(name):
     assert not other.training
     assert not torch.equal(other(x), model(x))
     assert torch.equal(copied(model)(x), model(x))
+
+
+class Wrapping(nn.Module):
+    """Calls a module that is not one of its parts."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.call = lambda x: inner(x)
+
+    def forward(self, x):
+        return self.call(x) / self.scale
+
+
+def hooked(inner):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+    net.register_forward_hook(lambda module, given, output: output + inner(given[0]))
+    return net
+
+
+def in_a_class(inner):
+    class Local(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(()))
+
+        def forward(self, x):
+            return inner(x) / self.scale
+
+    return Local()
+
+
+@pytest.mark.parametrize("make", [Wrapping, hooked, in_a_class])
+def test_a_module_that_is_no_part_of_the_model_cannot_be_copied(make):
+    inner = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+    model, x = make(inner).eval(), torch.randn(2, 1, 12, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(NoCopyError, match="calls a module that is not one of its parts"):
+        copied(model)
+    with pytest.raises(NoCopyError, match="calls a module that is not one of its parts"):
+        copied(model, lambda m: [m(x)])
+    with pytest.raises(NoCopyError, match="calls a module that is not one of its parts"):
+        randomized(model)
+    assert wl.check(model, x, target=1)["model_dependent"].status == "not applicable"

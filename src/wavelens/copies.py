@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from wavelens.module_kinds import with_mode
 from wavelens.snapshot import dense
 
+STRANGER = "shares parameters that are none of its own: it calls a module that is not one of its parts"
 DEPTH = 4  # a patched forward holds the old one in a closure, perhaps by a decorator or a partial
 Answers = Callable[[nn.Module], Sequence[Tensor]]
 
@@ -49,12 +50,14 @@ def copied(model: nn.Module, answers: Answers | None = None) -> nn.Module:
 def _check_answers(model: nn.Module, other: nn.Module, own: set[int], answers: Answers) -> None:
     expected = answers(model)
     try:
-        with Watch(own) as watch:
+        with Watch(own, _storages(other)) as watch:
             given = answers(other)
     except Exception as error:  # whatever a caller's module raises
         raise NoCopyError(f"a copy of the model does not run ({_short(error)})") from error
     if watch.met:
         raise NoCopyError("a copy of the model still calls the model itself: look for a forward or a hook put on it")
+    if watch.strange:
+        raise NoCopyError(f"a copy of the model {STRANGER}")
     if [t.shape for t in given] != [t.shape for t in expected]:
         raise NoCopyError("a copy of the model gives outputs of another shape than the model")
     if not all(map(_equal, given, expected)):
@@ -69,15 +72,22 @@ def _equal(a: Tensor, b: Tensor) -> bool:
 
 
 class Watch(TorchDispatchMode):
-    """Notes whether any kernel reads given memory."""
+    """Notes whether any kernel reads given memory, and whether it reads parameters that are in neither of two places.
 
-    def __init__(self, storages: set[int]) -> None:
+    `met` tells of memory in `storages`, `strange` of parameters that are in neither `storages` nor `known`.
+    """
+
+    def __init__(self, storages: set[int], known: set[int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.storages, self.met = storages, False
+        self.storages, self.known = storages, known | storages
+        self.met = self.strange = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        tensors = (t for t in tree_leaves((args, kwargs or {})) if isinstance(t, Tensor))
-        self.met = self.met or any(t.untyped_storage()._cdata in self.storages for part in tensors for t in dense(part))
+        for tensor in tree_leaves((args, kwargs or {})):
+            if isinstance(tensor, Tensor):
+                places = {part.untyped_storage()._cdata for part in dense(tensor)}
+                self.met |= not places.isdisjoint(self.storages)
+                self.strange |= isinstance(tensor, nn.Parameter) and tensor.numel() > 0 and not places <= self.known
         return func(*args, **(kwargs or {}))
 
 
@@ -87,15 +97,18 @@ def _storages(model: nn.Module) -> set[int]:
 
 
 def _check_patches(model: nn.Module, other: nn.Module) -> None:
-    """Functions are copied as they are: one that is put on a module may hold the module that it was put on."""
+    """Functions are copied as they are: a forward or a hook may hold the module that it was put on, or another one."""
     own = {id(part) for part in (*model.modules(), *model.parameters(), *model.buffers())}
+    copies = {id(part) for part in (*other.modules(), *other.parameters(), *other.buffers())}
     for name, module in other.named_modules():
-        for attribute, value in vars(module).items():
+        for attribute, value in (*vars(module).items(), ("forward", type(module).forward)):
             values = value.values() if isinstance(value, dict) else (value,)
-            if any(id(part) in own for v in values if callable(v) for part in _held(v, DEPTH)):
-                raise NoCopyError(
-                    f"a copy of the model still calls the model itself, by {attribute!r} of {name or 'the model'}"
-                )
+            held = [part for v in values if callable(v) for part in _held(v, DEPTH)]
+            place = f"by {attribute!r} of {name or 'the model'}"
+            if any(id(part) in own for part in held):
+                raise NoCopyError(f"a copy of the model still calls the model itself, {place}")
+            if any(_has_parameters(part) and id(part) not in copies for part in held):
+                raise NoCopyError(f"a copy of the model {STRANGER}, {place}")
 
 
 def _held(value: Any, depth: int) -> Iterator[Any]:
@@ -111,6 +124,12 @@ def _held(value: Any, depth: int) -> Iterator[Any]:
         parts = [*cells, *(value.__defaults__ or ()), getattr(value, "__wrapped__", None)]
     for part in parts if depth else ():
         yield from _held(part, depth - 1)
+
+
+def _has_parameters(part: Any) -> bool:
+    if isinstance(part, nn.Parameter):
+        return True
+    return isinstance(part, nn.Module) and next(part.parameters(), None) is not None
 
 
 def _is_filled(cell: Any) -> bool:
