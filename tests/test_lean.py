@@ -401,15 +401,16 @@ class TestWhatElseMeetsAConvolution:
         x = signal((9, 9)).float()
         act = UNSEEN[what] if what in UNSEEN else OTHERS[what][0]
         lean, plain = (Branching(act, start) for _ in range(2))
+        rounding = 1e-2 if "half precision" in what else 1e-5  # a value that rounds the other way is a step apart
         with Lean(lean, x) as fast:
             for call in range(6):
                 points = x.clone().requires_grad_()
                 with torch.set_grad_enabled(call % 2 == 1):
                     values, expected = fast(points), plain(points)
-                assert relative(values, expected) < 1e-5
+                assert relative(values, expected) < rounding
                 if call % 2:
                     ends = (values[:, 0].sum(), expected[:, 0].sum())
-                    assert relative(*(torch.autograd.grad(end, points)[0] for end in ends)) < 1e-5
+                    assert relative(*(torch.autograd.grad(end, points)[0] for end in ends)) < rounding
                 lean.calls, lean.kept = plain.calls, lean.kept[: len(plain.kept)]  # a pass that was wrong ran twice
 
     @pytest.mark.parametrize("what", OTHERS)
