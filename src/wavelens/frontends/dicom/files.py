@@ -81,12 +81,10 @@ def images_of(folder: Path) -> list[tuple[Path, Any]]:
     called DICOM, or named like the images, and is none, cannot be read or is compressed.
     """
     files = sorted(path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith("."))
-    datasets = [(path, read_dataset(path, pixels=False)) for path in files if is_dicom(path)]
-    images = [(path, dataset) for path, dataset in datasets if is_image(dataset)]
+    datasets = {path: read_dataset(path, pixels=False) for path in files if is_dicom(path)}
+    images = [(path, dataset) for path, dataset in datasets.items() if is_image(dataset)]
     suffixes = {_suffix(path) for path, _ in images}
-    for path in files:
-        if is_dicom(path):
-            continue
+    for path in (one for one in files if one not in datasets):
         if path.is_file() and _is_dicom(_unpacked_head(path)):
             raise ValueError(f"{path} is a DICOM file that is compressed as a whole. Unpack it, or remove it.")
         if _is_called_dicom(path) or (_suffix(path) in suffixes and any(map(str.isdigit, path.name))):
