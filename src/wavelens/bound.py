@@ -64,9 +64,9 @@ class ItemDomain(Domain):
     def rebound(self, tensors: dict[str, Tensor]) -> Bound:
         return Bound(self, tensors)
 
-    def check_geometry(self, signal_shape: tuple[int, ...], geometry: dict[str, Tensor]) -> None:
-        """`ValueError` where a geometry is not that of signals with these axes; it is asked often, and so by shapes."""
-        return
+    def bound_axes(self, geometry: dict[str, Tensor]) -> tuple[int, ...] | None:
+        """The axes of the signals that a geometry is of, by its shapes; None where these do not tell."""
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,12 @@ class Bound(Domain):
         return self.geometry
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
-        self.domain.check_geometry(signal_shape, self.geometry)
+        axes = self.domain.bound_axes(self.geometry)
+        if axes is not None and signal_shape != axes:
+            raise ValueError(
+                f"{type(self.domain).__name__} is bound to signals of {' × '.join(map(str, axes))} samples; got axes "
+                f"{signal_shape}. Bind it to the signals themselves."
+            )
         return replace(self.domain.layout(signal_shape), domain=self)
 
     def scales(self, layout: Layout) -> Iterable[Scale]:

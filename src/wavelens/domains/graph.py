@@ -103,13 +103,8 @@ class GraphWavelets(ItemDomain):
             raise ValueError(f"what {self} rests on does not fit together; got {shapes}.")
         return Bound(self, tensors)
 
-    def check_geometry(self, signal_shape: tuple[int, ...], geometry: dict[str, Tensor]) -> None:
-        vertices = geometry["values" if self.order is None else "joined"].shape[1:]
-        if signal_shape != vertices:
-            raise ValueError(
-                f"GraphWavelets is bound to signals of {vertices[0]} samples; got axes {signal_shape}. Bind it to the "
-                "signals themselves."
-            )
+    def bound_axes(self, geometry: dict[str, Tensor]) -> tuple[int, ...]:
+        return tuple(geometry["values" if self.order is None else "joined"].shape[1:])
 
     def _graph(self, x: Tensor) -> dict[str, Tensor]:
         """See `normalised`."""

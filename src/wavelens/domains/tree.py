@@ -62,12 +62,8 @@ class TreeHaar(ItemDomain):
             raise ValueError(f"k-d trees have sides, one for each item and depth, and other trees none; got {shape}.")
         return Bound(self, tensors)
 
-    def check_geometry(self, signal_shape: tuple[int, ...], geometry: dict[str, Tensor]) -> None:
-        if signal_shape != geometry["order"].shape[1:]:
-            raise ValueError(
-                f"TreeHaar is bound to signals of {geometry['order'].shape[1]} samples; got axes {signal_shape}. "
-                "Bind it to the signals themselves."
-            )
+    def bound_axes(self, geometry: dict[str, Tensor]) -> tuple[int, ...]:
+        return tuple(geometry["order"].shape[1:])
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         if len(signal_shape) != 1:
