@@ -14,7 +14,7 @@ from cases import Net, relative, signal
 from wavelens import plots, runs
 from wavelens.cli import main
 from wavelens.maps import Profile
-from wavelens.runs.profile_tables import comma_separated, lines, markdown
+from wavelens.runs.statistics.profile_tables import comma_separated, lines, markdown
 
 NAMES = ("a2", "d2", "d1")
 DOMAIN = wl.DWT("haar", levels=2)

@@ -19,15 +19,15 @@ from wavelens.models.hf import from_transformers
 from wavelens.models.image import EMBEDDED, Geometry, embedded, from_timm, imagenet_labels, renormalized
 from wavelens.models.labels import read_class_names
 from wavelens.models.loaded import LoadedModel, Parts, Variant
+from wavelens.models.module_kinds import exported_shape, set_evaluation
 from wavelens.models.monai import from_monai
 from wavelens.models.options import Options, options_of
+from wavelens.models.runnable import InBatches
 from wavelens.models.trust import check_trust, importable_working_folder
 from wavelens.models.video import VideoGeometry, from_torchvision
 from wavelens.models.volume import resnet3d
 from wavelens.models.weights import CheckpointWarning, class_count, fill, match, state_for
 from wavelens.models.yamnet import yamnet
-from wavelens.module_kinds import exported_shape, set_evaluation
-from wavelens.runnable import InBatches
 
 NAMED: dict[str, Callable[[Variant], Parts]] = {
     EMBEDDED: embedded,

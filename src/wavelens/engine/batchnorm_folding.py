@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wavelens.norms import NORMALISATIONS, Norm, Norms, frozen
+from wavelens.engine.norms import NORMALISATIONS, Norm, Norms, frozen
 
 ROWS = 8  # whose outputs make a kernel's fold worth its room
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}

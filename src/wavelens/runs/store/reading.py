@@ -11,9 +11,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from wavelens.runs import manifest
-from wavelens.runs.manifest import Manifest
-from wavelens.runs.shards import Shard, read_shard, shard_name
+from wavelens.runs.store import manifest
+from wavelens.runs.store.manifest import Manifest
+from wavelens.runs.store.shards import Shard, read_shard, shard_name
 from wavelens.runs.task import Failure
 
 

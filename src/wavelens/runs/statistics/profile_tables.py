@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wavelens.runs.cells import comma_separated_lines, markdown_row, markdown_text
-from wavelens.runs.comparison import Estimate
-from wavelens.runs.profiles import Average, ScaleRow
+from wavelens.runs.statistics.cells import comma_separated_lines, markdown_row, markdown_text
+from wavelens.runs.statistics.comparison import Estimate
+from wavelens.runs.statistics.profiles import Average, ScaleRow
 
 Extents = Mapping[str, Mapping[str, str]]  # what each scale spans, for each model
 

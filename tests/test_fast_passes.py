@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 import wavelens as wl
 from cases import Convolutional, relative, signal
-from wavelens.lean import Lean
+from wavelens.engine.fast_passes import FastPasses
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -62,7 +62,7 @@ class Normed(nn.Module):
 
 def kept(net, x) -> int:
     """Bytes that a pass of the engine keeps for its backward pass, parameters and buffers left out."""
-    with wl.gradients.Gradients(net, x, 0, batch_size=len(x)) as ask:
+    with wl.engine.gradients.Gradients(net, x, 0, batch_size=len(x)) as ask:
         return held_by(net, lambda: ask.scores(x.clone().requires_grad_(), torch.arange(len(x))))
 
 
@@ -164,7 +164,7 @@ class TestFolds:
             net.body[0].bias = None
         expected, own = net(x), steps(net, x)
         assert relative(*own) < 1e-5
-        with torch.no_grad(), Lean(net, x) as fast:
+        with torch.no_grad(), FastPasses(net, x) as fast:
             for _ in range(3):
                 assert relative(fast(x), expected) < 1e-6
             assert len(fast.folds.made) == 1
@@ -190,7 +190,7 @@ class TestFolds:
         changed, plain = (Changing(axes, affine).requires_grad_(False) for _ in range(2))
         if not bias:
             changed.body[0].bias = plain.body[0].bias = None
-        with torch.no_grad(), Lean(changed, x) as fast:
+        with torch.no_grad(), FastPasses(changed, x) as fast:
             for _ in range(4):
                 assert relative(fast(x), plain(x)) < 1e-5
             assert len(fast.folds.made) == 1
@@ -199,7 +199,7 @@ class TestFolds:
 def test_passes_for_gradients_do_not_fold_by_themselves():
     """A single gradient has no pass to learn from, and those of many come out the same whichever is first."""
     net, x = Normed(2).requires_grad_(False), signal((9, 9)).float()
-    with Lean(net, x) as fast:
+    with FastPasses(net, x) as fast:
         for _ in range(3):
             fast(x)
         assert not fast.folds.norms
@@ -222,7 +222,7 @@ def test_gradients_of_many_points_are_folded(method):
 def test_kernels_that_are_large_beside_what_they_give_are_not_folded(size, folds):
     net = nn.Sequential(nn.Conv2d(64, 64, 3), nn.BatchNorm2d(64)).eval().requires_grad_(False)
     for rows in (1, 4):
-        with torch.no_grad(), Lean(net, torch.zeros(rows, 64, size, size)) as fast:
+        with torch.no_grad(), FastPasses(net, torch.zeros(rows, 64, size, size)) as fast:
             fast(torch.zeros(rows, 64, size, size))
             assert len(fast.folds.norms) == folds
 
@@ -231,7 +231,7 @@ def test_kernels_that_are_large_beside_what_they_give_are_not_folded(size, folds
 def test_large_volumetric_kernels_are_not_copied(channels, same):
     net, x = nn.Conv3d(64, channels, 3).eval(), torch.zeros(1, 64, 3, 3, 3)
     pointer = net.weight.data_ptr()
-    with Lean(net, x):
+    with FastPasses(net, x):
         assert (net.weight.data_ptr() == pointer) == same
 
 
@@ -402,7 +402,7 @@ class TestWhatElseMeetsAConvolution:
         act = UNSEEN[what] if what in UNSEEN else OTHERS[what][0]
         lean, plain = (Branching(act, start) for _ in range(2))
         rounding = 1e-2 if "half precision" in what else 1e-5  # a value that rounds the other way is a step apart
-        with Lean(lean, x) as fast:
+        with FastPasses(lean, x) as fast:
             for call in range(6):
                 points = x.clone().requires_grad_()
                 with torch.set_grad_enabled(call % 2 == 1):
@@ -417,7 +417,7 @@ class TestWhatElseMeetsAConvolution:
     def test_it_is_folded_only_where_it_can_be(self, what, start):
         alone = OTHERS[what][1]
         net, x = Branching(OTHERS[what][0], start), signal((9, 9)).float()
-        with torch.no_grad(), Lean(net, x) as fast:
+        with torch.no_grad(), FastPasses(net, x) as fast:
             for _ in range(3):
                 fast(x)
             late = start == 1 and not alone  # what was folded was wrong: that pass ran again, and nothing is any more

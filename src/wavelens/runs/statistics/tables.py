@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wavelens.runs.cells import comma_separated_lines, latex_text, markdown_row, markdown_text
-from wavelens.runs.comparison import LOWER, Comparison, Estimate, Row, base
+from wavelens.runs.statistics.cells import comma_separated_lines, latex_text, markdown_row, markdown_text
+from wavelens.runs.statistics.comparison import LOWER, Comparison, Estimate, Row, base
 from wavelens.untrusted import one_line
 
 NUMBERS = [f"{of}{end}" for of in ("value", "difference", "rank") for end in ("", "_low", "_high")]

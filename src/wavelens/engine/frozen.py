@@ -14,10 +14,10 @@ from torch._C import _len_torch_function_stack
 from torch.nn.parameter import is_lazy
 from torch.overrides import _pop_mode
 
-from wavelens.snapshot import Snapshots
+from wavelens.engine.snapshot import Snapshots
 
 
-class as_found:
+class frozen_model:
     """Freeze a model for the time of a `with`, then give it back as it was, after errors and signals too.
 
     Parameters, buffers and tensors that modules hold as plain attributes come back in value, size and memory; so do

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavelens.optional import optional
-from wavelens.runs.crew import share
+from wavelens.runs.executors.work_sharing import share
 from wavelens.runs.task import Answer, Job, Lost, Report, Task, Worker
 
 

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 import wavelens as wl
-from wavelens import borrowed, gradients, lean, snapshot
-from wavelens.borrowed import as_found
+from wavelens.engine import fast_passes, frozen, gradients, snapshot
+from wavelens.engine.frozen import frozen_model
 
 ROWS, FEATURES = 3, 6
 METHOD = wl.IntegratedGradients(steps=2)
@@ -210,22 +210,22 @@ def test_what_comes_back_has_no_new_version():
 
 def test_an_inner_loan_copies_what_has_changed_alone():
     model, x = Changing(no_preparation), points()
-    with as_found(model, x):
+    with frozen_model(model, x):
         outer = copies(model)
         model.mean.data.add_(1)
-        with as_found(model, x):
+        with frozen_model(model, x):
             pass
-        inner = borrowed.Loan(model, *borrowed.LOANS[model].values()).snapshots.copies
+        inner = frozen.Loan(model, *frozen.LOANS[model].values()).snapshots.copies
         shared = [place for place in outer if inner[place] is outer[place]]
         assert len(shared) == len(outer) - 1
         changed = model.mean.clone()
-        with as_found(model, x):
+        with frozen_model(model, x):
             model.mean.zero_()
         assert torch.equal(model.mean, changed)
 
 
 def copies(model):
-    (loan,) = borrowed.LOANS[model].values()
+    (loan,) = frozen.LOANS[model].values()
     return loan.snapshots.copies
 
 
@@ -252,7 +252,7 @@ def test_threads_that_overlap_give_back_what_the_first_of_them_had():
     ended.set()
     threads[1].join()
     assert state(model) == before
-    assert not borrowed.LOANS.get(model)
+    assert not frozen.LOANS.get(model)
 
 
 @pytest.mark.parametrize("name", ["a clipped parameter", "not to be seen in a sum", "by a kernel"])
@@ -292,7 +292,7 @@ class Volumetric(nn.Module):
         return self.last(self.norm(self.first(x)).relu().mean((2, 3, 4)))
 
 
-OWN = (borrowed, snapshot, gradients, lean, contextlib, torch.overrides)
+OWN = (frozen, snapshot, gradients, fast_passes, contextlib, torch.overrides)
 WATCHED = {module.__file__ for module in OWN}
 
 
@@ -351,7 +351,7 @@ def test_a_signal_at_any_time_leaves_the_model_as_it_was():
                 interrupted(call, place, number)
             assert state(model) == before, (place, number)
             assert surroundings() == around, (place, number)
-            assert not borrowed.LOANS.get(model), (place, number)
+            assert not frozen.LOANS.get(model), (place, number)
     assert len(times) > len(counts) > 150
     other = threading.Thread(target=call)
     other.start()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wavelens.maps import Profile
-from wavelens.runs.comparison import LEVEL, RESAMPLES, Estimate, bootstrap
+from wavelens.runs.statistics.comparison import LEVEL, RESAMPLES, Estimate, bootstrap
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wavelens.runs.reading import Results, Run
+from wavelens.runs.store.reading import Results, Run
 
 Array = NDArray[np.float64]
 

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
-from wavelens.compiled import is_compiled
-from wavelens.folds import LAST, Folds, Pass
-from wavelens.norms import Kernels, Norms, is_opaque
+from wavelens.engine.batchnorm_folding import LAST, Folds, Pass
+from wavelens.engine.compiled import is_compiled
+from wavelens.engine.norms import Kernels, Norms, is_opaque
 
 KERNELS = 2**24  # bytes of volumetric kernels that are copied channels-last: a network of larger ones gains nothing
 
 
-class Lean:
+class FastPasses:
     """A model's passes as they were measured to be best; on a CPU alone they differ from its own.
 
     Normalisations have gradients that are right in any layout of memory, and frozen ones keep nothing for the backward

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from wavelens.module_kinds import exported_shape
-from wavelens.scripted import with_gradients
+from wavelens.models.module_kinds import exported_shape
+from wavelens.models.scripted import with_gradients
 
 
 def runnable(model: Callable[[Tensor], Any], x: Tensor) -> Any:

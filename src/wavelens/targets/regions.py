@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from wavelens.targets import ByItem
+from wavelens.targets.values import ByItem
 
 Box = Sequence[Sequence[float]]  # (start, stop) along each axis, in samples
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # interpolation by the number of axes

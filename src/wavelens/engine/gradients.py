@@ -14,16 +14,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wavelens.bars import Bar, Progress
-from wavelens.batch_dependence import Answer, BatchCheck, batch_statistics, largest, telling, tolerance, warn
-from wavelens.borrowed import as_found
-from wavelens.compiled import Sizes, filled, is_compiled
 from wavelens.core import signal_axes
-from wavelens.given import beside, check_given
-from wavelens.lean import Lean
-from wavelens.module_kinds import check_gradients, check_shapes, with_mode
-from wavelens.runnable import runnable
-from wavelens.targets import Several, Target, check
+from wavelens.engine.batch_dependence import Answer, BatchCheck, batch_statistics, largest, telling, tolerance, warn
+from wavelens.engine.compiled import Sizes, filled, is_compiled
+from wavelens.engine.fast_passes import FastPasses
+from wavelens.engine.frozen import frozen_model
+from wavelens.engine.given import beside, check_given
+from wavelens.engine.progress import Bar, Progress
+from wavelens.models.module_kinds import check_gradients, check_shapes, with_mode
+from wavelens.models.runnable import runnable
+from wavelens.targets import Several, Target, check_target
 from wavelens.targets import scores as read
 
 Items = slice | Tensor  # items of the batch: a slice where they are neighbours, else their indices
@@ -55,7 +55,7 @@ class Gradients:
         exact_passes: bool = False,
     ) -> None:
         signal_axes(x)
-        check(target, len(x))
+        check_target(target, len(x))
         check_given(model, len(x))
         _check_ready(model, x, batch_size, autocast)
         self.model, self.target, self.exact_passes = model, target, exact_passes
@@ -75,11 +75,11 @@ class Gradients:
             if self._rows != 1:
                 warn(text)
             self._rows, self.apart = 1, True
-        self._loan = as_found(self.model, self.x)
+        self._loan = frozen_model(self.model, self.x)
         try:
             self._loan.__enter__()
             with ExitStack() as stack:
-                self._fast = stack.enter_context(Lean(self._runs, self.x, self.exact_passes))
+                self._fast = stack.enter_context(FastPasses(self._runs, self.x, self.exact_passes))
                 self._batch.begin(self.x.device)
                 self._bar = stack.enter_context(Bar(self._progress))
                 self._exit = stack.pop_all()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.jit import ScriptModule
 
-from wavelens.module_kinds import nodes
+from wavelens.models.module_kinds import nodes
 
 ONEDNN = ("prim::mkldnn_", "prim::MKLDNN", "prim::ConstantMKLDNN", "prim::BroadcastMKLDNN", "aten::to_mkldnn")
 LAYOUTS = ("aten::to_mkldnn", "aten::to_dense", "prim::BroadcastMKLDNNTensors")

@@ -11,8 +11,7 @@ from torch import nn
 import wavelens as wl
 from cases import relative, signal
 from snippets import DOCS
-from wavelens import scenes
-from wavelens.targets import describe
+from wavelens.targets import describe, regions
 
 ROWS = torch.arange(3)
 SHAPES = [(9,), (6, 8), (4, 6, 5)]
@@ -39,19 +38,19 @@ def test_a_region_is_the_sum_of_the_logits_in_it(shape, wrap):
     for label, mask in ((1, one), ([2, 0, 1], one), (2, each), ([2, 0, 1], each)):
         labels = torch.as_tensor(label).expand(3)
         expected = torch.stack([segmenter(x)[k, labels[k]][each[k] if mask is each else one].sum() for k in range(3)])
-        found = explain(lambda x: wrap(segmenter(x)), x, scenes.region(label, mask))
+        found = explain(lambda x: wrap(segmenter(x)), x, regions.region(label, mask))
         assert relative(found.score, expected) < 1e-13
 
 
 def test_its_gradient_stays_in_the_region_and_an_item_is_the_same_in_any_chunk():
     x, each = signal((6, 8)), masks((6, 8))
-    target = scenes.region([1, 2, 0], each)
+    target = regions.region([1, 2, 0], each)
     whole = explain(segmenter, x, target, batch_size=3)
     for batch_size in (1, 2, None):
         assert relative(explain(segmenter, x, target, batch_size=batch_size).data, whole.data) < 1e-14
     outside = whole.synthesis() * ~each[:, None]
     assert not outside.any()
-    alone = explain(segmenter, x[2:], scenes.region(0, each[2]))
+    alone = explain(segmenter, x[2:], regions.region(0, each[2]))
     assert relative(alone.data, whole.data[2:]) < 1e-14
 
 
@@ -61,14 +60,14 @@ def test_coarse_logits_are_brought_to_the_mask(shape, mode):
     x, mask = signal(half), masks(shape)
     fine = nn.functional.interpolate(segmenter(x), shape, mode=mode)
     expected = (fine[:, 1] * mask).flatten(1).sum(1)
-    found = scenes.region(1, mask).function(segmenter(x), ROWS)
+    found = regions.region(1, mask).function(segmenter(x), ROWS)
     assert relative(found, expected) < 1e-13
 
 
 def test_the_path_methods_of_a_region_add_up():
     x, mask = signal((6, 8)), masks((6, 8))
     a = wl.attribute(
-        segmenter, x, scenes.region(1, mask), domain=wl.DWT("db2", 1), method=wl.IntegratedGradients(steps=4)
+        segmenter, x, regions.region(1, mask), domain=wl.DWT("db2", 1), method=wl.IntegratedGradients(steps=4)
     )
     assert relative(a.data.sum((1, 2)), (segmenter(x)[:, 1] * mask).sum((1, 2))) < 1e-12
 
@@ -114,11 +113,11 @@ def test_a_detection_is_probability_times_overlap(kind):
     p = torch.tensor([1.0, 2.0, 0.5, 0.0], dtype=torch.float64).softmax(0)
     items = torch.zeros(1, dtype=torch.long)
     for label in (0, 1, 2):
-        found = scenes.detection(label, BOX, shape=(100, 200)).function(output, items)
+        found = regions.detection(label, BOX, shape=(100, 200)).function(output, items)
         assert found.item() == pytest.approx(p[label].item() * overlap, abs=1e-12)
-        alone = scenes.detection(label, BOX, shape=(100, 200), independent=True).function(output, items)
+        alone = regions.detection(label, BOX, shape=(100, 200), independent=True).function(output, items)
         assert alone.item() == pytest.approx(output.logits[0, 0, label].sigmoid().item() * overlap, abs=1e-12)
-        in_list = scenes.detection(label, BOX).function(listed(output), items)
+        in_list = regions.detection(label, BOX).function(listed(output), items)
         assert in_list.item() == pytest.approx((p[1].item() if label == 1 else 0) * overlap, abs=1e-9)
 
 
@@ -126,16 +125,16 @@ def test_the_best_of_all_objects_counts_and_each_item_has_its_own_box():
     boxes = [[BOX, OVERLAPS["half of it"][0], OVERLAPS["far away"][0]]] * 2
     output = detr(boxes, [[[0.0, 0.0], [3.0, 0.0], [9.0, 0.0]], [[2.0, 0.0], [0.0, 0.0], [9.0, 0.0]]])
     p = output.logits.softmax(-1)[..., 0]
-    target = scenes.detection(0, [BOX, OVERLAPS["far away"][0]], shape=(100, 200))
+    target = regions.detection(0, [BOX, OVERLAPS["far away"][0]], shape=(100, 200))
     both = target.function(output, torch.tensor([0, 1]))
     assert both.tolist() == pytest.approx([max(p[0, 0], p[0, 1] / 2).item(), p[1, 2].item()])
     swapped = target.function(output, torch.tensor([1, 0]))  # rows belong to other items
     assert swapped.tolist() == pytest.approx([p[0, 2].item(), max(p[1, 0], p[1, 1] / 2).item()])
-    found = scenes.strongest(output, shape=(100, 200))
+    found = regions.strongest(output, shape=(100, 200))
     assert found.labels == [0, 0]
     assert torch.allclose(torch.tensor(found.boxes), torch.tensor([OVERLAPS["far away"][0]] * 2))
     assert found.probabilities == pytest.approx(p[:, 2].tolist())
-    explained = scenes.detection(found.labels, found.boxes, shape=(100, 200)).function(output, torch.tensor([0, 1]))
+    explained = regions.detection(found.labels, found.boxes, shape=(100, 200)).function(output, torch.tensor([0, 1]))
     assert explained.tolist() == pytest.approx(found.probabilities)
 
 
@@ -146,11 +145,11 @@ def test_an_empty_list_is_zero_with_a_gradient_of_zero():
         "labels": torch.zeros(0, dtype=torch.long),
         "scores": x[0, 4:][:0],
     }
-    score = scenes.detection(3, BOX).function([empty], torch.zeros(1, dtype=torch.long))
+    score = regions.detection(3, BOX).function([empty], torch.zeros(1, dtype=torch.long))
     assert score.tolist() == [0]
     assert not torch.autograd.grad(score.sum(), x)[0].any()
     with pytest.raises(ValueError, match=r"a detector saw nothing in item 0\. Lower its score_thresh"):
-        scenes.strongest([empty])
+        regions.strongest([empty])
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +169,8 @@ def yolos():
 @pytest.mark.needs("transformers:YolosForObjectDetection")
 def test_a_detector_of_transformers_is_explained_item_by_item_and_adds_up(yolos):
     x = signal((48, 64), channels=3) / 4
-    found = scenes.strongest(yolos(x), shape=x.shape[2:])
-    target = scenes.detection(found.labels, found.boxes, shape=x.shape[2:])
+    found = regions.strongest(yolos(x), shape=x.shape[2:])
+    target = regions.detection(found.labels, found.boxes, shape=x.shape[2:])
     options = {"domain": wl.DWT("haar", 2), "method": wl.IntegratedGradients(steps=64), "baseline": 0.95 * x}
     whole = wl.attribute(yolos, x, target, batch_size=3, **options)
     assert whole.score.tolist() == pytest.approx(found.probabilities)
@@ -184,8 +183,8 @@ def test_a_detector_of_transformers_is_explained_item_by_item_and_adds_up(yolos)
 def test_a_detection_moves_as_little_as_the_input(yolos):
     """Noise a hundred times as small moves the score about a hundredth as far: there is no jump."""
     x = signal((48, 64), channels=3) / 4
-    found = scenes.strongest(yolos(x), shape=x.shape[2:])
-    target = scenes.detection(found.labels, found.boxes, shape=x.shape[2:])
+    found = regions.strongest(yolos(x), shape=x.shape[2:])
+    target = regions.detection(found.labels, found.boxes, shape=x.shape[2:])
     noise = signal((48, 64), channels=3, seed=8)
     with torch.no_grad():
         moved = [
@@ -209,7 +208,7 @@ def test_a_segmenter_of_transformers():
         fine = nn.functional.interpolate(net(x).logits, (64, 32), mode="bilinear")
     mask = fine.argmax(1) == fine.argmax(1)[:, :1, :1]
     labels = fine.argmax(1)[:, 0, 0].tolist()
-    found = explain(net, x, scenes.region(labels, mask))
+    found = explain(net, x, regions.region(labels, mask))
     expected = torch.stack([fine[k, labels[k]][mask[k]].sum() for k in range(3)])
     assert relative(found.score, expected) < 1e-4
     assert found.data.any()
@@ -220,7 +219,7 @@ def plain_nms(boxes, scores, iou_threshold):
     kept: list[int] = []
     for k in scores.argsort(descending=True).tolist():
         corners = boxes[[*kept, k]].view(-1, 2, 2).transpose(1, 2).flip(1)
-        if not kept or (scenes.iou(corners[:-1], corners[-1]) <= iou_threshold).all():
+        if not kept or (regions.iou(corners[:-1], corners[-1]) <= iou_threshold).all():
             kept.append(k)
     return torch.tensor(kept, dtype=torch.long)
 
@@ -253,11 +252,11 @@ def test_the_guide_s_detector_of_torchvision(ssdlite, monkeypatch):
 def test_a_detector_of_torchvision(ssdlite):
     net = ssdlite
     x = torch.rand(2, 3, 96, 128, generator=torch.Generator().manual_seed(0))
-    found = scenes.strongest(net(x))
-    target = scenes.detection(found.labels, found.boxes)
+    found = regions.strongest(net(x))
+    target = regions.detection(found.labels, found.boxes)
     whole = explain(net, x, target, batch_size=2)
     assert whole.score.tolist() == pytest.approx(found.probabilities, rel=1e-5)
-    alone = explain(net, x[1:], scenes.detection(found.labels[1], found.boxes[1]))
+    alone = explain(net, x[1:], regions.detection(found.labels[1], found.boxes[1]))
     assert whole.data.any()
     assert relative(alone.data, whole.data[1:]) < 1e-3
 
@@ -270,24 +269,28 @@ def test_a_segmenter_of_torchvision():
     net = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=3).eval()
     x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     mask = masks((64, 64), 2)
-    found = explain(net, x, scenes.region(2, mask))
+    found = explain(net, x, regions.region(2, mask))
     with torch.no_grad():
         expected = (net(x)["out"][:, 2] * mask).sum((1, 2))
     assert relative(found.score, expected) < 1e-4
 
 
 WRONG = {
-    "mask of numbers": (lambda: scenes.region(1, torch.ones(3, 3)), ValueError, r"mask is boolean.*got \(3, 3\) of t"),
-    "empty": (lambda: scenes.region(1, torch.zeros(3, 3) > 0), ValueError, r"got \(3, 3\) of torch.bool with 0 places"),
-    "label": (lambda: scenes.region(-1, torch.ones(3) > 0), ValueError, r"label is a class from 0.*got -1"),
-    "label of detection": (lambda: scenes.detection(0.5, BOX), ValueError, r"label is a class from 0.*got 0\.5"),
+    "mask of numbers": (lambda: regions.region(1, torch.ones(3, 3)), ValueError, r"mask is boolean.*got \(3, 3\) of t"),
+    "empty": (
+        lambda: regions.region(1, torch.zeros(3, 3) > 0),
+        ValueError,
+        r"got \(3, 3\) of torch.bool with 0 places",
+    ),
+    "label": (lambda: regions.region(-1, torch.ones(3) > 0), ValueError, r"label is a class from 0.*got -1"),
+    "label of detection": (lambda: regions.detection(0.5, BOX), ValueError, r"label is a class from 0.*got 0\.5"),
     "box": (
-        lambda: scenes.detection(1, ((5, 3), (0, 1))),
+        lambda: regions.detection(1, ((5, 3), (0, 1))),
         ValueError,
         r"\(left, right\)\).*got \(\(5, 3\), \(0, 1\)\)",
     ),
-    "flat box": (lambda: scenes.detection(1, (0, 1, 2, 3)), ValueError, r"a box is .*got \(0, 1, 2, 3\)"),
-    "shape": (lambda: scenes.detection(1, BOX, shape=(3, 4, 5)), ValueError, r"\(height, width\).*got \(3, 4, 5\)"),
+    "flat box": (lambda: regions.detection(1, (0, 1, 2, 3)), ValueError, r"a box is .*got \(0, 1, 2, 3\)"),
+    "shape": (lambda: regions.detection(1, BOX, shape=(3, 4, 5)), ValueError, r"\(height, width\).*got \(3, 4, 5\)"),
 }
 
 
@@ -301,19 +304,19 @@ def test_wrong_targets_say_what_to_do(kind):
 def test_outputs_of_other_models_are_refused():
     x = signal((6, 8))
     with pytest.raises(TypeError, match=r"a segmenter gives logits .*got tuple\. Read others with targets.ByItem"):
-        explain(lambda x: (segmenter(x),), x, scenes.region(1, masks((6, 8))))
+        explain(lambda x: (segmenter(x),), x, regions.region(1, masks((6, 8))))
     with pytest.raises(ValueError, match=r"mask is \(axis, axis\) or .*got \(3, 6, 8, 2\) for logits \(\d, 3, 6, 8\)"):
-        explain(segmenter, x, scenes.region(1, masks((6, 8, 2))))
+        explain(segmenter, x, regions.region(1, masks((6, 8, 2))))
     with pytest.raises(ValueError, match=r"given once, or for each item of the batch; got 2"):
-        explain(segmenter, x, scenes.region([1, 2], masks((6, 8), 1)[0]))
+        explain(segmenter, x, regions.region([1, 2], masks((6, 8), 1)[0]))
     with pytest.raises(TypeError, match=r"a detector gives a list of dictionaries .*got Tensor"):
-        explain(segmenter, x, scenes.detection(1, BOX))
+        explain(segmenter, x, regions.detection(1, BOX))
     with pytest.raises(ValueError, match=r"shape, \(height, width\) of the input, is needed"):
-        scenes.detection(1, BOX).function(detr([[BOX]], [[[1.0, 2.0]]]), ROWS[:1])
+        regions.detection(1, BOX).function(detr([[BOX]], [[[1.0, 2.0]]]), ROWS[:1])
 
 
 def test_the_record_names_them():
-    assert describe(scenes.region(3, masks((6, 8), 1)[0])).startswith("ByItem(region([3], ")
-    assert describe(scenes.detection([1], BOX)) == f"ByItem(detection([1], {[[list(side) for side in BOX]]}))"
+    assert describe(regions.region(3, masks((6, 8), 1)[0])).startswith("ByItem(region([3], ")
+    assert describe(regions.detection([1], BOX)) == f"ByItem(detection([1], {[[list(side) for side in BOX]]}))"
     with pytest.raises(dataclasses.FrozenInstanceError):
-        scenes.region(3, masks((6, 8), 1)[0]).function = None
+        regions.region(3, masks((6, 8), 1)[0]).function = None

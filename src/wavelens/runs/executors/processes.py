@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, wait
 
 import torch
 
-from wavelens.runs.crew import share
+from wavelens.runs.executors.work_sharing import share
 from wavelens.runs.task import Answer, Job, Lost, Report, Task, Worker
 
 

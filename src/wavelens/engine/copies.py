@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from wavelens.module_kinds import with_mode
-from wavelens.snapshot import dense
+from wavelens.engine.snapshot import dense
+from wavelens.models.module_kinds import with_mode
 
 STRANGER = "shares parameters that are none of its own: it calls a module that is not one of its parts"
 DEPTH = 4  # a patched forward holds the old one in a closure, perhaps by a decorator or a partial
