@@ -34,9 +34,9 @@ from wavelens.cli.kinds import PHOTO, SOUND, VIDEO, VOLUME
 from wavelens.engine import gradients
 from wavelens.frontends.audio import Clip, write_audio
 from wavelens.models import Geometry, LoadedModel, Options
-from wavelens.models.audio import Sampling
-from wavelens.models.video import VideoGeometry
-from wavelens.models.volume import Voxels
+from wavelens.models.preparations.audio import Sampling
+from wavelens.models.preparations.video import VideoGeometry
+from wavelens.models.preparations.volume import Voxels
 
 SIDE = 32
 CPU = torch.device("cpu")

@@ -197,8 +197,8 @@ def test_the_plot_has_a_bar_of_the_shares_height_for_each_model_and_scale():
 OWN = """
 import torch
 from wavelens.models import Geometry, LoadedModel
-from wavelens.models.audio import Sampling
-from wavelens.models.volume import Voxels
+from wavelens.models import Sampling
+from wavelens.models import Voxels
 
 class Coarse(torch.nn.Module):
     def forward(self, x):

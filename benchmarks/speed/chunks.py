@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from wavelens.engine.fast_passes import FastPasses
 from wavelens.engine.gradients import Gradients
-from wavelens.models.yamnet import YAMNet
+from wavelens.models.networks.yamnet import YAMNet
 
 ROWS = (1, 2, 4, 8, 16, 32)
 CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {

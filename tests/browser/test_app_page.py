@@ -18,7 +18,7 @@ from wavelens.app import server as servers
 from wavelens.cli.kinds import PHOTO, SOUND
 from wavelens.frontends.audio import Clip, write_audio
 from wavelens.models import Geometry, LoadedModel
-from wavelens.models.audio import Sampling
+from wavelens.models.preparations.audio import Sampling
 
 PATIENCE = 40_000  # milliseconds
 HOSTILE = "<b>left"  # a class that is only a name

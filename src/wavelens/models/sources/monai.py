@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from wavelens.models.loaded import Parts, Variant
 from wavelens.models.naming import read_call
-from wavelens.models.volume import Voxels
+from wavelens.models.preparations.volume import Voxels
 from wavelens.models.weights import Around
 from wavelens.optional import optional
 

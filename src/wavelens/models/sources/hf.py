@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from wavelens.models.audio import heard, is_sound
-from wavelens.models.image import Geometry, Normalized
 from wavelens.models.loaded import Parts, Variant
-from wavelens.models.video import filmed, is_video
+from wavelens.models.preparations.image import Geometry, Normalized
+from wavelens.models.sources.hf_audio import is_sound, sound_parts
+from wavelens.models.sources.hf_video import is_video, video_parts
 from wavelens.models.weights import Around, unavailable
 from wavelens.optional import optional, unloadable
 
@@ -62,13 +62,13 @@ def _file_names(module: Any, variant: Variant) -> dict[str, str]:
 
 def _sound(name: str, variant: Variant) -> Parts:
     module, extractor = _fetched(name, variant, "AutoModelForAudioClassification", "AutoFeatureExtractor")
-    return heard(name, module, extractor, own_labels(module), link_of(module), _file_names(module, variant))
+    return sound_parts(name, module, extractor, own_labels(module), link_of(module), _file_names(module, variant))
 
 
 def _video(name: str, variant: Variant) -> Parts:
     module, processor = _prepared(name, variant, "AutoModelForVideoClassification")
     frames = module.config.num_frames
-    return filmed(
+    return video_parts(
         Logits(module, _file_names(module, variant)),
         _geometry(processor),
         _scaling(processor),

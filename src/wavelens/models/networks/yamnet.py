@@ -7,8 +7,10 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from wavelens.frontends.mel import LogMel
-from wavelens.models.audio import Sampling, Windowed, class_names, without_weights
+from wavelens.models.labels import shipped_labels
 from wavelens.models.loaded import Parts, Variant
+from wavelens.models.preparations.audio import Sampling, Windowed
+from wavelens.models.weights import without_weights
 
 RATE = 16000
 FRAME, HOP, N_FFT = 400, 160, 512  # samples
@@ -83,4 +85,4 @@ def yamnet(variant: Variant) -> Parts:
     if variant.pretrained:
         raise without_weights("yamnet", "YAMNet's layers conv1, dw2, pw2 … classifier")
     module = Windowed(YAMNet(variant.classes or 521), 10 * RATE)
-    return Parts(module, Sampling(RATE, least=LEAST), class_names("audioset521.txt"), "sigmoid")
+    return Parts(module, Sampling(RATE, least=LEAST), shipped_labels("audioset521.txt"), "sigmoid")

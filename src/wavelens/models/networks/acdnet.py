@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from wavelens.models.audio import Sampling, Windowed, class_names, without_weights
+from wavelens.models.labels import shipped_labels
 from wavelens.models.loaded import Parts, Variant
-from wavelens.models.weights import Around
+from wavelens.models.preparations.audio import Sampling, Windowed
+from wavelens.models.weights import Around, without_weights
 
 RATE = 20000
 CROP = 30225  # samples that the network takes
@@ -70,5 +71,5 @@ def micro_acdnet(variant: Variant) -> Parts:
     if variant.pretrained:
         raise without_weights("micro-acdnet", "Micro-ACDNet's layers sfeb.0 … tfeb.38")
     return Parts(
-        Windowed(Crops(MicroACDNet(variant.classes or 50)), 5 * RATE), Sampling(RATE), class_names("esc50.txt")
+        Windowed(Crops(MicroACDNet(variant.classes or 50)), 5 * RATE), Sampling(RATE), shipped_labels("esc50.txt")
     )
