@@ -438,7 +438,7 @@ NAMES = ["it's.png", "a\u202f7.png", "\u3000\u200d.png", 'say "hi" $HOME.png', "
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_command_names_the_file_whatever_its_letters(name):
-    from wavelens.cli.reports import _quoted
+    from wavelens.explaining.report import _quoted
     from wavelens.reports.markup import printable
 
     shown = printable(_quoted(name))
@@ -448,6 +448,6 @@ def test_the_command_names_the_file_whatever_its_letters(name):
 
 
 def test_the_command_is_quoted_as_one_would_write_it():
-    from wavelens.cli.reports import _quoted
+    from wavelens.explaining.report import _quoted
 
     assert _quoted("DWT(wavelet='db4', levels=3)") == """"DWT(wavelet='db4', levels=3)\""""

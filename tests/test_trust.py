@@ -225,7 +225,7 @@ def test_functions_of_the_working_folder_are_found_and_may_import_their_neighbou
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
     before = list(sys.path)
     try:
-        from wavelens.cli.question import question_of
+        from wavelens.explaining.question import question_of
 
         model = wl.models.load("own_net:net")
         assert question_of("own_net:target", None, model)(model, torch.zeros(1, 3, 8, 8), None).target == 1

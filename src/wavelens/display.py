@@ -13,7 +13,7 @@ from wavelens.attribution import Attribution
 from wavelens.core import Coefficients
 from wavelens.reports.entry import per_target
 from wavelens.reports.markup import joined, tag
-from wavelens.reports.words import account, percent, signed
+from wavelens.reports.text import account, percent, signed
 
 MAX_SHOWN = 3  # items and targets that are shown
 
@@ -60,5 +60,5 @@ def _drawn(a: Coefficients, item: int) -> bytes:
     from wavelens import plots  # matplotlib: only once there is something to draw
 
     file = io.BytesIO()
-    plots.glance(a, item).savefig(file, format="png")
+    plots.thumbnail(a, item).savefig(file, format="png")
     return file.getvalue()
