@@ -26,12 +26,14 @@ from wavelens.domains import (
     TreeHaar,
     best_basis,
 )
+from wavelens.interventions import shapley
 from wavelens.methods import (
     Captum,
     ExpectedGradients,
     InputTimesGradient,
     IntegratedGradients,
     Saliency,
+    ScaleShapley,
     SmoothGrad,
     SquareGrad,
     VarGrad,
@@ -64,6 +66,7 @@ __all__ = [
     "Packets",
     "Saliency",
     "Scale",
+    "ScaleShapley",
     "Shifted",
     "SmoothGrad",
     "SquareGrad",
@@ -88,6 +91,7 @@ __all__ = [
     "report",
     "reports",
     "runs",
+    "shapley",
     "targets",
 ]
 
