@@ -27,6 +27,7 @@ from wavelens.domains import DWT
 from wavelens.grid import Grid
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel
+from wavelens.own import written
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +170,7 @@ def summary_of(job: Job, kind: Kind, answer: Answer) -> dict[str, Any]:
         **asked_of(job.loaded, kind, answer.path, answer.asked),
         **({"note": answer.note} if answer.note else {}),
         "top": top_classes(job.loaded, answer.logits, job.top),
-        "domain": repr(a.domain),
+        "domain": written(a.domain),
         "method": a.method,
         **{name: None if value is None else value.reshape(-1)[0].item() for name, value in scalars.items()},
         "units": answer.grid.units,

@@ -34,6 +34,7 @@ from wavelens.cli.ready import (
 )
 from wavelens.cli.terminal import Terminal, plain
 from wavelens.models import Options
+from wavelens.own import written
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "not applicable": "dim"}
@@ -88,7 +89,7 @@ def check(
             found = ask(look.x, asked.target)
         statuses.append(found.status)
         _print(path, asked.heading, found, console)
-        summary = asked_of(loaded, kind, path, asked) | {"domain": repr(own), "method": method}
+        summary = asked_of(loaded, kind, path, asked) | {"domain": written(own), "method": written(chosen_method)}
         file = out / f"{stem}-check.json"
         file.write_text(json.dumps(summary | found.summary(), indent=2) + "\n", encoding="utf-8")
         return [file]

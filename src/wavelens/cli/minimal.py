@@ -29,7 +29,8 @@ from wavelens.cli.terminal import Terminal, plain, table
 from wavelens.core import Domain
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel, Options
-from wavelens.spec import parse
+from wavelens.own import positional_count, written
+from wavelens.spec import parse_own
 
 ALPHAS = "100,1000,10000"
 NUMBER = re.compile(r"[0-9.]+(e[+-][0-9]+)?")  # an alpha in a file's name
@@ -45,7 +46,7 @@ class Task:
     domain: Domain
     alphas: tuple[float, ...]
     steps: int
-    baseline: float | masks.Blur | masks.Noise
+    baseline: float | masks.Noise | Callable[[Tensor], Tensor]
     batch_size: int | None
     device: torch.device
 
@@ -120,14 +121,18 @@ def _alphas(text: str) -> tuple[float, ...]:
         raise ValueError(f"--alpha takes numbers from 0 with commas between, such as {ALPHAS}; got {text!r}.") from None
 
 
-def _baseline(text: str) -> float | masks.Blur | masks.Noise:
+def _baseline(text: str) -> float | masks.Noise | Callable[[Tensor], Tensor]:
     try:
         return float(text)
     except ValueError:
-        value = parse(text, also=(masks.Blur, masks.Noise))
-    if not isinstance(value, masks.Blur | masks.Noise):
-        raise ValueError(f"--baseline takes a number, Blur(sigma=10) or Noise(seed=0); got {text}.")
-    return value
+        value = parse_own(text, also=(masks.Blur, masks.Noise))
+    if not isinstance(value, masks.Blur | masks.Noise) and positional_count(value) != 1:
+        raise ValueError(
+            f"--baseline takes a number, Blur(sigma=10), Noise(seed=0), or one of your own, called as baseline(x); got "
+            f"{text}."
+        )
+    baseline: masks.Noise | Callable[[Tensor], Tensor] = value
+    return baseline
 
 
 def _reduce_all(task: Task, kind: Kind, paths: list[Path], out: Path, console: Console) -> int:
@@ -255,8 +260,8 @@ def _summary(task: Task, kind: Kind, reduced: Reduced) -> dict[str, Any]:
         kind.name: str(reduced.path),
         **model_summary(task.loaded),
         **reduced.asked.summary,
-        "domain": repr(task.domain),
-        "baseline": task.baseline if isinstance(task.baseline, float) else repr(task.baseline),
+        "domain": written(task.domain),
+        "baseline": task.baseline if isinstance(task.baseline, float) else written(task.baseline),
         "front": _rows(reduced),
         "units": reduced.grid.units,
         "scales": _scales(reduced),

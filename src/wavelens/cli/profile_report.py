@@ -16,6 +16,7 @@ from wavelens.cli.terminal import Terminal, plain
 from wavelens.core import Layout
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel
+from wavelens.own import written
 from wavelens.runs import Average
 from wavelens.runs.evaluation import Evaluation
 from wavelens.runs.profile_tables import HEAD, Extents, caption, comma_separated, lines, markdown
@@ -84,7 +85,7 @@ def _record(
         **settings,
         "items": found.items,
         "left_out": found.left_out,
-        **{name: repr(getattr(members[0].task.explainer, name)) for name in ("method", "domain")},
+        **{name: written(getattr(members[0].task.explainer, name)) for name in ("method", "domain")},
         "models": [_model_record(found, member, places[member.name]) for member in members],
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 from wavelens.cli.answers import caution, top_classes
 from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.cli.model_options import words_of
+from wavelens.own import written
 from wavelens.reports import GENERATOR, Chance, Entry
 from wavelens.reports.markup import is_printable
 from wavelens.untrusted import check_file
@@ -52,9 +53,9 @@ def command_of(job: Job, answer: Answer) -> str:
     words += [
         *answer.asked.options,
         "--domain",
-        repr(answer.attribution.domain),
+        written(answer.attribution.domain),
         "--method",
-        repr(job.method),
+        written(job.method),
         *["--exact-passes"] * job.exact_passes,
         "--report",
     ]
