@@ -73,8 +73,14 @@ def describe(task: object, dataset: Sequence[Any], shard_size: int, threads: int
             "pywavelets": pywt.__version__,
             "python": platform.python_version(),
         },
-        columns=tuple(getattr(task, "columns", ())),
+        columns=_columns_of(task),
     )
+
+
+def _columns_of(task: object) -> tuple[Column, ...]:
+    """The columns of a task that has any; a field of the same name may be anything else."""
+    columns = getattr(task, "columns", ())
+    return columns if isinstance(columns, tuple) and all(isinstance(one, Column) for one in columns) else ()
 
 
 def described(task: object) -> dict[str, str]:

@@ -24,8 +24,8 @@ Function = Callable[[Any], Mapping[str, Value]]
 class Task(Protocol):
     """`load()` gives a function from an item to its results: names with numbers or tensors, alike for every item.
 
-    A task may have `columns`, each a `metrics.Column` for one of the names: tables then show these, with their
-    direction. Without them every number is shown, and no run is ranked.
+    A task may have `columns`, a tuple with a `metrics.Column` for each name of known direction. Tables show the other
+    numbers too, and rank no run by them.
     """
 
     def load(self) -> Function: ...
