@@ -5,7 +5,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from wavelens.runs.measures import seed_of
 
 import wavelens as wl
 from wavelens import metrics, runs
@@ -13,6 +12,7 @@ from wavelens.cli import main
 from wavelens.frontends.audio import Clip, read_audio, write_audio
 from wavelens.frontends.video import open_video, write_video
 from wavelens.frontends.volume import read_volume
+from wavelens.metrics.metric import seed_of
 
 OWN = """
 import torch
