@@ -11,7 +11,7 @@ from wavelens.core import Domain
 from wavelens.models.loading import function_called
 from wavelens.untrusted import one_line
 
-PACKAGE = __name__.partition(".")[0]
+PACKAGE = Domain.__module__.partition(".")[0]
 
 
 def is_own(cls: type) -> bool:
