@@ -2,7 +2,7 @@
 
 from wavelens.metrics.measures import METRICS
 from wavelens.metrics.metric import Column
-from wavelens.runs.tables import ARROWS
+from wavelens.runs.statistics.tables import ARROWS
 
 
 def column_table() -> str:

@@ -18,8 +18,8 @@ from wavelens import runs
 from wavelens.cli import main
 from wavelens.metrics.measures import parse_metric
 from wavelens.metrics.metric import seed_of
-from wavelens.runs.comparison import compare
-from wavelens.runs.tables import comma_separated, markdown
+from wavelens.runs.statistics.comparison import compare
+from wavelens.runs.statistics.tables import comma_separated, markdown
 from wavelens.spec import parse_own
 
 
@@ -198,8 +198,8 @@ def test_worker_processes_find_them(own_folder):
 @pytest.mark.needs("ray")
 def test_actors_find_them(own_folder):
     from ray import cloudpickle
-
     from wavelens.runs.cluster import _Actor
+
     from wavelens.runs.task import Ready, Stop
 
     @dataclass(frozen=True)

@@ -12,7 +12,7 @@ The pages under "Extending" build each of them in a file of your own; the comman
 """
 
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, level_scales, signal_axes
-from wavelens.gradients import Gradients
+from wavelens.engine.gradients import Gradients
 from wavelens.grid import Grid
 from wavelens.methods.averages import noisy
 from wavelens.methods.lift import Lift, Outcome

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from wavelens.core import Coefficients, Domain
 from wavelens.domains import DWT
-from wavelens.gradients import Model
+from wavelens.engine.gradients import Model
 from wavelens.metrics.controls import energy_order, random_order
 from wavelens.targets import Target
 

@@ -28,10 +28,10 @@ from wavelens.models import LoadedModel, Options
 from wavelens.own import written
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
 from wavelens.runs.annotations import annotated
-from wavelens.runs.comparison import compare
 from wavelens.runs.evaluation import BATCH_SIZE, FACTS, Evaluation, weights_digest
 from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
-from wavelens.runs.tables import caption, lines
+from wavelens.runs.statistics.comparison import compare
+from wavelens.runs.statistics.tables import caption, lines
 from wavelens.spec import is_method
 
 EXPLAINED = (

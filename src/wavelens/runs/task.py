@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import torch
 
 from wavelens.models.trust import importable_working_folder
-from wavelens.runs.shards import Value, stacked, write_shard, written
+from wavelens.runs.store.shards import Value, stacked, write_shard, written
 
 Function = Callable[[Any], Mapping[str, Value]]
 
