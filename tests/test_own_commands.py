@@ -198,8 +198,8 @@ def test_worker_processes_find_them(own_folder):
 @pytest.mark.needs("ray")
 def test_actors_find_them(own_folder):
     from ray import cloudpickle
-    from wavelens.runs.executors.cluster import _Actor
 
+    from wavelens.runs.executors.cluster import _Actor
     from wavelens.runs.task import Ready, Stop
 
     @dataclass(frozen=True)

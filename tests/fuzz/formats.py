@@ -22,7 +22,7 @@ from wavelens import frontends, runs
 from wavelens.baselines import parse_explainer
 from wavelens.cli.evaluate import _part
 from wavelens.cli.options import wavelets_of
-from wavelens.cli.spacing import _numbers
+from wavelens.cli.shared_options import spacing_of
 from wavelens.core import Domain
 from wavelens.frontends import audio, image, video, volume
 from wavelens.metrics.measures import parse_metric
@@ -419,7 +419,7 @@ TEXTS = {
     "explainer": ("GradCAM(layer='layer4')", parse_explainer),
     "control": ("EnergyOrder(domain=Identity, baseline=0.5)", parse_explainer),
     "wavelets": ("haar, db4, bior2.2", lambda text: wavelets_of(text, wl.DWT("haar", 2))),
-    "spacing": ("1.5,1,0.75", _numbers),
+    "spacing": ("1.5,1,0.75", spacing_of),
     "shard": ("3/8", _part),
 }
 

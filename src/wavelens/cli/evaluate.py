@@ -16,12 +16,13 @@ from rich.text import Text
 
 from wavelens.baselines import EXPLAINERS, FromMethod, parse_explainer
 from wavelens.baselines.controls import CONTROLS
-from wavelens.cli.kinds import Kind, kind_called, kind_of
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of
-from wavelens.cli.ready import DOMAIN, DeviceName, ModelName, default_model, fitted
+from wavelens.cli.shared_options import DOMAIN, DeviceName, ModelName
 from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
+from wavelens.explaining import Kind, kind_called, kind_of
+from wavelens.explaining.request import default_model, fitted
 from wavelens.metrics.measures import METRICS, parse_metric
 from wavelens.metrics.metric import columns_of
 from wavelens.models import LoadedModel, Options
