@@ -36,8 +36,8 @@ def method_of(text: str) -> Method:
     if not is_method(value):
         what = "the domain " if isinstance(value, Domain) else ""
         raise ValueError(
-            f"--method takes a method, such as SmoothGrad(samples=25) or one of your own, called as method(ask, lifts, "
-            f"baseline); got {what}{text}."
+            f"--method takes a method, such as SmoothGrad(samples=25); got {what}{text}. One of your own is called as "
+            "method(ask, lifts, baseline)."
         )
     method: Method = value
     return method
