@@ -63,6 +63,10 @@ def drawn(model, x, target, attribution, *, seed=0, batch_size):
     return torch.full((len(x),), float(seed % 1000 + batch_size))
 
 
+def needy(model, x, target, attribution, *, k):
+    return x.sum((1, 2, 3)) + k
+
+
 def wrong(model, x, target, attribution):
     return attribution.data
 

@@ -53,6 +53,11 @@ def test_a_value_of_the_library_is_written_as_its_repr(value):
     assert own_classes(value) == ()
 
 
+def test_a_module_may_lie_in_a_package():
+    assert parse_own("wavelens.domains.dwt:DWT('haar', levels=2)") == wl.DWT("haar", levels=2)
+    assert parse_own("Shifted(wavelens.domains:DWT('haar'))") == wl.Shifted(wl.DWT("haar"))
+
+
 def test_colons_in_texts_are_texts(own_folder):
     assert parse_explainer("GradCAM(layer='own:layer')").layer == "own:layer"
     assert NAME not in sys.modules
@@ -141,6 +146,8 @@ def test_each_option_takes_its_own_kind(own_folder):
         parse_metric(own("net"))
     with pytest.raises(ValueError, match=r"summed is summed\(model, .*got an unexpected keyword argument 'powers'"):
         parse_metric(own("summed(powers=2)"))
+    with pytest.raises(ValueError, match=r"needy is needy\(model, .*missing a required argument: 'k'"):
+        parse_metric(own("needy"))
     with pytest.raises(ValueError, match=r"the options of mine_own:summed have names; got mine_own:summed\(2\)"):
         parse_metric(own("summed(2)"))
 

@@ -16,6 +16,7 @@ from wavelens.core import Coefficients, Domain
 from wavelens.own import written
 from wavelens.targets import Target
 
+OFFERED = ("batch_size", "explainer", "region", "seed")  # what a function is given where it takes it
 BETTER = ("more", "less", None)
 MIDDLES = ("mean", "median")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -114,8 +115,8 @@ class Metric(ABC):
 
     def options(self, case: Case) -> dict[str, Any]:
         """The fields by name; a `seed` is the file's own."""
-        found = {f.name: getattr(self, f.name) for f in fields(self)}
-        return found | ({"seed": seed_of(found["seed"], case.name)} if "seed" in found else {})
+        options = {f.name: getattr(self, f.name) for f in fields(self)}
+        return options | ({"seed": seed_of(options["seed"], case.name)} if "seed" in options else {})
 
     def measured(self, case: Case) -> dict[str, Tensor]:
         """The numbers of a case by the names of the columns; `ValueError` where they are not what the columns say."""
@@ -149,10 +150,11 @@ class OfFunction(Metric):
 
     @classmethod
     def of(cls, name: str, function: Callable[..., Tensor], options: dict[str, Any]) -> OfFunction:
-        """`ValueError` for options that the function does not have; those of its usual value are left out."""
+        """`ValueError` for options that it does not have, or lacks; those that are the default are left out."""
         parameters = inspect.signature(function).parameters
+        offered = {key: None for key in OFFERED if key in parameters and key not in options}
         try:
-            inspect.signature(function).bind_partial(*[None] * 4, **options)
+            inspect.signature(function).bind(*[None] * 4, **options, **offered)
         except TypeError as error:
             raise ValueError(
                 f"a metric is a function (model, x, target, attribution, *, …); {name} is "
@@ -183,7 +185,8 @@ class OfFunction(Metric):
         offered = {"batch_size": case.batch_size, "explainer": case.explainer, "region": case.region}
         given = {key: value for key, value in offered.items() if key in parameters and key not in named}
         if "seed" in parameters:
-            given["seed"] = seed_of(named.pop("seed", parameters["seed"].default), case.name)
+            usual = parameters["seed"].default
+            given["seed"] = seed_of(named.pop("seed", usual if isinstance(usual, int) else 0), case.name)
         value: Tensor = self.function(*case[:4], **named, **given)
         return value
 

@@ -73,7 +73,7 @@ class Comparison:
 def compare(folders: Sequence[str | Path], *, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
     """Compares runs over the items that all of them have, metric by metric, those that all of them have.
 
-    Every column of the runs is compared, whosoever metric it is; see `Task`.
+    Every number of the runs is compared, whoever wrote its metric; see `Task`.
 
     Intervals are percentiles of a paired bootstrap (Efron, 1979): items are drawn with replacement, the same for every
     run, so that what items have in common does not blur a difference. `ValueError` for runs without common items.
