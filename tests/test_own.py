@@ -14,7 +14,7 @@ from wavelens.baselines import parse_explainer
 from wavelens.cli import main
 from wavelens.cli.options import domain_of, method_of
 from wavelens.metrics.measures import METRICS, parse_metric
-from wavelens.own import own_classes, written
+from wavelens.own import own_classes, text_of
 from wavelens.spec import parse, parse_own
 
 
@@ -25,11 +25,11 @@ from wavelens.spec import parse, parse_own
 def test_a_text_is_the_value_and_the_value_its_text(own_folder, text):
     value = parse_own(own(text))
     assert type(value).__module__ == NAME
-    assert written(value).startswith(own(text.partition("(")[0]))
-    assert parse_own(written(value)) == value
-    assert parse(written(value), also=own_classes(value)) == value
+    assert text_of(value).startswith(own(text.partition("(")[0]))
+    assert parse_own(text_of(value)) == value
+    assert parse(text_of(value), also=own_classes(value)) == value
     assert parse(repr(value), also=own_classes(value)) == value
-    assert wl.parse(written(value), also=own_classes(value)) == value
+    assert wl.parse(text_of(value), also=own_classes(value)) == value
     assert pickle.loads(pickle.dumps(value)) == value
 
 
@@ -39,17 +39,17 @@ def test_values_may_lie_in_one_another(own_folder):
     assert nested.method.times == 4
     assert nested.domain.domain.factor == 0.5
     assert [cls.__name__ for cls in own_classes(nested)] == ["Twice", "Halved"]
-    again = wl.parse(written(nested), also=own_classes(nested))
+    again = wl.parse(text_of(nested), also=own_classes(nested))
     assert again == nested
     inner = parse_own(own(f"Halved(inner={own('Halved(2.0)')})"))
     assert inner.inner.factor == 2.0
-    assert parse(written(inner), also=own_classes(inner)) == inner
+    assert parse(text_of(inner), also=own_classes(inner)) == inner
 
 
 @pytest.mark.parametrize("value", [wl.DWT("db2", 3), wl.Captum("Saliency"), wl.Shifted(), *(cls() for cls in METRICS)])
 def test_a_value_of_the_library_is_written_as_its_repr(value):
-    assert written(value) == repr(value)
-    assert written((value, 1)) == repr((value, 1))
+    assert text_of(value) == repr(value)
+    assert text_of((value, 1)) == repr((value, 1))
     assert own_classes(value) == ()
 
 

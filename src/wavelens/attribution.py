@@ -24,7 +24,7 @@ from wavelens.engine.given import Given, with_given
 from wavelens.engine.gradients import Gradients, Model
 from wavelens.engine.progress import Progress
 from wavelens.methods.lift import Lift, Method, Outcome
-from wavelens.own import own_classes, written
+from wavelens.own import own_classes, text_of
 from wavelens.signals import Unpacked, check_signals, packed_baseline
 from wavelens.spec import UnknownOwnClass, parse
 from wavelens.targets import Several, Target, describe, joined, texts
@@ -78,7 +78,7 @@ class Attribution(Coefficients):
         A domain of your own is stored by its text, `own:Mine(levels=3)`; `load` then takes its class. `ValueError` for
         one whose text does not say what it is, since `load` could not read it back.
         """
-        domain = written(self.domain)
+        domain = text_of(self.domain)
         parse(domain, also=own_classes(self.domain))
         tensors = {name: value for name in TENSORS if (value := getattr(self, name)) is not None}
         data = self.data.detach()
@@ -347,7 +347,7 @@ def _result(
         name: value if value is None or isinstance(target, Several) else value[0] for name, value in fields.items()
     }
     one |= {
-        "method": written(method),
+        "method": text_of(method),
         "target": describe(target),
         "targets": texts(target, len(ask.x)),
         "spent": ask.spent,

@@ -19,26 +19,26 @@ def is_own(cls: type) -> bool:
     return cls.__module__.partition(".")[0] != PACKAGE
 
 
-def written(value: Any) -> str:
+def text_of(value: Any) -> str:
     """The text of a value: its `repr`, with the module in front of a user's own classes.
 
-    `parse(written(v), also=own_classes(v)) == v`, and `written(v) == repr(v)` where nothing in `v` is a user's own.
+    `parse(text_of(v), also=own_classes(v)) == v`, and `text_of(v) == repr(v)` where nothing in `v` is a user's own.
 
     >>> import wavelens as wl
-    >>> written(wl.baselines.FromMethod(wl.Saliency(), wl.Identity()))
+    >>> text_of(wl.baselines.FromMethod(wl.Saliency(), wl.Identity()))
     'FromMethod(method=Saliency(), domain=Identity())'
     """
     if isinstance(value, Bound):
-        return written(value.domain)
+        return text_of(value.domain)
     if isinstance(value, tuple):
-        return f"({', '.join(map(written, value))}{',' * (len(value) == 1)})"
+        return f"({', '.join(map(text_of, value))}{',' * (len(value) == 1)})"
     if not is_dataclass(value) or isinstance(value, type):
         return repr(value)
     cls, pairs = type(value), [(f.name, getattr(value, f.name)) for f in fields(value) if f.repr]
     module = f"{cls.__module__}:" if is_own(cls) else ""
     if repr(value) != f"{cls.__qualname__}({', '.join(f'{name}={part!r}' for name, part in pairs)})":
         return f"{module}{value!r}"  # the class has a form of its own
-    return f"{module}{cls.__name__}({', '.join(f'{name}={written(part)}' for name, part in pairs)})"
+    return f"{module}{cls.__name__}({', '.join(f'{name}={text_of(part)}' for name, part in pairs)})"
 
 
 def own_classes(value: Any) -> tuple[type, ...]:

@@ -26,7 +26,7 @@ from wavelens.explaining.request import default_model, fitted
 from wavelens.metrics.measures import METRICS, parse_metric
 from wavelens.metrics.metric import columns_of
 from wavelens.models import LoadedModel, Options
-from wavelens.own import written
+from wavelens.own import text_of
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
 from wavelens.runs.annotations import annotated
 from wavelens.runs.evaluation import BATCH_SIZE, FACTS, Evaluation, weights_digest
@@ -171,8 +171,8 @@ def _fitted(explainer: Any, chosen: Domain | None, kind: Kind, loaded: LoadedMod
     if not isinstance(explainer, CONTROLS) and not is_method(explainer):
         if chosen is not None:
             raise ValueError(
-                f"--domain is for methods; {written(explainer)} has its own. Say where it is judged by "
-                f"--metric 'Curves(domain={written(chosen)})'."
+                f"--domain is for methods; {text_of(explainer)} has its own. Say where it is judged by "
+                f"--metric 'Curves(domain={text_of(chosen)})'."
             )
         return explainer
     domain = fitted(chosen, kind, loaded)

@@ -43,7 +43,7 @@ from wavelens.explaining.request import fitted
 from wavelens.explaining.spacing import spaced
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel, Options
-from wavelens.own import positional_count, written
+from wavelens.own import positional_count, text_of
 from wavelens.spec import parse_own
 
 ALPHAS = "100,1000,10000"
@@ -142,8 +142,8 @@ def _baseline(text: str) -> float | masks.Noise | Callable[[Tensor], Tensor]:
         value = parse_own(text, also=(masks.Blur, masks.Noise))
     if not isinstance(value, masks.Blur | masks.Noise) and positional_count(value) != 1:
         raise ValueError(
-            f"--baseline takes a number, Blur(sigma=10), Noise(seed=0), or one of your own, called as baseline(x); got "
-            f"{text}."
+            f"--baseline takes a number, Blur(sigma=10) or Noise(seed=0); got {text}. One of your own is called as "
+            "baseline(x)."
         )
     baseline: masks.Noise | Callable[[Tensor], Tensor] = value
     return baseline
@@ -274,8 +274,8 @@ def _summary(task: Task, kind: Kind, reduced: Reduced) -> dict[str, Any]:
         kind.name: str(reduced.path),
         **model_summary(task.loaded),
         **reduced.asked.summary,
-        "domain": written(task.domain),
-        "baseline": task.baseline if isinstance(task.baseline, float) else written(task.baseline),
+        "domain": text_of(task.domain),
+        "baseline": task.baseline if isinstance(task.baseline, float) else text_of(task.baseline),
         "front": _rows(reduced),
         "units": reduced.grid.units,
         "scales": _scales(reduced),

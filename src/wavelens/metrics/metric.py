@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from torch import Tensor, nn
 
 from wavelens.core import Coefficients, Domain
-from wavelens.own import written
+from wavelens.own import text_of
 from wavelens.targets import Target
 
 OFFERED = ("batch_size", "explainer", "region", "seed")  # what a function is given where it takes it
@@ -106,7 +106,7 @@ class Metric(ABC):
     def changes(self) -> str:
         """The options that differ from the usual ones: '' or '(steps=32)'."""
         pairs = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]
-        return f"({', '.join(f'{name}={written(value)}' for name, value in pairs)})" if pairs else ""
+        return f"({', '.join(f'{name}={text_of(value)}' for name, value in pairs)})" if pairs else ""
 
     @property
     def named_columns(self) -> tuple[Column, ...]:
@@ -123,7 +123,7 @@ class Metric(ABC):
         given = self(case)
         values = [given] if isinstance(given, Tensor) else list(given)
         if len(values) != len(self.columns):
-            raise ValueError(f"{written(self)} has {len(self.columns)} columns; it gave {len(values)} tensors.")
+            raise ValueError(f"{text_of(self)} has {len(self.columns)} columns; it gave {len(values)} tensors.")
         for column, value in zip(self.columns, values, strict=True):
             if (
                 not isinstance(value, Tensor)
@@ -132,7 +132,7 @@ class Metric(ABC):
             ):
                 form = "(batch, points)" if column.is_curve else "(batch,)"
                 got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-                raise ValueError(f"{column.name} is {form} for {len(case.x)} items; {written(self)} gave {got}.")
+                raise ValueError(f"{column.name} is {form} for {len(case.x)} items; {text_of(self)} gave {got}.")
         return {column.name: value for column, value in zip(self.named_columns, values, strict=True)}
 
 
@@ -173,7 +173,7 @@ class OfFunction(Metric):
 
     @property
     def changes(self) -> str:
-        return f"({', '.join(f'{key}={written(value)}' for key, value in self.named)})" if self.named else ""
+        return f"({', '.join(f'{key}={text_of(value)}' for key, value in self.named)})" if self.named else ""
 
     def __repr__(self) -> str:
         return f"{self.name}{self.changes}"

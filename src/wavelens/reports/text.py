@@ -11,7 +11,7 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.grid import Grid
-from wavelens.own import written
+from wavelens.own import text_of
 from wavelens.reports.entry import Chance, Entry
 from wavelens.reports.markup import Html, joined, tag
 
@@ -183,7 +183,7 @@ def _parameters(entry: Entry) -> dict[str, str]:
     found = {
         **model,
         "method": getattr(a, "method", ""),
-        "domain": written(a.layout.domain),
+        "domain": text_of(a.layout.domain),
         "target": f"{getattr(a, 'target', '')} {entry.label}".strip(),
         "gradients": "" if spent is None else str(int(spent.max())),
         "standard error": f"at most {percent(max(errors))} of a scale's share" if errors else "",
@@ -222,7 +222,7 @@ def _spacing(entry: Entry) -> str:
 def _call(entry: Entry) -> str:
     a = entry.attribution
     method = getattr(a, "method", "") or "…"
-    domain, method = _python(written(a.layout.domain)), _python(method)
+    domain, method = _python(text_of(a.layout.domain)), _python(method)
     return f"wl.attribute(model, x, target={getattr(a, 'target', '…')}, domain={domain}, method={method})"
 
 

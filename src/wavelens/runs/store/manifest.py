@@ -17,7 +17,7 @@ import pywt
 import torch
 
 from wavelens.metrics.metric import Column
-from wavelens.own import written
+from wavelens.own import text_of
 from wavelens.untrusted import check_file, excerpt, json_object
 from wavelens.version import __version__
 
@@ -89,7 +89,7 @@ def described(task: object) -> dict[str, str]:
     if is_dataclass(task):
         found |= {f.name: _text(getattr(task, f.name)) for f in fields(task) if f.repr}
     else:
-        found["value"] = written(task)
+        found["value"] = text_of(task)
     for name, text in found.items():
         if " at 0x" in text:
             raise ValueError(
@@ -100,7 +100,7 @@ def described(task: object) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else written(value)
+    return value if isinstance(value, str) else text_of(value)
 
 
 def listing_digest(dataset: Sequence[Any]) -> str:
