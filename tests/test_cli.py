@@ -16,9 +16,10 @@ from PIL import Image
 
 import wavelens as wl
 from wavelens.baselines import EXPLAINERS
+from wavelens.baselines.controls import CONTROLS
 from wavelens.cli import main
 from wavelens.frontends.image import read_image
-from wavelens.runs.measures import CONTROLS, MEASURES
+from wavelens.metrics.measures import METRICS
 from wavelens.spec import METHODS
 
 OWN = """
@@ -273,7 +274,7 @@ def test_help_names_every_method_and_shows_how_a_domain_is_written(capsys, comma
     said = capsys.readouterr().out.replace("\n", "").replace(" ", "")
     assert all(word in said for word in ("DWT('db4',levels=3)", "Identity"))
     if command == "evaluate":
-        assert all(cls.__name__ in said for cls in (*EXPLAINERS, *CONTROLS, *MEASURES))
+        assert all(cls.__name__ in said for cls in (*EXPLAINERS, *CONTROLS, *METRICS))
     else:
         assert all(cls.__name__ in said for cls in METHODS)
 

@@ -5,7 +5,20 @@
 
 import importlib
 
-from wavelens import baselines, checks, display, frontends, maps, masks, metrics, models, reports, runs, targets
+from wavelens import (
+    baselines,
+    checks,
+    display,
+    extending,
+    frontends,
+    maps,
+    masks,
+    metrics,
+    models,
+    reports,
+    runs,
+    targets,
+)
 from wavelens.attribution import Attribution, Attributions, attribute
 from wavelens.bandwidth import Bandwidth, bandwidths
 from wavelens.baselines import parse
@@ -81,6 +94,7 @@ __all__ = [
     "best_basis",
     "check",
     "checks",
+    "extending",
     "frontends",
     "maps",
     "masks",

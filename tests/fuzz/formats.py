@@ -19,14 +19,15 @@ from torch import nn
 import wavelens as wl
 from fuzz import mutations as m
 from wavelens import frontends, runs
+from wavelens.baselines import parse_explainer
 from wavelens.cli.evaluate import _part
 from wavelens.cli.options import wavelets_of
 from wavelens.cli.shared_options import spacing_of
 from wavelens.core import Domain
 from wavelens.frontends import audio, image, video, volume
+from wavelens.metrics.measures import parse_metric
 from wavelens.models.weights import fill_from
 from wavelens.runs.annotations import Mask, annotated
-from wavelens.runs.measures import parse_explainer, parse_measure
 from wavelens.runs.samples import Sample, labelled
 from wavelens.runs.statistics.comparison import compare
 from wavelens.runs.store.shards import read_shard
@@ -414,7 +415,7 @@ TEXTS = {
     "adaptive": ("IntegratedGradients(tolerance=0.05, max_steps=64)", lambda text: _explain(parse(text))),
     "nested": ("Zennit('GuidedBackprop', ExpectedGradients(samples=4))", parse),
     "options": ("Captum('GradientShap', baseline=1, n_samples=5, stdevs=0.1)", parse),
-    "metric": ("MuFidelity(subsets=16, grid=7, domain=DWT('db2', 2))", parse_measure),
+    "metric": ("MuFidelity(subsets=16, grid=7, domain=DWT('db2', 2))", parse_metric),
     "explainer": ("GradCAM(layer='layer4')", parse_explainer),
     "control": ("EnergyOrder(domain=Identity, baseline=0.5)", parse_explainer),
     "wavelets": ("haar, db4, bior2.2", lambda text: wavelets_of(text, wl.DWT("haar", 2))),

@@ -37,6 +37,7 @@ from wavelens.explaining.files import inputs, stems
 from wavelens.explaining.question import is_target_function, question_of
 from wavelens.explaining.request import fitted
 from wavelens.models import Options
+from wavelens.own import text_of
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "not applicable": "dim"}
@@ -91,7 +92,10 @@ def check(
             found = ask(one_input.x, explained.target)
         statuses.append(found.status)
         _print(path, explained.heading, found, console)
-        summary = target_summary(loaded, kind, path, explained) | {"domain": repr(own), "method": method}
+        summary = target_summary(loaded, kind, path, explained) | {
+            "domain": text_of(own),
+            "method": method,
+        }
         file = out / f"{stem}-check.json"
         file.write_text(json.dumps(summary | found.summary(), indent=2) + "\n", encoding="utf-8")
         return [file]

@@ -43,7 +43,8 @@ from wavelens.explaining.request import fitted
 from wavelens.explaining.spacing import spaced
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel, Options
-from wavelens.spec import parse
+from wavelens.own import positional_count, text_of
+from wavelens.spec import parse_own
 
 ALPHAS = "100,1000,10000"
 NUMBER = re.compile(r"[0-9.]+(e[+-][0-9]+)?")  # an alpha in a file's name
@@ -59,7 +60,7 @@ class Task:
     domain: Domain
     alphas: tuple[float, ...]
     steps: int
-    baseline: float | masks.Blur | masks.Noise
+    baseline: float | masks.Noise | Callable[[Tensor], Tensor]
     batch_size: int | None
     device: torch.device
 
@@ -134,14 +135,18 @@ def _alphas(text: str) -> tuple[float, ...]:
         raise ValueError(f"--alpha takes numbers from 0 with commas between, such as {ALPHAS}; got {text!r}.") from None
 
 
-def _baseline(text: str) -> float | masks.Blur | masks.Noise:
+def _baseline(text: str) -> float | masks.Noise | Callable[[Tensor], Tensor]:
     try:
         return float(text)
     except ValueError:
-        value = parse(text, also=(masks.Blur, masks.Noise))
-    if not isinstance(value, masks.Blur | masks.Noise):
-        raise ValueError(f"--baseline takes a number, Blur(sigma=10) or Noise(seed=0); got {text}.")
-    return value
+        value = parse_own(text, also=(masks.Blur, masks.Noise))
+    if not isinstance(value, masks.Blur | masks.Noise) and positional_count(value) != 1:
+        raise ValueError(
+            f"--baseline takes a number, Blur(sigma=10) or Noise(seed=0); got {text}. One of your own is called as "
+            "baseline(x)."
+        )
+    baseline: masks.Noise | Callable[[Tensor], Tensor] = value
+    return baseline
 
 
 def _reduce_all(task: Task, kind: Kind, paths: list[Path], out: Path, console: Console) -> int:
@@ -269,8 +274,8 @@ def _summary(task: Task, kind: Kind, reduced: Reduced) -> dict[str, Any]:
         kind.name: str(reduced.path),
         **model_summary(task.loaded),
         **reduced.asked.summary,
-        "domain": repr(task.domain),
-        "baseline": task.baseline if isinstance(task.baseline, float) else repr(task.baseline),
+        "domain": text_of(task.domain),
+        "baseline": task.baseline if isinstance(task.baseline, float) else text_of(task.baseline),
         "front": _rows(reduced),
         "units": reduced.grid.units,
         "scales": _scales(reduced),

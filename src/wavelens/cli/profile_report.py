@@ -16,6 +16,7 @@ from wavelens.core import Layout
 from wavelens.explaining.records import model_summary
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel
+from wavelens.own import text_of
 from wavelens.runs import Average
 from wavelens.runs.evaluation import Evaluation
 from wavelens.runs.samples import Sample
@@ -84,7 +85,7 @@ def _record(
         **settings,
         "items": found.items,
         "left_out": found.left_out,
-        **{name: repr(getattr(members[0].task.explainer, name)) for name in ("method", "domain")},
+        **{name: text_of(getattr(members[0].task.explainer, name)) for name in ("method", "domain")},
         "models": [_model_record(found, member, places[member.name]) for member in members],
     }
 

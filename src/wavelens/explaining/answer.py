@@ -26,6 +26,7 @@ from wavelens.explaining.records import model_summary, words_of
 from wavelens.explaining.request import Request
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel
+from wavelens.own import text_of
 from wavelens.untrusted import plain
 
 
@@ -166,7 +167,7 @@ def summary_of(explanation: Explanation) -> dict[str, Any]:
         **target_summary(request.loaded, request.kind, one.path, explanation.target),
         **({"note": explanation.note} if explanation.note else {}),
         "top": top_classes(request.loaded, one.logits, request.top),
-        "domain": repr(a.domain),
+        "domain": text_of(a.domain),
         "method": a.method,
         **{name: None if value is None else value.reshape(-1)[0].item() for name, value in scalars.items()},
         "units": one.grid.units,

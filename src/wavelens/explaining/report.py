@@ -8,6 +8,7 @@ from typing import Any
 
 from wavelens.explaining.answer import Explanation, caution, top_classes
 from wavelens.explaining.records import words_of
+from wavelens.own import text_of
 from wavelens.reports import GENERATOR, Chance, Entry
 from wavelens.reports.markup import is_printable
 from wavelens.untrusted import check_file
@@ -59,9 +60,9 @@ def command_of(explanation: Explanation) -> str:
     words += [
         *explanation.target.options,
         "--domain",
-        repr(explanation.attribution.domain),
+        text_of(explanation.attribution.domain),
         "--method",
-        repr(request.method),
+        text_of(request.method),
         *["--exact-passes"] * request.exact_passes,
         "--report",
     ]
