@@ -256,23 +256,28 @@ def _by_blocks(blocks: tuple[tuple[tuple[int, int, Tensor], ...], ...], x: Tenso
         return _times(blocks[0][0][2], x)
     y = x.new_empty((len(x), sum(len(pieces[0][2]) for pieces in blocks), x.shape[2]))
     start = 0
-    for (first, last, matrix), *more in blocks:
-        target = y[:, start : start + len(matrix)]
-        target.copy_(_times(matrix, x[:, first:last]))
-        for first, last, other in more:
-            target += _times(other, x[:, first:last])
-        start += len(matrix)
+    for pieces in blocks:
+        target = y[:, start : start + len(pieces[0][2])]
+        for k, (first, last, matrix) in enumerate(pieces):
+            _times(matrix, x[:, first:last], target, k > 0)
+        start += target.shape[1]
     return y
 
 
-def _times(matrix: Tensor, x: Tensor) -> Tensor:
-    """`matrix` on the middle of `(outer, n, inner)`."""
+def _times(matrix: Tensor, x: Tensor, out: Tensor | None = None, add: bool = False) -> Tensor:
+    """`matrix` on the middle of `(outer, n, inner)`, written or added to `out` if there is one."""
     if type(matrix) is not Tensor:  # made by a tracer from tensors of its own, which must not outlive the trace
         _constant.cache_clear()
         _blocks.cache_clear()
-    if x.shape[2] == 1:
-        return (x[..., 0] @ matrix.T)[..., None]
-    return torch.bmm(matrix.expand(len(x), -1, -1), x)
+    flat = x.shape[2] == 1
+    a, b = (x[..., 0], matrix.T) if flat else (matrix.expand(len(x), -1, -1), x)
+    result = out[..., 0] if out is not None and flat else out
+    if add:
+        assert result is not None
+        (torch.addmm if flat else torch.baddbmm)(result, a, b, out=result)
+    else:
+        result = torch.matmul(a, b, out=result)
+    return result[..., None] if flat else result
 
 
 @lru_cache(maxsize=512)
