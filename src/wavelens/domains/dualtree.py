@@ -8,34 +8,29 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from wavelens.core import (
     Band,
-    Coefficients,
     Direction,
-    Domain,
-    Extent,
     Layout,
     Scale,
     level_scales,
     line_angle,
-    signal_axes,
 )
-from wavelens.domains.dualtree_filters import LOW, LOW_AND_HIGH, first_level, further_levels
+from wavelens.domains.dualtree_filters import LOW, LOW_AND_HIGH, level_axis
 from wavelens.domains.dwt import scales_by_letter
-from wavelens.domains.filterbank import Axis, Matrix, operator
-from wavelens.domains.linear_map import FullPrecision, LinearMap
-from wavelens.domains.octaves import check_levels, fitting_levels, single
+from wavelens.domains.filterbank import Axis
+from wavelens.domains.linear_map import FilterBank, FullPrecision, linear_map
+from wavelens.domains.octaves import check_levels, fitting_levels, octave_extent, single
 from wavelens.domains.separable import band_of, merge, split
 
 TILT = math.tan(math.radians(15))  # the frequency of a low-pass over that of a high-pass, of an analytic wavelet
 
 
 @dataclass(frozen=True)
-class DualTree(Domain):
+class DualTree(FilterBank):
     """The dual-tree complex wavelet transform over every axis of a signal `(batch, channel, *axes)`.
 
     Two wavelet trees a quarter of a sample apart are the real and imaginary parts of wavelets that have one sign of
@@ -69,13 +64,7 @@ class DualTree(Domain):
         return _layout(self, signal_shape)
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
-        axes = len(layout.signal_shape)
-
-        def extent(bands: tuple[Band, ...]) -> tuple[Extent, ...]:
-            level = bands[0].level
-            return (Extent(0.5 / 2**level, 1 / 2**level) if bands[0].is_detail else Extent(0.0, 0.5 / 2**level),) * axes
-
-        return level_scales(layout, extent)
+        return level_scales(layout, lambda bands: (octave_extent(bands[0]),) * len(layout.signal_shape))
 
     def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
         return scales_by_letter(layout, axis, layout.levels)
@@ -97,15 +86,8 @@ class DualTree(Domain):
             places.append(start + step * (each * torch.arange(m, dtype=torch.float64, device="cpu") + first))
         return tuple(p.clamp(0, n - 1) for p, n in zip(places, layout.signal_shape, strict=True))
 
-    def analysis(self, x: Tensor) -> Coefficients:
-        layout = self.layout(signal_axes(x))
-        return Coefficients(_apply(x, layout, "dec", "down"), layout)
-
-    def synthesis(self, c: Coefficients) -> Tensor:
-        return _apply(c.data, c.layout, "rec", "up")
-
-    def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
-        return Coefficients(_apply(g, layout, "rec", "down"), layout)
+    def apply(self, x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
+        return linear_map(x, _transform, layout, side, direction)
 
 
 @lru_cache(maxsize=512)
@@ -146,11 +128,6 @@ def _name(direction: Direction) -> str:
     if len(direction) == 2:
         return f"{line_angle(*direction):+.0f}°"
     return "".join("+" if along > 0 else "-" for along in direction[:-1])
-
-
-def _apply(x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
-    result: Tensor = LinearMap.apply(x, _transform, layout, side, direction)  # type: ignore[no-untyped-call]
-    return result
 
 
 def _transform(x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
@@ -219,44 +196,10 @@ def _steps(layout: Layout, side: str, device: torch.device) -> list[list[Axis]]:
     domain = layout.domain
     assert isinstance(domain, DualTree)
     lengths = _lengths(domain, layout.signal_shape)
-    return [
-        [
-            _axis(
-                domain.qshift if level else domain.biort,
-                each[level],
-                side,
-                device.type,
-                1.0 if level or k else _scale(layout),
-            )
-            for k, each in enumerate(lengths)
-        ]
-        for level in range(layout.levels)
-    ]
+    names = [domain.biort, *[domain.qshift] * layout.levels]
 
+    def operator(level: int, axis: int) -> Axis:
+        scale = _scale(layout) if level == axis == 0 else 1.0
+        return level_axis(names[level], lengths[axis][level], side, device.type, scale)
 
-@lru_cache(maxsize=256)
-def _axis(filters: str, n: int, side: str, device: str, scale: float) -> Axis:
-    """One axis of a level; a length that does not fit is extended as `_extend` does."""
-    first = filters in LOW_AND_HIGH
-    taps, left = first_level(filters, side) if first else further_levels(filters)
-    multiple, before = (2, 0) if first else (4, n % 4 // 2)
-    fitting = -(-n // multiple) * multiple
-
-    def extend(length: int, t: int) -> Matrix:
-        return _extend(length, t + before, before, fitting - n, side)
-
-    m = fitting if first else fitting // 2
-    return operator(scale * taps, 1 if first else 4, n, m, left + before, extend, device, period=1)
-
-
-def _extend(n: int, t: int, before: int, gap: int, side: str) -> Matrix:
-    """The weights of `n` samples at place `t` of the mirrored extended signal.
-
-    It has `gap` samples more, of which some stand `before`: the nearest ones again, or zeros for the reconstruction.
-    """
-    turns, place = divmod(t, n + gap)
-    place = (place if turns % 2 == 0 else n + gap - 1 - place) - before
-    row = np.zeros(n)
-    if 0 <= place < n or side == "dec":
-        row[min(max(place, 0), n - 1)] = 1
-    return row
+    return [[operator(level, axis) for axis in range(len(lengths))] for level in range(layout.levels)]

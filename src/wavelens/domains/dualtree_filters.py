@@ -1,4 +1,4 @@
-"""Published filters of the dual-tree complex wavelet transform, by the names of the field.
+"""Published filters of the dual-tree complex wavelet transform by the names of the field, and their axis operators.
 
 The values are those that N. Kingsbury published with his transform and that PyPI's `dtcwt` uses. Level 1 has symmetric
 biorthogonal pairs: Antonini et al. (1992), Le Gall and Tabatabai (1988), and Kingsbury's near-symmetric pairs (2001).
@@ -7,10 +7,11 @@ Further levels have quarter-shift orthonormal filters (Kingsbury, 2003).
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from functools import lru_cache
 
-Filter = NDArray[np.float64]
+import numpy as np
+
+from wavelens.domains.filterbank import Axis, Matrix, operator
 
 LOW_AND_HIGH = {  # each from its centre to its end: the filters are symmetric and have odd lengths
     "antonini": (
@@ -118,7 +119,38 @@ LOW = {  # of the one tree; the other's are reversed, and high-pass filters are 
 }
 
 
-def first_level(name: str, side: str) -> tuple[Filter, int]:
+@lru_cache(maxsize=256)
+def level_axis(filters: str, n: int, side: str, device: str, scale: float) -> Axis:
+    """One axis of a level, the first or another by the name of its filters, with all taps times `scale`.
+
+    A length that does not fit is extended as `_extend` does.
+    """
+    first = filters in LOW_AND_HIGH
+    taps, left = _first_level(filters, side) if first else _further_levels(filters)
+    multiple, before = (2, 0) if first else (4, n % 4 // 2)
+    fitting = -(-n // multiple) * multiple
+
+    def extend(length: int, t: int) -> Matrix:
+        return _extend(length, t + before, before, fitting - n, side)
+
+    m = fitting if first else fitting // 2
+    return operator(scale * taps, 1 if first else 4, n, m, left + before, extend, device, period=1)
+
+
+def _extend(n: int, t: int, before: int, gap: int, side: str) -> Matrix:
+    """The weights of `n` samples at place `t` of the mirrored extended signal.
+
+    It has `gap` samples more, of which some stand `before`: the nearest ones again, or zeros for the reconstruction.
+    """
+    turns, place = divmod(t, n + gap)
+    place = (place if turns % 2 == 0 else n + gap - 1 - place) - before
+    row = np.zeros(n)
+    if 0 <= place < n or side == "dec":
+        row[min(max(place, 0), n - 1)] = 1
+    return row
+
+
+def _first_level(name: str, side: str) -> tuple[Matrix, int]:
     """Taps `(2, 1, width)` of level 1 and the place of their centre: every sample gets a low and a high coefficient.
 
     The reconstruction's low-pass is the high-pass of the analysis with every other sign turned, and the other way round
@@ -131,7 +163,7 @@ def first_level(name: str, side: str) -> tuple[Filter, int]:
     return np.stack([np.pad(taps, (width - len(taps)) // 2) for taps in (low, high)])[:, None], width // 2
 
 
-def further_levels(name: str) -> tuple[Filter, int]:
+def _further_levels(name: str) -> tuple[Matrix, int]:
     """Taps `(2, 2, 2 m)` of the levels after the first, and how far they begin before the first of their four samples.
 
     Four samples, of the trees b, a, b, a, give a low and a high coefficient of each tree. Together they are an
@@ -145,9 +177,9 @@ def further_levels(name: str) -> tuple[Filter, int]:
     return taps, len(low) - 2
 
 
-def _symmetric(half: list[float]) -> Filter:
+def _symmetric(half: list[float]) -> Matrix:
     return np.array([*half[:0:-1], *half])
 
 
-def _alternating(taps: Filter) -> Filter:
+def _alternating(taps: Matrix) -> Matrix:
     return taps * (-1.0) ** np.arange(len(taps))

@@ -25,17 +25,15 @@ from wavelens.core import (
     Band,
     Coefficients,
     Direction,
-    Domain,
     Extent,
     Layout,
     Scale,
     level_scales,
     mixed_directions,
-    signal_axes,
 )
 from wavelens.domains import butterfly
 from wavelens.domains.filterbank import Axis, axis, coefficient_length, whole
-from wavelens.domains.linear_map import FullPrecision, LinearMap, transposed
+from wavelens.domains.linear_map import FilterBank, FullPrecision, LinearMap, linear_map, transposed
 from wavelens.domains.octaves import MAX_LEVELS
 from wavelens.domains.separable import band_of, merge, split
 
@@ -44,7 +42,7 @@ MODES = frozenset(pywt.Modes.modes)
 
 
 @dataclass(frozen=True)
-class DWT(Domain):
+class DWT(FilterBank):
     """Discrete wavelet transform over every axis of a signal `(batch, channel, *axes)`.
 
     `wavelet` is any discrete wavelet of PyWavelets, `mode` any of its extension modes. The default,
@@ -79,15 +77,13 @@ class DWT(Domain):
                 f"(1, 3, 3); got {self.levels!r}. An axis of n samples has at most log2(n) levels."
             )
 
-    def analysis(self, x: Tensor) -> Coefficients:
-        layout = self.layout(signal_axes(x))
-        return Coefficients(_apply(x, layout, "dec", "down"), layout)
-
-    def synthesis(self, c: Coefficients) -> Tensor:
-        return _apply(c.data, c.layout, "rec", "up")
-
-    def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
-        return Coefficients(_apply(g, layout, "rec", "down"), layout)
+    def apply(self, x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
+        """One linear map: an opaque operator for `torch.compile`, an autograd function everywhere else."""
+        if not torch.compiler.is_compiling():
+            return linear_map(x, _pyramid, layout, side, direction)
+        same = (self.wavelet, self.mode, _depths(layout), layout.signal_shape, side)
+        compiled: Tensor = _transform(x, *same, direction)
+        return compiled
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         """The layout for signals with these axes."""
@@ -187,18 +183,6 @@ def _extent(bands: tuple[Band, ...], axis: int, depth: int) -> Extent:
 def _sensible_levels(n: int, taps: int) -> int:
     """Halvings of `n` samples until the filter no longer fits, as `pywt.dwt_max_level` counts them."""
     return max(0, int(math.log2(n / (taps - 1)))) if n >= taps - 1 else 0
-
-
-def _apply(x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
-    """One linear map: an opaque operator for `torch.compile`, an autograd function everywhere else."""
-    if not torch.compiler.is_compiling():
-        result: Tensor = LinearMap.apply(x, _pyramid, layout, side, direction)  # type: ignore[no-untyped-call]
-        return result
-    domain = layout.domain
-    assert isinstance(domain, DWT)
-    same = (domain.wavelet, domain.mode, _depths(layout), layout.signal_shape, side)
-    compiled: Tensor = _transform(x, *same, direction)
-    return compiled
 
 
 @torch.library.custom_op("wavelens::dwt", mutates_args=())

@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 import threading
+from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from wavelens.core import Layout
+from wavelens.core import Coefficients, Domain, Layout, signal_axes
 
 Run = Callable[[Tensor, Layout, str, str], Tensor]
 PRODUCTS: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class FilterBank(Domain):
+    """A domain whose maps are one linear map and its transpose, with filters for the analysis and the synthesis."""
+
+    @abstractmethod
+    def apply(self, x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
+        """Coefficients of a signal by the filters of a side, "dec" or "rec", direction "down"; its transpose, "up"."""
+
+    def analysis(self, x: Tensor) -> Coefficients:
+        layout = self.layout(signal_axes(x))
+        return Coefficients(self.apply(x, layout, "dec", "down"), layout)
+
+    def synthesis(self, c: Coefficients) -> Tensor:
+        return self.apply(c.data, c.layout, "rec", "up")
+
+    def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
+        return Coefficients(self.apply(g, layout, "rec", "down"), layout)
+
+
+def linear_map(x: Tensor, run: Run, layout: Layout, side: str, direction: str) -> Tensor:
+    """`run(x, layout, side, direction)` as one operation with derivatives."""
+    return LinearMap.apply(x, run, layout, side, direction)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class LinearMap(torch.autograd.Function):

@@ -28,12 +28,18 @@ def octave_bands(levels: int, sizes: tuple[int, ...], axes: int) -> tuple[Band, 
     return tuple(Band(level, key, (size, *[1] * axes)) for (level, key), size in pairs if size)
 
 
-def octave_scales(layout: Layout, levels: int) -> tuple[Scale, ...]:
+def octave_extent(band: Band) -> Extent:
+    """The octave of a level's details, or all that lies below those of an approximation."""
+    return Extent(0.5 / 2**band.level, 1 / 2**band.level) if band.is_detail else Extent(0.0, 0.5 / 2**band.level)
+
+
+def octave_scales(layout: Layout) -> tuple[Scale, ...]:
     """One scale per band, from 1/2^(j+1) to 1/2^j cycles per sample along every axis, the approximation below."""
-    octaves = [Extent(0.5 / 2**band.level, 1 / 2**band.level) for band in layout.bands[1:]]
-    pairs = enumerate(zip(layout.bands, [Extent(0.0, 0.5 / 2**levels), *octaves], strict=True))
     axes = len(layout.signal_shape)
-    return tuple(Scale(str(band), (band,), rank, (extent,) * axes, band.is_detail) for rank, (band, extent) in pairs)
+    return tuple(
+        Scale(str(band), (band,), rank, (octave_extent(band),) * axes, band.is_detail)
+        for rank, band in enumerate(layout.bands)
+    )
 
 
 @lru_cache(maxsize=64)

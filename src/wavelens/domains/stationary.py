@@ -17,7 +17,6 @@ from wavelens.core import (
     Coefficients,
     Direction,
     Domain,
-    Extent,
     Layout,
     Scale,
     level_scales,
@@ -25,7 +24,7 @@ from wavelens.core import (
     signal_axes,
 )
 from wavelens.domains.dwt import FILTER_LENGTHS, scales_by_letter
-from wavelens.domains.octaves import check_levels, fitting_levels, single
+from wavelens.domains.octaves import check_levels, fitting_levels, octave_extent, single
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,7 @@ class Stationary(Domain):
         return Layout(self, signal_shape, (Band(levels, first, signal_shape), *bands))
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
-        levels, axes = layout.levels, len(layout.signal_shape)
-
-        def extent(bands: tuple[Band, ...]) -> tuple[Extent, ...]:
-            level = bands[0].level
-            octave = Extent(0.5 / 2**level, 1 / 2**level) if bands[0].is_detail else Extent(0.0, 0.5 / 2**levels)
-            return (octave,) * axes
-
-        return level_scales(layout, extent)
+        return level_scales(layout, lambda bands: (octave_extent(bands[0]),) * len(layout.signal_shape))
 
     def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
         return scales_by_letter(layout, axis, layout.levels)
