@@ -198,6 +198,9 @@ def test_a_coefficient_lies_where_its_wavelet_does(n):
     t = torch.arange(n, dtype=torch.float64)
     for band in layout.bands:
         (centres,) = domain.centres(band, layout)
+        inside = slice(1, -1)  # those at the ends are moved into the signal
+        mirrored = (centres + centres.flip(0))[inside]
+        assert torch.equal(mirrored, torch.full_like(mirrored, n - 1 + n % 2))  # as the transform is
         for k in range(band.size // 3, 2 * band.size // 3):
             unit = torch.zeros(2, 1, layout.size, dtype=torch.complex128)
             unit[:, 0, layout.slices[band].start + k] = torch.tensor([1, 1j])
