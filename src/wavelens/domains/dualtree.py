@@ -33,19 +33,24 @@ TILT = math.tan(math.radians(15))  # the frequency of a low-pass over that of a 
 class DualTree(FilterBank):
     """The dual-tree complex wavelet transform over every axis of a signal `(batch, channel, *axes)`.
 
-    Two wavelet trees a quarter of a sample apart are the real and imaginary parts of wavelets that have one sign of
-    frequency along each axis. So the modulus of a coefficient hardly depends on shifts, and a level has
-    `(2^axes − 1) 2^(axes − 1)` bands of one direction each: 1, 6 and 28 for one, two and three axes. `biort` names the
-    filters of level 1 and `qshift` those of all others, as the field does (`dtcwt`, whose numbers these are).
+    Two wavelet trees, half a sample apart in all levels but the first, are the real and the imaginary part of wavelets
+    with one sign of frequency along each axis. So the modulus of a coefficient hardly depends on shifts, and each band
+    has one direction: `(2^axes − 1) 2^(axes − 1)` per level, which is 1, 6 and 28 for one, two and three axes. `biort`
+    names the filters of level 1, `qshift` those of the others, as the field and PyPI's `dtcwt` do, whose numbers these
+    are. In level 1 the trees are a whole sample apart, and directions are told apart less well.
 
-    Details are complex; the approximation is of real numbers, those of all trees side by side. `2^axes` real numbers
-    per sample, in float32 `4 · 2^axes` bytes. The synthesis inverts it for all sizes: ends are mirrored, an odd axis
-    gets its last sample again, and a level of no multiple of 4 one more at both ends. Nearly tight: the levels after
-    the first keep the norm exactly, the first within 2.5 % for each axis with the near-symmetric filters.
+    Details are complex, and the approximation has the real numbers of all trees side by side: `2^axes` real numbers per
+    sample, in float32 `4 · 2^axes` bytes. The frame is neither orthonormal nor tight, but nearly tight: level 1 keeps
+    the norm within 2.5 % along each axis with the near-symmetric filters, the others exactly. The synthesis inverts it
+    for every size: ends are mirrored, an odd axis gets its last sample again, and a level whose length is no multiple
+    of 4 gets one sample more at both ends.
 
     `levels=None` takes those whose filter fits the shortest axis. Half-precision signals are transformed in float32.
 
-    >>> DualTree(levels=1).layout((8, 8)).orientations()[DualTree(levels=1).layout((8, 8)).bands[1]]
+    >>> layout = DualTree(levels=1).layout((8, 8))
+    >>> [str(band) for band in layout.bands]
+    ['aa1', 'ad1 +75°', 'ad1 -75°', 'da1 +15°', 'da1 -15°', 'dd1 +45°', 'dd1 -45°']
+    >>> layout.orientations()[layout.bands[1]]
     (75.0,)
     """
 
@@ -113,7 +118,7 @@ def _lengths(domain: DualTree, signal_shape: tuple[int, ...]) -> list[list[int]]
 
 
 def _signs(axes: int) -> list[tuple[int, ...]]:
-    """Of the frequencies along the axes, one of each pair of opposites: the last is positive."""
+    """The signs of a wavelet's frequencies along the axes, without opposites: the last one is positive."""
     return [(*signs, 1) for signs in itertools.product((1, -1), repeat=axes - 1)]
 
 
@@ -124,7 +129,7 @@ def _direction(key: str, signs: tuple[int, ...]) -> Direction:
 
 
 def _name(direction: Direction) -> str:
-    """Of a band's direction: the angle of the lines across it in a picture, with more axes the signs along them."""
+    """The text of a direction: in a picture the angle of the lines across it, with more axes its signs along them."""
     if len(direction) == 2:
         return f"{line_angle(*direction):+.0f}°"
     return "".join("+" if along > 0 else "-" for along in direction[:-1])
@@ -187,7 +192,7 @@ def _details(packed: Tensor, layout: Layout, level: int) -> list[tuple[str, list
 
 
 def _scale(layout: Layout) -> float:
-    """What makes the real numbers of all trees complex and keeps their norm; level 1 brings it in, once for all."""
+    """The factor that keeps the norm where numbers of all trees become complex ones; level 1 has it in its filters."""
     return 2 ** (-(len(layout.signal_shape) - 1) / 2) if layout.levels else 1.0
 
 
