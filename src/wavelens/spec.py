@@ -23,6 +23,7 @@ from wavelens.domains import (
     STFT,
     ConstantQ,
     Cosine,
+    DualTree,
     Fourier,
     GraphWavelets,
     Identity,
@@ -46,7 +47,20 @@ from wavelens.methods import (
 from wavelens.own import imported, is_own_method
 from wavelens.untrusted import excerpt
 
-DOMAINS = (DWT, Packets, Stationary, Cosine, Fourier, STFT, ConstantQ, TreeHaar, GraphWavelets, Shifted, Identity)
+DOMAINS = (
+    DWT,
+    Packets,
+    Stationary,
+    DualTree,
+    Cosine,
+    Fourier,
+    STFT,
+    ConstantQ,
+    TreeHaar,
+    GraphWavelets,
+    Shifted,
+    Identity,
+)
 METHODS = (
     Saliency,
     InputTimesGradient,

@@ -31,7 +31,7 @@ class Cosine(Domain):
         return Layout(self, signal_shape, octave_bands(levels, self._order(signal_shape)[1], len(signal_shape)))
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
-        return octave_scales(layout, levels_of(self.levels, layout.signal_shape))
+        return octave_scales(layout)
 
     def analysis(self, x: Tensor) -> Coefficients:
         return self._transformed(x, self.layout(signal_axes(x)))

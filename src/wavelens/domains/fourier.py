@@ -44,7 +44,7 @@ class Fourier(Domain):
         return Layout(self, signal_shape, bands, is_complex=True)
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
-        return octave_scales(layout, levels_of(self.levels, layout.signal_shape))
+        return octave_scales(layout)
 
     def analysis(self, x: Tensor) -> Coefficients:
         return self._transformed(x, self.layout(signal_axes(x)))

@@ -12,9 +12,19 @@ import pywt
 import torch
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, level_scales, signal_axes
+from wavelens.core import (
+    Band,
+    Coefficients,
+    Direction,
+    Domain,
+    Layout,
+    Scale,
+    level_scales,
+    mixed_directions,
+    signal_axes,
+)
 from wavelens.domains.dwt import FILTER_LENGTHS, scales_by_letter
-from wavelens.domains.octaves import check_levels, single
+from wavelens.domains.octaves import check_levels, fitting_levels, octave_extent, single
 
 
 @dataclass(frozen=True)
@@ -48,17 +58,13 @@ class Stationary(Domain):
         return Layout(self, signal_shape, (Band(levels, first, signal_shape), *bands))
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
-        levels, axes = layout.levels, len(layout.signal_shape)
-
-        def extent(bands: tuple[Band, ...]) -> tuple[Extent, ...]:
-            level = bands[0].level
-            octave = Extent(0.5 / 2**level, 1 / 2**level) if bands[0].is_detail else Extent(0.0, 0.5 / 2**levels)
-            return (octave,) * axes
-
-        return level_scales(layout, extent)
+        return level_scales(layout, lambda bands: (octave_extent(bands[0]),) * len(layout.signal_shape))
 
     def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
         return scales_by_letter(layout, axis, layout.levels)
+
+    def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
+        return mixed_directions([letter == "d" for letter in band.key])
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         return tuple(torch.arange(n, dtype=torch.float64, device="cpu") for n in layout.signal_shape)
@@ -96,15 +102,7 @@ class Stationary(Domain):
         return spectrum
 
     def _levels(self, signal_shape: tuple[int, ...]) -> int:
-        taps, n = FILTER_LENGTHS[self.wavelet], min(signal_shape)
-        if self.levels is None:
-            return max(0, int(math.log2(n / (taps - 1)))) if n >= taps - 1 else 0
-        if self.levels > int(math.log2(n)):
-            raise ValueError(
-                f"levels={self.levels} needs axes of at least {2**self.levels} "
-                f"samples; got {signal_shape}. Ask for at most {int(math.log2(n))} levels, or a larger input."
-            )
-        return self.levels
+        return fitting_levels(self.levels, signal_shape, FILTER_LENGTHS[self.wavelet])
 
 
 @lru_cache(maxsize=512)
