@@ -22,7 +22,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, level_scales, signal_axes
+from wavelens.core import (
+    Band,
+    Coefficients,
+    Direction,
+    Domain,
+    Extent,
+    Layout,
+    Scale,
+    level_scales,
+    mixed_directions,
+    signal_axes,
+)
 from wavelens.domains import butterfly
 from wavelens.domains.filterbank import Axis, axis, coefficient_length, down, up, whole
 from wavelens.domains.octaves import MAX_LEVELS
@@ -88,6 +99,9 @@ class DWT(Domain):
 
     def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
         return scales_by_letter(layout, axis, _depths(layout)[axis])
+
+    def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
+        return mixed_directions([letter == "d" for letter in band.key])
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         depths = [min(band.level, depth) for depth in _depths(layout)]

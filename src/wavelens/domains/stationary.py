@@ -12,7 +12,18 @@ import pywt
 import torch
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, level_scales, signal_axes
+from wavelens.core import (
+    Band,
+    Coefficients,
+    Direction,
+    Domain,
+    Extent,
+    Layout,
+    Scale,
+    level_scales,
+    mixed_directions,
+    signal_axes,
+)
 from wavelens.domains.dwt import FILTER_LENGTHS, scales_by_letter
 from wavelens.domains.octaves import check_levels, single
 
@@ -59,6 +70,9 @@ class Stationary(Domain):
 
     def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
         return scales_by_letter(layout, axis, layout.levels)
+
+    def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
+        return mixed_directions([letter == "d" for letter in band.key])
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         return tuple(torch.arange(n, dtype=torch.float64, device="cpu") for n in layout.signal_shape)
