@@ -8,13 +8,14 @@ import pywt
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from cases import DOMAINS, SHAPES, UNEVEN, held, name, relative, signal
+from cases import DOMAINS, PAIRS, SHAPES, UNEVEN, held, name, relative, signal, takes
 from wavelens import DWT, Band, Coefficients, Domain, Identity, Layout
 from wavelens.core import real_product
 from wavelens.domains import butterfly, dwt, filterbank, from_pywt, to_pywt
 
 MODES = pywt.Modes.modes
-CASES = [(domain, shape) for shape in (*SHAPES, (333,), (150, 41)) for domain in DOMAINS] + UNEVEN
+LARGER = [(domain, shape) for shape in [(333,), (150, 41)] for domain in DOMAINS if takes(domain, shape)]
+CASES = PAIRS + LARGER + UNEVEN
 LONG = [(333,), (1000,), (1201,), (150, 41), (97, 130)]  # beyond filterbank.SHORT_AXIS by blocks, then windows
 
 
@@ -339,7 +340,7 @@ def test_a_first_use_in_inference_mode_leaves_training_possible():
 @pytest.mark.parametrize("shape", [*SHAPES, (333,), (150, 41)])
 def test_cuda_agrees_with_cpu(shape):
     x = signal(shape)
-    for domain in DOMAINS:
+    for domain in (domain for domain in DOMAINS if takes(domain, shape)):
         c = domain.analysis(x.cuda())
         assert relative(c.data.cpu(), domain.analysis(x).data) < 1e-12
         assert relative(c.synthesis().cpu(), x) < 1e-12

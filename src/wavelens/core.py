@@ -139,7 +139,7 @@ class Layout:
         """
         flat = len(self.signal_shape) == 2
         directions = {band: self.domain.directions(band, self) if flat else () for band in self.bands}
-        return {band: tuple(_line_angle(*one) for one in several) for band, several in directions.items()}
+        return {band: tuple(line_angle(*one) for one in several) for band, several in directions.items()}
 
     def scales(self) -> dict[str, Scale]:
         """The domain's scales by name, coarsest first: for the DWT the approximation 'a3', then 'd3', 'd2', 'd1'."""
@@ -316,7 +316,7 @@ def mixed_directions(weights: Sequence[float]) -> tuple[Direction, ...]:
     return tuple(tuple(s * weight for s, weight in zip(each, unit, strict=True)) for each in signs)
 
 
-def _line_angle(down: float, right: float) -> float:
+def line_angle(down: float, right: float) -> float:
     """The angle of the lines across a direction: degrees counterclockwise from horizontal, above −90 and up to 90."""
     angle = math.degrees(math.atan2(right, down))
     return round(angle - 180 * math.ceil((angle - 90) / 180), 9)

@@ -20,6 +20,7 @@ from wavelens.domains import (
     Identity,
     Joint,
     Packets,
+    Shearlets,
     Shifted,
     Stationary,
     TreeHaar,
@@ -37,7 +38,20 @@ from wavelens.methods import (
 )
 from wavelens.untrusted import excerpt
 
-DOMAINS = (DWT, Packets, Stationary, Cosine, Fourier, STFT, ConstantQ, TreeHaar, GraphWavelets, Shifted, Identity)
+DOMAINS = (
+    DWT,
+    Packets,
+    Stationary,
+    Shearlets,
+    Cosine,
+    Fourier,
+    STFT,
+    ConstantQ,
+    TreeHaar,
+    GraphWavelets,
+    Shifted,
+    Identity,
+)
 METHODS = (
     Saliency,
     InputTimesGradient,

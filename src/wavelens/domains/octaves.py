@@ -30,8 +30,8 @@ def octave_bands(levels: int, sizes: tuple[int, ...], axes: int) -> tuple[Band, 
 
 def octave_scales(layout: Layout, levels: int) -> tuple[Scale, ...]:
     """One scale per band, from 1/2^(j+1) to 1/2^j cycles per sample along every axis, the approximation below."""
-    octaves = [Extent(0.5 / 2**band.level, 1 / 2**band.level) for band in layout.bands[1:]]
-    pairs = enumerate(zip(layout.bands, [Extent(0.0, 0.5 / 2**levels), *octaves], strict=True))
+    octaves = [octave(band.level, True) for band in layout.bands[1:]]
+    pairs = enumerate(zip(layout.bands, [octave(levels, False), *octaves], strict=True))
     axes = len(layout.signal_shape)
     return tuple(Scale(str(band), (band,), rank, (extent,) * axes, band.is_detail) for rank, (band, extent) in pairs)
 
@@ -70,6 +70,22 @@ def levels_of(levels: int | None, signal_shape: tuple[int, ...]) -> int:
     if levels is not None and levels > octaves:
         raise ValueError(f"levels={levels} needs more octaves than {signal_shape} has; ask for {octaves}.")
     return octaves if levels is None else levels
+
+
+def most_levels(levels: int | None, signal_shape: tuple[int, ...]) -> int:
+    """The octaves of the shortest axis; `ValueError` for more `levels` than these."""
+    most = count_octaves(min(signal_shape))
+    if levels is not None and levels > most:
+        raise ValueError(
+            f"levels={levels} needs axes of at least {2**levels} samples; got {signal_shape}. Ask for at most {most} "
+            "levels, or a larger input."
+        )
+    return most
+
+
+def octave(level: int, is_detail: bool) -> Extent:
+    """The frequencies of details at a level, or of the approximation below them."""
+    return Extent(0.5 / 2**level, 1 / 2**level) if is_detail else Extent(0.0, 0.5 / 2**level)
 
 
 def single(x: Tensor) -> Tensor:

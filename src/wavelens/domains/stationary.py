@@ -25,7 +25,7 @@ from wavelens.core import (
     signal_axes,
 )
 from wavelens.domains.dwt import FILTER_LENGTHS, scales_by_letter
-from wavelens.domains.octaves import check_levels, single
+from wavelens.domains.octaves import check_levels, most_levels, octave, single
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,10 @@ class Stationary(Domain):
         return Layout(self, signal_shape, (Band(levels, first, signal_shape), *bands))
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
-        levels, axes = layout.levels, len(layout.signal_shape)
+        axes = len(layout.signal_shape)
 
         def extent(bands: tuple[Band, ...]) -> tuple[Extent, ...]:
-            level = bands[0].level
-            octave = Extent(0.5 / 2**level, 1 / 2**level) if bands[0].is_detail else Extent(0.0, 0.5 / 2**levels)
-            return (octave,) * axes
+            return (octave(bands[0].level, bands[0].is_detail),) * axes
 
         return level_scales(layout, extent)
 
@@ -111,13 +109,9 @@ class Stationary(Domain):
 
     def _levels(self, signal_shape: tuple[int, ...]) -> int:
         taps, n = FILTER_LENGTHS[self.wavelet], min(signal_shape)
+        most_levels(self.levels, signal_shape)
         if self.levels is None:
             return max(0, int(math.log2(n / (taps - 1)))) if n >= taps - 1 else 0
-        if self.levels > int(math.log2(n)):
-            raise ValueError(
-                f"levels={self.levels} needs axes of at least {2**self.levels} "
-                f"samples; got {signal_shape}. Ask for at most {int(math.log2(n))} levels, or a larger input."
-            )
         return self.levels
 
 
