@@ -72,6 +72,18 @@ def levels_of(levels: int | None, signal_shape: tuple[int, ...]) -> int:
     return octaves if levels is None else levels
 
 
+def spectral_bins(layout: Layout, band: Band, spacing: float) -> tuple[Extent, ...]:
+    """The frequencies of a band of one axis whose coefficients lie `spacing` cycles per sample apart, from 0 up."""
+    if len(layout.signal_shape) > 1:
+        return ()
+    return even_bins(layout.slices[band].start, layout.slices[band].stop, spacing)
+
+
+def even_bins(start: int, stop: int, spacing: float) -> tuple[Extent, ...]:
+    """Frequencies around multiples of `spacing`, each half-way to its neighbours."""
+    return tuple(Extent(max(0.0, (k - 0.5) * spacing), min(0.5, (k + 0.5) * spacing)) for k in range(start, stop))
+
+
 def most_levels(levels: int | None, signal_shape: tuple[int, ...]) -> int:
     """The octaves of the shortest axis; `ValueError` for more `levels` than these."""
     most = count_octaves(min(signal_shape))

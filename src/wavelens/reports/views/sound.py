@@ -28,7 +28,7 @@ MOST, FASTEST = 8, 655_350  # channels and samples a second that FLAC can hold
 def show_sound(entry: Entry, room: int) -> View:
     """The waveform, its spectrogram, the attribution over time and octaves, and sounds to hear."""
     from wavelens.plots.parts import scale_end  # matplotlib: only once there is something to draw
-    from wavelens.plots.sound import samples
+    from wavelens.plots.scalogram import samples
 
     a, rate = entry.attribution, rate_of(entry)
     edges = entry.place.edges(a.layout) if rate else None
@@ -78,7 +78,7 @@ def _spectrum(wave: Array, rate: float, edges: list[float]) -> dict[str, Any]:
     """The spectrogram of the plots as bytes, from 80 dB below its loudest point to that point; silence is dark.
 
     `edges` are where the scales meet, in Hz."""
-    from wavelens.plots.sound import RANGE, spectrum
+    from wavelens.plots.scalogram import RANGE, spectrum
 
     decibels, times, bins = spectrum(wave, rate)
     return {
@@ -95,7 +95,7 @@ def _heard(entry: Entry, rate: int, most: int) -> Iterator[dict[str, Any]]:
 
     Those for which there is no room have no `source`.
     """
-    from wavelens.plots.sound import samples  # matplotlib: only once there is something to draw
+    from wavelens.plots.scalogram import samples  # matplotlib: only once there is something to draw
 
     a = entry.attribution
     found = sounds(a, entry.x, rate) if isinstance(a, Attribution) else [("clip", entry.x)]
