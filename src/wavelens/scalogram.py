@@ -27,14 +27,20 @@ class TimeFrequency:
     scales: tuple[str, ...]
     extents: tuple[Extent, ...]
 
+    @property
+    def spans(self) -> tuple[Extent, ...]:
+        """The extents; where they are not known, rows of equal height in the order of their scales."""
+        order = {name: k for k, name in enumerate(dict.fromkeys(self.scales))}
+        return self.extents or tuple(Extent(order[name], order[name] + 1.0) for name in self.scales)
+
     def cells(self) -> tuple[Tensor, tuple[float, ...]]:
         """`(batch, cells, columns)` and the cells' edges in cycles per sample, from the lowest up.
 
         A cell spans what no row divides, and shows the sum of the rows over it: neighbouring rows are its neighbours.
         """
-        edges = sorted({round(end, 12) for one in self.extents for end in (one.low, one.high)})
+        edges = sorted({round(end, 12) for one in self.spans for end in (one.low, one.high)})
         covers = [
-            [one.low <= low + 1e-9 and high <= one.high + 1e-9 for one in self.extents] for low, high in pairwise(edges)
+            [one.low <= low + 1e-9 and high <= one.high + 1e-9 for one in self.spans] for low, high in pairwise(edges)
         ]
         return self.values.new_tensor(covers) @ self.values, tuple(edges)
 

@@ -59,6 +59,14 @@ class FrequencyAxis:
         self.is_logarithmic = len(edges) > 2 and _narrowest(np.log2(above)) >= _narrowest(np.array(edges))
         self.edges: Array = rate * (above if self.is_logarithmic else np.array(edges))
 
+    def cells_at(self, count: int) -> Array:
+        """The cell at each of `count` even steps up the axis."""
+        steps = (np.arange(count) + 0.5) / count
+        low, high = self.edges[0], self.edges[-1]
+        places = low * (high / low) ** steps if self.is_logarithmic else low + (high - low) * steps
+        cells: Array = (np.searchsorted(self.edges, places, side="right") - 1).clip(0, len(self.edges) - 2)
+        return cells
+
     def apply(self, ax: Axes, unit: str) -> None:
         """Scale, limits and ticks of the vertical axis: octaves below the highest edge, or round numbers."""
         low, high = self.edges[0], self.edges[-1]
