@@ -209,20 +209,20 @@ def courses(c: Coefficients, axis: int, *, signed: bool = False, by_channel: boo
     """
     axes = len(c.layout.signal_shape)
     axis = checked_axis(axis, c.layout)
-    sums = summed(c, signed, by_channel)
-    n, found = c.layout.signal_shape[axis], {}
+    together = summed(c, signed, by_channel)
+    n, sums = c.layout.signal_shape[axis], {}
     for name, bands in along(c.layout, axis).items():
         parts = []
         for band in bands:
-            lead, places = sums.data.ndim - 1, placed(sums, band)
+            lead, places = together.data.ndim - 1, placed(together, band)
             own = c.layout.domain.spread(places, band, c.layout)
             along_axis = (places if own is None else own).movedim(axis - axes, lead)
             values = along_axis.reshape(*along_axis.shape[: lead + 1], -1).sum(-1)
             if own is None:
                 values = spread(values, c.layout.domain.centres(band, c.layout)[axis].to(values), n)
             parts.append(values)
-        found[name] = torch.stack(parts).sum(0)
-    return found if by_channel else {name: course.squeeze(-2) for name, course in found.items()}
+        sums[name] = torch.stack(parts).sum(0)
+    return sums if by_channel else {name: course.squeeze(-2) for name, course in sums.items()}
 
 
 def density(c: Coefficients) -> Coefficients:

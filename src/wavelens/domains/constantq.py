@@ -30,8 +30,8 @@ class ConstantQ(Domain):
 
     A band's shape is `(*other axes, places)`. Each filter is a scale, 'd2.1' the lower third of the second octave if
     there are three per octave; its extent reaches from one half-power (−3 dB) point to the other. `octaves=None` takes
-    ten, as many as one hears, or those down to where filters are as narrow as the signal can tell apart; more than these
-    are a `ValueError`.
+    ten, as many as one hears, or those down to where filters are as narrow as the signal can tell apart; more than
+    these are a `ValueError`.
     """
 
     per_octave: int = 3
