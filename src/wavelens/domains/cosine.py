@@ -40,7 +40,7 @@ class Cosine(Domain):
         return Layout(self, signal_shape, octave_bands(levels, self._order(signal_shape)[1], len(signal_shape)))
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
-        return octave_scales(layout, levels_of(self.levels, layout.signal_shape))
+        return octave_scales(layout)
 
     def bins(self, band: Band, layout: Layout) -> tuple[Extent, ...]:
         return spectral_bins(layout, band, 0.5 / layout.signal_shape[0])

@@ -45,7 +45,7 @@ class Fourier(Domain):
         return Layout(self, signal_shape, bands, is_complex=True)
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
-        return octave_scales(layout, levels_of(self.levels, layout.signal_shape))
+        return octave_scales(layout)
 
     def bins(self, band: Band, layout: Layout) -> tuple[Extent, ...]:
         return spectral_bins(layout, band, 1 / layout.signal_shape[0])

@@ -22,7 +22,7 @@ from wavelens.core import (
     line_angle,
     signal_axes,
 )
-from wavelens.domains.octaves import check_levels, most_levels, octave, single
+from wavelens.domains.octaves import check_levels, fitting_levels, octave_extent, single
 
 SHEARS = (4, 8, 16, 32)  # of the coarsest scale
 DEFAULT_LEVELS = 4
@@ -58,7 +58,7 @@ class Shearlets(Domain):
         return Layout(self, signal_shape, tuple(window.band for window in windows))
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
-        return level_scales(layout, lambda bands: (octave(bands[0].level, bands[0].is_detail),) * 2)
+        return level_scales(layout, lambda bands: (octave_extent(bands[0]),) * 2)
 
     def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
         return _windows(self, layout.signal_shape)[layout.bands.index(band)].directions
@@ -107,8 +107,8 @@ def _windows(domain: Shearlets, shape: tuple[int, ...]) -> tuple[_Window, ...]:
     """The windows for signals of this shape, coarsest first, without those that no frequency lies in."""
     if len(shape) != 2:
         raise ValueError(f"shearlets have directions in two axes; got a signal with axes {shape}. Try DWT or Packets.")
-    most = most_levels(domain.levels, shape)
-    levels = min(DEFAULT_LEVELS, most) if domain.levels is None else domain.levels
+    levels = fitting_levels(domain.levels, shape, taps=2)
+    levels = min(DEFAULT_LEVELS, levels) if domain.levels is None else levels
     rows, columns = torch.meshgrid(
         *(torch.fft.fftfreq(n, dtype=torch.float64, device="cpu") for n in shape), indexing="ij"
     )

@@ -17,7 +17,6 @@ from wavelens.core import (
     Coefficients,
     Direction,
     Domain,
-    Extent,
     Layout,
     Scale,
     level_scales,
@@ -25,7 +24,7 @@ from wavelens.core import (
     signal_axes,
 )
 from wavelens.domains.dwt import FILTER_LENGTHS, scales_by_letter
-from wavelens.domains.octaves import check_levels, most_levels, octave, single
+from wavelens.domains.octaves import check_levels, fitting_levels, octave_extent, single
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,7 @@ class Stationary(Domain):
         return Layout(self, signal_shape, (Band(levels, first, signal_shape), *bands))
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
-        axes = len(layout.signal_shape)
-
-        def extent(bands: tuple[Band, ...]) -> tuple[Extent, ...]:
-            return (octave(bands[0].level, bands[0].is_detail),) * axes
-
-        return level_scales(layout, extent)
+        return level_scales(layout, lambda bands: (octave_extent(bands[0]),) * len(layout.signal_shape))
 
     def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
         return scales_by_letter(layout, axis, layout.levels)
@@ -108,11 +102,7 @@ class Stationary(Domain):
         return spectrum
 
     def _levels(self, signal_shape: tuple[int, ...]) -> int:
-        taps, n = FILTER_LENGTHS[self.wavelet], min(signal_shape)
-        most_levels(self.levels, signal_shape)
-        if self.levels is None:
-            return max(0, int(math.log2(n / (taps - 1)))) if n >= taps - 1 else 0
-        return self.levels
+        return fitting_levels(self.levels, signal_shape, FILTER_LENGTHS[self.wavelet])
 
 
 @lru_cache(maxsize=512)
