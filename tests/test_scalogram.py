@@ -86,7 +86,7 @@ def test_a_tone_lies_in_the_row_of_its_frequency(domain, frequency):
     z = domain.analysis(torch.sin(2 * torch.pi * frequency * t)[None, None])
     found = maps.time_frequency(z.map(lambda data: data.abs().square()), 16)
     own = found.extents[int(found.values[0].sum(-1).argmax())]
-    assert own.low <= frequency <= own.high
+    assert own.low - 1e-3 <= frequency <= own.high + 1e-3  # a tone that ends leaks to the next bin
 
 
 PLACED = [domain for domain in PRECISE if domain not in (wl.Fourier(), wl.Cosine())]
