@@ -6,7 +6,7 @@ import pywt
 import torch
 
 import wavelens as wl
-from cases import DOMAINS, LINEAR, METHODS, PATHS, SHAPES, Net, name, relative, signal
+from cases import DOMAINS, LINEAR, METHODS, PATHS, SHAPES, Net, name, relative, signal, takes
 from wavelens import Coefficients
 from wavelens.core import real_product
 from wavelens.methods import averages, paths
@@ -48,7 +48,7 @@ def literal(method, net, x, domain, target):
 @pytest.mark.parametrize("method", [m for m in METHODS if getattr(m, "tolerance", None) is None], ids=name)
 @pytest.mark.parametrize("domain", DOMAINS, ids=name)
 def test_equals_the_literal_formula(domain, method):
-    for shape in SHAPES:
+    for shape in (shape for shape in SHAPES if takes(domain, shape)):
         net, x = Net(shape), signal(shape)
         found = wl.attribute(net, x, TARGET, domain=domain, method=method, batch_size=4)
         inexact = relative(domain.analysis(x).synthesis(), x)  # the filter tables themselves: 1e-12 for sym5
@@ -58,7 +58,7 @@ def test_equals_the_literal_formula(domain, method):
 @pytest.mark.parametrize("method", PATHS, ids=name)
 @pytest.mark.parametrize("domain", DOMAINS, ids=name)
 def test_paths_are_complete(domain, method):
-    for shape in SHAPES:
+    for shape in (shape for shape in SHAPES if takes(domain, shape)):
         net, x = Net(shape), signal(shape)
         a = wl.attribute(net, x, TARGET, domain=domain, method=method)
         rise = net(x).gather(1, torch.tensor(TARGET)[:, None])[:, 0] - a.baseline_score

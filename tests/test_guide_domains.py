@@ -15,6 +15,8 @@ def test_snippets(run_page, capsys):
     swings = {line.split(":")[0]: int(line.split()[-1].rstrip("%")) for line in printed[9:19]}
     assert min(swings[f"DWT d{level}"] for level in range(1, 5)) > 50
     assert max(swings[f"DualTree d{level}"] for level in range(1, 5)) < 10
+    assert int(printed[19].split()[1].rstrip("%")) > 90
+    assert printed[20] == "62 bytes for each pixel"
     assert wl_names(printed) == str(("image a2", "image d2", "image d1", "text a", "text d2", "text d1"))
     assert names["both"].joint.gap.abs().max() < 1e-9
 

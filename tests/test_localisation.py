@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import wavelens as wl
-from cases import DOMAINS, SHAPES, name, relative, signal
+from cases import DOMAINS, name, over_pairs, relative, signal, takes
 
 m = wl.metrics
 NOWHERE = (wl.Cosine, wl.Fourier)  # each coefficient is spread over all places
@@ -20,8 +20,16 @@ def spike(domain, shape, place, channels=2):
     return x, m.translate(wl.Identity().analysis(x), domain)
 
 
-@pytest.mark.parametrize("domain", [one for one in DOMAINS if not isinstance(one, NOWHERE)], ids=name)
-@pytest.mark.parametrize(("shape", "place"), [((64,), (41,)), ((12, 17), (3, 9)), ((8, 9, 10), (2, 4, 7))], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "place", "domain"),
+    [
+        (shape, place, domain)
+        for shape, place in [((64,), (41,)), ((12, 17), (3, 9)), ((8, 9, 10), (2, 4, 7))]
+        for domain in DOMAINS
+        if takes(domain, shape) and not isinstance(domain, NOWHERE)
+    ],
+    ids=name,
+)
 def test_the_point_lies_in_the_box_that_holds_it(shape, place, domain):
     x, a = spike(domain, shape, place)
     heat = wl.maps.spatial_map(a)[0]
@@ -89,8 +97,7 @@ def test_what_is_no_region():
         m.pointing_game(None, x, None, a, region=full, tolerance=-1)
 
 
-@pytest.mark.parametrize("domain", DOMAINS, ids=name)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@over_pairs
 def test_one_coefficient_and_an_even_map(shape, domain):
     x = signal(shape)
     empty = domain.analysis(x).map(torch.zeros_like)

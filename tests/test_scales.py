@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import wavelens as wl
-from cases import DOMAINS, SHAPES, UNEVEN, name
+from cases import DOMAINS, PAIRS, SHAPES, UNEVEN, name
 from wavelens.bandwidth import bandwidths
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.grid import Grid
@@ -90,7 +90,7 @@ def test_scales_have_all_bands():
         Forgetful().layout((64,)).scales()
 
 
-PLACED = [(domain, shape) for shape in SHAPES for domain in DOMAINS] + UNEVEN
+PLACED = PAIRS + UNEVEN
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_scales_are_ranked_and_know_their_extents(domain, shape):
     for axis in range(len(shape)):
         along = list(domain.scales_along(layout, axis))
         if not along[0].extent:
-            assert isinstance(domain, wl.Fourier | wl.Cosine)  # whose bands are rings over all axes
+            assert isinstance(domain, wl.Fourier | wl.Cosine | wl.Shearlets)  # whose bands are rings over all axes
             continue
         assert sorted(map(str, layout.bands)) == sorted(str(band) for scale in along for band in scale)
         (edges,) = {(along[0].extent[0].low, along[-1].extent[0].high)}
@@ -204,8 +204,11 @@ def test_a_grating_excites_the_band_of_its_lines(degrees, band):
     assert any(math.isclose(degrees, angle) for one, angles in z.layout.orientations().items() for angle in angles)
 
 
-@pytest.mark.parametrize("domain", [*DOMAINS, wl.Shifted(wl.DWT("haar", levels=1), (0, 1))], ids=name)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(
+    ("domain", "shape"),
+    [*PAIRS, *((wl.Shifted(wl.DWT("haar", levels=1), (0, 1)), shape) for shape in SHAPES)],
+    ids=name,
+)
 def test_directions_are_unit_vectors_without_their_opposites(domain, shape):
     layout = domain.layout(shape)
     for band in layout.bands:

@@ -289,6 +289,13 @@ class Domain(ABC):
         """
         return ()
 
+    def bins(self, band: Band, layout: Layout) -> tuple[Extent, ...]:
+        """For a signal of one axis, the frequencies of what shares a place in a band, one extent for each.
+
+        None where a domain tells nothing apart within a band: it spans the extent of its scale.
+        """
+        return ()
+
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         """Where the coefficients of a band lie, in samples, axis by axis: evenly spread, unless a domain knows."""
         pairs = zip(layout.signal_shape, band.shape[-len(layout.signal_shape) :], strict=True)

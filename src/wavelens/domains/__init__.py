@@ -9,6 +9,7 @@ from wavelens.domains.graph import GraphWavelets
 from wavelens.domains.identity import Identity
 from wavelens.domains.joint import Joint
 from wavelens.domains.packets import Packets, best_basis
+from wavelens.domains.shearlets import Shearlets
 from wavelens.domains.shifted import Shifted
 from wavelens.domains.stationary import Stationary
 from wavelens.domains.stft import STFT
@@ -25,6 +26,7 @@ __all__ = [
     "Identity",
     "Joint",
     "Packets",
+    "Shearlets",
     "Shifted",
     "Stationary",
     "TreeHaar",

@@ -14,6 +14,7 @@ from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, sig
 from wavelens.domains.octaves import MAX_LEVELS, one_sided, single
 
 MAX_PER_OCTAVE = 1000  # filters
+DEFAULT_OCTAVES = 10
 WHOLE = Extent(0.0, 0.5)
 
 
@@ -28,8 +29,9 @@ class ConstantQ(Domain):
     in time. Signals are taken as periodic.
 
     A band's shape is `(*other axes, places)`. Each filter is a scale, 'd2.1' the lower third of the second octave if
-    there are three per octave; its extent reaches from one half-power (−3 dB) point to the other. `octaves=None` goes
-    down to where filters are as narrow as the signal can tell apart; more are a `ValueError`.
+    there are three per octave; its extent reaches from one half-power (−3 dB) point to the other. `octaves=None` takes
+    ten, as many as one hears, or those down to where filters are as narrow as the signal can tell apart; more than
+    these are a `ValueError`.
     """
 
     per_octave: int = 3
@@ -100,7 +102,7 @@ class ConstantQ(Domain):
                 f"octaves={self.octaves} with {self.per_octave} filters each needs more than {n} samples along the "
                 f"last axis. Ask for at most {most}, or fewer filters per octave."
             )
-        return most if self.octaves is None else self.octaves
+        return min(most, DEFAULT_OCTAVES) if self.octaves is None else self.octaves
 
     def _centre(self, q: int) -> float:
         """Of filter `q` from the top, in cycles per sample."""

@@ -8,8 +8,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wavelens.core import Coefficients, Domain, Layout, Scale, signal_axes
-from wavelens.domains.octaves import Order, check_levels, levels_of, octave_bands, octave_order, octave_scales, single
+from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
+from wavelens.domains.octaves import (
+    Order,
+    check_levels,
+    levels_of,
+    octave_bands,
+    octave_order,
+    octave_scales,
+    single,
+    spectral_bins,
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,9 @@ class Cosine(Domain):
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
         return octave_scales(layout)
+
+    def bins(self, band: Band, layout: Layout) -> tuple[Extent, ...]:
+        return spectral_bins(layout, band, 0.5 / layout.signal_shape[0])
 
     def analysis(self, x: Tensor) -> Coefficients:
         return self._transformed(x, self.layout(signal_axes(x)))

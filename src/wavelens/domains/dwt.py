@@ -32,6 +32,7 @@ from wavelens.core import (
     mixed_directions,
 )
 from wavelens.domains import butterfly
+from wavelens.domains.delays import delay
 from wavelens.domains.filterbank import Axis, axis, coefficient_length, whole
 from wavelens.domains.linear_map import FilterBank, full_precision
 from wavelens.domains.octaves import MAX_LEVELS, single
@@ -106,16 +107,21 @@ class DWT(FilterBank):
         return mixed_directions([letter == "d" for letter in band.key])
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
-        depths = [min(band.level, depth) for depth in _depths(layout)]
-        return tuple(starmap(self.places, zip(layout.signal_shape, band.shape, depths, strict=True)))
+        letters = zip(_depths(layout), band.key, strict=True)
+        paths = [("a" * (min(band.level, depth) - 1) + letter) if depth else "" for depth, letter in letters]
+        return tuple(starmap(self.places, zip(layout.signal_shape, band.shape, paths, strict=True)))
 
-    def places(self, n: int, m: int, level: int) -> Tensor:
-        """Where `m` coefficients of a level lie along an axis of `n` samples."""
+    def places(self, n: int, m: int, path: str) -> Tensor:
+        """Where `m` coefficients lie along an axis of `n` samples, after the filters of a path: see `delay`."""
         # One level puts coefficient i at 2 i + d: halfway between its two samples for periodization, and later by
         # the part of the filter that hangs over the signal's start for the padded modes.
         d = 0.5 if self.mode == "periodization" else 1.5 - FILTER_LENGTHS[self.wavelet] / 2
-        step = 2**level
-        centres: Tensor = step * torch.arange(m, dtype=torch.float64, device="cpu") + d * (step - 1)
+        step = 2 ** len(path)
+        centres: Tensor = (
+            step * torch.arange(m, dtype=torch.float64, device="cpu") + d * (step - 1) + delay(self.wavelet, path)
+        )
+        if self.mode == "periodization":
+            centres = centres.remainder(m * step)  # what hangs over one end goes on at the other
         return centres.clamp(0, n - 1)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wavelens.core import Coefficients, Domain, Layout, Scale, signal_axes
+from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.octaves import (
     Order,
     check_levels,
@@ -17,6 +17,7 @@ from wavelens.domains.octaves import (
     octave_scales,
     one_sided,
     single,
+    spectral_bins,
 )
 
 
@@ -45,6 +46,9 @@ class Fourier(Domain):
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
         return octave_scales(layout)
+
+    def bins(self, band: Band, layout: Layout) -> tuple[Extent, ...]:
+        return spectral_bins(layout, band, 1 / layout.signal_shape[0])
 
     def analysis(self, x: Tensor) -> Coefficients:
         return self._transformed(x, self.layout(signal_axes(x)))

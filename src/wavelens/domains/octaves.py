@@ -78,6 +78,18 @@ def levels_of(levels: int | None, signal_shape: tuple[int, ...]) -> int:
     return octaves if levels is None else levels
 
 
+def spectral_bins(layout: Layout, band: Band, spacing: float) -> tuple[Extent, ...]:
+    """The frequencies of a band of one axis whose coefficients lie `spacing` cycles per sample apart, from 0 up."""
+    if len(layout.signal_shape) > 1:
+        return ()
+    return even_bins(layout.slices[band].start, layout.slices[band].stop, spacing)
+
+
+def even_bins(start: int, stop: int, spacing: float) -> tuple[Extent, ...]:
+    """Frequencies around multiples of `spacing`, each half-way to its neighbours."""
+    return tuple(Extent(max(0.0, (k - 0.5) * spacing), min(0.5, (k + 0.5) * spacing)) for k in range(start, stop))
+
+
 def fitting_levels(levels: int | None, signal_shape: tuple[int, ...], taps: int) -> int:
     """The levels asked for, or those whose filter fits the shortest axis; `ValueError` where it has too few samples.
 

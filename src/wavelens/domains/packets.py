@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import starmap
 
 import torch
 from torch import Tensor
@@ -75,8 +76,9 @@ class Packets(Domain):
         return mixed_directions([k + 0.5 if k else 0.0 for k in places])  # the lowest band is centred on 0
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
-        pairs = zip(layout.signal_shape, band.shape, strict=True)
-        return tuple(self._step.places(n, m, band.level) for n, m in pairs)
+        leaf = _leaves(self, len(layout.signal_shape))[layout.bands.index(band)]
+        paths = ["".join(key[axis] for key in leaf) for axis in range(len(layout.signal_shape))]
+        return tuple(starmap(self._step.places, zip(layout.signal_shape, band.shape, paths, strict=True)))
 
     def analysis(self, x: Tensor) -> Coefficients:
         one = self._step

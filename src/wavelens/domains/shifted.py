@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wavelens.bound import ItemDomain
-from wavelens.core import Band, Coefficients, Direction, Domain, Layout, Scale, signal_axes
+from wavelens.core import Band, Coefficients, Direction, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.dwt import DWT
 
 
@@ -51,6 +51,10 @@ class Shifted(Domain):
     def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
         inner = self._inner(layout)
         return self.domain.directions(inner.bands[layout.bands.index(band) // len(self.shifts)], inner)
+
+    def bins(self, band: Band, layout: Layout) -> tuple[Extent, ...]:
+        inner = self._inner(layout)
+        return self.domain.bins(inner.bands[layout.bands.index(band) // len(self.shifts)], inner)
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         inner = self._inner(layout)

@@ -23,6 +23,7 @@ from wavelens.core import (
     mixed_directions,
     signal_axes,
 )
+from wavelens.domains.delays import delay
 from wavelens.domains.dwt import FILTER_LENGTHS, scales_by_letter
 from wavelens.domains.octaves import check_levels, fitting_levels, octave_extent, single
 
@@ -67,7 +68,10 @@ class Stationary(Domain):
         return mixed_directions([letter == "d" for letter in band.key])
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
-        return tuple(torch.arange(n, dtype=torch.float64, device="cpu") for n in layout.signal_shape)
+        middle = (2**band.level - 1) / 2  # filters of an even length begin half a step late at every level
+        delays = [middle + delay(self.wavelet, "a" * (band.level - 1) + letter) for letter in band.key if band.level]
+        pairs = zip(layout.signal_shape, delays or [0.0] * len(band.key), strict=True)
+        return tuple((torch.arange(n, dtype=torch.float64, device="cpu") + late).remainder(n) for n, late in pairs)
 
     def analysis(self, x: Tensor) -> Coefficients:
         return self._down(x, self.layout(signal_axes(x)), "dec")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
-from wavelens.domains.octaves import ROUNDING, count_octaves, one_sided, single
+from wavelens.domains.octaves import ROUNDING, count_octaves, even_bins, one_sided, single
 
 MAX_LENGTH = 2**22  # samples of a window
 WINDOWS = {"hann": torch.hann_window, "hamming": torch.hamming_window, "blackman": torch.blackman_window}
@@ -75,6 +75,9 @@ class STFT(Domain):
         starts = torch.arange(frames, dtype=torch.float64, device="cpu") * self.step - self._before
         *others, _ = super().centres(band, layout)
         return (*others, (starts + (self.length - 1) / 2).clamp(0, n - 1))
+
+    def bins(self, band: Band, layout: Layout) -> tuple[Extent, ...]:
+        return even_bins(*self._bins[layout.bands.index(band)], 1 / self.length)
 
     def analysis(self, x: Tensor) -> Coefficients:
         return self._transformed(x, self.layout(signal_axes(x)))

@@ -55,6 +55,12 @@ def literal(text: str) -> str:
     return f" {shown}" if shown.startswith("_") else shown
 
 
+def scale_shades(count: int) -> Array:
+    """A colour for each of so many scales, `(count, 3)`: the coarsest yellow, the finest blue."""
+    shades: Array = colormaps["plasma"](np.linspace(0.92, 0.05, count))[:, :3]
+    return shades
+
+
 def write_header(figure: Figure, title: str, origin: str) -> None:
     width, height = figure.get_size_inches()
     figure.text(MARGIN / width, 1 - 0.4 / height, title, size=18, weight="bold", va="center", color=INK)

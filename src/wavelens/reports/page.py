@@ -19,7 +19,18 @@ from wavelens.reports.views import view_of
 from wavelens.version import __version__
 
 GENERATOR = f"wavelens {__version__}"
-SCRIPTS = ("base", "overlay", "mosaic", "photo", "players", "sound", "volume", "video", "page")  # as they are run
+SCRIPTS = (
+    "base",
+    "overlay",
+    "mosaic",
+    "rose",
+    "photo",
+    "players",
+    "sound",
+    "volume",
+    "video",
+    "page",
+)  # as they are run
 ROOM = 1_000_000  # numbers of an entry: some 3 MB
 WHOLE = 6_000_000  # numbers of a page: with more entries each has fewer
 

@@ -51,7 +51,7 @@ function card(title, ...inside) {
 }
 
 function beside(side, found) {
-  found.classList.add(side);
+  if (side) found.classList.add(side);
   return found;
 }
 

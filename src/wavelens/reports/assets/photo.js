@@ -31,7 +31,13 @@ async function showPhoto(data, state, place, more) {
       "Horizontal edges lie in the lower left tile of a scale, vertical ones in the upper right, diagonals between."
     ))));
   }
-  if (data.rebuilt.length) more.append(beside("right", card("What matters most, alone", rebuilt(data))));
+  if (data.rose) {
+    more.append(beside(data.rebuilt.length ? "right" : "", card("Lines by direction", rose(state, maps, data.rose), hint(
+      "Sectors point along the lines that they stand for; their areas are shares of |γ|."
+    ))));
+  }
+  const side = data.mosaic ? "right" : data.rose ? "left" : "";
+  if (data.rebuilt.length) more.append(beside(side, card("What matters most, alone", rebuilt(data))));
 }
 
 /** The input, and what its strongest coefficients leave of it. */

@@ -1,21 +1,61 @@
 // Sounds, and any signal with one axis: panes that share their time, and players that share a line through them.
 
-const WAVE = 84, ROW = 26, LEAST = 150; // pixels of height
+const WAVE = 84, ROW = 26, LEAST = 150, FINE = 240, MOST = 420; // pixels of height
+const STEPS = 288; // of a picture over time and frequency
+const NAME = 13; // pixels from one name to the next
 
-/** Rows of one picture, each a scale: what is not the chosen scale is zero. */
+/** A frequency on an axis of parts from 0, at the bottom, to 1, and back. */
+function frequencyAt({ low, high, log }, part) {
+  return log ? low * (high / low) ** part : low + (high - low) * part;
+}
+
+function partOf({ low, high, log }, frequency) {
+  const part = log ? Math.log(frequency / low) / Math.log(high / low) : (frequency - low) / (high - low);
+  return frequency > low ? Math.min(part, 1) : 0;
+}
+
+/** Rows of one picture, each with its scale and its frequencies: what is not the chosen scale is zero. */
 class Rows extends Maps {
+  constructor(packed, end) {
+    super(packed, end);
+    const ends = packed.rows.map(({ from, to }) => [partOf(packed.axis, from), partOf(packed.axis, to)]);
+    const over = (part) => ends.flatMap(([from, to], row) => (from <= part && part < to ? [row] : []));
+    this.lines = Array.from({ length: STEPS }, (_, y) => { // which rows lie over its middle, and over narrower rows
+      const high = 1 - y / STEPS, low = high - 1 / STEPS;
+      const middles = ends.filter(([from, to]) => low <= from && to <= high).map(([from, to]) => (from + to) / 2);
+      return [(low + high) / 2, ...middles].map(over);
+    });
+  }
   values(scale, signed) {
-    const kind = signed ? "signed" : "magnitude", [rows, columns] = this.shape;
+    const kind = signed ? "signed" : "magnitude", columns = this.shape[1];
     const whole = this.remember(kind, () => numbers(this.packed[kind][0]));
     if (this.scales.length === 1 || !scale) return whole;
-    const row = (k) => Math.floor(k / columns);
-    return this.remember(`${kind} ${scale}`, () => whole.map((value, k) => (row(k) === scale - 1 ? value : 0)));
+    const of = (k) => this.packed.rows[Math.floor(k / columns)].scale;
+    return this.remember(`${kind} ${scale}`, () => whole.map((value, k) => (of(k) === scale - 1 ? value : 0)));
   }
-  /** One picture with the finest scale on top. */
+  /** One picture with the highest frequencies on top: rows over the same frequency add up, of narrow ones the largest. */
   picture(look) {
-    const layer = this.layer(look), [rows, columns] = this.shape;
-    const at = (k) => layer.values[(rows - 1 - Math.floor(k / columns)) * columns + (k % columns)];
-    return heat(columns, rows, at, layer);
+    const layer = this.layer(look), columns = this.shape[1];
+    const at = (k) => {
+      const column = k % columns;
+      let largest = 0;
+      for (const rows of this.lines[Math.floor(k / columns)]) {
+        let sum = 0;
+        for (const row of rows) sum += layer.values[row * columns + column];
+        if (Math.abs(sum) > Math.abs(largest)) largest = sum;
+      }
+      return largest;
+    };
+    return heat(columns, STEPS, at, layer);
+  }
+  /** Where each scale lies in the middle, as a part of the height from the top. */
+  middles() {
+    const scales = this.scales.length > 1 ? this.scales.slice(1) : this.scales, { axis, rows } = this.packed;
+    return scales.map((scale, k) => {
+      const own = rows.filter((row) => row.scale === k);
+      const low = Math.min(...own.map(({ from }) => from)), high = Math.max(...own.map(({ to }) => to));
+      return { ...scale, place: 1 - (partOf(axis, low) + partOf(axis, high)) / 2 };
+    });
   }
 }
 
@@ -70,27 +110,26 @@ function drawWave(pen, { left, width, height }, wave, colour) {
   }
 }
 
+/** The names of the scales beside their rows, the chosen one first: where rows are narrow some have no room. */
 function nameRows(pen, { left, height, ink, soft }, scales, chosen) {
-  const step = height / scales.length;
+  const named = [];
   pen.textAlign = "right";
-  scales.forEach(({ name, label }, k) => {
+  for (const { name, label, place } of [...scales].sort((one, other) => (other.name === chosen) - (one.name === chosen))) {
+    const y = Math.min(Math.max(place * height, NAME / 2), height - NAME / 2);
+    if (named.some((other) => Math.abs(other - y) < NAME)) continue;
+    named.push(y);
     pen.fillStyle = chosen && chosen !== name ? soft : ink;
     pen.font = `${chosen === name ? "700 " : ""}11px system-ui, sans-serif`;
-    const said = label && left > 70 ? label : name;
-    pen.fillText(said, left - 8, (scales.length - k - 0.5) * step + 4, left - 10);
-  });
+    const shown = label && left > 70 ? label : name;
+    pen.fillText(shown, left - 8, y + 4, left - 10);
+  }
 }
 
-/** The spectrogram over the scales, white where it is loud: each a row from one of the `edges` in Hz to the next. */
-function overScales({ shape: [bins, frames], u8, step, edges }) {
-  const values = bytes(u8), height = 288, found = canvas(frames, height), pen = found.getContext("2d");
+/** The spectrogram over the frequencies of an axis in Hz, white where it is loud. */
+function overScales({ shape: [bins, frames], u8, step }, axis) {
+  const values = bytes(u8), height = STEPS, found = canvas(frames, height), pen = found.getContext("2d");
   const image = pen.createImageData(frames, height);
-  const rows = edges.length - 1;
-  const bin = (y) => {
-    const place = rows * (1 - y / height), row = Math.min(rows - 1, Math.floor(place)), part = place - row;
-    const low = edges[row], high = edges[row + 1];
-    return (low ? low * (high / low) ** part : high * part) / step;
-  };
+  const bin = (y) => frequencyAt(axis, 1 - y / height) / step;
   for (let y = 0; y < height; y++) {
     const high = bin(y), low = bin(y + 1), first = Math.min(bins - 1, Math.ceil(low)), last = Math.min(bins - 1, Math.floor(high));
     for (let t = 0; t < frames; t++) {
@@ -108,10 +147,9 @@ function overScales({ shape: [bins, frames], u8, step, edges }) {
 }
 
 function showSound(data, state, place, more) {
-  const maps = new Rows(data.maps, data.end), rows = maps.shape[0];
-  const scales = maps.scales.length > 1 ? maps.scales.slice(1) : maps.scales;
+  const maps = new Rows(data.maps, data.end), scales = maps.middles(), fine = maps.shape[0] > scales.length;
   const chosen = () => (maps.scales.length > 1 && state.scale ? maps.scales[state.scale].name : "");
-  const height = Math.max(LEAST, ROW * rows), axis = { length: data.samples * data.step, unit: data.axis };
+  const height = Math.min(MOST, Math.max(fine ? FINE : LEAST, ROW * scales.length)), axis = { length: data.samples * data.step, unit: data.axis };
   const panes = [new Pane("the waveform", WAVE, (pen, area) => drawWave(pen, area, data.wave, area.ink))];
   if (data.spectrum) panes.push(overSpectrum(data, state, maps, scales, chosen, height));
   panes.push(new Pane("the attribution over time and scales", height, (pen, area) => {
@@ -148,7 +186,7 @@ function showSound(data, state, place, more) {
 }
 
 function overSpectrum(data, state, maps, scales, chosen, height) {
-  const base = overScales(data.spectrum), grey = darkened(base);
+  const base = overScales(data.spectrum, data.maps.axis), grey = darkened(base);
   const [first, last] = data.spectrum.ends, seconds = data.samples * data.step;
   return new Pane("the spectrogram with the attribution over it", height, (pen, area) => {
     const { left, width } = area, shown = canvas(Math.round(width), height);

@@ -12,7 +12,7 @@ from wavelens import maps, masks
 from wavelens.core import Coefficients
 from wavelens.reports.entry import Entry
 from wavelens.reports.packing import Array, picture, reduced
-from wavelens.reports.views.view import THUMB, View, array, glowing, packed_maps, packed_mosaic
+from wavelens.reports.views.view import THUMB, View, array, glowing, packed_maps, packed_mosaic, packed_rose
 
 PARTS = (0.01, 0.05, 0.2)  # of the coefficients, that pictures are rebuilt from
 
@@ -33,6 +33,7 @@ def show_photo(entry: Entry, room: int) -> View:
         "input": picture(array(shown[0]), side),
         "maps": packed_maps(entry, room, (1.0, 1.0)),
         "mosaic": packed_mosaic(entry.attribution, room // 12),
+        "rose": packed_rose(entry.attribution),
         "rebuilt": _rebuilt(entry.attribution, entry.x, side // 4) if as_it_is else [],
     }
     return View(payload, picture(_small(shown, maps.spatial_map(entry.attribution), end), THUMB))

@@ -69,6 +69,18 @@ def packed_mosaic(a: Coefficients, room: int) -> dict[str, Any] | None:
     return {"shape": [*values.shape], "whole": [*whole.shape], "bands": [*bands.values()], **magnitudes(array(values))}
 
 
+def packed_rose(a: Coefficients) -> dict[str, Any] | None:
+    """Shares of |γ| by the orientation of lines, in place of a mosaic; None in domains that know none."""
+    if maps.has_mosaic(a.layout) or not maps.has_rose(a.layout):
+        return None
+    from wavelens.plots.parts import scale_shades  # matplotlib: only once there is something to draw
+
+    found = maps.rose(a)
+    shades = ["#" + "".join(f"{round(255 * part):02x}" for part in shade) for shade in scale_shades(len(found.names))]
+    share = [[round(value, 6) for value in row] for row in found.share[0].tolist()]
+    return {"names": list(found.names), "shades": shades, "share": share}
+
+
 def array(values: Tensor) -> Array:
     found: Array = values.detach().cpu().double().numpy()
     return found
