@@ -6,6 +6,7 @@ CASES := 3000
 SEED := 0
 OUT := wavelens-out
 TYPESCRIPT := 7.0.2
+PINNED := torch==2.13.0 torchvision==0.28.0  # make lock leaves these as they are
 SPEED := transforms attribution metrics minimal sound volumes photos runs chunks page  # the page last: it reads the others' records
 
 export PIP_CONSTRAINT := constraints.txt
@@ -17,7 +18,7 @@ VERSION_OK := import sys; sys.exit(sys.version_info < (3, 11))
 VENV_OK := import ensurepip, venv
 
 .NOTPARALLEL:  # one pip at a time in the environment
-.PHONY: help demo test test-browser setup-browser fuzz check check-javascript bench paper gallery docs clean setup-demo setup-test setup-check setup-bench setup-docs
+.PHONY: help demo test test-browser setup-browser fuzz check check-javascript bench paper gallery docs lock clean setup-demo setup-test setup-check setup-bench setup-docs
 
 help:
 	@echo "make demo    explain a photo with a pretrained network, into $(OUT)/"
@@ -28,6 +29,7 @@ help:
 	@echo "make bench   measure speed, as ratios"
 	@echo "make paper   the paper's tables on data at hand (WAVELENS_DATA), into docs/paper.md; FULL=1 for all of it"
 	@echo "make gallery the pictures of the pages that are not there yet (WAVELENS_DATA)"
+	@echo "make lock    pin in constraints.txt what pyproject.toml gained; all to the newest with UPGRADE=--upgrade"
 	@echo "make docs    build the pages into site/"
 	@echo "make clean   remove $(VENV), $(OUT) and caches"
 
@@ -66,6 +68,11 @@ gallery: setup-bench
 
 docs: setup-docs
 	$(BIN)/mkdocs build --strict
+
+lock: setup-check
+	printf '%s\n' $(PINNED) > $(VENV)/pinned.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate $(UPGRADE) \
+	  --constraints $(VENV)/pinned.txt --custom-compile-command 'make lock' --output-file constraints.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
