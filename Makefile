@@ -29,7 +29,7 @@ help:
 	@echo "make bench   measure speed, as ratios"
 	@echo "make paper   the paper's tables on data at hand (WAVELENS_DATA), into docs/paper.md; FULL=1 for all of it"
 	@echo "make gallery the pictures of the pages that are not there yet (WAVELENS_DATA)"
-	@echo "make lock    pin in constraints.txt what pyproject.toml gained; all to the newest with UPGRADE=--upgrade"
+	@echo "make lock    pin what pyproject.toml gained, in constraints*.txt; all to the newest with UPGRADE=--upgrade"
 	@echo "make docs    build the pages into site/"
 	@echo "make clean   remove $(VENV), $(OUT) and caches"
 
@@ -73,6 +73,8 @@ lock: setup-check
 	printf '%s\n' $(PINNED) > $(VENV)/pinned.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate $(UPGRADE) \
 	  --constraints $(VENV)/pinned.txt --custom-compile-command 'make lock' --output-file constraints.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --resolution lowest-direct --no-annotate $(UPGRADE) \
+	  --custom-compile-command 'make lock' --output-file constraints-lowest.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -56,6 +57,17 @@ def test_every_version_is_in_the_range_of_pyproject(python):
         name = canonicalize_name(wanted.name)
         assert name in versions, wanted
         assert wanted.specifier.contains(versions[name], prereleases=True), (str(wanted), versions[name])
+
+
+def test_the_lowest_versions_are_the_floors_of_pyproject():
+    lines = [line for line in (ROOT / "constraints-lowest.txt").read_text().splitlines() if not line.startswith("#")]
+    versions = {canonicalize_name(pin.name): next(iter(pin.specifier)).version for pin in map(Requirement, lines)}
+    for wanted in map(Requirement, PROJECT["dependencies"]):
+        (floor,) = wanted.specifier
+        assert floor.operator == ">=", wanted
+        pinned = Version(versions[canonicalize_name(wanted.name)]).release
+        first = Version(floor.version).release
+        assert pinned[: len(first)] == first, wanted
 
 
 @pytest.mark.parametrize("python", PYTHONS)
