@@ -11,7 +11,7 @@ from PIL import Image
 
 import wavelens as wl
 from wavelens.cli import main
-from wavelens.cli.kinds import kind_called
+from wavelens.explaining.kinds import kind_called
 
 OWN = """
 import torch

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from picture_files import exif, png16
-from wavelens.cli.kinds.photo import PHOTO
+from wavelens.explaining.kinds.photo import PHOTO
 from wavelens.frontends.image import ImageFile, open_image, read_image
 from wavelens.frontends.pictures import pillow, samples
 from wavelens.models import Geometry

@@ -345,7 +345,7 @@ def test_the_command_prepares_as_it_is_told_and_records_it(photo, capsys):
 
 
 def test_the_words_of_options_are_the_options(photo):
-    from wavelens.cli.model_options import words_of
+    from wavelens.explaining.records import words_of
 
     assert main(["explain", photo, "--model", f"{OWN}:means", *OPTIONS, "--method", "Saliency"]) == 0
     first = json.loads(Path("wavelens-out/photo.json").read_text(encoding="utf-8"))

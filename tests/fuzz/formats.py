@@ -21,7 +21,7 @@ from fuzz import mutations as m
 from wavelens import frontends, runs
 from wavelens.cli.evaluate import _part
 from wavelens.cli.options import wavelets_of
-from wavelens.cli.spacing import _numbers
+from wavelens.cli.shared_options import spacing_of
 from wavelens.core import Domain
 from wavelens.frontends import audio, image, video, volume
 from wavelens.models.weights import fill_from
@@ -418,7 +418,7 @@ TEXTS = {
     "explainer": ("GradCAM(layer='layer4')", parse_explainer),
     "control": ("EnergyOrder(domain=Identity, baseline=0.5)", parse_explainer),
     "wavelets": ("haar, db4, bior2.2", lambda text: wavelets_of(text, wl.DWT("haar", 2))),
-    "spacing": ("1.5,1,0.75", _numbers),
+    "spacing": ("1.5,1,0.75", spacing_of),
     "shard": ("3/8", _part),
 }
 

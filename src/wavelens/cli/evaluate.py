@@ -15,12 +15,13 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from wavelens.baselines import EXPLAINERS, FromMethod
-from wavelens.cli.kinds import Kind, kind_called, kind_of
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of
-from wavelens.cli.ready import DOMAIN, DeviceName, ModelName, default_model, fitted
+from wavelens.cli.shared_options import DOMAIN, DeviceName, ModelName
 from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
+from wavelens.explaining import Kind, kind_called, kind_of
+from wavelens.explaining.request import default_model, fitted
 from wavelens.models import LoadedModel, Options
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
 from wavelens.runs.annotations import annotated

@@ -11,9 +11,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from wavelens.cli.model_options import model_summary
 from wavelens.cli.terminal import Terminal, plain
 from wavelens.core import Layout
+from wavelens.explaining.records import model_summary
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel
 from wavelens.runs import Average

@@ -1,4 +1,4 @@
-"""`Desk`: takes requests, has them computed in turns, gives results, and throws away what nobody looks at any more.
+"""`Service`: takes requests, has them computed in turns, gives results, and throws away what nobody looks at any more.
 
 It knows no page: `look`, `explain`, `stop` and `leave` are what a page, a test or another front end calls, each with
 the key of the session that asks.
@@ -23,15 +23,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from wavelens.app.choices import Wish, job, shown
+from wavelens.app.choices import Wish, request_of, shown
 from wavelens.app.limits import Limits, check_upload
-from wavelens.app.line import Line, Refused, Step, Stopped, Work
-from wavelens.cli.answers import caution, explained, seen, top_classes, write
-from wavelens.cli.kinds import Answer, Job, Kind
-from wavelens.cli.reports import entry_of
-from wavelens.cli.terminal import WRONG, plain
+from wavelens.app.request_queue import Refused, RequestQueue, Step, Stopped, Work
+from wavelens.explaining import Explanation, Kind, explained, read_input, top_classes
+from wavelens.explaining.answer import caution, write
+from wavelens.explaining.errors import INPUT_ERRORS
+from wavelens.explaining.report import entry_of
 from wavelens.models import LoadedModel
 from wavelens.reports import report
+from wavelens.untrusted import plain
 
 TOP = 10  # classes to choose the target from
 FRESH = 60.0  # seconds for which an upload stays that no session has named yet
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Served:
-    """A model that the desk offers, with the kind of signals that it takes."""
+    """A model that the service offers, with the kind of signals that it takes."""
 
     loaded: LoadedModel
     kind: Kind
@@ -49,7 +50,7 @@ class Served:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a page shows: the files, which `Desk.file` serves under `token` until the session has others or ends."""
+    """What a page shows: the files, which `Service.file` serves under `token` until the session has others or ends."""
 
     token: str
     name: str
@@ -68,7 +69,7 @@ class _Session:
     result: Result | None = None
 
 
-class Desk:
+class Service:
     """Explains uploads with the `models` that it serves, for any number of sessions at once, within `limits`.
 
     `limits.running` requests share the machine chunk by chunk, the others wait. Each session has one request at a
@@ -90,7 +91,7 @@ class Desk:
         if len(self.models) < len(named):
             raise ValueError(f"an app's models differ in name; got {', '.join(one.loaded.name for one in named)}.")
         self.limits, self.device = limits or Limits(), torch.device(device)
-        self.line = Line(self.limits.running, self.limits.waiting)
+        self.queue = RequestQueue(self.limits.running, self.limits.waiting)
         self.uploads, self._results = folder / "uploads", folder / "results"
         for made in (self.uploads, self._results):
             made.mkdir(parents=True)
@@ -110,7 +111,7 @@ class Desk:
 
         def ask(work: Work) -> list[dict[str, Any]]:
             check_upload(path, served.kind, served.loaded.preprocess.shape, self.limits)
-            logits = seen(served.loaded, served.kind, path, self.device).logits
+            logits = read_input(served.loaded, served.kind, path, self.device).logits
             return top_classes(served.loaded, logits, TOP)
 
         classes: list[dict[str, Any]] = self._begin(session, ask, path).outcome()
@@ -125,7 +126,7 @@ class Desk:
         work = self._begin(session, lambda work: self._explained(session, served, path, wish, work), path, wish)
         kept = False
         try:
-            for step in self.line.steps(work):
+            for step in self.queue.steps(work):
                 if not self._touch(session):
                     work.cancel()
                 yield step
@@ -177,7 +178,7 @@ class Desk:
         """Ends all requests and removes all files."""
         for key in list(self._sessions):
             self.leave(key)
-        self.line.close()
+        self.queue.close()
         shutil.rmtree(self.uploads.parent, ignore_errors=True)
 
     def _served(self, model: str) -> Served:
@@ -213,7 +214,7 @@ class Desk:
 
     def _begin(self, session: str, ask: Callable[[Work], Any], path: Path, wish: Wish | None = None) -> Work:
         """Puts a request in line; the session's last one is ended, and its upload removed where this is another."""
-        work = Work(self.line.floor, wish.gradients if wish else 0)
+        work = Work(self.queue.turns, wish.gradients if wish else 0)
         with self._lock:
             self.stop(session)
             before, self._session(session).uploads = self._session(session).uploads, {path}
@@ -223,7 +224,7 @@ class Desk:
         self.sweep()
         with self._lock:
             self.stop(session)
-            self.line.begin(work, ask, lambda error: self._end(error, path))
+            self.queue.begin(work, ask, lambda error: self._end(error, path))
             self._session(session).work = work
         return work
 
@@ -231,7 +232,7 @@ class Desk:
         """What a user is told of an error; no folder of the server is named."""
         if isinstance(error, Stopped):
             return Stopped()
-        if not isinstance(error, (Refused, *WRONG)):
+        if not isinstance(error, (Refused, *INPUT_ERRORS)):
             log.error("a request failed", exc_info=error)
             return Refused(f"this went wrong inside wavelens ({type(error).__name__}); the server's log says where.")
         folders = re.escape(str(self.uploads.parent)) + r"(/[^/\s]+)*/"
@@ -241,9 +242,10 @@ class Desk:
     def _explained(self, session: str, served: Served, path: Path, wish: Wish, work: Work) -> Result:
         loaded, kind = served.loaded, served.kind
         check_upload(path, kind, loaded.preprocess.shape, self.limits)
-        task = job(wish, loaded, kind, self.limits, self.device)
-        answer = explained(task, kind, path, progress=work.step)
-        answer = replace(answer, path=Path(path.name))  # nothing of the server's folders is written down
+        request = request_of(wish, loaded, kind, self.limits, self.device)
+        explanation = explained(request, path, progress=work.step)
+        named = replace(explanation.input, path=Path(path.name))  # nothing of the server's folders is written down
+        explanation = replace(explanation, input=named)
         work.drawing = True
         work.step()
         token = secrets.token_urlsafe(16)
@@ -251,14 +253,14 @@ class Desk:
         folder.mkdir()
         try:
             base = folder / kind.stem(path)
-            page = report(entry_of(task, kind, answer), base.with_name(f"{base.name}-report.html"))
+            page = report(entry_of(explanation), base.with_name(f"{base.name}-report.html"))
             work.step()
-            files = [page, *write(task, kind, answer, base)]
+            files = [page, *write(explanation, base)]
             work.check()
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return _result(token, served, task, answer, {str(file.relative_to(folder)): file for file in files})
+        return _result(token, explanation, {str(file.relative_to(folder)): file for file in files})
 
     def _keep(self, session: str, result: Result) -> None:
         """The session shows this result now, and no longer the one before; `Stopped` for one that has left."""
@@ -292,8 +294,9 @@ def _same(token: str, asked: str) -> bool:
     return secrets.compare_digest(token.encode(), asked.encode())
 
 
-def _result(token: str, served: Served, task: Job, answer: Answer, files: dict[str, Path]) -> Result:
-    return Result(token, answer.path.name, answer.asked.label, caution(answer.attribution, task.method), files)
+def _result(token: str, explanation: Explanation, files: dict[str, Path]) -> Result:
+    missed = caution(explanation.attribution, explanation.request.method)
+    return Result(token, explanation.input.path.name, explanation.target.label, missed, files)
 
 
 def _settle(module: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Which files a command reads, and what it calls those that it writes."""
+"""Which files a call reads, and the names of those that it writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from wavelens.cli.kinds import Kind
+from wavelens.explaining.kinds import Kind
 
 WRITTEN = (".png", ".safetensors", ".json")  # for each input
 DECOMPOSED = ("-decomposed.png", "-scales.png")  # where they are asked for

@@ -1,4 +1,4 @@
-"""`Floor`: who computes now. One at a time, in the order in which they asked, and no one for longer than a chunk."""
+"""`Turns`: who computes now. One at a time, in the order in which they asked, and no one for longer than a chunk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Floor:
+class Turns:
     """Held by one thread at a time. Who waited longest is next; `pass_on` in between lets the others have their turn.
 
     So memory is that of one pass of a model whatever the number of users, and nobody waits for another's whole run.
@@ -27,7 +27,7 @@ class Floor:
             self._leave()
 
     def pass_on(self) -> None:
-        """To the end of the line, where there is one; called by who holds the floor."""
+        """To the end of the line, where there is one; called by who holds the turns."""
         if self.waiting:
             self._leave()
             self._take()

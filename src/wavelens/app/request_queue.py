@@ -1,4 +1,4 @@
-"""`Line`: requests in threads of their own. So many share the floor, the others wait; each can be cancelled."""
+"""`RequestQueue`: requests in threads of their own. So many share the turns, the others wait; each can be cancelled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from wavelens.app.floor import Floor
+from wavelens.app.turns import Turns
 
 TICK = 0.25  # seconds between two words to a page that waits
 
@@ -36,7 +36,7 @@ class Step:
 class Work:
     """A request of at most `most` gradients. `step` is called after each chunk, and ends it where it was cancelled."""
 
-    floor: Floor
+    turns: Turns
     most: int = 0
     done: int = 0
     drawing: bool = False
@@ -46,7 +46,7 @@ class Work:
     def step(self, done: int = 0, expected: int = 0) -> None:
         self.done = max(self.done, done)
         self.check()
-        self.floor.pass_on()
+        self.turns.pass_on()
         self.check()
 
     def check(self) -> None:
@@ -65,11 +65,11 @@ class Work:
             raise Stopped from None
 
 
-class Line:
+class RequestQueue:
     """Computes `running` requests at once, chunk by chunk; `waiting` more wait in the order in which they came."""
 
     def __init__(self, running: int, waiting: int) -> None:
-        self.floor, self.room = Floor(), running + waiting
+        self.turns, self.room = Turns(), running + waiting
         self.pending: list[Work] = []
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(running, thread_name_prefix="wavelens")
@@ -79,7 +79,7 @@ class Line:
 
         def run() -> Any:
             try:
-                with self.floor.held():
+                with self.turns.held():
                     work.check()
                     return ask(work)
             except Exception as error:

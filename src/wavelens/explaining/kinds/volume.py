@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from wavelens import maps
-from wavelens.cli.kinds.kind import Answer, Job, Kind
+from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.domains import DWT
+from wavelens.explaining.kinds.input import Input
+from wavelens.explaining.kinds.kind import Kind
 from wavelens.frontends.dicom import dicom_content, is_dicom
 from wavelens.frontends.volume import SCANS, SUFFIXES, read_volume, write_volume
 from wavelens.models import Voxels
+
+if TYPE_CHECKING:  # matplotlib: only once there is something to draw
+    from matplotlib.figure import Figure
 
 
 def _domain(axes: tuple[int, ...]) -> Domain:
@@ -42,36 +48,35 @@ def _has_header(path: Path, names: set[str]) -> bool:
     return bool(image) and any(f"{base}.hdr{end}" in names for end in {rest, "", ".gz"})
 
 
-def _draw(job: Job, answer: Answer, title: str, path: Path) -> None:
+def _panel(a: Attribution, shown: Input, title: str) -> Figure:
     from wavelens import plots  # matplotlib: only once there is something to draw
 
-    plots.save(plots.slices(answer.attribution, answer.x, title=title, grid=answer.grid), path)
+    return plots.slices(a, shown.x, title=title, grid=shown.grid)
 
 
-def _extras(job: Job, answer: Answer, base: Path) -> Iterator[Path]:
+def _extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterator[Path]:
     """A page to turn the volume on; and maps over the scan, as NIfTI, where it says where it lies."""
     from wavelens import plots
 
     page = base.with_name(f"{base.name}.html")
-    title = f"{answer.path.name}: {answer.asked.label.split(', ')[0]}"
-    page.write_text(plots.scene(answer.attribution, answer.x, title=title, grid=answer.grid), encoding="utf-8")
+    title = f"{shown.path.name}: {label.split(', ')[0]}"
+    page.write_text(plots.scene(a, shown.x, title=title, grid=shown.grid), encoding="utf-8")
     yield page
-    yield from _write_maps(job, answer, base)
+    yield from _write_maps(a, shown, base)
 
 
-def _write_maps(job: Job, answer: Answer, base: Path) -> list[Path]:
+def _write_maps(a: Attribution, shown: Input, base: Path) -> list[Path]:
     """|γ| per voxel: all scales in one file, and each scale as a volume of another, coarsest first.
 
     None for an array, which does not say where it lies, nor where a preparation of one's own does not say where its
     voxels came from.
     """
-    if answer.signal.unit == "voxel" or not isinstance(job.loaded.preprocess, Voxels):
+    if shown.signal.unit == "voxel" or not isinstance(shown.preparation, Voxels):
         return []
-    found = answer.attribution
-    scales = torch.stack(list(maps.scale_maps(found).values()), 1)
+    scales = torch.stack(list(maps.scale_maps(a).values()), 1)
     paths = [base.with_name(f"{base.name}-{name}.nii.gz") for name in ("all", "scales")]
     for path, several in zip(paths, (scales.sum(1, keepdim=True), scales), strict=True):
-        write_volume(path, job.loaded.preprocess.restore(several, answer.signal))
+        write_volume(path, shown.preparation.restore(several, shown.signal))
     return paths
 
 
@@ -81,7 +86,7 @@ VOLUME = Kind(
     read_volume,
     _domain,
     "a volume of zeros",
-    _draw,
+    _panel,
     _extras,
     gather=_inside,
     models="resnet3d, monai:NAME",

@@ -1,12 +1,11 @@
-"""What is explained of each input: what the options `--target` and `--against` mean."""
+"""What is explained of each input: what a target, and a class against it, mean."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from torch import Tensor, nn
 
 from wavelens.models import LoadedModel
@@ -14,23 +13,9 @@ from wavelens.models.loading import function_called, is_function
 from wavelens.models.trust import importable_working_folder
 from wavelens.targets import Contrast, Several, Target, describe
 
-TargetText = Annotated[
-    str | None,
-    typer.Option(
-        "--target",
-        help="What to explain: a class by its index, label or a part of one, or package.module:function, which gives "
-        "the target of (module, x).",
-        show_default="top class",
-    ),
-]
-AgainstText = Annotated[
-    str | None,
-    typer.Option("--against", help="Another class: why the target rather than it, the difference of their logits."),
-]
-
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class ExplainedTarget:
     """What is explained of one input: `target` as `attribute` takes it, `label` as a reader does.
 
     `heading` is the label with indices, `number` what the target's number is called, `classes` those that it is of.
@@ -58,10 +43,10 @@ class Question:
     function: Callable[[nn.Module, Tensor], Target] | None = None
     name: str = ""
 
-    def __call__(self, loaded: LoadedModel, x: Tensor, logits: Tensor | None) -> Asked:
-        """Asked of the input `x` to which the model gives `logits` `(classes,)`, if it is a classifier."""
+    def __call__(self, loaded: LoadedModel, x: Tensor, logits: Tensor | None) -> ExplainedTarget:
+        """What is explained of the input `x` to which the model gives `logits` `(classes,)`, if it is a classifier."""
         if self.function is not None:
-            return _asked_by(self.function, self.name, loaded.module, x)
+            return _target_by(self.function, self.name, loaded.module, x)
         if logits is None:
             raise ValueError(
                 f"a class is asked of a classifier; {loaded.name} returns no logits. "
@@ -71,14 +56,14 @@ class Question:
         label, options = loaded.labels[target], ("--target", str(target))
         summary: dict[str, Any] = {"target": {"index": target, "label": label}}
         if self.against is None:
-            return Asked(target, label, f"{target} {label}", "logit", (target,), summary, options)
+            return ExplainedTarget(target, label, f"{target} {label}", "logit", (target,), summary, options)
         if self.against == target:
             raise ValueError(
                 f"--against is another class than the target; the top class is {target} ({label}) too. Name a --target."
             )
         other = loaded.labels[self.against]
         pair = tuple(name.split(", ")[0] for name in (label, other))
-        return Asked(
+        return ExplainedTarget(
             Contrast(target, self.against),
             " rather than ".join(pair),
             f"{target} {pair[0]} rather than {self.against} {pair[1]}",
@@ -89,7 +74,7 @@ class Question:
         )
 
 
-def is_asked_freely(target: str | None) -> bool:
+def is_target_function(target: str | None) -> bool:
     """Whether the target is a function, for which a model may return anything."""
     return target is not None and is_function(target)
 
@@ -121,7 +106,9 @@ def question_of(target: str | None, against: str | None, loaded: LoadedModel) ->
     return Question(index, other)
 
 
-def _asked_by(function: Callable[[nn.Module, Tensor], Target], name: str, module: nn.Module, x: Tensor) -> Asked:
+def _target_by(
+    function: Callable[[nn.Module, Tensor], Target], name: str, module: nn.Module, x: Tensor
+) -> ExplainedTarget:
     try:
         with importable_working_folder():
             target = function(module, x)
@@ -131,6 +118,6 @@ def _asked_by(function: Callable[[nn.Module, Tensor], Target], name: str, module
         ) from error
     if isinstance(target, Several):
         raise ValueError(f"{name} gives one target; got {describe(target)}. Give a function for each.")
-    return Asked(
+    return ExplainedTarget(
         target, name, name, "score", (), {"target": {"function": name, "is": describe(target)}}, ("--target", name)
     )

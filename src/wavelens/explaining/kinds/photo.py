@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from wavelens.cli.kinds.kind import Answer, Job, Kind
+from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.domains import DWT
+from wavelens.explaining.kinds.input import Input
+from wavelens.explaining.kinds.kind import Kind
 from wavelens.frontends.dicom import DICOM, dicom_display, is_dicom
 from wavelens.frontends.image import SUFFIXES, ImageFile, frames_of, open_image, read_image
 from wavelens.models import EMBEDDED
+
+if TYPE_CHECKING:  # matplotlib: only once there is something to draw
+    from matplotlib.figure import Figure
 
 
 def _domain(axes: tuple[int, ...]) -> Domain:
     return DWT("haar", levels=5 if min(axes) >= 2**5 else None)
 
 
-def _draw(job: Job, answer: Answer, title: str, path: Path) -> None:
+def _panel(a: Attribution, shown: Input, title: str) -> Figure:
     from wavelens import plots  # matplotlib: only once there is something to draw
 
-    plots.save(plots.panel(answer.attribution, answer.x, title=title, grid=answer.grid), path)
+    return plots.panel(a, shown.x, title=title, grid=shown.grid)
 
 
 def _note(path: Path) -> str:
@@ -43,7 +49,7 @@ PHOTO = Kind(
     read_image,
     _domain,
     "a black picture",
-    _draw,
+    _panel,
     model=EMBEDDED,
     note=_note,
     open=_open,

@@ -1,18 +1,19 @@
-"""The kinds of signal that the command explains; a new one is a file here and a line in `KINDS`."""
+"""The kinds of signal that are explained; a new one is a file here and a line in `KINDS`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from wavelens.cli.kinds.kind import Answer, Job, Kind
-from wavelens.cli.kinds.photo import PHOTO
-from wavelens.cli.kinds.sound import SOUND
-from wavelens.cli.kinds.video import VIDEO
-from wavelens.cli.kinds.volume import VOLUME
+from wavelens.explaining.kinds.input import Input
+from wavelens.explaining.kinds.kind import Kind
+from wavelens.explaining.kinds.photo import PHOTO
+from wavelens.explaining.kinds.sound import SOUND
+from wavelens.explaining.kinds.video import VIDEO
+from wavelens.explaining.kinds.volume import VOLUME
 from wavelens.frontends.dicom import DICOM
 
-__all__ = ["KINDS", "Answer", "Job", "Kind", "kind_called", "kind_of"]
+__all__ = ["KINDS", "Input", "Kind", "kind_called", "kind_of"]
 
 KINDS = (PHOTO, SOUND, VIDEO, VOLUME)
 

@@ -1,4 +1,4 @@
-"""What explain and minimal do alike: their shared options, the model and its kind, and input after input."""
+"""Options and set-up shared by the commands: the model and its kind, and input after input."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.text import Text
 
 from wavelens import models
-from wavelens.cli.kinds import Kind, kind_called, kind_of
 from wavelens.cli.model_options import load_model
-from wavelens.cli.terminal import WRONG, complain, plain
-from wavelens.core import Domain
+from wavelens.cli.terminal import complain, plain
+from wavelens.explaining import Kind, kind_called, kind_of
+from wavelens.explaining.errors import INPUT_ERRORS, sentence_of
+from wavelens.explaining.request import default_model
 from wavelens.models import LoadedModel, Options
 from wavelens.spec import METHODS
 
@@ -31,16 +32,28 @@ Out = Annotated[Path, typer.Option(help="The folder to write to.")]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Inputs in a forward pass.", show_default="what fits memory")
 ]
+TargetText = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        help="What to explain: a class by its index, label or a part of one, or package.module:function, which gives "
+        "the target of (module, x).",
+        show_default="top class",
+    ),
+]
+AgainstText = Annotated[
+    str | None,
+    typer.Option("--against", help="Another class: why the target rather than it, the difference of their logits."),
+]
+Spacing = Annotated[
+    str | None,
+    typer.Option(
+        help="How far apart the inputs' own pixels or voxels lie, one number or one an axis: 0.3 or 1.5,1,1.",
+        show_default="what they say",
+    ),
+]
+Unit = Annotated[str | None, typer.Option(help="The unit of --spacing.", show_default="m, of volumes mm")]
 DeviceName = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps …", show_default="cuda if there is one")]
-
-
-def default_model(kind: Kind) -> str:
-    """The model for inputs of a kind where none is named; `ValueError` where there is none."""
-    if kind.model is None:
-        raise ValueError(
-            f"a {kind.name} is explained with --model, one of {kind.models} or package.module:function; got none."
-        )
-    return kind.model
 
 
 def opened(
@@ -58,12 +71,11 @@ def opened(
     return loaded, kind_called(loaded.preprocess.kind)
 
 
-def fitted(chosen: Domain | None, kind: Kind, loaded: LoadedModel) -> Domain:
-    """The domain, or that of the kind where none is chosen; says now whether its levels fit the model's inputs."""
-    axes = loaded.preprocess.shape[1:]
-    domain = chosen or kind.domain(axes)
-    domain.analysis(torch.zeros(1, 1, *axes))
-    return domain
+def spacing_of(text: str | None) -> tuple[float, ...] | None:
+    try:
+        return None if text is None else tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--spacing is a number, or one an axis with commas between; got {text!r}.") from None
 
 
 def each(work: Iterable[tuple[str, Callable[[], Iterable[Path]]]], console: Console) -> int:
@@ -78,8 +90,8 @@ def each(work: Iterable[tuple[str, Callable[[], Iterable[Path]]]], console: Cons
         try:
             for file in one():
                 written.append(file)
-        except WRONG as error:
-            message = str(error) or "it takes more memory than there is. Make it smaller, or cut it."  # MemoryError
+        except INPUT_ERRORS as error:
+            message = sentence_of(error)
             complain(message if name in message else f"{name}: {message}")
             failures += 1
     for file in written:

@@ -1,69 +1,26 @@
-"""What differs between photos, sounds, volumes and videos when a command explains them."""
+"""`Kind`: all that differs between photos, sounds, volumes, videos and what else is explained."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from wavelens.attribution import Attribution
-from wavelens.cli.question import Asked, Question
 from wavelens.core import Domain
-from wavelens.grid import Grid
-from wavelens.methods.lift import Method
-from wavelens.models import LoadedModel
-from wavelens.models.loaded import Preparation
+from wavelens.explaining.kinds.input import Input
+from wavelens.models import Preparation
 
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """What is asked of every input; `question` says of which class, or of what else.
-
-    A domain that was not `chosen` has fewer levels for an input that is shorter than the model's usual.
-    `decompose` are further domains, in each of which the input is shown scale by scale. With `exact_passes` the model
-    runs as it is.
-    """
-
-    loaded: LoadedModel
-    question: Question
-    domain: Domain
-    method: Method
-    batch_size: int | None
-    top: int
-    device: torch.device
-    decompose: tuple[Domain, ...] = ()
-    chosen: bool = True
-    exact_passes: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """What was found about one input: what the model was given of it, its logits, the attribution of what was asked.
-
-    `signal` is what the front end read, `x` what the preparation made of it, `grid` where the samples of `x` lie.
-    `others` are the attributions in the domains of `decompose`, from the same gradients; `note` is the kind's.
-    """
-
-    path: Path
-    signal: Any
-    x: Tensor
-    grid: Grid
-    logits: Tensor | None
-    asked: Asked
-    attribution: Attribution
-    others: tuple[Attribution, ...] = ()
-    note: str = ""
+if TYPE_CHECKING:  # matplotlib: only once there is something to draw
+    from matplotlib.figure import Figure
 
 
 def no_note(path: Path) -> str:
     return ""
 
 
-def nothing_more(job: Job, answer: Answer, base: Path) -> Iterable[Path]:
+def no_extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterable[Path]:
     return []
 
 
@@ -72,8 +29,8 @@ class Kind:
     """Signals of one kind: which files hold them, how they are read, explained by default, drawn and written.
 
     `name` is the `kind` of the preparations that take them. `domain` gives the default domain for the axes of the
-    model's input. `start` is what the zero baseline is to a reader. `draw(job, answer, title, path)` writes the panel;
-    `extras(job, answer, base)` writes further files called `base` + something and gives their paths. `model` is
+    model's input. `start` is what the zero baseline is to a reader. `panel(a, input, title)` draws the figure;
+    `extras(a, input, label, base)` writes further files called `base` + something and gives their paths. `model` is
     explained where none is named; `models` says which there are. `gather` lists the inputs in a folder, where they are
     not files by their suffix. `note(path)` is a line on how a file is read, where files of a format are read in more
     ways than one, or empty. `open` gives a file to preparations that take files, and read no more of it than they need.
@@ -84,8 +41,8 @@ class Kind:
     read: Callable[[Path], Any]
     domain: Callable[[tuple[int, ...]], Domain]
     start: str
-    draw: Callable[[Job, Answer, str, Path], None]
-    extras: Callable[[Job, Answer, Path], Iterable[Path]] = nothing_more
+    panel: Callable[[Attribution, Input, str], Figure]
+    extras: Callable[[Attribution, Input, str, Path], Iterable[Path]] = no_extras
     model: str | None = None
     models: str = ""
     gather: Callable[[Path], list[Path]] | None = None
@@ -112,7 +69,7 @@ class Kind:
             return self.gather(folder)
         return sorted(path for path in folder.iterdir() if self.reads(path))
 
-    def taken(self, path: Path, preparation: Preparation) -> Any:
+    def signal_at(self, path: Path, preparation: Preparation) -> Any:
         """What the front end reads at a path; `ValueError` for a folder without inputs that says where there are some.
 
         A folder that reaches this has none of its own, or is one (`gather`).

@@ -14,10 +14,12 @@ from wavelens.plots.views import VIEWS
 ACROSS, SIDE = 9.6, 2.6  # inches
 
 
-def glance(a: Coefficients, item: int = 0) -> Figure:
+def thumbnail(a: Coefficients, item: int = 0) -> Figure:
     """The mosaic and the scale profile of one item; the profile alone where there is no mosaic, or no view of it."""
     if a.data.ndim != 3:
-        raise ValueError(f"a glance shows one target: coefficients (batch, channel, size); got {tuple(a.data.shape)}.")
+        raise ValueError(
+            f"a thumbnail shows one target: coefficients (batch, channel, size); got {tuple(a.data.shape)}."
+        )
     one = one_item(a, item)
     view = VIEWS.get(len(a.layout.signal_shape))
     figure = Figure((ACROSS, SIDE + TITLE + 2 * MARGIN), dpi=DPI, facecolor="white")

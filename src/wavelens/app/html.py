@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from wavelens.app.desk import Result
-from wavelens.app.line import Step
+from wavelens.app.request_queue import Step
+from wavelens.app.service import Result
 from wavelens.reports.markup import Html, tag
 
 ALLOWED = "allow-scripts allow-downloads"  # a report can do nothing in the app's name
@@ -70,6 +70,6 @@ def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{math.ceil(count / 1e3)} kB"
 
 
-def said(text: str) -> Html:
+def alert(text: str) -> Html:
     """What went wrong, or that it was stopped."""
     return tag("p", text, class_="wl-said", role="alert")
