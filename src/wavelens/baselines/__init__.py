@@ -14,5 +14,11 @@ __all__ = ["EXPLAINERS", "LRP", "SRD", "FromMethod", "GradCAM", "GradCAMPlusPlus
 
 
 def parse(text: str) -> Any:
-    """The explainer, domain or method that `text` describes, `parse(repr(v)) == v`; `ValueError` otherwise."""
+    """The explainer, domain or method that `text` describes, `parse(repr(v)) == v`; `ValueError` otherwise.
+
+    >>> wl.parse("DWT('haar', levels=2)")
+    DWT(wavelet='haar', levels=2, mode='periodization')
+    >>> wl.parse("SmoothGrad(samples=9)").samples
+    9
+    """
     return spec.parse(text, EXPLAINERS)
