@@ -73,7 +73,7 @@ lock: setup-check
 	printf '%s\n' $(PINNED) > $(VENV)/pinned.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate $(UPGRADE) \
 	  --constraints $(VENV)/pinned.txt --custom-compile-command 'make lock' --output-file constraints.txt pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --resolution lowest-direct --no-annotate $(UPGRADE) \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --resolution lowest-direct --extra runner --no-annotate $(UPGRADE) \
 	  --custom-compile-command 'make lock' --output-file constraints-lowest.txt pyproject.toml
 
 clean:
