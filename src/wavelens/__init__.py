@@ -1,6 +1,14 @@
 """wavelens explains the decisions of neural networks in the wavelet domain.
 
-`attribute(model, x, target, domain=…, method=…)` is the one call; see `core` for the nouns.
+`attribute(model, x, target, domain=…, method=…)` is the one call; see `core` for the nouns. The examples of this
+package share a classifier of two classes and a picture:
+
+>>> import torch
+>>> import wavelens as wl
+>>> linear = torch.nn.Linear(64, 2, bias=False, dtype=torch.float64)
+>>> _ = linear.weight.data.copy_(torch.arange(128.0).reshape(2, 64).sin() / 16)
+>>> model = torch.nn.Sequential(torch.nn.Flatten(), linear, torch.nn.Tanh()).eval()
+>>> x = torch.arange(64.0, dtype=torch.float64).reshape(1, 1, 8, 8).cos()
 """
 
 import importlib

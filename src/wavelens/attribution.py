@@ -41,6 +41,12 @@ class Attribution(Coefficients):
     each scale's share of the profile, `(batch, scales)`, for methods that sample. `spent` counts gradients per item.
     `target` is what was explained as one text, `targets` the same target by target, with one text for each item or one
     that all share.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> a.save("explained.safetensors")
+    >>> back = wl.Attribution.load("explained.safetensors")
+    >>> back.method, torch.equal(back.data, a.data)
+    ("IntegratedGradients(steps=25, quadrature='gauss-legendre', baseline=0.0, tolerance=None, max_steps=256)", True)
     """
 
     method: str = ""
@@ -273,6 +279,12 @@ def attribute(
     `model(image=…, text=…)`, and the result is a mapping too, `Attributions`. One path moves all signals together, so
     one account adds up over all of them. `baseline` then is a number for all, or a mapping. Noise is scaled by each
     signal's own range.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> a.data.shape, round(a.score.item(), 3)
+    (torch.Size([1, 1, 64]), 0.954)
+    >>> [round(value, 3) for value in wl.maps.profile(a).signed[0].tolist()]
+    [0.001, 0.237, 0.716]
     """
     if isinstance(x, Mapping):
         check_signals(x)

@@ -22,9 +22,10 @@ def parse(text: str, also: Iterable[type] = ()) -> Any:
     Nothing is executed. Classes of your own are known where they are passed in `also`, by their names or as
     `module:Name`.
 
-    >>> import wavelens as wl
-    >>> wl.parse("SmoothGrad(samples=50)").samples
-    50
+    >>> wl.parse("DWT('haar', levels=2)")
+    DWT(wavelet='haar', levels=2, mode='periodization')
+    >>> wl.parse("SmoothGrad(samples=9)").samples
+    9
     """
     return spec.parse(text, (*EXPLAINERS, *also))
 

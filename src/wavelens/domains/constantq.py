@@ -32,6 +32,11 @@ class ConstantQ(Domain):
     there are three per octave; its extent reaches from one half-power (−3 dB) point to the other. `octaves=None` takes
     ten, as many as one hears, or those down to where filters are as narrow as the signal can tell apart; more than
     these are a `ValueError`.
+
+    >>> tone = torch.sin(torch.arange(64.0))[None, None]
+    >>> c = wl.ConstantQ(per_octave=2, octaves=3).analysis(tone)
+    >>> bool((c.synthesis() - tone).abs().max() < 1e-5)
+    True
     """
 
     per_octave: int = 3

@@ -31,6 +31,10 @@ class Packets(Domain):
 
     A scale is what has the same range of the largest frequency along any axis: 'p3.5' is the sixth of the eight bands
     of three levels.
+
+    >>> c = wl.Packets("haar", levels=2).analysis(x)
+    >>> c.data.shape, bool((c.synthesis() - x).abs().max() < 1e-9)
+    (torch.Size([1, 1, 64]), True)
     """
 
     wavelet: str = "haar"
@@ -128,7 +132,7 @@ def best_basis(x: Tensor, domain: Packets, cost: str = "entropy") -> Packets:
     >>> import torch
     >>> tone = torch.sin(2.0 * torch.arange(64))[None, None]
     >>> best_basis(tone, Packets("db4", levels=2)).basis
-    ('a', 'da', 'dd')
+    ('aa', 'ad', 'da', 'dd')
     """
     if not isinstance(domain, Packets):
         raise TypeError(f"a best basis is one of Packets such as Packets('haar', levels=3); got {domain!r}.")

@@ -22,6 +22,11 @@ class Shifted(Domain):
     signal, divided by the root of their number, so an account is the mean of the accounts of shifted signals and a
     norm that the domain keeps is kept. Where an attribution lies then depends less on the grid of the wavelet: all
     2^levels shifts of a periodised DWT together are shift-invariant.
+
+    >>> domain = wl.Shifted(wl.DWT("haar", levels=2), shifts=(0, 1))
+    >>> c = domain.analysis(x)
+    >>> c.data.shape, bool((c.synthesis() - x).abs().max() < 1e-9)
+    (torch.Size([1, 1, 128]), True)
     """
 
     domain: Domain = field(default_factory=DWT)

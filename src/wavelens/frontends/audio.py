@@ -28,7 +28,11 @@ LOUDEST = 16.0  # 24 dB over full scale: no decoder overshoots so far
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """A sound: `data` `(1, channel, samples)`, where full scale is 1, and its `rate` in Hz."""
+    """A sound: `data` `(1, channel, samples)`, where full scale is 1, and its `rate` in Hz.
+
+    >>> wl.frontends.Clip(torch.zeros(1, 1, 8000), rate=8000).rate
+    8000
+    """
 
     data: Tensor
     rate: int
@@ -85,6 +89,10 @@ def open_audio(path: str | PathLike[str]) -> AudioFile:
     """The sound at `path`, of which nothing is kept yet; errors as `read_audio`.
 
     What FFmpeg decodes, and an mp3 whose header has no length, is decoded once to count its samples.
+
+    >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(800.0) / 5)[None, None], rate=8000)
+    >>> wl.frontends.open_audio("tone.wav").samples
+    800
     """
     path = Path(path)
     with opened(path) as sound:
@@ -101,6 +109,11 @@ def read_audio(path: str | PathLike[str]) -> Clip:
 
     A path without a file is a `FileNotFoundError`; a folder, anything that is no intact sound with at least one finite
     sample, and more than 2³¹ values (8 GiB in memory) a `ValueError`; a missing PyAV an `ImportError`.
+
+    >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(800.0) / 5)[None, None], rate=8000)
+    >>> clip = wl.frontends.read_audio("tone.wav")
+    >>> clip.data.shape, clip.rate
+    (torch.Size([1, 1, 800]), 8000)
     """
     file = open_audio(path)
     check_size(file.path, file.samples, file.channels)
@@ -121,6 +134,10 @@ def windows(
     resampled: a file is decoded once, from its beginning, and each window is resampled with what lies around it. `mix`,
     a linear map of `(1, channel, samples)` that treats every sample alike, changes the channels of what is read before
     it is resampled. Errors as `read_audio`; the size of a file that states its length is not limited.
+
+    >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(800.0) / 5)[None, None], rate=8000)
+    >>> [clip.data.shape[-1] for clip in wl.frontends.windows("tone.wav", seconds=0.05)]
+    [400, 400]
     """
     source = path if isinstance(path, AudioFile) else open_audio(path)
     own, mix = source.rate, mix or _unmixed
@@ -153,6 +170,11 @@ def write_audio(
     A wav holds 32-bit floats, so it is read back bit by bit; flac has 24 bits, the others are lossy. Where a format
     ends at full scale, a louder clip is a `ValueError`: nothing is cut off silently. `software` is noted in the file,
     where `software_of` finds it.
+
+    >>> tone = torch.sin(torch.arange(800.0) / 5)[None, None]
+    >>> wl.frontends.write_audio("tone.wav", tone, rate=8000)
+    >>> wl.frontends.read_audio("tone.wav").data.shape
+    torch.Size([1, 1, 800])
     """
     if isinstance(clip, Tensor) and rate is None:
         raise ValueError("a tensor is written with its rate in Hz; got none. Give rate, or a Clip.")
@@ -222,7 +244,11 @@ def loudest(x: Tensor) -> Tensor:
 
 
 class Resample(nn.Module):
-    """`resample` as a module: before a model it lets the gradient reach samples at another rate."""
+    """`resample` as a module: before a model it lets the gradient reach samples at another rate.
+
+    >>> wl.frontends.Resample(8000, 16000)(torch.ones(1, 1, 80)).shape
+    torch.Size([1, 1, 160])
+    """
 
     def __init__(self, rate: int, to: int) -> None:
         super().__init__()
@@ -241,6 +267,9 @@ def resample(x: Tensor, rate: int, to: int) -> Tensor:
 
     Linear in `x`: polyphase filtering by a sinc under a Kaiser window (β = 5, ten zero crossings a side), silence
     beyond the ends; the numbers of `scipy.signal.resample_poly`.
+
+    >>> wl.frontends.resample(torch.ones(1, 1, 80), rate=8000, to=16000).shape
+    torch.Size([1, 1, 160])
     """
     check_waveform(x)
     up, down = _ratio(rate, to)

@@ -69,7 +69,14 @@ class ImageFile:
 
 
 def open_image(path: str | PathLike[str]) -> ImageFile:
-    """The photo at `path`, of which nothing is decoded yet; errors of its header as `read_image`."""
+    """The photo at `path`, of which nothing is decoded yet; errors of its header as `read_image`.
+
+    >>> from PIL import Image
+    >>> Image.new("RGB", (6, 4)).save("black.png")
+    >>> file = wl.frontends.open_image("black.png")
+    >>> file.height, file.width
+    (4, 6)
+    """
     path = Path(path)
     check_file(path, "photo")
     with _errors(path):
@@ -88,6 +95,12 @@ def read_image(path: str | PathLike[str]) -> Tensor:
     A path without a file is a `FileNotFoundError`; a folder, and anything that is no intact picture with defined
     colours, a `ValueError`; a picture that is larger than free memory a `MemoryError`; a missing imagecodecs, for some
     of the formats of more than 8 bits, an `ImportError`. Only the formats in `pictures.FORMATS` are opened.
+
+    >>> from PIL import Image
+    >>> Image.new("RGB", (6, 4), "red").save("red.png")
+    >>> photo = wl.frontends.read_image("red.png")
+    >>> photo.shape, photo[0, :, 0, 0].tolist()
+    (torch.Size([1, 3, 4, 6]), [1.0, 0.0, 0.0])
     """
     path = Path(path)
     check_file(path, "photo")

@@ -172,6 +172,11 @@ def read_video(path: str | PathLike[str]) -> Video:
     file's own standard, all at 8 bits. Pixels are taken as square. A video that would fill more than 8 GiB is a
     `ValueError`: take a part of it with `open_video(path).take(first, count, stride)`. Damage that FFmpeg conceals is
     not noticed. Errors as `open_video`, and a `ValueError` for transparency that cannot be decoded.
+
+    >>> wl.frontends.write_video("black.mp4", torch.zeros(1, 3, 4, 32, 32), fps=8)
+    >>> video = wl.frontends.read_video("black.mp4")
+    >>> video.data.shape, video.fps
+    (torch.Size([1, 3, 4, 32, 32]), 8.0)
     """
     return open_video(path).take()
 
@@ -181,6 +186,10 @@ def write_video(path: str | PathLike[str], video: Video | Tensor, fps: float | N
 
     .mp4 and .mov are H.264, which any player shows (odd sides get one more row or column, their last again), .mkv is
     FFV1, which keeps every byte, .gif loops and keeps time to 1/100 s. Values outside [0, 1] are a `ValueError`.
+
+    >>> wl.frontends.write_video("black.mp4", torch.zeros(1, 3, 4, 32, 32), fps=8)
+    >>> wl.frontends.read_video("black.mp4").fps
+    8.0
     """
     if isinstance(video, Tensor) and fps is None:
         raise ValueError("frames are written with how many there are a second; got none. Give fps, or a Video.")

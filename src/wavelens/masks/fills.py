@@ -19,7 +19,12 @@ Baseline = float | Tensor | Callable[[Tensor], Tensor]  # a function gives a bas
 
 @dataclass(frozen=True)
 class Blur:
-    """The signal itself behind a Gaussian of standard deviation `sigma`, in samples (Fong and Vedaldi, 2017)."""
+    """The signal itself behind a Gaussian of standard deviation `sigma`, in samples (Fong and Vedaldi, 2017).
+
+    >>> found = wl.masks.minimal(model, x, 1, domain=wl.DWT("haar", 2), alpha=0.1, steps=5, baseline=wl.masks.Blur(2.0))
+    >>> found.mask.data.shape
+    torch.Size([1, 1, 64])
+    """
 
     sigma: float = 10.0
 
@@ -48,6 +53,10 @@ class Noise:
 
     It is drawn anew in every step, from the seed and the number of the step alone, so an item meets the same noise
     alone and in any batch.
+
+    >>> found = wl.masks.minimal(model, x, 1, domain=wl.DWT("haar", 2), alpha=0.1, steps=5, baseline=wl.masks.Noise(1))
+    >>> found.mask.data.shape
+    torch.Size([1, 1, 64])
     """
 
     seed: int = 0

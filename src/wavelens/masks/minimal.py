@@ -114,6 +114,10 @@ def minimal(
 
     The result of an item and an `alpha` does not depend on others in the batch nor on `batch_size`; the model comes
     back as it was.
+
+    >>> found = wl.masks.minimal(model, x, 1, domain=wl.DWT("haar", levels=2), alpha=0.1, steps=20)
+    >>> found.mask.data.shape, found.rebuilt.shape
+    (torch.Size([1, 1, 64]), torch.Size([1, 1, 8, 8]))
     """
     if isinstance(x, Mapping):
         check_signals(x)

@@ -24,6 +24,11 @@ def pointing_game(
     (Zhang et al., 2018; WAM's table 8.) The place is the first maximum of `maps.spatial_map`, which needs no model.
     `region` is true inside the object, `(batch, *axes)`: a segmentation, or `boxes`. `tolerance`, in samples, is how
     far from the region a place still hits (15 pixels as first published).
+
+    >>> region = wl.metrics.boxes(x, [[((0, 4), (0, 8))]])
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.metrics.pointing_game(model, x, 1, a, region=region).tolist()
+    [1.0]
     """
     check_attribution(x, attribution)
     axes = signal_axes(x)
@@ -43,6 +48,9 @@ def boxes(x: Tensor, items: Sequence[Sequence[Box]]) -> Tensor:
     """The mask of boxes, `(batch, *axes)`: for each item a list of boxes, each `(start, stop)` in samples by axis.
 
     One box of a photo is `((top, bottom), (left, right))`; `stop` is the first sample outside.
+
+    >>> wl.metrics.boxes(x, [[((0, 4), (0, 2))]]).sum().item()
+    8
     """
     axes = signal_axes(x)
     mask = torch.zeros(len(x), *axes, dtype=torch.bool, device=x.device)

@@ -50,6 +50,10 @@ def report(explained: Entry | Iterable[Entry], path: str | PathLike[str], *, tit
 
     The file is complete: it opens from a disk, loads nothing and sends nothing. Several entries get an index with
     thumbnails; the more there are, the fewer points their maps have, so that the file stays readable.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.report(wl.reports.Entry(a, x, name="picture"), "report.html").name
+    'report.html'
     """
     found = [explained] if isinstance(explained, Entry) else list(explained)
     for one in found:

@@ -49,7 +49,7 @@ async function copy(button, place) {
     await navigator.clipboard.writeText(place.textContent);
     button.textContent = "Copied";
   } catch {
-    getSelection().selectAllChildren(place); // without a clipboard: ready for Ctrl+C
+    getSelection()?.selectAllChildren(place); // without a clipboard: ready for Ctrl+C
     button.textContent = "Selected";
   }
   setTimeout(() => { button.textContent = "Copy"; }, 1500);
@@ -59,7 +59,9 @@ function show() {
   const articles = [...document.querySelectorAll("article")];
   const wanted = articles.find(({ id }) => `#${id}` === location.hash) ?? articles[0];
   for (const article of articles) article.hidden = article !== wanted;
-  for (const anchor of document.querySelectorAll(".index a")) {
+  /** @type {NodeListOf<HTMLElement>} */
+  const anchors = document.querySelectorAll(".index a");
+  for (const anchor of anchors) {
     const current = anchor.dataset.number === wanted.dataset.number;
     if (current) anchor.setAttribute("aria-current", "true");
     else anchor.removeAttribute("aria-current");

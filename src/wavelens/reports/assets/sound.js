@@ -61,9 +61,12 @@ class Rows extends Maps {
 
 /** A canvas as wide as its place, with room for names on its left; `draw(pen, area)` fills it anew when that changes. */
 class Pane {
+  /** @param {?{ length: number, unit: string }} axis the ticks below, if any */
   constructor(label, height, draw, axis = null) {
     this.element = make("canvas", { role: "img", "aria-label": label, style: `height:${height + (axis ? 22 : 0)}px` });
-    Object.assign(this, { height, draw, axis });
+    this.height = height;
+    this.draw = draw;
+    this.axis = axis;
     new ResizeObserver(() => this.redraw()).observe(this.element);
     DARK.addEventListener("change", () => this.redraw());
     for (const event of ["beforeprint", "afterprint"]) addEventListener(event, () => this.redraw());
@@ -76,8 +79,8 @@ class Pane {
     const pen = this.element.getContext("2d"), left = gutter(clientWidth);
     pen.scale(ratio, ratio);
     const style = getComputedStyle(this.element);
-    const area = { left, width: clientWidth - left, height: this.height, ink: style.color };
-    area.soft = style.getPropertyValue("--soft");
+    const soft = style.getPropertyValue("--soft");
+    const area = { left, width: clientWidth - left, height: this.height, ink: style.color, soft };
     pen.font = "11px system-ui, sans-serif";
     this.draw(pen, area);
     if (this.axis) ticks(pen, area, this.axis);
@@ -90,7 +93,7 @@ function gutter(width) {
 
 function ticks(pen, { left, width, height, soft }, { length, unit }) {
   const least = length / (width < 420 ? 2 : 5), power = 10 ** Math.floor(Math.log10(least));
-  const step = power * [1, 2, 5, 10].find((round) => round * power > least * 0.999);
+  const step = power * ([1, 2, 5].find((round) => round * power > least * 0.999) ?? 10);
   pen.fillStyle = soft;
   for (let k = 0; k * step < length * 1.001; k++) {
     const place = (k * step) / length;
