@@ -231,7 +231,9 @@ def test_what_is_no_sound_is_not_called_damaged(tmp_path, monkeypatch, there):
     """A playlist too, of which FFmpeg would open the parts."""
     if not there:
         monkeypatch.setitem(sys.modules, "av", None)
-    texts = ["hello\n" * 100, "#EXTM3U\n#EXTINF:9,\na.ts\n", "ffconcat version 1.0\nfile a.wav\n", "v=0\nt=0 0\n"]
+    soundfile.write(tmp_path / "part.wav", fluttering(44100, 1, 0.4), 44100)
+    playlists = ["#EXTM3U\n#EXTINF:9,\npart.wav\n", "ffconcat version 1.0\nfile part.wav\n"]
+    texts = ["hello\n" * 100, *playlists, "v=0\nt=0 0\n"]
     for text in texts:
         (tmp_path / "a.ts").write_text(text)
         with pytest.raises(ValueError, match=r"a\.ts, whose content neither recognises") as refused:
@@ -250,12 +252,13 @@ def test_a_container_that_lacks_its_end_or_its_header_is_damaged(tmp_path, demux
 
 
 def test_a_damaged_header_is_not_given_to_another_decoder(tmp_path):
-    """FFmpeg would make something of it."""
-    soundfile.write(tmp_path / "a.wav", fluttering(44100, 1, 1.0), 44100)
-    content = (tmp_path / "a.wav").read_bytes()
-    (tmp_path / "a.wav").write_bytes(content.replace(b"fmt \x10", b"fmt \x0e"))
-    with pytest.raises((ValueError, ImportError), match=r"damaged"):
-        read_audio(tmp_path / "a.wav")
+    """FFmpeg would read 40,000 samples of this one."""
+    soundfile.write(tmp_path / "a.caf", fluttering(44100, 1, 0.4), 44100, "PCM_16")
+    content = bytearray((tmp_path / "a.caf").read_bytes())
+    content[51] = 1  # bits per channel
+    (tmp_path / "a.caf").write_bytes(content)
+    with pytest.raises((ValueError, ImportError), match=r"a\.caf .* damaged"):
+        read_audio(tmp_path / "a.caf")
 
 
 @pytest.mark.needs("av")
