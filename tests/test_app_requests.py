@@ -160,7 +160,7 @@ def test_no_answer_names_a_folder_of_the_server(app, browser):
     for text in texts:
         for folder in (str(desk.uploads), str(desk.uploads.parent), os.path.dirname(server.__file__), "site-packages"):
             assert folder not in text
-    assert "broken.png, which is not an image" in texts[2]
+    assert "broken.png is not an image file" in texts[2]
 
 
 @pytest.mark.parametrize(
