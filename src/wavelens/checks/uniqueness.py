@@ -24,9 +24,9 @@ REMEDY = (
     "that breaks ties, or a wider sigma."
 )
 CONSTANT = (
-    "It is one of many at a tie, as under max-pooling in flat areas. The input is constant, so that noise scaled by its "
-    "range is 0 and SmoothGrad breaks no tie: explain x + 1e-3 * torch.randn_like(x), with SmoothGrad(sigma=1) for the "
-    "mean over ties."
+    "It is one of many at a tie, as under max-pooling in flat areas. The input is constant, so that noise scaled by "
+    "its range is 0 and SmoothGrad breaks no tie: explain x + 1e-3 * torch.randn_like(x), with SmoothGrad(sigma=1) for "
+    "the mean over ties."
 )
 
 
