@@ -25,18 +25,18 @@ from PIL import Image
 
 import wavelens as wl
 from test_dicom import dicom_slice, enhanced
-from wavelens import gradients
 from wavelens.app import Desk, Limits, Refused, Result, Served, Step, Stopped, Wish, line, server
 from wavelens.app import desk as desks
 from wavelens.app.choices import METHODS, NO_WAVELET, job
 from wavelens.app.floor import Floor
 from wavelens.app.limits import check_upload
 from wavelens.cli.kinds import PHOTO, SOUND, VIDEO, VOLUME
+from wavelens.engine import gradients
 from wavelens.frontends.audio import Clip, write_audio
 from wavelens.models import Geometry, LoadedModel, Options
-from wavelens.models.audio import Sampling
-from wavelens.models.video import VideoGeometry
-from wavelens.models.volume import Voxels
+from wavelens.models.preparations.audio import Sampling
+from wavelens.models.preparations.video import VideoGeometry
+from wavelens.models.preparations.volume import Voxels
 
 SIDE = 32
 CPU = torch.device("cpu")

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from wavelens import maps
 from wavelens.attribution import Attribution, attribute
-from wavelens.bars import Progress
 from wavelens.cli.files import DECOMPOSED, WRITTEN, beside
 from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.cli.model_options import model_summary, words_of
@@ -24,6 +23,7 @@ from wavelens.cli.question import Asked
 from wavelens.cli.terminal import plain
 from wavelens.core import Domain
 from wavelens.domains import DWT
+from wavelens.engine.progress import Progress
 from wavelens.grid import Grid
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel
