@@ -165,7 +165,7 @@ def test_no_answer_names_a_folder_of_the_server(app, browser):
             "site-packages",
         ):
             assert folder not in text
-    assert "broken.png, which is not an image" in texts[2]
+    assert "broken.png is not an image file" in texts[2]
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_one_sample_has_no_standard_error_and_is_drawn(folder, method):
 def test_a_bad_photo_is_reported_and_the_others_are_explained(folder, capsys):
     (folder / "bad.jpg").write_text("hello")
     assert explain("left.png", "bad.jpg", "right.png") == 1
-    assert "bad.jpg, which is not an image" in complaint(capsys)
+    assert "bad.jpg is not an image file" in complaint(capsys)
     assert {p.stem for p in (folder / "wavelens-out").iterdir()} == {"left", "right"}
 
 
@@ -215,7 +215,7 @@ def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, mon
     [
         (["absent.png"], "no such photo: absent.png"),
         (["*.xyz"], "no such photo: *.xyz"),
-        (["own_net.py"], "own_net.py, which is not an image"),
+        (["own_net.py"], "own_net.py is not an image file"),
         (["found"], ".ima; found has none. Name another."),
         (["left.png", "--out", "own_net.py"], "--out is a folder; got own_net.py, and File exists"),
         (["left.png", "--out", "own_net.py/sub"], "--out is a folder; got own_net.py/sub, and Not a directory"),

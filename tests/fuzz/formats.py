@@ -121,6 +121,9 @@ SOUNDS = {
     "a.wav": {"subtype": "PCM_16"},
     "float.wav": {"subtype": "FLOAT"},
     "a.aif": {"format": "AIFF"},
+    "a.au": {"subtype": "FLOAT"},
+    "a.caf": {"subtype": "ALAC_16"},
+    "a.w64": {},
     "a.aiff": {"format": "AIFF", "subtype": "PCM_24"},
     "a.flac": {},
     "a.mp3": {},
@@ -144,15 +147,26 @@ VIDEOS = {  # suffix: encoder, pixels, rate
     ".webm": ("libvpx", "yuv420p"),
     ".wmv": ("wmv2", "yuv420p"),
 }
-AAC = {".aac": "aac", ".m4a": "aac", ".m4b": "aac", ".mka": "aac", ".wma": "wmav2"}  # suffix: encoder
+ENCODERS = {  # of sounds, by suffix
+    ".aac": "aac",
+    ".ac3": "ac3",
+    ".avi": "mp2",
+    ".flv": "mp3",
+    ".m4a": "aac",
+    ".m4b": "aac",
+    ".mka": "aac",
+    ".ts": "mp2",
+    ".wma": "wmav2",
+    ".wv": "wavpack",
+}
 
 
 def _sounds() -> Iterator[Format]:
     for name, options in SOUNDS.items():
         write = partial(soundfile.write, data=SOUND, samplerate=48000, **options)
         yield Format(f"sound {name}", _file(name, lambda path, write=write: write(path)), _hear)
-    for suffix, codec in AAC.items():
-        if suffix in audio.SUFFIXES:
+    for suffix, codec in ENCODERS.items():
+        if suffix in (*audio.SUFFIXES, *video.SUFFIXES):
             yield Format(f"sound a{suffix}", _file(f"a{suffix}", partial(_write_by_ffmpeg, codec)), _hear)
 
 

@@ -19,7 +19,7 @@ from wavelens.frontends.mel import check_waveform
 from wavelens.grid import Grid
 
 WRITABLE = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
-SUFFIXES = (*WRITABLE, ".aac", ".m4a", ".m4b", ".mka", ".wma")  # the last five by FFmpeg
+SUFFIXES = (*WRITABLE, ".au", ".caf", ".w64", ".aac", ".ac3", ".m4a", ".m4b", ".mka", ".wma", ".wv")
 SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24"}  # others: what the format is known for
 REACH = 10  # zero crossings of the resampling filter at each side
 MAX_PHASES = 2**18  # filters of a resampling; 44,056 to 16,000 Hz needs 5,507
@@ -102,10 +102,12 @@ def open_audio(path: str | PathLike[str]) -> AudioFile:
 def read_audio(path: str | PathLike[str]) -> Clip:
     """The sound at `path`, whole, at its own rate, in float32.
 
-    libsndfile decodes wav, flac, ogg, opus, mp3 and more, FFmpeg the rest (m4a, aac, mka, wma; PyAV, in the extra
-    `audio`). Full scale is 1: integers are divided by their range; what float files and lossy decoders give beyond ±1
-    stays. Channels stay as they are. Delay and padding of an encoder are cut off where the file states them: those of
-    mp3 with a LAME header, ogg and opus; m4a loses its delay and keeps the padding of its last frame, a bare aac both.
+    libsndfile decodes wav, flac, ogg, opus, mp3 and more, FFmpeg the rest (m4a, aac, mka, wma, ac3, amr, the sound of
+    mp4, mov, webm, avi, flv, mpegts; PyAV, in the extra `audio`). The content of a file decides, not its name; of
+    several tracks the first is read. Full scale is 1: integers are divided by their range; what float files and lossy
+    decoders give beyond ±1 stays. Channels stay as they are. Delay and padding of an encoder are cut off where the file
+    states them: those of mp3 with a LAME header, ogg and opus; m4a loses its delay and keeps the padding of its last
+    frame, a bare aac, avi, flv and mpegts keep both. Damage that FFmpeg conceals is not noticed.
 
     A path without a file is a `FileNotFoundError`; a folder, anything that is no intact sound with at least one finite
     sample, and more than 2³¹ values (8 GiB in memory) a `ValueError`; a missing PyAV an `ImportError`.

@@ -50,7 +50,7 @@ CODECS = {  # by suffix: encoder, pixels and options
     ".mov": ("libx264", "yuv420p", {"crf": "16"}),
     ".mkv": ("ffv1", "bgr0", {}),
 }
-TEXTS = ("tty", "hls", "concat", "dash")  # what FFmpeg makes videos of that are none
+PLAYLISTS = {"concat", "dash", "hls", "imf", "rtp", "rtsp", "sap", "sdp", "webm_dash_manifest"}  # open other files
 LARGEST = 2**31  # values in memory: 8 GiB
 
 
@@ -229,11 +229,14 @@ def _numbers(frames: int, first: int, count: int | None, stride: int) -> range:
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """The container and its stream of pictures; what FFmpeg raises becomes a `ValueError`."""
     av = optional("av", "video")
+    allowed = {"format_whitelist": ",".join(av.formats_available - PLAYLISTS), "protocol_whitelist": "file"}
     try:
-        with av.open(str(Path(path).absolute()), metadata_errors="ignore") as container:
+        with av.open(str(Path(path).absolute()), options=allowed, metadata_errors="ignore") as container:
             yield container, _stream(path, container, av)
     except MemoryError:
         raise
+    except av.error.ArgumentError as error:
+        raise ValueError(f"a video is one file; {path} names others, as a playlist does. Name one of those.") from error
     except av.error.FFmpegError as error:
         raise ValueError(
             f"a video is a file that FFmpeg decodes; {path} is none, or it is damaged ({error.strerror})."
@@ -245,7 +248,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _stream(path: Path, container: Any, av: Any) -> Any:
-    if container.format.name in TEXTS:
+    if container.format.name == "tty":
         raise ValueError(f"a video is a file that FFmpeg decodes; {path} is a text.")
     if container.format.name.endswith("_pipe") or container.format.name == "image2":
         raise ValueError(f"a video has frames in time; {path} is a single picture, which read_image reads.")
