@@ -40,6 +40,7 @@ from wavelens.methods import (
     InputTimesGradient,
     IntegratedGradients,
     Saliency,
+    ScaleShapley,
     SmoothGrad,
     SquareGrad,
     VarGrad,
@@ -71,6 +72,7 @@ METHODS = (
     ExpectedGradients,
     VarGrad,
     SquareGrad,
+    ScaleShapley,
     Captum,
     Zennit,
 )

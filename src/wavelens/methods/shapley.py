@@ -55,6 +55,10 @@ class ScaleShapley:
     forward passes; more are sampled by permutations and their reverses (Castro et al., 2009; Mitchell et al., 2022)
     until every standard error is at most `tolerance` of `|f(x) − f(x₀)|`, or there are `max_permutations`. No gradient
     is taken. `wl.shapley` gives the values with interactions and standard errors.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.ScaleShapley())
+    >>> bool(a.gap.abs() < 1e-4)
+    True
     """
 
     groups: str = "scales"
