@@ -103,7 +103,9 @@ class _Game:
     def values(self, coalitions: Tensor, items: Tensor) -> Tensor:
         """`(targets, items, coalitions)` for coalitions `(number, groups)` of zeros and ones."""
         values = self.ask.x.new_zeros((self.ask.targets, len(items), len(coalitions)), dtype=self.ask.dtype)
-        step = max(1, self.ask.rows // max(1, len(coalitions)))
+        if not len(coalitions):
+            return values
+        step = max(1, self.ask.rows // len(coalitions))
         for block in torch.arange(len(items)).split(step):
             chosen = items[block].to(self.ask.x.device)
             parts, start = self._parts(chosen), self.start[chosen]
