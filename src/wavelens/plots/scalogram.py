@@ -43,7 +43,7 @@ from wavelens.plots.parts import (
 
 COLUMNS = 800  # of a spectrogram, at most
 RANGE = 80.0  # decibels under its loudest point that a spectrogram shows
-PLOT, PROFILE = 9.1, 3.9  # inches of width
+PLOT, PROFILE = 8.9, 3.9  # inches of width
 WAVE, ROW, PANE = 1.1, 0.34, (1.4, 3.6)  # inches of height: the waveform, a scale, a pane at least and at most
 
 
@@ -149,7 +149,7 @@ def _narrowest(edges: Array) -> float:
 
 def _boxes(scales: int, rows: int, has_spectrum: bool) -> dict[str, Box]:
     """Panes under each other; the profile beside them, as high as its rows need."""
-    left, height = MARGIN + 0.75, min(max(ROW * scales, PANE[0], 2.4 * (rows > scales)), PANE[1])
+    left, height = MARGIN + 1.0, min(max(ROW * scales, PANE[0], 2.4 * (rows > scales)), PANE[1])
     wave = Box(left, HEADER + TITLE, PLOT, WAVE)
     spectrum = Box(left, wave.top + wave.height + 0.5, PLOT, height)
     cells = spectrum._replace(top=spectrum.top + height + 0.75) if has_spectrum else spectrum
