@@ -94,12 +94,12 @@ def over_time_and_frequency(
 ) -> Figure:
     """Waveform, spectrogram where the axis is in hertz, the attribution over the same axes, and its profile."""
     one, wave = one_item(a, item), samples(x[item])
-    found: TimeFrequency = maps.time_frequency(one, COLUMNS)
-    cells, edges = found.cells()
+    rows: TimeFrequency = maps.time_frequency(one, COLUMNS)
+    cells, edges = rows.cells()
     shown, step = array(cells[0]), grid.spacing[0]
     axis, in_hertz = FrequencyAxis(edges, 1 / step), grid.units == ("Hz",)
     norm = PowerNorm(0.5, 0, scale_end(shown) if shared_scale is None else shared_scale, clip=True)
-    boxes = _boxes(len(a.layout.scales()), len(found.scales), in_hertz)
+    boxes = _boxes(len(a.layout.scales()), len(rows.scales), in_hertz)
     bottom = max(box.top + box.height for box in boxes.values())
     figure = Figure((WIDTH, bottom + 0.75), facecolor="white", dpi=DPI)
     write_header(figure, title or title_of(a), origin_of(a))
@@ -124,8 +124,8 @@ def over_time_and_frequency(
 
 def samples(x: Tensor) -> Array:
     """A waveform as it is drawn, in its own precision: minutes of it are large."""
-    found: Array = (x if x.dtype == torch.float64 else x.float()).detach().cpu().numpy()
-    return found
+    wave: Array = (x if x.dtype == torch.float64 else x.float()).detach().cpu().numpy()
+    return wave
 
 
 def spectrum(wave: Array, rate: float) -> tuple[Array, Array, Array]:
