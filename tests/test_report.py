@@ -330,7 +330,9 @@ def test_a_photo_has_the_rose_of_its_lines_where_there_is_no_mosaic():
     x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for domain, has_rose in ((wl.Shearlets(2), True), (wl.Fourier(), False), (wl.DWT("haar", levels=2), False)):
         a = wl.attribute(cases.Net((32, 32), 3), x, 1, domain=domain, method=wl.IntegratedGradients(steps=2))
-        packed = section(Entry(a, x)).payload["rose"]
+        payload = section(Entry(a, x)).payload
+        assert len(payload["parts"]) == (0 if wl.maps.has_places(a.layout) else 1 + len(a.layout.scales()))
+        packed = payload["rose"]
         assert (packed is not None) == has_rose
         if packed is not None:
             expected = wl.maps.rose(a)

@@ -76,7 +76,7 @@ def test_the_areas_of_a_figure_are_shares():
         (wl.Shearlets(2), "lines by direction"),
         (wl.Packets("haar", levels=2), "lines by direction"),
         (wl.DWT("haar", levels=2), "mosaic"),
-        (wl.Fourier(), None),
+        (wl.STFT("hann", 8), None),
     ],
     ids=repr,
 )

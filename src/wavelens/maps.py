@@ -28,6 +28,7 @@ __all__ = [
     "courses",
     "density",
     "has_mosaic",
+    "has_places",
     "has_rose",
     "marginal",
     "mosaic",
@@ -176,6 +177,12 @@ def mosaic_slices(layout: Layout) -> dict[Band, tuple[slice, ...]]:
         stops = [[piece.stop for piece in along] for along in zip(*(places[band] for band in bands), strict=True)]
         corner = tuple(max(edge, *along) for edge, along in zip(corner, stops, strict=True))
     return places
+
+
+def has_places(layout: Layout) -> bool:
+    """Whether coefficients lie at places of the signal; those of a Fourier transform have none, and flat maps."""
+    axes, samples = len(layout.signal_shape), math.prod(layout.signal_shape)
+    return samples == 1 or any(math.prod(band.shape[-axes:]) > 1 for band in layout.bands)
 
 
 def contributions(c: Coefficients) -> dict[str, Tensor]:

@@ -48,8 +48,8 @@ def spread(values: Tensor, centres: Tensor, n: int) -> Tensor:
     w = ((samples - knots[before]) / gap).clamp(0, 1)
     given = torch.zeros_like(knots).index_add(0, before, 1 - w).index_add(0, after, w)
     heights = values.new_zeros((*values.shape[:-1], len(knots))).index_add(-1, knot_of, values) / given
-    found: Tensor = heights[..., before] * (1 - w) + heights[..., after] * w
-    return found
+    spread_out: Tensor = heights[..., before] * (1 - w) + heights[..., after] * w
+    return spread_out
 
 
 def boxes(values: Tensor, centres: Tensor, n: int) -> tuple[Tensor, Tensor]:

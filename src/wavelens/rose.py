@@ -41,8 +41,8 @@ def rose(c: Coefficients, angles: int = 90) -> Rose:
 
     >>> import torch, wavelens as wl
     >>> lines = torch.sin(torch.arange(32.0) * 1.5).expand(1, 1, 32, 32)  # vertical
-    >>> found = rose(wl.Shearlets(2).analysis(lines), angles=6)
-    >>> found.angles, found.share.sum(1).argmax().item()
+    >>> result = rose(wl.Shearlets(2).analysis(lines), angles=6)
+    >>> result.angles, result.share.sum(1).argmax().item()
     ((-60.0, -30.0, 0.0, 30.0, 60.0, 90.0), 5)
     """
     layout = c.layout

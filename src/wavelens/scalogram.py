@@ -55,8 +55,8 @@ def time_frequency(
     `signed=True` keeps the signs, `by_channel=True` the channels apart, `(batch, channel, rows, columns)`.
 
     >>> import torch, wavelens as wl
-    >>> found = time_frequency(wl.STFT("hann", 8).analysis(torch.rand(1, 1, 32)), columns=4)
-    >>> found.values.shape, found.scales, [one.high for one in found.extents]
+    >>> result = time_frequency(wl.STFT("hann", 8).analysis(torch.rand(1, 1, 32)), columns=4)
+    >>> result.values.shape, result.scales, [one.high for one in result.extents]
     (torch.Size([1, 5, 4]), ('a2', 'a2', 'd2', 'd1', 'd1'), [0.0625, 0.1875, 0.3125, 0.4375, 0.5])
     """
     sums, layout = _of_one_axis(c, signed, by_channel), c.layout
@@ -69,10 +69,10 @@ def time_frequency(
             extents, values = _binned(sums, band, own, step) if own else (scale.extent, placed(sums, band))
             row = _in_columns(values, band, layout, columns, bool(own))
             rows[name, extents] = rows[name, extents] + row if (name, extents) in rows else row
-    found = torch.cat(list(rows.values()), -2) * (columns / layout.signal_shape[0])
+    values = torch.cat(list(rows.values()), -2) * (columns / layout.signal_shape[0])
     names = tuple(name for (name, _), part in rows.items() for _ in range(part.shape[-2]))
     known = tuple(extent for _, extents in rows for extent in extents if extent.measure == "frequency")
-    return TimeFrequency(found if by_channel else found.squeeze(-3), names, known if len(known) == len(names) else ())
+    return TimeFrequency(values if by_channel else values.squeeze(-3), names, known if len(known) == len(names) else ())
 
 
 def scalogram(c: Coefficients, columns: int = 800, *, signed: bool = False, by_channel: bool = False) -> Tensor:
@@ -92,8 +92,8 @@ def scalogram(c: Coefficients, columns: int = 800, *, signed: bool = False, by_c
         torch.cat([_in_columns(placed(sums, band), band, layout, columns) for band in bands], -2).sum(-2)
         for bands in layout.scales().values()
     ]
-    found = torch.stack(rows, -2) * (columns / layout.signal_shape[0])
-    return found if by_channel else found.squeeze(-3)
+    values = torch.stack(rows, -2) * (columns / layout.signal_shape[0])
+    return values if by_channel else values.squeeze(-3)
 
 
 def _of_one_axis(c: Coefficients, signed: bool, by_channel: bool) -> Coefficients:

@@ -31,8 +31,8 @@ def draw_profile(
     less, more, size = (0.41, 0.53, 13) if octaves is None else (0.36, 0.52, 11)
     left = add_axes(figure, box._replace(width=less * box.width), "share of Σ|γ|")
     _draw_bars(left, share, [SHARE] * len(share), [f"{value:.0%}" for value in share], uncertain)
-    every, fitting = _sparse(box.height / len(share))
-    left.set_yticks(range(0, len(share), every), names[::every], size=min(size, fitting))
+    shown, fitting = _sparse(box.height / len(share))
+    left.set_yticks(range(len(share))[shown], names[shown], size=min(size, fitting))
     left.tick_params(axis="y", length=0)
     if np.isnan(signed).any():  # a complex gradient has no signs
         return
@@ -48,8 +48,8 @@ def _draw_bars(ax: Axes, values: Array, colours: list[str], labels: list[str], e
     places = np.arange(len(values))
     ax.barh(places, values, min(0.6, 0.4 / slot) if slot > ROW else 0.8, color=colours)
     ax.errorbar(values, places, xerr=error, fmt="none", ecolor=INK, capsize=3 * bool(error.any()))
-    every, size = _sparse(slot)
-    for place, value, more, label in list(zip(places, values, error, labels, strict=True))[::every]:
+    shown, size = _sparse(slot)
+    for place, value, more, label in list(zip(places, values, error, labels, strict=True))[shown]:
         side = 1 if value >= 0 else -1
         align = "left" if side > 0 else "right"
         end = value + side * more, place
@@ -64,10 +64,10 @@ def _draw_bars(ax: Axes, values: Array, colours: list[str], labels: list[str], e
     ax.spines[:].set_visible(False)
 
 
-def _sparse(slot: float) -> tuple[int, float]:
-    """Of rows so many inches high each how many share one text, and its largest size in points."""
+def _sparse(slot: float) -> tuple[slice, float]:
+    """Of rows so many inches high those with a text, the middle one of as many as it covers, and its largest size."""
     every = math.ceil(ROW / slot)
-    return every, 60 * slot * every
+    return slice(every // 2, None, every), 60 * slot * every
 
 
 def _room(labels: list[str]) -> float:

@@ -24,6 +24,7 @@ from wavelens.plots.parts import (
     draw_bar,
     fitting,
     origin_of,
+    scale_parts,
     title_of,
     write_header,
 )
@@ -48,7 +49,8 @@ def panel(
     its units; without it they are named in samples, pixels or voxels.
 
     Where a domain has no mosaic, signals with one axis are shown over time and frequency, and pictures have the rose
-    of their lines in its place, if the domain knows them (`maps.has_rose`).
+    of their lines in its place, if the domain knows them (`maps.has_rose`). Where coefficients have no places, as those
+    of `Fourier`, the parts of the input that the scales hold stand for maps (`maps.has_places`).
     """
     axes = a.layout.signal_shape
     if len(axes) not in VIEWS:
@@ -70,26 +72,27 @@ def panel(
     view, signal = VIEWS[len(axes)], array(x[item])
     one = one_item(a, item)
     norm = PowerNorm(0.5, 0, common_scale(one) if shared_scale is None else shared_scale, clip=True)
-    scales = maps.scale_maps(one)
+    scales, has_map = maps.scale_maps(one), maps.has_places(a.layout)
     titles = (grid or Grid.plain(len(axes))).titles(a.layout)
     draw_second = _second_drawing(one, view, norm)
-    cells = view.arrange(axes, len(scales), draw_second is not None)
+    cells = view.arrange(axes, len(scales), draw_second is not None, has_map)
     figure = Figure((WIDTH, cells.height), dpi=DPI, facecolor="white")
     write_header(figure, title or title_of(a), origin_of(a))
 
-    view.signal(add_axes(figure, cells.signal, "input"), signal)
-    view.overlay(
-        add_axes(figure, cells.spatial, "all scales" if cells.scales else "map"),
-        signal,
-        array(maps.spatial_map(one)[0]),
-        norm,
-    )
+    view.signal(add_axes(figure, cells.signal, "input" if has_map else "input, and its scales below"), signal)
     if draw_second is not None:
         draw_second(figure, cells.second)
-    for box, (name, found) in zip(cells.scales, scales.items(), strict=bool(cells.scales)):
+    if has_map:
+        sum_title = "all scales" if cells.scales else "map"
+        view.overlay(add_axes(figure, cells.spatial, sum_title), signal, array(maps.spatial_map(one)[0]), norm)
+        draw_bar(figure, cells.bar, norm, view.unit)
+    parts = {} if has_map else scale_parts(one.layout, x[item : item + 1])
+    for box, (name, values) in zip(cells.scales, scales.items(), strict=bool(cells.scales)):
         ax = add_axes(figure, box, titles[name], fitting(titles[name], box.width))
-        view.overlay(ax, signal, array(found[0]), norm)
-    draw_bar(figure, cells.bar, norm, view.unit)
+        if has_map:
+            view.overlay(ax, signal, array(values[0]), norm)
+        else:
+            view.part(ax, parts[name])
     draw_profile(figure, cells.profile, a, item)
     return figure
 

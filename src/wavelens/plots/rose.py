@@ -30,7 +30,7 @@ def rose(a: Coefficients, item: int = 0, title: str = "lines by direction") -> F
 
 def draw_rose(figure: Figure, box: Box, a: Coefficients, item: int, title: str = "lines by direction") -> None:
     """A rose in a box, with the names of the scales on its left."""
-    found = maps.rose(one_item(a, item))
+    shares = maps.rose(one_item(a, item))
     width, height = figure.get_size_inches()
     frame = add_axes(figure, box, title)
     frame.set_axis_off()
@@ -38,9 +38,9 @@ def draw_rose(figure: Figure, box: Box, a: Coefficients, item: int, title: str =
     left, top = box.left + box.width - side - 0.3, box.top + (box.height - side) / 2
     place = (left / width, 1 - (top + side) / height, side / width, side / height)
     ax = figure.add_axes(place, projection="polar")
-    reach = np.sqrt(np.cumsum(array(found.share[0]), 0))  # areas are shares, however scales are stacked
-    shades = scale_shades(len(found.names))
-    angles = np.deg2rad(np.array(found.angles))
+    reach = np.sqrt(np.cumsum(array(shares.share[0]), 0))  # areas are shares, however scales are stacked
+    shades = scale_shades(len(shares.names))
+    angles = np.deg2rad(np.array(shares.angles))
     step = np.pi / len(angles)
     below = np.zeros(len(angles))
     for edge, shade in zip(reach, shades, strict=True):
@@ -53,7 +53,7 @@ def draw_rose(figure: Figure, box: Box, a: Coefficients, item: int, title: str =
     ax.tick_params(axis="x", pad=-3)
     ax.grid(color=FAINT, linewidth=0.5)
     ax.spines[:].set_color(FAINT)
-    _name_scales(frame, found.names, shades)
+    _name_scales(frame, shares.names, shades)
 
 
 def _name_scales(frame: Axes, names: tuple[str, ...], shades: Array) -> None:

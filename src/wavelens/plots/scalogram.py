@@ -43,7 +43,7 @@ from wavelens.plots.parts import (
 
 COLUMNS = 800  # of a spectrogram, at most
 RANGE = 80.0  # decibels under its loudest point that a spectrogram shows
-PLOT, PROFILE = 9.1, 3.9  # inches of width
+PLOT, PROFILE = 8.9, 3.9  # inches of width
 WAVE, ROW, PANE = 1.1, 0.34, (1.4, 3.6)  # inches of height: the waveform, a scale, a pane at least and at most
 
 
@@ -94,12 +94,12 @@ def over_time_and_frequency(
 ) -> Figure:
     """Waveform, spectrogram where the axis is in hertz, the attribution over the same axes, and its profile."""
     one, wave = one_item(a, item), samples(x[item])
-    found: TimeFrequency = maps.time_frequency(one, COLUMNS)
-    cells, edges = found.cells()
+    rows: TimeFrequency = maps.time_frequency(one, COLUMNS)
+    cells, edges = rows.cells()
     shown, step = array(cells[0]), grid.spacing[0]
     axis, in_hertz = FrequencyAxis(edges, 1 / step), grid.units == ("Hz",)
     norm = PowerNorm(0.5, 0, scale_end(shown) if shared_scale is None else shared_scale, clip=True)
-    boxes = _boxes(len(a.layout.scales()), len(found.scales), in_hertz)
+    boxes = _boxes(len(a.layout.scales()), len(rows.scales), in_hertz)
     bottom = max(box.top + box.height for box in boxes.values())
     figure = Figure((WIDTH, bottom + 0.75), facecolor="white", dpi=DPI)
     write_header(figure, title or title_of(a), origin_of(a))
@@ -124,8 +124,8 @@ def over_time_and_frequency(
 
 def samples(x: Tensor) -> Array:
     """A waveform as it is drawn, in its own precision: minutes of it are large."""
-    found: Array = (x if x.dtype == torch.float64 else x.float()).detach().cpu().numpy()
-    return found
+    wave: Array = (x if x.dtype == torch.float64 else x.float()).detach().cpu().numpy()
+    return wave
 
 
 def spectrum(wave: Array, rate: float) -> tuple[Array, Array, Array]:
@@ -149,7 +149,7 @@ def _narrowest(edges: Array) -> float:
 
 def _boxes(scales: int, rows: int, has_spectrum: bool) -> dict[str, Box]:
     """Panes under each other; the profile beside them, as high as its rows need."""
-    left, height = MARGIN + 0.75, min(max(ROW * scales, PANE[0], 2.4 * (rows > scales)), PANE[1])
+    left, height = MARGIN + 1.0, min(max(ROW * scales, PANE[0], 2.4 * (rows > scales)), PANE[1])
     wave = Box(left, HEADER + TITLE, PLOT, WAVE)
     spectrum = Box(left, wave.top + wave.height + 0.5, PLOT, height)
     cells = spectrum._replace(top=spectrum.top + height + 0.75) if has_spectrum else spectrum

@@ -37,7 +37,7 @@ MAX_COLUMNS = 8  # scales in a row
 class Cells:
     """Where each part of a panel lies; `scales` is empty where the one scale is the sum.
 
-    `second` is beside the signal, for the mosaic or the rose.
+    `second` is beside the signal, for the mosaic or the rose, and `spatial` after it.
     """
 
     height: float
@@ -54,8 +54,9 @@ class View:
     """How signals with one number of axes are drawn."""
 
     unit: str
-    arrange: Callable[[tuple[int, ...], int, bool], Cells]
+    arrange: Callable[[tuple[int, ...], int, bool, bool], Cells]
     signal: Callable[[Axes, Array], None]
+    part: Callable[[Axes, Array], None]
     overlay: Callable[[Axes, Array, Array, PowerNorm], None]
     mosaic: Callable[[Axes, Array, Layout, PowerNorm], None]
 
@@ -63,14 +64,12 @@ class View:
 # Pictures: signals with two axes, and with three by their middle.
 
 
-def _arrange_pictures(axes: tuple[int, ...], count: int, has_second: bool) -> Cells:
+def _arrange_pictures(axes: tuple[int, ...], count: int, has_second: bool, has_map: bool) -> Cells:
     """Input, mosaic or rose, sum and profile in a row; the scales below, unless the one scale is the sum itself."""
     aspect = min(max(axes[-2] / axes[-1], 0.4), 1.6)
     side, inner = 3.1, WIDTH - 2 * MARGIN
-    first, *others = (
-        Box(MARGIN + k * (side + GAP), HEADER + TITLE, side, side * aspect) for k in range(2 + has_second)
-    )
-    second, spatial = others[0], others[-1]
+    row = [Box(MARGIN + k * (side + GAP), HEADER + TITLE, side, side * aspect) for k in range(1 + has_second + has_map)]
+    first, second, spatial = row[0], row[has_second], row[-1]
     bar = Box(spatial.left + side + 0.12, spatial.top, 0.2, spatial.height)
     left = bar.left + 1.65
     profile = Box(left, bar.top, WIDTH - MARGIN - left, bar.height)
@@ -112,6 +111,10 @@ def _draw_slice(ax: Axes, x: Array) -> None:
     draw_picture(ax, _middle(x))
 
 
+def _draw_middle(ax: Axes, x: Array) -> None:
+    draw_picture(ax, _middle(x))
+
+
 def _draw_slice_glow(ax: Axes, x: Array, found: Array, norm: PowerNorm) -> None:
     draw_glow(ax, _middle(x), _middle(found[None])[0], norm)
 
@@ -129,7 +132,7 @@ def _middle(x: Array) -> Array:
 # Lines: signals with one axis.
 
 
-def _arrange_lines(axes: tuple[int, ...], count: int, has_second: bool) -> Cells:
+def _arrange_lines(axes: tuple[int, ...], count: int, has_second: bool, has_map: bool) -> Cells:
     """Signal, sum and scales under each other on one time axis; profile and mosaic beside them."""
     width, row = 10.3, 0.9 if count > 1 else 1.5
     step = row + 0.42
@@ -173,7 +176,7 @@ def _draw_line_mosaic(ax: Axes, picture: Array, layout: Layout, norm: PowerNorm)
 
 
 VIEWS = {
-    1: View("sample", _arrange_lines, _draw_wave, _draw_wave_glow, _draw_line_mosaic),
-    2: View("px", _arrange_pictures, draw_picture, draw_glow, _draw_picture_mosaic),
-    3: View("voxel", _arrange_pictures, _draw_slice, _draw_slice_glow, _draw_slice_mosaic),
+    1: View("sample", _arrange_lines, _draw_wave, _draw_wave, _draw_wave_glow, _draw_line_mosaic),
+    2: View("px", _arrange_pictures, draw_picture, draw_picture, draw_glow, _draw_picture_mosaic),
+    3: View("voxel", _arrange_pictures, _draw_slice, _draw_middle, _draw_slice_glow, _draw_slice_mosaic),
 }

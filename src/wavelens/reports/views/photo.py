@@ -34,9 +34,11 @@ def show_photo(entry: Entry, room: int) -> View:
         "maps": packed_maps(entry, room, (1.0, 1.0)),
         "mosaic": packed_mosaic(entry.attribution, room // 12),
         "rose": packed_rose(entry.attribution),
+        "parts": _parts(entry, side // 3),
         "rebuilt": _rebuilt(entry.attribution, entry.x, side // 4) if as_it_is else [],
     }
-    return View(payload, picture(_small(shown, maps.spatial_map(entry.attribution), end), THUMB))
+    heat = maps.spatial_map(entry.attribution) * maps.has_places(entry.attribution.layout)
+    return View(payload, picture(_small(shown, heat, end), THUMB))
 
 
 def seen(x: Tensor) -> Tensor:
@@ -45,6 +47,17 @@ def seen(x: Tensor) -> Tensor:
     x = x if x.shape[1] in (1, 3) else x.mean(1, keepdim=True)
     low, high = x.amin(), x.amax()
     return x if low >= 0 and high <= 1 else (x - low) / (high - low or 1)
+
+
+def _parts(entry: Entry, side: int) -> list[str]:
+    """The input, then what each scale holds of it, in domains whose coefficients have no places; else nothing."""
+    if maps.has_places(entry.attribution.layout):
+        return []
+    from wavelens.plots.parts import scale_parts  # matplotlib: only once there is something to draw
+
+    shown = seen(entry.x).double()
+    parts = scale_parts(entry.attribution.layout, shown).values()
+    return [picture(part, side) for part in (array(shown[0]), *parts)]
 
 
 def _rebuilt(a: Coefficients, x: Tensor, side: int) -> list[dict[str, Any]]:

@@ -77,17 +77,17 @@ def envelope(wave: Array, columns: int) -> dict[str, Any]:
     return {"top": top, "low": bytes_of(0.5 + low / top / 2), "high": bytes_of(0.5 + high / top / 2)}
 
 
-def _placed(found: TimeFrequency, rate: float, scales: list[str]) -> dict[str, Any]:
+def _placed(placed: TimeFrequency, rate: float, scales: list[str]) -> dict[str, Any]:
     """The axis of frequencies, and of each row its scale and where on the axis it lies; `rate` 1 without hertz.
 
     Rows of a domain without frequencies are as high as each other.
     """
     from wavelens.plots.scalogram import FrequencyAxis
 
-    axis = FrequencyAxis(found.cells()[1], rate)
+    axis = FrequencyAxis(placed.cells()[1], rate)
     rows = [
         {"scale": scales.index(name), "from": rate * one.low, "to": rate * one.high}
-        for name, one in zip(found.scales, found.spans, strict=True)
+        for name, one in zip(placed.scales, placed.spans, strict=True)
     ]
     return {"rows": rows, "axis": {"low": axis.edges[0], "high": axis.edges[-1], "log": axis.is_logarithmic}}
 
@@ -133,10 +133,10 @@ def encoded(sound: Tensor, rate: int) -> tuple[bytes, float]:
     return file.getvalue(), peak
 
 
-def _small(found: TimeFrequency, end: float) -> Array:
+def _small(placed: TimeFrequency, end: float) -> Array:
     """The attribution over time and frequency with the highest on top."""
     from wavelens.plots.scalogram import FrequencyAxis
 
-    cells, edges = found.cells()
+    cells, edges = placed.cells()
     shown = array(cells[0])[FrequencyAxis(edges).cells_at(THUMB)[::-1], :: max(1, COLUMNS // THUMB)]
     return glowing(np.zeros((1, *shown.shape)), shown, end)

@@ -75,10 +75,10 @@ def packed_rose(a: Coefficients) -> dict[str, Any] | None:
         return None
     from wavelens.plots.parts import scale_shades  # matplotlib: only once there is something to draw
 
-    found = maps.rose(a)
-    shades = ["#" + "".join(f"{round(255 * part):02x}" for part in shade) for shade in scale_shades(len(found.names))]
-    share = [[round(value, 6) for value in row] for row in found.share[0].tolist()]
-    return {"names": list(found.names), "shades": shades, "share": share}
+    shares = maps.rose(a)
+    shades = ["#" + "".join(f"{round(255 * part):02x}" for part in shade) for shade in scale_shades(len(shares.names))]
+    share = [[round(value, 6) for value in row] for row in shares.share[0].tolist()]
+    return {"names": list(shares.names), "shades": shades, "share": share}
 
 
 def array(values: Tensor) -> Array:
