@@ -57,6 +57,16 @@ def test_how_far_a_point_still_hits():
             assert m.pointing_game(None, x, None, a, region=region, tolerance=distance - 0.01).tolist() == [0]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("ulps", "hit"), [(0, 1), (8, 1), (200, 0)])
+def test_maxima_that_differ_by_rounding_are_equal(dtype, ulps, hit):
+    """The first of two is the place although the second is larger by the rounding of a sum in another order."""
+    x = torch.zeros(1, 1, 6, dtype=dtype)
+    x[0, 0, 2], x[0, 0, 4] = 1, 1 + ulps * torch.finfo(dtype).eps
+    region = m.boxes(x, [[((2, 3),)]])
+    assert m.pointing_game(None, x, None, wl.Identity().analysis(x), region=region).tolist() == [hit]
+
+
 def test_the_first_of_equal_maxima_and_a_batch():
     x = torch.zeros(3, 1, 6, dtype=torch.float64)
     x[0, 0, [2, 4]] = 1.0
