@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import snippets
+from wavelens.explaining import kinds
 
 torch.set_num_threads(1)
 
@@ -45,4 +46,5 @@ def run_page(tmp_path, monkeypatch) -> Callable[[str], dict[str, object]]:
     """`run_page("guides/sound.md")` runs a page's Python as it stands, in `tmp_path`: the names that it leaves."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(kinds, "KINDS", [*kinds.KINDS])  # a page may register its own
     return snippets.run

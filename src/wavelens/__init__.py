@@ -5,7 +5,21 @@
 
 import importlib
 
-from wavelens import baselines, checks, display, frontends, maps, masks, metrics, models, reports, runs, scenes, targets
+from wavelens import (
+    baselines,
+    checks,
+    display,
+    explaining,
+    frontends,
+    maps,
+    masks,
+    metrics,
+    models,
+    reports,
+    runs,
+    scenes,
+    targets,
+)
 from wavelens.attribution import Attribution, Attributions, attribute
 from wavelens.bandwidth import Bandwidth, bandwidths
 from wavelens.baselines import parse
@@ -26,6 +40,7 @@ from wavelens.domains import (
     TreeHaar,
     best_basis,
 )
+from wavelens.explaining import Explanation, Kind, explain, register_kind
 from wavelens.methods import (
     Captum,
     ExpectedGradients,
@@ -53,6 +68,7 @@ __all__ = [
     "Cosine",
     "Domain",
     "ExpectedGradients",
+    "Explanation",
     "Extent",
     "Fourier",
     "GraphWavelets",
@@ -60,6 +76,7 @@ __all__ = [
     "InputTimesGradient",
     "IntegratedGradients",
     "Joint",
+    "Kind",
     "Layout",
     "Packets",
     "Saliency",
@@ -78,6 +95,8 @@ __all__ = [
     "best_basis",
     "check",
     "checks",
+    "explain",
+    "explaining",
     "frontends",
     "maps",
     "masks",
@@ -85,6 +104,7 @@ __all__ = [
     "models",
     "parse",
     "plots",
+    "register_kind",
     "report",
     "reports",
     "runs",

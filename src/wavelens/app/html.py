@@ -13,15 +13,11 @@ from wavelens.app.service import Result
 from wavelens.reports.markup import Html, tag
 
 ALLOWED = "allow-scripts allow-downloads"  # a report can do nothing in the app's name
-KINDS = {
+OUTPUTS = {
     "-report.html": "the report: opens anywhere, without a server",
     ".png": "the panel",
     ".safetensors": "the attribution, for wavelens.Attribution.load",
     ".json": "the summary",
-    ".wav": "a sound",
-    ".mp4": "a video",
-    ".html": "the volume, to turn",
-    ".nii.gz": "a map over the scan",
 }
 
 
@@ -61,7 +57,7 @@ def _url(found: Result, name: str) -> str:
 
 
 def _file(found: Result, name: str, path: Path) -> Html:
-    what = next((text for suffix, text in KINDS.items() if name.endswith(suffix)), "")
+    what = next((text for suffix, text in {**OUTPUTS, **found.outputs}.items() if name.endswith(suffix)), "")
     link = tag("a", name, href=_url(found, name), download=path.name)
     return tag("li", link, f" {_size(path.stat().st_size)}" if path.is_file() else None, tag("small", f" {what}"))
 

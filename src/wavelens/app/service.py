@@ -13,7 +13,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -26,10 +26,9 @@ from torch import nn
 from wavelens.app.choices import Wish, request_of, shown
 from wavelens.app.limits import Limits, check_upload
 from wavelens.app.request_queue import Refused, RequestQueue, Step, Stopped, Work
-from wavelens.explaining import Explanation, Kind, explained, read_input, top_classes
-from wavelens.explaining.answer import caution, write
+from wavelens.explaining import Explanation, Kind, explained, read_input
 from wavelens.explaining.errors import INPUT_ERRORS
-from wavelens.explaining.report import entry_of
+from wavelens.explaining.summary import top_classes
 from wavelens.models import LoadedModel
 from wavelens.reports import report
 from wavelens.untrusted import plain
@@ -42,10 +41,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Served:
-    """A model that the service offers, with the kind of signals that it takes."""
+    """A model that the service offers, with the kind of signals that it takes.
+
+    `ValueError` for a kind that does not say what its files unpack to: strangers send them.
+    """
 
     loaded: LoadedModel
     kind: Kind
+
+    def __post_init__(self) -> None:
+        if self.kind.size is None:
+            raise ValueError(
+                f"the app takes files of a kind that says what they unpack to; {self.kind.name} does not. "
+                "Give the Kind a function `size`."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +66,7 @@ class Result:
     label: str
     caution: str
     files: dict[str, Path]  # the report first
+    outputs: Mapping[str, str] = field(default_factory=dict)  # what files of the kind are, by their suffixes
 
 
 @dataclass(eq=False)
@@ -253,9 +263,9 @@ class Service:
         folder.mkdir()
         try:
             base = folder / kind.stem(path)
-            page = report(entry_of(explanation), base.with_name(f"{base.name}-report.html"))
+            page = report(explanation.entry(), base.with_name(f"{base.name}-report.html"))
             work.step()
-            files = [page, *write(explanation, base)]
+            files = [page, *explanation.write(base)]
             work.check()
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -295,8 +305,8 @@ def _same(token: str, asked: str) -> bool:
 
 
 def _result(token: str, explanation: Explanation, files: dict[str, Path]) -> Result:
-    missed = caution(explanation.attribution, explanation.request.method)
-    return Result(token, explanation.input.path.name, explanation.target.label, missed, files)
+    name, outputs = explanation.input.path.name, explanation.request.kind.outputs
+    return Result(token, name, explanation.target.label, explanation.caution, files, outputs)
 
 
 def _settle(module: nn.Module) -> None:

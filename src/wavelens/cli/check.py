@@ -32,10 +32,10 @@ from wavelens.cli.shared_options import (
 )
 from wavelens.cli.terminal import Terminal, plain
 from wavelens.explaining import read_input
-from wavelens.explaining.answer import target_summary
 from wavelens.explaining.files import inputs, stems
 from wavelens.explaining.question import is_target_function, question_of
 from wavelens.explaining.request import fitted
+from wavelens.explaining.summary import target_summary
 from wavelens.models import Options
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}

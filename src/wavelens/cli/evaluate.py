@@ -21,6 +21,7 @@ from wavelens.cli.shared_options import DOMAIN, DeviceName, ModelName
 from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
 from wavelens.explaining import Kind, kind_called, kind_of
+from wavelens.explaining.reading import reader_for
 from wavelens.explaining.request import default_model, fitted
 from wavelens.models import LoadedModel, Options
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
@@ -99,7 +100,7 @@ def evaluate(
         weights_digest(loaded.module),
         _fitted(explainer, chosen, kind, loaded),
         measures,
-        kind.reader(loaded.preprocess),
+        reader_for(loaded),
         batch_size,
         torch.device(place).type,
         options=options,

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wavelens.cli.model_options import with_model_options
-from wavelens.cli.options import check_folder, device_of, domain_of, method_of, wavelets_of
+from wavelens.cli.options import check_folder, device_of, domain_of, method_of
 from wavelens.cli.shared_options import (
     DOMAIN,
     METHOD,
@@ -32,12 +32,11 @@ from wavelens.cli.shared_options import (
     spacing_of,
 )
 from wavelens.cli.terminal import Terminal, plain, table
-from wavelens.explaining import Explanation, Request, explained, top_classes
-from wavelens.explaining.answer import caution, profile_rows, write
+from wavelens.explaining import Explanation, explained, request_for
 from wavelens.explaining.files import DECOMPOSED, inputs, stems
-from wavelens.explaining.question import is_target_function, question_of
-from wavelens.explaining.report import entry_of, report_path
-from wavelens.explaining.request import fitted
+from wavelens.explaining.question import is_target_function
+from wavelens.explaining.report import report_path
+from wavelens.explaining.request import Request
 from wavelens.explaining.spacing import spaced
 from wavelens.models import Options
 from wavelens.reports import Section, section, write_page
@@ -87,23 +86,18 @@ def explain(
     console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
     loaded = spaced(loaded, spacing_of(spacing), unit)
-    own = fitted(chosen_domain, kind, loaded)
-    shown = tuple(fitted(one, kind, loaded) for one in wavelets_of(decompose, own))
-    if shown and len(loaded.preprocess.shape) < 3:
-        raise ValueError(f"--decompose draws pictures; a {kind.name} has none. Its scales are written as sounds.")
-    question = question_of(target, against, loaded)
-    request = Request(
+    request = request_for(
         loaded,
         kind,
-        question,
-        own,
-        chosen_method,
-        batch_size,
-        top,
         chosen_device,
-        shown,
-        domain is not None,
-        exact_passes,
+        target=target,
+        against=against,
+        domain=chosen_domain,
+        method=chosen_method,
+        decompose=() if decompose is None else tuple(decompose.split(",")),
+        batch_size=batch_size,
+        top=top,
+        exact_passes=exact_passes,
     )
     raise typer.Exit(_explain_all(request, inputs(files, kind), out, console, report))
 
@@ -115,9 +109,9 @@ def _explain_all(request: Request, paths: list[Path], out: Path, console: Consol
     def one(number: int, path: Path, stem: str) -> Iterator[Path]:
         explanation = explained(request, path, progress=console.is_terminal)
         _print(explanation, console, f"{request.kind.name} {number} of {len(paths)}: " if len(paths) > 1 else "")
-        yield from write(explanation, out / stem)
+        yield from explanation.write(out / stem)
         if report:
-            sections.append(section(entry_of(explanation), len(paths)))
+            sections.append(section(explanation.entry(), len(paths)))
 
     def last() -> list[Path]:
         return [write_page(sections, report_path(out))] if sections else []
@@ -129,15 +123,14 @@ def _explain_all(request: Request, paths: list[Path], out: Path, console: Consol
 
 
 def _print(explanation: Explanation, console: Console, prefix: str) -> None:
-    request, one, a = explanation.request, explanation.input, explanation.attribution
-    console.print(Text(f"{prefix}{plain(str(one.path))}", style="bold"), soft_wrap=True)
+    console.print(Text(f"{prefix}{plain(str(explanation.input.path))}", style="bold"), soft_wrap=True)
     if explanation.note:
         console.print(Text(plain(explanation.note)), soft_wrap=True)
-    if classes := top_classes(request.loaded, one.logits, request.top):
-        console.print(_class_table(classes))
+    if explanation.answer:
+        console.print(_class_table(explanation.answer))
     console.print(Text(_account(explanation)), soft_wrap=True)
     console.print(_scale_table(explanation))
-    if missed := caution(a, request.method):
+    if missed := explanation.caution:
         advice = "Try --method 'IntegratedGradients(tolerance=0.02, max_steps=1000)'."
         console.print(Text(f"{missed} {advice}", style="yellow"), soft_wrap=True)
 
@@ -161,7 +154,7 @@ def _class_table(classes: list[dict[str, Any]]) -> Table:
 
 def _scale_table(explanation: Explanation) -> Table:
     """The profile: signed sums with what they add up to, and shares of the total magnitude."""
-    a, rows = explanation.attribution, profile_rows(explanation)
+    a, rows = explanation.attribution, explanation.profile
     found = table("scale", "extent", "signed sum", "share of |γ|")
     for row in rows:
         found.add_row(row["scale"], row["extent"], _signed(row["signed"]), f"{row['share']:.1%}")

@@ -23,6 +23,7 @@ from wavelens.cli.shared_options import ASKED, DOMAIN, DeviceName, Spacing, Unit
 from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
 from wavelens.explaining import Kind, kind_called
+from wavelens.explaining.reading import reader_for
 from wavelens.explaining.request import fitted
 from wavelens.explaining.spacing import spaced
 from wavelens.grid import Grid
@@ -99,7 +100,7 @@ def profile(
         resamples=resamples,
         seed=seed,
     )
-    places = {member.name: _place(member, kind, data, common) for member in members}
+    places = {member.name: _place(member, data, common) for member in members}
     settings = {"data": str(data), "labels": labels, "files": len(files), "resamples": resamples, "seed": seed}
     report(averaged, members, places, settings, out)
     raise typer.Exit(0 if averaged.items == len(files) else 1)
@@ -154,7 +155,7 @@ def _member(
         weights_digest(loaded.module),
         FromMethod(method, domain),
         (),
-        kind.reader(loaded.preprocess),
+        reader_for(loaded),
         batch_size,
         device.type,
         options=loaded.options,
@@ -191,11 +192,11 @@ def _profile(member: Member, found: Run, common: Sequence[str]) -> Profile:
     return Profile(tuple(member.layout.scales()), signed, share, (), signed[:, :0], share[:, :0])
 
 
-def _place(member: Member, kind: Kind, data: Path, common: Sequence[str]) -> Place:
+def _place(member: Member, data: Path, common: Sequence[str]) -> Place:
     """Where the samples of the model's inputs lie; for files that differ the middle of them."""
     some = [common[int((k + 0.5) * len(common) / PLACED)] for k in range(PLACED)] if len(common) > PLACED else common
     preparation = member.loaded.preprocess
-    read = kind.reader(preparation)
+    read = reader_for(member.loaded)
     grids = [preparation.grid(read(data / name)) for name in some]
     if len(units := {grid.units for grid in grids}) > 1:
         told = ", ".join(sorted("/".join(dict.fromkeys(own)) for own in units))

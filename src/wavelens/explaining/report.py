@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wavelens.explaining.answer import Explanation, caution, top_classes
 from wavelens.explaining.records import words_of
+from wavelens.explaining.summary import top_classes
 from wavelens.reports import GENERATOR, Chance, Entry
 from wavelens.reports.markup import is_printable
 from wavelens.untrusted import check_file
+
+if TYPE_CHECKING:  # an explanation makes its entry here
+    from wavelens.explaining.answer import Explanation
 
 REPORT_NAME = "report"
 
@@ -26,10 +29,10 @@ def entry_of(explanation: Explanation) -> Entry:
         name=one.path.name,
         label=explanation.target.label,
         classes=_chances(explanation),
-        kind=kind.name,
+        kind=kind.view,
         grid=one.grid,
         start=f"a constant {base:g}" if base else kind.start,
-        note=caution(explanation.attribution, method),
+        note=explanation.caution,
         command=command_of(explanation),
         facts={
             "file": str(one.path),
@@ -51,13 +54,18 @@ def _chances(explanation: Explanation) -> list[Chance]:
 
 
 def command_of(explanation: Explanation) -> str:
-    """`wavelens explain` with every choice written out."""
-    request = explanation.request
+    """What makes the explanation again, with every choice written out: a command, or a call for what Python alone has.
+
+    That is a model without a name, or a target without a class.
+    """
+    request, target = explanation.request, explanation.target
+    if not (request.by_name and target.options):
+        return _call(explanation)
     words = ["wavelens", "explain", str(explanation.input.path), "--model", request.loaded.name]
     words += words_of(request.loaded.options)
     words += _spacing(request.loaded.preprocess)
     words += [
-        *explanation.target.options,
+        *target.options,
         "--domain",
         repr(explanation.attribution.domain),
         "--method",
@@ -66,6 +74,16 @@ def command_of(explanation: Explanation) -> str:
         "--report",
     ]
     return " ".join(map(_quoted, words))
+
+
+def _call(explanation: Explanation) -> str:
+    request, target = explanation.request, explanation.target.classes
+    words = [repr(str(explanation.input.path)), repr(request.loaded.name) if request.by_name else "model"]
+    words += [f"target={target[0] if target else explanation.target.label}"]
+    words += [f"against={index}" for index in target[1:]]
+    words += [f"domain=wl.{explanation.attribution.domain!r}", f"method=wl.{request.method!r}"]
+    words += ["exact_passes=True"] * request.exact_passes
+    return f"wl.explain({', '.join(words)})"
 
 
 def _spacing(preparation: Any) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
@@ -14,10 +14,12 @@ from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.frontends.audio import loudest
 from wavelens.frontends.decoders import BLOCK
-from wavelens.reports.entry import Entry
 from wavelens.reports.packing import Array, bytes_of, magnitudes, picture, signs, uri
 from wavelens.reports.sounds import sounds
-from wavelens.reports.views.view import THUMB, View, array, glowing, scale_names
+from wavelens.reports.views.view import THUMB, ReportView, View, array, asset, glowing, scale_names
+
+if TYPE_CHECKING:  # an entry knows its view
+    from wavelens.reports.entry import Entry
 
 COLUMNS, SMALL = 800, 300  # of the scalogram, and of the waveform beside a player
 BYTES = 8  # of sound, for each number that the entry may hold
@@ -36,7 +38,6 @@ def show_sound(entry: Entry, room: int) -> View:
     found = {sign: array(maps.scalogram(a, COLUMNS, signed=sign)[0]) for sign in kinds}
     end, labels = scale_end(found[False]), entry.place.labels(a.layout)
     payload: dict[str, Any] = {
-        "view": "sound",
         "unit": "sample",
         "end": end,
         "rate": rate,
@@ -123,3 +124,6 @@ def _small(found: Array, end: float) -> Array:
     columns = found[::-1, :: max(1, found.shape[1] // THUMB)]
     rows = columns.repeat(max(1, -(-THUMB // len(found))), 0)
     return glowing(np.zeros((1, *rows.shape)), rows, end)
+
+
+SOUND_VIEW = ReportView("sound", 1, show_sound, "\n".join(map(asset, ("players.js", "sound.js"))))
