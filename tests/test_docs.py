@@ -19,6 +19,7 @@ PAGES = {  # those that run here, and what they need; guides have tests of their
     "howto/method.md": (),
     "howto/metric.md": (),
     "howto/front-end.md": (),
+    "howto/kind.md": (),
     "howto/model.md": (),
     "choosing.md": (),
     "reading.md": (),
