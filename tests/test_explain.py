@@ -122,6 +122,7 @@ def test_a_bare_module_is_given_the_signal_as_it_is(folder, kind, name):
     assert torch.equal(explanation.input.x, expected)
     assert explanation.request.kind.name == kind
     assert explanation.target.label == "class 0"
+    assert repr(explanation).startswith(f"<Explanation of {name}: 0 class 0, by Halves in DWT(")
     assert float(explanation.attribution.data.sum()) == pytest.approx(float(explanation.attribution.score), rel=1e-4)
     assert explanation.panel().get_size_inches()[0] > 5
     entry = explanation.entry()

@@ -57,6 +57,10 @@ class Explanation:
     others: tuple[Attribution, ...] = ()
     note: str = ""
 
+    def __repr__(self) -> str:
+        model, name = self.request.loaded.name, self.input.path.name
+        return f"<Explanation of {name}: {self.target.heading}, by {model} in {self.attribution.domain}>"
+
     @property
     def answer(self) -> list[dict[str, Any]]:
         """The model's top classes, most probable first: index, label, probability, logit; none of no classifier."""

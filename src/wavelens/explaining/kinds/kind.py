@@ -27,6 +27,11 @@ class FileSize(NamedTuple):
     seconds: float = 0.0
 
 
+def every_input(shown: Input) -> bool:
+    """Files of this kind claim nothing that is not known."""
+    return True
+
+
 @dataclass(frozen=True)
 class Writer:
     """Writes signals of a kind as files that end in `suffix`.
@@ -37,7 +42,7 @@ class Writer:
 
     suffix: str
     write: Callable[[Input, Tensor, Path], None]
-    fits: Callable[[Input], bool] = lambda shown: True
+    fits: Callable[[Input], bool] = every_input
 
 
 def takes_files(preparation: Preparation) -> bool:
@@ -120,6 +125,9 @@ class Kind:
             raise ValueError(
                 f"units has one for each axis of {self.one}; got {len(self.units)}, and a view of {self.view.axes}."
             )
+
+    def __repr__(self) -> str:
+        return f"<Kind {self.name}: {', '.join(self.suffixes)}>"
 
     @property
     def one(self) -> str:

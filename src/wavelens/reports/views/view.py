@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,7 +41,7 @@ class ReportView:
     name: str
     axes: int
     show: Callable[[Entry, int], View]
-    script: str
+    script: str = field(repr=False)
     wide: bool = False
 
     def __post_init__(self) -> None:
