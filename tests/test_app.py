@@ -25,18 +25,18 @@ from PIL import Image
 
 import wavelens as wl
 from test_dicom import dicom_slice, enhanced
-from wavelens import gradients
 from wavelens.app import Limits, Refused, Result, Served, Service, Step, Stopped, Wish, request_queue, server
 from wavelens.app import service as services
 from wavelens.app.choices import METHODS, NO_WAVELET, request_of
 from wavelens.app.limits import check_upload
 from wavelens.app.turns import Turns
+from wavelens.engine import gradients
 from wavelens.explaining.kinds import PHOTO, SOUND, VIDEO, VOLUME
 from wavelens.frontends.audio import Clip, write_audio
 from wavelens.models import Geometry, LoadedModel, Options
-from wavelens.models.audio import Sampling
-from wavelens.models.video import VideoGeometry
-from wavelens.models.volume import Voxels
+from wavelens.models.preparations.audio import Sampling
+from wavelens.models.preparations.video import VideoGeometry
+from wavelens.models.preparations.volume import Voxels
 
 SIDE = 32
 CPU = torch.device("cpu")

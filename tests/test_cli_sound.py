@@ -21,7 +21,7 @@ from wavelens.grid import Grid
 OWN = """
 import torch
 from wavelens.models import LoadedModel
-from wavelens.models.audio import Sampling, Windowed
+from wavelens.models import Sampling, Windowed
 
 class Net(torch.nn.Module):
     def forward(self, x):

@@ -13,7 +13,7 @@ import torch
 from cases import held
 from wavelens.frontends import audio, decoders, lengths
 from wavelens.frontends.audio import Clip, open_audio, read_audio, resample, windows, write_audio
-from wavelens.models.audio import Sampling
+from wavelens.models.preparations.audio import Sampling
 
 ROUNDING = 1e-6  # of float32 in a decoder whose blocks begin elsewhere; a seek leaves errors above 0.1
 TWO_DECODERS = 1e-5  # between two decoders of one format, both in float32

@@ -20,7 +20,7 @@ from wavelens.frontends.video import open_video, write_video
 OWN = """
 import torch
 from wavelens.models import Geometry, LoadedModel, VideoGeometry, Voxels
-from wavelens.models.audio import Sampling
+from wavelens.models.preparations.audio import Sampling
 
 class Halves(torch.nn.Module):
     def forward(self, x):

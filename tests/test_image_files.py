@@ -14,7 +14,7 @@ from wavelens.explaining.kinds.photo import PHOTO
 from wavelens.frontends.image import ImageFile, open_image, read_image
 from wavelens.frontends.pictures import pillow, samples
 from wavelens.models import Geometry
-from wavelens.models.image import FILTERS
+from wavelens.models.preparations.image import FILTERS
 
 GEOMETRY = Geometry((24, 24), (16, 20))
 

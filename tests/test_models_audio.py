@@ -15,9 +15,10 @@ import wavelens as wl
 from cases import relative
 from wavelens.frontends.audio import Clip, resample
 from wavelens.models import load
-from wavelens.models.acdnet import CROP, Crops, MicroACDNet
-from wavelens.models.audio import Sampling, Standardized, Windowed
-from wavelens.models.yamnet import FAINTEST, LEAST, Same, YAMNet
+from wavelens.models.networks.acdnet import CROP, Crops, MicroACDNet
+from wavelens.models.networks.yamnet import FAINTEST, LEAST, Same, YAMNet
+from wavelens.models.preparations.audio import Sampling, Windowed
+from wavelens.models.sources.hf_audio import Standardized
 
 DATA = Path(os.environ.get("WAVELENS_DATA", "../shared/data"))
 

@@ -259,7 +259,7 @@ def test_a_worker_process_finds_the_functions_of_the_working_folder(tmp_path, mo
 def test_an_actor_works_in_the_folder_of_its_driver(tmp_path, monkeypatch):
     import ray
 
-    from wavelens.runs.cluster import _Actor
+    from wavelens.runs.executors.cluster import _Actor
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "work").mkdir()

@@ -17,7 +17,6 @@ from wavelens import (
     models,
     reports,
     runs,
-    scenes,
     targets,
 )
 from wavelens.attribution import Attribution, Attributions, attribute
@@ -108,7 +107,6 @@ __all__ = [
     "report",
     "reports",
     "runs",
-    "scenes",
     "targets",
 ]
 

@@ -18,11 +18,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from wavelens.attribution_header import FORMAT, GEOMETRY, TENSORS, TEXTS, stored_layout, stored_targets
-from wavelens.bars import Progress
 from wavelens.core import Coefficients, Domain, signal_axes
 from wavelens.domains.joint import Joint
-from wavelens.given import Given, with_given
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.given import Given, with_given
+from wavelens.engine.gradients import Gradients, Model
+from wavelens.engine.progress import Progress
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.signals import Unpacked, check_signals, packed_baseline
 from wavelens.spec import parse

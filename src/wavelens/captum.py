@@ -9,7 +9,7 @@ from torch import Tensor
 from wavelens.attribution import Attribution, attribute
 from wavelens.core import Coefficients, Domain
 from wavelens.domains import DWT
-from wavelens.gradients import Model
+from wavelens.engine.gradients import Model
 from wavelens.maps import spatial_map
 from wavelens.methods import ExpectedGradients, IntegratedGradients
 from wavelens.methods.adapters import CAPTUM, Captum

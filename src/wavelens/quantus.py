@@ -12,7 +12,7 @@ from torch import nn
 from wavelens.attribution import attribute
 from wavelens.core import Domain
 from wavelens.domains import DWT
-from wavelens.gradients import Model
+from wavelens.engine.gradients import Model
 from wavelens.maps import spatial_map
 from wavelens.methods import IntegratedGradients
 from wavelens.methods.lift import Method

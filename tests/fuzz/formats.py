@@ -26,10 +26,10 @@ from wavelens.explaining.request import wavelets_like
 from wavelens.frontends import audio, image, video, volume
 from wavelens.models.weights import fill_from
 from wavelens.runs.annotations import Mask, annotated
-from wavelens.runs.comparison import compare
 from wavelens.runs.measures import parse_explainer, parse_measure
 from wavelens.runs.samples import Sample, labelled
-from wavelens.runs.shards import read_shard
+from wavelens.runs.statistics.comparison import compare
+from wavelens.runs.store.shards import read_shard
 from wavelens.spec import parse
 from wavelens.untrusted import check_file
 
@@ -361,7 +361,7 @@ def _read_run(folder: Path) -> object:
 
 
 def _write_shard(folder: Path) -> Path:
-    from wavelens.runs.shards import write_shard
+    from wavelens.runs.store.shards import write_shard
 
     write_shard(folder / "a.safetensors", "run", {0: "a", 1: "b", 3: "c"}, {"x": torch.arange(3.0)},
                 [{"index": 2, "name": "d", "reason": "none"}])  # fmt: skip

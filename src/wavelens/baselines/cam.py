@@ -19,7 +19,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from wavelens.attribution import Attribution
 from wavelens.baselines.explainer import check_module, in_pieces, on_samples
 from wavelens.baselines.layers import Visit, as_map, hooked, last_with_axes, named
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.targets import Target
 
 

@@ -26,7 +26,7 @@ from wavelens.attribution import Attribution
 from wavelens.baselines.explainer import check_module, in_pieces, on_samples
 from wavelens.baselines.functions import Rules
 from wavelens.baselines.layers import Entrance
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.targets import Target, scores
 
 

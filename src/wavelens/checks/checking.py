@@ -19,12 +19,12 @@ from wavelens.checks.uniqueness import unique
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, Findings, Verdict
 from wavelens.core import Domain, signal_axes
 from wavelens.domains import DWT
-from wavelens.given import beside, with_given
-from wavelens.gradients import Model
+from wavelens.engine.given import beside, with_given
+from wavelens.engine.gradients import Model
 from wavelens.methods import IntegratedGradients
 from wavelens.methods.lift import Method
-from wavelens.module_kinds import check_gradients, check_shapes
-from wavelens.runnable import runnable
+from wavelens.models.module_kinds import check_gradients, check_shapes
+from wavelens.models.runnable import runnable
 from wavelens.targets import Target
 
 TOP = "top"  # each item's own top class

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from wavelens.checks.asking import asked, evaluating, in_float64, one_by_one, rounding, span
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
-from wavelens.given import beside
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.given import beside
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.methods.averages import generator
 from wavelens.methods.paths import nodes, starting_points, straight
 from wavelens.metrics.perturbation import every_pair

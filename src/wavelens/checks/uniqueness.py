@@ -7,7 +7,7 @@ from torch import Tensor
 
 from wavelens.checks.asking import asked, evaluating, in_float64, one_by_one, span
 from wavelens.checks.verdict import NOT_APPLICABLE, PASS, WARN, Verdict
-from wavelens.gradients import Model
+from wavelens.engine.gradients import Model
 from wavelens.methods.averages import generator
 from wavelens.metrics.stability import Explainer
 from wavelens.targets import Target

@@ -26,11 +26,11 @@ from wavelens.explaining.request import default_model, fitted
 from wavelens.models import LoadedModel, Options
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
 from wavelens.runs.annotations import annotated
-from wavelens.runs.comparison import compare
 from wavelens.runs.evaluation import BATCH_SIZE, Evaluation, weights_digest
 from wavelens.runs.measures import CONTROLS, MEASURES, PointingGame, parse_explainer, parse_measure
 from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
-from wavelens.runs.tables import caption, lines
+from wavelens.runs.statistics.comparison import compare
+from wavelens.runs.statistics.tables import caption, lines
 from wavelens.spec import METHODS
 
 EXPLAINED = f"How to explain: as wavelens explain, or {', '.join(cls.__name__ for cls in (*EXPLAINERS, *CONTROLS))}."

@@ -14,8 +14,8 @@ from rich.console import Console
 from wavelens import models
 from wavelens.cli.terminal import note, plain
 from wavelens.models import CheckpointWarning, LoadedModel, Options
-from wavelens.models.image import FILTERS
 from wavelens.models.options import options_of
+from wavelens.models.preparations.image import FILTERS
 
 Weights = Annotated[
     str | None,

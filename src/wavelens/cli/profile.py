@@ -31,9 +31,9 @@ from wavelens.maps import Profile
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel, Options
 from wavelens.runs import Run, average, run
-from wavelens.runs.comparison import RESAMPLES
 from wavelens.runs.evaluation import BATCH_SIZE, Evaluation, weights_digest
 from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
+from wavelens.runs.statistics.comparison import RESAMPLES
 
 OWN = "-"  # instead of a checkpoint: the weights that a model comes with
 PLACED = 50  # files of which the spacing is looked at

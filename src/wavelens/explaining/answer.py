@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wavelens.attribution import Attribution, attribute
-from wavelens.bars import Progress
 from wavelens.core import Domain
 from wavelens.domains import DWT
+from wavelens.engine.progress import Progress
 from wavelens.explaining.files import DECOMPOSED, WRITTEN, beside, stems
 from wavelens.explaining.kinds import Input
 from wavelens.explaining.question import ExplainedTarget

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from wavelens import models
-from wavelens.bars import Progress
 from wavelens.core import Domain
+from wavelens.engine.progress import Progress
 from wavelens.explaining.answer import Explanation, explained
 from wavelens.explaining.bare import device_of, load_bare
 from wavelens.explaining.errors import INPUT_ERRORS
@@ -22,7 +22,7 @@ from wavelens.explaining.request import DEFAULT_METHOD, Request, default_model, 
 from wavelens.explaining.spacing import spaced
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel
-from wavelens.module_kinds import check_evaluation
+from wavelens.models.module_kinds import check_evaluation
 from wavelens.targets import Target
 
 PathText = str | PathLike[str]

@@ -12,7 +12,7 @@ from torch import Tensor
 from wavelens.explaining.kinds import Input, Kind, kind_called
 from wavelens.explaining.kinds.kind import takes_files
 from wavelens.models import LoadedModel
-from wavelens.module_kinds import check_evaluation
+from wavelens.models.module_kinds import check_evaluation
 
 
 @dataclass(frozen=True)

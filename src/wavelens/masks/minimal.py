@@ -13,8 +13,8 @@ from torch import Tensor
 from wavelens.attribution import Attributions
 from wavelens.core import Coefficients, Domain, Layout, real_product, signal_axes
 from wavelens.domains.joint import Joint
-from wavelens.given import with_given
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.given import with_given
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.masks.fills import Blur, Fill, Noise, fill, mixed
 from wavelens.masks.mask import Mask
 from wavelens.masks.nadam import descend

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavelens.borrowed import seed_device
-from wavelens.gradients import Gradients
+from wavelens.engine.frozen import seed_device
+from wavelens.engine.gradients import Gradients
 from wavelens.methods.gradient import Saliency
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.methods.paths import starting_points

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wavelens.gradients import Gradients
+from wavelens.engine.gradients import Gradients
 
 INTERVALS = 8  # to begin with
 WORST = 4  # one interval in so many is halved in a round,

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import real_product
-from wavelens.gradients import Gradients, Items, Point
+from wavelens.engine.gradients import Gradients, Items, Point
 from wavelens.methods import adaptive
 from wavelens.methods.averages import PerSample, check_effort, check_tolerance, generator, sample
 from wavelens.methods.lift import Lift, Outcome

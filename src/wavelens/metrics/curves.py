@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients, Domain
-from wavelens.given import with_given
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.given import with_given
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.masks.ranking import Reduce, magnitude, order
 from wavelens.methods.averages import check_effort
 from wavelens.metrics.perturbation import Features, chunks, features, probability

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from wavelens.core import Coefficients, Domain, Layout, real_product, with_sign
 from wavelens.domains.joint import Joint
-from wavelens.given import with_given
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.given import with_given
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.maps import has_mosaic, mosaic_slices
 from wavelens.masks.ranking import Reduce, magnitude, top
 from wavelens.methods.averages import check_effort, check_noise, generator, ranges

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients, Domain, Layout, signal_axes
-from wavelens.gradients import HALF, Gradients
+from wavelens.engine.gradients import HALF, Gradients
 from wavelens.maps import spatial_map
 from wavelens.methods.paths import starting_points
 from wavelens.targets import ByItem, Contrast, Several, Target, scores

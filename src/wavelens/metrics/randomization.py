@@ -11,10 +11,10 @@ from typing import Required, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
-from wavelens.borrowed import as_found, seed_device
-from wavelens.copies import copied
 from wavelens.core import Coefficients
-from wavelens.given import with_given
+from wavelens.engine.copies import copied
+from wavelens.engine.frozen import frozen_model, seed_device
+from wavelens.engine.given import with_given
 from wavelens.masks.ranking import importance
 from wavelens.methods.averages import generator
 from wavelens.metrics.correlation import spearman
@@ -108,9 +108,9 @@ def randomization(
     names = names if order == "bottom-up" else names[::-1]
     before = importance(attribution)[:, 0]
     found = []
-    with as_found(model, x):
+    with frozen_model(model, x):
         for name in names:
-            with nullcontext() if cascade else as_found(model, x):
+            with nullcontext() if cascade else frozen_model(model, x):
                 _reset(modules[name], name, seed, whole=layers is not None)
                 after = explained(explainer, asked, x, target, attribution)
             found.append(spearman(before, importance(after)[:, 0]))

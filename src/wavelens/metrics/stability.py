@@ -9,8 +9,8 @@ from torch import Tensor
 
 from wavelens.core import Coefficients
 from wavelens.domains.joint import Joint
-from wavelens.given import with_given
-from wavelens.gradients import Model
+from wavelens.engine.given import with_given
+from wavelens.engine.gradients import Model
 from wavelens.methods.averages import check_effort, generator, ranges
 from wavelens.metrics.perturbation import check_attribution, single
 from wavelens.metrics.several import takes_signals

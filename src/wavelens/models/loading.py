@@ -13,21 +13,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wavelens.models.acdnet import micro_acdnet
 from wavelens.models.checkpoints import read_checkpoint
-from wavelens.models.hf import from_transformers
-from wavelens.models.image import EMBEDDED, Geometry, embedded, from_timm, imagenet_labels, renormalized
-from wavelens.models.labels import read_class_names
+from wavelens.models.labels import imagenet_labels, read_class_names
 from wavelens.models.loaded import LoadedModel, Parts, Variant
-from wavelens.models.monai import from_monai
+from wavelens.models.module_kinds import exported_shape, set_evaluation
+from wavelens.models.networks.acdnet import micro_acdnet
+from wavelens.models.networks.efficientnet_lite import EMBEDDED, embedded
+from wavelens.models.networks.resnet3d import resnet3d
+from wavelens.models.networks.yamnet import yamnet
 from wavelens.models.options import Options, options_of
+from wavelens.models.preparations.image import Geometry, renormalized
+from wavelens.models.preparations.video import VideoGeometry
+from wavelens.models.runnable import InBatches
+from wavelens.models.sources.hf import from_transformers
+from wavelens.models.sources.monai import from_monai
+from wavelens.models.sources.timm import from_timm
+from wavelens.models.sources.torchvision import from_torchvision
 from wavelens.models.trust import check_trust, importable_working_folder
-from wavelens.models.video import VideoGeometry, from_torchvision
-from wavelens.models.volume import resnet3d
 from wavelens.models.weights import CheckpointWarning, class_count, fill, match, state_for
-from wavelens.models.yamnet import yamnet
-from wavelens.module_kinds import exported_shape, set_evaluation
-from wavelens.runnable import InBatches
 
 NAMED: dict[str, Callable[[Variant], Parts]] = {
     EMBEDDED: embedded,
@@ -61,7 +64,7 @@ def load(
     """The classifier called `name`, with `weights` from a checkpoint file instead of its own where given.
 
     Names: 'efficientnet-lite0' (ImageNet weights from an installed package), 'timm:NAME', 'hf:NAME_OR_FOLDER'
-    (transformers), 'monai:NAME' (for volumes; see `models.monai`), 'resnet3d' (volumes of 28³), 'yamnet' and 'micro-
+    (transformers), 'monai:NAME' (for volumes; see `models.sources.monai`), 'resnet3d' (volumes of 28³), 'yamnet' and 'micro-
     acdnet' (sounds; with `weights`), a TorchScript file ending in .pt or .ts, a program of `torch.export` ending in
     .pt2, and 'package.module:function', whose function returns a module or a `LoadedModel`. Such a file and a
     function's module take pixels in [0, 1], 224 × 224 or what a program was exported for. 'timm:NAME(classes=5)' builds

@@ -257,3 +257,17 @@ def _beside(own: Iterable[str], state: dict[str, Tensor]) -> list[str]:
 def _part(name: str) -> str:
     """The outermost part of a network that a name is of, without its number."""
     return name.partition(".")[0].rstrip("0123456789")
+
+
+def check_trained(name: str, classes: int | None, trained: int) -> None:
+    """`ValueError` for a number of classes that a network's own weights are not for: its last layer would be random."""
+    if classes not in (None, trained):
+        raise ValueError(
+            f"{name} has no weights for {classes} classes, its own are for {trained}. Give a checkpoint of yours with "
+            "weights (--weights FILE)."
+        )
+
+
+def without_weights(name: str, what: str) -> ValueError:
+    """The error for a network that is asked for without a checkpoint."""
+    return ValueError(f"{name} comes without weights: give a checkpoint of {what} as weights (--weights FILE).")

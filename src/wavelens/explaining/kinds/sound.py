@@ -15,7 +15,7 @@ from wavelens.domains import DWT
 from wavelens.explaining.kinds.input import Input
 from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
 from wavelens.frontends.audio import SUFFIXES, AudioFile, open_audio, software_of, write_audio
-from wavelens.models.audio import Sampling
+from wavelens.models.preparations.audio import Sampling
 from wavelens.reports import SOUND_VIEW, sounds
 
 if TYPE_CHECKING:  # matplotlib: only once there is something to draw
