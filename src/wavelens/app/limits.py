@@ -47,7 +47,7 @@ def check_upload(path: Path, kind: Kind, shape: tuple[int, ...], limits: Limits)
         raise ValueError(f"{kind.one} has bytes; {path.name} is an empty file. Get a fresh copy.")
     if size > limits.megabytes:
         raise ValueError(f"a file has at most {limits.megabytes:g} MB here; {path.name} has {size:.0f}.")
-    assert kind.size is not None, "Served has seen to it"
+    assert kind.size is not None, "Served checks it"
     unpacked = kind.size(path, shape)
     if unpacked.seconds > limits.seconds:
         raise ValueError(

@@ -17,7 +17,7 @@ from rich.text import Text
 from wavelens.baselines import EXPLAINERS, FromMethod
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of
-from wavelens.cli.shared_options import DOMAIN, DeviceName, ModelName
+from wavelens.cli.shared_options import DOMAIN_HELP, DeviceName, ModelName
 from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
 from wavelens.explaining import Kind, kind_called, kind_of
@@ -48,7 +48,7 @@ def evaluate(
     labels: Annotated[
         str, typer.Option(help=f"The class to explain: '{TOP}', '{FOLDERS}' (their names), or a CSV of file and class.")
     ] = TOP,
-    domain: Annotated[str | None, typer.Option(help=DOMAIN, show_default="as for wavelens explain")] = None,
+    domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
     method: Annotated[str, typer.Option(help=EXPLAINED)] = "IntegratedGradients(steps=25)",
     metric: Annotated[list[str] | None, typer.Option(help=MEASURED, show_default="Curves(steps=64)")] = None,
     annotations: Annotated[

@@ -1,4 +1,4 @@
-"""`wavelens explain`: explains photos, sounds, volumes and videos, prints what was found and writes it to a folder."""
+"""`wavelens explain`: explains photos, sounds, volumes and videos, prints the results and writes them to a folder."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rich.text import Text
 from wavelens.cli.model_options import with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
 from wavelens.cli.shared_options import (
-    DOMAIN,
-    METHOD,
+    DEFAULT_METHOD,
+    DOMAIN_HELP,
     AgainstText,
     BatchSize,
     DeviceName,
@@ -50,9 +50,9 @@ def explain(
     target: TargetText = None,
     against: AgainstText = None,
     domain: Annotated[
-        str | None, typer.Option(help=DOMAIN, show_default="for photos DWT('haar', levels=5), else by kind")
+        str | None, typer.Option(help=DOMAIN_HELP, show_default="for photos DWT('haar', levels=5), else by kind")
     ] = None,
-    method: MethodText = METHOD,
+    method: MethodText = DEFAULT_METHOD,
     out: Out = Path("wavelens-out"),
     batch_size: BatchSize = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to print.")] = 5,
@@ -146,28 +146,28 @@ def _account(explanation: Explanation) -> str:
 
 
 def _class_table(classes: list[dict[str, Any]]) -> Table:
-    found = table("index", "class", "probability", "logit")
+    shown = table("index", "class", "probability", "logit")
     for row in classes:
-        found.add_row(str(row["index"]), plain(row["label"]), f"{row['probability']:.1%}", f"{row['logit']:.3f}")
-    return found
+        shown.add_row(str(row["index"]), plain(row["label"]), f"{row['probability']:.1%}", f"{row['logit']:.3f}")
+    return shown
 
 
 def _scale_table(explanation: Explanation) -> Table:
     """The profile: signed sums with what they add up to, and shares of the total magnitude."""
     a, rows = explanation.attribution, explanation.profile
-    found = table("scale", "extent", "signed sum", "share of |γ|")
+    shown = table("scale", "extent", "signed sum", "share of |γ|")
     for row in rows:
-        found.add_row(row["scale"], row["extent"], _signed(row["signed"]), f"{row['share']:.1%}")
-    found.add_section()
-    found.add_row(
+        shown.add_row(row["scale"], row["extent"], _signed(row["signed"]), f"{row['share']:.1%}")
+    shown.add_section()
+    shown.add_row(
         "total",
         "",
         _signed(None if a.data.is_complex() else float(a.data.sum())),
         f"{sum(row['share'] for row in rows):.1%}",
     )
     if a.gap is not None:
-        found.add_row("f(x) − f(x₀)", "", f"{float(a.data.sum() + a.gap):+.4f}", "")
-    return found
+        shown.add_row("f(x) − f(x₀)", "", f"{float(a.data.sum() + a.gap):+.4f}", "")
+    return shown
 
 
 def _signed(value: float | None) -> str:

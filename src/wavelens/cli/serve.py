@@ -108,10 +108,10 @@ def _check_alone(names: list[str], options: Options) -> None:
 
 def _checkpoints(names: list[str], given: list[str]) -> dict[str, str]:
     """The checkpoint of each model that has one."""
-    found = {}
+    checkpoints = {}
     for text in given:
         name = next((name for name in names if text.startswith(f"{name}=")), None)
         if name is None and len(names) > 1:
             raise ValueError(f"--weights is MODEL=CHECKPOINT, with a MODEL of {', '.join(names)}; got {text!r}.")
-        found[name or names[0]] = text if name is None else text.removeprefix(f"{name}=")
-    return found
+        checkpoints[name or names[0]] = text if name is None else text.removeprefix(f"{name}=")
+    return checkpoints

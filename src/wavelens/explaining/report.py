@@ -89,10 +89,10 @@ def _call(explanation: Explanation) -> str:
 def _spacing(preparation: Any) -> list[str]:
     """The options that say how far pixels or voxels lie apart, where they were given."""
     place = getattr(preparation, "picture", preparation)  # of a video's frames
-    found = getattr(place, "spacing", None)
-    if found is None:
+    spacing = getattr(place, "spacing", None)
+    if spacing is None:
         return []
-    return ["--spacing", ",".join(f"{step:.12g}" for step in found), "--unit", getattr(place, "unit", "mm")]
+    return ["--spacing", ",".join(f"{step:.12g}" for step in spacing), "--unit", getattr(place, "unit", "mm")]
 
 
 def _quoted(word: str) -> str:

@@ -37,9 +37,9 @@ class AsRead:
         own = getattr(signal, "grid", None)
         return own if isinstance(own, Grid) else Grid((1.0,) * len(self.units), self.units)
 
-    def restore(self, found: Tensor, signal: Any) -> Any:
+    def restore(self, maps: Tensor, signal: Any) -> Any:
         """Maps `(1, channel, *axes)` over the signal, which is the input itself."""
-        data = found.detach().float().cpu()
+        data = maps.detach().float().cpu()
         return replace(signal, data=data) if is_dataclass(signal) and not isinstance(signal, type) else data
 
 
