@@ -12,6 +12,8 @@ import typer
 from rich.text import Text
 
 from wavelens import models
+from wavelens.app import Limits, Served, serve
+from wavelens.app.passwords import check_password
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import device_of
 from wavelens.cli.shared_options import DeviceName
@@ -62,9 +64,6 @@ def app(
 
     Exit codes: 130, interrupted; 2, an option is wrong.
     """
-    from wavelens.app import Limits, Served, serve
-    from wavelens.app.passwords import check_password
-
     if password == "-":
         password = getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     if password is not None:
