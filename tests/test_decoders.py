@@ -70,7 +70,7 @@ def check_pieces(path, whole, monkeypatch):
         seconds: torch.cat([clip.data for clip in windows(path, seconds)], -1) for seconds in (0.0417, 0.5, 100.0)
     }
     resampled = torch.cat([clip.data for clip in windows(path, 0.3, rate=16000)], -1)
-    monkeypatch.setattr(audio, "BLOCK", 20011)  # what read_audio asks of a decoder at a time
+    monkeypatch.setattr(audio, "BLOCK_VALUES", 20011)  # what read_audio asks of a decoder at a time
     found = read_audio(path)
     model = Sampling(11025)
     assert open_audio(path).samples == whole.shape[-1]

@@ -566,7 +566,7 @@ def test_in_a_notebook_the_bar_is_html_that_needs_no_extension(monkeypatch, capf
     shell.get_ipython = lambda: types.SimpleNamespace(kernel=None)
     monkeypatch.setitem(sys.modules, "IPython", shell)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
-    monkeypatch.setattr("wavelens.engine.progress.EVERY", 0.0)
+    monkeypatch.setattr("wavelens.engine.progress.UPDATE_SECONDS", 0.0)
     explain(NET, X[:1], method=wl.IntegratedGradients(steps=3), progress=True, batch_size=1)
     assert shown[0] == {"raw": True, "display_id": True}
     bars = [f'<progress value="{k}" max="3"></progress> gradients {k}/3' for k in (1, 2, 3)]

@@ -121,8 +121,8 @@ def test_lazy_models_are_refused_before_they_are_made():
 
 def test_what_cannot_be_put_back_is_refused(monkeypatch):
     """An operator of oneDNN that has no counterpart, or one that does something else."""
-    for others in ({}, scripted.OWN | {"prim::MKLDNNHardSwish": "aten::neg"}):
-        monkeypatch.setattr("wavelens.models.scripted.OWN", others)
+    for others in ({}, scripted.REPLACEMENTS | {"prim::MKLDNNHardSwish": "aten::neg"}):
+        monkeypatch.setattr("wavelens.models.scripted.REPLACEMENTS", others)
         with pytest.raises(ValueError, match=r"Explain the module from before torch\.jit\.optimize_for_inference\."):
             explain(KINDS["optimised for inference"](NET))
 

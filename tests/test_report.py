@@ -316,7 +316,7 @@ def test_the_payload_of_a_sound_has_the_numbers_of_the_maps(tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_the_sounds_of_a_report_are_those_of_the_command_and_add_up(channels, monkeypatch):
-    monkeypatch.setattr(sys.modules["wavelens.reports.views.sound"], "BLOCK", 1000)  # a long clip is written in blocks
+    monkeypatch.setattr(sys.modules["wavelens.reports.views.sound"], "BLOCK_VALUES", 1000)  # several blocks
     a, x, grid = heard(channels=channels)
     payload = section(Entry(a, x, grid=grid)).payload
     found = {}

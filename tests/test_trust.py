@@ -195,7 +195,7 @@ def test_the_command_itself_does_not_search_the_working_folder(tmp_path, monkeyp
     Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
-    monkeypatch.setitem(loading.NAMED, "probe", lambda variant: importlib.import_module("impostor"))
+    monkeypatch.setitem(loading.NETWORKS, "probe", lambda variant: importlib.import_module("impostor"))
     assert main(["explain", "photo.png", "--model", "probe"]) == 2
     assert "No module named 'impostor'" in capsys.readouterr().err
 

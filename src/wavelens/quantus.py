@@ -40,6 +40,6 @@ def explain(
         x = x.to(next((p.dtype for p in model.parameters() if p.is_floating_point()), x.dtype))
     target = torch.as_tensor(np.asarray(targets), device=x.device)
     domain, method = DWT("haar") if domain is None else domain, IntegratedGradients() if method is None else method
-    found = attribute(model, x, target, domain=domain, method=method)
-    maps: NDArray[Any] = spatial_map(found, signed=signed)[:, None].cpu().numpy()
+    attribution = attribute(model, x, target, domain=domain, method=method)
+    maps: NDArray[Any] = spatial_map(attribution, signed=signed)[:, None].cpu().numpy()
     return maps

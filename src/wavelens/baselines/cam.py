@@ -118,9 +118,9 @@ def _cut_at(ask: Gradients, layer: Visit, items: Tensor) -> tuple[Tensor, list[T
 
 def _gradient(value: Tensor, activation: Tensor, explainer: _ActivationMap) -> Tensor:
     if value.requires_grad:
-        (found,) = torch.autograd.grad(value.sum(), activation, retain_graph=True, allow_unused=True)
-        if found is not None:
-            return found
+        (gradient,) = torch.autograd.grad(value.sum(), activation, retain_graph=True, allow_unused=True)
+        if gradient is not None:
+            return gradient
     raise ValueError(f"the explained output depends on the layer of {explainer}; this one does not. Name another.")
 
 

@@ -59,8 +59,8 @@ def _piece(ask: Gradients, entrance: Entrance, items: Tensor) -> tuple[Tensor, T
         values = scores(ask.target, output, items)
     ask.spent[items.cpu()] += 1
     shares = [entrance.relevance(value.sum()) * entrance.seen for value in values]
-    found = [entrance.on_signal(share.sum(1, keepdim=True)) for share in shares]
-    return torch.stack(found).to(ask.dtype), torch.stack(values).detach().to(ask.dtype)
+    relevances = [entrance.on_signal(share.sum(1, keepdim=True)) for share in shares]
+    return torch.stack(relevances).to(ask.dtype), torch.stack(values).detach().to(ask.dtype)
 
 
 class Sharing(Rules):

@@ -80,10 +80,10 @@ def check(
         target = _top(model, x) if isinstance(target, str) else target
     options = {"baseline": baseline} if hasattr(method, "baseline") else {}
     explainer = partial(attribute, domain=DWT("haar") if domain is None else domain, method=method, **options)
-    found = list(_verdicts(model, x, target, explainer, baseline, autocast, batch_size))
-    reason = f"nothing can be said while {found[-1].check} fails."
-    skipped = [Verdict(name, NOT_APPLICABLE, reason) for name in CHECKS[len(found) :]]
-    return Findings((*found, *skipped))
+    verdicts = list(_verdicts(model, x, target, explainer, baseline, autocast, batch_size))
+    reason = f"nothing can be said while {verdicts[-1].check} fails."
+    skipped = [Verdict(name, NOT_APPLICABLE, reason) for name in CHECKS[len(verdicts) :]]
+    return Findings((*verdicts, *skipped))
 
 
 def _verdicts(

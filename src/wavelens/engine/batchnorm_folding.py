@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from wavelens.engine.norms import NORMALISATIONS, Norm, Norms, frozen
 
-ROWS = 8  # whose outputs make a kernel's fold worth its room
+MIN_ROWS_PER_FOLD = 8  # whose outputs make a kernel's fold worth its room
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 CONVOLUTIONS = (functional.conv1d, functional.conv2d, functional.conv3d)
 DATA = (Tensor.data.__get__, Tensor.data.__set__)  # type: ignore[attr-defined]
@@ -155,12 +155,12 @@ class Pass(Norms):
         fold = self.folds.of(weight, bias) if usual else None
         if fold is not None:
             return self._stand_in(func(input, fold.kernel, fold.bias, *how, **named), fold)
-        found: Tensor = func(input, weight, bias, *how, **named)
-        worth = weight.nbytes * len(found) <= ROWS * found.nbytes
+        output: Tensor = func(input, weight, bias, *how, **named)
+        worth = weight.nbytes * len(output) <= MIN_ROWS_PER_FOLD * output.nbytes
         if usual and worth and self.learning and id(weight) in self.folds.open:
-            key = id(found)
-            self.seen[key] = weakref.ref(found, lambda _: self._gone(key)), Seen(weight)
-        return found
+            key = id(output)
+            self.seen[key] = weakref.ref(output, lambda _: self._gone(key)), Seen(weight)
+        return output
 
     def _stand_in(self, real: Tensor, fold: Fold) -> Tensor:
         form = real.detach().new_empty(()).expand_as(real)
@@ -170,14 +170,14 @@ class Pass(Norms):
         return held
 
     def _gone(self, key: int) -> None:
-        _, seen = self.seen.pop(key)
-        self.folds.learn(seen.kernel, seen.norm)
+        _, pair = self.seen.pop(key)
+        self.folds.learn(pair.kernel, pair.norm)
 
     def _forget(self, key: int) -> None:
         """Something else than a normalisation had it: its convolution is itself from here on."""
         if key in self.seen:
-            _, seen = self.seen.pop(key)
-            self.folds.bar(seen.kernel)
+            _, pair = self.seen.pop(key)
+            self.folds.bar(pair.kernel)
 
     def _fail(self, why: str) -> NoReturn:
         self.wrong = True
@@ -188,9 +188,9 @@ class Pass(Norms):
         norm = frozen(input, *args, **kwargs)
         if isinstance(input, StandIn):
             return self._behind(input, norm)
-        _, seen = self.seen.get(id(input), (None, None))
-        if seen is not None and norm is not None and seen.norm is None:
-            seen.norm = norm
+        _, pair = self.seen.get(id(input), (None, None))
+        if pair is not None and norm is not None and pair.norm is None:
+            pair.norm = norm
         else:
             self._forget(id(input))
         normed: Tensor = self.normed(functional.batch_norm, input, *args, **kwargs)

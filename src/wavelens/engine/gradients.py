@@ -289,13 +289,13 @@ class Gradients:
                 else None
                 for i, v in enumerate(values)
             ]
-        found = [g for g in grads if g is not None]
-        if len(found) < len(grads):
+        present = [g for g in grads if g is not None]
+        if len(present) < len(grads):
             raise ValueError(
                 "the explained output depends on the input differentiably; this one does not. Look for detach(), "
                 "numpy, argmax, rounding or torch.no_grad() inside the model or the target function."
             )
-        stacked = found[0][None] if last == 0 else torch.stack(found)
+        stacked = present[0][None] if last == 0 else torch.stack(present)
         return stacked.to(self.dtype), torch.stack(values).detach().to(self.dtype)
 
     def scores(self, points: Tensor, items: Tensor) -> list[Tensor]:

@@ -9,18 +9,18 @@ from typing import Any
 
 Progress = bool | Callable[[int, int], None]  # a bar or none, or what is told how many gradients are done of how many
 
-EVERY = 0.1  # seconds between two changes of a cell
+UPDATE_SECONDS = 0.1  # seconds between two changes of a cell
 
 
 class Bar:
     """A progress bar over gradients, or the caller's own, or nothing."""
 
-    def __init__(self, wanted: Progress) -> None:
+    def __init__(self, progress: Progress) -> None:
         self._progress: Any = None
         self._cell: _Cell | None = None
-        self._tell = wanted if callable(wanted) else None
+        self._report = progress if callable(progress) else None
         self._done = self._expected = 0
-        if not wanted or self._tell:
+        if not progress or self._report:
             return
         if _in_notebook():
             self._cell = _Cell()
@@ -42,8 +42,8 @@ class Bar:
 
     def advance(self, done: int) -> None:
         self._done += done
-        if self._tell:
-            self._tell(self._done, self._expected)
+        if self._report:
+            self._report(self._done, self._expected)
         if self._progress:
             self._progress.advance(self._task, done)
         if self._cell:
@@ -63,11 +63,11 @@ class _Cell:
         from IPython.display import display
 
         self._handle = display({"text/plain": "gradients …"}, raw=True, display_id=True)
-        self._shown = -EVERY
+        self._shown = -UPDATE_SECONDS
 
     def show(self, done: int, expected: int) -> None:
         now = time.monotonic()
-        if now - self._shown >= EVERY:
+        if now - self._shown >= UPDATE_SECONDS:
             self._shown, text = now, f"gradients {done}/{expected}"
             html = f'<progress value="{done}" max="{expected}"></progress> {text}'
             self._handle.update({"text/plain": text, "text/html": html}, raw=True)

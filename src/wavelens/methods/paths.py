@@ -45,7 +45,7 @@ class IntegratedGradients:
 
     def __post_init__(self) -> None:
         check_effort(steps=self.steps)
-        check_tolerance(self.tolerance, adaptive.INTERVALS + 1, max_steps=self.max_steps)
+        check_tolerance(self.tolerance, adaptive.FIRST_INTERVALS + 1, max_steps=self.max_steps)
         check_quadrature(self.quadrature, self.steps)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:

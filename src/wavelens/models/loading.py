@@ -32,7 +32,7 @@ from wavelens.models.sources.torchvision import from_torchvision
 from wavelens.models.trust import check_trust, importable_working_folder
 from wavelens.models.weights import CheckpointWarning, class_count, fill, match, state_for
 
-NAMED: dict[str, Callable[[Variant], Parts]] = {
+NETWORKS: dict[str, Callable[[Variant], Parts]] = {
     EMBEDDED: embedded,
     "yamnet": yamnet,
     "micro-acdnet": micro_acdnet,
@@ -44,7 +44,7 @@ PREFIXES: dict[str, Callable[[str, Variant], Parts]] = {
     "hf": from_transformers,
     "monai": from_monai,
 }
-_OWN = [*NAMED, *(f"{prefix}:NAME" for prefix in PREFIXES)]
+_OWN = [*NETWORKS, *(f"{prefix}:NAME" for prefix in PREFIXES)]
 FORMS = f"{', '.join(_OWN)}, a TorchScript file (.pt, .ts), an exported program (.pt2) or package.module:function"
 
 
@@ -64,7 +64,7 @@ def load(
     """The classifier called `name`, with `weights` from a checkpoint file instead of its own where given.
 
     Names: 'efficientnet-lite0' (ImageNet weights from an installed package), 'timm:NAME', 'hf:NAME_OR_FOLDER'
-    (transformers), 'monai:NAME' (for volumes; see `models.sources.monai`), 'resnet3d' (volumes of 28³), 'yamnet' and 'micro-
+    (transformers), 'monai:NAME' (volumes), 'resnet3d' (volumes of 28³), 'yamnet' and 'micro-
     acdnet' (sounds; with `weights`), a TorchScript file ending in .pt or .ts, a program of `torch.export` ending in
     .pt2, and 'package.module:function', whose function returns a module or a `LoadedModel`. Such a file and a
     function's module take pixels in [0, 1], 224 × 224 or what a program was exported for. 'timm:NAME(classes=5)' builds
@@ -119,7 +119,7 @@ def _filled(name: str, options: Options) -> tuple[Parts, tuple[str, ...]]:
     parts = _built(name, variant)
     state = state_for(parts.module, checkpoint)
     classes = class_count(parts.module, state)
-    if classes is not None and (name in NAMED or name.partition(":")[0] in PREFIXES):
+    if classes is not None and (name in NETWORKS or name.partition(":")[0] in PREFIXES):
         other = replace(_built(name, replace(variant, classes=classes)), labels=())
         again = state_for(other.module, checkpoint)
         if match(other.module, again) > match(parts.module, state):
@@ -151,8 +151,8 @@ def _adapted(parts: Parts, name: str, options: Options) -> Parts:
 
 def _built(name: str, variant: Variant) -> Parts:
     prefix, _, rest = name.partition(":")
-    if name in NAMED:
-        return NAMED[name](variant)
+    if name in NETWORKS:
+        return NETWORKS[name](variant)
     if Path(name).suffix in (".pt", ".ts"):
         return _torchscript(Path(name), variant.trust)
     if Path(name).suffix == ".pt2":
@@ -167,7 +167,7 @@ def _built(name: str, variant: Variant) -> Parts:
 def _did_you_mean(name: str) -> str:
     if Path(name).is_file():
         return f" A checkpoint goes to weights (--weights {name}), beside the name of its architecture."
-    near = difflib.get_close_matches(name, [*NAMED, f"timm:{name}"], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*NETWORKS, f"timm:{name}"], n=1, cutoff=0.5)
     return f" Did you mean {near[0]}?" if near else ""
 
 

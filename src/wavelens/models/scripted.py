@@ -18,7 +18,7 @@ from wavelens.models.module_kinds import nodes
 
 ONEDNN = ("prim::mkldnn_", "prim::MKLDNN", "prim::ConstantMKLDNN", "prim::BroadcastMKLDNN", "aten::to_mkldnn")
 LAYOUTS = ("aten::to_mkldnn", "aten::to_dense", "prim::BroadcastMKLDNNTensors")
-OWN = {
+REPLACEMENTS = {
     "prim::mkldnn_convolution": "aten::convolution",
     "prim::MKLDNNHardSwish": "aten::hardswish",
     "prim::MKLDNNHardSigmoid": "aten::hardsigmoid",
@@ -89,12 +89,12 @@ def _put_back(graph: Any, node: Any) -> None:
             output.replaceAllUsesWith(value)
     elif kind == "prim::ConstantMKLDNNTensor":
         _replace(node, _constant(graph, node, node.t("value").to_dense()))
-    elif kind.removesuffix("_") in OWN:
+    elif kind.removesuffix("_") in REPLACEMENTS:
         values = [*node.inputs(), *(_constant(graph, node, node.f(name)) for name in node.attributeNames())]
         if kind == "prim::mkldnn_convolution":
             *values, groups = values
             values += [_constant(graph, node, value) for value in (False, [0])] + [groups]
-        _replace(node, _call(graph, node, OWN[kind.removesuffix("_")], values))
+        _replace(node, _call(graph, node, REPLACEMENTS[kind.removesuffix("_")], values))
     elif kind in {f"aten::{name}_" for name in IN_PLACE}:
         _replace(node, _call(graph, node, kind.removesuffix("_"), list(node.inputs())))
 

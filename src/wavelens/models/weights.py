@@ -131,10 +131,10 @@ def state_for(module: nn.Module, checkpoint: Checkpoint) -> State:
     names = _names(state)
     inside = {short.removeprefix(start): name for short, name in names.items() if short.startswith(start)}
     beside = _beside(own, {short: state[name] for short, name in inside.items()})
-    taken = {short: name for short, name in inside.items() if short not in beside}
-    used = set(taken.values())
+    fitting = {short: name for short, name in inside.items() if short not in beside}
+    used = set(fitting.values())
     left_out = {name: value for name, value in state.items() if name not in used}
-    return State(checkpoint.path, {own.get(short, short): state[name] for short, name in taken.items()}, left_out)
+    return State(checkpoint.path, {own.get(short, short): state[name] for short, name in fitting.items()}, left_out)
 
 
 def fill(module: nn.Module, state: State) -> None:

@@ -76,17 +76,17 @@ def strongest(output: Any, *, shape: Sequence[int] | None = None, independent: b
 
     `ValueError` where an item has none.
     """
-    found = Strongest([], [], [])
+    best = Strongest([], [], [])
     for item, (boxes, probabilities) in enumerate(_objects(output, _shape(shape), independent)):
         boxes, probabilities = boxes.detach(), probabilities.detach()
         if not probabilities.numel():
             raise ValueError(f"a detector saw nothing in item {item}. Lower its score_thresh, or name a box yourself.")
         place, label = divmod(int(probabilities.argmax()), probabilities.shape[1])
         top, bottom, left, right = boxes[place].flatten().tolist()
-        found.labels.append(label)
-        found.boxes.append(((top, bottom), (left, right)))
-        found.probabilities.append(float(probabilities[place, label]))
-    return found
+        best.labels.append(label)
+        best.boxes.append(((top, bottom), (left, right)))
+        best.probabilities.append(float(probabilities[place, label]))
+    return best
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +122,10 @@ class _Detection:
     independent: bool
 
     def __call__(self, output: Any, items: Tensor) -> Tensor:
-        found = _objects(output, self.shape, self.independent)
+        objects = _objects(output, self.shape, self.independent)
         labels = _of(self.labels, items, items.device).tolist()
         boxes = _of(self.boxes, items, items.device)
-        return torch.stack([self._best(*each) for each in zip(found, labels, boxes, strict=True)])
+        return torch.stack([self._best(*each) for each in zip(objects, labels, boxes, strict=True)])
 
     def _best(self, objects: tuple[Tensor, Tensor], label: int, box: Tensor) -> Tensor:
         boxes, probabilities = objects
@@ -172,14 +172,14 @@ def _listed(one: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def _logits(output: Any) -> Tensor:
-    found = output.get("out") if isinstance(output, dict) else None
-    found = getattr(output, "logits", output) if found is None else found
-    if not isinstance(found, Tensor):
+    logits = output.get("out") if isinstance(output, dict) else None
+    logits = getattr(output, "logits", output) if logits is None else logits
+    if not isinstance(logits, Tensor):
         raise TypeError(
             f"a segmenter gives logits (batch, classes, *axes), a dictionary with 'out', or an object with logits; got "
             f"{type(output).__name__}. Read others with targets.ByItem."
         )
-    return found
+    return logits
 
 
 def _labels(label: int | Sequence[int]) -> Tensor:

@@ -36,10 +36,10 @@ def check_target(target: Target, batch: int) -> None:
 def scores(target: Target, output: Any, items: Tensor) -> list[Tensor]:
     """The explained numbers, `(rows,)` for each target; `items[r]` is the item of the batch that row `r` stems from."""
     targets = target.targets if isinstance(target, Several) else (target,)
-    found = [_score(one, output, items) for one in targets]
-    if any(value.is_complex() for value in found):
+    values = [_score(one, output, items) for one in targets]
+    if any(value.is_complex() for value in values):
         raise ValueError("the explained output is a real number; got complex ones. Give a function such as abs().")
-    return found
+    return values
 
 
 def _score(target: Target, output: Any, items: Tensor) -> Tensor:
@@ -66,16 +66,16 @@ def _classes(target: int | Sequence[int] | Tensor, output: Tensor, items: Tensor
             f"{len(items)} rows. Give a function of the output as target, or target=None for one number an item."
         )
     try:
-        wanted = torch.as_tensor(target, device=output.device).reshape(-1)
+        classes = torch.as_tensor(target, device=output.device).reshape(-1)
     except (TypeError, ValueError, RuntimeError):
-        wanted = torch.empty(0, device=output.device)
-    if wanted.is_floating_point() or wanted.dtype == torch.bool or wanted.numel() == 0:
+        classes = torch.empty(0, device=output.device)
+    if classes.is_floating_point() or classes.dtype == torch.bool or classes.numel() == 0:
         raise TypeError(f"target is a class index, one for each item, or a function of the output; got {target!r}.")
     count = output.shape[1]
-    if bool(((wanted < 0) | (wanted >= count)).any()):
+    if bool(((classes < 0) | (classes >= count)).any()):
         raise ValueError(f"target is a class from 0 to {count - 1}, the model's outputs; got {target}.")
-    wanted = wanted[items.to(wanted.device)] if len(wanted) > 1 else wanted.expand(len(output))
-    return output.gather(1, wanted[:, None].long())[:, 0]
+    classes = classes[items.to(classes.device)] if len(classes) > 1 else classes.expand(len(output))
+    return output.gather(1, classes[:, None].long())[:, 0]
 
 
 def _one_each(value: Tensor, items: Tensor) -> Tensor:

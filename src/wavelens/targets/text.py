@@ -48,14 +48,14 @@ def parsed(text: str, batch: int) -> tuple[tuple[str, ...], ...]:
     """What `texts` gives, from the text of a file that was written before it had them."""
     if text.startswith("Several("):
         return tuple(parsed(one, batch)[0] for one in _split(text))
-    lists = [found for found in CLASSES.findall(text) if len(found.split(", ")) == batch]
+    lists = [match for match in CLASSES.findall(text) if len(match.split(", ")) == batch]
     if not lists or not text.startswith(("[", "(", "Contrast(")):
         return ((text,),)
 
     def its(item: int) -> str:
-        def one(found: re.Match[str]) -> str:
-            classes = found[1].split(", ")
-            return classes[item % len(classes)] if len(classes) in (1, batch) else found[0]
+        def one(match: re.Match[str]) -> str:
+            classes = match[1].split(", ")
+            return classes[item % len(classes)] if len(classes) in (1, batch) else match[0]
 
         return CLASSES.sub(one, text)
 
@@ -64,11 +64,11 @@ def parsed(text: str, batch: int) -> tuple[tuple[str, ...], ...]:
 
 def _split(text: str) -> list[str]:
     """The texts of the targets in the text of `Several`: what stands between those commas that are in no brackets."""
-    found = [""]
+    pieces = [""]
     for piece in text.removeprefix("Several(").removesuffix(")").split(", "):
-        whole = sum(map(found[-1].count, "([{")) == sum(map(found[-1].count, ")]}"))
-        found = [*found, piece] if whole else [*found[:-1], f"{found[-1]}, {piece}"]
-    return found[1:]
+        whole = sum(map(pieces[-1].count, "([{")) == sum(map(pieces[-1].count, ")]}"))
+        pieces = [*pieces, piece] if whole else [*pieces[:-1], f"{pieces[-1]}, {piece}"]
+    return pieces[1:]
 
 
 def _classes_of(target: Any) -> list[Any]:

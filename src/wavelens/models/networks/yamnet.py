@@ -16,7 +16,7 @@ RATE = 16000
 FRAME, HOP, N_FFT = 400, 160, 512  # samples
 PATCH, STEP = 96, 48  # frames
 FAINTEST = 1e-4  # the score that all others are mixed with
-LEAST = FRAME + HOP * (PATCH - 1)
+MIN_SAMPLES = FRAME + HOP * (PATCH - 1)
 CHANNELS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)  # after conv1 and each pointwise one
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)  # of the depthwise convolutions
 
@@ -60,8 +60,8 @@ class YAMNet(nn.Module):
 
     def patches(self, x: Tensor) -> Tensor:
         """Log-mel patches `(batch · patches, 1, 96, 64)`, those of an item next to each other."""
-        more = -(-max(x.shape[-1] - LEAST, 0) // (STEP * HOP))
-        x = pad(x, (0, LEAST + more * STEP * HOP - x.shape[-1]))
+        more = -(-max(x.shape[-1] - MIN_SAMPLES, 0) // (STEP * HOP))
+        x = pad(x, (0, MIN_SAMPLES + more * STEP * HOP - x.shape[-1]))
         centred = (N_FFT - FRAME) // 2  # torch centres a frame in its FFT, TensorFlow starts it there
         frames: Tensor = self.logmel(pad(x, (centred, centred))).transpose(2, 3)
         return frames.unfold(2, PATCH, STEP).permute(0, 2, 1, 4, 3).flatten(0, 1)
@@ -85,4 +85,4 @@ def yamnet(variant: Variant) -> Parts:
     if variant.pretrained:
         raise without_weights("yamnet", "YAMNet's layers conv1, dw2, pw2 … classifier")
     module = Windowed(YAMNet(variant.classes or 521), 10 * RATE)
-    return Parts(module, Sampling(RATE, least=LEAST), shipped_labels("audioset521.txt"), "sigmoid")
+    return Parts(module, Sampling(RATE, least=MIN_SAMPLES), shipped_labels("audioset521.txt"), "sigmoid")

@@ -18,7 +18,7 @@ from wavelens.frontends.decoders import check_size
 from wavelens.grid import Grid
 from wavelens.models.weights import Around
 
-PIECE = 10.0  # seconds of a file that are read and resampled at a time
+PIECE_SECONDS = 10.0  # seconds of a file that are read and resampled at a time
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Sampling:
         check_size(file.path, samples, self.channels)
         x = torch.zeros(1, self.channels, max(self.least, samples))
         start = 0
-        for piece in windows(file, PIECE, rate=self.rate, mix=self._mixed):
+        for piece in windows(file, PIECE_SECONDS, rate=self.rate, mix=self._mixed):
             x[..., start : start + piece.samples] = piece.data
             start += piece.samples
         return x
@@ -99,6 +99,6 @@ class Windowed(Around):
             return self.module(x)
         length = -(-x.shape[-1] // count)
         *whole, last = x.split(length, -1)
-        heard = [*whole, nn.functional.pad(last, (0, length - last.shape[-1]))]
-        parts = [checkpoint(self.module, w, use_reentrant=False, preserve_rng_state=False) for w in heard]
+        windows = [*whole, nn.functional.pad(last, (0, length - last.shape[-1]))]
+        parts = [checkpoint(self.module, w, use_reentrant=False, preserve_rng_state=False) for w in windows]
         return torch.stack(parts).mean(0)

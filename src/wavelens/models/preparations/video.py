@@ -13,7 +13,7 @@ from wavelens.frontends.video import Video, VideoFile
 from wavelens.grid import Grid
 from wavelens.models.preparations.image import Geometry
 
-CLIP = 16  # frames that most video classifiers were trained on
+USUAL_FRAMES = 16  # frames that most video classifiers were trained on
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class VideoGeometry:
     cover the whole video evenly. A video that is too short is a `ValueError`: no frame is made up or shown twice.
     """
 
-    frames: int = CLIP
+    frames: int = USUAL_FRAMES
     stride: int | None = None
     picture: Geometry = field(default_factory=Geometry)
     kind: ClassVar[str] = "video"
@@ -54,8 +54,8 @@ class VideoGeometry:
 
     def __call__(self, video: Video | VideoFile) -> Tensor:
         first, stride = self._window(video)
-        taken = video.take(first, self.frames, stride).data
-        return torch.stack([self.picture(taken[:, :, k]) for k in range(self.frames)], 2)
+        frames = video.take(first, self.frames, stride).data
+        return torch.stack([self.picture(frames[:, :, k]) for k in range(self.frames)], 2)
 
     def _window(self, video: Video | VideoFile) -> tuple[int, int]:
         """The first frame and the stride."""

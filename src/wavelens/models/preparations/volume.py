@@ -103,28 +103,28 @@ class Voxels:
         whole = torch.cat(sized[::-1] if data.ndim - 1 in flipped else sized, -1)
         return replace(volume, data=_along(whole, [last], -1).contiguous(), affine=self._affine(volume))
 
-    def restore(self, found: Tensor, volume: Volume) -> Volume:
+    def restore(self, maps: Tensor, volume: Volume) -> Volume:
         """Maps `(1, channel, *axes)` over the input, brought back over the voxels of `volume`.
 
         Exact where the input was only turned; resized maps are interpolated, what was cut away is zero.
         """
         matrices = [self._matrix(n, m, back=True) for n, m in self._lengths(volume)]
-        back = _along(found.detach().float().cpu(), matrices).flip(self._flipped(volume))
+        back = _along(maps.detach().float().cpu(), matrices).flip(self._flipped(volume))
         order = self._order(volume)
         return replace(volume, data=back.permute(0, 1, *(2 + order.index(a) for a in range(3))).contiguous())
 
     def original(self, x: Tensor, volume: Volume) -> Volume:
         """An input `(1, channel, *axes)` over the voxels of `volume` and in its values, as `restore` brings it back."""
-        found, (start, extent) = self.restore(x, volume), self._span(volume.data)
-        return replace(found, data=start + extent * found.data)
+        back, (start, extent) = self.restore(x, volume), self._span(volume.data)
+        return replace(back, data=start + extent * back.data)
 
     def _turn(self, volume: Volume) -> Array:
         """As nibabel writes it: for each axis of the file, the axis it becomes and whether it is flipped (-1)."""
         if self.orientation is None or volume.unit == "voxel":
             return np.array([[0, 1], [1, 1], [2, 1]])
         turning = optional("nibabel.orientations", "medical")
-        wanted = turning.axcodes2ornt(self.orientation)
-        turn: Array = turning.ornt_transform(turning.io_orientation(volume.affine), wanted).astype(int)
+        target = turning.axcodes2ornt(self.orientation)
+        turn: Array = turning.ornt_transform(turning.io_orientation(volume.affine), target).astype(int)
         return turn
 
     def _order(self, volume: Volume) -> list[int]:

@@ -17,7 +17,14 @@ RESNETS = tuple(f"resnet{depth}" for depth in (10, 18, 34, 50, 101, 152, 200))
 DENSENETS = tuple(f"DenseNet{depth}" for depth in (121, 169, 201, 264))
 SENETS = ("SENet154", "SEResNet50", "SEResNet101", "SEResNet152", "SEResNext50", "SEResNext101")
 EFFICIENTNETS = tuple(f"efficientnet-b{size}" for size in range(9))
-OWN = ("channels", "classes", "shape", "intensity", "orientation", "fit")  # the others go to the network
+PREPARATION_ARGUMENTS = (
+    "channels",
+    "classes",
+    "shape",
+    "intensity",
+    "orientation",
+    "fit",
+)  # not the network's
 NAMES = (*RESNETS, *DENSENETS, *SENETS, *EFFICIENTNETS, "ViT", "Swin")
 
 
@@ -36,7 +43,7 @@ def from_monai(text: str, variant: Variant) -> Parts:
     channels, classes = given.pop("channels", 1), given.pop("classes", variant.classes or 2)
     axes = given.pop("shape", (96, 96, 96))
     try:
-        voxels = Voxels((channels, *axes), **{key: given.pop(key) for key in OWN if key in given})
+        voxels = Voxels((channels, *axes), **{key: given.pop(key) for key in PREPARATION_ARGUMENTS if key in given})
         module = _build(name, channels, classes, axes, given)
     except (TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())

@@ -8,11 +8,11 @@ from typing import Any
 from wavelens.models.loaded import Parts, Variant
 from wavelens.models.naming import read_call
 from wavelens.models.preparations.image import Geometry, Normalized
-from wavelens.models.preparations.video import CLIP, VideoGeometry
+from wavelens.models.preparations.video import USUAL_FRAMES, VideoGeometry
 from wavelens.models.weights import check_trained, unavailable
 from wavelens.optional import optional
 
-LONGER = {"s3d": 128, "swin3d": 32}  # by the start of the name in torchvision
+FRAMES_BY_NAME = {"s3d": 128, "swin3d": 32}  # by the start of the name in torchvision
 
 
 def from_torchvision(text: str, variant: Variant) -> Parts:
@@ -41,7 +41,7 @@ def from_torchvision(text: str, variant: Variant) -> Parts:
         raise unavailable(f"torchvision:{name}", error) from error
     trained = weights.transforms()
     geometry = _geometry(trained)
-    frames = next((count for start, count in LONGER.items() if name.startswith(start)), CLIP)
+    frames = next((count for start, count in FRAMES_BY_NAME.items() if name.startswith(start)), USUAL_FRAMES)
     preparation = VideoGeometry(frames, picture=geometry) if name in videos else geometry
     labels = labels_of(weights)
     own = labels if classes in (None, len(labels)) else ()
