@@ -13,7 +13,7 @@ from PIL import Image
 import wavelens as wl
 from wavelens import explaining
 from wavelens.cli import main
-from wavelens.explaining import answer, calls
+from wavelens.explaining import answer, calls, kinds
 from wavelens.frontends import Clip, read_image, read_volume, write_audio
 from wavelens.frontends.video import open_video, write_video
 
@@ -243,7 +243,7 @@ def test_a_name_that_is_taken_gets_a_number(folder):
     assert explanation.save("new/folder")[0] == Path("new/folder/photo.png")
 
 
-@pytest.mark.parametrize("module", [calls, answer])
+@pytest.mark.parametrize("module", [calls, answer, kinds])
 def test_examples_run(folder, module):
     result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
     assert result.failed == 0

@@ -198,6 +198,9 @@ def test_a_kind_is_registered_anew_but_takes_no_name_of_the_library(folder):
     assert wl.register_kind(again) is again
     assert [one for one in kinds.KINDS if one.name == "ecg"] == [again]
     assert kinds.kind_of(["a.ecg"]) is again
+    longer = wl.register_kind(replace(kind, name="plot", suffixes=(".plot.png",)))
+    assert kinds.kind_of(["a.plot.png"]) is longer  # though photos end in .png too
+    assert kinds.kind_of(["plot.png"]).name == "photo"
     with pytest.raises(ValueError, match="'sound' is a kind of the library"):
         wl.register_kind(replace(kind, name="sound"))
     with pytest.raises(ValueError, match=r"a suffix begins with a dot and has small letters; got '\.ECG', 'ecg'"):

@@ -58,19 +58,19 @@ def explain(
     """Explain a file, or several, as `wavelens explain` does: read, prepare, attribute.
 
     `model` is a name as `models.load` takes it (with `options` such as `weights`), a `LoadedModel`, or an `nn.Module`;
-    without one the model of the file's kind is taken. A bare module takes the kind of its file, and the signal as it
-    is: a photo at its own size as floats in [0, 1], a sound at its own rate and with its own channels, a volume with
-    its own values, all frames of a video. What else it needs belongs into a `LoadedModel`, which has a preparation.
+    by default it is the model of the file's kind. A bare module takes the kind of its file, and gets the signal as it
+    is: a photo at its own size as floats in [0, 1], a sound at its own rate with its own channels, a volume with its
+    own values, a video with all its frames. For any other preparation pass a `LoadedModel`.
 
-    `target` is a class by its index or label, 'package.module:function', or any target of `attribute`; without one the
-    top class. The other options are those of the command: `against`, another class; `domain`, that of the kind where
-    none is named, and `method`; `decompose`, names of wavelets in which pictures are shown scale by scale;
+    `target` is a class by its index or label, 'package.module:function', or any target of `attribute`; by default the
+    top class. The other options are those of the command: `against`, another class; `domain`, by default
+    that of the kind, and `method`; `decompose`, names of wavelets in which pictures are shown scale by scale;
     `batch_size`; `top`, the number of classes in summaries; `spacing` and `unit` of pixels and voxels; `exact_passes`.
     `device` is for a model by name; a module is used where it is. `progress` is that of `attribute`.
 
-    One path gives an `Explanation`, or raises what is wrong with it. A list gives a list in its order, in which a file
-    that cannot be explained stands as the exception that it raised: one broken file does not end the others. Options
-    that no file could have, such as an unknown class, are raised in both cases.
+    One path returns an `Explanation`, or raises its error. A list returns a list in the same order, which holds the
+    exception in place of a file that cannot be explained, so that one broken file does not end the others. Options
+    that are wrong for every file, such as an unknown class, raise in both cases.
 
     >>> import torch, wavelens as wl
     >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(4000) / 5)[None, None], rate=8000)

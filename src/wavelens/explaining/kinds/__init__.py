@@ -34,7 +34,12 @@ def register_kind(kind: Kind) -> Kind:
 
 
 def kind_called(name: str) -> Kind:
-    """The kind that a model's preparation takes."""
+    """The kind that a model's preparation takes, by its name.
+
+    >>> from wavelens import explaining
+    >>> explaining.kind_called("video").units
+    ('s', 'px', 'px')
+    """
     named = [kind for kind in KINDS if kind.name == name]
     if not named:
         known = ", ".join(kind.one for kind in KINDS)
@@ -43,11 +48,15 @@ def kind_called(name: str) -> Kind:
 
 
 def kind_of(arguments: Sequence[str]) -> Kind:
-    """The kind of the first argument, by its suffix or by what its folder holds; photos where that says nothing.
+    """The kind of the first argument, by its suffix, the longest that fits, or by what its folder holds; else photos.
 
     In a folder DICOM files count as volumes, though each may be a picture.
+
+    >>> from wavelens import explaining
+    >>> [explaining.kind_of([name]).name for name in ("cat.jpg", "scan.nii.gz", "clip.flac", "unknown")]
+    ['photo', 'volume', 'sound', 'photo']
     """
     path = Path(arguments[0])
     if path.is_dir():
         return max(KINDS, key=lambda kind: sum(map(kind.speaks, kind.inside(path))))  # the first of equals
-    return next((kind for kind in KINDS if kind.reads(path)), PHOTO)
+    return max((kind for kind in KINDS if kind.reads(path)), key=lambda kind: len(kind.suffix_of(path)), default=PHOTO)

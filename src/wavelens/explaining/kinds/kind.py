@@ -69,21 +69,21 @@ def every_file(path: Path) -> bool:
 class Kind:
     """Signals of one kind: which files hold them, how they are read, explained by default, drawn and written.
 
-    What has to be said:
+    Required:
 
     - `name`, the `kind` of the preparations that take them, and the `suffixes` of their files, in small letters.
     - `read(path)` makes a signal of a file, as the preparations take it; `ValueError` says what is wrong with a file.
-    - `units`, one for each axis of a signal whose file says no more: 's', 'Hz', 'mm', 'px' …; see `Grid`.
-    - `domain(axes)` is the domain that is taken where none is named, for the axes `(n, …)` of the model's input.
+    - `units`, one for each axis, for signals without a grid of their own: 's', 'Hz', 'mm', 'px' …; see `Grid`.
+    - `domain(axes)` is the default domain for a model's input with these axes `(n, …)`.
     - `sigma`, the noise of `SmoothGrad` that suits them, as a fraction of the signal's range.
-    - `start`, what an input of zeros is to a reader: 'silence', 'a black picture'.
+    - `start`, a name for an input of zeros: 'silence', 'a black picture'.
     - `panel(attribution, input, title)` draws the figure; `view` is what a report shows.
 
-    What may be said:
+    Optional:
 
     - `size(path, shape)` tells what a file unpacks to, by its header alone, for a model whose input has `shape`
-      (channel, *axes). The app serves no kind without it, since strangers send it files.
-    - `open(path)` gives a file to preparations that take files (`takes_files`), and reads no more than they need.
+      (channel, *axes). The app refuses kinds without it, because anyone may send a file.
+    - `open(path)` opens a file for preparations that take files (`takes_files`) and read only what they need.
     - `as_is(signal)` is the preparation that hands a signal to a bare module as it is; without it `AsRead`, which takes
       tensors and whatever has one as `data`.
     - `gather(folder)` lists the inputs in a folder, where they are not the files with the suffixes; `speaks(path)` says
@@ -92,8 +92,8 @@ class Kind:
     - `extras(attribution, input, label, base)` writes further files, called `base` + something, and gives their paths;
       `outputs` says for each of their suffixes what such a file is.
     - `writer` writes other signals in place of an input, as `wavelens minimal` does.
-    - `spacing_unit`, the unit of `--spacing` where none is named.
-    - `model`, the name of the model that is explained where none is named; `models` are names to choose from.
+    - `spacing_unit`, the default unit of `--spacing`.
+    - `model`, the name of the default model; `models`, names to choose from, for the error where there is none.
     """
 
     name: str
@@ -146,12 +146,15 @@ class Kind:
         """Whether the name of a file ends as those of this kind do."""
         return path.name.lower().endswith(self.suffixes)
 
+    def suffix_of(self, path: Path) -> str:
+        """The longest suffix of this kind that the name ends in, or the last of the name; none of a folder."""
+        name, rest = path.name.lower(), "" if path.is_dir() else path.suffix
+        return max((s for s in self.suffixes if name.endswith(s)), key=len, default=rest)
+
     def stem(self, path: Path) -> str:
         """The name without the suffix of this kind, which may have two parts."""
         name = path.resolve().name if path.name in ("", "..") else path.name
-        rest = "" if path.is_dir() else path.suffix
-        suffix = max((s for s in self.suffixes if name.lower().endswith(s)), key=len, default=rest)
-        return name[: len(name) - len(suffix)] or name
+        return name[: len(name) - len(self.suffix_of(path))] or name
 
     def inside(self, folder: Path) -> list[Path]:
         """The inputs in a folder, by name."""
