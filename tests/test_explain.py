@@ -212,6 +212,17 @@ def test_targets_are_those_of_attribute_and_of_the_command(folder):
     assert "--target own_halves:lowest" in by["function"].entry().command
 
 
+@pytest.mark.parametrize("options", [{"target": 1, "against": 0}, {"target": "own_halves:lowest", "spacing": 0.5}])
+def test_the_call_in_a_report_gives_the_explanation_again(folder, options):
+    make("photo.png")
+    model = Halves().eval()
+    first = wl.explain("photo.png", model, method=wl.SmoothGrad(samples=3), exact_passes=True, **options)
+    again = eval(first.entry().command, {"wl": wl, "model": model})
+    assert torch.equal(again.attribution.data, first.attribution.data)
+    assert again.input.grid == first.input.grid
+    assert again.summary == first.summary
+
+
 def test_the_caller_s_module_is_left_as_it_was(folder):
     make("photo.png")
     module = torch.nn.Sequential(

@@ -63,7 +63,8 @@ def command_of(explanation: Explanation) -> str:
         return _call(explanation)
     words = ["wavelens", "explain", str(explanation.input.path), "--model", request.loaded.name]
     words += words_of(request.loaded.options)
-    words += _spacing(request.loaded.preprocess)
+    if (spacing := _spacing(request.loaded.preprocess)) is not None:
+        words += ["--spacing", ",".join(f"{step:.12g}" for step in spacing[0]), "--unit", spacing[1]]
     words += [
         *target.options,
         "--domain",
@@ -77,22 +78,25 @@ def command_of(explanation: Explanation) -> str:
 
 
 def _call(explanation: Explanation) -> str:
-    request, target = explanation.request, explanation.target.classes
-    words = [repr(str(explanation.input.path)), repr(request.loaded.name) if request.by_name else "model"]
-    words += [f"target={target[0] if target else explanation.target.label}"]
-    words += [f"against={index}" for index in target[1:]]
-    words += [f"domain=wl.{explanation.attribution.domain!r}", f"method=wl.{request.method!r}"]
-    words += ["exact_passes=True"] * request.exact_passes
+    """`wl.explain` with every choice written out; `model` and a target of Python's are the caller's own."""
+    request, target = explanation.request, explanation.target
+    named = [str(index) for index in target.classes] or [repr(target.label) if target.options else target.label]
+    choices = dict(zip(("target", "against"), named, strict=False))
+    choices |= {name: repr(value) for name, value in request.loaded.options.given.items()}
+    if (spacing := _spacing(request.loaded.preprocess)) is not None:
+        choices |= {"spacing": repr(spacing[0]), "unit": repr(spacing[1])}
+    choices |= {"domain": f"wl.{explanation.attribution.domain!r}", "method": f"wl.{request.method!r}"}
+    choices |= {"exact_passes": "True"} if request.exact_passes else {}
+    model = repr(request.loaded.name) if request.by_name else "model"
+    words = [repr(str(explanation.input.path)), model, *(f"{name}={value}" for name, value in choices.items())]
     return f"wl.explain({', '.join(words)})"
 
 
-def _spacing(preparation: Any) -> list[str]:
-    """The options that say how far pixels or voxels lie apart, where they were given."""
+def _spacing(preparation: Any) -> tuple[tuple[float, ...], str] | None:
+    """How far pixels or voxels lie apart, and in which unit, where that was given."""
     place = getattr(preparation, "picture", preparation)  # of a video's frames
     spacing = getattr(place, "spacing", None)
-    if spacing is None:
-        return []
-    return ["--spacing", ",".join(f"{step:.12g}" for step in spacing), "--unit", getattr(place, "unit", "mm")]
+    return None if spacing is None else (spacing, getattr(place, "unit", "mm"))
 
 
 def _quoted(word: str) -> str:
