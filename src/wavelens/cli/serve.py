@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from wavelens import app as browser_app
 from wavelens import models
-from wavelens.app import Limits, Served, serve
+from wavelens.app import Limits, Served
 from wavelens.app.passwords import check_password
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import device_of
@@ -83,7 +84,7 @@ def app(
     def ready(address: str) -> None:
         console.print(Text(f"wavelens is at {address}; Ctrl-C ends it"), soft_wrap=True)
 
-    serve(
+    browser_app.serve(
         served,
         host=host,
         port=port,
