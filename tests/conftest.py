@@ -17,6 +17,7 @@ from PIL import Image
 
 import own_file
 import snippets
+from wavelens.explaining import kinds
 
 torch.set_num_threads(1)
 
@@ -50,6 +51,7 @@ def run_page(tmp_path, monkeypatch) -> Callable[[str], dict[str, object]]:
     """`run_page("guides/sound.md")` runs a page's Python as it stands, in `tmp_path`: the names that it leaves."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(kinds, "KINDS", [*kinds.KINDS])  # a page may register its own
     return snippets.run
 
 

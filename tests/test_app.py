@@ -5,6 +5,7 @@ import gc
 import json
 import logging
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -25,7 +26,7 @@ from PIL import Image
 
 import wavelens as wl
 from test_dicom import dicom_slice, enhanced
-from wavelens.app import Limits, Refused, Result, Served, Service, Step, Stopped, Wish, request_queue, server
+from wavelens.app import Limits, Refused, Result, Served, Service, Step, Stopped, Wish, html, request_queue, server
 from wavelens.app import service as services
 from wavelens.app.choices import METHODS, NO_WAVELET, request_of
 from wavelens.app.limits import check_upload
@@ -702,3 +703,13 @@ def test_limits_are_above_zero():
         Limits(seconds=0)
     with pytest.raises(ValueError, match="at least one model"):
         Service([], Path("nowhere"))
+
+
+@pytest.mark.parametrize("kind", [PHOTO, SOUND, VIDEO, VOLUME], ids=lambda kind: kind.name)
+def test_the_page_says_what_each_file_is(kind, tmp_path):
+    names = ["a-report.html", "a.png", *(f"a-more{suffix}" for suffix in kind.outputs)]
+    for name in names:
+        (tmp_path / name).touch()
+    result = Result("token", "a", "label", "", {name: tmp_path / name for name in names}, kind.outputs)
+    told = re.findall(r"<small> (.*?)</small>", html.result(result))
+    assert told == ["the report: opens anywhere, without a server", "the panel", *kind.outputs.values()]

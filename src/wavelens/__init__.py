@@ -17,6 +17,7 @@ from wavelens import (
     baselines,
     checks,
     display,
+    explaining,
     extending,
     frontends,
     maps,
@@ -49,6 +50,7 @@ from wavelens.domains import (
     TreeHaar,
     best_basis,
 )
+from wavelens.explaining import Explanation, Kind, explain, register_kind
 from wavelens.interventions import shapley
 from wavelens.methods import (
     Captum,
@@ -79,6 +81,7 @@ __all__ = [
     "Domain",
     "DualTree",
     "ExpectedGradients",
+    "Explanation",
     "Extent",
     "Fourier",
     "GraphWavelets",
@@ -86,6 +89,7 @@ __all__ = [
     "InputTimesGradient",
     "IntegratedGradients",
     "Joint",
+    "Kind",
     "Layout",
     "Packets",
     "Saliency",
@@ -106,6 +110,8 @@ __all__ = [
     "best_basis",
     "check",
     "checks",
+    "explain",
+    "explaining",
     "extending",
     "frontends",
     "maps",
@@ -114,6 +120,7 @@ __all__ = [
     "models",
     "parse",
     "plots",
+    "register_kind",
     "report",
     "reports",
     "runs",

@@ -21,9 +21,9 @@ from fuzz import mutations as m
 from wavelens import frontends, runs
 from wavelens.baselines import parse_explainer
 from wavelens.cli.evaluate import _part
-from wavelens.cli.options import wavelets_of
 from wavelens.cli.shared_options import spacing_of
 from wavelens.core import Domain
+from wavelens.explaining.request import wavelets_like
 from wavelens.frontends import audio, image, video, volume
 from wavelens.metrics.measures import parse_metric
 from wavelens.models.weights import fill_from
@@ -432,7 +432,7 @@ TEXTS = {
     "metric": ("MuFidelity(subsets=16, grid=7, domain=DWT('db2', 2))", parse_metric),
     "explainer": ("GradCAM(layer='layer4')", parse_explainer),
     "control": ("EnergyOrder(domain=Identity, baseline=0.5)", parse_explainer),
-    "wavelets": ("haar, db4, bior2.2", lambda text: wavelets_of(text, wl.DWT("haar", 2))),
+    "wavelets": ("haar, db4, bior2.2", lambda text: wavelets_like(wl.DWT("haar", 2), text.split(","))),
     "spacing": ("1.5,1,0.75", spacing_of),
     "shard": ("3/8", _part),
 }

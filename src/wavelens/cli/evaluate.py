@@ -18,10 +18,11 @@ from wavelens.baselines import EXPLAINERS, FromMethod, parse_explainer
 from wavelens.baselines.controls import CONTROLS
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of
-from wavelens.cli.shared_options import DOMAIN, DeviceName, ModelName
+from wavelens.cli.shared_options import DOMAIN_HELP, DeviceName, ModelName
 from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
 from wavelens.explaining import Kind, kind_called, kind_of
+from wavelens.explaining.reading import reader_for
 from wavelens.explaining.request import default_model, fitted
 from wavelens.metrics.measures import METRICS, parse_metric
 from wavelens.metrics.metric import columns_of
@@ -55,7 +56,7 @@ def evaluate(
     labels: Annotated[
         str, typer.Option(help=f"The class to explain: '{TOP}', '{FOLDERS}' (their names), or a CSV of file and class.")
     ] = TOP,
-    domain: Annotated[str | None, typer.Option(help=DOMAIN, show_default="as for wavelens explain")] = None,
+    domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
     method: Annotated[str, typer.Option(help=EXPLAINED)] = "IntegratedGradients(steps=25)",
     metric: Annotated[list[str] | None, typer.Option(help=MEASURED, show_default="Curves(steps=64)")] = None,
     annotations: Annotated[
@@ -108,7 +109,7 @@ def evaluate(
         weights_digest(loaded.module),
         _fitted(explainer, chosen, kind, loaded),
         measures,
-        kind.reader(loaded.preprocess),
+        reader_for(loaded),
         batch_size,
         torch.device(place).type,
         options=options,

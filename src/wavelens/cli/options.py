@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from wavelens.core import Domain
-from wavelens.domains import DWT
 from wavelens.methods.lift import Method
 from wavelens.spec import is_method, parse_own
 
@@ -20,15 +18,6 @@ def domain_of(text: str | None) -> Domain | None:
         return value
     what = "the method " if is_method(value) else ""
     raise ValueError(f"--domain takes a domain, such as DWT('db4', levels=3); got {what}{text}.")
-
-
-def wavelets_of(text: str | None, like: Domain) -> tuple[Domain, ...]:
-    """`like` with each of the wavelets that are named, with commas between; none for no text."""
-    if text is None:
-        return ()
-    if not isinstance(like, DWT):
-        raise ValueError(f"--decompose shows wavelets; --domain is {like}. Leave it out, or give a DWT.")
-    return tuple(replace(like, wavelet=name.strip()) for name in text.split(","))
 
 
 def method_of(text: str) -> Method:

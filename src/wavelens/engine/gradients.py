@@ -21,7 +21,7 @@ from wavelens.engine.fast_passes import FastPasses
 from wavelens.engine.frozen import frozen_model
 from wavelens.engine.given import beside, check_given
 from wavelens.engine.progress import Bar, Progress
-from wavelens.models.module_kinds import check_gradients, check_shapes, with_mode
+from wavelens.models.module_kinds import check_evaluation, check_gradients, check_shapes
 from wavelens.models.runnable import runnable
 from wavelens.targets import Several, Target, check_target
 from wavelens.targets import scores as read
@@ -385,15 +385,7 @@ def _check_ready(model: Model, x: Tensor, batch_size: int | None, autocast: torc
         raise ValueError(f"batch_size is at least 1, or None to measure it; got {batch_size}.")
     if autocast not in (None, *HALF):
         raise ValueError(f"autocast is torch.bfloat16, torch.float16 or None; got {autocast}.")
-    if not isinstance(model, nn.Module):
-        return
-    training = [name or "the model" for name, module in with_mode(model) if module.training]
-    if training:
-        raise ValueError(
-            f"the model is in evaluation mode, so that an item's result does not depend on its batch; got training "
-            f"mode in {training[0]}{f' and {len(training) - 1} more' if len(training) > 1 else ''}. "
-            "Call model.eval() first."
-        )
+    check_evaluation(model)
     check_shapes(model)
 
 

@@ -3,6 +3,7 @@
 
 const COLOURS = bytes(read("colours"));
 const FOR = [255, 149, 64], AGAINST = [74, 163, 255]; // over dark pictures
+const VIEWS = {}; // each view's script adds its function (data, state, place, more)
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 addEventListener("beforeprint", () => document.documentElement.classList.add("printed")); // paper is light

@@ -1,6 +1,5 @@
 // Which entry is shown, and what its numbers and its pictures tell one another.
 
-const VIEWS = { "": null, photo: showPhoto, sound: showSound, volume: showVolume, video: showVideo };
 const shown = new Set();
 
 /** Builds the views of an entry when it is first shown. */
@@ -22,10 +21,11 @@ async function build(article) {
     article.dataset.ready = "true";
     return;
   }
-  await Promise.all([...data.maps.magnitude, ...data.maps.signed, ...(data.mosaic ? [data.mosaic] : [])].map(inflate));
+  const { magnitude = [], signed = [], scales = [] } = data.maps ?? {};
+  await Promise.all([...magnitude, ...signed, ...(data.mosaic ? [data.mosaic] : [])].map(inflate));
   const state = openingState();
-  article.classList.toggle("wide", data.view === "volume");
-  link(article, data.maps.scales, state);
+  article.classList.toggle("wide", data.wide);
+  link(article, scales, state);
   await VIEWS[data.view](data, state, place, more);
   article.dataset.ready = "true";
 }

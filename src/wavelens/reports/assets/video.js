@@ -97,3 +97,5 @@ function key(k, colour) {
   shown.element.setAttribute("aria-hidden", "true");
   return shown.element;
 }
+
+VIEWS.video = showVideo;
