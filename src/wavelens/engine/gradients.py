@@ -269,8 +269,9 @@ class Gradients:
         """Whether gradients `(rows, …)` of a pass are those of each row alone; else rows go `apart` from now on."""
 
         def among_copies(row: int) -> Tensor:
-            copies, item = filled(*(t[row : row + 1].expand_as(t).clone() for t in (points, items)), size)
-            copies = copies.detach().requires_grad_()
+            point, item = (t[row : row + 1].expand_as(t).clone() for t in (points.detach(), items))
+            copies, item = filled(point, item, size)
+            copies.requires_grad_()
             with torch.enable_grad():
                 value = self._scores(copies, item, self._fast)[0]
             gradient = self._gradient_of(value[row], copies, row)
