@@ -6,8 +6,12 @@ python benchmarks/speed/page.py
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from harness.tables import show, table
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -53,10 +57,10 @@ def section(name: str, title: str, results: Path) -> str:
     found = json.loads((results / f"{name}-cpu.json").read_text(encoding="utf-8"))
     lines = [f"## {title}", "", f"`{found['command']}`: {found['hardware']}, torch {found['torch']}.", ""]
     if "summary" in found:
-        lines += ["| | |", "| --- | --- |", *(f"| {key} | {show(value)} |" for key, value in found["summary"].items())]
+        lines.append(table(("", ""), [(key, show(value)) for key, value in found["summary"].items()]))
     else:
-        lines += table([flat(row) for row in found["rows"]])
-    return "\n".join([*lines, ""])
+        lines.append(columns([flat(row) for row in found["rows"]]))
+    return "\n".join(lines)
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
@@ -64,17 +68,9 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if not isinstance(value, dict | list)}
 
 
-def table(rows: list[dict[str, Any]]) -> list[str]:
+def columns(rows: list[dict[str, Any]]) -> str:
     names = list(dict.fromkeys(key for row in rows for key in row))
-    head = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
-    return [*head, *(f"| {' | '.join(show(row.get(name)) for name in names)} |" for row in rows)]
-
-
-def show(value: Any) -> str:
-    """Numbers as they are on record; very small ones with two digits."""
-    if value is None:
-        return "–"
-    return f"{value:.1e}" if isinstance(value, float) and 0 < abs(value) < 1e-2 else str(value)
+    return table(names, [[show(row.get(name)) for name in names] for row in rows])
 
 
 if __name__ == "__main__":
