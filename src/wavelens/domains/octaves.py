@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal
@@ -111,10 +110,3 @@ def single(x: Tensor) -> Tensor:
 def paired(n: int) -> slice:
     """The bins of `n` real samples that stand for a conjugate too."""
     return slice(1, (n + 1) // 2)
-
-
-def one_sided(n: int, like: Tensor) -> Tensor:
-    """The weights of the bins of `n` real samples: √2 where a conjugate is left out, so that norms are kept."""
-    weights = single(like).new_ones(n // 2 + 1)
-    weights[paired(n)] = math.sqrt(2)
-    return weights
