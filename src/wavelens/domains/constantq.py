@@ -24,9 +24,9 @@ class ConstantQ(Domain):
 
     Filter j is a half-wave of a cosine over log₂ f around its centre, `per_octave` centres in each of `octaves` from
     half the rate down; the highest is flat above its centre, and one low-pass holds what is below. Squares of
-    neighbours add up to one, so the frame is tight for any length, and each filter's output is sampled as often as its
-    width asks for: about two real numbers per sample. Coefficients are complex, the modulus is the envelope of a band
-    in time. Signals are taken as periodic.
+    neighbours add up to one, so the frame is tight for any length. Each filter's output is sampled as often as its
+    width asks for, rounded up to a number whose Fourier transform is fast: about two real numbers per sample.
+    Coefficients are complex, the modulus is the envelope of a band in time. Signals are taken as periodic.
 
     A band's shape is `(*other axes, places)`. Each filter is a scale, 'd2.1' the lower third of the second octave if
     there are three per octave; its extent reaches from one half-power (−3 dB) point to the other. `octaves=None` goes
@@ -151,6 +151,17 @@ def _filters(domain: ConstantQ, n: int) -> tuple[tuple[slice, Tensor], ...]:
 
 def _support(gains: Tensor, least: float) -> tuple[slice, Tensor]:
     passed = (gains > least).nonzero()[:, 0].tolist()
-    bins = slice(passed[0], passed[-1] + 1)
+    count = _fast_length(passed[-1] + 1 - passed[0])
+    start = max(0, min(passed[0], len(gains) - count))
+    bins = slice(start, min(start + count, len(gains)))
     with torch.inference_mode(False):
-        return bins, gains[bins].clone()
+        return bins, torch.where(gains > least, gains, 0.0)[bins].clone()
+
+
+def _fast_length(count: int) -> int:
+    """The next number without prime factors above 7; Fourier transforms of others take several times as long."""
+    rest = count
+    for prime in (2, 3, 5, 7):
+        while rest % prime == 0:
+            rest //= prime
+    return count if rest == 1 else _fast_length(count + 1)
