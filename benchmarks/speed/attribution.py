@@ -112,26 +112,26 @@ def peaks(name: str, method: str, device: str) -> dict[str, int]:
     return peaks_apart(__file__, ["--net", name, "--peak", method], ("bare", "ours"))
 
 
-def parts(run: Callable[[], Any], device: str) -> tuple[float, float]:
+def parts(run: Callable[[], Any], device: str, clock: Callable[[], float] = time.perf_counter) -> tuple[float, float]:
     """Seconds that one run of ours spends in the model's passes, and in everything else."""
     spent = [0.0]
 
     def timed(method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
-            start = time.perf_counter()
+            start = clock()
             result = method(*args)
             synchronise(device)
-            spent[0] += time.perf_counter() - start
+            spent[0] += clock() - start
             return result
 
         return call
 
     passes = {name: timed(getattr(Gradients, name)) for name in ("_forward", "_backward")}
-    start = time.perf_counter()
+    start = clock()
     with mock.patch.multiple(Gradients, **passes):
         run()
     synchronise(device)
-    return spent[0], time.perf_counter() - start - spent[0]
+    return spent[0], clock() - start - spent[0]
 
 
 def measure(name: str, method: str, device: str, rounds: int) -> dict[str, Any]:
