@@ -5,7 +5,7 @@ PYTEST_FLAGS ?= -n auto --maxprocesses 4
 CASES := 3000
 SEED := 0
 OUT := wavelens-out
-SPEED := transforms attribution metrics minimal sound volumes photos runs chunks page  # the page last: it reads the others' records
+SPEED := transforms domains attribution in_domains metrics minimal sound volumes photos runs chunks page  # the page last: it reads the others' records
 
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -12,12 +12,13 @@ from harness import records
 from harness.arguments import parser, timed_parser
 from harness.machine import load
 from harness.memory import against, peak, peaks_apart
+from harness.records import rounded
 from harness.tables import show, table
 from harness.timing import geometric_mean, interleaved, least, ratio, synchronise, turns
 
 __all__ = [
     "RESULTS", "against", "geometric_mean", "interleaved", "least", "parser", "peak", "peaks_apart", "ratio",
-    "recorded", "replace", "show", "synchronise", "table", "timed_parser", "turns", "write",
+    "recorded", "replace", "rounded", "show", "synchronise", "table", "timed_parser", "turns", "write",
 ]  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 Row = dict[str, Any]
