@@ -1,11 +1,11 @@
 """One measure of two source trees in turn, in processes of their own: what a change does to speed.
 
-    python benchmarks/harness/two_trees.py BEFORE AFTER [--rounds 3] [--only attribution transforms]
+    python benchmarks/harness/two_trees.py BEFORE AFTER [--rounds 3] [--only attribution transforms domains]
 
 BEFORE and AFTER are checkouts (`git worktree add BEFORE 54277e1`). Each process imports one tree's package, warms up
 and prints the least processor times of one thread; processes alternate, every other round backwards. The measures are
-here, so that both trees run the same: WAM-SG and WAM-IG of photos, clips and volumes in few samples, and the DWT's
-analysis, its synthesis, and that with its backward pass.
+here, so that both trees run the same: WAM-SG and WAM-IG of photos, clips and volumes in few samples; the DWT's
+analysis, its synthesis, and that with its backward pass; analysis and synthesis in other domains.
 """
 
 from __future__ import annotations
@@ -94,7 +94,32 @@ def transforms() -> Runs:
     return runs
 
 
-MEASURES: dict[str, Callable[[], Runs]] = {"attribution": attributions, "transforms": transforms}
+def domains() -> Runs:
+    import wavelens as wl
+
+    torch.manual_seed(0)
+    sound, photos, points = torch.rand(4, 1, 110250), torch.rand(4, 3, 224, 224), torch.rand(1, 3, 10000)
+    cases: list[tuple[Any, Tensor]] = [
+        *((domain, sound) for domain in (wl.STFT("hann", 2048, 512), wl.ConstantQ(12, octaves=7), wl.Fourier())),
+        *((domain, photos) for domain in (wl.Fourier(), wl.Cosine(), wl.Packets("db4", levels=3))),
+        *((wl.Stationary(wavelet, levels=3), photos) for wavelet in ("haar", "db4")),
+        *((domain, points) for domain in (wl.TreeHaar(), wl.GraphWavelets(order=60))),
+    ]
+    runs: Runs = {}
+    for domain, x in cases:
+        bound = domain.bind(x)
+        c = bound.analysis(x)
+        label = f"{domain}, {' × '.join(map(str, x.shape))}"
+        runs[f"{label}, analysis"] = lambda bound=bound, x=x: bound.analysis(x)
+        runs[f"{label}, synthesis"] = lambda bound=bound, c=c: bound.synthesis(c)
+    return runs
+
+
+MEASURES: dict[str, Callable[[], Runs]] = {
+    "attribution": attributions,
+    "transforms": transforms,
+    "domains": domains,
+}
 
 
 def times(measure: str) -> dict[str, float]:
@@ -105,7 +130,7 @@ def times(measure: str) -> dict[str, float]:
     runs = MEASURES[measure]()
     for run in runs.values():
         run()
-    repeats = REPEATS if measure == "transforms" else 1
+    repeats = 1 if measure == "attribution" else REPEATS
     return {name: min(values) for name, values in turns(runs, "cpu", repeats, time.process_time).items()}
 
 
@@ -120,6 +145,7 @@ def in_tree(tree: Path, measure: str) -> dict[str, float]:
 
 def compared(trees: dict[str, Path], measure: str, rounds: int) -> list[dict[str, Any]]:
     """Rows of after ÷ before, each of the least over rounds."""
+    commits = " → ".join(commit(tree) for tree in trees.values())
     least: dict[str, dict[str, float]] = {name: {} for name in trees}
     for turn in range(rounds):
         for name, tree in list(trees.items())[:: -1 if turn % 2 else 1]:
@@ -129,7 +155,15 @@ def compared(trees: dict[str, Path], measure: str, rounds: int) -> list[dict[str
     for run, before in least["before"].items():
         after = least["after"][run]
         ms = {"before": round(1e3 * before, 3), "after": round(1e3 * after, 3)}
-        rows.append({"measure": measure, "run": run, "after ÷ before": round(after / before, 3), "milliseconds": ms})
+        rows.append(
+            {
+                "measure": measure,
+                "run": run,
+                "commits": commits,
+                "after ÷ before": round(after / before, 3),
+                "milliseconds": ms,
+            }
+        )
     return rows
 
 
@@ -143,7 +177,7 @@ def commit(tree: Path) -> str:
 def main() -> None:
     from harness.arguments import parser
     from harness.machine import load
-    from harness.records import ROOT, write
+    from harness.records import ROOT, read, write
     from harness.timing import geometric_mean
 
     known = parser(__doc__)
@@ -164,8 +198,9 @@ def main() -> None:
     for measure in options.only:
         ratios = [row["after ÷ before"] for row in rows if row["measure"] == measure]
         print(f"{measure}: after ÷ before {geometric_mean(ratios):.3f}, {min(ratios)} to {max(ratios)}")
-    header = {"load": before, "rounds": options.rounds, "commits": {name: commit(tree) for name, tree in trees.items()}}
-    print(write(ROOT / "benchmarks" / "speed" / "results" / "two_trees-cpu.json", {**header, "rows": rows}))
+    path = ROOT / "benchmarks" / "speed" / "results" / "two_trees-cpu.json"
+    kept = [row for row in read(path).get("rows", []) if row["measure"] not in options.only]
+    print(write(path, {"load": before, "rounds": options.rounds, "rows": [*kept, *rows]}))
 
 
 if __name__ == "__main__":

@@ -68,8 +68,7 @@ def page(results: Path = RESULTS) -> str:
 def section(name: str, title: str, hidden: Sequence[str], results: Path) -> str:
     record = json.loads((results / f"{name}-cpu.json").read_text(encoding="utf-8"))
     load = f", load {record['load']}" if "load" in record else ""
-    commits = "".join(f", {which} {commit}" for which, commit in record.get("commits", {}).items())
-    made = f"`{record['command']}`: {record['hardware']}, torch {record['torch']}{load}{commits}."
+    made = f"`{record['command']}`: {record['hardware']}, torch {record['torch']}{load}."
     lines = [f"## {title}", "", made, ""]
     if "summary" in record:
         lines.append(table(("", ""), [(key, show(value)) for key, value in record["summary"].items()]))
