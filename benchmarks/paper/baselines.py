@@ -18,7 +18,7 @@ from torch import Tensor
 
 import wavelens as wl
 from wavelens.baselines import LRP, SRD, FromMethod, GradCAM, GradCAMPlusPlus, LayerCAM
-from wavelens.models.image import Geometry
+from wavelens.models.preparations.image import Geometry
 
 TARGET = 282  # tiger cat
 EXPLAINERS = {

@@ -26,7 +26,7 @@ from record import against, interleaved, least, peak, peaks_apart, ratio, replac
 from torch import Tensor, nn
 
 import wavelens as wl
-from wavelens.gradients import Gradients
+from wavelens.engine.gradients import Gradients
 
 SAMPLES = 25
 HAAR = wl.DWT("haar", levels=3)

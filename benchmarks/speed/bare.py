@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from wavelens.lean import Lean
+from wavelens.engine.fast_passes import FastPasses
 
 
 def passes(net: nn.Module, x: Tensor, count: int, call: Callable[[Tensor], Tensor] | None = None) -> None:
@@ -23,7 +23,7 @@ def passes(net: nn.Module, x: Tensor, count: int, call: Callable[[Tensor], Tenso
 
 def floor(net: nn.Module, x: Tensor, count: int) -> None:
     """The same with the model run as wavelens runs it."""
-    with Lean(net, x) as fast:
+    with FastPasses(net, x) as fast:
         with torch.no_grad():
             fast(x)  # f(x) comes first: it shows what can be folded
         passes(net, x, count, fast)
