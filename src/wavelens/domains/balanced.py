@@ -9,6 +9,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from wavelens.domains.octaves import taken
+
 
 @dataclass(frozen=True, eq=False)
 class Leaves:
@@ -29,10 +31,10 @@ def analyse(ordered: Tensor) -> Tensor:
     if n == 1:
         return details.copy_(ordered)
     leaves, start = _leaves(n, ordered.dtype, ordered.device), n
-    first, second = ordered.index_select(-1, leaves.first), ordered.index_select(-1, leaves.second)
+    first, second = taken(ordered, leaves.first), taken(ordered, leaves.second)
     low, high = _turned(first, second, leaves.cosine, leaves.sine)
     start = len(leaves.first)
-    details[..., start:] = high.index_select(-1, leaves.two)
+    details[..., start:] = taken(high, leaves.two)
     for cosine, sine in reversed(_turns(n, ordered.dtype, ordered.device)):
         low, high = _turned(low[..., ::2], low[..., 1::2], cosine, sine)
         start //= 2
@@ -50,9 +52,11 @@ def synthesise(details: Tensor) -> Tensor:
     for cosine, sine in _turns(n, details.dtype, details.device):
         low = torch.stack(_turned(low, details[..., low.shape[-1] : 2 * low.shape[-1]], cosine, sine), -1).flatten(-2)
     leaves = _leaves(n, details.dtype, details.device)
-    high = torch.zeros_like(low).index_copy_(-1, leaves.two, details[..., low.shape[-1] :])
+    high = torch.zeros_like(low)
+    fine = details[..., low.shape[-1] :]
+    high.scatter_(-1, leaves.two.expand(fine.shape), fine)
     pairs = torch.stack(_turned(low, high, leaves.cosine, leaves.sine), -1)
-    return pairs.flatten(-2).index_select(-1, leaves.slots)
+    return taken(pairs.flatten(-2), leaves.slots)
 
 
 def _turned(a: Tensor, b: Tensor, cosine: Tensor, sine: Tensor) -> tuple[Tensor, Tensor]:
