@@ -27,7 +27,7 @@ from torch import Tensor, nn
 import wavelens as wl
 from wavelens.baselines import GradCAM
 from wavelens.core import Coefficients, Domain
-from wavelens.models import yamnet
+from wavelens.models.networks import yamnet
 from wavelens.targets import Target
 
 SMALL = {"clips": 20, "steps": 10, "effort": 25}
