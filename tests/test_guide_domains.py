@@ -10,6 +10,12 @@ def test_snippets(run_page, capsys):
     assert "375–500 Hz" in shares["Packets"]
     leaks = [int(line.split("%")[0].split()[-1]) for line in printed[4:7]]
     assert leaks == sorted(leaks, reverse=True)
+    assert "semitone: 420–445 Hz" in printed
+    fewer, _, _, every = next(line for line in printed if " bands of " in line).split()
+    assert 2 < int(fewer) < int(every) == 64
+    needed = {line.split()[0]: int(line.split()[2]) for line in printed if " needs " in line}
+    assert needed["Fourier"] == 1
+    assert needed["Fourier"] < needed["Cosine"] < min(needed["DWT"], needed["Identity"])
     assert wl_names(printed) == str(("image a2", "image d2", "image d1", "text a", "text d2", "text d1"))
     assert names["both"].joint.gap.abs().max() < 1e-9
 
