@@ -26,12 +26,13 @@ The random order's areas are of about one item in four.
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import at_items
 import judging
 import measures
+import numpy as np
 import record
 import rows
 import torch
@@ -40,7 +41,7 @@ from torch import Tensor, nn
 import wavelens as wl
 from wavelens.core import Coefficients, Domain
 
-SMALL = {"kind": "photo", "items": 100, "effort": 10, "group": "first"}
+SMALL = {"kind": "photo", "items": 100, "effort": 10}
 PARTS = (0.0, 1 / 64, 1 / 16, 1 / 4, 1 / 2, 1.0)  # nodes of an area over uniform fractions
 LOG = (0.002, 0.01, 0.05, 0.25)
 RANDOM_EVERY = 4  # items
@@ -115,7 +116,9 @@ def row(kind: str, item: str, *, group: str, effort: int) -> rows.Row:
             order = Coefficients(several[label].data[:1].abs(), several[label].layout)
             cell[label] |= curve_areas(quick, x, target, order, start, ends)
         scores[name] = cell
-    return {"class": target, "p": round(ends[0].item(), 4), "scores": scores}
+    path = next(iter(readings["WAM-IG"].values()))
+    gap = (path.gap / (path.score - path.baseline_score))[0].abs().item()
+    return {"class": target, "p": round(ends[0].item(), 4), "gap": round(gap, 4), "scores": scores}
 
 
 def shape(c: Coefficients, levels: int) -> dict[str, float]:
@@ -137,22 +140,32 @@ def _quick(kind: str) -> nn.Module:
 
 
 def summary(made: list[rows.Row]) -> dict[str, Any]:
-    """Means with intervals over items, and paired differences to the energy order in the same domain."""
+    """Means with intervals over items, and paired differences to the energy order and to the first domain."""
     table: dict[str, Any] = {}
+    first = next(iter(made[0]["scores"]))
     for name in made[0]["scores"]:
-        cells: dict[str, Any] = {}
-        for label in made[0]["scores"][name]:
-            values = _values(made, name, label)
-            cell: dict[str, Any] = {key: record.interval(several) for key, several in values.items()}
-            cell["items"] = max(len(several) for several in values.values())
-            if label == "WAM-IG":
-                energy = _values(made, name, "energy order")
-                for start in ("zero", "shuffled"):
-                    ahead = [a - b for a, b in zip(_faith(values, start), _faith(energy, start), strict=True)]
-                    cell[f"{start} faithfulness over energy"] = record.interval(ahead)
-            cells[label] = cell
-        table[name] = cells
+        table[name] = {label: _cell(made, name, label) for label in made[0]["scores"][name]}
+        for label in ("WAM-IG", "energy order"):
+            values, reference = _values(made, name, label), _values(made, first, label)
+            table[name][label] |= {
+                f"{key}, less {first}'s": _paired(several, reference[key]) for key, several in values.items()
+            }
+        ours, energy = (_values(made, name, label) for label in ("WAM-IG", "energy order"))
+        table[name]["WAM-IG"] |= {
+            f"{start} faithfulness over energy": _paired(_faith(ours, start), _faith(energy, start))
+            for start in ("zero", "shuffled")
+        }
     return table
+
+
+def _cell(made: list[rows.Row], name: str, label: str) -> dict[str, Any]:
+    values = _values(made, name, label)
+    means = {key: record.interval(several) for key, several in values.items()}
+    return {**means, "items": max(len(several) for several in values.values())}
+
+
+def _paired(values: list[float], others: list[float]) -> list[float | None]:
+    return record.interval([a - b for a, b in zip(values, others, strict=True)])
 
 
 def _values(made: list[rows.Row], name: str, label: str) -> dict[str, list[float]]:
@@ -166,21 +179,36 @@ def _faith(values: dict[str, list[float]], start: str) -> list[float]:
     return [inserted - deleted for inserted, deleted in pairs]
 
 
+def merged(groups: list[list[rows.Row]]) -> list[rows.Row]:
+    """The rows of an item in one, with the domains of all groups."""
+    return [
+        one[0] | {"scores": {k: v for row in one for k, v in row["scores"].items()}}
+        for one in zip(*groups, strict=True)
+    ]
+
+
 def main(argv: list[str] | None = None) -> None:
     given = record.options(__doc__, SMALL, {}, argv)
     settings = {"effort": given.effort, "parts": PARTS, "log": LOG, "sigma": SIGMA[given.kind]}
-    settings |= {"domains": judging.texts(DOMAINS[given.kind, given.group])}
     keys = [{"kind": given.kind, "item": item} for item in at_items.names(given.kind, given.items)]
-    place = rows.place(f"choice-{given.kind}-{given.group}")
-    made = rows.each(place, settings, keys, lambda **key: row(**key, group=given.group, effort=given.effort))
+    groups = [group for kind, group in DOMAINS if kind == given.kind]
+    several = []
+    for group in groups:
+        made_with = settings | {"domains": judging.texts(DOMAINS[given.kind, group])}
+        place, call = rows.place(f"choice-{given.kind}-{group}"), partial(row, group=group, effort=given.effort)
+        several.append(rows.each(place, made_with, keys, call))
+    made = merged(several)
     whole = {
         "settings": settings,
+        "domains": {group: judging.texts(DOMAINS[given.kind, group]) for group in groups},
         "items": len(made),
         "probability of the class": record.interval([row["p"] for row in made]),
-        "seconds": round(sum(one["seconds"] for one in made)),
-        "domains": summary(made),
+        "gap over rise": record.interval([row["gap"] for row in made]),
+        "median gap over rise": record.interval([row["gap"] for row in made], np.median),
+        "seconds": round(sum(one["seconds"] for group in several for one in group)),
+        "results": summary(made),
     }
-    at_items.write(f"choice-{given.kind}-{given.group}", whole)
+    at_items.write(f"choice-{given.kind}", whole)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ the grid, and over Haar at eight.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import at_items
@@ -31,7 +32,7 @@ from torch import Tensor
 import wavelens as wl
 from wavelens.core import Coefficients, Domain
 
-SMALL = {"photos": 20, "effort": 12, "group": "first"}
+SMALL = {"photos": 20, "effort": 12}
 LEVELS, SIZE, LARGER = 4, 224, 256
 SHIFTS = (0, 1, 2, 4, 7, 11, 15, 16)
 PERIOD = 16  # pixels after which the grid of four levels is the same
@@ -187,20 +188,42 @@ def coverage(made: list[rows.Row], reading: str, marginal: str, name: str) -> di
     }
 
 
+def merged(groups: list[list[rows.Row]]) -> list[rows.Row]:
+    """The rows of a photo in one, with the domains of all groups."""
+    made = []
+    for one in zip(*groups, strict=True):
+        whole = one[0] | {"signed": {name: sums for row in one for name, sums in row["signed"].items()}}
+        whole["readings"] = {
+            reading: {
+                key: {name: values for row in one for name, values in row["readings"][reading][key].items()}
+                for key in ("shares", "spreads")
+            }
+            for reading in one[0]["readings"]
+        }
+        made.append(whole)
+    return made
+
+
 def main(argv: list[str] | None = None) -> None:
     given = record.options(__doc__, SMALL, {}, argv)
-    settings = {"effort": given.effort, "shifts": SHIFTS, "domains": judging.texts(GROUPS[given.group])}
-    settings |= {"marginals": {name: list(map(repr, d)) for name, d in MARGINALS.get(given.group, {}).items()}}
+    settings = {"effort": given.effort, "shifts": SHIFTS}
     keys = [{"item": item} for item in at_items.names("photo", given.photos)]
-    place = rows.place(f"shift-{given.group}")
-    made = rows.each(place, settings, keys, lambda item: row(item, group=given.group, effort=given.effort))
+    several = []
+    for group, named in GROUPS.items():
+        made_with = settings | {"domains": judging.texts(named)}
+        made_with |= {"marginals": {name: list(map(repr, d)) for name, d in MARGINALS.get(group, {}).items()}}
+        call = partial(row, group=group, effort=given.effort)
+        several.append(rows.each(rows.place(f"shift-{group}"), made_with, keys, call))
+    made = merged(several)
     whole = {
         "settings": settings,
+        "domains": {group: judging.texts(named) for group, named in GROUPS.items()},
+        "marginals": {name: list(map(repr, d)) for several in MARGINALS.values() for name, d in several.items()},
         "photos": len(made),
-        "seconds": round(sum(one["seconds"] for one in made)),
+        "seconds": round(sum(one["seconds"] for group in several for one in group)),
         "results": summary(made),
     }
-    at_items.write(f"shift-{given.group}", whole)
+    at_items.write("shift", whole)
 
 
 if __name__ == "__main__":

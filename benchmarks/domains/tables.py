@@ -28,14 +28,6 @@ def record(name: str) -> Record:
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
-def domains(name: str) -> Record:
-    """The cells of a study's domains, those of further groups of domains behind the first."""
-    found: Record = {}
-    for path in sorted(RESULTS.glob(f"{name}-*.json"), key=lambda p: not p.stem.endswith("first")):
-        found |= json.loads(path.read_text("utf-8"))["domains"]
-    return found
-
-
 def number(value: Sequence[float] | float, digits: int = 2, unit: float = 1.0, interval: bool = True) -> str:
     """A mean, with its interval in brackets."""
     if not isinstance(value, Sequence):
@@ -56,7 +48,7 @@ def areas(kind: str, start: str) -> str:
         *(f"{side}: {order}" for side in ("insertion", "deletion") for order in ("WAM-IG", "energy", "random")),
     ]
     lines = []
-    for name, cells in domains(f"choice-{kind}").items():
+    for name, cells in record(f"choice-{kind}")["results"].items():
         line = [
             number(cells[order][f"{start} {side}"], interval=order == "WAM-IG")
             for side in ("insertion", "deletion")
@@ -75,7 +67,7 @@ def sparsity(kind: str) -> str:
             name,
             *(number(cells[label][key], interval=label == "WAM-IG") for key in ("for_90", "gini") for label in SHAPES),
         ]
-        for name, cells in domains(f"choice-{kind}").items()
+        for name, cells in record(f"choice-{kind}")["results"].items()
     ]
     return table(head, lines)
 
@@ -85,7 +77,7 @@ def stability(kind: str) -> str:
     head = ["domain", "WAM-IG", "WAM-SG", "energy", "random"]
     lines = [
         [name, *(number(cells[label]["moved"], unit=100, interval=label != "random order") for label in SHAPES)]
-        for name, cells in domains(f"choice-{kind}").items()
+        for name, cells in record(f"choice-{kind}")["results"].items()
         if name != "Identity"  # it has one scale
     ]
     return table(head, lines)
@@ -94,19 +86,17 @@ def stability(kind: str) -> str:
 def shifts() -> str:
     """Percent of the shares that move when a photo is shifted by 1 to 15 pixels."""
     head = ["domain", "WAM-IG", "WAM-SG", "energy", "WAM-SG's gradient, rolled", "signed sums ÷ rise"]
-    lines = []
-    for path in sorted(RESULTS.glob("shift-*.json"), key=lambda p: not p.stem.endswith("first")):
-        results = json.loads(path.read_text("utf-8"))["results"]
-        for name in results["WAM-IG"]:
-            line = [number(results[of][name]["mean"], unit=100) for of in ("WAM-IG", "WAM-SG", "energy", "rolled")]
-            sums = results["signed sums"].get(name)
-            lines.append([name, *line, number(sums["mean"]) if sums else ""])
+    results, lines = record("shift")["results"], []
+    for name in results["WAM-IG"]:
+        line = [number(results[of][name]["mean"], unit=100) for of in ("WAM-IG", "WAM-SG", "energy", "rolled")]
+        sums = results["signed sums"].get(name)
+        lines.append([name, *line, number(sums["mean"]) if sums else ""])
     return table(head, lines)
 
 
 def by_shift() -> str:
     """The same for each shift, WAM-IG."""
-    results = record("shift-first")["results"]["WAM-IG"]
+    results = record("shift")["results"]["WAM-IG"]
     steps = next(iter(results.values()))["by shift"]
     lines = [[name, *(number(v, unit=100) for v in cell["by shift"].values())] for name, cell in results.items()]
     return table(["domain", *(f"{s} px" for s in steps)], lines)
@@ -147,10 +137,10 @@ def tables() -> dict[str, str]:
     """Every table that a record is there for."""
     made = {}
     for kind in ("photo", "clip"):
-        if domains(f"choice-{kind}"):
+        if record(f"choice-{kind}"):
             made |= {f"{kind}, {start}": areas(kind, start) for start in ("zero", "shuffled")}
             made |= {f"{kind}, sparsity": sparsity(kind), f"{kind}, stability": stability(kind)}
-    if record("shift-first"):
+    if record("shift"):
         made |= {"shifts": shifts(), "by shift": by_shift()}
     if kinds := record("sound-masks-yamnet").get("kinds"):
         made |= {f"masks, {kind}": masks(kind) for kind in kinds} | {"leaks": leaks()}
