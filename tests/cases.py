@@ -36,6 +36,7 @@ DOMAINS = [
     wl.ConstantQ(2, octaves=1),
     wl.Packets("db2", levels=2, mode="reflect"),
     wl.Stationary("bior2.4", levels=2),
+    wl.DualTree(levels=2),
 ]
 
 UNEVEN = [  # levels that differ from axis to axis, with a signal that they fit

@@ -11,7 +11,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from cases import DOMAINS, SHAPES, UNEVEN, held, name, relative, signal
 from wavelens import DWT, Band, Coefficients, Domain, Identity, Layout
 from wavelens.core import real_product
-from wavelens.domains import butterfly, dwt, filterbank, from_pywt, to_pywt
+from wavelens.domains import butterfly, filterbank, from_pywt, linear_map, to_pywt
 
 MODES = pywt.Modes.modes
 CASES = [(domain, shape) for shape in (*SHAPES, (333,), (150, 41)) for domain in DOMAINS] + UNEVEN
@@ -306,7 +306,7 @@ def test_products_are_full_and_a_callers_precision_is_given_back(setting, monkey
 
 def test_transforms_of_threads_that_overlap_are_full_all_the_while():
     product = torch.backends.cuda.matmul
-    before, first, second = product.fp32_precision, dwt._FullPrecision(), dwt._FullPrecision()
+    before, first, second = product.fp32_precision, linear_map.FullPrecision(), linear_map.FullPrecision()
     try:
         product.fp32_precision = "tf32"
         first.__enter__()

@@ -10,6 +10,11 @@ def test_snippets(run_page, capsys):
     assert "375–500 Hz" in shares["Packets"]
     leaks = [int(line.split("%")[0].split()[-1]) for line in printed[4:7]]
     assert leaks == sorted(leaks, reverse=True)
+    assert "(45.0, -45.0): '69%'" in printed[7]
+    assert printed[8] == "DualTree {(75.0,): '17%', (15.0,): '17%', (45.0,): '60%'}"
+    swings = {line.split(":")[0]: int(line.split()[-1].rstrip("%")) for line in printed[9:19]}
+    assert min(swings[f"DWT d{level}"] for level in range(1, 5)) > 50
+    assert max(swings[f"DualTree d{level}"] for level in range(1, 5)) < 10
     assert "semitone: 420–445 Hz" in printed
     fewer, _, _, every = next(line for line in printed if " bands of " in line).split()
     assert 2 < int(fewer) < int(every) == 64

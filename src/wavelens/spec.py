@@ -15,6 +15,7 @@ from wavelens.domains import (
     STFT,
     ConstantQ,
     Cosine,
+    DualTree,
     Fourier,
     GraphWavelets,
     Identity,
@@ -37,7 +38,20 @@ from wavelens.methods import (
 )
 from wavelens.untrusted import excerpt
 
-DOMAINS = (DWT, Packets, Stationary, Cosine, Fourier, STFT, ConstantQ, TreeHaar, GraphWavelets, Shifted, Identity)
+DOMAINS = (
+    DWT,
+    Packets,
+    Stationary,
+    DualTree,
+    Cosine,
+    Fourier,
+    STFT,
+    ConstantQ,
+    TreeHaar,
+    GraphWavelets,
+    Shifted,
+    Identity,
+)
 METHODS = (
     Saliency,
     InputTimesGradient,

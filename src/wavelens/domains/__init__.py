@@ -2,6 +2,7 @@
 
 from wavelens.domains.constantq import ConstantQ
 from wavelens.domains.cosine import Cosine
+from wavelens.domains.dualtree import DualTree
 from wavelens.domains.dwt import DWT, from_pywt, to_pywt
 from wavelens.domains.fourier import Fourier
 from wavelens.domains.graph import GraphWavelets
@@ -18,6 +19,7 @@ __all__ = [
     "STFT",
     "ConstantQ",
     "Cosine",
+    "DualTree",
     "Fourier",
     "GraphWavelets",
     "Identity",

@@ -72,6 +72,22 @@ def levels_of(levels: int | None, signal_shape: tuple[int, ...]) -> int:
     return octaves if levels is None else levels
 
 
+def fitting_levels(levels: int | None, signal_shape: tuple[int, ...], taps: int) -> int:
+    """The levels asked for, or those whose filter fits the shortest axis; `ValueError` where it has too few samples.
+
+    As many fit as `pywt.dwt_max_level` counts.
+    """
+    n = min(signal_shape)
+    if levels is None:
+        return max(0, int(math.log2(n / (taps - 1)))) if n >= taps - 1 else 0
+    if levels > int(math.log2(n)):
+        raise ValueError(
+            f"levels={levels} needs axes of at least {2**levels} samples; got {signal_shape}. "
+            f"Ask for at most {int(math.log2(n))} levels, or a larger input."
+        )
+    return levels
+
+
 def single(x: Tensor) -> Tensor:
     """Half precision as float32, which Fourier transforms take."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
+from wavelens.core import Band, Coefficients, Direction, Domain, Extent, Layout, Scale, mixed_directions, signal_axes
 from wavelens.domains.dwt import DWT
 from wavelens.domains.octaves import MAX_LEVELS
 
@@ -65,6 +65,11 @@ class Packets(Domain):
             extent = Extent(k * 0.5 / 2**level, (k + 1) * 0.5 / 2**level)
             scales.append(Scale(f"p{level}.{k}", tuple(bands), rank, (extent,), k > 0))
         return tuple(scales)
+
+    def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
+        path = _leaves(self, len(layout.signal_shape))[layout.bands.index(band)]
+        places = [_frequency(path, axis) for axis in range(len(layout.signal_shape))]
+        return mixed_directions([k + 0.5 if k else 0.0 for k in places])  # the lowest band is centred on 0
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         pairs = zip(layout.signal_shape, band.shape, strict=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wavelens.bound import ItemDomain
-from wavelens.core import Band, Coefficients, Domain, Layout, Scale, signal_axes
+from wavelens.core import Band, Coefficients, Direction, Domain, Layout, Scale, signal_axes
 from wavelens.domains.dwt import DWT
 
 
@@ -44,6 +44,10 @@ class Shifted(Domain):
 
     def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
         return self._scales(layout, self.domain.scales_along(self._inner(layout), axis))
+
+    def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
+        inner = self._inner(layout)
+        return self.domain.directions(inner.bands[layout.bands.index(band) // len(self.shifts)], inner)
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         inner = self._inner(layout)

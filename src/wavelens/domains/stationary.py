@@ -12,9 +12,20 @@ import pywt
 import torch
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, level_scales, signal_axes
+from wavelens.core import (
+    Band,
+    Coefficients,
+    Direction,
+    Domain,
+    Extent,
+    Layout,
+    Scale,
+    level_scales,
+    mixed_directions,
+    signal_axes,
+)
 from wavelens.domains.dwt import FILTER_LENGTHS, scales_by_letter
-from wavelens.domains.octaves import check_levels, single
+from wavelens.domains.octaves import check_levels, fitting_levels, single
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,9 @@ class Stationary(Domain):
     def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
         return scales_by_letter(layout, axis, layout.levels)
 
+    def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
+        return mixed_directions([letter == "d" for letter in band.key])
+
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         return tuple(torch.arange(n, dtype=torch.float64, device="cpu") for n in layout.signal_shape)
 
@@ -96,15 +110,7 @@ class Stationary(Domain):
         return spectrum
 
     def _levels(self, signal_shape: tuple[int, ...]) -> int:
-        taps, n = FILTER_LENGTHS[self.wavelet], min(signal_shape)
-        if self.levels is None:
-            return max(0, int(math.log2(n / (taps - 1)))) if n >= taps - 1 else 0
-        if self.levels > int(math.log2(n)):
-            raise ValueError(
-                f"levels={self.levels} needs axes of at least {2**self.levels} "
-                f"samples; got {signal_shape}. Ask for at most {int(math.log2(n))} levels, or a larger input."
-            )
-        return self.levels
+        return fitting_levels(self.levels, signal_shape, FILTER_LENGTHS[self.wavelet])
 
 
 @lru_cache(maxsize=512)
