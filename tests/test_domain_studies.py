@@ -180,3 +180,34 @@ def test_stems_of_a_constant_q_transform_end_within_an_octave_and_those_of_wavel
     haar, long, q = (leak["octave_away"] for leak in found)
     assert q < 1e-12 < long < haar / 100
     assert all(leak["outside"] > leak["octave_away"] for leak in found)
+
+
+def test_a_table_is_put_under_its_mark_and_takes_the_place_of_the_one_before(study):
+    tables = study("tables")
+    page = "One.\n\n<!-- table: a -->\n\n| old |\n| --- |\n\nTwo.\n\n<!-- table: b -->\n\nThree.\n"
+    made = {"a": tables.table(["x", "y"], [["1", "2"]]), "b": "| b |"}
+    once = tables.filled(page, made)
+    assert once == (
+        "One.\n\n<!-- table: a -->\n\n| x | y |\n| --- | --: |\n| 1 | 2 |\n\nTwo.\n\n"
+        "<!-- table: b -->\n\n| b |\n\nThree.\n"
+    )
+    assert tables.filled(once, made) == once
+    with pytest.raises(KeyError):
+        tables.filled("<!-- table: c -->\n\n", made)
+
+
+def test_a_number_has_its_interval(study):
+    number = study("tables").number
+    assert number([0.123, 0.1, 0.2]) == "0.12 [0.10, 0.20]"
+    assert number([0.123, 0.1, 0.2], 1, 100, interval=False) == "12.3"
+    assert number(0.5) == "0.50"
+
+
+def test_the_pages_have_the_tables_of_the_records(study):
+    tables = study("tables")
+    marks = 0
+    for name in tables.PAGES:
+        page = (tables.DOCS / name).read_text("utf-8")
+        marks += page.count("<!-- table: ")
+        assert tables.filled(page, tables.tables()) == page
+    assert marks

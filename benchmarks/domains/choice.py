@@ -12,7 +12,7 @@ areas of insertion and deletion are measured
                fractions of `PARTS`, which are denser where curves are steep
     shuffled   from the signal with its coefficients shuffled within their bands, at log-spaced fractions
 
-and for WAM-IG, WAM-SG and the energy
+and for WAM-IG and the energy
 
     gini       the Gini index of |γ|; 1 is sparsest
     for_90     numbers per sample that hold 90 % of Σ|γ|
@@ -41,9 +41,9 @@ from torch import Tensor, nn
 import wavelens as wl
 from wavelens.core import Coefficients, Domain
 
-SMALL = {"kind": "photo", "items": 100, "effort": 10}
-PARTS = (0.0, 1 / 64, 1 / 16, 1 / 4, 1 / 2, 1.0)  # nodes of an area over uniform fractions
-LOG = (0.002, 0.01, 0.05, 0.25)
+SMALL = {"kind": "photo", "items": 100, "effort": 8}
+PARTS = (0.0, 1 / 64, 1 / 8, 1 / 2, 1.0)  # nodes of an area over uniform fractions
+LOG = (0.004, 0.03, 0.25)
 RANDOM_EVERY = 4  # items
 SHIFTS = ((0, 0), (5, 3), (10, 6), (3, 11))
 LEVELS = {"photo": 4, "clip": 8}
@@ -53,6 +53,7 @@ DOMAINS: dict[tuple[str, str], dict[str, Domain]] = {
         "Packets db4": wl.Packets("db4", levels=4),
         "Stationary haar": wl.Stationary("haar", levels=4),
         "Shifted haar": wl.Shifted(wl.DWT("haar", levels=4), SHIFTS),
+        "DualTree": wl.DualTree(levels=4),
         "Cosine": wl.Cosine(),
         "Fourier": wl.Fourier(),
         "Identity": wl.Identity(),
@@ -61,6 +62,7 @@ DOMAINS: dict[tuple[str, str], dict[str, Domain]] = {
         **{f"DWT {name}": wl.DWT(name, levels=8) for name in ("haar", "db4", "sym8")},
         "Packets db4": wl.Packets("db4", levels=5),
         "Stationary db4": wl.Stationary("db4", levels=8),
+        "DualTree": wl.DualTree(levels=8),
         "STFT": wl.STFT("hann", 512),
         "ConstantQ": wl.ConstantQ(3, octaves=8),
         "Cosine": wl.Cosine(),
@@ -68,7 +70,6 @@ DOMAINS: dict[tuple[str, str], dict[str, Domain]] = {
         "Identity": wl.Identity(),
     },
 }
-SIGMA = {"photo": 0.25, "clip": 0.001}  # the paper's
 
 
 def curve_areas(model: nn.Module, x: Tensor, target: int, order: Coefficients, start: Tensor, ends: Tensor) -> Any:
@@ -95,16 +96,9 @@ def row(kind: str, item: str, *, group: str, effort: int) -> rows.Row:
         logits = quick(torch.cat([windows, torch.zeros_like(x)]))
     target = int(logits[0].argmax())
     ends = logits.softmax(1)[[0, 2], target]
-    methods = {
-        "WAM-IG": wl.IntegratedGradients(steps=effort),
-        "WAM-SG": wl.SmoothGrad(samples=effort, sigma=SIGMA[kind]),
-    }
-    readings = {
-        name: dict(
-            zip(domains, wl.attribute(net, windows, target, domain=list(domains.values()), method=m), strict=True)
-        )
-        for name, m in methods.items()
-    }
+    method = wl.IntegratedGradients(steps=effort)
+    account = wl.attribute(net, windows, target, domain=list(domains.values()), method=method)
+    readings: dict[str, dict[str, Coefficients]] = {"WAM-IG": dict(zip(domains, account, strict=True))}
     readings["energy order"] = {name: domain.analysis(windows) for name, domain in domains.items()}
     scores: dict[str, Any] = {}
     for name, domain in domains.items():
@@ -116,8 +110,7 @@ def row(kind: str, item: str, *, group: str, effort: int) -> rows.Row:
             order = Coefficients(several[label].data[:1].abs(), several[label].layout)
             cell[label] |= curve_areas(quick, x, target, order, start, ends)
         scores[name] = cell
-    path = next(iter(readings["WAM-IG"].values()))
-    gap = (path.gap / (path.score - path.baseline_score))[0].abs().item()
+    gap = (account[0].gap / (account[0].score - account[0].baseline_score))[0].abs().item()
     return {"class": target, "p": round(ends[0].item(), 4), "gap": round(gap, 4), "scores": scores}
 
 
@@ -189,7 +182,7 @@ def merged(groups: list[list[rows.Row]]) -> list[rows.Row]:
 
 def main(argv: list[str] | None = None) -> None:
     given = record.options(__doc__, SMALL, {}, argv)
-    settings = {"effort": given.effort, "parts": PARTS, "log": LOG, "sigma": SIGMA[given.kind]}
+    settings = {"effort": given.effort, "parts": PARTS, "log": LOG}
     keys = [{"kind": given.kind, "item": item} for item in at_items.names(given.kind, given.items)]
     groups = [group for kind, group in DOMAINS if kind == given.kind]
     several = []

@@ -45,6 +45,7 @@ GROUPS: dict[str, dict[str, Domain]] = {
         "Stationary db4": wl.Stationary("db4", LEVELS),
         "Shifted haar, 8": wl.Shifted(wl.DWT("haar", LEVELS), EIGHT),
     },
+    "complex": {"DualTree": wl.DualTree(LEVELS)},
 }
 MARGINALS: dict[str, dict[str, list[Domain]]] = {
     "first": {
@@ -54,7 +55,7 @@ MARGINALS: dict[str, dict[str, list[Domain]]] = {
         ],
     }
 }
-REFERENCES = {"DWT haar": "Stationary haar", "DWT db4": "Stationary db4"}
+REFERENCES = {"DWT haar": "Stationary haar", "DWT db4": "Stationary db4", "DualTree": "DWT db4"}
 MADE_OF = {"marginal, haar": "DWT haar"}  # a marginal's spread is held against the movement of this domain
 
 

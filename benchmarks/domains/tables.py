@@ -17,7 +17,6 @@ RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("choosing.md", "guides/domains.md", "guides/listening.md")
 ORDERS = ("WAM-IG", "energy order", "random order")
-SHAPES = ("WAM-IG", "WAM-SG", "energy order", "random order")
 MASKS = ("IG, soft", "IG, top", "energy, soft", "energy, top", "random, top", "oracle, top")
 Record = dict[str, Any]
 
@@ -60,12 +59,12 @@ def areas(kind: str, start: str) -> str:
 
 def sparsity(kind: str) -> str:
     """The numbers per sample that hold 90 % of an account, and Gini indices."""
-    head = ["domain", *(f"for 90 %: {name}" for name in ("WAM-IG", "WAM-SG", "energy", "random"))]
-    head += [f"Gini: {name}" for name in ("WAM-IG", "WAM-SG", "energy", "random")]
+    head = ["domain", *(f"for 90 %: {name}" for name in ("WAM-IG", "energy", "random"))]
+    head += [f"Gini: {name}" for name in ("WAM-IG", "energy", "random")]
     lines = [
         [
             name,
-            *(number(cells[label][key], interval=label == "WAM-IG") for key in ("for_90", "gini") for label in SHAPES),
+            *(number(cells[label][key], interval=label == "WAM-IG") for key in ("for_90", "gini") for label in ORDERS),
         ]
         for name, cells in record(f"choice-{kind}")["results"].items()
     ]
@@ -74,9 +73,9 @@ def sparsity(kind: str) -> str:
 
 def stability(kind: str) -> str:
     """Percent of the shares that move with a shifted window."""
-    head = ["domain", "WAM-IG", "WAM-SG", "energy", "random"]
+    head = ["domain", "WAM-IG", "energy", "random"]
     lines = [
-        [name, *(number(cells[label]["moved"], unit=100, interval=label != "random order") for label in SHAPES)]
+        [name, *(number(cells[label]["moved"], unit=100, interval=label != "random order") for label in ORDERS)]
         for name, cells in record(f"choice-{kind}")["results"].items()
         if name != "Identity"  # it has one scale
     ]
@@ -150,8 +149,8 @@ def tables() -> dict[str, str]:
 def filled(page: str, made: dict[str, str]) -> str:
     """A page with each table under its mark; a mark without a table is a KeyError."""
     return re.sub(
-        r"(<!-- table: (.*?) -->\n\n)(?:\|.*\n)*",
-        lambda match: f"{match[1]}{made[match[2]]}\n",
+        r"(<!-- table: (.*?) -->\n\n)(?:(?:\|.*\n)+\n)?",
+        lambda match: f"{match[1]}{made[match[2]]}\n\n",
         page,
     )
 
