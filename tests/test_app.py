@@ -25,18 +25,18 @@ from PIL import Image
 
 import wavelens as wl
 from test_dicom import dicom_slice, enhanced
-from wavelens import gradients
-from wavelens.app import Desk, Limits, Refused, Result, Served, Step, Stopped, Wish, line, server
-from wavelens.app import desk as desks
-from wavelens.app.choices import METHODS, NO_WAVELET, job
-from wavelens.app.floor import Floor
+from wavelens.app import Limits, Refused, Result, Served, Service, Step, Stopped, Wish, request_queue, server
+from wavelens.app import service as services
+from wavelens.app.choices import METHODS, NO_WAVELET, request_of
 from wavelens.app.limits import check_upload
-from wavelens.cli.kinds import PHOTO, SOUND, VIDEO, VOLUME
+from wavelens.app.turns import Turns
+from wavelens.engine import gradients
+from wavelens.explaining.kinds import PHOTO, SOUND, VIDEO, VOLUME
 from wavelens.frontends.audio import Clip, write_audio
 from wavelens.models import Geometry, LoadedModel, Options
-from wavelens.models.audio import Sampling
-from wavelens.models.video import VideoGeometry
-from wavelens.models.volume import Voxels
+from wavelens.models.preparations.audio import Sampling
+from wavelens.models.preparations.video import VideoGeometry
+from wavelens.models.preparations.volume import Voxels
 
 SIDE = 32
 CPU = torch.device("cpu")
@@ -80,7 +80,7 @@ class Broken(torch.nn.Module):
 def one_row_at_a_time(monkeypatch):
     monkeypatch.setattr(gradients, "CPU_ACTIVATIONS", 1)
     monkeypatch.setattr(gradients, "CPU_ROWS", 1)
-    monkeypatch.setattr(line, "TICK", 0.01)
+    monkeypatch.setattr(request_queue, "TICK", 0.01)
 
 
 def served(module, name="net", kind=PHOTO, preparation=None):
@@ -89,12 +89,12 @@ def served(module, name="net", kind=PHOTO, preparation=None):
 
 
 def opened(tmp_path, *models, **limits):
-    return closing(Desk(models, tmp_path / "desk", limits=Limits(**limits)))
+    return closing(Service(models, tmp_path / "service", limits=Limits(**limits)))
 
 
-def upload(desk, name="photo.png", seed=0):
+def upload(service, name="photo.png", seed=0):
     """A photo as a page would have uploaded it."""
-    path = desk.uploads / f"{seed}" / name
+    path = service.uploads / f"{seed}" / name
     path.parent.mkdir(exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path, format="PNG")
@@ -108,30 +108,30 @@ def result_of(steps):
     return last
 
 
-def settled(desk):
+def settled(service):
     """Waits until no request is being computed."""
     for _ in range(2000):
-        if not desk.line.pending:
+        if not service.queue.pending:
             return
         time.sleep(0.01)
     raise AssertionError("a request goes on")
 
 
 def test_the_floor_goes_round_in_the_order_of_asking():
-    floor, order = Floor(), []
+    turns, order = Turns(), []
 
     def work(name):
-        with floor.held():
+        with turns.held():
             for _ in range(3):
                 order.append(name)
-                floor.pass_on()
+                turns.pass_on()
 
-    with floor.held():
+    with turns.held():
         threads = []
         for k, name in enumerate("ABC"):
             threads.append(threading.Thread(target=work, args=(name,)))
             threads[-1].start()
-            while floor.waiting <= k:
+            while turns.waiting <= k:
                 time.sleep(0.001)
     for thread in threads:
         thread.join(10)
@@ -139,16 +139,16 @@ def test_the_floor_goes_round_in_the_order_of_asking():
 
 
 def test_a_request_gives_what_the_library_gives_and_names_no_folder(tmp_path):
-    with opened(tmp_path, served(Watched())) as desk:
-        path = upload(desk, "my photo.png")
-        classes = desk.look("me", "net", path)
+    with opened(tmp_path, served(Watched())) as service:
+        path = upload(service, "my photo.png")
+        classes = service.look("me", "net", path)
         assert sorted(row["index"] for row in classes) == [0, 1, 2]
         assert sum(row["probability"] for row in classes) == pytest.approx(1)
         assert [row["logit"] for row in classes] == sorted((row["logit"] for row in classes), reverse=True)
         wish = Wish(target=1, wavelet="db2", levels=2, method="SmoothGrad", gradients=10)
-        found = result_of(desk.explain("me", "net", path, wish))
+        found = result_of(service.explain("me", "net", path, wish))
         a = wl.Attribution.load(found.files["my photo.safetensors"])
-        loaded = desk.models["net"].loaded
+        loaded = service.models["net"].loaded
         x = loaded.preprocess(wl.frontends.read_image(path))
         method = wl.SmoothGrad(samples=10, sigma=0.25)
         expected = wl.attribute(loaded.module, x, 1, domain=wl.DWT("db2", levels=2), method=method)
@@ -159,29 +159,29 @@ def test_a_request_gives_what_the_library_gives_and_names_no_folder(tmp_path):
         assert next(iter(found.files)) == "my photo-report.html"
         for file in found.files.values():
             assert str(tmp_path).encode() not in file.read_bytes()
-        assert desk.file(found.token, "my photo.json") == found.files["my photo.json"]
-        assert desk.file(found.token, "../../uploads/0/my photo.png") is None
-        assert desk.file("x" * 22, "my photo.json") is None
-        assert desk.file("é" * 22, "my photo.json") is None
-    assert not (tmp_path / "desk").exists()
+        assert service.file(found.token, "my photo.json") == found.files["my photo.json"]
+        assert service.file(found.token, "../../uploads/0/my photo.png") is None
+        assert service.file("x" * 22, "my photo.json") is None
+        assert service.file("é" * 22, "my photo.json") is None
+    assert not (tmp_path / "service").exists()
 
 
 @pytest.mark.parametrize("way", ["closed", "stop", "leave", "another"])
 def test_a_request_ends_between_two_passes_when_nobody_waits_for_it(tmp_path, way):
     net = Watched()
     net.hold_at = 5
-    with opened(tmp_path, served(net)) as desk:
-        path = upload(desk)
-        steps = desk.explain("me", "net", path, Wish(method="SmoothGrad", gradients=200))
+    with opened(tmp_path, served(net)) as service:
+        path = upload(service)
+        steps = service.explain("me", "net", path, Wish(method="SmoothGrad", gradients=200))
         assert isinstance(next(steps), Step)
         assert net.reached.wait(20)
         if way == "closed":
             steps.close()
         elif way == "another":
-            other = desk.explain("me", "net", path, Wish(method="saliency"))
+            other = service.explain("me", "net", path, Wish(method="saliency"))
             next(other)
         else:
-            getattr(desk, way)("me")
+            getattr(service, way)("me")
         made = len(net.calls)
         net.go.set()
         if way != "closed":
@@ -191,9 +191,9 @@ def test_a_request_ends_between_two_passes_when_nobody_waits_for_it(tmp_path, wa
             result_of(other)
             assert len(net.calls) < made + 10
             made = len(net.calls)
-        settled(desk)
+        settled(service)
         assert len(net.calls) == made
-        assert len(list(desk._results.iterdir())) == (way == "another")
+        assert len(list(service._results.iterdir())) == (way == "another")
 
 
 def test_a_cancelled_or_failed_request_keeps_no_tensors(tmp_path):
@@ -204,35 +204,35 @@ def test_a_cancelled_or_failed_request_keeps_no_tensors(tmp_path):
     net = Watched()
     net.hold_at = 4
     assert not alive()
-    with opened(tmp_path, served(net), served(Broken(ValueError, "odd"), "broken")) as desk:
-        path = upload(desk)
-        steps = desk.explain("me", "net", path, Wish(method="SmoothGrad", gradients=100))
+    with opened(tmp_path, served(net), served(Broken(ValueError, "odd"), "broken")) as service:
+        path = upload(service)
+        steps = service.explain("me", "net", path, Wish(method="SmoothGrad", gradients=100))
         next(steps)
         assert net.reached.wait(20)
-        desk.stop("me")
+        service.stop("me")
         net.go.set()
         with pytest.raises(Stopped):
             list(steps)
         assert not alive()
         with pytest.raises(Refused):
-            desk.look("me", "broken", path)
+            service.look("me", "broken", path)
         assert not alive()
 
 
 def test_two_users_share_the_machine_pass_by_pass(tmp_path):
     net = Watched()
-    with opened(tmp_path, served(net)) as desk:
-        first, second = upload(desk, seed=1), upload(desk, seed=2)
+    with opened(tmp_path, served(net)) as service:
+        first, second = upload(service, seed=1), upload(service, seed=2)
         short = Wish(target=0, method="SmoothGrad", gradients=10)
-        alone = result_of(desk.explain("you", "net", second, short))
+        alone = result_of(service.explain("you", "net", second, short))
         expected = wl.Attribution.load(alone.files["photo.safetensors"]).data
         net.calls, net.hold_at, seen = [], 3, []
-        long = desk.explain("me", "net", first, Wish(target=1, method="SmoothGrad", gradients=250))
+        long = service.explain("me", "net", first, Wish(target=1, method="SmoothGrad", gradients=250))
         next(long)
         assert net.reached.wait(20)
-        you = threading.Thread(target=lambda: seen.extend(desk.explain("you", "net", second, short)))
+        you = threading.Thread(target=lambda: seen.extend(service.explain("you", "net", second, short)))
         you.start()
-        while len(desk.line.pending) < 2 or not desk.line.floor.waiting:
+        while len(service.queue.pending) < 2 or not service.queue.turns.waiting:
             time.sleep(0.005)
         net.go.set()
         you.join(30)
@@ -247,109 +247,109 @@ def test_two_users_share_the_machine_pass_by_pass(tmp_path):
 def test_more_wait_in_line_and_too_many_are_refused(tmp_path):
     net = Watched()
     net.hold_at = 3
-    with opened(tmp_path, served(net), running=1, waiting=1) as desk:
-        path = upload(desk)
-        first = desk.explain("a", "net", path, Wish(method="SmoothGrad", gradients=50))
+    with opened(tmp_path, served(net), running=1, waiting=1) as service:
+        path = upload(service)
+        first = service.explain("a", "net", path, Wish(method="SmoothGrad", gradients=50))
         next(first)
         assert net.reached.wait(20)
-        second = desk.explain("b", "net", path, Wish(method="saliency"))
+        second = service.explain("b", "net", path, Wish(method="saliency"))
         assert next(second).ahead == 1
         with pytest.raises(Refused, match="2 requests are being served; try again in a while"):
-            next(desk.explain("c", "net", path, Wish(method="saliency")))
+            next(service.explain("c", "net", path, Wish(method="saliency")))
         net.go.set()
         first.close()
         result_of(second)
-        result_of(desk.explain("c", "net", path, Wish(method="saliency")))
+        result_of(service.explain("c", "net", path, Wish(method="saliency")))
 
 
 def test_one_in_line_can_leave_it(tmp_path):
     net = Watched()
     net.hold_at = 3
-    with opened(tmp_path, served(net), running=1) as desk:
-        path = upload(desk)
-        first = desk.explain("a", "net", path, Wish(method="SmoothGrad", gradients=20))
+    with opened(tmp_path, served(net), running=1) as service:
+        path = upload(service)
+        first = service.explain("a", "net", path, Wish(method="SmoothGrad", gradients=20))
         next(first)
         assert net.reached.wait(20)
-        second = desk.explain("b", "net", path, Wish(method="saliency"))
+        second = service.explain("b", "net", path, Wish(method="saliency"))
         next(second)
-        desk.stop("b")
+        service.stop("b")
         with pytest.raises(Stopped):
             list(second)
         net.go.set()
         result_of(first)
-        settled(desk)
+        settled(service)
 
 
 def test_files_go_with_their_page_but_not_those_of_others(tmp_path, monkeypatch):
-    with opened(tmp_path, served(Watched())) as desk:
-        shared, own = upload(desk, seed=1), upload(desk, seed=2)
+    with opened(tmp_path, served(Watched())) as service:
+        shared, own = upload(service, seed=1), upload(service, seed=2)
         wish = Wish(method="saliency")
-        mine = result_of(desk.explain("me", "net", shared, wish))
-        yours = result_of(desk.explain("you", "net", shared, wish))
-        again = result_of(desk.explain("me", "net", own, wish))
+        mine = result_of(service.explain("me", "net", shared, wish))
+        yours = result_of(service.explain("you", "net", shared, wish))
+        again = result_of(service.explain("me", "net", own, wish))
         assert not mine.files["photo.png"].exists()
-        assert desk.file(mine.token, "photo.png") is None
-        monkeypatch.setattr(desks, "FRESH", -1)
-        desk.leave("me")
+        assert service.file(mine.token, "photo.png") is None
+        monkeypatch.setattr(services, "FRESH", -1)
+        service.leave("me")
         assert not again.files["photo.png"].exists()
         assert yours.files["photo.png"].exists()
         assert (shared.exists(), own.exists()) == (True, False)
-        desk.leave("you")
+        service.leave("you")
         assert not shared.exists()
-        assert not list(desk._results.iterdir())
-        desk.leave("nobody")
+        assert not list(service._results.iterdir())
+        service.leave("nobody")
 
 
 def test_sessions_end_that_are_idle_for_too_long(tmp_path, monkeypatch):
-    with opened(tmp_path, served(Watched()), idle=0.05) as desk:
-        path = upload(desk)
-        found = result_of(desk.explain("me", "net", path, Wish(method="saliency")))
-        monkeypatch.setattr(desks, "FRESH", -1)
+    with opened(tmp_path, served(Watched()), idle=0.05) as service:
+        path = upload(service)
+        found = result_of(service.explain("me", "net", path, Wish(method="saliency")))
+        monkeypatch.setattr(services, "FRESH", -1)
         time.sleep(0.1)
-        desk.sweep()
+        service.sweep()
         assert not found.files["photo.png"].exists()
         assert not path.exists()
 
 
 def test_a_session_that_has_left_does_not_come_back(tmp_path):
-    with opened(tmp_path, served(Watched())) as desk:
-        steps = desk.explain("me", "net", upload(desk), Wish(method="SmoothGrad", gradients=20))
+    with opened(tmp_path, served(Watched())) as service:
+        steps = service.explain("me", "net", upload(service), Wish(method="SmoothGrad", gradients=20))
         assert isinstance(next(steps), Step)
-        desk._sessions["me"].work = None  # as for one that leaves when its result is there and not yet fetched
-        desk.leave("me")
+        service._sessions["me"].work = None  # as for one that leaves when its result is there and not yet fetched
+        service.leave("me")
         with pytest.raises(Stopped):
             list(steps)
-        settled(desk)
-        assert not desk._sessions
-        assert not list(desk._results.iterdir())
+        settled(service)
+        assert not service._sessions
+        assert not list(service._results.iterdir())
 
 
 def test_of_a_sessions_uploads_the_latest_stays(tmp_path, monkeypatch):
-    with opened(tmp_path, served(Watched())) as desk:
-        first, second = upload(desk, seed=1), upload(desk, seed=2)
-        desk.look("me", "net", first)
-        desk.look("me", "net", second)
-        monkeypatch.setattr(desks, "FRESH", -1)
-        desk.sweep()
+    with opened(tmp_path, served(Watched())) as service:
+        first, second = upload(service, seed=1), upload(service, seed=2)
+        service.look("me", "net", first)
+        service.look("me", "net", second)
+        monkeypatch.setattr(services, "FRESH", -1)
+        service.sweep()
         assert (first.exists(), second.exists()) == (False, True)
 
 
 def test_files_that_are_no_uploads_stay(tmp_path):
-    with opened(tmp_path, served(Watched())) as desk:
+    with opened(tmp_path, served(Watched())) as service:
         own = tmp_path / "own" / "photo.png"
         own.parent.mkdir()
-        own.write_bytes(upload(desk).read_bytes())
-        desk.look("me", "net", own)
-        desk.look("me", "net", upload(desk))
-        desk.look("me", "net", own)
-        desk.leave("me")
+        own.write_bytes(upload(service).read_bytes())
+        service.look("me", "net", own)
+        service.look("me", "net", upload(service))
+        service.look("me", "net", own)
+        service.leave("me")
         assert own.exists()
 
 
 def test_two_sweeps_at_once_leave_each_other_alone(tmp_path, monkeypatch):
-    with opened(tmp_path, served(Watched())) as desk:
-        path = upload(desk)
-        monkeypatch.setattr(desks, "FRESH", -1)
+    with opened(tmp_path, served(Watched())) as service:
+        path = upload(service)
+        monkeypatch.setattr(services, "FRESH", -1)
         stat = Path.stat
 
         def and_gone(self, **options):
@@ -358,7 +358,7 @@ def test_two_sweeps_at_once_leave_each_other_alone(tmp_path, monkeypatch):
 
         with monkeypatch.context() as patched:
             patched.setattr(Path, "stat", lambda self, **o: and_gone(self, **o) if self == path else stat(self, **o))
-            desk.sweep()
+            service.sweep()
         assert not path.exists()
 
 
@@ -368,21 +368,21 @@ def test_users_are_told_of_no_folder_of_the_server(tmp_path):
     script = weights.with_name("own.pt")
     script.touch()
     one = served(Watched(), str(script))
-    with opened(tmp_path, Served(replace(one.loaded, options=Options(str(weights))), PHOTO)) as desk:
-        found = result_of(desk.explain("me", "own.pt", upload(desk), Wish(method="saliency")))
+    with opened(tmp_path, Served(replace(one.loaded, options=Options(str(weights))), PHOTO)) as service:
+        found = result_of(service.explain("me", "own.pt", upload(service), Wish(method="saliency")))
         for file in found.files.values():
             assert b"secret" not in file.read_bytes()
         summary = json.loads(found.files["photo.json"].read_text())
         assert (summary["model"], summary["weights"]) == ("own.pt", "scans.safetensors")
     with pytest.raises(ValueError, match="models differ in name; got net, net"):
-        Desk([served(Watched()), served(Watched())], tmp_path / "twice")
+        Service([served(Watched()), served(Watched())], tmp_path / "twice")
 
 
 SERVED = """
 import sys
 import torch
 from wavelens.app import Served, serve
-from wavelens.cli.kinds import PHOTO
+from wavelens.explaining.kinds import PHOTO
 from wavelens.models import Geometry, LoadedModel
 
 net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2)).eval()
@@ -417,9 +417,9 @@ def test_the_sweeper_goes_on_after_a_fault(monkeypatch, caplog):
             self.swept += 1
             raise OSError("no such disk")
 
-    async def live(desk):
-        async with server._sweeping(desk)(None):
-            while desk.swept < 3:
+    async def live(service):
+        async with server._sweeping(service)(None):
+            while service.swept < 3:
                 await asyncio.sleep(0.001)
 
     monkeypatch.setattr(server, "SWEEP", 0.001)
@@ -429,13 +429,13 @@ def test_the_sweeper_goes_on_after_a_fault(monkeypatch, caplog):
 
 
 def test_an_upload_that_no_session_has_named_yet_is_left_for_a_minute(tmp_path):
-    with opened(tmp_path, served(Watched())) as desk:
-        path = upload(desk)
-        desk.sweep()
+    with opened(tmp_path, served(Watched())) as service:
+        path = upload(service)
+        service.sweep()
         assert path.exists()
-        old = time.time() - 2 * desks.FRESH
+        old = time.time() - 2 * services.FRESH
         os.utime(path, (old, old))
-        desk.sweep()
+        service.sweep()
         assert not path.exists()
 
 
@@ -455,9 +455,9 @@ def test_an_upload_that_no_session_has_named_yet_is_left_for_a_minute(tmp_path):
 )
 def test_what_is_not_offered_is_refused_in_a_sentence(tmp_path, wish, sentence):
     net = Watched()
-    with opened(tmp_path, served(net)) as desk:
+    with opened(tmp_path, served(net)) as service:
         with pytest.raises(Refused) as caught:
-            list(desk.explain("me", "net", upload(desk), wish))
+            list(service.explain("me", "net", upload(service), wish))
         assert sentence in str(caught.value)
         assert not net.calls
 
@@ -471,40 +471,40 @@ def test_what_is_not_offered_is_refused_in_a_sentence(tmp_path, wish, sentence):
     ],
 )
 def test_errors_are_sentences_and_only_ours_are_logged(tmp_path, caplog, error, sentence, logged):
-    with opened(tmp_path, served(Broken(error, "the input\nis odd"))) as desk, caplog.at_level(logging.ERROR):
-        path = upload(desk)
-        for ask in (lambda: desk.look("me", "net", path), lambda: list(desk.explain("me", "net", path, Wish()))):
+    with opened(tmp_path, served(Broken(error, "the input\nis odd"))) as service, caplog.at_level(logging.ERROR):
+        path = upload(service)
+        for ask in (lambda: service.look("me", "net", path), lambda: list(service.explain("me", "net", path, Wish()))):
             with pytest.raises(Refused, match=sentence) as caught:
                 ask()
             assert "\n" not in str(caught.value)
         assert [bool(record.exc_info) for record in caplog.records] == [True, True] * logged
-        settled(desk)
+        settled(service)
 
 
 def test_a_file_that_is_none_is_refused_without_a_word_of_the_servers_folders(tmp_path):
-    with opened(tmp_path, served(Watched())) as desk:
-        path = upload(desk, "<img src=x>.png")
+    with opened(tmp_path, served(Watched())) as service:
+        path = upload(service, "<img src=x>.png")
         path.write_text("no picture")
-        gone = upload(desk, "gone.png", 5)
+        gone = upload(service, "gone.png", 5)
         gone.unlink()
         for file, sentence in ((path, "<img src=x>.png, which is not an image"), (gone, "gone.png")):
             with pytest.raises(Refused) as caught:
-                desk.look("me", "net", file)
+                service.look("me", "net", file)
             assert sentence in str(caught.value)
-            assert "desk" not in str(caught.value)
+            assert "service" not in str(caught.value)
         with pytest.raises(Refused, match="the models are net; got 'other'"):
-            desk.look("me", "other", path)
+            service.look("me", "other", path)
 
 
 def test_an_upload_goes_to_a_model_that_takes_it(tmp_path):
     sound = served(torch.nn.Identity(), "ears", SOUND, Sampling(8000))
-    with opened(tmp_path, served(Watched()), sound) as desk:
-        assert desk.suited("net", Path("a.wav")) == "ears"
-        assert desk.suited("ears", Path("a.PNG")) == "net"
-        assert desk.suited("ears", Path("a.flac")) == "ears"
-        assert desk.suited("net", Path("a.txt")) == "net"
+    with opened(tmp_path, served(Watched()), sound) as service:
+        assert service.suited("net", Path("a.wav")) == "ears"
+        assert service.suited("ears", Path("a.PNG")) == "net"
+        assert service.suited("ears", Path("a.flac")) == "ears"
+        assert service.suited("net", Path("a.txt")) == "net"
         with pytest.raises(Refused, match=r"a photo is a file ending in .*; got a\.txt"):
-            desk.look("me", "net", desk.uploads / "a.txt")
+            service.look("me", "net", service.uploads / "a.txt")
 
 
 def test_a_network_of_volumes_has_nothing_to_undo_after_two_users(tmp_path):
@@ -519,17 +519,17 @@ def test_a_network_of_volumes_has_nothing_to_undo_after_two_users(tmp_path):
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_on_offer_stays_within_its_gradients(tmp_path, name):
     net = Watched()
-    with opened(tmp_path, served(net)) as desk:
-        found = result_of(desk.explain("me", "net", upload(desk), Wish(method=name, gradients=12)))
+    with opened(tmp_path, served(net)) as service:
+        found = result_of(service.explain("me", "net", upload(service), Wish(method=name, gradients=12)))
         assert 1 <= wl.Attribution.load(found.files["photo.safetensors"]).spent.max() <= 12
 
 
 def test_a_short_sound_has_the_octaves_that_it_can_have(tmp_path):
     net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool1d(3), torch.nn.Flatten(), torch.nn.Softsign())
-    with opened(tmp_path, served(net, "ears", SOUND, Sampling(8000))) as desk:
-        path = upload(desk, "short.wav")
+    with opened(tmp_path, served(net, "ears", SOUND, Sampling(8000))) as service:
+        path = upload(service, "short.wav")
         write_audio(path, Clip(torch.linspace(0.5, 1, 100)[None, None], 8000))
-        found = result_of(desk.explain("me", "ears", path, Wish(target=1)))
+        found = result_of(service.explain("me", "ears", path, Wish(target=1)))
         assert wl.Attribution.load(found.files["short.safetensors"]).domain == wl.DWT("haar", levels=6)
 
 
@@ -538,7 +538,7 @@ def test_levels_go_as_deep_as_each_axis_allows():
     photo = served(torch.nn.Identity())
 
     def domain(one, **wish):
-        return job(Wish(**wish), one.loaded, one.kind, Limits(), CPU).domain
+        return request_of(Wish(**wish), one.loaded, one.kind, Limits(), CPU).domain
 
     assert domain(film, levels=4) == wl.DWT("haar", levels=(3, 4, 4))
     assert domain(film) == wl.DWT("haar", levels=(3, 5, 5))
@@ -697,4 +697,4 @@ def test_limits_are_above_zero():
     with pytest.raises(ValueError, match="limits are above 0; got seconds=0"):
         Limits(seconds=0)
     with pytest.raises(ValueError, match="at least one model"):
-        Desk([], Path("nowhere"))
+        Service([], Path("nowhere"))

@@ -21,10 +21,10 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from wavelens.app import Desk, Limits, Served, application, connections, request_limits, server
+from wavelens.app import Limits, Served, Service, application, connections, request_limits, server
 from wavelens.app.passwords import FREE_GUESSES
 from wavelens.cli import entry
-from wavelens.cli.kinds import PHOTO
+from wavelens.explaining.kinds import PHOTO
 from wavelens.models import Geometry, LoadedModel
 
 pytestmark = pytest.mark.needs("gradio")
@@ -41,17 +41,17 @@ def photo_bytes():
 
 @contextmanager
 def running(folder, **options):
-    """The address of an app, and its desk."""
+    """The address of an app, and its service."""
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2)).eval()
     model = Served(LoadedModel(net, ("day", "night"), Geometry((8, 8), (8, 8), squash=True), "sky"), PHOTO)
-    with closing(Desk([model], folder, limits=Limits(megabytes=0.5, visitor_files=3))) as desk:
+    with closing(Service([model], folder, limits=Limits(megabytes=0.5, visitor_files=3))) as service:
         listening = server._socket("127.0.0.1", 0)
-        serving = server.server_of(application(desk, **options))
+        serving = server.server_of(application(service, **options))
         thread = threading.Thread(target=serving.run, args=([listening],))
         thread.start()
         try:
-            yield f"127.0.0.1:{listening.getsockname()[1]}", desk
+            yield f"127.0.0.1:{listening.getsockname()[1]}", service
         finally:
             serving.should_exit = True
             thread.join(20)
@@ -60,7 +60,7 @@ def running(folder, **options):
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("app") / "desk") as found:
+    with running(tmp_path_factory.mktemp("app") / "service") as found:
         yield found
 
 
@@ -107,15 +107,15 @@ def browser(app):
         yield found
 
 
-def files_in(desk):
+def files_in(service):
     """All that visitors or Gradio have left on the disk."""
-    return sorted(name for _, _, names in os.walk(desk.uploads.parent) for name in names)
+    return sorted(name for _, _, names in os.walk(service.uploads.parent) for name in names)
 
 
-def emptied(desk):
+def emptied(service):
     """Waits until nothing of any upload or result is left, and no folder of theirs."""
     for _ in range(400):
-        if not files_in(desk) and not os.listdir(desk.uploads):
+        if not files_in(service) and not os.listdir(service.uploads):
             return True
         time.sleep(0.02)
     return False
@@ -123,15 +123,15 @@ def emptied(desk):
 
 @pytest.fixture(autouse=True)
 def nothing_left(request):
-    """Each test begins and ends with an empty desk."""
+    """Each test begins and ends with an empty service."""
     yield
     if "app" in request.fixturenames:
-        desk = request.getfixturevalue("app")[1]
-        for page in list(desk._sessions):
-            desk.leave(page)
-        for name in os.listdir(desk.uploads):
-            for file in (desk.uploads / name).iterdir():
-                desk._remove(file)
+        service = request.getfixturevalue("app")[1]
+        for page in list(service._sessions):
+            service.leave(page)
+        for name in os.listdir(service.uploads):
+            for file in (service.uploads / name).iterdir():
+                service._remove(file)
 
 
 def test_a_visitor_uploads_looks_explains_and_fetches(app, browser):
@@ -151,14 +151,19 @@ def test_a_visitor_uploads_looks_explains_and_fetches(app, browser):
 
 
 def test_no_answer_names_a_folder_of_the_server(app, browser):
-    _, desk = app
+    _, service = app
     uploaded = browser.upload(name="../../../tmp/sky.png")
     assert uploaded.json()[0].partition("/")[2] == "sky.png"
     broken = browser.upload(b"no picture", name="broken.png").json()[0]
     texts = [browser.client.get("/").text, uploaded.text, json.dumps(browser.asked([{"path": broken}, "sky"]))]
     texts += [browser.client.get(path).text for path in ("/theme.css", "/results/" + "x" * 22 + "/a.png")]
     for text in texts:
-        for folder in (str(desk.uploads), str(desk.uploads.parent), os.path.dirname(server.__file__), "site-packages"):
+        for folder in (
+            str(service.uploads),
+            str(service.uploads.parent),
+            os.path.dirname(server.__file__),
+            "site-packages",
+        ):
             assert folder not in text
     assert "broken.png, which is not an image" in texts[2]
 
@@ -175,10 +180,10 @@ def test_no_answer_names_a_folder_of_the_server(app, browser):
     ],
 )
 def test_a_page_of_another_site_stores_and_asks_nothing(app, browser, headers):
-    _, desk = app
+    _, service = app
     assert browser.upload(headers=headers).status_code in (400, 403)
     assert browser.join([None, "sky"], headers=headers).status_code in (400, 403)
-    assert not files_in(desk)
+    assert not files_in(service)
     own = {"Origin": f"http://{browser.address}", "Sec-Fetch-Site": "same-origin"}
     assert browser.upload(headers=own).status_code == 200
 
@@ -186,7 +191,7 @@ def test_a_page_of_another_site_stores_and_asks_nothing(app, browser, headers):
 def test_who_has_not_opened_the_page_stores_and_asks_nothing(app):
     import httpx
 
-    address, desk = app
+    address, service = app
     with httpx.Client(base_url=f"http://{address}", cookies={"wavelens-0": "x", "a b": '"'}) as stranger:
         answers = [
             stranger.post(UPLOAD, files={"files": ("a.png", photo_bytes())}),
@@ -200,7 +205,7 @@ def test_who_has_not_opened_the_page_stores_and_asks_nothing(app):
     assert {answer.text for answer in answers[:1] + answers[2:]} == {
         "Load the app's page first; if it is open, load it again."
     }
-    assert not files_in(desk)
+    assert not files_in(service)
 
 
 def test_nobody_reads_or_writes_in_anothers_name(app, browser):
@@ -304,7 +309,7 @@ def test_choices_of_another_type_are_refused_in_a_sentence(browser, logged, wish
 
 
 def test_the_server_fetches_no_address_and_copies_no_file(app, browser, tmp_path):
-    _, desk = app
+    _, service = app
     secret = tmp_path / "secret.png"
     secret.write_bytes(photo_bytes())
     with closing(socket.create_server(("127.0.0.1", 0))) as elsewhere:
@@ -314,7 +319,7 @@ def test_the_server_fetches_no_address_and_copies_no_file(app, browser, tmp_path
             assert "no longer on the server" in browser.asked([file, "sky"])[4]
         with pytest.raises(TimeoutError):
             elsewhere.accept()
-    assert not files_in(desk)
+    assert not files_in(service)
 
 
 NEEDED = {"/", "/login", "/favicon.ico", "/theme.css", DATA, JOIN, UPLOAD, f"{UPLOAD}_progress"}
@@ -370,35 +375,35 @@ FORM = "multipart/form-data; boundary=limit"
     ],
 )
 def test_an_upload_is_one_whole_file(app, browser, body):
-    _, desk = app
+    _, service = app
     answer = browser.client.post(UPLOAD, content=body, headers={"Content-Type": FORM})
     assert answer.status_code == 400, answer.text
-    assert not files_in(desk)
+    assert not files_in(service)
     for kind in ("multipart/form-data", "application/json", "text/plain"):
         assert browser.client.post(UPLOAD, content=body, headers={"Content-Type": kind}).status_code == 400
     assert browser.upload().status_code == 200
 
 
 def test_uploads_end_at_the_limit_whatever_length_they_name(app, browser):
-    _, desk = app
+    _, service = app
     long = multipart((FILE, bytes(2_000_000)))
     named = head_of(browser, UPLOAD, Content_Type=FORM, Content_Length=len(long))
     unnamed = head_of(browser, UPLOAD, Content_Type=FORM, Transfer_Encoding="chunked")
     assert raw(app[0], named, long) == 413
     assert raw(app[0], unnamed, chunks(long)) == 413
-    assert not files_in(desk)
-    assert emptied(desk)
+    assert not files_in(service)
+    assert emptied(service)
 
 
 def test_a_visitors_uploads_have_a_quota(app, browser):
-    _, desk = app
+    _, service = app
     assert [browser.upload().status_code for _ in range(5)] == [200] * 3 + [429] * 2
     assert "A browser has at most 3 files here" in browser.upload().text
-    assert len(files_in(desk)) == 3
+    assert len(files_in(service)) == 3
 
 
 def test_a_slow_upload_ends_and_leaves_nothing(app, browser, monkeypatch):
-    address, desk = app
+    address, service = app
     monkeypatch.setattr(request_limits, "GRACE_SECONDS", 0.3)
     connection = http.client.HTTPConnection(address, timeout=20)
     connection.putrequest("POST", UPLOAD)
@@ -408,19 +413,19 @@ def test_a_slow_upload_ends_and_leaves_nothing(app, browser, monkeypatch):
     connection.endheaders(multipart((FILE, b"beginning"), end=False))
     assert connection.getresponse().status == 408
     connection.close()
-    assert emptied(desk)
+    assert emptied(service)
     assert raw(address, head_of(browser, JOIN, Content_Length=50), b"{") == 408
 
 
 def test_an_upload_that_breaks_off_leaves_nothing_and_does_not_count(app, browser):
-    address, desk = app
+    address, service = app
     host, port = address.split(":")
     for _ in range(4):
         with socket.create_connection((host, int(port))) as connection:
             head = head_of(browser, UPLOAD, Content_Type=FORM, Content_Length=100_000)
             connection.sendall(head + multipart((FILE, bytes(50_000)), end=False))
             time.sleep(0.05)
-    assert emptied(desk)
+    assert emptied(service)
     for _ in range(100):
         answer = browser.upload()
         if answer.status_code == 200:
@@ -457,25 +462,25 @@ def test_a_websocket_is_not_opened(app):
 
 
 def test_the_disk_is_cleaned_when_a_page_closes(app, browser):
-    _, desk = app
+    _, service = app
     with browser.client.stream("GET", f"/gradio_api/heartbeat/{browser.page}") as heartbeat:
         lines = heartbeat.iter_lines()
         assert next(lines) == "data: ALIVE"
         name = browser.upload().json()[0]
         browser.asked([{"path": name}, "sky"])
         browser.asked([{"path": name}, "sky", 0, "haar", 0, "saliency", 50], EXPLAIN)
-        assert len(files_in(desk)) > 3
-    assert emptied(desk)
+        assert len(files_in(service)) > 3
+    assert emptied(service)
     assert browser.client.get(f"/gradio_api/file={name}").status_code == 404
 
 
 def test_a_file_that_another_replaces_goes_at_once(app, browser):
-    _, desk = app
+    _, service = app
     for k in range(6):
         name = browser.upload(name=f"{k}.png").json()[0]
         browser.asked([{"path": name}, "sky"])
-        assert files_in(desk) == [f"{k}.png"]
-        assert len(os.listdir(desk.uploads)) == 1
+        assert files_in(service) == [f"{k}.png"]
+        assert len(os.listdir(service.uploads)) == 1
 
 
 def test_open_pages_and_messages_are_bounded(app, browser):
@@ -491,14 +496,14 @@ def test_open_pages_and_messages_are_bounded(app, browser):
 
 @pytest.fixture
 def locked(tmp_path):
-    with running(tmp_path / "desk", password="open sesame") as found:
+    with running(tmp_path / "service", password="open sesame") as found:
         yield found
 
 
 def test_with_a_password_nothing_is_answered_before_it(locked):
     import httpx
 
-    address, desk = locked
+    address, service = locked
     with httpx.Client(base_url=f"http://{address}", timeout=20) as stranger:
         page = stranger.get("/")
         assert 'type="password"' in page.text
@@ -516,7 +521,7 @@ def test_with_a_password_nothing_is_answered_before_it(locked):
             assert "This is not the password." in refused.text
         assert stranger.get(f"/login?password={'open sesame'}").status_code == 303
         assert stranger.get("/").text == page.text
-    assert not files_in(desk)
+    assert not files_in(service)
 
 
 def test_the_password_opens_the_app(locked):

@@ -1,13 +1,13 @@
 """A law over architectures: gradients are those of finite differences, alone and in a batch, in every precision.
 
-Weights are random and norms calibrated on noise. Plain torch at one row is no reference: see `wavelens.norms`.
+Weights are random and norms calibrated on noise. Plain torch at one row is no reference: see `wavelens.engine.norms`.
 """
 
 import pytest
 import torch
 from torch import nn
 
-from wavelens.gradients import Gradients
+from wavelens.engine.gradients import Gradients
 
 TIMM = """
 levit_128s xcit_nano_12_p16_224 efficientvit_b0 efficientvit_m0 efficientformerv2_s0 mobilevit_xxs mobilevitv2_050

@@ -279,11 +279,11 @@ class TestAdaptive:
         method, domain = wl.IntegratedGradients(tolerance=1e-3), wl.DWT()
         whole = wl.attribute(net, x, 2, domain=domain, method=method)
         assert whole.spent.min() > 12
-        monkeypatch.setattr("wavelens.methods.adaptive.KEPT", kept * x[0].nbytes)
+        monkeypatch.setattr("wavelens.methods.adaptive.KEPT_GRADIENT_BYTES", kept * x[0].nbytes)
         found = wl.attribute(net, x, 2, domain=domain, method=method)
         assert relative(found.data, whole.data) < 1e-13
         assert found.spent.tolist() == [2 * n - kept for n in whole.spent.tolist()]
-        monkeypatch.setattr("wavelens.methods.adaptive.USUAL", max(1, kept // 2))  # both at a time: the room is shared
+        monkeypatch.setattr("wavelens.methods.adaptive.NODES_PER_ITEM", max(1, kept // 2))
         found = wl.attribute(net, x, 2, domain=domain, method=method)
         assert relative(found.data, whole.data) < 1e-13
         assert found.spent.sum() == 2 * whole.spent.sum() - kept

@@ -9,7 +9,7 @@ import torch
 
 from cases import relative
 from wavelens.frontends.audio import Clip, Resample, open_audio, read_audio, resample, windows, write_audio
-from wavelens.frontends.decoders import BLOCK
+from wavelens.frontends.decoders import BLOCK_VALUES
 
 
 def sound(samples, channels=1, seed=0):
@@ -208,7 +208,7 @@ def test_windows_of_any_format_join_to_the_whole_clip(tmp_path, suffix):
 
 @pytest.mark.parametrize(("suffix", "allowed"), [(".wav", 0), (".flac", 2**-23)])
 def test_a_sound_longer_than_a_block_is_written_and_read_whole(tmp_path, suffix, allowed):
-    clip = Clip(sound(2 * BLOCK + 7, 2).clamp(-1, 1), 22050)
+    clip = Clip(sound(2 * BLOCK_VALUES + 7, 2).clamp(-1, 1), 22050)
     write_audio(tmp_path / f"a{suffix}", clip)
     found, file = read_audio(tmp_path / f"a{suffix}"), open_audio(tmp_path / f"a{suffix}")
     assert (found.data - clip.data).abs().max() <= allowed

@@ -12,7 +12,7 @@ from torch.nn import functional
 import wavelens as wl
 from cases import Net, name, relative, signal
 from wavelens import masks
-from wavelens.gradients import Gradients
+from wavelens.engine.gradients import Gradients
 
 SHAPE = (8, 8)
 METHODS = [

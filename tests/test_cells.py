@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from wavelens.runs.cells import comma_separated_lines, latex_text, markdown_row, markdown_text
+from wavelens.runs.statistics.cells import comma_separated_lines, latex_text, markdown_row, markdown_text
 
 FORMULAS = [
     "=1+1",

@@ -293,7 +293,7 @@ def test_another_baseline_is_called_by_its_value(folder, capsys):
     ("path", "stem"), [("a/b.tar.png", "b.tar"), (".png", ".png"), ("ct.2024/", "ct.2024"), (".", "here")]
 )
 def test_a_stem_is_never_empty_nor_cut_off_a_folder(path, stem, tmp_path, monkeypatch):
-    from wavelens.cli.kinds import PHOTO
+    from wavelens.explaining.kinds import PHOTO
 
     (tmp_path / "here" / "ct.2024").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
@@ -356,14 +356,18 @@ def test_what_cannot_be_decomposed_is_one_line(folder, capsys, arguments, senten
 def test_the_command_in_a_report_says_how_far_samples_lie_apart():
     from types import SimpleNamespace
 
-    from wavelens.cli.reports import command_of
+    from wavelens.explaining.report import command_of
 
     def command(preparation, exact=False):
         loaded = SimpleNamespace(name="own_net:net", preprocess=preparation, options=wl.models.Options())
-        job = SimpleNamespace(loaded=loaded, method=wl.Saliency(), exact_passes=exact)
-        asked, found = SimpleNamespace(options=("--target", "2")), SimpleNamespace(domain=wl.DWT("haar"))
-        answer = SimpleNamespace(path=Path("it's left.png"), asked=asked, attribution=found)
-        return shlex.split(command_of(job, answer))
+        request = SimpleNamespace(loaded=loaded, method=wl.Saliency(), exact_passes=exact)
+        explanation = SimpleNamespace(
+            request=request,
+            input=SimpleNamespace(path=Path("it's left.png")),
+            target=SimpleNamespace(options=("--target", "2")),
+            attribution=SimpleNamespace(domain=wl.DWT("haar")),
+        )
+        return shlex.split(command_of(explanation))
 
     photos = wl.models.Geometry((32, 32), (32, 32))
     assert "--exact-passes" in command(photos, exact=True)
@@ -385,6 +389,6 @@ def test_exact_passes_are_asked_of_the_explanation(folder, monkeypatch, words):
         seen.append(settings["exact_passes"])
         return wl.attribute(*arguments, **settings)
 
-    monkeypatch.setattr("wavelens.cli.answers.attribute", spied)
+    monkeypatch.setattr("wavelens.explaining.answer.attribute", spied)
     assert explain("left.png", *words) == 0
     assert seen == [bool(words)]

@@ -11,14 +11,14 @@ from PIL import Image
 
 import wavelens as wl
 from wavelens.cli import main
-from wavelens.cli.kinds import kind_called
+from wavelens.explaining.kinds import kind_called
 
 OWN = """
 import torch
 from wavelens.models import Geometry, LoadedModel
-from wavelens.models.audio import Sampling
-from wavelens.models.video import VideoGeometry
-from wavelens.models.volume import Voxels
+from wavelens.models import Sampling
+from wavelens.models import VideoGeometry
+from wavelens.models import Voxels
 
 ROWS = []
 

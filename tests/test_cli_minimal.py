@@ -15,8 +15,8 @@ from wavelens.spec import parse
 OWN = """
 import torch
 from wavelens.models import Geometry, LoadedModel
-from wavelens.models.audio import Sampling
-from wavelens.models.volume import Voxels
+from wavelens.models import Sampling
+from wavelens.models import Voxels
 
 class Halves(torch.nn.Module):
     def forward(self, x):

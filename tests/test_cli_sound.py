@@ -14,14 +14,14 @@ from PIL import Image
 
 import wavelens as wl
 from wavelens.cli import main
-from wavelens.cli.kinds import SOUND, Answer
+from wavelens.explaining.kinds import SOUND, Input
 from wavelens.frontends.audio import Clip, open_audio, read_audio, resample, write_audio
 from wavelens.grid import Grid
 
 OWN = """
 import torch
 from wavelens.models import LoadedModel
-from wavelens.models.audio import Sampling, Windowed
+from wavelens.models import Sampling, Windowed
 
 class Net(torch.nn.Module):
     def forward(self, x):
@@ -139,10 +139,10 @@ def test_sounds_of_a_long_clip_are_written_one_by_one(tmp_path):
     x = torch.rand(1, 1, 4_000_000, generator=torch.Generator().manual_seed(0)) - 0.5
     z = wl.DWT("db4", levels=8).analysis(x)
     a = wl.Attribution(z.data.square(), z.layout, gap=torch.zeros(1))
-    answer = Answer(tmp_path / "a.wav", None, x, Grid.sound(16000), torch.zeros(2), 0, a)
+    shown = Input(tmp_path / "a.wav", None, None, x, Grid.sound(16000))
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before = resident("VmRSS:")
-    written = list(SOUND.extras(None, answer, tmp_path / "a"))
+    written = list(SOUND.extras(a, shown, "a", tmp_path / "a"))
     assert len(written) == 12
     assert resident("VmHWM:") - before < 15 * x.nbytes  # 10 here, and 21 with all at once
 
@@ -199,7 +199,7 @@ def test_a_sound_that_takes_more_memory_than_there_is_ends_itself_alone(folder, 
             raise MemoryError(*[raised] * bool(raised))
         return open_audio(path)
 
-    monkeypatch.setattr("wavelens.cli.kinds.KINDS", (replace(SOUND, read=read),))
+    monkeypatch.setattr("wavelens.explaining.kinds.KINDS", (replace(SOUND, read=read),))
     assert explain("early.wav", "stereo.flac", "--out", "found") == 1
     assert f"early.wav: {said}" in complaint(capsys)
     assert (folder / "found/stereo.json").exists()

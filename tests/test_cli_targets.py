@@ -62,12 +62,12 @@ def detector():
 def road(module, x):
     with torch.no_grad():
         predicted = module(x)["out"].argmax(1)
-    return wl.scenes.region(1, predicted == predicted[:, :1, :1])
+    return wl.targets.region(1, predicted == predicted[:, :1, :1])
 
 def surest(module, x):
     with torch.no_grad():
-        found = wl.scenes.strongest(module(x), shape=x.shape[2:])
-    return wl.scenes.detection(found.labels, found.boxes, shape=x.shape[2:])
+        found = wl.targets.strongest(module(x), shape=x.shape[2:])
+    return wl.targets.detection(found.labels, found.boxes, shape=x.shape[2:])
 
 def first(module, x):
     return lambda output: output.unflatten(0, (-1, 32))[:, 0].sum(1)

@@ -13,7 +13,7 @@ from test_dicom import dicom_slice, enhanced, series
 from test_volume import nifti
 from wavelens import maps
 from wavelens.cli import main
-from wavelens.cli.kinds import PHOTO, VOLUME, kind_of
+from wavelens.explaining.kinds import PHOTO, VOLUME, kind_of
 from wavelens.frontends import read_volume
 from wavelens.models import ResNet3D
 

@@ -10,8 +10,8 @@ import torch
 
 from wavelens import plots, runs
 from wavelens.cli import main
-from wavelens.runs.comparison import bootstrap, compare
-from wavelens.runs.tables import comma_separated, latex, markdown
+from wavelens.runs.statistics.comparison import bootstrap, compare
+from wavelens.runs.statistics.tables import comma_separated, latex, markdown
 
 LEVELS = np.array([3.0, 1.0, 4.0, 1.5, 9.0, 2.6, 5.3, 5.8, 9.7, 9.3, 2.3, 8.4])
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import wavelens as wl
 from cases import Net, relative, signal
 from wavelens.core import Band, Coefficients, Domain, Layout, signal_axes
-from wavelens.gradients import Gradients
+from wavelens.engine.gradients import Gradients
 from wavelens.methods import Lift, Outcome
 from wavelens.targets import Target
 

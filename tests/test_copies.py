@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import wavelens as wl
-from wavelens.copies import NoCopyError, copied
+from wavelens.engine.copies import NoCopyError, copied
 from wavelens.metrics.randomization import randomized
 
 OPTIONS = {"domain": wl.DWT("haar", 2), "method": wl.IntegratedGradients(steps=8)}

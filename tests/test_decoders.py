@@ -13,7 +13,7 @@ import torch
 from cases import held
 from wavelens.frontends import audio, decoders, lengths
 from wavelens.frontends.audio import Clip, open_audio, read_audio, resample, windows, write_audio
-from wavelens.models.audio import Sampling
+from wavelens.models.preparations.audio import Sampling
 
 ROUNDING = 1e-6  # of float32 in a decoder whose blocks begin elsewhere; a seek leaves errors above 0.1
 TWO_DECODERS = 1e-5  # between two decoders of one format, both in float32
@@ -70,7 +70,7 @@ def check_pieces(path, whole, monkeypatch):
         seconds: torch.cat([clip.data for clip in windows(path, seconds)], -1) for seconds in (0.0417, 0.5, 100.0)
     }
     resampled = torch.cat([clip.data for clip in windows(path, 0.3, rate=16000)], -1)
-    monkeypatch.setattr(audio, "BLOCK", 20011)  # what read_audio asks of a decoder at a time
+    monkeypatch.setattr(audio, "BLOCK_VALUES", 20011)  # what read_audio asks of a decoder at a time
     found = read_audio(path)
     model = Sampling(11025)
     assert open_audio(path).samples == whole.shape[-1]

@@ -77,5 +77,5 @@ def test_texts_of_targets_are_only_texts():
 
 def test_figures_show_themselves_without_pyplot():
     a = explained()
-    for figure in (wl.plots.glance(a), wl.plots.panel(a, cases.signal((16, 24), 1))):
+    for figure in (wl.plots.thumbnail(a), wl.plots.panel(a, cases.signal((16, 24), 1))):
         assert picture(figure._repr_png_()).std() > 10

@@ -59,7 +59,7 @@ def test_every_wavelet_and_mode_is_that_of_pywavelets(family, mode):
 def test_windows_of_long_axes_are_those_of_pywavelets(wavelet, mode, monkeypatch):
     for shape in LONG:
         check(DWT(wavelet, 2, mode), shape)
-    monkeypatch.setattr("wavelens.domains.filterbank.RUN", 5)  # a few windows at a time, as of a sound of minutes
+    monkeypatch.setattr("wavelens.domains.filterbank.RUN_WINDOWS", 5)  # a few at a time, as of minutes
     for shape in LONG:
         check(DWT(wavelet, 2, mode), shape)
 

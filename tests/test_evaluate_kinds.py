@@ -17,7 +17,7 @@ from wavelens.runs.measures import seed_of
 OWN = """
 import torch
 from wavelens.models import Geometry, LoadedModel, VideoGeometry, Voxels
-from wavelens.models.audio import Sampling, Windowed
+from wavelens.models import Sampling, Windowed
 
 class Halves(torch.nn.Module):
     def forward(self, x):

@@ -142,7 +142,7 @@ def test_what_does_not_fit(given, error, sentence):
 
 def test_exact_passes_are_the_models_own(monkeypatch):
     """No kernel is folded and no format of memory changed; values differ by rounding, and the record says which."""
-    from wavelens.folds import Fold
+    from wavelens.engine.batchnorm_folding import Fold
 
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4)).eval()

@@ -14,7 +14,7 @@ from torch import nn
 
 import wavelens as wl
 from cases import Convolutional, Net, name, relative, signal
-from wavelens.gradients import Gradients
+from wavelens.engine.gradients import Gradients
 
 SHAPE = (6, 7)
 METHODS = [
@@ -291,7 +291,7 @@ def test_without_a_batch_size_one_row_is_tried_and_memory_decides(monkeypatch):
     explain(model, x)
     assert rows == [1, 5]
     rows.clear()
-    monkeypatch.setattr("wavelens.gradients._budget", lambda device, least: 1)
+    monkeypatch.setattr("wavelens.engine.gradients._budget", lambda device, least: 1)
     explain(model, x)
     assert rows == [1, 1, 1, 1, 1, 1]
 
@@ -300,11 +300,13 @@ def test_large_rows_still_go_several_at_a_time_on_a_cpu_where_memory_allows(monk
     x = signal(SHAPE, batch=5)
     model, rows = recorded(Net(SHAPE))
     for several, expected in [(4, [1, 4, 1]), (2, [1, 2, 2, 1]), (1, [1] * 6), (0, [1] * 6)]:
-        monkeypatch.setattr("wavelens.gradients.CPU_ACTIVATIONS", several * 4 * x[0].nbytes)  # what signals alone take
+        monkeypatch.setattr(
+            "wavelens.engine.gradients.CPU_ACTIVATIONS", several * 4 * x[0].nbytes
+        )  # what signals alone take
         explain(model, x)
         assert rows == expected
         rows.clear()
-    monkeypatch.setattr("wavelens.gradients.CPU_ACTIVATIONS", 16 * x[0].nbytes)
+    monkeypatch.setattr("wavelens.engine.gradients.CPU_ACTIVATIONS", 16 * x[0].nbytes)
     monkeypatch.setattr("os.sysconf", lambda name: 1)
     explain(model, x)
     assert rows == [1, 1, 1, 1, 1, 1]
@@ -564,7 +566,7 @@ def test_in_a_notebook_the_bar_is_html_that_needs_no_extension(monkeypatch, capf
     shell.get_ipython = lambda: types.SimpleNamespace(kernel=None)
     monkeypatch.setitem(sys.modules, "IPython", shell)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
-    monkeypatch.setattr("wavelens.bars.EVERY", 0.0)
+    monkeypatch.setattr("wavelens.engine.progress.UPDATE_SECONDS", 0.0)
     explain(NET, X[:1], method=wl.IntegratedGradients(steps=3), progress=True, batch_size=1)
     assert shown[0] == {"raw": True, "display_id": True}
     bars = [f'<progress value="{k}" max="3"></progress> gradients {k}/3' for k in (1, 2, 3)]

@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 
 from wavelens.app import Limits
-from wavelens.app.desk import FRESH
 from wavelens.app.passwords import FREE_GUESSES
 from wavelens.app.request_limits import GRACE_SECONDS, MAX_MESSAGE_BYTES, MIN_BYTES_PER_SECOND
 from wavelens.app.server import LOCAL, PORTS, SWEEP
+from wavelens.app.service import FRESH
 
 GUIDE = (Path(__file__).parents[1] / "docs/guides/app.md").read_text(encoding="utf-8")
 

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from picture_files import exif, png16
-from wavelens.cli.kinds.photo import PHOTO
+from wavelens.explaining.kinds.photo import PHOTO
 from wavelens.frontends.image import ImageFile, open_image, read_image
 from wavelens.frontends.pictures import pillow, samples
 from wavelens.models import Geometry
-from wavelens.models.image import FILTERS
+from wavelens.models.preparations.image import FILTERS
 
 GEOMETRY = Geometry((24, 24), (16, 20))
 

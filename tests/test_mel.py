@@ -282,7 +282,7 @@ def test_blocks_of_items_are_the_whole_batch(mel, monkeypatch):
     whole = mel(x)
     (slope,) = torch.autograd.grad(whole.square().sum(), x)
     for block in (1, 20_000):
-        monkeypatch.setattr("wavelens.frontends.mel.BLOCK", block)
+        monkeypatch.setattr("wavelens.frontends.mel.BLOCK_NUMBERS", block)
         found = mel(x)
         assert relative(found, whole) < 1e-13
         assert relative(torch.autograd.grad(found.square().sum(), x)[0], slope) < 1e-12

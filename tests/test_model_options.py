@@ -118,9 +118,9 @@ def test_a_head_of_transformers_is_as_large_as_in_the_file(tmp_path):
 
 @pytest.mark.parametrize("classes", [3, 1])
 def test_heads_of_the_named_networks_are_as_large_as_in_the_file(tmp_path, classes):
-    from wavelens.models.acdnet import MicroACDNet
-    from wavelens.models.volume import ResNet3D
-    from wavelens.models.yamnet import YAMNet
+    from wavelens.models.networks.acdnet import MicroACDNet
+    from wavelens.models.networks.resnet3d import ResNet3D
+    from wavelens.models.networks.yamnet import YAMNet
 
     for name, net in {
         "resnet3d": ResNet3D(classes),
@@ -288,7 +288,7 @@ def test_options_that_cannot_be_meant_say_so(options, error, sentence):
 
 
 def test_preparations_of_other_kinds_are_not_for_these_options(tmp_path):
-    from wavelens.models.volume import ResNet3D
+    from wavelens.models.networks.resnet3d import ResNet3D
 
     save_file(ResNet3D().state_dict(), tmp_path / "a.safetensors")
     with pytest.raises(
@@ -345,7 +345,7 @@ def test_the_command_prepares_as_it_is_told_and_records_it(photo, capsys):
 
 
 def test_the_words_of_options_are_the_options(photo):
-    from wavelens.cli.model_options import words_of
+    from wavelens.explaining.records import words_of
 
     assert main(["explain", photo, "--model", f"{OWN}:means", *OPTIONS, "--method", "Saliency"]) == 0
     first = json.loads(Path("wavelens-out/photo.json").read_text(encoding="utf-8"))

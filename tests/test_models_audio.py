@@ -15,9 +15,10 @@ import wavelens as wl
 from cases import relative
 from wavelens.frontends.audio import Clip, resample
 from wavelens.models import load
-from wavelens.models.acdnet import CROP, Crops, MicroACDNet
-from wavelens.models.audio import Sampling, Standardized, Windowed
-from wavelens.models.yamnet import FAINTEST, LEAST, Same, YAMNet
+from wavelens.models.networks.acdnet import CROP, Crops, MicroACDNet
+from wavelens.models.networks.yamnet import FAINTEST, MIN_SAMPLES, Same, YAMNet
+from wavelens.models.preparations.audio import Sampling, Windowed
+from wavelens.models.sources.hf_audio import Standardized
 
 DATA = Path(os.environ.get("WAVELENS_DATA", "../shared/data"))
 
@@ -144,7 +145,7 @@ def test_yamnets_patches_are_those_of_its_definition():
     mel = 1127 * np.log(1 + np.arange(257) * 31.25 / 700)
     edges = np.linspace(1127 * np.log(1 + 125 / 700), 1127 * np.log(1 + 7500 / 700), 66)
     triangles = np.stack([np.interp(mel, edges[k : k + 3], [0, 1, 0], 0, 0) for k in range(64)])
-    count = 1 + math.ceil((32000 - LEAST) / 7680)
+    count = 1 + math.ceil((32000 - MIN_SAMPLES) / 7680)
     found = YAMNet().double().patches(x).unflatten(0, (2, -1))[1]
     assert found.shape == (count, 1, 96, 64)
     for patch in range(count):

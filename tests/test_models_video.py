@@ -130,7 +130,7 @@ def test_photo_nets_of_torchvision_take_photos():
     with pytest.raises(ValueError, match=r"torchvision: takes the name .* got 'r3d_81'\. Did you mean r3d_18"):
         load("torchvision:r3d_81")
     from wavelens.models.loaded import Variant
-    from wavelens.models.video import from_torchvision
+    from wavelens.models.sources.torchvision import from_torchvision
 
     parts = from_torchvision("squeezenet1_1", Variant(pretrained=False))
     assert parts.preprocess == Geometry((256, 256), (224, 224), interpolation="bilinear")

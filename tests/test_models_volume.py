@@ -324,7 +324,7 @@ def test_arguments_that_a_network_refuses_say_so(tmp_path):
 
 
 def test_every_name_is_one_of_monai():
-    from wavelens.models.monai import NAMES
+    from wavelens.models.sources.monai import NAMES
 
     assert len({name.casefold() for name in NAMES}) == len(NAMES)
     assert inspect.signature(Voxels).parameters.keys() == {"shape", "intensity", "orientation", "fit", "spacing"}
@@ -350,7 +350,7 @@ def test_slabs_of_any_length_give_the_same_input(monkeypatch, orientation, fit):
     prepare = Voxels((2, 5, 8, 12), intensity="standard", orientation=orientation, fit=fit)
     inputs = []
     for length in (1, 4, 1000):
-        monkeypatch.setattr("wavelens.models.volume.SLAB_LENGTH", length)
+        monkeypatch.setattr("wavelens.models.preparations.volume.SLAB_LENGTH", length)
         inputs.append(prepare(volume))
     for x in inputs[1:]:
         torch.testing.assert_close(x, inputs[0], rtol=1e-5, atol=1e-6)

@@ -10,11 +10,10 @@ import torch
 from torch import nn
 
 import wavelens as wl
-from wavelens import scripted
-from wavelens.gradients import Gradients
-from wavelens.models import Geometry, load
-from wavelens.module_kinds import quantised
-from wavelens.scripted import with_gradients
+from wavelens.engine.gradients import Gradients
+from wavelens.models import Geometry, load, scripted
+from wavelens.models.module_kinds import quantised
+from wavelens.models.scripted import with_gradients
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated", "ignore::UserWarning:torch.ao")
 METHOD = wl.IntegratedGradients(steps=3)
@@ -122,8 +121,8 @@ def test_lazy_models_are_refused_before_they_are_made():
 
 def test_what_cannot_be_put_back_is_refused(monkeypatch):
     """An operator of oneDNN that has no counterpart, or one that does something else."""
-    for others in ({}, scripted.OWN | {"prim::MKLDNNHardSwish": "aten::neg"}):
-        monkeypatch.setattr("wavelens.scripted.OWN", others)
+    for others in ({}, scripted.REPLACEMENTS | {"prim::MKLDNNHardSwish": "aten::neg"}):
+        monkeypatch.setattr("wavelens.models.scripted.REPLACEMENTS", others)
         with pytest.raises(ValueError, match=r"Explain the module from before torch\.jit\.optimize_for_inference\."):
             explain(KINDS["optimised for inference"](NET))
 

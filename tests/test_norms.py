@@ -9,8 +9,8 @@ from torch.utils.checkpoint import checkpoint
 import wavelens as wl
 from cases import relative
 from wavelens.checks.asking import asked
-from wavelens.gradients import Gradients
-from wavelens.norms import Kernels, Norms
+from wavelens.engine.gradients import Gradients
+from wavelens.engine.norms import Kernels, Norms
 
 CHANNELS = 6
 SHAPES = [(5, 4), (5, 1), (1, 4), (5, 4, 3), (5, 1, 3), (1, 1)]

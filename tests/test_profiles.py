@@ -14,7 +14,7 @@ from cases import Net, relative, signal
 from wavelens import plots, runs
 from wavelens.cli import main
 from wavelens.maps import Profile
-from wavelens.runs.profile_tables import comma_separated, lines, markdown
+from wavelens.runs.statistics.profile_tables import comma_separated, lines, markdown
 
 NAMES = ("a2", "d2", "d1")
 DOMAIN = wl.DWT("haar", levels=2)
@@ -197,8 +197,8 @@ def test_the_plot_has_a_bar_of_the_shares_height_for_each_model_and_scale():
 OWN = """
 import torch
 from wavelens.models import Geometry, LoadedModel
-from wavelens.models.audio import Sampling
-from wavelens.models.volume import Voxels
+from wavelens.models import Sampling
+from wavelens.models import Voxels
 
 class Coarse(torch.nn.Module):
     def forward(self, x):

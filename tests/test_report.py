@@ -316,7 +316,7 @@ def test_the_payload_of_a_sound_has_the_numbers_of_the_maps(tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_the_sounds_of_a_report_are_those_of_the_command_and_add_up(channels, monkeypatch):
-    monkeypatch.setattr(sys.modules["wavelens.reports.views.sound"], "BLOCK", 1000)  # a long clip is written in blocks
+    monkeypatch.setattr(sys.modules["wavelens.reports.views.sound"], "BLOCK_VALUES", 1000)  # several blocks
     a, x, grid = heard(channels=channels)
     payload = section(Entry(a, x, grid=grid)).payload
     found = {}
@@ -438,7 +438,7 @@ NAMES = ["it's.png", "a\u202f7.png", "\u3000\u200d.png", 'say "hi" $HOME.png', "
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_command_names_the_file_whatever_its_letters(name):
-    from wavelens.cli.reports import _quoted
+    from wavelens.explaining.report import _quoted
     from wavelens.reports.markup import printable
 
     shown = printable(_quoted(name))
@@ -448,6 +448,6 @@ def test_the_command_names_the_file_whatever_its_letters(name):
 
 
 def test_the_command_is_quoted_as_one_would_write_it():
-    from wavelens.cli.reports import _quoted
+    from wavelens.explaining.report import _quoted
 
     assert _quoted("DWT(wavelet='db4', levels=3)") == """"DWT(wavelet='db4', levels=3)\""""

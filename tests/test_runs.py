@@ -19,11 +19,11 @@ from safetensors.torch import load_file, save_file
 
 from tasks import Deadly, Death, Odd, Spectrum, Uneven, Unloadable, drawn, lines
 from wavelens import runs
-from wavelens.runs import shards
-from wavelens.runs.cluster import check_room
-from wavelens.runs.comparison import compare
-from wavelens.runs.crew import share
+from wavelens.runs.executors.cluster import check_room
+from wavelens.runs.executors.work_sharing import share
 from wavelens.runs.progress import Progress
+from wavelens.runs.statistics.comparison import compare
+from wavelens.runs.store import shards
 from wavelens.runs.task import Lost, Report, Worker
 
 ITEMS = range(23)

@@ -106,7 +106,7 @@ def test_it_moves_slowly_whatever_the_attribution(domain, shape):
 def test_a_long_axis_goes_in_parts_that_are_not_seen(shape, width, monkeypatch):
     a = attribution(wl.DWT("db4", levels=2), shape)
     whole = masks.soft(a, width, strength=0.2)
-    monkeypatch.setattr(sys.modules["wavelens.masks.soft"], "BLOCK", 16)
+    monkeypatch.setattr(sys.modules["wavelens.masks.soft"], "BLOCK_PLACES", 16)
     assert relative(masks.soft(a, width, strength=0.2).data, whole.data) < EXACT
     assert 0.05 < whole.data.mean() < 0.95
 

@@ -15,7 +15,7 @@ from wavelens.frontends import Volume
 from wavelens.frontends.video import Video
 from wavelens.grid import Grid, each_axis
 from wavelens.models import Geometry, Voxels
-from wavelens.models.video import VideoGeometry
+from wavelens.models.preparations.video import VideoGeometry
 
 GEOMETRIES = [
     Geometry((16, 16), (16, 16), squash=True),

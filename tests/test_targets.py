@@ -7,7 +7,7 @@ import torch
 import wavelens as wl
 from cases import Net, relative, signal
 from wavelens.reports.entry import per_target
-from wavelens.targets import ByItem, Contrast, Several, check, describe, joined, parsed, texts
+from wavelens.targets import ByItem, Contrast, Several, check_target, describe, joined, parsed, texts
 
 SHAPE = (6, 7)
 NET, X = Net(SHAPE), signal(SHAPE)
@@ -174,9 +174,9 @@ def test_wrong_targets_say_what_to_do(kind):
 
 def test_counts_are_checked_before_the_model_runs():
     with pytest.raises(ValueError, match="got 2"):
-        check([1, 2], 3)
+        check_target([1, 2], 3)
     for target in (None, 1, [1], [1, 2, 3], Contrast(1, [1, 2, 3]), Several(None, 2), ByItem(len), len):
-        check(target, 3)
+        check_target(target, 3)
 
 
 def test_the_record_names_the_target():

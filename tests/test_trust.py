@@ -195,7 +195,7 @@ def test_the_command_itself_does_not_search_the_working_folder(tmp_path, monkeyp
     Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
-    monkeypatch.setitem(loading.NAMED, "probe", lambda variant: importlib.import_module("impostor"))
+    monkeypatch.setitem(loading.NETWORKS, "probe", lambda variant: importlib.import_module("impostor"))
     assert main(["explain", "photo.png", "--model", "probe"]) == 2
     assert "No module named 'impostor'" in capsys.readouterr().err
 
@@ -225,7 +225,7 @@ def test_functions_of_the_working_folder_are_found_and_may_import_their_neighbou
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
     before = list(sys.path)
     try:
-        from wavelens.cli.question import question_of
+        from wavelens.explaining.question import question_of
 
         model = wl.models.load("own_net:net")
         assert question_of("own_net:target", None, model)(model, torch.zeros(1, 3, 8, 8), None).target == 1
@@ -259,7 +259,7 @@ def test_a_worker_process_finds_the_functions_of_the_working_folder(tmp_path, mo
 def test_an_actor_works_in_the_folder_of_its_driver(tmp_path, monkeypatch):
     import ray
 
-    from wavelens.runs.cluster import _Actor
+    from wavelens.runs.executors.cluster import _Actor
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "work").mkdir()

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import wavelens as wl
-from wavelens.models.image import Geometry, Normalized
+from wavelens.models.preparations.image import Geometry, Normalized
 
 HALF = (0.5, 0.5, 0.5)
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens.baselines import LRP, SRD, FromMethod, GradCAM, GradCAMPlusPlus, LayerCAM
-from wavelens.models.image import Geometry, Normalized
+from wavelens.models.preparations.image import Geometry, Normalized
 
 TARGET = 282  # tiger cat
 HALF = (0.5, 0.5, 0.5)

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens.baselines import FromMethod, GradCAM
-from wavelens.models.yamnet import RATE, YAMNet
+from wavelens.models.networks.yamnet import RATE, YAMNet
 
 SMALL = {"repeats": 1, "effort": 10, "photos": "64 128 256 512", "clips": "1 3 10 30", "volumes": "28 48 64 96"}
 FULL = {"repeats": 3, "effort": 25}

@@ -29,8 +29,8 @@ from timing import interleaved, peak, ratio, recorded, synchronise, write
 from torch import Tensor, nn
 
 import wavelens as wl
-from wavelens.gradients import Gradients
-from wavelens.lean import Lean
+from wavelens.engine.fast_passes import FastPasses
+from wavelens.engine.gradients import Gradients
 
 SAMPLES = 25
 HAAR = wl.DWT("haar", levels=3)
@@ -93,7 +93,7 @@ def candidates(net: nn.Module, x: Tensor, method: str) -> dict[str, Callable[[],
             p.requires_grad_(True)
 
     def floor() -> None:
-        with Lean(net, x) as fast:
+        with FastPasses(net, x) as fast:
             with torch.no_grad():
                 fast(x)  # f(x) is asked for first: it shows what can be folded
             bare(fast)

@@ -22,9 +22,9 @@ from attribution import NETS
 from timing import recorded, turns, write
 from torch import Tensor, nn
 
-from wavelens.gradients import Gradients
-from wavelens.lean import Lean
-from wavelens.models.yamnet import YAMNet
+from wavelens.engine.fast_passes import FastPasses
+from wavelens.engine.gradients import Gradients
+from wavelens.models.networks.yamnet import YAMNet
 
 ROWS = (1, 2, 4, 8, 16, 32)
 CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
@@ -45,7 +45,7 @@ def measure(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
     net, x = build(name, device)
     with Gradients(net, x, 0) as ask:
         own = ask.rows
-    with Lean(net, x) as fast:
+    with FastPasses(net, x) as fast:
 
         def forward(rows: int) -> None:
             with torch.no_grad():

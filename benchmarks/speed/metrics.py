@@ -24,7 +24,7 @@ from timing import interleaved, ratio, recorded, write
 from torch import Tensor, nn
 
 import wavelens as wl
-from wavelens.lean import Lean
+from wavelens.engine.fast_passes import FastPasses
 
 STEPS, LEVELS = 64, 3
 ITEMS = {"efficientnet": 2, "volumes": 8}
@@ -44,7 +44,7 @@ def candidates(net: nn.Module, x: Tensor, rows: int) -> dict[str, Callable[[], A
                 ask(points[start : start + rows]).softmax(1)
 
     def floor() -> None:
-        with Lean(net, x) as fast:
+        with FastPasses(net, x) as fast:
             bare(ask=fast)
 
     def flipped() -> Any:

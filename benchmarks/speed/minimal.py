@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens import masks
-from wavelens.lean import Lean
+from wavelens.engine.fast_passes import FastPasses
 
 STEPS = 25
 DOMAIN = wl.DWT("haar", levels=3)
@@ -47,7 +47,7 @@ def candidates(net: nn.Module, x: Tensor) -> dict[str, Callable[[], Any]]:
             p.requires_grad_(True)
 
     def floor() -> None:
-        with Lean(net, x) as fast:
+        with FastPasses(net, x) as fast:
             with torch.no_grad():
                 fast(x)  # f(x) is asked for first: it shows what can be folded
             bare(fast)

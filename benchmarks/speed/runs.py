@@ -35,7 +35,7 @@ from wavelens.frontends.image import SUFFIXES, read_image
 from wavelens.runs.evaluation import Evaluation, weights_digest
 from wavelens.runs.measures import Curves
 from wavelens.runs.samples import samples
-from wavelens.runs.shards import write_shard
+from wavelens.runs.store.shards import write_shard
 from wavelens.runs.task import alike
 
 WALL = "cpu, by the wall"  # where the disk is waited for

@@ -5,7 +5,7 @@
 
 import importlib
 
-from wavelens import baselines, checks, display, frontends, maps, masks, metrics, models, reports, runs, scenes, targets
+from wavelens import baselines, checks, display, frontends, maps, masks, metrics, models, reports, runs, targets
 from wavelens.attribution import Attribution, Attributions, attribute
 from wavelens.bandwidth import Bandwidth, bandwidths
 from wavelens.baselines import parse
@@ -90,7 +90,6 @@ __all__ = [
     "report",
     "reports",
     "runs",
-    "scenes",
     "targets",
 ]
 

@@ -18,11 +18,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from wavelens.attribution_header import FORMAT, GEOMETRY, TENSORS, TEXTS, stored_layout, stored_targets
-from wavelens.bars import Progress
 from wavelens.core import Coefficients, Domain, signal_axes
 from wavelens.domains.joint import Joint
-from wavelens.given import Given, with_given
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.given import Given, with_given
+from wavelens.engine.gradients import Gradients, Model
+from wavelens.engine.progress import Progress
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.signals import Unpacked, check_signals, packed_baseline
 from wavelens.spec import parse
@@ -118,8 +118,8 @@ class Attribution(Coefficients):
                 data = data.float() * tensors["scale"]
             if header.get("complex"):
                 data = torch.view_as_complex(data.unflatten(-1, (-1, 2)).contiguous())
-            told = {name: tensors[name] for name in TENSORS if name in tensors}
-            return cls(data, layout, targets=rows, **{name: header[name] for name in TEXTS}, **told)
+            scalars = {name: tensors[name] for name in TENSORS if name in tensors}
+            return cls(data, layout, targets=rows, **{name: header[name] for name in TEXTS}, **scalars)
         except (SafetensorError, KeyError, ValueError, TypeError) as error:
             reason = excerpt(str(error))
             raise ValueError(f"{path} is a file written by Attribution.save; this one is not ({reason}).") from None
@@ -293,7 +293,7 @@ def attribute(
         raise ValueError(f"method is a method's value such as SmoothGrad(samples=25); got {method!r}.")
     if baseline is not None and not hasattr(method, "baseline"):
         raise ValueError(f"{BASELINE_BELONGS}; got it with {method}.")
-    asked = Gradients(
+    gradients = Gradients(
         with_given(model, given),
         x,
         target,
@@ -302,7 +302,7 @@ def attribute(
         progress=progress,
         exact_passes=exact_passes,
     )
-    with asked as ask:
+    with gradients as ask:
         bound = [one.bind(ask.x) for one in domains]
         ask.parts = next((tuple(one.samples.values()) for one in bound if isinstance(one, Joint)), ())
         lifts = [Lift(one, one.layout(signal_axes(ask.x))) for one in bound]

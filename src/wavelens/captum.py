@@ -9,7 +9,7 @@ from torch import Tensor
 from wavelens.attribution import Attribution, attribute
 from wavelens.core import Coefficients, Domain
 from wavelens.domains import DWT
-from wavelens.gradients import Model
+from wavelens.engine.gradients import Model
 from wavelens.maps import spatial_map
 from wavelens.methods import ExpectedGradients, IntegratedGradients
 from wavelens.methods.adapters import CAPTUM, Captum
@@ -41,8 +41,8 @@ class Wavelet(Base):  # type: ignore[misc]
     def coefficients(self, inputs: Tensor, baselines: Any = None, target: Target = None) -> Attribution:
         """The attribution in the domain; of one coefficient a place, not of one sample."""
         options = {"domain": self.domain, "method": self.method, "baseline": baselines}
-        found: Attribution = attribute(self.forward_func, inputs, target, **options)
-        return found
+        attribution: Attribution = attribute(self.forward_func, inputs, target, **options)
+        return attribution
 
     @logged()  # type: ignore[untyped-decorator]
     def attribute(
@@ -54,16 +54,16 @@ class Wavelet(Base):  # type: ignore[misc]
         """
         if isinstance(inputs, tuple):
             (inputs,), (baselines,) = inputs, baselines if isinstance(baselines, tuple) else (baselines,)
-            found = self.attribute(inputs, baselines, target, return_convergence_delta)
-            return ((found[0],), found[1]) if return_convergence_delta else (found,)
-        found = self.coefficients(inputs, baselines, target)
-        by_channel = Coefficients(found.data.flatten(0, 1)[:, None], found.layout)
+            result = self.attribute(inputs, baselines, target, return_convergence_delta)
+            return ((result[0],), result[1]) if return_convergence_delta else (result,)
+        result = self.coefficients(inputs, baselines, target)
+        by_channel = Coefficients(result.data.flatten(0, 1)[:, None], result.layout)
         spread = spatial_map(by_channel, signed=True).view(inputs.shape).to(inputs.dtype)
         if not return_convergence_delta:
             return spread
-        if found.gap is None:
+        if result.gap is None:
             raise ValueError(f"a convergence delta belongs to path methods; got {self.method}. Leave it out.")
-        return spread, -found.gap  # Captum's is the sum less the rise
+        return spread, -result.gap  # Captum's is the sum less the rise
 
     def has_convergence_delta(self) -> bool:
         """Whether the method starts at one place, whose score says what the sums miss."""

@@ -176,9 +176,9 @@ class Coefficients:
             )
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name}={text}" for name in ("method", "target") if (text := getattr(self, name, "")))
+        extras = ", ".join(f"{name}={text}" for name in ("method", "target") if (text := getattr(self, name, "")))
         place = f"{tuple(self.data.shape)}, signal {self.layout.signal_shape} in {self.layout.domain}"
-        return f"<{type(self).__name__} {place}{said and f'; {said}'}>"
+        return f"<{type(self).__name__} {place}{extras and f'; {extras}'}>"
 
     def __getitem__(self, band: Band) -> Tensor:
         return self.data[..., self.layout.slices[band]].view(*self.data.shape[:-1], *band.shape)

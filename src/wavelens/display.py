@@ -13,9 +13,9 @@ from wavelens.attribution import Attribution
 from wavelens.core import Coefficients
 from wavelens.reports.entry import per_target
 from wavelens.reports.markup import joined, tag
-from wavelens.reports.words import account, percent, signed
+from wavelens.reports.text import account, percent, signed
 
-MOST = 3  # items and targets that are shown
+MAX_SHOWN = 3  # items and targets that are shown
 
 
 def install() -> None:
@@ -27,7 +27,7 @@ def install() -> None:
 def html(a: Attribution) -> str:
     """The mosaic, the profile and what it adds up to, for the first items and targets."""
     shown = [(one, item) for one in per_target(a) for item in range(len(one.data))]
-    pieces = [_piece(one, item, len(one.data)) for one, item in shown[:MOST]]
+    pieces = [_piece(one, item, len(one.data)) for one, item in shown[:MAX_SHOWN]]
     more = len(shown) - len(pieces)
     rest = tag("p", f"… and {more} more; wl.plots and wl.report show them.") if more else None
     return tag("div", *pieces, rest, class_="wavelens")
@@ -60,5 +60,5 @@ def _drawn(a: Coefficients, item: int) -> bytes:
     from wavelens import plots  # matplotlib: only once there is something to draw
 
     file = io.BytesIO()
-    plots.glance(a, item).savefig(file, format="png")
+    plots.thumbnail(a, item).savefig(file, format="png")
     return file.getvalue()

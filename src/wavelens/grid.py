@@ -120,10 +120,10 @@ class Grid:
 
 def each_axis(spacing: Sequence[float], axes: int) -> tuple[float, ...]:
     """A spacing for each axis; a single one holds for all."""
-    found = tuple(float(step) for step in spacing)
-    if len(found) not in (1, axes):
-        raise ValueError(f"a spacing is one number, or one for each of {axes} axes; got {len(found)}.")
-    return found if len(found) == axes else found * axes
+    steps = tuple(float(step) for step in spacing)
+    if len(steps) not in (1, axes):
+        raise ValueError(f"a spacing is one number, or one for each of {axes} axes; got {len(steps)}.")
+    return steps if len(steps) == axes else steps * axes
 
 
 def _finite(end: float) -> float | None:

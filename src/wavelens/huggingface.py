@@ -12,7 +12,7 @@ from wavelens.core import Domain
 from wavelens.domains import DWT
 from wavelens.methods import IntegratedGradients
 from wavelens.methods.lift import Method
-from wavelens.models.hf import Logits
+from wavelens.models.sources.hf import Logits
 from wavelens.targets import Target
 
 

@@ -182,8 +182,8 @@ def scalogram(c: Coefficients, columns: int = 800, *, signed: bool = False, by_c
         torch.stack([_boxes(_over_time(summed, band), columns) for band in bands]).sum(0)
         for bands in c.layout.scales().values()
     ]
-    found = torch.stack(rows, -2) * (columns / c.layout.signal_shape[0])
-    return found if by_channel else found.squeeze(-3)
+    values = torch.stack(rows, -2) * (columns / c.layout.signal_shape[0])
+    return values if by_channel else values.squeeze(-3)
 
 
 def _over_time(c: Coefficients, band: Band) -> Tensor:
@@ -220,7 +220,7 @@ def courses(c: Coefficients, axis: int, *, signed: bool = False, by_channel: boo
     axes = len(c.layout.signal_shape)
     axis = checked_axis(axis, c.layout)
     summed = _summed(c, signed, by_channel)
-    n, found = c.layout.signal_shape[axis], {}
+    n, sums = c.layout.signal_shape[axis], {}
     for name, bands in along(c.layout, axis).items():
         parts = []
         for band in bands:
@@ -231,8 +231,8 @@ def courses(c: Coefficients, axis: int, *, signed: bool = False, by_channel: boo
             if own is None:
                 values = _spread(values, c.layout.domain.centres(band, c.layout)[axis].to(values), n)
             parts.append(values)
-        found[name] = torch.stack(parts).sum(0)
-    return found if by_channel else {name: course.squeeze(-2) for name, course in found.items()}
+        sums[name] = torch.stack(parts).sum(0)
+    return sums if by_channel else {name: course.squeeze(-2) for name, course in sums.items()}
 
 
 def density(c: Coefficients) -> Coefficients:

@@ -12,7 +12,7 @@ from torch import nn
 from wavelens.attribution import attribute
 from wavelens.core import Domain
 from wavelens.domains import DWT
-from wavelens.gradients import Model
+from wavelens.engine.gradients import Model
 from wavelens.maps import spatial_map
 from wavelens.methods import IntegratedGradients
 from wavelens.methods.lift import Method
@@ -40,6 +40,6 @@ def explain(
         x = x.to(next((p.dtype for p in model.parameters() if p.is_floating_point()), x.dtype))
     target = torch.as_tensor(np.asarray(targets), device=x.device)
     domain, method = DWT("haar") if domain is None else domain, IntegratedGradients() if method is None else method
-    found = attribute(model, x, target, domain=domain, method=method)
-    maps: NDArray[Any] = spatial_map(found, signed=signed)[:, None].cpu().numpy()
+    attribution = attribute(model, x, target, domain=domain, method=method)
+    maps: NDArray[Any] = spatial_map(attribution, signed=signed)[:, None].cpu().numpy()
     return maps

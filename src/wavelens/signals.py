@@ -37,8 +37,8 @@ def check_signals(signals: Mapping[str, Tensor]) -> None:
             raise type(error)(f"{name}: {error}") from None
     kinds = {(len(x), x.dtype, x.device) for x in signals.values()}
     if len(kinds) > 1:
-        told = "; ".join(f"{name}: {len(x)} of {x.dtype} on {x.device}" for name, x in signals.items())
-        raise ValueError(f"signals are of one batch, type and device; got {told}.")
+        shown = "; ".join(f"{name}: {len(x)} of {x.dtype} on {x.device}" for name, x in signals.items())
+        raise ValueError(f"signals are of one batch, type and device; got {shown}.")
 
 
 def packed_baseline(

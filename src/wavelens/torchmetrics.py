@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wavelens.borrowed import as_found
 from wavelens.core import Coefficients
-from wavelens.gradients import Model
-from wavelens.module_kinds import set_evaluation
+from wavelens.engine.frozen import frozen_model
+from wavelens.engine.gradients import Model
+from wavelens.models.module_kinds import set_evaluation
 from wavelens.optional import optional
 from wavelens.targets import Target
 
@@ -38,7 +38,7 @@ class Explained(Base):  # type: ignore[misc]
 
     def update(self, model: Model, x: Tensor, target: Target) -> None:
         """Explains and judges a batch."""
-        with as_found(model, x):
+        with frozen_model(model, x):
             set_evaluation(model)
             scores = self.metric(model, x, target, self.explainer(model, x, target)).detach()
         scores = scores[scores.isfinite()].double()

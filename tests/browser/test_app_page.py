@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 
 import wavelens as wl
-from wavelens.app import Desk, Limits, Served, application
+from wavelens.app import Limits, Served, Service, application
 from wavelens.app import server as servers
-from wavelens.cli.kinds import PHOTO, SOUND
+from wavelens.explaining.kinds import PHOTO, SOUND
 from wavelens.frontends.audio import Clip, write_audio
 from wavelens.models import Geometry, LoadedModel
-from wavelens.models.audio import Sampling
+from wavelens.models.preparations.audio import Sampling
 
 PATIENCE = 40_000  # milliseconds
 HOSTILE = "<b>left"  # a class that is only a name
@@ -47,17 +47,17 @@ class Halves(torch.nn.Module):
 
 @contextmanager
 def running(folder, **options):
-    """The address of a running app, its desk, and its photo model."""
+    """The address of a running app, its service, and its photo model."""
     net = Sides().eval()
     labels = (HOSTILE, "right")
     photo = Served(LoadedModel(net, labels, Geometry((32, 32), (32, 32), squash=True), "sides"), PHOTO)
     sound = Served(LoadedModel(Halves().eval(), ("early", "late"), Sampling(8000), "halves"), SOUND)
-    with closing(Desk([photo, sound], folder, limits=Limits(megabytes=0.5, seconds=2))) as desk:
+    with closing(Service([photo, sound], folder, limits=Limits(megabytes=0.5, seconds=2))) as service:
         listening = servers._socket("127.0.0.1", 0)
-        server = servers.server_of(application(desk, **options))
+        server = servers.server_of(application(service, **options))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}", desk, net
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", service, net
         server.should_exit = True
         thread.join(20)
     assert not folder.exists()
@@ -66,7 +66,7 @@ def running(folder, **options):
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     pytest.importorskip("gradio")
-    with running(tmp_path_factory.mktemp("app") / "desk") as found:
+    with running(tmp_path_factory.mktemp("app") / "service") as found:
         yield found
 
 
@@ -74,7 +74,7 @@ def app(tmp_path_factory):
 def locked(tmp_path_factory):
     """An app with a password."""
     pytest.importorskip("gradio")
-    with running(tmp_path_factory.mktemp("locked") / "desk", password="open sesame") as found:
+    with running(tmp_path_factory.mktemp("locked") / "service", password="open sesame") as found:
         yield found
 
 
@@ -189,34 +189,34 @@ def test_wrong_files_are_sentences(visit, tmp_path):
 
 
 def test_the_passes_end_when_the_page_goes(app, visit, photo, monkeypatch):
-    _, desk, net = app
+    _, service, net = app
     monkeypatch.setattr(net, "pause", 0.3)
-    monkeypatch.setattr("wavelens.gradients.CPU_ACTIVATIONS", 1)
-    monkeypatch.setattr("wavelens.gradients.CPU_ROWS", 1)
+    monkeypatch.setattr("wavelens.engine.gradients.CPU_ACTIVATIONS", 1)
+    monkeypatch.setattr("wavelens.engine.gradients.CPU_ROWS", 1)
     page = visit()
     drop(page, photo)
     page.wait_for_selector("#wl-seen p")
     page.click("#wl-start")
     page.wait_for_selector("#wl-status progress")
-    assert desk.line.pending
+    assert service.queue.pending
     page.close()
     before = time.monotonic()
-    while desk.line.pending and time.monotonic() - before < 30:
+    while service.queue.pending and time.monotonic() - before < 30:
         time.sleep(0.05)
-    assert not desk.line.pending
+    assert not service.queue.pending
     made = net.calls
     time.sleep(0.5)
     assert net.calls == made
-    while desk._sessions and time.monotonic() - before < 30:
+    while service._sessions and time.monotonic() - before < 30:
         time.sleep(0.05)
-    assert not list(desk._results.iterdir())
+    assert not list(service._results.iterdir())
 
 
 def test_stop_ends_it(app, visit, photo, monkeypatch):
     _, _, net = app
     monkeypatch.setattr(net, "pause", 0.3)
-    monkeypatch.setattr("wavelens.gradients.CPU_ACTIVATIONS", 1)
-    monkeypatch.setattr("wavelens.gradients.CPU_ROWS", 1)
+    monkeypatch.setattr("wavelens.engine.gradients.CPU_ACTIVATIONS", 1)
+    monkeypatch.setattr("wavelens.engine.gradients.CPU_ROWS", 1)
     page = visit()
     drop(page, photo)
     page.wait_for_selector("#wl-seen p")

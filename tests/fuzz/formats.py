@@ -21,15 +21,15 @@ from fuzz import mutations as m
 from wavelens import frontends, runs
 from wavelens.cli.evaluate import _part
 from wavelens.cli.options import wavelets_of
-from wavelens.cli.spacing import _numbers
+from wavelens.cli.shared_options import spacing_of
 from wavelens.core import Domain
 from wavelens.frontends import audio, image, video, volume
 from wavelens.models.weights import fill_from
 from wavelens.runs.annotations import Mask, annotated
-from wavelens.runs.comparison import compare
 from wavelens.runs.measures import parse_explainer, parse_measure
 from wavelens.runs.samples import Sample, labelled
-from wavelens.runs.shards import read_shard
+from wavelens.runs.statistics.comparison import compare
+from wavelens.runs.store.shards import read_shard
 from wavelens.spec import parse
 from wavelens.untrusted import check_file
 
@@ -361,7 +361,7 @@ def _read_run(folder: Path) -> object:
 
 
 def _write_shard(folder: Path) -> Path:
-    from wavelens.runs.shards import write_shard
+    from wavelens.runs.store.shards import write_shard
 
     write_shard(folder / "a.safetensors", "run", {0: "a", 1: "b", 3: "c"}, {"x": torch.arange(3.0)},
                 [{"index": 2, "name": "d", "reason": "none"}])  # fmt: skip
@@ -418,7 +418,7 @@ TEXTS = {
     "explainer": ("GradCAM(layer='layer4')", parse_explainer),
     "control": ("EnergyOrder(domain=Identity, baseline=0.5)", parse_explainer),
     "wavelets": ("haar, db4, bior2.2", lambda text: wavelets_of(text, wl.DWT("haar", 2))),
-    "spacing": ("1.5,1,0.75", _numbers),
+    "spacing": ("1.5,1,0.75", spacing_of),
     "shard": ("3/8", _part),
 }
 

@@ -11,18 +11,17 @@ import pywt
 import torch
 
 from wavelens.app.limits import Limits
-from wavelens.cli.kinds import Job, Kind
-from wavelens.cli.question import Question
 from wavelens.core import Domain
 from wavelens.domains import DWT, Identity
+from wavelens.explaining import Kind, Question, Request
 from wavelens.methods import InputTimesGradient, IntegratedGradients, Saliency, SmoothGrad
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel
 
 NO_WAVELET = "none: pixels, samples or voxels"
 WAVELETS = tuple(name for name in pywt.wavelist(kind="discrete") if name != "dmey")  # its filters do not reconstruct
-DEEPEST = 12
-LEAST = 10  # gradients of a method that takes several
+MAX_LEVELS = 12
+MIN_GRADIENTS = 10  # gradients of a method that takes several
 SIGMA = {"photo": 0.25, "sound": 0.001, "volume": 0.0001, "video": 0.25}  # of SmoothGrad, as the paper has it
 METHODS: dict[str, Callable[[int, float], Method]] = {  # of at most so many gradients, with noise of so much
     "integrated gradients": lambda most, sigma: IntegratedGradients(tolerance=0.02, max_steps=most),
@@ -60,18 +59,21 @@ def shown(loaded: LoadedModel) -> LoadedModel:
     return replace(loaded, name=shown_name(loaded.name), options=options)
 
 
-def job(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, device: torch.device) -> Job:
+def request_of(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, device: torch.device) -> Request:
     """What the wish means for a model; `ValueError` for one that is not offered."""
     classes = len(loaded.labels)
     if wish.target is not None and not _within(wish.target, 0, classes - 1):
         raise ValueError(f"a class of {loaded.name} is an index from 0 to {classes - 1}; got {wish.target!r}.")
     if wish.method not in METHODS:
         raise ValueError(f"the methods are {', '.join(METHODS)}; got {wish.method!r}.")
-    if not _within(wish.gradients, LEAST, limits.gradients):
-        raise ValueError(f"a method takes {LEAST} to {limits.gradients} gradients here; got {wish.gradients!r}.")
+    if not _within(wish.gradients, MIN_GRADIENTS, limits.gradients):
+        raise ValueError(
+            f"a method takes {MIN_GRADIENTS} to {limits.gradients} gradients here; got {wish.gradients!r}."
+        )
     method = METHODS[wish.method](wish.gradients, SIGMA[kind.name])
     domain = _domain(wish, kind, loaded.preprocess.shape[1:])
-    return Job(loaded, Question(wish.target), domain, method, None, 5, device, chosen=wish.levels is not None)
+    question = Question(wish.target)
+    return Request(loaded, kind, question, domain, method, None, 5, device, chosen=wish.levels is not None)
 
 
 def _within(value: object, low: int, high: int) -> bool:
@@ -88,7 +90,7 @@ def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:
     usual = kind.domain(axes)
     if wish.levels is None:
         return replace(usual, wavelet=wish.wavelet) if isinstance(usual, DWT) else DWT(wish.wavelet)
-    if not _within(wish.levels, 1, DEEPEST):
-        raise ValueError(f"levels are 1 to {DEEPEST}; got {wish.levels!r}.")
+    if not _within(wish.levels, 1, MAX_LEVELS):
+        raise ValueError(f"levels are 1 to {MAX_LEVELS}; got {wish.levels!r}.")
     depths = tuple(min(wish.levels, int(math.log2(n))) for n in axes)
     return DWT(wish.wavelet, levels=depths if len(set(depths)) > 1 else depths[0])

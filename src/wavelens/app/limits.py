@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from wavelens.cli.kinds import Kind
+from wavelens.explaining.kinds import Kind
 from wavelens.frontends.audio import open_audio
 from wavelens.frontends.dicom import is_dicom, picture_bytes
 from wavelens.frontends.image import open_image

@@ -1,4 +1,4 @@
-"""The page: Gradio's components around a `Desk`. It computes nothing.
+"""The page: Gradio's components around a `Service`. It computes nothing.
 
 Gradio reads its settings from the environment when it is first imported, so `server` imports this module, after it has
 set them.
@@ -13,10 +13,10 @@ from typing import Any
 
 import gradio as gr
 
-from wavelens.app import show
-from wavelens.app.choices import DEEPEST, LEAST, METHODS, NO_WAVELET, WAVELETS, Wish
-from wavelens.app.desk import Desk, Result
-from wavelens.app.line import Refused, Stopped
+from wavelens.app import html
+from wavelens.app.choices import MAX_LEVELS, METHODS, MIN_GRADIENTS, NO_WAVELET, WAVELETS, Wish
+from wavelens.app.request_queue import Refused, Stopped
+from wavelens.app.service import Result, Service
 from wavelens.app.uploads import Uploads
 from wavelens.domains import DWT
 
@@ -27,8 +27,8 @@ AUTOMATIC = 0  # levels: as deep as suits the kind
 class Page:
     """What happens when something is dropped, chosen or pressed; each gives the new state of the components."""
 
-    def __init__(self, desk: Desk, uploads: Uploads) -> None:
-        self.desk, self.uploads = desk, uploads
+    def __init__(self, service: Service, uploads: Uploads) -> None:
+        self.service, self.uploads = service, uploads
 
     def look(self, upload: str | None, model: str, request: gr.Request) -> Any:
         """The classes of an upload, by a model that takes it: model, wavelet, class, answer, status, start."""
@@ -37,18 +37,18 @@ class Page:
             return gr.skip(), gr.skip(), nothing, "", "", gr.Button(interactive=False)
         try:
             path = self._path(upload, request)
-            chosen = self.desk.suited(model, path)
-            classes = self.desk.look(request.session_hash, chosen, path)
+            chosen = self.service.suited(model, path)
+            classes = self.service.look(request.session_hash, chosen, path)
         except Refused as error:
-            return gr.skip(), gr.skip(), nothing, "", show.said(str(error)), gr.Button(interactive=False)
+            return gr.skip(), gr.skip(), nothing, "", html.alert(str(error)), gr.Button(interactive=False)
         except Stopped:
             return (gr.skip(),) * 6
         options = [(f"{row['label'].split(', ')[0]} · {row['probability']:.1%}", row["index"]) for row in classes]
         return (
             chosen,
-            usual_wavelet(self.desk, chosen),
+            usual_wavelet(self.service, chosen),
             gr.Dropdown(choices=options, value=options[0][1]),
-            show.answer(path.name, classes),
+            html.answer(path.name, classes),
             "",
             gr.Button(interactive=True),
         )
@@ -66,24 +66,24 @@ class Page:
     ) -> Iterator[Any]:
         """Steps, then the result: status, result, start, end. Gradio closes it when the page goes."""
         if upload is None:
-            yield show.said("Drop a file first."), gr.skip(), *_buttons(busy=False)
+            yield html.alert("Drop a file first."), gr.skip(), *_buttons(busy=False)
             return
         wish = Wish(target, wavelet, levels or None, method, most)
         try:
             path = self._path(upload, request)
         except Refused as error:
-            yield show.said(str(error)), gr.skip(), *_buttons(busy=False)
+            yield html.alert(str(error)), gr.skip(), *_buttons(busy=False)
             return
-        steps = self.desk.explain(request.session_hash, model, path, wish)
+        steps = self.service.explain(request.session_hash, model, path, wish)
         try:
             for step in steps:
                 done = isinstance(step, Result)
-                texts = ("", show.result(step)) if isinstance(step, Result) else (show.waiting(step), gr.skip())
+                texts = ("", html.result(step)) if isinstance(step, Result) else (html.waiting(step), gr.skip())
                 yield *texts, *_buttons(busy=not done)
         except Refused as error:
-            yield show.said(str(error)), gr.skip(), *_buttons(busy=False)
+            yield html.alert(str(error)), gr.skip(), *_buttons(busy=False)
         except Stopped:
-            yield show.said("Stopped."), gr.skip(), *_buttons(busy=False)
+            yield html.alert("Stopped."), gr.skip(), *_buttons(busy=False)
         finally:
             steps.close()
 
@@ -94,30 +94,34 @@ class Page:
         return path
 
     def stop(self, request: gr.Request) -> None:
-        self.desk.stop(request.session_hash)
+        self.service.stop(request.session_hash)
 
     def leave(self, request: gr.Request) -> None:
-        self.desk.leave(request.session_hash)
+        self.service.leave(request.session_hash)
 
 
-def page(desk: Desk, uploads: Uploads) -> gr.Blocks:
-    """The blocks of the page; what it runs is run by `desk`, on what `uploads` holds."""
-    events, names = Page(desk, uploads), list(desk.models)
-    many = desk.limits.running + desk.limits.waiting
+def page(service: Service, uploads: Uploads) -> gr.Blocks:
+    """The blocks of the page; what it runs is run by `service`, on what `uploads` holds."""
+    events, names = Page(service, uploads), list(service.models)
+    many = service.limits.running + service.limits.waiting
     with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
         gr.HTML(_asset("head.html"))
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
-                upload = _drop(desk)
+                upload = _drop(service)
                 model = gr.Dropdown(names, value=names[0], label="Model", elem_id="wl-model")
                 target = gr.Dropdown([], label="Class to explain", elem_id="wl-target")
                 with gr.Row():
                     wavelets = [*WAVELETS, NO_WAVELET]
-                    wavelet = gr.Dropdown(wavelets, value=usual_wavelet(desk, names[0]), label="Wavelet", min_width=120)
-                    depths = [("usual", AUTOMATIC), *((str(n), n) for n in range(1, DEEPEST + 1))]
+                    wavelet = gr.Dropdown(
+                        wavelets, value=usual_wavelet(service, names[0]), label="Wavelet", min_width=120
+                    )
+                    depths = [("usual", AUTOMATIC), *((str(n), n) for n in range(1, MAX_LEVELS + 1))]
                     levels = gr.Dropdown(depths, value=AUTOMATIC, label="Levels", min_width=120)
                 method = gr.Dropdown(list(METHODS), value=Wish.method, label="Method", elem_id="wl-method")
-                most = gr.Slider(LEAST, desk.limits.gradients, _gradients(desk), step=1, label="Gradients, at most")
+                most = gr.Slider(
+                    MIN_GRADIENTS, service.limits.gradients, _gradients(service), step=1, label="Gradients, at most"
+                )
                 with gr.Row():
                     start = gr.Button("Explain", variant="primary", interactive=False, min_width=80, elem_id="wl-start")
                     end = gr.Button("Stop", interactive=False, min_width=80, elem_id="wl-end")
@@ -125,7 +129,7 @@ def page(desk: Desk, uploads: Uploads) -> gr.Blocks:
                 answer = gr.HTML(elem_id="wl-seen")
                 status = gr.HTML(elem_id="wl-status")
                 result = gr.HTML(elem_id="wl-shown")
-        # values come as the page has them, and are checked by the desk
+        # values come as the page has them, and are checked by the service
         plain = {"preprocess": False, "show_progress": "hidden", "concurrency_limit": many, "api_visibility": "private"}
         seen = [model, wavelet, target, answer, status, start]
         for event in (upload.change, model.input):
@@ -138,16 +142,16 @@ def page(desk: Desk, uploads: Uploads) -> gr.Blocks:
     return blocks
 
 
-def _drop(desk: Desk) -> gr.File:
+def _drop(service: Service) -> gr.File:
     """Where a file is dropped. Gradio knows it by the name that `Uploads` gave it: it opens and copies nothing."""
-    drop = gr.File(label=_kinds(desk), file_types=_suffixes(desk), height=180, elem_id="wl-upload")
+    drop = gr.File(label=_kinds(service), file_types=_suffixes(service), height=180, elem_id="wl-upload")
     drop.data_model, drop.api_info = None, dict
     return drop
 
 
-def usual_wavelet(desk: Desk, model: str) -> str:
+def usual_wavelet(service: Service, model: str) -> str:
     """The wavelet that the command would take for a model's kind of signal."""
-    served = desk.models[model]
+    served = service.models[model]
     domain = served.kind.domain(served.loaded.preprocess.shape[1:])
     return domain.wavelet if isinstance(domain, DWT) else NO_WAVELET
 
@@ -164,19 +168,19 @@ def _buttons(busy: bool) -> tuple[Any, Any]:
     return gr.Button(interactive=not busy), gr.Button(interactive=busy)
 
 
-def _gradients(desk: Desk) -> int:
-    return min(Wish.gradients, desk.limits.gradients)
+def _gradients(service: Service) -> int:
+    return min(Wish.gradients, service.limits.gradients)
 
 
-def _kinds(desk: Desk) -> str:
-    *others, last = dict.fromkeys(one.kind.name for one in desk.models.values())
+def _kinds(service: Service) -> str:
+    *others, last = dict.fromkeys(one.kind.name for one in service.models.values())
     kinds = f"{', '.join(others)} or {last}" if others else last
-    return f"{kinds[0].upper()}{kinds[1:]}, up to {desk.limits.megabytes:g} MB"
+    return f"{kinds[0].upper()}{kinds[1:]}, up to {service.limits.megabytes:g} MB"
 
 
-def _suffixes(desk: Desk) -> list[str]:
+def _suffixes(service: Service) -> list[str]:
     """The ends of names that the models read; of two-part ones the last, which is all that a browser looks at."""
-    found = {f".{suffix.rpartition('.')[2]}" for one in desk.models.values() for suffix in one.kind.suffixes}
+    found = {f".{suffix.rpartition('.')[2]}" for one in service.models.values() for suffix in one.kind.suffixes}
     return sorted(found)
 
 

@@ -19,11 +19,11 @@ import torch
 
 from wavelens.app.addresses import OwnAddress, is_loopback
 from wavelens.app.connections import MAX_CONNECTIONS, punctual
-from wavelens.app.desk import Desk, Served
 from wavelens.app.limits import Limits
 from wavelens.app.passwords import Gatekeeper
 from wavelens.app.refusals import RequestRefused
 from wavelens.app.request_limits import MULTIPART_BYTES, RequestLimits
+from wavelens.app.service import Served, Service
 from wavelens.app.upload_routes import UploadRoutes
 from wavelens.app.uploads import Uploads
 from wavelens.app.visitors import Visitors
@@ -80,8 +80,8 @@ def serve(
         stack.enter_context(_terminable())
         listening = stack.enter_context(closing(_socket(host, port)))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="wavelens-"))
-        desk = stack.enter_context(closing(Desk(models, Path(folder) / "app", limits=limits, device=device)))
-        app = application(desk, host, password=password, allowed_hosts=allowed_hosts)
+        service = stack.enter_context(closing(Service(models, Path(folder) / "app", limits=limits, device=device)))
+        app = application(service, host, password=password, allowed_hosts=allowed_hosts)
         if password is None and not is_loopback(listening.getsockname()[0]):
             log.warning(OPEN_TO_ALL, host)
         ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
@@ -118,21 +118,21 @@ def _terminable() -> Iterator[None]:
 
 
 def application(
-    desk: Desk, host: str = LOCAL, *, password: str | None = None, allowed_hosts: Sequence[str] = ()
+    service: Service, host: str = LOCAL, *, password: str | None = None, allowed_hosts: Sequence[str] = ()
 ) -> Any:
-    """The ASGI application around a desk, as `serve` has it."""
-    os.environ.update(QUIET | {"GRADIO_TEMP_DIR": str(desk.uploads.with_name("gradio"))})
+    """The ASGI application around a service, as `serve` has it."""
+    os.environ.update(QUIET | {"GRADIO_TEMP_DIR": str(service.uploads.with_name("gradio"))})
     gradio, fastapi = optional("gradio", "app"), optional("fastapi", "app")
     from wavelens.app.page import look_of_it, page
 
-    uploads = Uploads(desk.uploads, desk.limits)
-    blocks, max_file_bytes = page(desk, uploads), int(desk.limits.megabytes * 2**20)
-    app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=_sweeping(desk))
-    _add_routes(app, desk, uploads)
+    uploads = Uploads(service.uploads, service.limits)
+    blocks, max_file_bytes = page(service, uploads), int(service.limits.megabytes * 2**20)
+    app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=_sweeping(service))
+    _add_routes(app, service, uploads)
     inputs = {number: len(event.inputs) for number, event in blocks.fns.items()}
     gatekeeper = None if password is None else Gatekeeper(password)
     # the last is the first that a request comes to
-    app.add_middleware(Visits, visitors=Visitors(desk.limits), inputs=inputs, gatekeeper=gatekeeper)
+    app.add_middleware(Visits, visitors=Visitors(service.limits), inputs=inputs, gatekeeper=gatekeeper)
     app.add_middleware(OwnAddress, host=host, allowed_hosts=allowed_hosts)
     app.add_middleware(RequestLimits, upload_bytes=max_file_bytes + MULTIPART_BYTES)
     app.add_middleware(_Headers)
@@ -141,7 +141,7 @@ def application(
         blocks,
         path="/",
         server_name=host,
-        max_file_size=max_file_bytes,  # says it in MB of its own; the desk counts in millions
+        max_file_size=max_file_bytes,  # says it in MB of its own; the service counts in millions
         show_error=False,
         footer_links=[],
         run_history=False,
@@ -150,18 +150,18 @@ def application(
     )
 
 
-def _add_routes(app: Any, desk: Desk, uploads: Uploads) -> None:
+def _add_routes(app: Any, service: Service, uploads: Uploads) -> None:
     """Results, and uploads; they come before Gradio's. What they refuse, `Visits` answers."""
     responses = optional("starlette.responses", "app")
 
     def result(request: Any) -> Any:
-        file = desk.file(request.path_params["token"], request.path_params["name"])
+        file = service.file(request.path_params["token"], request.path_params["name"])
         if file is None:
             raise RequestRefused(404, "This result is no longer there. Explain again.")
         return responses.FileResponse(file, headers={"Content-Security-Policy": REPORT})
 
     app.add_route("/results/{token}/{name:path}", result)
-    UploadRoutes(desk, uploads).add_to(app)
+    UploadRoutes(service, uploads).add_to(app)
 
 
 class _Headers:
@@ -182,12 +182,12 @@ class _Headers:
         await self.app(scope, receive, guarded)
 
 
-def _sweeping(desk: Desk) -> Any:
+def _sweeping(service: Service) -> Any:
     async def sweep() -> None:
         while True:
             await asyncio.sleep(SWEEP)
             try:
-                await asyncio.to_thread(desk.sweep)
+                await asyncio.to_thread(service.sweep)
             except Exception as error:  # the next one may go well
                 log.error("a sweep failed", exc_info=error)
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-from wavelens.app.desk import Desk
 from wavelens.app.refusals import RequestRefused
 from wavelens.app.request_limits import UPLOAD
+from wavelens.app.service import Service
 from wavelens.app.uploads import Upload, Uploads
 from wavelens.app.visitors import Visitor
 from wavelens.optional import optional
@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 class UploadRoutes:
     """The routes, in place of Gradio's own, which take files from anyone and answer with paths on the server."""
 
-    def __init__(self, desk: Desk, uploads: Uploads) -> None:
-        self.desk, self.uploads = desk, uploads
+    def __init__(self, service: Service, uploads: Uploads) -> None:
+        self.service, self.uploads = service, uploads
         self._arriving: dict[tuple[Visitor, str], Upload] = {}
 
     def add_to(self, app: Any) -> None:
@@ -38,7 +38,7 @@ class UploadRoutes:
     async def _receive(self, request: Any) -> Any:
         responses = optional("starlette.responses", "app")
         visitor, label = request.state.visitor, request.query_params.get("upload_id", "")[:64]
-        await asyncio.to_thread(self.desk.sweep)
+        await asyncio.to_thread(self.service.sweep)
         upload = self.uploads.begin(visitor)
         self._arriving[visitor, label] = upload
         try:

@@ -19,7 +19,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from wavelens.attribution import Attribution
 from wavelens.baselines.explainer import check_module, in_pieces, on_samples
 from wavelens.baselines.layers import Visit, as_map, hooked, last_with_axes, named
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.targets import Target
 
 
@@ -118,9 +118,9 @@ def _cut_at(ask: Gradients, layer: Visit, items: Tensor) -> tuple[Tensor, list[T
 
 def _gradient(value: Tensor, activation: Tensor, explainer: _ActivationMap) -> Tensor:
     if value.requires_grad:
-        (found,) = torch.autograd.grad(value.sum(), activation, retain_graph=True, allow_unused=True)
-        if found is not None:
-            return found
+        (gradient,) = torch.autograd.grad(value.sum(), activation, retain_graph=True, allow_unused=True)
+        if gradient is not None:
+            return gradient
     raise ValueError(f"the explained output depends on the layer of {explainer}; this one does not. Name another.")
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from wavelens.attribution import Attribution, attribute, provenance
 from wavelens.core import Domain
 from wavelens.domains import Identity
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.methods import Method, Saliency
 from wavelens.targets import Several, Target, describe, texts
 

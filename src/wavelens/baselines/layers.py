@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from wavelens.gradients import Gradients
+from wavelens.engine.gradients import Gradients
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 LINEAR = (*CONVOLUTIONS, nn.Linear)
@@ -38,7 +38,7 @@ class Visit:
 def hooked(register: Callable[[Any], Any], react: Callable[..., Any]) -> Iterator[None]:
     """A global hook for the time of a `with`, for the modules that run in this thread."""
     here = threading.get_ident()
-    handle = register(lambda *found: react(*found) if threading.get_ident() == here else None)
+    handle = register(lambda *arguments: react(*arguments) if threading.get_ident() == here else None)
     try:
         yield
     finally:
@@ -48,34 +48,34 @@ def hooked(register: Callable[[Any], Any], react: Callable[..., Any]) -> Iterato
 def visits(ask: Gradients) -> list[Visit]:
     """The layers of the model in the order in which they finish, from a pass of the first item."""
     names = {id(module): name for name, module in _modules(ask)}
-    found: list[Visit] = []
+    order: list[Visit] = []
 
     def note(module: nn.Module, inputs: Any, output: Any) -> None:
         if id(module) in names:
-            taken = next((i for i in inputs if isinstance(i, Tensor)), None)
+            input = next((i for i in inputs if isinstance(i, Tensor)), None)
             given = output if isinstance(output, Tensor) else None
-            call = sum(v.module is module for v in found)
-            found.append(Visit(names[id(module)], module, call, taken, given))
+            call = sum(v.module is module for v in order)
+            order.append(Visit(names[id(module)], module, call, input, given))
 
     item = torch.zeros(1, dtype=torch.long, device=ask.x.device)
     with torch.no_grad():
         ask.scores(ask.x[:1].clone(), item)  # a pass that fails in the fast format is repeated, and would be seen twice
         with hooked(register_module_forward_hook, note):
             ask.scores(ask.x[:1].clone(), item)
-    return found
+    return order
 
 
 def named(ask: Gradients, layer: str) -> Visit:
     """The last call of the layer called `layer`, or whose name ends with `.layer`; `ValueError` unless it is one."""
-    found = [(name, m) for name, m in _modules(ask) if name == layer or name.endswith("." + layer)]
-    found = [pair for pair in found if pair[0] == layer] or found
-    if len(found) > 1:
-        raise ValueError(f"layer names one layer; got {layer!r}, which fits {', '.join(name for name, _ in found)}.")
-    if not found:
+    fitting = [(name, m) for name, m in _modules(ask) if name == layer or name.endswith("." + layer)]
+    fitting = [pair for pair in fitting if pair[0] == layer] or fitting
+    if len(fitting) > 1:
+        raise ValueError(f"layer names one layer; got {layer!r}, which fits {', '.join(name for name, _ in fitting)}.")
+    if not fitting:
         names = [name for name, _ in _modules(ask) if name]
         near = difflib.get_close_matches(layer, names, 3, 0.4) or names[-3:]
         raise ValueError(f"layer names a layer of the model, such as {', '.join(near)}; got {layer!r}.")
-    return _last_call(ask, found[0][1], found[0][0])
+    return _last_call(ask, fitting[0][1], fitting[0][0])
 
 
 def _last_call(ask: Gradients, layer: nn.Module, name: str) -> Visit:
@@ -113,8 +113,8 @@ def last_with_axes(ask: Gradients) -> Visit:
 def visits_with_axes(ask: Gradients) -> list[Visit]:
     """The visits whose output has as many axes as the signal, not all of length 1."""
     count = ask.x.ndim
-    seen = [v for v in visits(ask) if v.gives is not None and v.gives.ndim == count]
-    return [v for v in seen if max(v.gives.shape[2:]) > 1]  # type: ignore[union-attr]
+    layers = [v for v in visits(ask) if v.gives is not None and v.gives.ndim == count]
+    return [v for v in layers if max(v.gives.shape[2:]) > 1]  # type: ignore[union-attr]
 
 
 def patches(ask: Gradients) -> Any:
@@ -185,16 +185,16 @@ class Entrance:
     def relevance(self, output: Tensor, start: Tensor | None = None) -> Tensor:
         """What comes back from an output to `seen`; `ValueError` if part of the signal went another way."""
         with self._ask.exact():
-            found, missed = torch.autograd.grad(
+            relevance, missed = torch.autograd.grad(
                 output, (self.seen, self._points), start, retain_graph=True, allow_unused=True
             )
-        if found is None or missed is not None:
+        if relevance is None or missed is not None:
             raise ValueError(
                 f"relevance is read where all of the signal enters, at {self.first.name}; the explained output "
-                f"{'does not depend on it' if found is None else 'depends on the signal past it too'}. Explain a part "
-                "of the network with one entrance."
+                f"{'does not depend on it' if relevance is None else 'depends on the signal past it too'}. Explain "
+                "a part of the network with one entrance."
             )
-        return found
+        return relevance
 
     def on_signal(self, relevance: Tensor) -> Tensor:
         """Relevance of what was seen, `(batch, channels, …)`, on the axes of the signal: `(batch, channels, *axes)`."""

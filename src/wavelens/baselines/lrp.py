@@ -18,7 +18,7 @@ from wavelens.attribution import Attribution
 from wavelens.baselines.explainer import check_module, in_pieces, on_samples
 from wavelens.baselines.functions import Rules
 from wavelens.baselines.layers import LINEAR, Entrance, Visit, visits
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.optional import optional
 from wavelens.targets import Target, scores
 
@@ -49,25 +49,25 @@ class LRP:
 
 def _composite(ask: Gradients, entrance: Entrance) -> Any:
     """Zennit's EpsilonPlusFlat, whose first layer is the one that is called first."""
-    seen = visits(ask)
-    calls: list[nn.Module] = [v.module for v in seen if isinstance(v.module, LINEAR)]
-    again = next((v.name for v in seen if calls.count(v.module) > 1), None)
+    order = visits(ask)
+    calls: list[nn.Module] = [v.module for v in order if isinstance(v.module, LINEAR)]
+    again = next((v.name for v in order if calls.count(v.module) > 1), None)
     if again is not None:
         raise ValueError(f"Zennit's rules hold for layers that run once in a pass; {again} runs more often.")
     composites, rules = (optional(f"zennit.{name}", "baselines") for name in ("composites", "rules"))
     first = composites.NameMapComposite([((entrance.first.name,), rules.Flat(stabilizer=TINY))])
     rest = composites.EpsilonPlus(epsilon=TINY, stabilizer=TINY)
-    return composites.MixedComposite([first, rest], canonizers=[_merging(seen)])
+    return composites.MixedComposite([first, rest], canonizers=[_merging(order)])
 
 
-def _merging(seen: list[Visit]) -> Any:
+def _merging(order: list[Visit]) -> Any:
     """Zennit's canonizer that merges each batch norm into the layer whose output it takes."""
     canonizers = optional("zennit.canonizers", "baselines")
-    made = {id(v.gives): v for v in seen if isinstance(v.module, LINEAR)}
-    calls = [v.module for v in seen]
+    made = {id(v.gives): v for v in order if isinstance(v.module, LINEAR)}
+    calls = [v.module for v in order]
     pairs = [
         ((made[id(v.takes)].name,), v.name)
-        for v in seen
+        for v in order
         if isinstance(v.module, NORMS) and id(v.takes) in made and v.module.affine and v.module.track_running_stats
         and calls.count(v.module) == 1
     ]  # fmt: skip
@@ -88,8 +88,8 @@ def _piece(ask: Gradients, entrance: Entrance, items: Tensor) -> Tensor:
         values = scores(ask.target, end, items)
         starts = [end.detach() * torch.autograd.grad(value.sum(), end, retain_graph=True)[0] for value in values]
     ask.spent[items.cpu()] += 1
-    found = [entrance.on_signal(entrance.relevance(output, start)) for start in starts]
-    return torch.stack(found).to(ask.dtype)
+    relevances = [entrance.on_signal(entrance.relevance(output, start)) for start in starts]
+    return torch.stack(relevances).to(ask.dtype)
 
 
 class Relevance(Rules):

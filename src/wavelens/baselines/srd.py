@@ -26,7 +26,7 @@ from wavelens.attribution import Attribution
 from wavelens.baselines.explainer import check_module, in_pieces, on_samples
 from wavelens.baselines.functions import Rules
 from wavelens.baselines.layers import Entrance
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.targets import Target, scores
 
 
@@ -59,8 +59,8 @@ def _piece(ask: Gradients, entrance: Entrance, items: Tensor) -> tuple[Tensor, T
         values = scores(ask.target, output, items)
     ask.spent[items.cpu()] += 1
     shares = [entrance.relevance(value.sum()) * entrance.seen for value in values]
-    found = [entrance.on_signal(share.sum(1, keepdim=True)) for share in shares]
-    return torch.stack(found).to(ask.dtype), torch.stack(values).detach().to(ask.dtype)
+    relevances = [entrance.on_signal(share.sum(1, keepdim=True)) for share in shares]
+    return torch.stack(relevances).to(ask.dtype), torch.stack(values).detach().to(ask.dtype)
 
 
 class Sharing(Rules):

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wavelens.borrowed import as_found
-from wavelens.compiled import is_compiled
-from wavelens.copies import NoCopyError, copied
-from wavelens.given import beside
-from wavelens.gradients import Model
+from wavelens.engine.compiled import is_compiled
+from wavelens.engine.copies import NoCopyError, copied
+from wavelens.engine.frozen import frozen_model
+from wavelens.engine.given import beside
+from wavelens.engine.gradients import Model
+from wavelens.engine.norms import Kernels
 from wavelens.metrics.perturbation import single
-from wavelens.module_kinds import set_evaluation, with_mode
-from wavelens.norms import Kernels
+from wavelens.models.module_kinds import set_evaluation, with_mode
 from wavelens.targets import Target, scores
 
 Asked = tuple[Tensor, Tensor | None]
@@ -27,7 +27,7 @@ BROKEN = (ValueError, RuntimeError, TypeError, LookupError, AssertionError, Arit
 @contextmanager
 def evaluating(model: Model, x: Tensor) -> Iterator[None]:
     """The model in evaluation mode, and given back as it was."""
-    with as_found(model, x):
+    with frozen_model(model, x):
         set_evaluation(model)
         yield
 

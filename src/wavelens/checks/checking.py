@@ -19,12 +19,12 @@ from wavelens.checks.uniqueness import unique
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, Findings, Verdict
 from wavelens.core import Domain, signal_axes
 from wavelens.domains import DWT
-from wavelens.given import beside, with_given
-from wavelens.gradients import Model
+from wavelens.engine.given import beside, with_given
+from wavelens.engine.gradients import Model
 from wavelens.methods import IntegratedGradients
 from wavelens.methods.lift import Method
-from wavelens.module_kinds import check_gradients, check_shapes
-from wavelens.runnable import runnable
+from wavelens.models.module_kinds import check_gradients, check_shapes
+from wavelens.models.runnable import runnable
 from wavelens.targets import Target
 
 TOP = "top"  # each item's own top class
@@ -80,10 +80,10 @@ def check(
         target = _top(model, x) if isinstance(target, str) else target
     options = {"baseline": baseline} if hasattr(method, "baseline") else {}
     explainer = partial(attribute, domain=DWT("haar") if domain is None else domain, method=method, **options)
-    found = list(_verdicts(model, x, target, explainer, baseline, autocast, batch_size))
-    reason = f"nothing can be said while {found[-1].check} fails."
-    skipped = [Verdict(name, NOT_APPLICABLE, reason) for name in CHECKS[len(found) :]]
-    return Findings((*found, *skipped))
+    verdicts = list(_verdicts(model, x, target, explainer, baseline, autocast, batch_size))
+    reason = f"nothing can be said while {verdicts[-1].check} fails."
+    skipped = [Verdict(name, NOT_APPLICABLE, reason) for name in CHECKS[len(verdicts) :]]
+    return Findings((*verdicts, *skipped))
 
 
 def _verdicts(

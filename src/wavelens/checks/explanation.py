@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from wavelens.attribution import Attribution
 from wavelens.checks.asking import BROKEN, evaluating, rounding, said, twin_of
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
-from wavelens.copies import NoCopyError
 from wavelens.core import Coefficients
-from wavelens.gradients import Model
+from wavelens.engine.copies import NoCopyError
+from wavelens.engine.gradients import Model
 from wavelens.masks.ranking import importance
 from wavelens.metrics import curves, energy_order, spearman
 from wavelens.metrics.perturbation import probability

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from wavelens.checks.asking import asked, evaluating, in_float64, one_by_one, rounding, span
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
-from wavelens.given import beside
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.given import beside
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.methods.averages import generator
 from wavelens.methods.paths import nodes, starting_points, straight
 from wavelens.metrics.perturbation import every_pair
@@ -22,7 +22,7 @@ from wavelens.targets import Target
 # tenth of the input detached 10 % near it, with a rounded input all of it on the way.
 DIRECTIONS = 4
 JITTER = 2e-3  # half a step of 8 bits, in which equal samples are no longer ties: a maximum over ties has no derivative
-NEAR = 1e-7  # of the item's range: networks of ReLUs bend within 1e-5 of it, in float64 this is far above rounding
+STEP_OF_RANGE = 1e-7  # ReLUs bend within 1e-5 of the item's range; in float64 this is far above rounding
 FAR = 0.1  # of the way to the baseline: tens of steps of 8 bits
 QUADRATURE = (8, 16)  # nodes on that way; where the two differ, the score is too rough to tell
 MISSED, MISSED_FAR, ROUGH = 0.04, 0.1, 0.02
@@ -114,7 +114,7 @@ def _near(model: Model, x: Tensor, target: Target, batch_size: int | None) -> _W
     items, which = every_pair(len(x), DIRECTIONS, x.device)
     draw = torch.rand(x.shape[1:], generator=generator(1, 0, x.device), device=x.device, dtype=torch.float32)
     x = x + JITTER * span(x) * (draw - 0.5).to(x.dtype)
-    steps = torch.stack([_signs(x, k) for k in range(DIRECTIONS)])[which] * (NEAR * span(x))[items]
+    steps = torch.stack([_signs(x, k) for k in range(DIRECTIONS)])[which] * (STEP_OF_RANGE * span(x))[items]
     with Gradients(model, x, target, batch_size=batch_size) as ask:
         g = ask.at_input()[0][0]
         ends = [ask.values(x[items] + side * steps, items)[0].view(len(x), -1) for side in (1, -1, 0.5, -0.5)]

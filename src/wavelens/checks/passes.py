@@ -8,10 +8,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from wavelens.borrowed import as_found
 from wavelens.checks.asking import BROKEN, Asked, asked, evaluating, is_training, one_by_one, rounding, said, span
 from wavelens.checks.verdict import FAIL, PASS, WARN, Verdict
-from wavelens.gradients import Model
+from wavelens.engine.frozen import frozen_model
+from wavelens.engine.gradients import Model
 from wavelens.methods.averages import generator
 from wavelens.targets import Target
 
@@ -50,7 +50,7 @@ def _tried(check: Callable[[Model, Tensor, Target], Verdict], model: Model, x: T
 
 def _deterministic(model: Model, x: Tensor, target: Target) -> Verdict:
     scores, gradients = 0.0, 0.0
-    with as_found(model, x):
+    with frozen_model(model, x):
         for row, item in one_by_one(x):
             first, second = _twice(model, row, target, item)
             scores = max(scores, _apart(first[0], second[0]) / _size(row, first))
@@ -90,7 +90,7 @@ def _size(row: Tensor, answer: Asked) -> float:
 
 def _batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
     name, scores, leaks = "batch_independent", 0.0, 0.0
-    with as_found(model, x):
+    with frozen_model(model, x):
         for row, item in one_by_one(x):
             try:
                 beside = asked(model, torch.cat([*_mates(row), row]), target, item.repeat(3), of=slice(-1, None))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from wavelens.checks.asking import asked, evaluating, in_float64, one_by_one, span
 from wavelens.checks.verdict import NOT_APPLICABLE, PASS, WARN, Verdict
-from wavelens.gradients import Model
+from wavelens.engine.gradients import Model
 from wavelens.methods.averages import generator
 from wavelens.metrics.stability import Explainer
 from wavelens.targets import Target
@@ -17,7 +17,7 @@ from wavelens.targets import Target
 # pools before anything is averaged, by 0.26 and 0.28 on photos. (benchmarks/paper/checks.py)
 NOISE = 1e-10  # standard deviation, of the item's range; a million times what float64 rounds off
 DRAWS = 2
-MOVED = 0.01  # of the largest value
+MIN_CHANGE_FRACTION = 0.01  # of the largest value
 
 REMEDY = (
     "It is one of many at a tie, as under max-pooling in flat areas: use SmoothGrad(sigma=1e-6), the mean over noise "
@@ -44,13 +44,13 @@ def unique(model: Model, x: Tensor, target: Target, *, explainer: Explainer | No
         finding = (
             f"noise of {NOISE:g} of the range moves the gradient by {figures['gradient']:.1e} of its largest value"
         )
-        if figures["gradient"] <= MOVED:
+        if figures["gradient"] <= MIN_CHANGE_FRACTION:
             return Verdict(name, PASS, f"{finding}.", figures=figures)
         if explainer is not None:
             maps = [explainer(copied, signals, target).data for signals in (wide, *moved)]
             figures["map"] = _apart(maps[0], maps[1:])
             finding = f"{finding}, and the map by {figures['map']:.1e}"
-            if figures["map"] <= MOVED:
+            if figures["map"] <= MIN_CHANGE_FRACTION:
                 return Verdict(name, PASS, f"{finding}.", figures=figures)
     return Verdict(name, WARN, f"{finding}.", REMEDY, figures)
 

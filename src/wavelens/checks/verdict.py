@@ -42,8 +42,8 @@ class Findings:
     @property
     def status(self) -> str:
         """The worst of all: "fail", "warn" or "pass"."""
-        found = {verdict.status for verdict in self.verdicts}
-        return next((status for status in WORST_FIRST if status in found), NOT_APPLICABLE)
+        statuses = {verdict.status for verdict in self.verdicts}
+        return next((status for status in WORST_FIRST if status in statuses), NOT_APPLICABLE)
 
     def __getitem__(self, check: str) -> Verdict:
         for verdict in self.verdicts:

@@ -14,25 +14,28 @@ from rich.text import Text
 
 from wavelens.checks import Findings
 from wavelens.checks import check as find
-from wavelens.cli.answers import asked_of, seen
-from wavelens.cli.files import inputs, stems
 from wavelens.cli.model_options import with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
-from wavelens.cli.question import AgainstText, TargetText, is_asked_freely, question_of
-from wavelens.cli.ready import (
+from wavelens.cli.shared_options import (
     DOMAIN,
     METHOD,
+    AgainstText,
     BatchSize,
     DeviceName,
     Files,
     MethodText,
     ModelName,
     Out,
+    TargetText,
     each,
-    fitted,
     opened,
 )
 from wavelens.cli.terminal import Terminal, plain
+from wavelens.explaining import read_input
+from wavelens.explaining.answer import target_summary
+from wavelens.explaining.files import inputs, stems
+from wavelens.explaining.question import is_target_function, question_of
+from wavelens.explaining.request import fitted
 from wavelens.models import Options
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -68,7 +71,7 @@ def check(
         raise ValueError(f"--autocast is one of {', '.join(AUTOCAST)}; got {autocast!r}.")
     check_folder(out)
     console = Terminal()
-    loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_asked_freely(target))
+    loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
     own = fitted(chosen_domain, kind, loaded)
     question = question_of(target, against, loaded)
     ask = partial(
@@ -82,13 +85,13 @@ def check(
     paths, statuses = inputs(files, kind), []
 
     def one(path: Path, stem: str) -> list[Path]:
-        look = seen(loaded, kind, path, chosen_device)
-        asked = question(loaded, look.x, look.logits)
+        one_input = read_input(loaded, kind, path, chosen_device)
+        explained = question(loaded, one_input.x, one_input.logits)
         with console.status(f"checking {plain(path.name)}"):
-            found = ask(look.x, asked.target)
+            found = ask(one_input.x, explained.target)
         statuses.append(found.status)
-        _print(path, asked.heading, found, console)
-        summary = asked_of(loaded, kind, path, asked) | {"domain": repr(own), "method": method}
+        _print(path, explained.heading, found, console)
+        summary = target_summary(loaded, kind, path, explained) | {"domain": repr(own), "method": method}
         file = out / f"{stem}-check.json"
         file.write_text(json.dumps(summary | found.summary(), indent=2) + "\n", encoding="utf-8")
         return [file]

@@ -13,9 +13,9 @@ from rich.text import Text
 from wavelens.cli.options import check_folder
 from wavelens.cli.terminal import Terminal, plain
 from wavelens.runs import Run
-from wavelens.runs.comparison import RESAMPLES, Comparison, compare
-from wavelens.runs.shards import write_whole
-from wavelens.runs.tables import caption, files, lines
+from wavelens.runs.statistics.comparison import RESAMPLES, Comparison, compare
+from wavelens.runs.statistics.tables import caption, files, lines
+from wavelens.runs.store.shards import write_whole
 
 
 def compare_runs(

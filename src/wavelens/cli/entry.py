@@ -19,7 +19,8 @@ from wavelens.cli.explain import explain
 from wavelens.cli.minimal import minimal
 from wavelens.cli.profile import profile
 from wavelens.cli.serve import app as serve
-from wavelens.cli.terminal import WRONG, complain
+from wavelens.cli.terminal import complain
+from wavelens.explaining.errors import INPUT_ERRORS
 from wavelens.version import __version__
 
 USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # click's, which newer versions of typer carry inside
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except USAGE_ERROR as error:
         command = error.ctx.command_path if error.ctx else "wavelens"
         complain(f"{error.format_message().rstrip('.')}. See {command} --help.")
-    except WRONG as error:
+    except INPUT_ERRORS as error:
         complain(str(error))
     except typer.Abort:
         return 130

@@ -15,20 +15,21 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from wavelens.baselines import EXPLAINERS, FromMethod
-from wavelens.cli.kinds import Kind, kind_called, kind_of
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of
-from wavelens.cli.ready import DOMAIN, DeviceName, ModelName, default_model, fitted
+from wavelens.cli.shared_options import DOMAIN, DeviceName, ModelName
 from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
+from wavelens.explaining import Kind, kind_called, kind_of
+from wavelens.explaining.request import default_model, fitted
 from wavelens.models import LoadedModel, Options
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
 from wavelens.runs.annotations import annotated
-from wavelens.runs.comparison import compare
 from wavelens.runs.evaluation import BATCH_SIZE, Evaluation, weights_digest
 from wavelens.runs.measures import CONTROLS, MEASURES, PointingGame, parse_explainer, parse_measure
 from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
-from wavelens.runs.tables import caption, lines
+from wavelens.runs.statistics.comparison import compare
+from wavelens.runs.statistics.tables import caption, lines
 from wavelens.spec import METHODS
 
 EXPLAINED = f"How to explain: as wavelens explain, or {', '.join(cls.__name__ for cls in (*EXPLAINERS, *CONTROLS))}."

@@ -12,28 +12,33 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wavelens.cli.answers import caution, explained, profile_rows, top_classes, write
-from wavelens.cli.files import DECOMPOSED, inputs, stems
-from wavelens.cli.kinds import Answer, Job, Kind
 from wavelens.cli.model_options import with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of, wavelets_of
-from wavelens.cli.question import AgainstText, TargetText, is_asked_freely, question_of
-from wavelens.cli.ready import (
+from wavelens.cli.shared_options import (
     DOMAIN,
     METHOD,
+    AgainstText,
     BatchSize,
     DeviceName,
     Files,
     MethodText,
     ModelName,
     Out,
+    Spacing,
+    TargetText,
+    Unit,
     each,
-    fitted,
     opened,
+    spacing_of,
 )
-from wavelens.cli.reports import entry_of, report_path
-from wavelens.cli.spacing import Spacing, Unit, spaced
 from wavelens.cli.terminal import Terminal, plain, table
+from wavelens.explaining import Explanation, Request, explained, top_classes
+from wavelens.explaining.answer import caution, profile_rows, write
+from wavelens.explaining.files import DECOMPOSED, inputs, stems
+from wavelens.explaining.question import is_target_function, question_of
+from wavelens.explaining.report import entry_of, report_path
+from wavelens.explaining.request import fitted
+from wavelens.explaining.spacing import spaced
 from wavelens.models import Options
 from wavelens.reports import Section, section, write_page
 
@@ -80,15 +85,16 @@ def explain(
     chosen_domain, chosen_method, chosen_device = domain_of(domain), method_of(method), device_of(device)
     check_folder(out)
     console = Terminal()
-    loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_asked_freely(target))
-    loaded = spaced(loaded, spacing, unit)
+    loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
+    loaded = spaced(loaded, spacing_of(spacing), unit)
     own = fitted(chosen_domain, kind, loaded)
     shown = tuple(fitted(one, kind, loaded) for one in wavelets_of(decompose, own))
     if shown and len(loaded.preprocess.shape) < 3:
         raise ValueError(f"--decompose draws pictures; a {kind.name} has none. Its scales are written as sounds.")
     question = question_of(target, against, loaded)
-    job = Job(
+    request = Request(
         loaded,
+        kind,
         question,
         own,
         chosen_method,
@@ -99,47 +105,51 @@ def explain(
         domain is not None,
         exact_passes,
     )
-    raise typer.Exit(_explain_all(job, kind, inputs(files, kind), out, console, report))
+    raise typer.Exit(_explain_all(request, inputs(files, kind), out, console, report))
 
 
-def _explain_all(job: Job, kind: Kind, paths: list[Path], out: Path, console: Console, report: bool) -> int:
+def _explain_all(request: Request, paths: list[Path], out: Path, console: Console, report: bool) -> int:
     """Explains and reports input by input; the exit code."""
     sections: list[Section] = []
 
     def one(number: int, path: Path, stem: str) -> Iterator[Path]:
-        answer = explained(job, kind, path, progress=console.is_terminal)
-        _print(job, kind, answer, console, f"{kind.name} {number} of {len(paths)}: " if len(paths) > 1 else "")
-        yield from write(job, kind, answer, out / stem)
+        explanation = explained(request, path, progress=console.is_terminal)
+        _print(explanation, console, f"{request.kind.name} {number} of {len(paths)}: " if len(paths) > 1 else "")
+        yield from write(explanation, out / stem)
         if report:
-            sections.append(section(entry_of(job, kind, answer), len(paths)))
+            sections.append(section(entry_of(explanation), len(paths)))
 
     def last() -> list[Path]:
         return [write_page(sections, report_path(out))] if sections else []
 
-    also = DECOMPOSED if job.decompose else ()
-    named = enumerate(zip(paths, stems(paths, out, kind, also=also), strict=True), 1)
+    also = DECOMPOSED if request.decompose else ()
+    named = enumerate(zip(paths, stems(paths, out, request.kind, also=also), strict=True), 1)
     work = [(str(path), partial(one, number, path, stem)) for number, (path, stem) in named]
     return each([*work, ("", last)], console)
 
 
-def _print(job: Job, kind: Kind, answer: Answer, console: Console, prefix: str) -> None:
-    console.print(Text(f"{prefix}{plain(str(answer.path))}", style="bold"), soft_wrap=True)
-    if answer.note:
-        console.print(Text(plain(answer.note)), soft_wrap=True)
-    if classes := top_classes(job.loaded, answer.logits, job.top):
+def _print(explanation: Explanation, console: Console, prefix: str) -> None:
+    request, one, a = explanation.request, explanation.input, explanation.attribution
+    console.print(Text(f"{prefix}{plain(str(one.path))}", style="bold"), soft_wrap=True)
+    if explanation.note:
+        console.print(Text(plain(explanation.note)), soft_wrap=True)
+    if classes := top_classes(request.loaded, one.logits, request.top):
         console.print(_class_table(classes))
-    path = answer.attribution.gap is not None  # only path methods add up
-    base = getattr(job.method, "baseline", 0.0)
-    verb = f"its rise over {f'a constant {base:g}' if base else kind.start} comes from" if path else "it responds to"
-    assert answer.attribution.score is not None
-    account = (
-        f"{answer.asked.heading}, {answer.asked.number} {float(answer.attribution.score):.3f}: {verb} these scales"
-    )
-    console.print(Text(account), soft_wrap=True)
-    console.print(_scale_table(answer))
-    if missed := caution(answer.attribution, job.method):
+    console.print(Text(_account(explanation)), soft_wrap=True)
+    console.print(_scale_table(explanation))
+    if missed := caution(a, request.method):
         advice = "Try --method 'IntegratedGradients(tolerance=0.02, max_steps=1000)'."
         console.print(Text(f"{missed} {advice}", style="yellow"), soft_wrap=True)
+
+
+def _account(explanation: Explanation) -> str:
+    """The target, its score, and whether the scales below add up to its rise: those of path methods do."""
+    request, a, target = explanation.request, explanation.attribution, explanation.target
+    base = getattr(request.method, "baseline", 0.0)
+    start = f"a constant {base:g}" if base else request.kind.start
+    verb = "it responds to" if a.gap is None else f"its rise over {start} comes from"
+    assert a.score is not None
+    return f"{target.heading}, {target.number} {float(a.score):.3f}: {verb} these scales"
 
 
 def _class_table(classes: list[dict[str, Any]]) -> Table:
@@ -149,9 +159,9 @@ def _class_table(classes: list[dict[str, Any]]) -> Table:
     return found
 
 
-def _scale_table(answer: Answer) -> Table:
+def _scale_table(explanation: Explanation) -> Table:
     """The profile: signed sums with what they add up to, and shares of the total magnitude."""
-    a, rows = answer.attribution, profile_rows(answer)
+    a, rows = explanation.attribution, profile_rows(explanation)
     found = table("scale", "extent", "signed sum", "share of |γ|")
     for row in rows:
         found.add_row(row["scale"], row["extent"], _signed(row["signed"]), f"{row['share']:.1%}")

@@ -18,15 +18,29 @@ from rich.text import Text
 from torch import Tensor
 
 from wavelens import masks
-from wavelens.cli.files import inputs, stems
-from wavelens.cli.kinds import Kind
-from wavelens.cli.model_options import model_summary, with_model_options
+from wavelens.cli.model_options import with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of
-from wavelens.cli.question import AgainstText, Asked, Question, TargetText, question_of
-from wavelens.cli.ready import BatchSize, DeviceName, Files, ModelName, Out, each, fitted, opened
-from wavelens.cli.spacing import Spacing, Unit, spaced
+from wavelens.cli.shared_options import (
+    AgainstText,
+    BatchSize,
+    DeviceName,
+    Files,
+    ModelName,
+    Out,
+    Spacing,
+    TargetText,
+    Unit,
+    each,
+    opened,
+    spacing_of,
+)
 from wavelens.cli.terminal import Terminal, plain, table
 from wavelens.core import Domain
+from wavelens.explaining import ExplainedTarget, Kind, Question, question_of
+from wavelens.explaining.files import inputs, stems
+from wavelens.explaining.records import model_summary
+from wavelens.explaining.request import fitted
+from wavelens.explaining.spacing import spaced
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel, Options
 from wavelens.spec import parse
@@ -58,7 +72,7 @@ class Reduced:
     signal: Any
     x: Tensor
     grid: Grid
-    asked: Asked
+    asked: ExplainedTarget
     found: masks.Minimal
     probabilities: list[float | None]  # of the class, if it is one: for the untouched input, then for each alpha
 
@@ -106,7 +120,7 @@ def minimal(
     check_folder(out)
     console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console)
-    loaded = spaced(loaded, spacing, unit)
+    loaded = spaced(loaded, spacing_of(spacing), unit)
     own = fitted(chosen_domain, kind, loaded)
     question = question_of(target, against, loaded)
     task = Task(loaded, question, own, alphas, steps, dropped, batch_size, chosen_device)
@@ -144,7 +158,7 @@ def _reduce_all(task: Task, kind: Kind, paths: list[Path], out: Path, console: C
 
 def _reduced(task: Task, kind: Kind, path: Path) -> Reduced:
     preparation = task.loaded.preprocess
-    signal = kind.taken(path, preparation)
+    signal = kind.signal_at(path, preparation)
     x, grid, module = preparation(signal).to(task.device), preparation.grid(signal), task.loaded.module
     with torch.no_grad():
         logits = module(x).float()

@@ -14,8 +14,8 @@ from rich.console import Console
 from wavelens import models
 from wavelens.cli.terminal import note, plain
 from wavelens.models import CheckpointWarning, LoadedModel, Options
-from wavelens.models.image import FILTERS
 from wavelens.models.options import options_of
+from wavelens.models.preparations.image import FILTERS
 
 Weights = Annotated[
     str | None,
@@ -100,22 +100,6 @@ def with_model_options(command: Callable[..., None]) -> Callable[..., None]:
     run.__dict__["__signature__"] = own.replace(parameters=parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
-
-
-def words_of(options: Options) -> list[str]:
-    """Options as a command line has them."""
-    words = []
-    for name, value in options.given.items():
-        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        words += [f"--{name.replace('_', '-')}", *([] if value is True else [text])]
-    return words
-
-
-def model_summary(loaded: LoadedModel) -> dict[str, Any]:
-    """A model for a record in JSON: its name, its weights, its preparation, and which other options it was given."""
-    options = {name: value for name, value in loaded.options.given.items() if name != "weights"}
-    record = {"model": loaded.name, "weights": loaded.options.weights, "preprocess": repr(loaded.preprocess)}
-    return record | ({"options": options} if options else {})
 
 
 def load_model(name: str, options: Options, console: Console, *, any_output: bool = False) -> LoadedModel:

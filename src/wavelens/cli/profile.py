@@ -16,22 +16,23 @@ from rich.text import Text
 from wavelens import models
 from wavelens.baselines import FromMethod
 from wavelens.cli.evaluate import Display
-from wavelens.cli.kinds import Kind, kind_called
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
 from wavelens.cli.profile_report import Member, Place, report
-from wavelens.cli.ready import ASKED, DOMAIN, DeviceName, fitted
-from wavelens.cli.spacing import Spacing, Unit, spaced
+from wavelens.cli.shared_options import ASKED, DOMAIN, DeviceName, Spacing, Unit, spacing_of
 from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
+from wavelens.explaining import Kind, kind_called
+from wavelens.explaining.request import fitted
+from wavelens.explaining.spacing import spaced
 from wavelens.grid import Grid
 from wavelens.maps import Profile
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel, Options
 from wavelens.runs import Run, average, run
-from wavelens.runs.comparison import RESAMPLES
 from wavelens.runs.evaluation import BATCH_SIZE, Evaluation, weights_digest
 from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
+from wavelens.runs.statistics.comparison import RESAMPLES
 
 OWN = "-"  # instead of a checkpoint: the weights that a model comes with
 PLACED = 50  # files of which the spacing is looked at
@@ -76,9 +77,9 @@ def profile(
     place, chosen, asked = device_of(device), domain_of(domain), method_of(method)
     checkpoints = _checkpoints(model, weights)
     check_folder(out)
-    bar = Terminal(stderr=True)
+    bar, steps = Terminal(stderr=True), spacing_of(spacing)
     each = [replace(options, weights=own) for own in checkpoints]
-    loaded = [spaced(load_model(name, own, bar), spacing, unit) for name, own in zip(model, each, strict=True)]
+    loaded = [spaced(load_model(name, own, bar), steps, unit) for name, own in zip(model, each, strict=True)]
     kind = _kind(loaded)
     files = _spread(samples(data, kind.inside), items)
     names = _names(model, checkpoints)

@@ -11,16 +11,16 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from wavelens.cli.model_options import model_summary
 from wavelens.cli.terminal import Terminal, plain
 from wavelens.core import Layout
+from wavelens.explaining.records import model_summary
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel
 from wavelens.runs import Average
 from wavelens.runs.evaluation import Evaluation
-from wavelens.runs.profile_tables import HEAD, Extents, caption, comma_separated, lines, markdown
 from wavelens.runs.samples import Sample
-from wavelens.runs.shards import write_whole
+from wavelens.runs.statistics.profile_tables import HEAD, Extents, caption, comma_separated, lines, markdown
+from wavelens.runs.store.shards import write_whole
 
 
 @dataclass(frozen=True, eq=False)

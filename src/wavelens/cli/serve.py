@@ -12,11 +12,11 @@ import typer
 from rich.text import Text
 
 from wavelens import models
-from wavelens.cli.kinds import kind_called
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import device_of
-from wavelens.cli.ready import DeviceName
+from wavelens.cli.shared_options import DeviceName
 from wavelens.cli.terminal import Terminal
+from wavelens.explaining import kind_called
 from wavelens.models import Options
 from wavelens.optional import optional
 
@@ -62,7 +62,7 @@ def app(
 
     Exit codes: 130, interrupted; 2, an option is wrong.
     """
-    from wavelens.app import Limits, Served, serve  # which builds upon this package
+    from wavelens.app import Limits, Served, serve
     from wavelens.app.passwords import check_password
 
     if password == "-":

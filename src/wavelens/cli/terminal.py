@@ -15,8 +15,6 @@ from rich.text import Text
 from wavelens.untrusted import excerpt
 from wavelens.untrusted import plain as plain
 
-WRONG = (ValueError, OSError, ImportError, TypeError, RuntimeError, MemoryError)  # what wrong input raises: one line
-
 
 class Terminal(Console):
     """A console that shows texts as they are: no markup in brackets, and nothing that a terminal would obey."""

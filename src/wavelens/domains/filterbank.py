@@ -28,7 +28,7 @@ Matrix = NDArray[np.float64]
 
 SHORT_AXIS = 96  # samples; up to here one dense product beats blocks on a CPU (speed/transforms.py --axes)
 MIDDLE_AXIS = 1024  # up to here blocks beat windows; on other devices up to here one dense product does
-RUN = 2**13  # windows that are copied and multiplied at a time: those of a long sound would be a copy of it, and more
+RUN_WINDOWS = 2**13  # copied and multiplied at a time: those of a long sound would be a copy of it, and more
 
 Extension = Callable[[int, int], Matrix]  # the weights of n samples at a place, before 0 or past n - 1 too
 Blocks = tuple[tuple[tuple[int, int, Matrix], ...], ...]  # for each block of rows: first and last column, entries
@@ -242,10 +242,10 @@ def up(c: Tensor, a: Axis) -> Tensor:
 def _by_windows(matrix: Tensor, windows: Tensor) -> Tensor:
     """A matrix on windows `(outer, count, …, inner)`, which may overlap in memory: `(outer, count, rows, inner)`."""
     outer, count, inner = windows.shape[0], windows.shape[1], windows.shape[-1]
-    if count <= RUN:
+    if count <= RUN_WINDOWS:
         return _times(matrix, windows.reshape(outer * count, -1, inner)).reshape(outer, count, -1, inner)
     y = windows.new_empty((outer, count, len(matrix), inner))
-    for part, target in zip(windows.split(RUN, 1), y.split(RUN, 1), strict=True):
+    for part, target in zip(windows.split(RUN_WINDOWS, 1), y.split(RUN_WINDOWS, 1), strict=True):
         target.copy_(_times(matrix, part.reshape(outer * part.shape[1], -1, inner)).view_as(target))
     return y
 

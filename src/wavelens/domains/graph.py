@@ -16,7 +16,7 @@ from wavelens.core import Band, Layout, signal_axes
 from wavelens.domains.octaves import single
 
 LARGEST = 4096  # vertices with all their eigenvectors
-ROWS = 1024  # points whose distances to all others are held at once
+ROWS_HELD = 1024  # points whose distances to all others are held at once
 
 Edges = tuple[tuple[int, int], ...]
 
@@ -172,13 +172,13 @@ def _are_edges(edges: object) -> bool:
 def nearest(points: Tensor, count: int) -> Tensor:
     """The nearest other points of each, `(batch, samples, count)`, of points `(batch, samples, coordinates)`."""
     n = points.shape[1]
-    points, found = points.double(), []
-    for first in range(0, n, ROWS):
-        rows = points[:, first : first + ROWS]
+    points, neighbours = points.double(), []
+    for first in range(0, n, ROWS_HELD):
+        rows = points[:, first : first + ROWS_HELD]
         distances = torch.cdist(rows, points, compute_mode="donot_use_mm_for_euclid_dist")
         distances.diagonal(first, 1, 2).fill_(math.inf)
-        found.append(distances.topk(min(count, n - 1), largest=False).indices)
-    return torch.cat(found, 1)
+        neighbours.append(distances.topk(min(count, n - 1), largest=False).indices)
+    return torch.cat(neighbours, 1)
 
 
 def normalised(ends: Tensor, weights: Tensor, n: int) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
-from wavelens.frontends.decoders import BLOCK, Decoder, check_size, opened
+from wavelens.frontends.decoders import BLOCK_VALUES, Decoder, check_size, opened
 from wavelens.frontends.mel import check_waveform
 from wavelens.grid import Grid
 
@@ -171,7 +171,7 @@ def write_audio(
         with soundfile.SoundFile(path, "w", clip.rate, clip.channels, subtype, format=kind) as file:
             if software is not None:
                 file.software = software
-            for block in data.split(BLOCK, -1):
+            for block in data.split(BLOCK_VALUES, -1):
                 file.write(block.T.float().cpu().numpy())
     except (soundfile.LibsndfileError, ValueError) as error:  # rates that a codec has not
         raise ValueError(f"{path} could not be written: {error}") from error
@@ -189,7 +189,7 @@ def software_of(path: str | PathLike[str]) -> str:
 def _decoded(sound: Decoder, path: Path, count: int, mix: Callable[[Tensor], Tensor]) -> Tensor:
     """The next `count` samples, mixed block by block: `(1, channel, count)`."""
     channels = mix(torch.zeros(1, sound.channels, 1)).shape[1]
-    data, length = torch.empty(1, channels, count), max(1, BLOCK // sound.channels)
+    data, length = torch.empty(1, channels, count), max(1, BLOCK_VALUES // sound.channels)
     for start in range(0, count, length):
         block = sound.read(min(length, count - start))
         if len(block) < min(length, count - start):
@@ -281,15 +281,15 @@ def _filters(up: int, down: int) -> list[tuple[int, Tensor]]:
     h *= up / h.sum()
     first = -((half - np.arange(up) * down) // up)  # ⌈(p down − half) / up⌉, the earliest sample that phase p hears
     taps = 2 * half // up + 1
-    found, p = [], 0
+    filters, p = [], 0
     while p < up:
         run = np.arange(p, int(np.searchsorted(first, first[p] + taps)))
         k = first[p] + np.arange(first[run[-1]] - first[p] + taps)
         lag = run[:, None] * down - k * up
         weight = np.where(np.abs(lag) <= half, h[np.clip(lag, -half, half) + half], 0)
-        found.append((int(first[p]), torch.from_numpy(weight)))
+        filters.append((int(first[p]), torch.from_numpy(weight)))
         p = int(run[-1]) + 1
-    return found
+    return filters
 
 
 def _margin(up: int, down: int) -> int:

@@ -22,7 +22,7 @@ from wavelens.optional import optional
 from wavelens.untrusted import check_file
 
 EXTRA = "audio"
-BLOCK = 2**18  # values that are decoded at a time
+BLOCK_VALUES = 2**18  # values that are decoded at a time
 MAX_VALUES = 2**31  # samples × channels of a sound that is decoded as a whole: 8 GiB in memory
 MAX_RATE = 1_000_000  # Hz: resampling from or to a higher one takes gigabytes for its filter
 UNKNOWN_BYTES = 2**31 - 2**16  # a header that names as many or more was written before the sound's length was known
@@ -54,7 +54,7 @@ class Decoder:
         """How many samples there are; decodes all of them where nothing tells."""
         if self.samples is not None:
             return self.samples
-        total, block = 0, max(1, BLOCK // self.channels)
+        total, block = 0, max(1, BLOCK_VALUES // self.channels)
         while size := len(self.read(block)):
             total += size
             check_size(path, total, self.channels)

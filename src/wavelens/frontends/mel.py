@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 SCALES = ("slaney", "htk")
 LOGS = ("db", "log", None)
 PADS = ("constant", "reflect", "replicate", "circular")
-BLOCK = 2**20  # numbers in the frames that a thread of a CPU transforms at a time: more of them leave its caches
+BLOCK_NUMBERS = 2**20  # in the frames that a thread transforms at a time: more of them leave a CPU's caches
 
 
 def hz_to_mel(hz: Any, mel_scale: str = "slaney") -> Array:
@@ -359,7 +359,7 @@ def in_blocks(front: Callable[[Tensor], Tensor], x: Tensor, overlap: float) -> T
     working = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
     rows = len(x)
     if x.device.type == "cpu" and not torch.compiler.is_compiling():
-        rows = max(1, int(BLOCK * torch.get_num_threads() / (overlap * x[0].numel())))
+        rows = max(1, int(BLOCK_NUMBERS * torch.get_num_threads() / (overlap * x[0].numel())))
     with torch.autocast(x.device.type, enabled=False):
         return torch.cat([front(part) for part in working.split(rows)]).to(x.dtype)
 

@@ -243,8 +243,8 @@ def _stream(path: Path, container: Any, av: Any) -> Any:
     covers = av.stream.Disposition.attached_pic
     pictures = [stream for stream in container.streams.video if not stream.disposition & covers]
     if not pictures:
-        found = " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-        raise ValueError(f"a video has a stream of pictures; {path} has only {found}.")
+        types = " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        raise ValueError(f"a video has a stream of pictures; {path} has only {types}.")
     if pictures[0].codec_context is None:
         raise ValueError(f"a video is in a format that FFmpeg decodes; that of {path} is unknown to it. Convert it.")
     pictures[0].thread_type = "AUTO"

@@ -56,7 +56,7 @@ def each_stem(x: Tensor, kept: Coefficients) -> Iterator[tuple[str, Tensor]]:
     yield "residue", residue
 
 
-def _check(wanted: Iterable[object], known: Iterable[object], what: str) -> None:
-    unknown = [one for one in wanted if one not in known]
+def _check(names: Iterable[object], known: Iterable[object], what: str) -> None:
+    unknown = [one for one in names if one not in known]
     if unknown:
         raise ValueError(f"{what} {', '.join(map(str, known))}; got {', '.join(map(str, unknown))}.")

@@ -55,7 +55,7 @@ class Fill(Protocol):
 
     changes: bool
 
-    def __call__(self, items: Tensor, taken: Tensor) -> tuple[Tensor | None, Tensor]: ...
+    def __call__(self, items: Tensor, steps: Tensor) -> tuple[Tensor | None, Tensor]: ...
 
 
 class Fixed:
@@ -71,7 +71,7 @@ class Fixed:
         self.every = self.asked = torch.arange(len(x), device=x.device)
         self.each: Tensor | slice = slice(None)
 
-    def __call__(self, items: Tensor, taken: Tensor) -> tuple[Tensor | None, Tensor]:
+    def __call__(self, items: Tensor, steps: Tensor) -> tuple[Tensor | None, Tensor]:
         if items is not self.asked:  # the same tensor step by step: a device is not halted to compare numbers again
             whole = torch.equal(items, self.every)  # each item once: nothing is copied
             self.asked, self.each = items, slice(None) if whole else items
@@ -92,8 +92,8 @@ class Noisy:
         self.mean = torch.stack([piece.mean(-1) for piece in pieces], -1)
         self.spread = torch.stack([piece.std(-1, correction=0) for piece in pieces], -1)
 
-    def __call__(self, items: Tensor, taken: Tensor) -> tuple[Tensor | None, Tensor]:
-        numbers, which = taken.unique(return_inverse=True)
+    def __call__(self, items: Tensor, steps: Tensor) -> tuple[Tensor | None, Tensor]:
+        numbers, which = steps.unique(return_inverse=True)
         draws = torch.stack([self._draw(k) for k in numbers.tolist()])[which.to(self.z.device)]
         z0 = draws * self._wide(self.spread[items]) + self._wide(self.mean[items])
         return z0, self.z[items] - z0

@@ -38,10 +38,10 @@ class Mask(Coefficients):
 
     def by_scale(self) -> dict[str, Tensor]:
         """How much is kept of each scale, the mean over its coefficients and channels, by name, `(…, batch)`."""
-        found = {}
+        means = {}
         for name, bands in self.layout.scales().items():
-            found[name] = torch.cat([self.data[..., self.layout.slices[b]] for b in bands], -1).flatten(-2).mean(-1)
-        return found
+            means[name] = torch.cat([self.data[..., self.layout.slices[b]] for b in bands], -1).flatten(-2).mean(-1)
+        return means
 
     def of(self, x: Tensor) -> Coefficients:
         """The masked coefficients of `x`, `m ⊙ W x`."""

@@ -13,8 +13,8 @@ from torch import Tensor
 from wavelens.attribution import Attributions
 from wavelens.core import Coefficients, Domain, Layout, real_product, signal_axes
 from wavelens.domains.joint import Joint
-from wavelens.given import with_given
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.given import with_given
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.masks.fills import Blur, Fill, Noise, fill, mixed
 from wavelens.masks.mask import Mask
 from wavelens.masks.nadam import descend
@@ -132,12 +132,12 @@ def minimal(
     worth = _worth(start, layout, x)
     with Gradients(with_given(model, given), x, target, batch_size=batch_size, autocast=autocast) as ask:
         search = _Search(ask, layout, fill(ask.x, domain, baseline, ask.dtype), weights, lr, spatial)
-        found = search.run(steps, tolerance, worth)
+        results = search.run(steps, tolerance, worth)
     several = not isinstance(alpha, int | float)
     if several:
-        found = {name: value.unflatten(0, (len(weights), len(x))) for name, value in found.items()}
-    mask = Mask(found.pop("mask"), layout)
-    return Minimal(mask=mask, alpha=tuple(weights) if several else weights[0], before=search.before, **found)
+        results = {name: value.unflatten(0, (len(weights), len(x))) for name, value in results.items()}
+    mask = Mask(results.pop("mask"), layout)
+    return Minimal(mask=mask, alpha=tuple(weights) if several else weights[0], before=search.before, **results)
 
 
 @dataclass(eq=False)
@@ -185,7 +185,7 @@ class _Search:
 
     def run(self, steps: int, tolerance: float | None, worth: Tensor | None) -> dict[str, Tensor]:
         """The fields of `Minimal` for each row; a row that is finished makes room for the next."""
-        found = self._empty()
+        results = self._empty()
         flight = self._fresh(torch.arange(0, device="cpu"), worth)
         admitted = 0
         while admitted < len(self.items) or len(flight.rows):
@@ -195,9 +195,9 @@ class _Search:
             self._advance(flight)
             done = (flight.taken == steps) | self._settled(flight, tolerance)
             if done.any():
-                self._land(flight.only(done.nonzero()[:, 0]), found)
+                self._land(flight.only(done.nonzero()[:, 0]), results)
                 flight = flight.only((~done).nonzero()[:, 0])
-        return found
+        return results
 
     def _empty(self) -> dict[str, Tensor]:
         rows, x = len(self.items), self.ask.x
@@ -213,10 +213,10 @@ class _Search:
         zeros = torch.zeros_like(ones)
         mask = ones.clone() if worth is None else (worth[items] > self._price(alpha)).to(ones)
         untouched = self.untouched[numbers]
-        taken = torch.zeros_like(rows)
+        steps = torch.zeros_like(rows)
         level, total = torch.full_like(untouched, math.inf), torch.zeros_like(untouched)
         state = mask, zeros, zeros.clone(), ones, self.before[items], untouched, level, total
-        return _Flight(rows, taken, items, alpha, *state)
+        return _Flight(rows, steps, items, alpha, *state)
 
     def _price(self, alpha: Tensor) -> Tensor:
         """What a coefficient costs: the gradient of `alpha mean(m)`."""
@@ -279,7 +279,7 @@ class _Search:
         flight.total = flight.total.where(~looked, 0)
         return due & settled.cpu()
 
-    def _land(self, flight: _Flight, found: dict[str, Tensor]) -> None:
+    def _land(self, flight: _Flight, results: dict[str, Tensor]) -> None:
         """Scores the last mask too, and writes down the best."""
         z0, step = self.fill(flight.items, flight.taken)
         layout = self.layout.at(flight.items)
@@ -289,8 +289,8 @@ class _Search:
         rebuilt = mixed(flight.best, z0, step, layout)
         values = {"mask": flight.best, "after": flight.score, "objective": flight.objective, "rebuilt": rebuilt}
         for name, value in values.items():
-            found[name][flight.rows.to(value.device)] = value.to(found[name].dtype)
-        found["spent"][flight.rows] = flight.taken
+            results[name][flight.rows.to(value.device)] = value.to(results[name].dtype)
+        results["spent"][flight.rows] = flight.taken
 
 
 def _checked(
@@ -322,10 +322,10 @@ def _worth(start: Coefficients | Attributions | None, layout: Layout, x: Tensor)
     if start is None:
         return None
     start = start.joint if isinstance(start, Attributions) else start
-    wanted = (*x.shape[:2], layout.size)
-    if start.layout != layout or tuple(start.data.shape) != wanted:
+    shape = (*x.shape[:2], layout.size)
+    if start.layout != layout or tuple(start.data.shape) != shape:
         raise ValueError(
-            f"start is an attribution of x in the same domain, {wanted} in {layout.domain}; got "
+            f"start is an attribution of x in the same domain, {shape} in {layout.domain}; got "
             f"{tuple(start.data.shape)} in {start.layout.domain}. Attribute x in the domain of the mask first."
         )
     if start.data.is_complex():

@@ -10,13 +10,13 @@ from torch import Tensor
 BETAS, EPSILON, DECAY = (0.9, 0.999), 1e-8, 4e-3  # those of torch.optim.NAdam, whose steps these are
 
 
-def descend(values: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, taken: Tensor, lr: float) -> None:
+def descend(values: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, steps: Tensor, lr: float) -> None:
     """One step of each row, in place; all are `(rows, …)`, `taken`, the steps before, `(rows,)` on the CPU.
 
     `mean` and `square` are the moments, zero before the first step; `gradient` is spent.
     """
     column = (-1, *[1] * (values.ndim - 1))
-    weights = _weights(int(taken.max()) + 1)[taken].to(values)
+    weights = _weights(int(steps.max()) + 1)[steps].to(values)
     now, ahead, epsilon = (part.view(column) for part in weights.unbind(1))
     mean.lerp_(gradient, 1 - BETAS[0])
     square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])

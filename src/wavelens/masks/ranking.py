@@ -34,11 +34,11 @@ def importance(attribution: Coefficients, reduce: Reduce = magnitude) -> Tensor:
     return finite(reduce(attribution.data.detach()))
 
 
-def finite(found: Tensor) -> Tensor:
+def finite(scores: Tensor) -> Tensor:
     """`found`, or the error of `importance`."""
-    if not found.isfinite().all():
+    if not scores.isfinite().all():
         raise ValueError("an attribution that is ranked is finite; got NaN or infinity. Look at the model's gradient.")
-    return found
+    return scores
 
 
 def order(attribution: Coefficients, *, reduce: Reduce = magnitude) -> Tensor:
@@ -75,8 +75,8 @@ def top(
     if isinstance(attribution, Mapping):
         return _together(attribution, fraction, reduce)
     count = math.floor(_fraction(fraction) * attribution.layout.size)
-    found = importance(attribution, reduce)
-    return Mask(torch.zeros_like(found).scatter_(-1, _descending(found)[..., :count], 1.0), attribution.layout)
+    scores = importance(attribution, reduce)
+    return Mask(torch.zeros_like(scores).scatter_(-1, _descending(scores)[..., :count], 1.0), attribution.layout)
 
 
 def _together(several: Mapping[str, Coefficients], fraction: float | Fraction, reduce: Reduce) -> dict[str, Mask]:
@@ -94,13 +94,13 @@ def threshold(attribution: Coefficients, ratio: float, *, reduce: Reduce = magni
     """Keeps the coefficients whose importance is at least `ratio` of the item's largest, and above 0."""
     if not 0 <= ratio <= 1:
         raise ValueError(f"ratio, a part of the largest importance, lies between 0 and 1; got {ratio}.")
-    found = importance(attribution, reduce)
-    kept = (found >= ratio * found.amax((-2, -1), keepdim=True)) & (found > 0)
-    return Mask(kept.to(found.dtype), attribution.layout)
+    scores = importance(attribution, reduce)
+    kept = (scores >= ratio * scores.amax((-2, -1), keepdim=True)) & (scores > 0)
+    return Mask(kept.to(scores.dtype), attribution.layout)
 
 
-def _descending(found: Tensor) -> Tensor:
-    return found.sort(dim=-1, descending=True, stable=True).indices
+def _descending(scores: Tensor) -> Tensor:
+    return scores.sort(dim=-1, descending=True, stable=True).indices
 
 
 def _fraction(fraction: float | Fraction) -> Fraction:

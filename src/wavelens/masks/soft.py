@@ -12,9 +12,9 @@ from wavelens.core import Coefficients, real_product
 from wavelens.masks.mask import Mask
 from wavelens.masks.ranking import finite, signed
 
-LEAST = 0.01  # of the evidence that passes in all bands: one with less is not heard
+MIN_BAND_SHARE = 0.01  # of the evidence that passes in all bands: one with less is left out
 NORMAL = 0.6744897501960817  # the median of |t| for t normal with variance 1
-BLOCK = 2**16  # places of the last axis that are averaged at a time: in float64 no more of a long sound is in memory
+BLOCK_PLACES = 2**16  # averaged at a time along the last axis: no more of a long sound is in memory in float64
 
 
 def evidence(attribution: Coefficients, x: Tensor) -> Coefficients:
@@ -56,7 +56,7 @@ def soft(attribution: Coefficients, width: float | Sequence[float], *, strength:
     widths = _widths(width, attribution.layout.signal_shape)
     data, places, axes = attribution.data.detach(), attribution.layout.slices, attribution.layout.signal_shape
     lead = (*data.shape[:-2], 1)
-    gains, heard = Coefficients(data.new_empty((*lead, attribution.layout.size)), attribution.layout), {}
+    gains, kept = Coefficients(data.new_empty((*lead, attribution.layout.size)), attribution.layout), {}
     for band, gain in gains:
         gamma = finite(signed(data[..., places[band]])).view(gain.shape)
         windows = [
@@ -68,10 +68,10 @@ def soft(attribution: Coefficients, width: float | Sequence[float], *, strength:
             passed = (local - tau * _spread(windows, band.shape[-len(axes) :], part)).clamp_min(0)
             gain[..., part] = passed / local.where(passed > 0, 1)
             says.append(passed.flatten(-len(band.shape)).sum(-1))
-        heard[band] = windows, torch.stack(says).sum(0)
-    least = LEAST * torch.stack([says for _, says in heard.values()]).sum(0)
+        kept[band] = windows, torch.stack(says).sum(0)
+    least = MIN_BAND_SHARE * torch.stack([says for _, says in kept.values()]).sum(0)
     for band, gain in gains:
-        windows, passed = heard[band]
+        windows, passed = kept[band]
         before = gain * (passed >= least).reshape(*lead, *[1] * len(band.shape))
         for part in _parts(band.shape[-1], windows[-1]):
             gain[..., part] = _average(before, windows, part).clamp(0, 1)
@@ -87,7 +87,7 @@ def _threshold(gamma: Tensor, axes: int) -> Tensor:
 
 def _parts(n: int, h: Tensor) -> list[slice]:
     """An axis of `n` places in parts, none much shorter than the window."""
-    step = max(BLOCK, len(h))
+    step = max(BLOCK_PLACES, len(h))
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 

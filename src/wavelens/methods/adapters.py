@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wavelens.borrowed import seed_device
-from wavelens.gradients import Gradients
+from wavelens.engine.frozen import seed_device
+from wavelens.engine.gradients import Gradients
 from wavelens.methods.gradient import Saliency
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.methods.paths import starting_points
@@ -112,33 +112,33 @@ class Captum:
         with torch.enable_grad(), ask.exact(hidden=True), _without_traces(ask.model), _seeded(self.seed, ask.x.device):
             x = ask.x[item : item + 1].clone().requires_grad_()
             try:
-                found: Tensor = algorithm.attribute(x, **options)
+                gradient: Tensor = algorithm.attribute(x, **options)
             except (TypeError, AssertionError) as error:
                 raise ValueError(f"arguments are those of Captum's {self.algorithm}; got {self} ({error}).") from error
-        return found.detach().to(ask.dtype)
+        return gradient.detach().to(ask.dtype)
 
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """The same random numbers for every item. Captum draws from global generators; the engine gives torch's back."""
-    found = np.random.get_state()  # noqa: NPY002 - Captum's own choice
+    state = np.random.get_state()  # noqa: NPY002 - Captum's own choice
     np.random.seed(seed % 2**32)  # noqa: NPY002
     seed_device(device, seed)
     try:
         yield
     finally:
-        np.random.set_state(found)  # noqa: NPY002
+        np.random.set_state(state)  # noqa: NPY002
 
 
 @contextmanager
 def _without_traces(model: Any) -> Iterator[None]:
     """Captum's DeepLift keeps tensors as `input` and `output` of modules, and leaves them there after an error."""
     modules = list(model.modules()) if isinstance(model, nn.Module) else []
-    found = [{k: v for k, v in vars(m).items() if k in ("input", "output")} for m in modules]
+    traces = [{k: v for k, v in vars(m).items() if k in ("input", "output")} for m in modules]
     try:
         yield
     finally:
-        for module, attributes in zip(modules, found, strict=True):
+        for module, attributes in zip(modules, traces, strict=True):
             for name in ("input", "output"):
                 vars(module).pop(name, None)
             vars(module).update(attributes)

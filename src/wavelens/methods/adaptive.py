@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wavelens.gradients import Gradients
+from wavelens.engine.gradients import Gradients
 
-INTERVALS = 8  # to begin with
-WORST = 4  # one interval in so many is halved in a round,
-NEAR = 0.1  # of those whose error is at least this part of the worst
-KEPT = 2**29  # bytes of gradients kept at most; of nodes beyond, gradients are asked for once more at the end
-USUAL = 64  # nodes that each item of a chunk has room for
+FIRST_INTERVALS = 8
+INTERVALS_PER_HALVING = 4  # a round halves one interval in so many,
+MIN_ERROR_FRACTION = 0.1  # if its error is at least this part of the largest
+KEPT_GRADIENT_BYTES = 2**29  # of nodes beyond, gradients are computed once more at the end
+NODES_PER_ITEM = 64  # nodes that each item of a chunk has room for
 ROUNDS = 2  # the gap must be small in so many rounds in a row: once may be chance
 
 
@@ -31,10 +31,10 @@ def integrate(ask: Gradients, start: Tensor, tolerance: float, limit: int) -> Te
     """
     total = ask.zeros(len(ask.x))
     size = total[:, :1].nbytes
-    most = max(1, KEPT // (min(limit, USUAL) * size))
+    most = max(1, KEPT_GRADIENT_BYTES // (min(limit, NODES_PER_ITEM) * size))
     for block in torch.arange(len(ask.x), device="cpu").split(min(ask.rows, most)):
         paths = {item: Path(tolerance) for item in block.tolist()}
-        _follow(ask, start, paths, limit, KEPT // size)
+        _follow(ask, start, paths, limit, KEPT_GRADIENT_BYTES // size)
         _add(ask, start, paths, total)
     return total
 
@@ -43,11 +43,11 @@ def _follow(ask: Gradients, start: Tensor, paths: dict[int, Path], limit: int, r
     """Nodes for all paths until each is done, the first `room` of them with gradients."""
     items = list(paths)
     going = list(items)
-    wanted = [(item, k / INTERVALS) for item in items for k in range(INTERVALS + 1)]
-    while wanted:
-        _ask(ask, start, paths, wanted, room)
-        wanted = [(item, place) for item in going for place in paths[item].next_places(limit)]
-        going = sorted({item for item, _ in wanted})
+    places = [(item, k / FIRST_INTERVALS) for item in items for k in range(FIRST_INTERVALS + 1)]
+    while places:
+        _ask(ask, start, paths, places, room)
+        places = [(item, place) for item in going for place in paths[item].next_places(limit)]
+        going = sorted({item for item, _ in places})
 
 
 def _add(ask: Gradients, start: Tensor, paths: dict[int, Path], total: Tensor) -> None:
@@ -64,22 +64,22 @@ def _add(ask: Gradients, start: Tensor, paths: dict[int, Path], total: Tensor) -
             total[:, item].add_(g[:, r], alpha=weight)
 
 
-def _ask(ask: Gradients, start: Tensor, paths: dict[int, Path], wanted: list[tuple[int, float]], room: int) -> None:
+def _ask(ask: Gradients, start: Tensor, paths: dict[int, Path], pairs: list[tuple[int, float]], room: int) -> None:
     left = room - sum(len(path.nodes) for path in paths.values())
-    for rows, g, values, items in _rows(ask, start, wanted):
+    for rows, g, values, items in _rows(ask, start, pairs):
         step = (ask.x[items] - start[items]).to(g)
         values, slopes = values.cpu().double(), (g * step).flatten(2).sum(2).cpu().double()
-        for r, (item, place) in enumerate(wanted[rows]):
+        for r, (item, place) in enumerate(pairs[rows]):
             kept = g[:, r] if rows.start + r < left else None
             paths[item].nodes.append(Node(place, kept, values[:, r], slopes[:, r]))
 
 
 def _rows(
-    ask: Gradients, start: Tensor, wanted: list[tuple[int, float]]
+    ask: Gradients, start: Tensor, pairs: list[tuple[int, float]]
 ) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
     """Gradients and values at places of items' paths: `(rows of wanted, g, values, their items)`."""
-    items = torch.tensor([item for item, _ in wanted], device=ask.x.device, dtype=torch.long)
-    places = torch.tensor([place for _, place in wanted], device=ask.x.device, dtype=ask.dtype)
+    items = torch.tensor([item for item, _ in pairs], device=ask.x.device, dtype=torch.long)
+    places = torch.tensor([place for _, place in pairs], device=ask.x.device, dtype=ask.dtype)
 
     def points(rows: slice) -> Tensor:
         here = places[rows].reshape(-1, *[1] * (ask.x.ndim - 1))
@@ -115,11 +115,11 @@ class Path:
         gaps = (slopes[1:] + slopes[:-1]) / 2 * places.diff()[:, None] - values.diff(dim=0)  # (intervals, targets)
         rise = (values[-1] - values[0]).abs()
         self.small = self.small + 1 if bool((gaps.sum(0).abs() <= self.tolerance * rise).all()) else 0
-        count = min(max(1, len(gaps) // WORST), limit - len(places))
+        count = min(max(1, len(gaps) // INTERVALS_PER_HALVING), limit - len(places))
         if self.small == ROUNDS or count <= 0:
             return []
         errors, worst = (gaps.abs() / rise.clamp_min(torch.finfo(rise.dtype).tiny)).amax(1).topk(count)
-        worst = worst[errors >= NEAR * errors[0]]
+        worst = worst[errors >= MIN_ERROR_FRACTION * errors[0]]
         return ((places[worst] + places[worst + 1]) / 2).tolist()
 
     def weighted(self) -> list[tuple[Node, float]]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import real_product
-from wavelens.gradients import Gradients, Items, Point
+from wavelens.engine.gradients import Gradients, Items, Point
 from wavelens.methods.lift import Lift, Outcome
 
 MAX_EFFORT = 10**7  # samples, steps and the like: lists of them are held in memory

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from wavelens.gradients import Gradients
+from wavelens.engine.gradients import Gradients
 from wavelens.methods.lift import Lift, Outcome
 
 

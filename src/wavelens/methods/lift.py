@@ -1,8 +1,8 @@
 """What a method is given and what it gives back.
 
 A method is a frozen value that is called as `method(ask, lifts, baseline) -> Outcome`. It asks `ask` (the engine of
-`wavelens.gradients`) for input gradients, and pulls them back through each of `lifts`, once where it is linear in the
-gradient. It knows no domain: a lift is all that it sees of one.
+`engine.gradients`) for input gradients, and pulls them back through each of `lifts`, once where it is linear in
+the gradient. It knows no domain: a lift is all that it sees of one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Domain, Layout, real_product, scale_sums
-from wavelens.gradients import Gradients, Items
+from wavelens.engine.gradients import Gradients, Items
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import real_product
-from wavelens.gradients import Gradients, Items, Point
+from wavelens.engine.gradients import Gradients, Items, Point
 from wavelens.methods import adaptive
 from wavelens.methods.averages import PerSample, check_effort, check_tolerance, generator, sample
 from wavelens.methods.lift import Lift, Outcome
@@ -45,7 +45,7 @@ class IntegratedGradients:
 
     def __post_init__(self) -> None:
         check_effort(steps=self.steps)
-        check_tolerance(self.tolerance, adaptive.INTERVALS + 1, max_steps=self.max_steps)
+        check_tolerance(self.tolerance, adaptive.FIRST_INTERVALS + 1, max_steps=self.max_steps)
         check_quadrature(self.quadrature, self.steps)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients
-from wavelens.gradients import Model
+from wavelens.engine.gradients import Model
 from wavelens.masks.ranking import importance
 from wavelens.metrics.perturbation import check_attribution
 from wavelens.metrics.several import takes_signals

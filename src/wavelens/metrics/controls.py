@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients, Domain, signal_axes
-from wavelens.gradients import HALF
+from wavelens.engine.gradients import HALF
 from wavelens.methods.averages import generator
 from wavelens.methods.paths import starting_points
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients, Domain
-from wavelens.given import with_given
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.given import with_given
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.masks.ranking import Reduce, magnitude, order
 from wavelens.methods.averages import check_effort
 from wavelens.metrics.perturbation import Features, chunks, features, probability
@@ -97,7 +97,7 @@ def curves(
         given=given,
         batch_size=batch_size,
     )
-    return Curves(*_asked(model, x, target, attribution, (INSERTION, DELETION), **named))
+    return Curves(*_scores_along(model, x, target, attribution, (INSERTION, DELETION), **named))
 
 
 @takes_signals("reduce", "baseline")
@@ -106,7 +106,7 @@ def insertion(model: Model, x: Tensor, target: Target, attribution: Coefficients
 
     Options are those of `curves`; half of its passes are made.
     """
-    fraction, curve = _asked(model, x, target, attribution, (INSERTION,), **options)
+    fraction, curve = _scores_along(model, x, target, attribution, (INSERTION,), **options)
     return torch.trapezoid(curve, fraction)
 
 
@@ -116,7 +116,7 @@ def deletion(model: Model, x: Tensor, target: Target, attribution: Coefficients,
 
     Options are those of `curves`; half of its passes are made.
     """
-    fraction, curve = _asked(model, x, target, attribution, (DELETION,), **options)
+    fraction, curve = _scores_along(model, x, target, attribution, (DELETION,), **options)
     return torch.trapezoid(curve, fraction)
 
 
@@ -138,7 +138,7 @@ def ranks(attribution: Coefficients, reduce: Reduce = magnitude) -> Tensor:
     return torch.empty_like(numbers, memory_format=torch.contiguous_format).scatter_(-1, places, numbers)
 
 
-def _asked(
+def _scores_along(
     model: Model,
     x: Tensor,
     target: Target,
@@ -164,9 +164,9 @@ def _asked(
         first, last = ask.values(parts.start)[0], ask.values(parts.x)[0]
         between = _between(ask, parts, ranks(parts.attribution, reduce), counts[1:-1], sides)
     ends = [(first, last) if side == INSERTION else (last, first) for side in sides]
-    found = [torch.cat([a[:, None], b, c[:, None]], 1) for (a, c), b in zip(ends, between, strict=True)]
-    found = [curve / curve.amax(1, keepdim=True) if normalize == "max" else curve for curve in found]
-    return [counts.to(first.dtype) / size, *found]
+    curves = [torch.cat([a[:, None], b, c[:, None]], 1) for (a, c), b in zip(ends, between, strict=True)]
+    curves = [curve / curve.amax(1, keepdim=True) if normalize == "max" else curve for curve in curves]
+    return [counts.to(first.dtype) / size, *curves]
 
 
 def _between(ask: Gradients, parts: Features, rank: Tensor, counts: Tensor, sides: tuple[int, ...]) -> Tensor:
@@ -176,7 +176,7 @@ def _between(ask: Gradients, parts: Features, rank: Tensor, counts: Tensor, side
     """
     pairs = max(1, ask.rows // len(sides))
     items = torch.arange(len(parts.x), device=parts.x.device)
-    found = ask.x.new_empty(len(sides), len(items), len(counts), dtype=ask.dtype)
+    scores = ask.x.new_empty(len(sides), len(items), len(counts), dtype=ask.dtype)
     for some in chunks(len(items), max(1, pairs // max(1, len(counts)))):
         for few in chunks(len(counts), pairs):
             masks = rank[some, None] < counts[few, None, None]
@@ -186,5 +186,5 @@ def _between(ask: Gradients, parts: Features, rank: Tensor, counts: Tensor, side
                 torch.add((parts.start if side == INSERTION else parts.x)[some, None], part, alpha=side, out=out)
             rows = items[some, None].expand(points.shape[:3])
             values = ask.values(points.flatten(0, 2), rows.flatten())[0]
-            found[:, some, few] = values.view(rows.shape)
-    return found
+            scores[:, some, few] = values.view(rows.shape)
+    return scores

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from wavelens.core import Coefficients, Domain, Layout, real_product, with_sign
 from wavelens.domains.joint import Joint
-from wavelens.given import with_given
-from wavelens.gradients import Gradients, Model
+from wavelens.engine.given import with_given
+from wavelens.engine.gradients import Gradients, Model
 from wavelens.maps import has_mosaic, mosaic_slices
 from wavelens.masks.ranking import Reduce, magnitude, top
 from wavelens.methods.averages import check_effort, check_noise, generator, ranges
@@ -56,8 +56,8 @@ def mu_fidelity(
         raise ValueError(f"correlation is one of {', '.join(CORRELATIONS)}; got {correlation!r}.")
     model = with_given(model, given)
     parts = features(x, attribution, domain, baseline)
-    said, done = _removals(model, parts, target, subsets, grid, fraction, seed, batch_size)
-    return CORRELATIONS[correlation](said, done).to(done.dtype)
+    predicted, done = _removals(model, parts, target, subsets, grid, fraction, seed, batch_size)
+    return CORRELATIONS[correlation](predicted, done).to(done.dtype)
 
 
 @takes_signals("baseline")
@@ -91,15 +91,15 @@ def infidelity(
     model = with_given(model, given)
     parts = features(x, attribution, domain, baseline)
     if perturb == "noise":
-        said, done = _disturbances(model, parts, target, samples, sigma, seed, batch_size)
+        predicted, done = _disturbances(model, parts, target, samples, sigma, seed, batch_size)
     elif perturb == "removal":
-        said, done = _removals(model, parts, target, samples, grid, fraction, seed, batch_size)
+        predicted, done = _removals(model, parts, target, samples, grid, fraction, seed, batch_size)
     else:
         raise ValueError(f"perturb is 'noise', for gradients, or 'removal', for contributions; got {perturb!r}.")
     if normalize:
-        square = said.square().sum(1, keepdim=True)
-        said = said * ((said * done).sum(1, keepdim=True) / square.where(square > 0, 1))
-    return (said - done).square().mean(1)
+        square = predicted.square().sum(1, keepdim=True)
+        predicted = predicted * ((predicted * done).sum(1, keepdim=True) / square.where(square > 0, 1))
+    return (predicted - done).square().mean(1)
 
 
 @takes_signals("reduce", "baseline")
@@ -213,19 +213,19 @@ def _disturbances(
     x, device = parts.x, parts.x.device
     scale = sigma * _coefficient_ranges(parts)
     items, number = every_pair(len(x), samples, device)
-    said = []
+    predicted = []
 
     def points(rows: slice) -> Tensor:
         numbers, which = number[rows].unique(return_inverse=True)
         draws = torch.stack([_noise(parts, seed, k) for k in numbers.tolist()])
         change = draws[which] * scale[items[rows]]
-        said.append(real_product(change, parts.attribution.data[items[rows]]).sum((1, 2)))
+        predicted.append(real_product(change, parts.attribution.data[items[rows]]).sum((1, 2)))
         return x[items[rows]] - Coefficients(change, parts.layout.at(items[rows])).synthesis().to(x.dtype)
 
     with Gradients(model, x, single(target), batch_size=batch_size) as ask:
         values = answers(ask, items, points).view(-1, samples)
         done = ask.values(x)[0][:, None] - values
-    return torch.cat(said).view(-1, samples).to(done.dtype), done
+    return torch.cat(predicted).view(-1, samples).to(done.dtype), done
 
 
 def _coefficient_ranges(parts: Features) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients, signal_axes
-from wavelens.gradients import Model
+from wavelens.engine.gradients import Model
 from wavelens.maps import spatial_map
 from wavelens.metrics.perturbation import check_attribution
 from wavelens.targets import Target

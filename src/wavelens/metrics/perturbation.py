@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients, Domain, Layout, signal_axes
-from wavelens.gradients import HALF, Gradients
+from wavelens.engine.gradients import HALF, Gradients
 from wavelens.maps import spatial_map
 from wavelens.methods.paths import starting_points
 from wavelens.targets import ByItem, Contrast, Several, Target, scores
@@ -147,8 +147,8 @@ def probability(target: Target) -> Target:
 
 def answers(ask: Gradients, items: Tensor, points: Callable[[slice], Tensor]) -> Tensor:
     """`f` of rows that are made chunk by chunk, `(rows,)`; `points(rows)` belong to `items[rows]`."""
-    found = [ask.values(points(piece), items[piece])[0] for piece in chunks(len(items), ask.rows)]
-    return torch.cat(found) if found else ask.x.new_zeros(0, dtype=ask.dtype)
+    pieces = [ask.values(points(piece), items[piece])[0] for piece in chunks(len(items), ask.rows)]
+    return torch.cat(pieces) if pieces else ask.x.new_zeros(0, dtype=ask.dtype)
 
 
 def chunks(count: int, rows: int) -> Iterator[slice]:

@@ -11,10 +11,10 @@ from typing import Required, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
-from wavelens.borrowed import as_found, seed_device
-from wavelens.copies import copied
 from wavelens.core import Coefficients
-from wavelens.given import with_given
+from wavelens.engine.copies import copied
+from wavelens.engine.frozen import frozen_model, seed_device
+from wavelens.engine.given import with_given
 from wavelens.masks.ranking import importance
 from wavelens.methods.averages import generator
 from wavelens.metrics.correlation import spearman
@@ -98,7 +98,7 @@ def randomization(
         raise TypeError(f"model is a module whose layers can be reset; got {type(model).__name__}.")
     names = list(own_parameters(model) if layers is None else layers)
     modules = dict(model.named_modules())
-    asked = with_given(model, given)
+    randomized_model = with_given(model, given)
     unknown = [name for name in names if name not in modules]
     if unknown or not names:
         raise ValueError(f"layers are names of modules of the model; got {', '.join(unknown) or 'none'}.")
@@ -107,14 +107,14 @@ def randomization(
         raise ValueError(f"layers hold parameters that can be reset; {', '.join(empty)} holds none. Name another.")
     names = names if order == "bottom-up" else names[::-1]
     before = importance(attribution)[:, 0]
-    found = []
-    with as_found(model, x):
+    correlations = []
+    with frozen_model(model, x):
         for name in names:
-            with nullcontext() if cascade else as_found(model, x):
+            with nullcontext() if cascade else frozen_model(model, x):
                 _reset(modules[name], name, seed, whole=layers is not None)
-                after = explained(explainer, asked, x, target, attribution)
-            found.append(spearman(before, importance(after)[:, 0]))
-    return Randomization(tuple(names), torch.stack(found))
+                after = explained(explainer, randomized_model, x, target, attribution)
+            correlations.append(spearman(before, importance(after)[:, 0]))
+    return Randomization(tuple(names), torch.stack(correlations))
 
 
 @takes_signals()

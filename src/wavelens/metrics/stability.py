@@ -9,8 +9,8 @@ from torch import Tensor
 
 from wavelens.core import Coefficients
 from wavelens.domains.joint import Joint
-from wavelens.given import with_given
-from wavelens.gradients import Model
+from wavelens.engine.given import with_given
+from wavelens.engine.gradients import Model
 from wavelens.methods.averages import check_effort, generator, ranges
 from wavelens.metrics.perturbation import check_attribution, single
 from wavelens.metrics.several import takes_signals
@@ -52,20 +52,20 @@ def max_sensitivity(
     for k in range(samples):
         source = generator(seed, k, x.device)
         draw = 2 * torch.rand(x.shape[1:], generator=source, device=x.device, dtype=torch.float32) - 1
-        found = explained(explainer, model, x + draw.to(x.dtype) * scale, target, attribution)
-        worst = torch.maximum(worst, (found.data.flatten(1) - known).norm(dim=1))
+        perturbed = explained(explainer, model, x + draw.to(x.dtype) * scale, target, attribution)
+        worst = torch.maximum(worst, (perturbed.data.flatten(1) - known).norm(dim=1))
     relative: Tensor = worst / length.where(length > 0, 1)
     return relative
 
 
 def explained(explainer: Explainer, model: Model, x: Tensor, target: Target, attribution: Coefficients) -> Coefficients:
     """Another explanation by what made `attribution`; `ValueError` where it is not of the same layout and shape."""
-    found = explainer(model, x, target)
-    if found.layout != attribution.layout or found.data.shape != attribution.data.shape:
+    again = explainer(model, x, target)
+    if again.layout != attribution.layout or again.data.shape != attribution.data.shape:
         own = attribution.layout.domain
         remedy = " Explain in attribution.layout.domain, which is bound to the items." if own.bound_tensors() else ""
         raise ValueError(
             f"explainer makes attributions like the one given, {tuple(attribution.data.shape)} in {own}; got "
-            f"{tuple(found.data.shape)} in {found.layout.domain}.{remedy}"
+            f"{tuple(again.data.shape)} in {again.layout.domain}.{remedy}"
         )
-    return found
+    return again

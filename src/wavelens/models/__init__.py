@@ -1,11 +1,15 @@
 """Models by name, with their labels and the preparation of their input."""
 
-from wavelens.models.image import EMBEDDED, Geometry, Normalized, imagenet_labels
+from wavelens.models.labels import imagenet_labels
 from wavelens.models.loaded import LoadedModel, Parts, Preparation
 from wavelens.models.loading import FORMS, load
+from wavelens.models.networks.efficientnet_lite import EMBEDDED
+from wavelens.models.networks.resnet3d import ResNet3D
 from wavelens.models.options import Options
-from wavelens.models.video import VideoGeometry
-from wavelens.models.volume import ResNet3D, Voxels
+from wavelens.models.preparations.audio import Sampling, Windowed
+from wavelens.models.preparations.image import Geometry, Normalized
+from wavelens.models.preparations.video import VideoGeometry
+from wavelens.models.preparations.volume import Voxels
 from wavelens.models.weights import Around, CheckpointWarning
 
 __all__ = [
@@ -20,8 +24,10 @@ __all__ = [
     "Parts",
     "Preparation",
     "ResNet3D",
+    "Sampling",
     "VideoGeometry",
     "Voxels",
+    "Windowed",
     "imagenet_labels",
     "load",
 ]

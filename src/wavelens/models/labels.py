@@ -1,9 +1,11 @@
-"""The names of a model's classes, from a file or a sequence."""
+"""The names of a model's classes: from a file, from a sequence, and those that the package has."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +43,15 @@ def _from_json(content: Any) -> list[str]:
     if sorted(names) != list(range(len(content))):
         raise ValueError(f"its indices are not 0 to {len(content) - 1}")
     return [names[index] for index in sorted(names)]
+
+
+@cache
+def imagenet_labels() -> tuple[str, ...]:
+    """The names of the 1000 classes of ImageNet-1k, in the order of a classifier's outputs."""
+    return shipped_labels("imagenet1k.txt")
+
+
+def shipped_labels(file: str) -> tuple[str, ...]:
+    """The lines of a file of `wavelens/data`, without its comments."""
+    lines = (files("wavelens") / "data" / file).read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if not line.startswith("#"))

@@ -89,19 +89,19 @@ class LoadedModel:
             return self._checked(
                 int(target), [i for i, name in enumerate(self.labels) if name.strip() == target.strip()]
             )
-        wanted = target.strip().casefold()
+        text = target.strip().casefold()
         names, exact = [label.casefold() for label in self.labels], self.named(target)
-        parts = [i for i, name in enumerate(names) if wanted and wanted in name]
-        words = [i for i in parts if re.search(rf"\b{re.escape(wanted)}\b", names[i])]  # 'cat', not 'Rana catesbeiana'
-        found = exact or words or parts
-        if len(found) == 1:
-            return found[0]
-        raise ValueError(self._ambiguous(target, found) if found else self._unknown(target))
+        parts = [i for i, name in enumerate(names) if text and text in name]
+        words = [i for i in parts if re.search(rf"\b{re.escape(text)}\b", names[i])]  # 'cat', not 'Rana catesbeiana'
+        fitting = exact or words or parts
+        if len(fitting) == 1:
+            return fitting[0]
+        raise ValueError(self._ambiguous(target, fitting) if fitting else self._unknown(target))
 
     def named(self, name: str) -> list[int]:
         """The classes that have this name, or have it among theirs; capitals do not matter."""
-        wanted = name.strip().casefold()
-        return [i for i, label in enumerate(self.labels) if wanted in (own := label.casefold(), *own.split(", "))]
+        text = name.strip().casefold()
+        return [i for i, label in enumerate(self.labels) if text in (own := label.casefold(), *own.split(", "))]
 
     def _checked(self, index: int, named: list[int]) -> int:
         if named not in ([], [index]):
@@ -113,9 +113,9 @@ class LoadedModel:
             return index
         raise ValueError(f"a class of {self.name} is an index from 0 to {len(self.labels) - 1}; got {index}.")
 
-    def _ambiguous(self, target: str, found: list[int]) -> str:
-        shown = "; ".join(f"{i} ({self.labels[i]})" for i in found[:5])
-        more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+    def _ambiguous(self, target: str, fitting: list[int]) -> str:
+        shown = "; ".join(f"{i} ({self.labels[i]})" for i in fitting[:5])
+        more = f"; and {len(fitting) - 5} more" if len(fitting) > 5 else ""
         return f"a label means one class; got {target!r}, which fits {shown}{more}. Give the index or the whole name."
 
     def _unknown(self, target: str) -> str:

@@ -13,23 +13,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wavelens.models.acdnet import micro_acdnet
 from wavelens.models.checkpoints import read_checkpoint
-from wavelens.models.hf import from_transformers
-from wavelens.models.image import EMBEDDED, Geometry, embedded, from_timm, imagenet_labels, renormalized
-from wavelens.models.labels import read_class_names
+from wavelens.models.labels import imagenet_labels, read_class_names
 from wavelens.models.loaded import LoadedModel, Parts, Variant
-from wavelens.models.monai import from_monai
+from wavelens.models.module_kinds import exported_shape, set_evaluation
+from wavelens.models.networks.acdnet import micro_acdnet
+from wavelens.models.networks.efficientnet_lite import EMBEDDED, embedded
+from wavelens.models.networks.resnet3d import resnet3d
+from wavelens.models.networks.yamnet import yamnet
 from wavelens.models.options import Options, options_of
+from wavelens.models.preparations.image import Geometry, renormalized
+from wavelens.models.preparations.video import VideoGeometry
+from wavelens.models.runnable import InBatches
+from wavelens.models.sources.hf import from_transformers
+from wavelens.models.sources.monai import from_monai
+from wavelens.models.sources.timm import from_timm
+from wavelens.models.sources.torchvision import from_torchvision
 from wavelens.models.trust import check_trust, importable_working_folder
-from wavelens.models.video import VideoGeometry, from_torchvision
-from wavelens.models.volume import resnet3d
 from wavelens.models.weights import CheckpointWarning, class_count, fill, match, state_for
-from wavelens.models.yamnet import yamnet
-from wavelens.module_kinds import exported_shape, set_evaluation
-from wavelens.runnable import InBatches
 
-NAMED: dict[str, Callable[[Variant], Parts]] = {
+NETWORKS: dict[str, Callable[[Variant], Parts]] = {
     EMBEDDED: embedded,
     "yamnet": yamnet,
     "micro-acdnet": micro_acdnet,
@@ -41,7 +44,7 @@ PREFIXES: dict[str, Callable[[str, Variant], Parts]] = {
     "hf": from_transformers,
     "monai": from_monai,
 }
-_OWN = [*NAMED, *(f"{prefix}:NAME" for prefix in PREFIXES)]
+_OWN = [*NETWORKS, *(f"{prefix}:NAME" for prefix in PREFIXES)]
 FORMS = f"{', '.join(_OWN)}, a TorchScript file (.pt, .ts), an exported program (.pt2) or package.module:function"
 
 
@@ -61,7 +64,7 @@ def load(
     """The classifier called `name`, with `weights` from a checkpoint file instead of its own where given.
 
     Names: 'efficientnet-lite0' (ImageNet weights from an installed package), 'timm:NAME', 'hf:NAME_OR_FOLDER'
-    (transformers), 'monai:NAME' (for volumes; see `models.monai`), 'resnet3d' (volumes of 28³), 'yamnet' and 'micro-
+    (transformers), 'monai:NAME' (volumes), 'resnet3d' (volumes of 28³), 'yamnet' and 'micro-
     acdnet' (sounds; with `weights`), a TorchScript file ending in .pt or .ts, a program of `torch.export` ending in
     .pt2, and 'package.module:function', whose function returns a module or a `LoadedModel`. Such a file and a
     function's module take pixels in [0, 1], 224 × 224 or what a program was exported for. 'timm:NAME(classes=5)' builds
@@ -116,7 +119,7 @@ def _filled(name: str, options: Options) -> tuple[Parts, tuple[str, ...]]:
     parts = _built(name, variant)
     state = state_for(parts.module, checkpoint)
     classes = class_count(parts.module, state)
-    if classes is not None and (name in NAMED or name.partition(":")[0] in PREFIXES):
+    if classes is not None and (name in NETWORKS or name.partition(":")[0] in PREFIXES):
         other = replace(_built(name, replace(variant, classes=classes)), labels=())
         again = state_for(other.module, checkpoint)
         if match(other.module, again) > match(parts.module, state):
@@ -148,8 +151,8 @@ def _adapted(parts: Parts, name: str, options: Options) -> Parts:
 
 def _built(name: str, variant: Variant) -> Parts:
     prefix, _, rest = name.partition(":")
-    if name in NAMED:
-        return NAMED[name](variant)
+    if name in NETWORKS:
+        return NETWORKS[name](variant)
     if Path(name).suffix in (".pt", ".ts"):
         return _torchscript(Path(name), variant.trust)
     if Path(name).suffix == ".pt2":
@@ -164,7 +167,7 @@ def _built(name: str, variant: Variant) -> Parts:
 def _did_you_mean(name: str) -> str:
     if Path(name).is_file():
         return f" A checkpoint goes to weights (--weights {name}), beside the name of its architecture."
-    near = difflib.get_close_matches(name, [*NAMED, f"timm:{name}"], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*NETWORKS, f"timm:{name}"], n=1, cutoff=0.5)
     return f" Did you mean {near[0]}?" if near else ""
 
 

@@ -131,10 +131,10 @@ def state_for(module: nn.Module, checkpoint: Checkpoint) -> State:
     names = _names(state)
     inside = {short.removeprefix(start): name for short, name in names.items() if short.startswith(start)}
     beside = _beside(own, {short: state[name] for short, name in inside.items()})
-    taken = {short: name for short, name in inside.items() if short not in beside}
-    used = set(taken.values())
+    fitting = {short: name for short, name in inside.items() if short not in beside}
+    used = set(fitting.values())
     left_out = {name: value for name, value in state.items() if name not in used}
-    return State(checkpoint.path, {own.get(short, short): state[name] for short, name in taken.items()}, left_out)
+    return State(checkpoint.path, {own.get(short, short): state[name] for short, name in fitting.items()}, left_out)
 
 
 def fill(module: nn.Module, state: State) -> None:
@@ -257,3 +257,17 @@ def _beside(own: Iterable[str], state: dict[str, Tensor]) -> list[str]:
 def _part(name: str) -> str:
     """The outermost part of a network that a name is of, without its number."""
     return name.partition(".")[0].rstrip("0123456789")
+
+
+def check_trained(name: str, classes: int | None, trained: int) -> None:
+    """`ValueError` for a number of classes that a network's own weights are not for: its last layer would be random."""
+    if classes not in (None, trained):
+        raise ValueError(
+            f"{name} has no weights for {classes} classes, its own are for {trained}. Give a checkpoint of yours with "
+            "weights (--weights FILE)."
+        )
+
+
+def without_weights(name: str, what: str) -> ValueError:
+    """The error for a network that is asked for without a checkpoint."""
+    return ValueError(f"{name} comes without weights: give a checkpoint of {what} as weights (--weights FILE).")

@@ -3,13 +3,13 @@
 from wavelens.plots.by_scale import by_scale
 from wavelens.plots.comparison import mean_curves
 from wavelens.plots.decomposed import decomposed
-from wavelens.plots.glance import glance
 from wavelens.plots.minimal import minimal
 from wavelens.plots.panel import panel, save, show
 from wavelens.plots.parts import common_scale
 from wavelens.plots.profiles import mean_profiles
 from wavelens.plots.scene import scene
 from wavelens.plots.sound import sound
+from wavelens.plots.thumbnail import thumbnail
 from wavelens.plots.video import film, overlay
 from wavelens.plots.volume import montage, slices
 
@@ -18,7 +18,6 @@ __all__ = [
     "common_scale",
     "decomposed",
     "film",
-    "glance",
     "mean_curves",
     "mean_profiles",
     "minimal",
@@ -30,4 +29,5 @@ __all__ = [
     "show",
     "slices",
     "sound",
+    "thumbnail",
 ]

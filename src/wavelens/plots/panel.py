@@ -5,6 +5,7 @@ from __future__ import annotations
 from os import PathLike
 
 from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure as AnyFigure
 from torch import Tensor
 
 from wavelens import maps
@@ -89,6 +90,6 @@ def show(a: Coefficients, x: Tensor) -> Figure:
     return panel(a, x)
 
 
-def save(figure: Figure, path: str | PathLike[str], dpi: int = DPI) -> None:
+def save(figure: AnyFigure, path: str | PathLike[str], dpi: int = DPI) -> None:
     """Write a figure to a file; the suffix chooses the format: png, pdf, svg or jpg."""
     figure.savefig(path, dpi=dpi)

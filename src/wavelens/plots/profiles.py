@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from wavelens.plots.comparison import COLOURS
 from wavelens.plots.figure import Figure
 from wavelens.plots.parts import DPI, INK, literal
-from wavelens.runs.comparison import Estimate
-from wavelens.runs.profiles import Average, ScaleRow
+from wavelens.runs.statistics.comparison import Estimate
+from wavelens.runs.statistics.profiles import Average, ScaleRow
 
 
 def mean_profiles(found: Average, extents: Mapping[str, Mapping[str, str]] | None = None, title: str = "") -> Figure:

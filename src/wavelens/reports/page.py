@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
-from wavelens.reports import words
+from wavelens.reports import text as texts
 from wavelens.reports.entry import Entry
 from wavelens.reports.markup import Html, data, joined, printable, tag, text
 from wavelens.reports.packing import colours
@@ -60,16 +60,16 @@ def write_page(sections: Sequence[Section], path: str | PathLike[str], *, title:
 def section(entry: Entry, count: int = 1) -> Section:
     """What a page says of an entry, one of `count`; after that the entry is no longer needed."""
     view = view_of(entry, min(ROOM, WHOLE // max(count, 1)))
-    heading = entry.name or words.shown_label(entry)
+    heading = entry.name or texts.shown_label(entry)
     first = tag("img", src=view.thumb, alt="", class_="still") if view.thumb else None
     body = joined(
-        tag("header", tag("h2", tag("bdi", heading)), words.sentence(entry), words.note(entry), class_="lead"),
+        tag("header", tag("h2", tag("bdi", heading)), texts.sentence(entry), texts.note(entry), class_="lead"),
         tag("div", tag("noscript", first), class_="views"),
-        tag("div", words.answer(entry), words.profile(entry), class_="numbers"),
+        tag("div", texts.answer(entry), texts.profile(entry), class_="numbers"),
         tag("div", class_="more"),
-        words.record(entry),
+        texts.record(entry),
     )
-    return Section(heading, words.shown_label(entry), body, view.payload, view.thumb)
+    return Section(heading, texts.shown_label(entry), body, view.payload, view.thumb)
 
 
 def page(sections: Sequence[Section], *, title: str = "") -> str:

@@ -1,12 +1,12 @@
 """Whole data sets: a task over every item, in shards that survive anything, on as many workers as there are."""
 
-from wavelens.runs.cluster import Ray
-from wavelens.runs.local import Local
-from wavelens.runs.processes import Processes
-from wavelens.runs.profiles import Average, average
+from wavelens.runs.executors.cluster import Ray
+from wavelens.runs.executors.local import Local
+from wavelens.runs.executors.processes import Processes
 from wavelens.runs.progress import Progress
-from wavelens.runs.reading import Results, Run
 from wavelens.runs.running import Executor, run
+from wavelens.runs.statistics.profiles import Average, average
+from wavelens.runs.store.reading import Results, Run
 from wavelens.runs.task import Failure, Task
 
 __all__ = [

@@ -7,11 +7,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
-from wavelens.runs import manifest
-from wavelens.runs.local import Local
+from wavelens.runs.executors.local import Local
 from wavelens.runs.progress import Progress, Watch
-from wavelens.runs.reading import Run
-from wavelens.runs.shards import written
+from wavelens.runs.store import manifest
+from wavelens.runs.store.reading import Run
+from wavelens.runs.store.shards import written
 from wavelens.runs.task import Job, Report, Task
 
 SHARD_SIZE = 16  # items; what a worker that is killed repeats at most

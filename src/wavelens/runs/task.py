@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import torch
 
-from wavelens.runs.shards import Value, stacked, write_shard, written
+from wavelens.runs.store.shards import Value, stacked, write_shard, written
 
 Function = Callable[[Any], Mapping[str, Value]]
 

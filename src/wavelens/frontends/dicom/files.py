@@ -88,9 +88,9 @@ def images_of(folder: Path) -> list[tuple[Path, Any]]:
         if path.is_file() and _is_dicom(_unpacked_head(path)):
             raise ValueError(f"{path} is a DICOM file that is compressed as a whole. Unpack it, or remove it.")
         if _is_called_dicom(path) or (_suffix(path) in suffixes and any(map(str.isdigit, path.name))):
-            found = f"begins with {_head(path)[:8]!r}" if path.is_file() else "is no regular file"
+            content = f"begins with {_head(path)[:8]!r}" if path.is_file() else "is no regular file"
             called = "has a name of DICOM" if _is_called_dicom(path) else "is named like the images of its folder"
-            raise ValueError(f"{path} {called} and {found}. Get a fresh copy, or remove it.")
+            raise ValueError(f"{path} {called} and {content}. Get a fresh copy, or remove it.")
     if not images:
         raise ValueError(
             f"a folder holds the slices of a DICOM series; got {folder} with {len(files)} files, none of them a DICOM "

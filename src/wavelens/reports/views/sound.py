@@ -13,7 +13,7 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.frontends.audio import loudest
-from wavelens.frontends.decoders import BLOCK
+from wavelens.frontends.decoders import BLOCK_VALUES
 from wavelens.reports.entry import Entry
 from wavelens.reports.packing import Array, bytes_of, magnitudes, picture, signs, uri
 from wavelens.reports.sounds import sounds
@@ -113,7 +113,7 @@ def encoded(sound: Tensor, rate: int) -> tuple[bytes, float]:
     """`(1, channel, samples)` as 16-bit FLAC whose peak is `FULL`, and its own peak; silence stays silent."""
     peak, file = float(loudest(sound)), io.BytesIO()
     with soundfile.SoundFile(file, "w", rate, sound.shape[1], "PCM_16", format="FLAC") as flac:
-        for block in sound[0].split(BLOCK, -1):
+        for block in sound[0].split(BLOCK_VALUES, -1):
             flac.write(array(block).T * (FULL / peak if peak else 1.0))
     return file.getvalue(), peak
 

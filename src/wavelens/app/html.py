@@ -1,0 +1,75 @@
+"""What the page says as HTML: the model's answer, how far a request is, and a result with its files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from wavelens.app.request_queue import Step
+from wavelens.app.service import Result
+from wavelens.reports.markup import Html, tag
+
+ALLOWED = "allow-scripts allow-downloads"  # a report can do nothing in the app's name
+KINDS = {
+    "-report.html": "the report: opens anywhere, without a server",
+    ".png": "the panel",
+    ".safetensors": "the attribution, for wavelens.Attribution.load",
+    ".json": "the summary",
+    ".wav": "a sound",
+    ".mp4": "a video",
+    ".html": "the volume, to turn",
+    ".nii.gz": "a map over the scan",
+}
+
+
+def answer(name: str, classes: Sequence[dict[str, Any]]) -> Html:
+    """The model's first classes for an upload, in a line."""
+    first = [f"{row['label'].split(', ')[0]} {row['probability']:.1%}" for row in classes[:3]]
+    return tag("p", "In ", tag("bdi", name), f" the model sees: {', '.join(first)}.")
+
+
+def waiting(step: Step) -> Html:
+    """A line with a bar; in line, by how many are before."""
+    if step.ahead:
+        return tag("p", f"In line: {step.ahead} before you.", class_="wl-wait", role="status")
+    if step.drawing:
+        return tag("p", "Drawing …", class_="wl-wait", role="status")
+    if not step.done:
+        return tag("p", "Starting …", class_="wl-wait", role="status")
+    most = max(step.most, step.done)
+    bar = tag("progress", value=str(step.done), max=str(most))
+    return tag("p", bar, f" {step.done} of at most {most} gradients", class_="wl-wait", role="status")
+
+
+def result(found: Result) -> Html:
+    """The report, and the files."""
+    page = next(iter(found.files))
+    return tag(
+        "article",
+        tag("p", found.caution, class_="wl-said", role="alert") if found.caution else None,
+        tag("iframe", src=_url(found, page), title=f"The explanation of {found.name}", sandbox=ALLOWED),
+        tag("h3", "To keep"),
+        tag("ul", *(_file(found, name, path) for name, path in found.files.items()), class_="wl-files"),
+    )
+
+
+def _url(found: Result, name: str) -> str:
+    return f"results/{found.token}/{quote(name)}"
+
+
+def _file(found: Result, name: str, path: Path) -> Html:
+    what = next((text for suffix, text in KINDS.items() if name.endswith(suffix)), "")
+    link = tag("a", name, href=_url(found, name), download=path.name)
+    return tag("li", link, f" {_size(path.stat().st_size)}" if path.is_file() else None, tag("small", f" {what}"))
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{math.ceil(count / 1e3)} kB"
+
+
+def alert(text: str) -> Html:
+    """What went wrong, or that it was stopped."""
+    return tag("p", text, class_="wl-said", role="alert")

@@ -1,0 +1,99 @@
+"""Options and set-up shared by the commands: the model and its kind, and input after input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from wavelens import models
+from wavelens.cli.model_options import load_model
+from wavelens.cli.terminal import complain, plain
+from wavelens.explaining import Kind, kind_called, kind_of
+from wavelens.explaining.errors import INPUT_ERRORS, sentence_of
+from wavelens.explaining.request import default_model
+from wavelens.models import LoadedModel, Options
+from wavelens.spec import METHODS
+
+Files = Annotated[list[str], typer.Argument(help="Files, folders of them, or patterns such as '*.jpg'.")]
+ModelName = Annotated[
+    str | None, typer.Option(help=f"The classifier: {models.FORMS}.", show_default=f"{models.EMBEDDED}, for photos")
+]
+DOMAIN = "Where to read the answer, as in Python: DWT('db4', levels=3), DWT('sym8', mode='reflect'), Identity."
+ASKED = f"How to ask the model, as in Python: SmoothGrad(samples=50); one of {', '.join(m.__name__ for m in METHODS)}."
+MethodText = Annotated[str, typer.Option(help=ASKED)]
+METHOD = "IntegratedGradients(tolerance=0.02)"
+Out = Annotated[Path, typer.Option(help="The folder to write to.")]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, help="Inputs in a forward pass.", show_default="what fits memory")
+]
+TargetText = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        help="What to explain: a class by its index, label or a part of one, or package.module:function, which gives "
+        "the target of (module, x).",
+        show_default="top class",
+    ),
+]
+AgainstText = Annotated[
+    str | None,
+    typer.Option("--against", help="Another class: why the target rather than it, the difference of their logits."),
+]
+Spacing = Annotated[
+    str | None,
+    typer.Option(
+        help="How far apart the inputs' own pixels or voxels lie, one number or one an axis: 0.3 or 1.5,1,1.",
+        show_default="what they say",
+    ),
+]
+Unit = Annotated[str | None, typer.Option(help="The unit of --spacing.", show_default="m, of volumes mm")]
+DeviceName = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps …", show_default="cuda if there is one")]
+
+
+def opened(
+    model: str | None,
+    options: Options,
+    files: Sequence[str],
+    device: torch.device,
+    console: Console,
+    any_output: bool = False,
+) -> tuple[LoadedModel, Kind]:
+    """The model on its device, and the kind of signals that it takes."""
+    name = model or default_model(kind_of(files))
+    loaded = load_model(name, options, console, any_output=any_output)
+    loaded.module.to(device)
+    return loaded, kind_called(loaded.preprocess.kind)
+
+
+def spacing_of(text: str | None) -> tuple[float, ...] | None:
+    try:
+        return None if text is None else tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--spacing is a number, or one an axis with commas between; got {text!r}.") from None
+
+
+def each(work: Iterable[tuple[str, Callable[[], Iterable[Path]]]], console: Console) -> int:
+    """Does one input after another, each giving the files as it writes them; names them all, and gives the exit code.
+
+    `work` has the name of each input, which a complaint about it begins with where it does not hold it, and what is to
+    be done. Files that were written before an input failed are there, and count.
+    """
+    written: list[Path] = []
+    failures = 0
+    for name, one in work:
+        try:
+            for file in one():
+                written.append(file)
+        except INPUT_ERRORS as error:
+            message = sentence_of(error)
+            complain(message if name in message else f"{name}: {message}")
+            failures += 1
+    for file in written:
+        console.print(Text(f"wrote {plain(str(file))}"), soft_wrap=True)
+    return 0 if not failures else 1 if written else 2

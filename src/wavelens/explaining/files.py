@@ -1,0 +1,62 @@
+"""Which files a call reads, and the names of those that it writes."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from wavelens.explaining.kinds import Kind
+
+WRITTEN = (".png", ".safetensors", ".json")  # for each input
+DECOMPOSED = ("-decomposed.png", "-scales.png")  # where they are asked for
+
+
+def inputs(arguments: Sequence[str], kind: Kind) -> list[Path]:
+    """Each input that the arguments mean, once; what means none stays in the list, to be complained about."""
+    found = [path for argument in arguments for path in _matches(argument, kind) or [Path(argument)]]
+    return list({os.path.realpath(path): path for path in found}.values())  # a link in a circle stays, and is told
+
+
+def _matches(argument: str, kind: Kind) -> list[Path]:
+    path = Path(argument)
+    if path.is_dir():
+        return kind.inside(path)
+    if path.exists():
+        return [path]
+    return sorted(Path(p) for p in glob.glob(argument, recursive=True) if not Path(p).is_dir())
+
+
+def stems(
+    paths: list[Path], out: Path, kind: Kind, written: Sequence[str] = WRITTEN, also: Sequence[str] = ()
+) -> list[str]:
+    """A name for each input's files: its stem, or stem-2 … where that would overwrite an input or a stranger.
+
+    `written` are the endings of the files that are always written together, `also` those of others beside them.
+    """
+    folder = os.path.realpath(out)
+    real = [Path(os.path.realpath(path)) for path in paths]
+    taken = {kind.stem(path).casefold() for path in real if str(path.parent) == folder}
+    found = []
+    for path in paths:
+        free = (s for s in _candidates(kind.stem(path)) if s.casefold() not in taken)
+        stem = next(s for s in free if not _is_foreign(out / s, written, also))
+        taken.add(stem.casefold())
+        found.append(stem)
+    return found
+
+
+def _candidates(stem: str) -> Iterator[str]:
+    return itertools.chain([stem], (f"{stem}-{n}" for n in itertools.count(2)))
+
+
+def _is_foreign(base: Path, written: Sequence[str], also: Sequence[str]) -> bool:
+    """Whether some of the files are there that come together, and some are not: then they are not ours."""
+    there = {beside(base, ending).exists() for ending in written}
+    return len(there) == 2 or (there == {False} and any(beside(base, ending).exists() for ending in also))
+
+
+def beside(base: Path, suffix: str) -> Path:
+    return base.with_name(base.name + suffix)

@@ -1,0 +1,28 @@
+"""`Input`: one file as a model is given it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from wavelens.grid import Grid
+from wavelens.models import Preparation
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """A file as a model is given it.
+
+    `signal` is what the front end reads at `path`, `x` `(1, channel, *axes)` what the `preparation` makes of it, `grid`
+    where the samples of `x` lie. `logits` `(classes,)` is the model's output; None for a model that is no classifier.
+    """
+
+    path: Path
+    signal: Any
+    preparation: Preparation
+    x: Tensor
+    grid: Grid
+    logits: Tensor | None = None

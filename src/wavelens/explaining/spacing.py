@@ -1,0 +1,25 @@
+"""How far apart the pixels or voxels of an input lie, where the input does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from wavelens.models import LoadedModel
+
+
+def spaced(loaded: LoadedModel, spacing: Sequence[float] | None, unit: str | None) -> LoadedModel:
+    """The model with a preparation that knows the spacing of its inputs; scales then have that unit."""
+    if spacing is None:
+        if unit is not None:
+            raise ValueError(f"--unit is that of --spacing; got {unit!r} alone. Add --spacing, such as 0.3.")
+        return loaded
+    preparation: Any = loaded.preprocess
+    if not hasattr(preparation, "spaced"):
+        raise ValueError(
+            f"--spacing is for pixels and voxels; {type(preparation).__name__} of {loaded.name}, which takes a "
+            f"{preparation.kind}, does not take it. Leave it away."
+        )
+    usual = "mm" if preparation.kind == "volume" else "m"
+    return replace(loaded, preprocess=preparation.spaced(tuple(spacing), unit or usual))

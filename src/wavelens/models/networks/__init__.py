@@ -1,0 +1,1 @@
+"""Networks that are written or loaded here by a name of their own."""

@@ -1,0 +1,1 @@
+"""How a file of each kind of signal becomes a network's input."""

@@ -1,0 +1,1 @@
+"""Classifiers by name from the libraries that have them."""

@@ -1,0 +1,121 @@
+"""Classifiers of volumes from MONAI, by the names that it has for them, with a checkpoint of one's own."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from torch import Tensor, nn
+
+from wavelens.models.loaded import Parts, Variant
+from wavelens.models.naming import read_call
+from wavelens.models.preparations.volume import Voxels
+from wavelens.models.weights import Around
+from wavelens.optional import optional
+
+RESNETS = tuple(f"resnet{depth}" for depth in (10, 18, 34, 50, 101, 152, 200))
+DENSENETS = tuple(f"DenseNet{depth}" for depth in (121, 169, 201, 264))
+SENETS = ("SENet154", "SEResNet50", "SEResNet101", "SEResNet152", "SEResNext50", "SEResNext101")
+EFFICIENTNETS = tuple(f"efficientnet-b{size}" for size in range(9))
+PREPARATION_ARGUMENTS = (
+    "channels",
+    "classes",
+    "shape",
+    "intensity",
+    "orientation",
+    "fit",
+)  # not the network's
+NAMES = (*RESNETS, *DENSENETS, *SENETS, *EFFICIENTNETS, "ViT", "Swin")
+
+
+def from_monai(text: str, variant: Variant) -> Parts:
+    """The network called `text` in `monai:text`: a name such as 'resnet18', or a name with arguments.
+
+    'DenseNet121(classes=3, shape=(64, 64, 64), intensity=(-1000, 400))': `channels` (1) and `classes` (2) of the
+    network, `shape` (96, 96, 96), `intensity`, `orientation` and `fit` of its input as `Voxels` has them; what else is
+    given goes to MONAI's constructor. Names: resnet10 to resnet200, DenseNet121 to DenseNet264, SENet154, SEResNet50
+    and its kin, efficientnet-b0 to -b8, ViT (patches of 16³) and Swin, the encoder of SwinUNETR under a linear layer.
+    One class means one logit of a yes.
+    """
+    name, given = _read(text)
+    if variant.pretrained:
+        raise ValueError(f"monai:{name} comes without weights; give a checkpoint with weights (--weights).")
+    channels, classes = given.pop("channels", 1), given.pop("classes", variant.classes or 2)
+    axes = given.pop("shape", (96, 96, 96))
+    try:
+        voxels = Voxels((channels, *axes), **{key: given.pop(key) for key in PREPARATION_ARGUMENTS if key in given})
+        module = _build(name, channels, classes, axes, given)
+    except (TypeError, ValueError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"monai:{text} could not be built: {reason}") from error
+    return Parts(module, voxels, link="sigmoid" if classes == 1 else "softmax")
+
+
+def _read(text: str) -> tuple[str, dict[str, Any]]:
+    """The name as MONAI spells it, and the arguments."""
+    name, arguments = read_call("monai", text)
+    known = {candidate.casefold(): candidate for candidate in NAMES}
+    if name.casefold() not in known:
+        near = difflib.get_close_matches(name.casefold(), known, n=1)
+        hint = f" Did you mean {known[near[0]]}?" if near else f" Names: {', '.join(NAMES)}."
+        raise ValueError(f"monai: takes the name of a classifier of MONAI; got {name!r}.{hint}")
+    return known[name.casefold()], arguments
+
+
+def _build(name: str, channels: int, classes: int, axes: tuple[int, ...], more: dict[str, Any]) -> nn.Module:
+    networks = optional("monai.networks.nets", "medical")
+    if name == "Swin":
+        return Swin(channels, classes, **more)
+    if name == "ViT":
+        return First(
+            networks.ViT(channels, axes, **{"patch_size": 16, "classification": True, "num_classes": classes} | more)
+        )
+    if name in EFFICIENTNETS:
+        more, name = {"model_name": name, "pretrained": False, **more}, "EfficientNetBN"
+    inputs = "n_input_channels" if name in RESNETS else "in_channels"
+    outputs = "out_channels" if name in DENSENETS else "num_classes"
+    module: nn.Module = getattr(networks, name)(**{"spatial_dims": 3, inputs: channels, outputs: classes} | more)
+    return module
+
+
+class First(Around):
+    """A network that returns several things, of which the first is the logits."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.module(x)[0]
+        return logits
+
+
+class Swin(nn.Module):
+    """The encoder of SwinUNETR (Hatamizadeh et al., 2022) as a classifier: the mean of its last stage, and a layer.
+
+    `encoder` has MONAI's names of weights (its SwinTransformer, in SwinUNETR called swinViT), `head` is linear. Axes
+    are multiples of 32 voxels.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        embed_dim: int = 48,
+        depths: tuple[int, ...] = (2, 2, 2, 2),
+        num_heads: tuple[int, ...] = (3, 6, 12, 24),
+        window_size: int = 7,
+        **more: Any,
+    ) -> None:
+        super().__init__()
+        transformer = optional("monai.networks.nets.swin_unetr", "medical").SwinTransformer
+        self.encoder = transformer(
+            in_chans=channels,
+            embed_dim=embed_dim,
+            window_size=(window_size,) * 3,
+            patch_size=(2, 2, 2),
+            depths=depths,
+            num_heads=num_heads,
+            **more,
+        )
+        self.head = nn.Linear(embed_dim * 2 ** len(depths), classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.encoder(x)[-1].mean((2, 3, 4)))
+        return logits

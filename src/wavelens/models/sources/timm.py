@@ -1,0 +1,58 @@
+"""Classifiers of photos from timm, each with its own preparation."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from wavelens.models.loaded import Parts, Variant
+from wavelens.models.naming import read_call
+from wavelens.models.preparations.image import Geometry, Normalized
+from wavelens.models.weights import check_trained, unavailable
+from wavelens.optional import optional
+
+
+def from_timm(text: str, variant: Variant) -> Parts:
+    """A classifier of the package timm, with its own normalisation inside.
+
+    `text` is a name such as 'resnet50', or one with arguments: 'resnet50(classes=5)'. What is given beside `classes`
+    goes to timm's constructor.
+    """
+    timm = optional("timm", "vision")
+    name, given = read_call("timm", text)
+    classes = given.pop("classes", variant.classes)
+    known = timm.list_models()
+    if ":" not in name and name.split(".")[0] not in known:
+        near = difflib.get_close_matches(name, known, n=3)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "See timm.list_models()."
+        raise ValueError(f"timm: takes the name of a model of timm; got {name!r}. {hint}")
+    try:
+        module = timm.create_model(name, pretrained=variant.pretrained, **_timm_arguments(classes, variant), **given)
+    except Exception as error:  # timm and its hub client share no base class
+        raise unavailable(f"timm:{name}", error) from error
+    if variant.pretrained:
+        check_trained(f"timm:{text}", classes, module.pretrained_cfg["num_classes"])
+    config = timm.data.resolve_model_data_config(module)
+    return Parts(Normalized(module, config["mean"], config["std"]), _timm_geometry(config), _timm_labels(module))
+
+
+def _timm_arguments(classes: int | None, variant: Variant) -> dict[str, Any]:
+    overlay = {"pretrained_cfg_overlay": {"input_size": (3, *variant.input_size)}} if variant.input_size else {}
+    return overlay | ({} if classes is None else {"num_classes": classes})
+
+
+def _timm_labels(module: Any) -> tuple[str, ...]:
+    """The checkpoint's own labels, or those of the larger ImageNet that its outputs stand for."""
+    data = optional("timm.data", "vision")
+    own = module.pretrained_cfg.get("label_names") or ()
+    subset = data.infer_imagenet_subset(module)
+    if own or subset is None:
+        return tuple(own) if len(own) == module.num_classes else ()
+    info = data.ImageNetInfo(subset)
+    return tuple(info.index_to_description(i) for i in range(info.num_classes()))
+
+
+def _timm_geometry(config: dict[str, Any]) -> Geometry:
+    height, width = config["input_size"][1:]
+    resize = (int(height / config["crop_pct"]), int(width / config["crop_pct"]))
+    return Geometry(resize, (height, width), config["crop_mode"] == "squash", config["interpolation"])

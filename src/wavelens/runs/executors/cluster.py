@@ -1,0 +1,102 @@
+"""Workers as actors of Ray, on this machine or on a cluster; each holds the model once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from wavelens.optional import optional
+from wavelens.runs.executors.work_sharing import share
+from wavelens.runs.task import Answer, Job, Lost, Report, Task, Worker
+
+
+@dataclass(frozen=True)
+class Ray:
+    """`workers` actors of Ray 2, each with `num_cpus` and `num_gpus`; actors that die are replaced.
+
+    `address` is that of a cluster, as for `ray.init`; without one, `RAY_ADDRESS` says where, and else Ray is started on
+    this machine and ended afterwards. Data set, weights and folder of results have the same paths on every node, and
+    wavelens is installed there. Needs the extra `ray`.
+    """
+
+    workers: int = 2
+    num_cpus: float = 1
+    num_gpus: float = 0
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers < 1 or self.num_cpus < 0 or self.num_gpus < 0:
+            raise ValueError(f"workers is a whole number from 1, num_cpus and num_gpus are at least 0; got {self}.")
+
+    def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Report]:
+        ray = optional("ray", "ray")
+        started = not ray.is_initialized()
+        if started:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level="error")
+        try:
+            check_room(self, ray.cluster_resources())
+            yield from share(_Crew(ray, self, task, threads), jobs)
+        finally:
+            if started:
+                ray.shutdown()
+
+
+def check_room(wanted: Ray, room: dict[str, float]) -> None:
+    """`ValueError` where the cluster has no node for even one worker, who would be waited for without end."""
+    for name, amount in (("CPU", wanted.num_cpus), ("GPU", wanted.num_gpus)):
+        if amount > room.get(name, 0):
+            raise ValueError(
+                f"a worker needs {amount:g} {name}; this Ray has {room.get(name, 0):g} in all. "
+                f"Ask for less with num_{name.lower()}s, or give the address of a cluster."
+            )
+
+
+class _Actor:
+    """A worker that looks for modules and relative paths where its driver does, so that it knows the task's own."""
+
+    def __init__(self, task: bytes, threads: int, path: list[str], folder: str) -> None:
+        with suppress(OSError):  # a node that lacks it has nothing there to read
+            os.chdir(folder)
+        sys.path.extend(entry for entry in path if entry not in sys.path)
+        self.worker = Worker(optional("ray", "ray").cloudpickle.loads(task), threads)
+
+    def load(self) -> Answer:
+        return self.worker.load()
+
+    def compute(self, job: Job) -> Answer:
+        return self.worker.compute(job)
+
+
+class _Crew:
+    def __init__(self, ray: Any, wanted: Ray, task: Task, threads: int) -> None:
+        self.ray, self.workers, self.threads = ray, wanted.workers, threads
+        self.actor = ray.remote(num_cpus=wanted.num_cpus, num_gpus=wanted.num_gpus)(_Actor)
+        self.task = ray.cloudpickle.dumps(task)
+        self.actors: dict[int, Any] = {}
+        self.asked: dict[Any, int] = {}
+
+    def start(self, worker: int) -> None:
+        self.actors[worker] = self.actor.remote(self.task, self.threads, sys.path, os.getcwd())
+        self.asked[self.actors[worker].load.remote()] = worker
+
+    def give(self, worker: int, job: Job) -> None:
+        self.asked[self.actors[worker].compute.remote(job)] = worker
+
+    def answer(self) -> tuple[int, Answer]:
+        (found,), _ = self.ray.wait(list(self.asked), num_returns=1)
+        worker = self.asked.pop(found)
+        try:
+            answer: Answer = self.ray.get(found)
+        except self.ray.exceptions.RayError as error:
+            self.ray.kill(self.actors.pop(worker))
+            return worker, Lost(f"an actor of Ray ended: {' '.join(str(error).split())[:300]}")
+        return worker, answer
+
+    def close(self) -> None:
+        for actor in self.actors.values():
+            self.ray.kill(actor)

@@ -1,0 +1,1 @@
+"""Means, intervals and profiles over the items of runs, and their tables."""

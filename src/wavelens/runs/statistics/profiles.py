@@ -1,0 +1,150 @@
+"""Scale profiles averaged over items, several models side by side, with paired bootstrap intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wavelens.maps import Profile
+from wavelens.runs.statistics.comparison import LEVEL, RESAMPLES, Estimate, bootstrap
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ScaleRow:
+    """One scale of one model, means over the items: its share of Σ|γ|, that less the first model's, its signed sum."""
+
+    model: str
+    scale: str
+    share: Estimate
+    difference: Estimate
+    signed: Estimate
+
+
+@dataclass(frozen=True)
+class LevelRow:
+    """How coarse a model looks, in levels: the mean of its scales' levels by their shares, and that less the first's.
+
+    A detail counts as its level, 1 for the finest; the approximation as one more than the coarsest detail.
+    """
+
+    model: str
+    level: Estimate
+    difference: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Average:
+    """`rows` for each model and scale, coarsest first; `levels` for each model; the model that is first is compared to.
+
+    `items` have a profile for every model; `left_out` are those that have none for some: nothing, or no number, was
+    attributed to them.
+    """
+
+    models: tuple[str, ...]
+    scales: tuple[str, ...]
+    items: int
+    left_out: int
+    rows: tuple[ScaleRow, ...]
+    levels: tuple[LevelRow, ...]
+
+    def row(self, model: str, scale: str) -> ScaleRow:
+        found = next((row for row in self.rows if (row.model, row.scale) == (model, scale)), None)
+        if found is None:
+            raise KeyError(f"a row is of one of {self.models} and one of {self.scales}; got {model!r} and {scale!r}.")
+        return found
+
+    def level(self, model: str) -> LevelRow:
+        return self.levels[self.models.index(model)]
+
+
+def average(
+    profiles: Mapping[str, Profile | Sequence[Profile]], *, resamples: int = RESAMPLES, seed: int = 0
+) -> Average:
+    """The mean profile of each model over the same items, with 95 % intervals.
+
+    `profiles` has for each model what `maps.profile` gave for the items, in one batch or several; each item counts
+    alike, whatever its logit. Intervals are percentiles of a paired bootstrap (Efron, 1979): items are drawn with
+    replacement, the same for every model. `ValueError` for models with other items or other scales, and where no item
+    has a profile.
+    """
+    names, shares, signed = _tables(profiles)
+    whole = np.isfinite(shares).all((0, 2)) & np.isfinite(signed).all((0, 2)) & (shares.sum(2) > 0).all(0)
+    if not whole.any():
+        raise ValueError(
+            f"profiles are averaged over items that have one for every model; of {len(whole)} none has. Nothing, or no "
+            "number, was attributed to them: look at one with wavelens explain."
+        )
+    shares, signed = shares[:, whole], signed[:, whole]
+    levels = shares @ _levels(len(names))
+
+    def estimates(table: Array) -> tuple[list[Estimate], list[Estimate]]:
+        """`(models, items)`: of each model, and of each less the first."""
+        values, draws = table.mean(1), bootstrap(table, np.mean, resamples, seed)
+        return _estimates(values, draws), _estimates(values - values[:1], draws - draws[:1])
+
+    models = tuple(profiles)
+    return Average(
+        models,
+        names,
+        int(whole.sum()),
+        int((~whole).sum()),
+        _rows(models, names, shares, signed, estimates),
+        tuple(LevelRow(*row) for row in zip(models, *estimates(levels), strict=True)),
+    )
+
+
+Estimates = Callable[[Array], tuple[list[Estimate], list[Estimate]]]
+
+
+def _rows(
+    models: Sequence[str], names: Sequence[str], shares: Array, signed: Array, estimates: Estimates
+) -> tuple[ScaleRow, ...]:
+    """Model by model, scale by scale."""
+    columns = [(*estimates(shares[..., k]), estimates(signed[..., k])[0]) for k in range(len(names))]
+    return tuple(
+        ScaleRow(model, name, share[m], difference[m], sums[m])
+        for m, model in enumerate(models)
+        for name, (share, difference, sums) in zip(names, columns, strict=True)
+    )
+
+
+def _estimates(values: Array, draws: Array) -> list[Estimate]:
+    ends = np.percentile(draws, LEVEL, axis=1)
+    return [Estimate(float(v), float(low), float(high)) for v, low, high in zip(values, *ends, strict=True)]
+
+
+def _tables(profiles: Mapping[str, Profile | Sequence[Profile]]) -> tuple[tuple[str, ...], Array, Array]:
+    """The scales, and shares and signed sums `(models, items, scales)`."""
+    if not profiles:
+        raise ValueError("profiles has one for each model; got none.")
+    found = {model: [own] if isinstance(own, Profile) else list(own) for model, own in profiles.items()}
+    scales = {model: dict.fromkeys(batch.names for batch in own) for model, own in found.items()}
+    names = list(dict.fromkeys(name for own in scales.values() for name in own))
+    if len(names) != 1 or not all(scales.values()):
+        told = "; ".join(f"{model}: {' or '.join(map(' '.join, own)) or 'none'}" for model, own in scales.items())
+        raise ValueError(f"profiles are averaged scale by scale; got {told}. Attribute all in one domain.")
+    shares = {model: _items([batch.share for batch in own]) for model, own in found.items()}
+    counts = {model: len(table) for model, table in shares.items()}
+    if len(set(counts.values())) != 1:
+        raise ValueError(f"models are compared over the same items; got {counts}. Give each the same ones.")
+    signed = [_items([batch.signed for batch in own]) for own in found.values()]
+    return names[0], np.stack(list(shares.values())), np.stack(signed)
+
+
+def _items(batches: Sequence[Tensor]) -> Array:
+    if wrong := [tuple(batch.shape) for batch in batches if batch.ndim != 2]:
+        raise ValueError(f"a profile is of one target: (batch, scales); got {wrong[0]}. Take one of several targets.")
+    table: Array = torch.cat([batch.detach().cpu().double() for batch in batches]).numpy()
+    return table
+
+
+def _levels(count: int) -> Array:
+    """Of scales, coarsest first: 1 for the finest of several, 0 for a single one, which has every size."""
+    return np.arange(count, 0.0, -1) if count > 1 else np.zeros(1)

@@ -1,0 +1,27 @@
+"""What is explained: one number for each item, read off the model's output.
+
+A target is a class index, a class for each item, a `Contrast` of two of them, any function of the output, or
+`Several` of these at once. `None` stands for an output that already is one number an item.
+"""
+
+from wavelens.targets.regions import Strongest, detection, region, strongest
+from wavelens.targets.scoring import check_target, scores
+from wavelens.targets.text import describe, joined, parsed, texts
+from wavelens.targets.values import ByItem, Contrast, Several, Target
+
+__all__ = [
+    "ByItem",
+    "Contrast",
+    "Several",
+    "Strongest",
+    "Target",
+    "check_target",
+    "describe",
+    "detection",
+    "joined",
+    "parsed",
+    "region",
+    "scores",
+    "strongest",
+    "texts",
+]

@@ -1,0 +1,207 @@
+"""Targets of models that answer place by place: a class in a region of a segmenter, an object of a detector.
+
+`region` and `detection` read what the models of torchvision and transformers give, and are differentiable. Any other
+output is a function of one's own: `targets.ByItem`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from wavelens.targets.values import ByItem
+
+Box = Sequence[Sequence[float]]  # (start, stop) along each axis, in samples
+LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # interpolation by the number of axes
+
+
+def region(label: int | Sequence[int], mask: Tensor) -> ByItem:
+    """The sum of a class's logits over a region: why does the segmenter see this class there?
+
+    `label` is a class or one for each item; `mask` is true in the region, `(*axes)` of the input or `(batch, *axes)`.
+    The model gives logits `(batch, classes, *axes)`, torchvision's dictionary with `out`, or an object with `logits`.
+    Logits of another resolution than the mask's are first brought to it by linear interpolation, as SegFormer's are.
+
+    Take the region from an annotation or from a prediction, and hold it: one that followed the output would change
+    with each noisy sample and along a path.
+    """
+    if mask.dtype != torch.bool or not mask.any():
+        raise ValueError(
+            f"mask is boolean and true in the region; got {tuple(mask.shape)} of {mask.dtype} with "
+            f"{int((mask != 0).sum())} places. Compare a prediction: logits.argmax(1) == label."
+        )
+    return ByItem(_Region(_labels(label), mask))
+
+
+def detection(
+    label: int | Sequence[int],
+    box: Box | Sequence[Box],
+    *,
+    shape: Sequence[int] | None = None,
+    independent: bool = False,
+) -> ByItem:
+    """How surely a detector sees an object of a class at a box: the largest probability × IoU of all it detects.
+
+    (Petsiuk et al., 2021.) `label` is a class, `box` `((top, bottom), (left, right))` in samples of the input, as in
+    `metrics.boxes`; or one for each item. The model gives torchvision's lists of `boxes`, `labels` and `scores`, or
+    transformers' `logits` and `pred_boxes` (DETR, YOLOS), which are fractions of the input's `shape`, (height, width).
+    `independent` says that classes do not exclude each other (deformable DETR, RT-DETR): sigmoids, no last class for
+    nothing.
+
+    It is a continuous function of boxes and probabilities, and its gradient says what holds the object there as well
+    as what makes it one. Where nothing of the class overlaps the box it is 0, and so is its gradient. What torchvision
+    drops from its lists it drops at a jump: `score_thresh` and `nms_thresh` of 0 and 1 keep all.
+    """
+    boxes = torch.as_tensor(box, dtype=torch.float64)
+    boxes = boxes if boxes.ndim == 3 else boxes[None]
+    if boxes.shape[1:] != (2, 2) or not (boxes[..., 0] < boxes[..., 1]).all():
+        raise ValueError(f"a box is ((top, bottom), (left, right)) in samples, or one for each item; got {box}.")
+    return ByItem(_Detection(_labels(label), boxes, _shape(shape), independent))
+
+
+class Strongest(NamedTuple):
+    """What a detector is surest of, in each item: `detection(found.labels, found.boxes)` explains it."""
+
+    labels: list[int]
+    boxes: list[tuple[tuple[float, float], tuple[float, float]]]
+    probabilities: list[float]
+
+
+def strongest(output: Any, *, shape: Sequence[int] | None = None, independent: bool = False) -> Strongest:
+    """The most probable object in each item of a detector's output; options as of `detection`.
+
+    `ValueError` where an item has none.
+    """
+    best = Strongest([], [], [])
+    for item, (boxes, probabilities) in enumerate(_objects(output, _shape(shape), independent)):
+        boxes, probabilities = boxes.detach(), probabilities.detach()
+        if not probabilities.numel():
+            raise ValueError(f"a detector saw nothing in item {item}. Lower its score_thresh, or name a box yourself.")
+        place, label = divmod(int(probabilities.argmax()), probabilities.shape[1])
+        top, bottom, left, right = boxes[place].flatten().tolist()
+        best.labels.append(label)
+        best.boxes.append(((top, bottom), (left, right)))
+        best.probabilities.append(float(probabilities[place, label]))
+    return best
+
+
+@dataclass(frozen=True, eq=False)
+class _Region:
+    labels: Tensor
+    mask: Tensor = field(repr=False)
+
+    def __call__(self, output: Any, items: Tensor) -> Tensor:
+        logits = _logits(output)
+        axes = logits.ndim - 2
+        masks = self.mask if self.mask.ndim == axes + 1 else self.mask[None]
+        if masks.ndim != axes + 1 or logits.ndim < 3:
+            raise ValueError(
+                f"mask is ({'axis, ' * (axes - 1)}axis) or (batch, …) of the logits (batch, classes, *axes); got "
+                f"{tuple(self.mask.shape)} for logits {tuple(logits.shape)}."
+            )
+        chosen = logits[torch.arange(len(logits), device=logits.device), _of(self.labels, items, logits.device)]
+        if chosen.shape[1:] != masks.shape[1:]:
+            resized = torch.nn.functional.interpolate(chosen[:, None], masks.shape[1:], mode=LINEAR[axes])
+            chosen = resized[:, 0]
+        total: Tensor = (chosen * _of(masks, items, logits.device)).flatten(1).sum(1)
+        return total
+
+    def __repr__(self) -> str:
+        return f"region({self.labels.tolist()}, {int(self.mask.sum())} of {self.mask.numel()} places)"
+
+
+@dataclass(frozen=True, eq=False)
+class _Detection:
+    labels: Tensor
+    boxes: Tensor
+    shape: tuple[int, int] | None
+    independent: bool
+
+    def __call__(self, output: Any, items: Tensor) -> Tensor:
+        objects = _objects(output, self.shape, self.independent)
+        labels = _of(self.labels, items, items.device).tolist()
+        boxes = _of(self.boxes, items, items.device)
+        return torch.stack([self._best(*each) for each in zip(objects, labels, boxes, strict=True)])
+
+    def _best(self, objects: tuple[Tensor, Tensor], label: int, box: Tensor) -> Tensor:
+        boxes, probabilities = objects
+        if label >= probabilities.shape[1] or not len(boxes):
+            return boxes.sum() * 0 + probabilities.sum() * 0  # nothing of the class, but part of the graph
+        return (probabilities[:, label] * iou(boxes, box.to(boxes))).amax()
+
+    def __repr__(self) -> str:
+        return f"detection({self.labels.tolist()}, {self.boxes.tolist()})"
+
+
+def iou(boxes: Tensor, box: Tensor) -> Tensor:
+    """The intersection over the union of boxes `(n, axes, 2)` with one `(axes, 2)`: `(n,)`, from 0 to 1."""
+    common = torch.minimum(boxes[..., 1], box[..., 1]) - torch.maximum(boxes[..., 0], box[..., 0])
+    both = common.clamp_min(0).prod(-1)
+    one, other = ((b[..., 1] - b[..., 0]).clamp_min(0).prod(-1) for b in (boxes, box))
+    return both / (one + other - both)
+
+
+def _objects(output: Any, shape: tuple[int, int] | None, independent: bool) -> list[tuple[Tensor, Tensor]]:
+    """What a detector sees in each item: boxes `(n, 2, 2)` in samples, and the probability of each class, `(n, …)`."""
+    if isinstance(output, list | tuple) and all(isinstance(one, dict) for one in output):
+        return [_listed(one) for one in output]
+    logits, centred = getattr(output, "logits", None), getattr(output, "pred_boxes", None)
+    if logits is None or centred is None:
+        raise TypeError(
+            "a detector gives a list of dictionaries with boxes, labels and scores, or an object with logits and "
+            f"pred_boxes; got {type(output).__name__}. Read others with targets.ByItem."
+        )
+    if shape is None:
+        raise ValueError("shape, (height, width) of the input, is needed where boxes are fractions of it; got None.")
+    centre, extent = centred[..., [1, 0]], centred[..., [3, 2]]  # (x, y, width, height), and here rows come first
+    size = centred.new_tensor(shape)
+    boxes = torch.stack([(centre - extent / 2) * size, (centre + extent / 2) * size], -1)
+    probabilities = logits.sigmoid() if independent else logits.softmax(-1)[..., :-1]
+    return list(zip(boxes, probabilities, strict=True))
+
+
+def _listed(one: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    left, top, right, bottom = one["boxes"].unbind(1)
+    boxes = torch.stack([torch.stack([top, bottom], -1), torch.stack([left, right], -1)], 1)
+    classes = int(one["labels"].max()) + 1 if len(one["labels"]) else 0
+    return boxes, one["scores"][:, None] * (one["labels"][:, None] == torch.arange(classes, device=boxes.device))
+
+
+def _logits(output: Any) -> Tensor:
+    logits = output.get("out") if isinstance(output, dict) else None
+    logits = getattr(output, "logits", output) if logits is None else logits
+    if not isinstance(logits, Tensor):
+        raise TypeError(
+            f"a segmenter gives logits (batch, classes, *axes), a dictionary with 'out', or an object with logits; got "
+            f"{type(output).__name__}. Read others with targets.ByItem."
+        )
+    return logits
+
+
+def _labels(label: int | Sequence[int]) -> Tensor:
+    labels = torch.as_tensor(label).reshape(-1)
+    if labels.is_floating_point() or labels.dtype == torch.bool or not labels.numel() or (labels < 0).any():
+        raise ValueError(f"label is a class from 0, or one for each item; got {label!r}.")
+    return labels
+
+
+def _shape(shape: Sequence[int] | None) -> tuple[int, int] | None:
+    if shape is None:
+        return None
+    if len(shape) != 2 or min(shape) < 1:
+        raise ValueError(f"shape is (height, width) of the input; got {tuple(shape)}. Give x.shape[2:].")
+    return shape[0], shape[1]
+
+
+def _of(each: Tensor, items: Tensor, device: torch.device) -> Tensor:
+    """What belongs to each row: one for all, or that of its item."""
+    here = each.to(device)
+    if len(here) == 1:
+        return here.expand(len(items), *here.shape[1:])
+    if int(items.max()) >= len(here):
+        raise ValueError(f"labels, boxes and masks are given once, or for each item of the batch; got {len(here)}.")
+    return here[items.to(device)]
