@@ -17,8 +17,8 @@ import record
 import sound
 
 import wavelens as wl
-from wavelens.models.acdnet import CROP
-from wavelens.models.image import Geometry
+from wavelens.models.networks.acdnet import CROP
+from wavelens.models.preparations.image import Geometry
 
 RESULTS = Path(__file__).parent / "results"
 SHAPES = {"photo": (3, 128, 128), "clip": (1, CROP)}

@@ -125,7 +125,7 @@ def row(item: str, *, group: str, effort: int) -> rows.Row:
     }
 
 
-def moved(one: rows.Row, reading: str, name: str) -> list[float]:
+def moved(one: rows.Row, name: str, reading: str = "WAM-IG") -> list[float]:
     """The part of the shares that moved from the first window, one number per shift."""
     shares = torch.tensor(one["readings"][reading]["shares"][name])
     return measures.total_variation(shares[1:], shares[:1]).tolist()
@@ -140,16 +140,9 @@ def swings(one: rows.Row, name: str) -> list[float]:
 def summary(made: list[rows.Row]) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for reading in made[0]["readings"]:
-        names = made[0]["readings"][reading]["shares"]
-        table[reading] = {name: _cell(made, lambda one, n=name, r=reading: moved(one, r, n)) for name in names}
-        for name, reference in REFERENCES.items():
-            if name in names and reference in names:
-                pairs = [
-                    np.mean(np.subtract(moved(one, reading, name)[:-1], moved(one, reading, reference)[:-1]))
-                    for one in made
-                ]
-                table[reading][name][f"less {reference}"] = record.interval(pairs, digits=5)
-    table["signed sums"] = {name: _cell(made, lambda one, n=name: swings(one, n)) for name in made[0]["signed"]}
+        measure = partial(moved, reading=reading)
+        table[reading] = {name: _cell(made, measure, name) for name in made[0]["readings"][reading]["shares"]}
+    table["signed sums"] = {name: _cell(made, swings, name) for name in made[0]["signed"]}
     table["network"] = {
         "logit change over rise": record.interval(
             [np.mean(np.abs(np.subtract(one["logits"][1:-1], one["logits"][0]))) / abs(one["rises"][0]) for one in made]
@@ -167,11 +160,15 @@ def summary(made: list[rows.Row]) -> dict[str, Any]:
     return table
 
 
-def _cell(made: list[rows.Row], measure: Callable[[rows.Row], list[float]]) -> dict[str, Any]:
+def _cell(made: list[rows.Row], measure: Callable[[rows.Row, str], list[float]], name: str) -> dict[str, Any]:
     """The mean over shifts of 1 to 15 pixels with its interval over photos, and the mean at each shift."""
-    values = np.array([measure(one) for one in made])
+    values = np.array([measure(one, name) for one in made])
     by_shift = dict(zip(map(str, SHIFTS[1:]), values.mean(0).round(5).tolist(), strict=True))
-    return {"mean": record.interval(values[:, :-1].mean(1).tolist(), digits=5), "by shift": by_shift}
+    cell = {"mean": record.interval(values[:, :-1].mean(1).tolist(), digits=5), "by shift": by_shift}
+    if reference := REFERENCES.get(name):
+        less = values - [measure(one, reference) for one in made]
+        cell[f"less {reference}"] = record.interval(less[:, :-1].mean(1).tolist(), digits=5)
+    return cell
 
 
 def coverage(made: list[rows.Row], reading: str, marginal: str, name: str) -> dict[str, Any]:

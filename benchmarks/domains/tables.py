@@ -18,6 +18,14 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("choosing.md", "guides/domains.md", "guides/listening.md")
 ORDERS = ("WAM-IG", "energy order", "random order")
 MASKS = ("IG, soft", "IG, top", "energy, soft", "energy, top", "random, top", "oracle, top")
+FIGURES = {  # of a mask: title and digits
+    "kept": ("kept", 2),
+    "kept_corruption": ("of the corruption", 2),
+    "ratio": ("ratio", 1),
+    "si_sdr": ("SI-SDR", 1),
+    "si_sdr_corruption": ("SI-SDR of the corruption", 1),
+    "si_sdr, less DWT db4's": ("SI-SDR less DWT db4's", 1),
+}
 Record = dict[str, Any]
 
 
@@ -93,30 +101,20 @@ def shifts() -> str:
     return table(head, lines)
 
 
-def by_shift() -> str:
-    """The same for each shift, WAM-IG."""
-    results = record("shift")["results"]["WAM-IG"]
-    steps = next(iter(results.values()))["by shift"]
-    lines = [[name, *(number(v, unit=100) for v in cell["by shift"].values())] for name, cell in results.items()]
-    return table(["domain", *(f"{s} px" for s in steps)], lines)
-
-
 def masks(kind: str, net: str = "yamnet") -> str:
     """What rebuilt sounds keep, mask by mask and domain by domain."""
     cell = record(f"sound-masks-{net}")["kinds"][kind]
-    columns = {"kept": 2, "kept_corruption": 2, "ratio": 1, "si_sdr": 1, "si_sdr_corruption": 1}
-    head = ["mask", "domain", "kept", "of the corruption", "ratio", "SI-SDR", "SI-SDR of the corruption"]
     lines = [
         [
             mask,
             name,
-            *(number(cell[name][mask][key], digits, interval=key.startswith("si")) for key, digits in columns.items()),
+            *(number(cell[name][mask][key], digits, interval=digits == 1) for key, (_, digits) in FIGURES.items()),
         ]
         for mask in MASKS
         for name in cell
         if "leaks" in cell[name]
     ]
-    return table(head, lines)
+    return table(["mask", "domain", *(title for title, _ in FIGURES.values())], lines)
 
 
 def leaks(net: str = "yamnet") -> str:
@@ -140,7 +138,7 @@ def tables() -> dict[str, str]:
             made |= {f"{kind}, {start}": areas(kind, start) for start in ("zero", "shuffled")}
             made |= {f"{kind}, sparsity": sparsity(kind), f"{kind}, stability": stability(kind)}
     if record("shift"):
-        made |= {"shifts": shifts(), "by shift": by_shift()}
+        made["shifts"] = shifts()
     if kinds := record("sound-masks-yamnet").get("kinds"):
         made |= {f"masks, {kind}": masks(kind) for kind in kinds} | {"leaks": leaks()}
     return made
