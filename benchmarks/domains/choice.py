@@ -154,7 +154,7 @@ def summary(made: list[rows.Row]) -> dict[str, Any]:
 def _cell(made: list[rows.Row], name: str, label: str) -> dict[str, Any]:
     values = _values(made, name, label)
     means = {key: record.interval(several) for key, several in values.items()}
-    return {**means, "items": max(len(several) for several in values.values())}
+    return {**means, "items": len(values["gini"]), "items of areas": len(values.get("zero insertion", []))}
 
 
 def _paired(values: list[float], others: list[float]) -> list[float | None]:
