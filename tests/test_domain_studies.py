@@ -135,8 +135,16 @@ def photo_row(**more):
 
 def test_what_moved_from_the_first_window(study):
     shift = study("shift")
-    assert shift.moved(photo_row(), "WAM-IG", "wavelet") == pytest.approx([0.2, 0])
+    assert shift.moved(photo_row(), "wavelet") == pytest.approx([0.2, 0])
     assert shift.swings(photo_row(), "wavelet") == pytest.approx([0.75, 0])
+
+
+def test_what_moved_is_the_mean_over_shifts_within_a_period(study, monkeypatch):
+    shift = study("shift")
+    monkeypatch.setattr(shift, "SHIFTS", (0, 1, 16))
+    cell = shift._cell([photo_row(), photo_row()], shift.moved, "wavelet")
+    assert cell["mean"] == pytest.approx([0.2] * 3)  # the last shift is a whole period
+    assert list(cell["by shift"].values()) == pytest.approx([0.2, 0])
 
 
 def test_how_often_an_error_bar_covers_the_shares(study):
@@ -147,9 +155,8 @@ def test_how_often_an_error_bar_covers_the_shares(study):
 
 def test_differences_to_the_energy_order_are_paired(study):
     def cell(*areas):
-        return dict(
-            zip(("zero insertion", "zero deletion", "shuffled insertion", "shuffled deletion"), areas, strict=True)
-        )
+        names = ("zero insertion", "zero deletion", "shuffled insertion", "shuffled deletion", "gini")
+        return dict(zip(names, (*areas, 0.5), strict=True))
 
     rows = [
         {"scores": {"D": {"WAM-IG": cell(0.9, 0.1, 0.5, 0.4), "energy order": cell(0.8, 0.1, 0.5, 0.2)}}},
@@ -201,6 +208,7 @@ def test_a_number_has_its_interval(study):
     assert number([0.123, 0.1, 0.2]) == "0.12 [0.10, 0.20]"
     assert number([0.123, 0.1, 0.2], 1, 100, interval=False) == "12.3"
     assert number(0.5) == "0.50"
+    assert number([-0.001, -0.01, 0.01]) == "0.00 [-0.01, 0.01]"
 
 
 def test_the_pages_have_the_tables_of_the_records(study):

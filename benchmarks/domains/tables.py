@@ -39,7 +39,7 @@ def number(value: Sequence[float] | float, digits: int = 2, unit: float = 1.0, i
     """A mean, with its interval in brackets."""
     if not isinstance(value, Sequence):
         return f"{value * unit:.{digits}f}"
-    mean, low, high = (f"{v * unit:.{digits}f}" for v in value)
+    mean, low, high = (f"{round(v * unit, digits) + 0.0:.{digits}f}" for v in value)  # no -0.00
     return f"{mean} [{low}, {high}]" if interval else mean
 
 
