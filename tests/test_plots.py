@@ -106,6 +106,17 @@ def test_names_of_scales_in_several_units_stay_over_their_maps(shape, levels, un
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
+@pytest.mark.parametrize("strongest", [0, 1, 30, 31])
+def test_of_many_bars_the_longest_has_its_number(strongest):
+    layout = Packets("haar", levels=5).layout((64, 64))
+    a, name = Coefficients(torch.full((1, 1, layout.size), 1e-6), layout), list(layout.scales())[strongest]
+    for band in layout.scales()[name]:
+        a[band][:] = 1
+    left = cell(plots.panel(a, torch.rand(1, 3, 64, 64)), "share of")
+    assert name in [label.get_text() for label in left.get_yticklabels()]
+    assert "100%" in [text.get_text() for text in left.texts]
+
+
 @over_panels
 def test_profile_bars_are_the_profile(shape, channels, domain):
     a, x = explained(shape, channels, domain)
@@ -159,6 +170,15 @@ def test_common_scale_is_a_percentile_of_what_is_not_zero():
     padded = Coefficients(torch.cat([a.data, torch.zeros_like(a.data)]), a.layout)
     assert plots.common_scale(padded) == pytest.approx(plots.common_scale(a))
     assert plots.common_scale(a.map(torch.zeros_like)) == 1.0
+
+
+@pytest.mark.parametrize("tone", [1, 3, 9])
+def test_colours_of_a_few_strong_points_end_among_them(tone):
+    data = torch.full((1, 1, 1000), 1e-9)
+    data[..., :tone] = torch.arange(1.0, tone + 1)
+    a = Coefficients(data, Identity().layout((1000,)))
+    end = plots.common_scale(a)
+    assert data[data > end].sum() <= data.sum() / 2 <= data[data >= end].sum() * (1 + 1e-6)
 
 
 @over_panels

@@ -30,25 +30,27 @@ def draw_profile(
     names = [(octaves or {}).get(name, name) for name in profile.names[order]]
     less, more, size = (0.41, 0.53, 13) if octaves is None else (0.36, 0.52, 11)
     left = add_axes(figure, box._replace(width=less * box.width), "share of Σ|γ|")
-    _draw_bars(left, share, [SHARE] * len(share), [f"{value:.0%}" for value in share], uncertain)
-    shown, fitting = _sparse(box.height / len(share))
+    texts = shown, fitting = _sparse(box.height / len(share), int(share.argmax()))
+    _draw_bars(left, share, [SHARE] * len(share), [f"{value:.0%}" for value in share], uncertain, texts)
     left.set_yticks(range(len(share))[shown], names[shown], size=min(size, fitting))
     left.tick_params(axis="y", length=0)
     if np.isnan(signed).any():  # a complex gradient has no signs
         return
     right = add_axes(figure, box._replace(left=box.left + (1 - more) * box.width, width=more * box.width), "signed sum")
     colours = [POSITIVE if value >= 0 else NEGATIVE for value in signed]
-    _draw_bars(right, signed, colours, _numbers(signed), np.zeros_like(signed))
+    _draw_bars(right, signed, colours, _numbers(signed), np.zeros_like(signed), texts)
     right.set_xlabel(_account(a, item, signed.sum()), size=12, loc="right")
 
 
-def _draw_bars(ax: Axes, values: Array, colours: list[str], labels: list[str], error: Array) -> None:
-    """Horizontal bars, the first on top, each with its number past its end and its standard error."""
+def _draw_bars(
+    ax: Axes, values: Array, colours: list[str], labels: list[str], error: Array, texts: tuple[slice, float]
+) -> None:
+    """Horizontal bars, the first on top, with their standard errors; those of `texts` have numbers past their ends."""
     width, slot = ax.bbox.width / DPI, ax.bbox.height / DPI / len(values)
     places = np.arange(len(values))
     ax.barh(places, values, min(0.6, 0.4 / slot) if slot > ROW else 0.8, color=colours)
     ax.errorbar(values, places, xerr=error, fmt="none", ecolor=INK, capsize=3 * bool(error.any()))
-    shown, size = _sparse(slot)
+    shown, size = texts
     for place, value, more, label in list(zip(places, values, error, labels, strict=True))[shown]:
         side = 1 if value >= 0 else -1
         align = "left" if side > 0 else "right"
@@ -64,10 +66,10 @@ def _draw_bars(ax: Axes, values: Array, colours: list[str], labels: list[str], e
     ax.spines[:].set_visible(False)
 
 
-def _sparse(slot: float) -> tuple[slice, float]:
-    """Of rows so many inches high those with a text, the middle one of as many as it covers, and its largest size."""
+def _sparse(slot: float, strongest: int) -> tuple[slice, float]:
+    """Of rows so many inches high those with a text, the strongest among them, and the text's largest size."""
     every = math.ceil(ROW / slot)
-    return slice(every // 2, None, every), 60 * slot * every
+    return slice(strongest % every, None, every), 60 * slot * every
 
 
 def _room(labels: list[str]) -> float:

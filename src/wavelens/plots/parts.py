@@ -93,14 +93,22 @@ def array(values: Tensor) -> Array:
 
 
 def common_scale(a: Coefficients) -> float:
-    """A `shared_scale` for every item of `a`: the 99th percentile of |γ| for each sample, where it is not 0."""
+    """A `shared_scale` for every item of `a`: the 99th percentile of |γ| for each sample, where it is not 0.
+
+    Where more than half of the sum lies above that, as of a tone in an `STFT`, it is the value above which half lies.
+    """
     return scale_end(array(maps.spatial_map(a)))
 
 
 def scale_end(found: Array) -> float:
-    """Where the colours of these values end."""
+    """Where the colours of these values end: at the percentile, or higher where half of their sum lies above it."""
     visible = found[found > 0]
-    return float(np.percentile(visible, PERCENTILE)) if visible.size else 1.0
+    if not visible.size:
+        return 1.0
+    end = float(np.percentile(visible, PERCENTILE))
+    above = np.sort(visible[visible > end])[::-1]
+    held, half = above.cumsum(dtype=np.float64), visible.sum(dtype=np.float64) / 2
+    return float(above[held.searchsorted(half)]) if above.size and held[-1] > half else end
 
 
 def scale_parts(layout: Layout, x: Tensor) -> dict[str, Array]:
