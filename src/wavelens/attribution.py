@@ -308,8 +308,6 @@ def attribute(
     domains = [domain] if isinstance(domain, Domain) else list(domain) if isinstance(domain, Sequence) else []
     if not domains or not all(isinstance(one, Domain) for one in domains):
         raise ValueError(f"domain is a domain such as DWT('haar'), or a list of them; got {domain!r}.")
-    if not callable(model):
-        raise TypeError(f"model is a module or a function; got {type(model).__name__}. Of a LoadedModel give .module.")
     if isinstance(method, type) or not callable(method):
         raise ValueError(f"method is a method's value such as SmoothGrad(samples=25); got {method!r}.")
     if baseline is not None and not hasattr(method, "baseline"):

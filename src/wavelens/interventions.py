@@ -13,7 +13,7 @@ from wavelens.domains.joint import Joint
 from wavelens.engine.given import with_given
 from wavelens.engine.gradients import Gradients, Model
 from wavelens.methods.lift import Lift
-from wavelens.methods.partitions import Partition, partition
+from wavelens.methods.partitions import GROUPS, Partition, partition
 from wavelens.methods.paths import starting_points
 from wavelens.methods.shapley import ScaleShapley, ShapleyValues, values_of_groups
 from wavelens.signals import Unpacked, check_signals, packed_baseline
@@ -58,6 +58,10 @@ def shapley(
                        batch_size=batch_size)  # fmt: skip
     if not isinstance(domain, Domain):
         raise ValueError(f"domain is a domain such as DWT('haar'); got {domain!r}.")
+    if not isinstance(method, ScaleShapley):
+        raise ValueError(f"method is a ScaleShapley such as ScaleShapley(tolerance=0.05); got {method!r}.")
+    if not isinstance(groups, str | Partition):
+        raise ValueError(f"groups are one of {', '.join(GROUPS)}, or a Partition; got {groups!r}.")
     with Gradients(with_given(model, given), x, target, batch_size=batch_size) as ask:
         bound = domain.bind(ask.x)
         lift = Lift(bound, bound.layout(signal_axes(ask.x)))

@@ -204,7 +204,7 @@ class _Reader:
             raise ValueError(f"{excerpt(self.text)} raises {type(error).__name__}: {excerpt(str(error))}") from error
 
     def _unknown(self, name: str) -> type:
-        small = {known.casefold(): known for known in self.names}
+        small = {known.casefold(): known for known in self.names if known not in FOR_FILES}
         small |= {wavelet: f"DWT({wavelet!r})" for wavelet in pywt.wavelist(kind="discrete")}
         near = difflib.get_close_matches(name.casefold(), small, 1, 0.5)
         hint = f" Did you mean {small[near[0]]}?" if near else ""

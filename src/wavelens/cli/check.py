@@ -15,7 +15,7 @@ from rich.text import Text
 from wavelens.checks import Findings
 from wavelens.checks import check as check_model
 from wavelens.cli.model_options import with_model_options
-from wavelens.cli.options import check_folder, device_of, domain_of, method_of
+from wavelens.cli.options import check_folder, domain_of, method_of
 from wavelens.cli.shared_options import (
     DEFAULT_METHOD,
     DOMAIN_HELP,
@@ -32,6 +32,7 @@ from wavelens.cli.shared_options import (
 )
 from wavelens.cli.terminal import Terminal, plain
 from wavelens.explaining import read_input
+from wavelens.explaining.arguments import device_called
 from wavelens.explaining.files import inputs, stems
 from wavelens.explaining.question import is_target_function, question_of
 from wavelens.explaining.request import fitted
@@ -67,7 +68,7 @@ def check(
     Exit codes: 0, no check fails (warnings are no failures); 1, a check fails, or some inputs could not be read, and a
     line on stderr says why; 2, no input could be checked, or an option is wrong.
     """
-    chosen_domain, chosen_method, chosen_device = domain_of(domain), method_of(method), device_of(device)
+    chosen_domain, chosen_method, chosen_device = domain_of(domain), method_of(method), device_called(device)
     if autocast is not None and autocast not in AUTOCAST:
         raise ValueError(f"--autocast is one of {', '.join(AUTOCAST)}; got {autocast!r}.")
     check_folder(out)

@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(app(given or ["--help"], prog_name="wavelens", standalone_mode=False) or 0)
     except USAGE_ERROR as error:
         command = error.ctx.command_path if error.ctx else "wavelens"
-        complain(f"{error.format_message().rstrip('.')}. See {command} --help.")
+        text = error.format_message().rstrip(".")
+        complain(f"{text}{'' if text.endswith('?') else '.'} See {command} --help.")
     except INPUT_ERRORS as error:
         complain(str(error))
     except typer.Abort:

@@ -17,11 +17,12 @@ from rich.text import Text
 from wavelens.baselines import EXPLAINERS, FromMethod, parse_explainer
 from wavelens.baselines.controls import CONTROLS
 from wavelens.cli.model_options import load_model, with_model_options
-from wavelens.cli.options import check_folder, device_of, domain_of
+from wavelens.cli.options import check_folder, domain_of
 from wavelens.cli.shared_options import DOMAIN_HELP, DeviceName, ModelName
 from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
 from wavelens.explaining import Kind, kind_called, kind_of
+from wavelens.explaining.arguments import device_called
 from wavelens.explaining.reading import reader_for
 from wavelens.explaining.request import default_model, fitted
 from wavelens.metrics.measures import METRICS, parse_metric
@@ -164,7 +165,7 @@ def _place(device: str | None, executor: str) -> str:
         raise ValueError(
             f"each worker of --executor {executor} is given a GPU of its own, --device cuda; got {device}."
         )
-    return device if device is not None and executor == "ray" else str(device_of(device))
+    return device if device is not None and executor == "ray" else str(device_called(device))
 
 
 def _fitted(explainer: Any, chosen: Domain | None, kind: Kind, loaded: LoadedModel) -> Any:

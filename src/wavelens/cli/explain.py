@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wavelens.cli.model_options import with_model_options
-from wavelens.cli.options import check_folder, device_of, domain_of, method_of
+from wavelens.cli.options import check_folder, domain_of, method_of
 from wavelens.cli.shared_options import (
     DEFAULT_METHOD,
     DOMAIN_HELP,
@@ -33,6 +33,7 @@ from wavelens.cli.shared_options import (
 )
 from wavelens.cli.terminal import Terminal, plain, table
 from wavelens.explaining import Explanation, explained, request_for
+from wavelens.explaining.arguments import device_called
 from wavelens.explaining.files import DECOMPOSED, inputs, stems
 from wavelens.explaining.question import is_target_function
 from wavelens.explaining.report import report_path
@@ -81,7 +82,7 @@ def explain(
     Exit codes: 0, all inputs were explained; 1, some were, and a line on stderr says what is wrong with each of the
     others, or with those of whose files some could not be written; 2, none was, or an option is wrong.
     """
-    chosen_domain, chosen_method, chosen_device = domain_of(domain), method_of(method), device_of(device)
+    chosen_domain, chosen_method, chosen_device = domain_of(domain), method_of(method), device_called(device)
     check_folder(out)
     console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from wavelens import masks
 from wavelens.cli.model_options import with_model_options
-from wavelens.cli.options import check_folder, device_of, domain_of
+from wavelens.cli.options import check_folder, domain_of
 from wavelens.cli.shared_options import (
     AgainstText,
     BatchSize,
@@ -31,6 +31,7 @@ from wavelens.cli.shared_options import (
 )
 from wavelens.cli.terminal import Terminal, plain, table
 from wavelens.explaining import question_of
+from wavelens.explaining.arguments import device_called
 from wavelens.explaining.files import inputs, stems
 from wavelens.explaining.minimal import (
     WRITTEN_TOGETHER,
@@ -82,7 +83,7 @@ def minimal(
 
     Exit codes as of explain: 0, all inputs were done; 1, some; 2, none, or an option is wrong.
     """
-    chosen_domain, alphas, chosen_device = domain_of(domain), _alphas(alpha), device_of(device)
+    chosen_domain, alphas, chosen_device = domain_of(domain), _alphas(alpha), device_called(device)
     dropped = _baseline(baseline)
     check_folder(out)
     console = Terminal()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import torch
-
 from wavelens.core import Domain
 from wavelens.methods.lift import Method
 from wavelens.spec import is_method, parse_own
@@ -30,17 +28,6 @@ def method_of(text: str) -> Method:
         )
     method: Method = value
     return method
-
-
-def device_of(text: str | None) -> torch.device:
-    name = text or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        number = torch.zeros(1, device=name)
-        number.item()  # meta has none
-        return number.device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"--device names a device of this machine; got {name!r} ({reason}). Try cpu.") from error
 
 
 def check_folder(out: Path) -> None:

@@ -16,10 +16,11 @@ from rich.text import Text
 from wavelens import models
 from wavelens.cli.evaluate import Display
 from wavelens.cli.model_options import load_model, with_model_options
-from wavelens.cli.options import check_folder, device_of, domain_of, method_of
+from wavelens.cli.options import check_folder, domain_of, method_of
 from wavelens.cli.shared_options import DOMAIN_HELP, METHOD_HELP, DeviceName, Spacing, Unit, spacing_of
 from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.explaining import Kind, kind_called
+from wavelens.explaining.arguments import device_called
 from wavelens.explaining.mean_profile import (
     Member,
     check_alike,
@@ -76,7 +77,7 @@ def profile(
     Exit codes: 0, all files have profiles; 1, some have, and a line on stderr says what is wrong with each of the
     others; 2, none has, or an option is wrong; 130, interrupted.
     """
-    place, chosen_domain, chosen_method = device_of(device), domain_of(domain), method_of(method)
+    place, chosen_domain, chosen_method = device_called(device), domain_of(domain), method_of(method)
     checkpoints = _checkpoints(model, weights)
     check_folder(out)
     bar, steps = Terminal(stderr=True), spacing_of(spacing)

@@ -16,10 +16,10 @@ from wavelens import models
 from wavelens.app import Limits, Served
 from wavelens.app.passwords import check_password
 from wavelens.cli.model_options import load_model, with_model_options
-from wavelens.cli.options import device_of
 from wavelens.cli.shared_options import DeviceName
 from wavelens.cli.terminal import Terminal
 from wavelens.explaining import kind_called
+from wavelens.explaining.arguments import device_called
 from wavelens.models import Options
 from wavelens.optional import optional
 
@@ -69,7 +69,7 @@ def app(
         password = getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     if password is not None:
         check_password(password)
-    place, console = device_of(device), Terminal()
+    place, console = device_called(device), Terminal()
     names = list(dict.fromkeys(model or [models.EMBEDDED]))
     checkpoints = _checkpoints(names, weights or [])
     _check_alone(names, options)

@@ -51,6 +51,8 @@ class TreeHaar(ItemDomain):
             leaves = [] if self.tree is None else list(_leaves(self.tree))
             if self.tree is not None:
                 _nodes(self.tree, len(leaves))
+        except TypeError:  # a list
+            raise ValueError(f"tree holds samples in nested tuples; got {self.tree!r}. Make tuples of lists.") from None
         except RecursionError:
             raise ValueError("tree is at most some 900 nodes deep; got a deeper one. Nest it evenly.") from None
         if sorted(leaves) != list(range(len(leaves))):

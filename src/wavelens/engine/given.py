@@ -31,6 +31,8 @@ class Given(nn.Module):
 
 def with_given(model: Callable[..., Any], given: Sequence[Tensor]) -> Callable[..., Any]:
     """The model with tensors by item; itself where there are none."""
+    if not callable(model):
+        raise TypeError(f"model is a module or a function; got {type(model).__name__}. Of a LoadedModel give .module.")
     if isinstance(given, Tensor):
         raise TypeError("given is a list of tensors, one entry per item in each; got one tensor. Put it in a list.")
     if not isinstance(given, Sequence):

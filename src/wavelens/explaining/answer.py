@@ -116,6 +116,8 @@ class Explanation:
         belongs to the kind. The folder is made; a NAME that another input or a stranger's file has becomes NAME-2.
         """
         out, also = Path(folder), DECOMPOSED if self.others else ()
+        if out.exists() and not out.is_dir():
+            raise NotADirectoryError(f"an explanation is saved in a folder; {out} is a file. Name another.")
         out.mkdir(parents=True, exist_ok=True)
         (stem,) = stems([self.input.path], out, self.request.kind, also=also)
         return list(self.write(out / stem))

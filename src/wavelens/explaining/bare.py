@@ -31,9 +31,9 @@ def load_bare(module: nn.Module, path: Path) -> LoadedModel:
         with torch.no_grad():
             output = module(x)
     except Exception as error:  # whatever the caller's module raises
-        reason = " ".join(str(error).split())[-300:]
+        reason = " ".join(str(error).split())[-300:].rstrip(".")
         raise ValueError(
-            f"{name} fails on {kind.one} as it is, {tuple(x.shape)}: {reason} Pass a LoadedModel with a "
+            f"{name} fails on {kind.one} as it is, {tuple(x.shape)}: {reason}. Pass a LoadedModel with a "
             "preparation that makes its input."
         ) from error
     classes = output.shape[1] if isinstance(output, Tensor) and output.ndim == 2 else 0

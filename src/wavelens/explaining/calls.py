@@ -14,6 +14,7 @@ from wavelens import models
 from wavelens.core import Domain
 from wavelens.engine.progress import Progress
 from wavelens.explaining.answer import Explanation, explained
+from wavelens.explaining.arguments import check_model, check_options, device_called, files_of
 from wavelens.explaining.bare import device_of, load_bare
 from wavelens.explaining.errors import INPUT_ERRORS
 from wavelens.explaining.kinds import kind_called, kind_of
@@ -81,9 +82,9 @@ def explain(
     >>> [path.name for path in explanation.save("found")][:3]
     ['tone.png', 'tone.safetensors', 'tone.json']
     """
-    files = [Path(paths)] if isinstance(paths, str | PathLike) else [Path(path) for path in paths]
-    if not files:
-        raise ValueError("explain takes a path, or several; got an empty list.")
+    files = files_of(paths)
+    check_model(model)
+    check_options(options)
     steps = (spacing,) if isinstance(spacing, int | float) else spacing
 
     def request_at(path: Path) -> Request:
@@ -129,7 +130,7 @@ def _loaded(
             named = ", ".join([*(["device"] if device is not None else []), *options])
             raise ValueError(f"a module is explained as and where it is; got {named}, for a model by its name.")
         return load_bare(model, path) if isinstance(model, nn.Module) else model
-    name = model or default_model(kind_of([str(path)]))
+    name, place = model or default_model(kind_of([str(path)])), device_called(device)
     loaded = models.load(name, any_output=any_output, **options)
-    loaded.module.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    loaded.module.to(place)
     return loaded

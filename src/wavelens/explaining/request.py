@@ -58,6 +58,10 @@ def request_for(
     by_name: bool = True,
 ) -> Request:
     """The request that the options of `explain` mean; `ValueError` for those that do not fit the model."""
+    if domain is not None and not isinstance(domain, Domain):
+        raise ValueError(f"domain is a domain such as DWT('haar'); got {domain!r}. wl.parse makes one of its text.")
+    if not isinstance(top, int) or top < 1:
+        raise ValueError(f"top, the number of classes in summaries, is a whole number from 1; got {top!r}.")
     chosen = fitted(domain, kind, loaded)
     shown = tuple(fitted(one, kind, loaded) for one in wavelets_like(chosen, decompose))
     if shown and len(kind.units) < 2:

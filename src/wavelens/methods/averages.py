@@ -117,7 +117,7 @@ def check_tolerance(tolerance: float | None, least: int, **limit: int) -> None:
         return
     ((name, most),) = limit.items()
     _check_count(name, most)
-    if not tolerance > 0 or most < least:
+    if not isinstance(tolerance, int | float) or not tolerance > 0 or most < least:
         raise ValueError(
             f"tolerance is above 0, and {name} at least {least}; got tolerance={tolerance}, {name}={most}."
         )
