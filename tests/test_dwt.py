@@ -9,7 +9,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from cases import DOMAINS, PAIRS, SHAPES, UNEVEN, held, name, relative, signal, takes
-from wavelens import DWT, Band, Coefficients, Domain, Identity, Layout, Packets, Stationary
+from wavelens import DWT, Band, Coefficients, Domain, DualTree, Identity, Layout, Packets, Stationary
 from wavelens.core import real_product
 from wavelens.domains import butterfly, filterbank, from_pywt, linear_map, to_pywt
 from wavelens.domains.delays import delay
@@ -244,7 +244,10 @@ def test_vmap_and_functional_gradients(domain, shape):
 
 @pytest.mark.parametrize(
     "domain",
-    [Identity(), DWT("haar", 2), DWT("db4", 1, "reflect"), DWT("haar", (3, 0)), DWT("db4", (3, 1), "reflect")],
+    [
+        *[Identity(), DWT("haar", 2), DWT("db4", 1, "reflect"), DWT("haar", (3, 0)), DWT("db4", (3, 1), "reflect")],
+        DualTree(2),
+    ],
     ids=name,
 )
 def test_compiles_without_a_break(domain):

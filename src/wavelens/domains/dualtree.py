@@ -22,7 +22,7 @@ from wavelens.core import (
 from wavelens.domains.dualtree_filters import LOW, LOW_AND_HIGH, level_axis
 from wavelens.domains.dwt import scales_by_letter
 from wavelens.domains.filterbank import Axis
-from wavelens.domains.linear_map import FilterBank, FullPrecision, linear_map
+from wavelens.domains.linear_map import FilterBank, full_precision
 from wavelens.domains.octaves import check_levels, fitting_levels, octave_extent, single
 from wavelens.domains.separable import band_of, merge, split
 
@@ -66,7 +66,7 @@ class DualTree(FilterBank):
                 raise ValueError(f"{field} is one of {', '.join(names)}; got {value!r}.")
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
-        return _layout(self, signal_shape)
+        return (_make_layout if torch.compiler.is_compiling() else _layout)(self, signal_shape)
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
         return level_scales(layout, lambda bands: (octave_extent(bands[0]),) * len(layout.signal_shape))
@@ -91,12 +91,20 @@ class DualTree(FilterBank):
             places.append(start + step * (each * torch.arange(m, dtype=torch.float64, device="cpu") + first))
         return tuple(p.clamp(0, n - 1) for p, n in zip(places, layout.signal_shape, strict=True))
 
-    def apply(self, x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
-        return linear_map(x, _transform, layout, side, direction)
+    def literals(self, layout: Layout) -> tuple[str, tuple[int, ...]]:
+        return f"{self.biort} {self.qshift}", (layout.levels,)
+
+    @classmethod
+    def of(cls, names: str, levels: tuple[int, ...]) -> DualTree:
+        biort, qshift = names.split()
+        return cls(levels[0], biort, qshift)
+
+    def transform(self, x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
+        with full_precision(x):
+            return (_down if direction == "down" else _up)(single(x), layout, side)
 
 
-@lru_cache(maxsize=512)
-def _layout(domain: DualTree, signal_shape: tuple[int, ...]) -> Layout:
+def _make_layout(domain: DualTree, signal_shape: tuple[int, ...]) -> Layout:
     axes, lengths = len(signal_shape), _lengths(domain, signal_shape)
     levels = len(lengths[0]) - 1
     _, *keys = ["".join(key) for key in itertools.product("ad", repeat=axes)]
@@ -105,6 +113,9 @@ def _layout(domain: DualTree, signal_shape: tuple[int, ...]) -> Layout:
         shape = tuple(each[level] // 2 for each in lengths)
         bands += [Band(level, key, shape, _name(_direction(key, signs))) for key in keys for signs in _signs(axes)]
     return Layout(domain, signal_shape, tuple(bands), is_complex=True)
+
+
+_layout = lru_cache(maxsize=512)(_make_layout)
 
 
 def _lengths(domain: DualTree, signal_shape: tuple[int, ...]) -> list[list[int]]:
@@ -133,11 +144,6 @@ def _name(direction: Direction) -> str:
     if len(direction) == 2:
         return f"{line_angle(*direction):+.0f}°"
     return "".join("+" if along > 0 else "-" for along in direction[:-1])
-
-
-def _transform(x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
-    with torch.autocast(x.device.type, enabled=False), FullPrecision():
-        return (_down if direction == "down" else _up)(single(x), layout, side)
 
 
 def _down(x: Tensor, layout: Layout, side: str) -> Tensor:

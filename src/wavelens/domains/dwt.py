@@ -34,8 +34,8 @@ from wavelens.core import (
 from wavelens.domains import butterfly
 from wavelens.domains.delays import delay
 from wavelens.domains.filterbank import Axis, axis, coefficient_length, whole
-from wavelens.domains.linear_map import FilterBank, FullPrecision, LinearMap, linear_map, transposed
-from wavelens.domains.octaves import MAX_LEVELS
+from wavelens.domains.linear_map import FilterBank, full_precision
+from wavelens.domains.octaves import MAX_LEVELS, single
 from wavelens.domains.separable import band_of, merge, split
 
 FILTER_LENGTHS = {wavelet: int(pywt.Wavelet(wavelet).dec_len) for wavelet in pywt.wavelist(kind="discrete")}
@@ -78,13 +78,19 @@ class DWT(FilterBank):
                 f"(1, 3, 3); got {self.levels!r}. An axis of n samples has at most log2(n) levels."
             )
 
-    def apply(self, x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
-        """One linear map: an opaque operator for `torch.compile`, an autograd function everywhere else."""
-        if not torch.compiler.is_compiling():
-            return linear_map(x, _pyramid, layout, side, direction)
-        same = (self.wavelet, self.mode, _depths(layout), layout.signal_shape, side)
-        compiled: Tensor = _transform(x, *same, direction)
-        return compiled
+    def literals(self, layout: Layout) -> tuple[str, tuple[int, ...]]:
+        return f"{self.wavelet} {self.mode}", _depths(layout)
+
+    @classmethod
+    def of(cls, names: str, levels: tuple[int, ...]) -> DWT:
+        wavelet, mode = names.split()
+        return cls(wavelet, levels, mode)
+
+    def transform(self, x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
+        """All levels; half precision goes through float32 and is rounded once."""
+        with full_precision(x):
+            y = (_down if direction == "down" else _up)(single(x), layout, side)
+        return y.to(x.dtype)
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         """The layout for signals with these axes."""
@@ -189,33 +195,6 @@ def _extent(bands: tuple[Band, ...], axis: int, depth: int) -> Extent:
 def _sensible_levels(n: int, taps: int) -> int:
     """Halvings of `n` samples until the filter no longer fits, as `pywt.dwt_max_level` counts them."""
     return max(0, int(math.log2(n / (taps - 1)))) if n >= taps - 1 else 0
-
-
-@torch.library.custom_op("wavelens::dwt", mutates_args=())
-def _transform(
-    x: Tensor, wavelet: str, mode: str, levels: Sequence[int], signal_shape: Sequence[int], side: str, direction: str
-) -> Tensor:
-    return _pyramid(x, DWT(wavelet, tuple(levels), mode).layout(tuple(signal_shape)), side, direction)
-
-
-@_transform.register_fake
-def _(
-    x: Tensor, wavelet: str, mode: str, levels: Sequence[int], signal_shape: Sequence[int], side: str, direction: str
-) -> Tensor:
-    layout = DWT(wavelet, tuple(levels), mode).layout(tuple(signal_shape))
-    lead = x.shape[: x.ndim - (len(signal_shape) if direction == "down" else 1)]
-    return x.new_empty((*lead, layout.size) if direction == "down" else (*lead, *signal_shape))
-
-
-_transform.register_autograd(lambda ctx, g: transposed(_transform, g, *ctx.rest), setup_context=LinearMap.setup_context)
-
-
-def _pyramid(x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
-    """All levels, whatever the leading dimensions; half precision goes through float32, autocast and tf32 stay out."""
-    working = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-    with torch.autocast(x.device.type, enabled=False), FullPrecision():
-        y = (_down if direction == "down" else _up)(working, layout, side)
-    return y.to(x.dtype)
 
 
 def _down(x: Tensor, layout: Layout, side: str) -> Tensor:

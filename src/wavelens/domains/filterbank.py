@@ -4,7 +4,7 @@ Every map of a separable transform is `T E` or its transpose, axis by axis. `E` 
 mode), `T` filters with stride two: `y[c, i] = sum_t taps[c, t] (E x)[2 i + t]`. The analysis is `T E` with the
 decomposition filters; the synthesis is the transpose of `T E` with the reconstruction filters and an extension by
 zeros, or around the circle for periodization. So two kernels, `down` (`T E`) and `up` (its transpose), serve the
-analysis, the synthesis and both adjoints exactly.
+analysis, the synthesis and both adjoints exactly. The levels of the dual tree have other strides and groups of filters.
 
 `T E` has few entries outside a band. A short axis is one dense product; a middle one goes by blocks of rows, each
 times the samples that it touches, which are read in place. `T` of a long axis repeats one small block: windows of the
