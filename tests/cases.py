@@ -68,6 +68,7 @@ METHODS = [
     wl.IntegratedGradients(tolerance=1e-3),
     wl.SmoothGrad(samples=10, tolerance=0.02, max_samples=60),
     wl.ExpectedGradients(samples=7, baseline=0.2),
+    wl.ScaleShapley(max_permutations=8),
 ]
 PATHS = [m for m in METHODS if isinstance(m, wl.IntegratedGradients)]
 LINEAR = [  # linear in f; an adaptive rule stops elsewhere for another f, so it is not

@@ -20,6 +20,13 @@ def spike(domain, shape, place, channels=2):
     return x, m.translate(wl.Identity().analysis(x), domain)
 
 
+def test_rounding_has_no_say_in_where_a_flat_map_is_highest():
+    x = torch.zeros(1, 1, 8, dtype=torch.float64)
+    a = wl.Identity().analysis(x + 1 + 1e-15 * torch.arange(8))
+    assert m.pointing_game(None, x, 0, a, region=m.boxes(x, [[((0, 1),)]])).tolist() == [1.0]
+    assert m.pointing_game(None, x, 0, a, region=m.boxes(x, [[((7, 8),)]])).tolist() == [0.0]
+
+
 @pytest.mark.parametrize(
     ("shape", "place", "domain"),
     [
@@ -55,6 +62,16 @@ def test_how_far_a_point_still_hits():
         assert m.pointing_game(None, x, None, a, region=region, tolerance=distance).tolist() == [1]
         if distance:
             assert m.pointing_game(None, x, None, a, region=region, tolerance=distance - 0.01).tolist() == [0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("ulps", "hit"), [(0, 1), (8, 1), (200, 0)])
+def test_maxima_that_differ_by_rounding_are_equal(dtype, ulps, hit):
+    """The first of two is the place although the second is larger by the rounding of a sum in another order."""
+    x = torch.zeros(1, 1, 6, dtype=dtype)
+    x[0, 0, 2], x[0, 0, 4] = 1, 1 + ulps * torch.finfo(dtype).eps
+    region = m.boxes(x, [[((2, 3),)]])
+    assert m.pointing_game(None, x, None, wl.Identity().analysis(x), region=region).tolist() == [hit]
 
 
 def test_the_first_of_equal_maxima_and_a_batch():

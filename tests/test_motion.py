@@ -1,6 +1,6 @@
 """What changes in time carries a decision about motion, and not one about colour, in nets that learn either here."""
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 import pytest
@@ -8,17 +8,17 @@ import torch
 
 import wavelens as wl
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"frames": 8, "side": 16}
 TIME = wl.DWT("haar", levels=(3, 0, 0))  # down to the mean of all frames
 
 
 @pytest.fixture(scope="module")
 def motion():
-    path = Path(__file__).parents[1] / "benchmarks" / "paper" / "motion.py"
-    spec = importlib.util.spec_from_file_location("motion", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks" / "paper"))
+        return importlib.import_module("motion")
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from torch import nn
 
 import wavelens as wl
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 PAPER = ROOT / "benchmarks" / "paper"
 
@@ -19,6 +21,7 @@ PAPER = ROOT / "benchmarks" / "paper"
 @pytest.fixture
 def paper(monkeypatch, tmp_path):
     """Imports a script of benchmarks/paper; its rows go to a folder of their own, and no data is at hand."""
+    monkeypatch.syspath_prepend(str(PAPER.parent))
     monkeypatch.syspath_prepend(str(PAPER))
     monkeypatch.setenv("WAVELENS_OUT", str(tmp_path / "out"))
     monkeypatch.setenv("WAVELENS_DATA", str(tmp_path / "nothing"))
@@ -43,7 +46,7 @@ class Small(nn.Module):
 
 
 def test_a_row_is_computed_once_and_a_killed_run_goes_on(paper, tmp_path):
-    rows, asked = paper("rows"), []
+    rows, asked = paper("harness.rows"), []
 
     def compute(item: str) -> dict:
         asked.append(item)
@@ -61,7 +64,7 @@ def test_a_row_is_computed_once_and_a_killed_run_goes_on(paper, tmp_path):
 
 
 def test_a_torn_line_is_no_row_and_spoils_none(paper, tmp_path):
-    rows, path = paper("rows"), tmp_path / "rows.jsonl"
+    rows, path = paper("harness.rows"), tmp_path / "rows.jsonl"
     rows.each(path, {}, [{"item": 1}], lambda item: {"value": item})
     path.write_text(path.read_text() + '{"key": {"item": 2}, "settings": {}, "val')
     found = rows.each(path, {}, [{"item": 2}, {"item": 1}], lambda item: {"value": 10 * item})
@@ -70,7 +73,7 @@ def test_a_torn_line_is_no_row_and_spoils_none(paper, tmp_path):
 
 
 def test_other_settings_are_other_rows(paper, tmp_path):
-    rows, path = paper("rows"), tmp_path / "rows.jsonl"
+    rows, path = paper("harness.rows"), tmp_path / "rows.jsonl"
     few = rows.each(path, {"steps": 4}, [{"item": 1}], lambda item: {"value": "few"})
     many = rows.each(path, {"steps": 8}, [{"item": 1}], lambda item: {"value": "many"})
     again = rows.each(path, {"steps": 4}, [{"item": 1}], lambda item: pytest.fail("it is on record"))
@@ -110,7 +113,7 @@ def test_rows_made_with_another_constant_are_other_rows(
         made.append(json.dumps(settings, sort_keys=True))
         raise Stopped
 
-    monkeypatch.setattr(made_up("rows"), "each", stop)
+    monkeypatch.setattr(made_up("harness.rows"), "each", stop)
     monkeypatch.setattr(made_up("at_hand"), "clip_names", lambda count: ["c"])
     monkeypatch.setattr(made_up("table6"), "volumes", lambda: torch.zeros(2, 1, 8, 8, 8))
     for k in range(3):
@@ -122,7 +125,7 @@ def test_rows_made_with_another_constant_are_other_rows(
 
 
 def test_rows_of_another_version_are_other_rows(paper, monkeypatch, tmp_path):
-    rows, path = paper("rows"), tmp_path / "rows.jsonl"
+    rows, path = paper("harness.rows"), tmp_path / "rows.jsonl"
     rows.each(path, {}, [{"item": 1}], lambda item: {"value": "old"})
     monkeypatch.setattr(wl, "__version__", "another")
     assert rows.each(path, {}, [{"item": 1}], lambda item: {"value": "new"})[0]["value"] == "new"

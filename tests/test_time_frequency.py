@@ -32,6 +32,18 @@ def test_the_norm_is_kept_and_the_adjoint_is_the_inverse(domain, shape):
     assert relative(domain.adjoint(x, z.layout).data, z.data) < 1e-12
 
 
+@pytest.mark.parametrize("n", [1001, 4999, 110250])
+@pytest.mark.parametrize("per_octave", [1, 3, 12])
+def test_no_filter_has_a_length_whose_transform_is_slow(per_octave, n):
+    """The highest filter may take all bins that there are, however many."""
+    for band in wl.ConstantQ(per_octave).layout((n,)).bands:
+        rest = band.size
+        for prime in (2, 3, 5, 7):
+            while rest % prime == 0:
+                rest //= prime
+        assert rest == 1 or band.size == n // 2 + 1
+
+
 @pytest.mark.parametrize("shape", [*SHAPES, (1,), (2,), (5, 1)], ids=str)
 def test_cosines_are_those_of_scipy(shape):
     x = signal(shape)

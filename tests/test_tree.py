@@ -20,6 +20,18 @@ def count(tree):
     return sum(map(count, tree)) if isinstance(tree, tuple) else 1
 
 
+@pytest.mark.parametrize("n", [*range(1, 40), 64, 65, 100])
+def test_a_balanced_tree_is_the_same_by_levels_and_as_it_is_given(n):
+    """Without a tree, levels are rotated one after another; a given one goes by running sums."""
+    domain, x = wl.TreeHaar(balanced(0, n)), signal((n,))
+    line = wl.TreeHaar(coordinates=1).rebound(
+        {"order": torch.arange(n)[None], "sides": torch.ones(1, (n - 1).bit_length() + 1)}
+    )
+    z, expected = line.analysis(x), domain.analysis(x)
+    assert relative(z.data, expected.data) < 1e-13
+    assert relative(line.synthesis(z), x) < 1e-13
+
+
 @pytest.mark.parametrize("tree", TREES, ids=str)
 def test_a_tree_has_an_orthonormal_basis_of_steps(tree):
     n, domain = count(tree), wl.TreeHaar(tree)

@@ -8,7 +8,6 @@ are made here. No sound is written.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ import at_hand
 import motion
 import pictures
 import sound
+from record import parser
 
 import wavelens as wl
 from wavelens.grid import Grid
@@ -126,8 +126,8 @@ def levels() -> Figure:
 def adrenal() -> Figure:
     """A volume of the test split that the network tells right, in three slices and by scale."""
     volumes, labels = at_hand.medmnist("adrenal")
-    folder = at_hand.folder("weights/adrenal_resnet3d.safetensors")
-    net = wl.models.load("resnet3d", weights=folder / "weights" / "adrenal_resnet3d.safetensors").module
+    weights = at_hand.at("weights/adrenal_resnet3d.safetensors")
+    net = wl.models.load("resnet3d", weights=weights).module
     with torch.no_grad():
         sure = net(volumes).softmax(1)[:, 1] * (labels == 1)
     x = volumes[[int(sure.argmax())]]
@@ -137,7 +137,7 @@ def adrenal() -> Figure:
 
 def clip(kind: str) -> Tensor:
     """The first clip of a class of ESC-50's fold 4 as YAMNet takes it, its loudest two seconds, `(1, 1, samples)`."""
-    folder = at_hand.folder("audio/esc50_fold4") / "audio" / "esc50_fold4"
+    folder = at_hand.at("audio/esc50_fold4")
     name = min(clip["filename"] for clip in sound.index() if clip["category"] == kind)
     path = next(folder.glob(f"{Path(name).stem}.*"))
     x = yamnet().preprocess(wl.frontends.read_audio(path))
@@ -147,8 +147,7 @@ def clip(kind: str) -> Tensor:
 
 
 def yamnet() -> wl.models.LoadedModel:
-    folder = at_hand.folder("weights/yamnet_audioset.safetensors") / "weights"
-    return wl.models.load("yamnet", weights=folder / "yamnet_audioset.safetensors")
+    return wl.models.load("yamnet", weights=at_hand.at("weights/yamnet_audioset.safetensors"))
 
 
 def octaves(c: wl.Coefficients) -> list[str]:
@@ -224,9 +223,9 @@ GALLERY: dict[str, Callable[[], Figure]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="+", choices=[Path(path).stem for path in GALLERY])
-    names = parser.parse_args().names
+    known = parser(__doc__)
+    known.add_argument("names", nargs="+", choices=[Path(path).stem for path in GALLERY])
+    names = known.parse_args().names
     torch.manual_seed(0)
     for path, make in GALLERY.items():
         if Path(path).stem in names:

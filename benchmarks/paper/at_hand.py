@@ -6,16 +6,14 @@ volumes of MedMNIST.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sound
 import torch
+from record import at
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -32,29 +30,20 @@ IMAGE_NETWORKS = {  # name: file of its weights
 }
 
 
-def folder(*needed: str) -> Path:
-    """The folder of data; the program ends with a line that says what is missing there."""
-    found = Path(os.environ.get("WAVELENS_DATA", "../shared/data"))
-    missing = [name for name in needed if not (found / name).exists()]
-    if missing or not found.is_dir():
-        sys.exit(f"WAVELENS_DATA names the folder with weights/, images/, audio/, volumes/; {found} has no {missing}.")
-    return found
-
-
 def drawn(things: Sequence[Any], count: int) -> list[Any]:
     """So many of them in a random order that is always the same: fewer are the first of more."""
     return [things[k] for k in np.random.default_rng(0).permutation(len(things))[:count]]
 
 
 def photo_names(count: int) -> list[str]:
-    images = folder("images/caltech101_460") / "images" / "caltech101_460"
+    images = at("images/caltech101_460")
     return [path.name for path in drawn(sorted(images.glob("*.jpg")), count)]
 
 
 @cache
 def photo(name: str) -> Tensor:
     """`(1, 3, 224, 224)` in [0, 1]."""
-    path = folder() / "images" / "caltech101_460" / name
+    path = at(f"images/caltech101_460/{name}")
     return Geometry((256, 256), (224, 224))(wl.frontends.read_image(path))
 
 
@@ -69,20 +58,20 @@ def image_network(name: str) -> nn.Module:
         "mobilenetv2_100": lambda: timm.create_model(file, pad_type="same", bn_eps=1e-3),
         "squeezenet1_1": lambda: torchvision.models.squeezenet1_1(weights=None),
     }.get(file, lambda: timm.create_model(file))()
-    stored = load_file(folder(f"weights/{file}.safetensors") / "weights" / f"{file}.safetensors")
+    stored = load_file(at(f"weights/{file}.safetensors"))
     net.load_state_dict({key: t.float() for key, t in stored.items()})
     return Normalized(net, *(IMAGENET if name.startswith("SqueezeNet") else (HALF, HALF))).eval()
 
 
 def clip_names(count: int) -> list[str]:
     """Of fold 4 of ESC-50."""
-    folder("audio/esc50_fold4")
+    at("audio/esc50_fold4")
     return drawn(sorted(clip["filename"] for clip in sound.index()), count)
 
 
 @cache
 def medmnist(name: str, split: str = "test") -> tuple[Tensor, Tensor]:
     """Volumes `(number, 1, 28, 28, 28)` in [0, 1] and their labels, of 'adrenal' or 'vessel'."""
-    with np.load(folder(f"volumes/{name}mnist3d.npz") / "volumes" / f"{name}mnist3d.npz") as arrays:
+    with np.load(at(f"volumes/{name}mnist3d.npz")) as arrays:
         stack, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"].ravel()
     return torch.from_numpy(stack).float()[:, None] / 255, torch.from_numpy(labels.astype(np.int64))

@@ -8,25 +8,19 @@ negative values run from black to yellow, signed ones (summed over channels) fro
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
+import at_hand
 import matplotlib.pyplot as plt
 import pictures
 import skimage
-import timm
-import torchvision
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 import wavelens as wl
 from wavelens.baselines import LRP, SRD, FromMethod, GradCAM, GradCAMPlusPlus, LayerCAM
-from wavelens.models.preparations.image import Geometry, Normalized
+from wavelens.models.preparations.image import Geometry
 
 TARGET = 282  # tiger cat
-HALF = (0.5, 0.5, 0.5)
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 EXPLAINERS = {
     "Saliency": FromMethod(),
     "SmoothGrad": FromMethod(wl.SmoothGrad()),
@@ -40,23 +34,6 @@ EXPLAINERS = {
 }
 
 
-def networks() -> dict[str, nn.Module]:
-    folder = Path(os.environ.get("WAVELENS_DATA", "../shared/data")) / "weights"
-    if not (folder / "mobilenetv2_100.safetensors").is_file():
-        sys.exit(f"WAVELENS_DATA names the folder with weights/mobilenetv2_100.safetensors and others; got {folder}.")
-    bare = {
-        "EfficientNet-lite0": ("tf_efficientnet_lite0", timm.create_model("tf_efficientnet_lite0")),
-        "MobileNetV2": ("mobilenetv2_100", timm.create_model("mobilenetv2_100", pad_type="same", bn_eps=1e-3)),
-        "SqueezeNet 1.1": ("squeezenet1_1", torchvision.models.squeezenet1_1(weights=None)),
-        "ViT-tiny": ("vit_tiny_patch16_224", timm.create_model("vit_tiny_patch16_224")),
-    }
-    ready = {}
-    for name, (file, net) in bare.items():
-        net.load_state_dict({key: t.float() for key, t in load_file(folder / f"{file}.safetensors").items()})
-        ready[name] = Normalized(net, *(IMAGENET if file.startswith("squeezenet") else (HALF, HALF))).eval()
-    return ready
-
-
 def draw(axes: plt.Axes, heat: Tensor) -> None:
     if heat.min() < 0:
         limit = float(heat.abs().quantile(0.995))
@@ -68,7 +45,7 @@ def draw(axes: plt.Axes, heat: Tensor) -> None:
 def main() -> None:
     file = Path(skimage.__file__).parent / "data" / "chelsea.png"
     photo = Geometry((256, 256), (224, 224))(wl.frontends.read_image(file))
-    nets = networks()
+    nets = {name: at_hand.image_network(name) for name in at_hand.IMAGE_NETWORKS}
     figure, grid = plt.subplots(len(nets), len(EXPLAINERS) + 1, figsize=(1.5 * len(EXPLAINERS) + 1.5, 1.62 * len(nets)))
     for row, (name, net) in zip(grid, nets.items(), strict=True):
         row[0].imshow(photo[0].permute(1, 2, 0))

@@ -19,9 +19,9 @@ from typing import Any
 import at_hand
 import numpy as np
 import record
-import rows
 import sound
 import torch
+from record import rows
 from torch import Tensor, nn
 
 import wavelens as wl
@@ -76,7 +76,7 @@ def loaded(kind: str, name: str) -> nn.Module:
     if kind == "photo":
         return at_hand.image_network(name)
     form, file = ("resnet3d", f"{name}_resnet3d") if kind == "volume" else (name, sound.NETS[name])
-    return wl.models.load(form, weights=at_hand.folder() / "weights" / f"{file}.safetensors").module
+    return wl.models.load(form, weights=at_hand.at(f"weights/{file}.safetensors")).module
 
 
 def signal(kind: str, name: str, chosen: str) -> Tensor:
@@ -84,8 +84,8 @@ def signal(kind: str, name: str, chosen: str) -> Tensor:
         return at_hand.photo(chosen)
     if kind == "volume":
         return at_hand.medmnist(name)[0][int(chosen)][None]
-    model = wl.models.load(name, weights=at_hand.folder() / "weights" / f"{sound.NETS[name]}.safetensors")
-    return model.preprocess(wl.frontends.read_audio(at_hand.folder() / "audio" / "esc50_fold4" / chosen))
+    model = wl.models.load(name, weights=at_hand.at(f"weights/{sound.NETS[name]}.safetensors"))
+    return model.preprocess(wl.frontends.read_audio(at_hand.at(f"audio/esc50_fold4/{chosen}")))
 
 
 def keys(options: Any) -> Iterator[Row]:

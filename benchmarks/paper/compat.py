@@ -22,8 +22,8 @@ from typing import Any
 import at_hand
 import judging
 import record
-import rows
 import torch
+from record import rows
 from scipy import stats
 from torch import Tensor, nn
 

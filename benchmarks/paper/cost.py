@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 import record
-import rows
 import torch
+from record import rows
 from torch import Tensor, nn
 
 import wavelens as wl

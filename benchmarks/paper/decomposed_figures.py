@@ -49,7 +49,7 @@ def main() -> None:
 
 def gland() -> None:
     scan = at_hand.medmnist("adrenal")[0][GLAND][None]
-    weights = at_hand.folder() / "weights" / "adrenal_resnet3d.safetensors"
+    weights = at_hand.at("weights/adrenal_resnet3d.safetensors")
     net = wl.models.load("resnet3d", weights=weights).module
     with torch.no_grad():
         named = int(net(scan).argmax())

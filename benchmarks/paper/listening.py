@@ -20,15 +20,14 @@ through. Means with 95 % intervals (bootstrap over pairs) go to results/listenin
 
 from __future__ import annotations
 
-import argparse
 import math
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from sound import KINDS, RESULTS, Mixture, classifier, decibels, interval, mixture, pairs, si_sdr, versions, write
+from record import RESULTS, command, interval, parser, save, versions
+from sound import KINDS, Mixture, classifier, decibels, mixture, pairs, si_sdr
 from torch import Tensor
 
 import wavelens as wl
@@ -129,13 +128,13 @@ def write_sounds(folder: Path, heard: Mixture, several: dict[str, masks.Mask], r
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--gradients", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--write", type=Path)
-    parser.add_argument("--out", type=Path, default=RESULTS / "listening.json")
-    options = parser.parse_args()
+    known = parser(__doc__)
+    known.add_argument("--pairs", type=int, default=20)
+    known.add_argument("--gradients", type=int, default=10)
+    known.add_argument("--seed", type=int, default=2)
+    known.add_argument("--write", type=Path)
+    known.add_argument("--out", type=Path, default=RESULTS / "listening.json")
+    options = known.parse_args()
     torch.set_num_threads(1)
     start, net = time.perf_counter(), classifier(NET)
     rows: dict[str, list[dict[str, dict[str, float]]]] = {kind: [] for kind in KINDS}
@@ -153,7 +152,7 @@ def main() -> None:
         for kind, mine in rows.items()
     }
     record = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": command(),
         "seconds": round(time.perf_counter() - start),
         **versions(),
         "pairs": options.pairs,
@@ -162,7 +161,7 @@ def main() -> None:
         "domains": [repr(domain) for domain in DOMAINS],
         "results": results,
     }
-    write(options.out, record)
+    save(options.out, record)
     for kind, cell in results.items():
         print(kind)
         for name, f in cell.items():

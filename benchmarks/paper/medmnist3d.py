@@ -9,33 +9,22 @@ network names). Needs the folder WAVELENS_DATA (weights/NAME_resnet3d.safetensor
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from record import at, parser, write
 from sklearn.metrics import roc_auc_score
 
 import wavelens as wl
 
-RESULTS = Path(__file__).parent / "results"
 NAMES = ("adrenal", "vessel")
 
 
-def data() -> Path:
-    folder = Path(os.environ.get("WAVELENS_DATA", "../shared/data"))
-    if not (folder / "volumes").is_dir():
-        sys.exit(f"WAVELENS_DATA names the folder with volumes/ and weights/; got {folder}.")
-    return folder
-
-
 def measured(name: str, explained: int) -> dict[str, Any]:
-    path = data() / "volumes" / f"{name}mnist3d.npz"
-    model = wl.models.load("resnet3d", weights=data() / "weights" / f"{name}_resnet3d.safetensors")
+    path = at(f"volumes/{name}mnist3d.npz")
+    model = wl.models.load("resnet3d", weights=at(f"weights/{name}_resnet3d.safetensors"))
     with np.load(path) as arrays:
         stack, labels = arrays["test_images"], arrays["test_labels"].ravel()
     volumes = [wl.frontends.Volume(torch.from_numpy(v).float()[None, None], np.eye(4), "voxel") for v in stack]
@@ -64,14 +53,12 @@ def measured(name: str, explained: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--explained", type=int, default=100)
-    options = parser.parse_args()
+    known = parser(__doc__)
+    known.add_argument("--explained", type=int, default=100)
+    options = known.parse_args()
     torch.set_num_threads(1)
     rows = {name: measured(name, options.explained) for name in NAMES}
-    record = {"command": " ".join(["python", *sys.argv]), "torch": torch.__version__, "rows": rows}
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "medmnist3d.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    write("medmnist3d", {"rows": rows})
     print(json.dumps(rows, indent=1, ensure_ascii=False))
 
 

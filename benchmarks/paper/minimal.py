@@ -18,22 +18,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import timm
 import torch
+from record import RESULTS, at, interval, parser, rounded, write
 from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens import masks
 
-RESULTS = Path(__file__).parent / "results"
 NETS = ("tf_efficientnet_lite0", "vit_tiny_patch16_224")
 DOMAIN = wl.DWT("haar", levels=5)
 ALPHAS = (0.0, 100.0, 1000.0, 10000.0)
@@ -44,16 +40,9 @@ FRACTIONS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 Row = dict[str, Any]
 
 
-def data() -> Path:
-    folder = Path(os.environ.get("WAVELENS_DATA", "../shared/data"))
-    if not (folder / "images" / "caltech101_460").is_dir():
-        sys.exit(f"WAVELENS_DATA names the folder with images/caltech101_460 and weights/; got {folder}.")
-    return folder
-
-
 def photos(count: int) -> list[Path]:
     """So many photos, spread evenly over the categories."""
-    found = sorted((data() / "images" / "caltech101_460").glob("*.jpg"))
+    found = sorted(at("images/caltech101_460").glob("*.jpg"))
     return [found[int((k + 0.5) * len(found) / count)] for k in range(count)]
 
 
@@ -150,7 +139,7 @@ def jobs(options: argparse.Namespace) -> Iterator[tuple[str, Path, str]]:
 
 def work(options: argparse.Namespace, record: Path) -> None:
     known = {identity(row) for row in rows(record)}
-    loaded = {name: wl.models.load(f"timm:{name}", weights=data() / "weights" / f"{name}.safetensors") for name in NETS}
+    loaded = {name: wl.models.load(f"timm:{name}", weights=at(f"weights/{name}.safetensors")) for name in NETS}
     for kind, path, name in jobs(options):
         settings = {"net": name, "photo": path.name, "kind": kind}
         settings |= {} if kind == "ranked" else {"steps": options.steps, "alphas": list(options.alphas)}
@@ -177,20 +166,9 @@ def rows(record: Path) -> list[Row]:
     return [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
 
 
-def rounded(value: Any) -> Any:
-    """Five digits of every number."""
-    if isinstance(value, dict):
-        return {key: rounded(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(one) for one in value]
-    return float(f"{value:.5g}") if isinstance(value, float) else value
-
-
 def mean(values: list[float]) -> Row:
-    """The mean with its 95 % interval, by 5000 resamplings of the photos."""
-    drawn = np.random.default_rng(0).choice(values, (5000, len(values))).mean(1)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return {"mean": float(np.mean(values)), "from": float(low), "to": float(high)}
+    """The mean with its 95 % interval."""
+    return dict(zip(("mean", "from", "to"), interval(values, digits=8), strict=True))
 
 
 def at_equal_score(row: Row, found: Row) -> float:
@@ -240,18 +218,18 @@ def point(found: list[Row], k: int) -> Row:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=12)
-    parser.add_argument("--first", type=int, help="of these photos only so many")
-    parser.add_argument("--every", type=int, default=4, help="the comparisons take each so many-th photo")
-    parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--alphas", type=float, nargs="+", default=ALPHAS)
-    parser.add_argument("--full", action="store_true", help="50 photos, ten alphas, 500 steps")
-    parser.add_argument("--net", choices=NETS, nargs="+", default=NETS)
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--summary", action="store_true", help="only sum up what is on record of these photos")
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
+    known = parser(__doc__)
+    known.add_argument("--photos", type=int, default=12)
+    known.add_argument("--first", type=int, help="of these photos only so many")
+    known.add_argument("--every", type=int, default=4, help="the comparisons take each so many-th photo")
+    known.add_argument("--steps", type=int, default=40)
+    known.add_argument("--alphas", type=float, nargs="+", default=ALPHAS)
+    known.add_argument("--full", action="store_true", help="50 photos, ten alphas, 500 steps")
+    known.add_argument("--net", choices=NETS, nargs="+", default=NETS)
+    known.add_argument("--batch-size", type=int)
+    known.add_argument("--summary", action="store_true", help="only sum up what is on record of these photos")
+    known.add_argument("--device", default="cpu")
+    options = known.parse_args()
     if options.full:
         options.photos, options.steps, options.alphas = 50, 500, FULL
     RESULTS.mkdir(exist_ok=True)
@@ -266,16 +244,13 @@ def main() -> None:
         for k, p, n in jobs(options)
     }
     found = list({identity(row): row for row in rows(record) if identity(row) in wanted}.values())  # each once
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "timm": timm.__version__}
     settings = {
         "domain": repr(DOMAIN),
         "steps": options.steps,
         "alphas": list(options.alphas),
         "photos": options.photos,
     }
-    header = {"command": " ".join(["python", *sys.argv]), **versions, "wavelens": wl.__version__, **settings}
-    text = json.dumps({**header, "nets": rounded(summary(found))}, indent=1, ensure_ascii=False)
-    (RESULTS / f"minimal-{options.steps}.json").write_text(text + "\n")
+    write(f"minimal-{options.steps}", {"timm": timm.__version__, **settings, "nets": rounded(summary(found))})
 
 
 if __name__ == "__main__":

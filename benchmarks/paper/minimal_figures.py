@@ -82,7 +82,7 @@ def fronts() -> None:
 def gathered() -> dict[str, Tensor]:
     data = Path(skimage.__file__).parent / "data"
     square = wl.models.Geometry((256, 256), (224, 224))
-    folder = at_hand.folder("images/caltech101_460") / "images" / "caltech101_460"
+    folder = at_hand.at("images/caltech101_460")
     firsts = [sorted(folder.glob(f"{name}_*.jpg"))[0].name for name in CATEGORIES]
     return {name: square(wl.frontends.read_image(data / name)) for name in SHOWN} | {
         name: at_hand.photo(name) for name in firsts

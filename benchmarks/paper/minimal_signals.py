@@ -40,12 +40,12 @@ Row = dict[str, Any]
 
 def weights(model: str) -> Path:
     file = f"weights/{FILES[model]}.safetensors"
-    return at_hand.folder(file) / file
+    return at_hand.at(file)
 
 
 def clip(category: str) -> Path:
     name = min(row["filename"] for row in sound.index() if row["category"] == category)
-    return next((at_hand.folder() / "audio" / "esc50_fold4").glob(f"{Path(name).stem}.*"))
+    return next(at_hand.at("audio/esc50_fold4").glob(f"{Path(name).stem}.*"))
 
 
 def gland(label: int) -> Path:
@@ -145,16 +145,7 @@ def main() -> None:
     rows = [reduced(path, model) for path, model in clips.items()] + [reduced(path, "resnet3d") for path in glands]
     pictures.keep(pictures.drawn(octaves(clips)), "minimal-sounds.webp")
     pictures.keep(pictures.drawn(slices(glands)), "minimal-volumes.png")
-    print("wrote", record.write("minimal-signals", {"steps": STEPS, "inputs": rounded(rows)}, options.results))
-
-
-def rounded(value: Any) -> Any:
-    """Four digits of every number."""
-    if isinstance(value, dict):
-        return {key: rounded(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [rounded(one) for one in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+    print("wrote", record.write("minimal-signals", {"steps": STEPS, "inputs": record.rounded(rows)}, options.results))
 
 
 if __name__ == "__main__":

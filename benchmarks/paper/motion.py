@@ -17,12 +17,10 @@ mean colour are left.
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
 import time
 from pathlib import Path
 
+import record
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -31,7 +29,6 @@ import wavelens as wl
 from wavelens.frontends.video import Video, write_video
 from wavelens.models import Geometry, LoadedModel, VideoGeometry
 
-RESULTS = Path(__file__).parent / "results" / "motion.json"
 DIRECTIONS = {"right": (0, 1), "down": (1, 0), "left": (0, -1), "up": (-1, 0)}  # rows, columns
 GROUNDS = {
     "red": (0.35, 0.15, 0.15),
@@ -142,9 +139,9 @@ def model() -> LoadedModel:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Does what changes carry a decision about motion?")
-    parser.add_argument("--out", type=Path, default=Path("wavelens-out"))
-    out = parser.parse_args().out
+    known = record.parser(__doc__)
+    known.add_argument("--out", type=Path, default=Path("wavelens-out"))
+    out = known.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     x, answers = clips(128, seed=1_000_000_007)
     rows = {}
@@ -165,13 +162,7 @@ def main() -> None:
             print(f"{task:8}{name:46}{value:8.3f}")
         if task == "motion":
             show(net, x[:1], int(answers[task][0]), out)
-    versions = {
-        "torch": torch.__version__,
-        "wavelens": wl.__version__,
-        "cpu": platform.processor() or platform.machine(),
-    }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({"clips": len(x), **rows, "versions": versions}, indent=2, ensure_ascii=False) + "\n")
+    record.write("motion", {"clips": len(x), **rows})
 
 
 def show(net: nn.Module, x: Tensor, target: int, out: Path) -> None:

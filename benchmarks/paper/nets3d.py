@@ -105,7 +105,7 @@ def path(kind: str, name: str, epochs: int = SMALL["epochs"], seed: int = SMALL[
 def network(kind: str, name: str, epochs: int = SMALL["epochs"], seed: int = SMALL["seed"]) -> nn.Module:
     """A trained network of 'residual', 'inverted' or 'former' for 'adrenal' or 'vessel'; volumes in [0, 1]."""
     if kind == "residual":
-        file = at_hand.folder(f"weights/{name}_resnet3d.safetensors") / "weights" / f"{name}_resnet3d.safetensors"
+        file = at_hand.at(f"weights/{name}_resnet3d.safetensors")
         return wl.models.load("resnet3d", weights=file).module
     file = path(kind, name, epochs, seed)
     if not file.is_file():

@@ -8,15 +8,15 @@ A section whose record is missing says how to make it.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from record import RESULTS, parser, table
+
 HERE = Path(__file__).parent
-RESULTS = HERE / "results"
 LEAST = 20  # items; a percentile bootstrap of fewer makes intervals that are too narrow
 PAGE = HERE.parents[1] / "docs" / "paper.md"
 Record = dict[str, Any]
@@ -59,11 +59,6 @@ def over(three: Sequence[float | None], items: int) -> str:
 
 def small(value: float) -> str:
     return f"{value:.1e}".replace("-", "−") if value else "0"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [[cell.replace("|", r"\|") for cell in line] for line in (head, ["---"] * len(head), *rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def source(found: Record, items: str) -> str:
@@ -439,10 +434,10 @@ def _section(text: str, has: Record, fragments: Fragments) -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=PAGE)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    given = parser.parse_args(argv)
+    known = parser(__doc__)
+    known.add_argument("--out", type=Path, default=PAGE)
+    known.add_argument("--results", type=Path, default=RESULTS)
+    given = known.parse_args(argv)
     given.out.write_text(page(given.results), encoding="utf-8")
 
 

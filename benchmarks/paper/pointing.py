@@ -17,8 +17,8 @@ from typing import Any
 
 import at_hand
 import record
-import rows
 import torch
+from record import rows
 from torch import Tensor
 
 import wavelens as wl
@@ -35,7 +35,7 @@ HALVES = (((0, 112), (0, 224)), ((112, 224), (0, 224)))
 @cache
 def seen(network: str, name: str) -> int | None:
     """The class that the network names first of the half picture, if it is one of the photo's own."""
-    accepted = json.loads((at_hand.folder("images") / "images" / "caltech101_460.json").read_text("utf-8"))
+    accepted = json.loads(at_hand.at("images/caltech101_460.json").read_text("utf-8"))
     with torch.no_grad():
         named = int(at_hand.image_network(network)(torch.cat([half(name)] * 2, 2)).argmax())
     return named if named in classes(accepted, name) else None
@@ -47,7 +47,7 @@ def classes(accepted: Any, name: str) -> list[int]:
 
 
 def half(name: str) -> Tensor:
-    path = at_hand.folder("images/caltech101_460") / "images" / "caltech101_460" / name
+    path = at_hand.at(f"images/caltech101_460/{name}")
     return HALF(wl.frontends.read_image(path))
 
 

@@ -15,12 +15,12 @@ import csv
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from record import at
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
@@ -50,17 +50,9 @@ class Narrow(ResNet):
         self.fc = nn.Linear(WIDTHS[-1], 2)
 
 
-def data() -> Path:
-    folder = Path(os.environ.get("WAVELENS_DATA", "../shared/data"))
-    missing = [n for n in ("pv/pv_fresno300", "weights/pv_resnet18w16_std.safetensors") if not (folder / n).exists()]
-    if missing:
-        sys.exit(f"WAVELENS_DATA names the folder with pv/ and weights/; {folder} has no {', '.join(missing)}.")
-    return folder
-
-
 def network(name: str) -> LoadedModel:
     net = Narrow()
-    stored = load_file(data() / "weights" / f"{NETWORKS[name]}.safetensors")
+    stored = load_file(at(f"weights/{NETWORKS[name]}.safetensors"))
     net.load_state_dict({key: value.float() for key, value in stored.items()})
     return LoadedModel(Normalized(net, MEAN, DEVIATION).eval(), LABELS, GEOMETRY, name)
 
@@ -75,7 +67,7 @@ def adversarial() -> LoadedModel:
 
 def crops() -> tuple[Tensor, Tensor]:
     """All crops as the networks see them, `(300, 3, 128, 128)`, and their labels, 1 where there is a panel."""
-    folder = data() / "pv" / "pv_fresno300"
+    folder = at("pv/pv_fresno300")
     with (folder / "labels.csv").open(newline="") as file:
         rows = [(row["filename"], int(row["label"])) for row in csv.DictReader(file)]
     x = torch.cat([GEOMETRY(wl.frontends.read_image(folder / name)) for name, _ in rows])

@@ -22,8 +22,8 @@ from typing import Any
 import at_hand
 import numpy as np
 import record
-import rows
 import torch
+from record import rows
 from torch import nn
 
 import wavelens as wl

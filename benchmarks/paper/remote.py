@@ -18,7 +18,6 @@ goes on. Numbers and plots of numbers alone are published of these images: resul
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,7 @@ SHIFTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def source(count: int) -> Tensor:
     """Crops with a panel, evenly spread, in their own 101 × 101 pixels."""
-    folder = pv.data() / "pv" / "pv_fresno300"
+    folder = pv.at("pv/pv_fresno300")
     names = [line.split(",")[0] for line in (folder / "labels.csv").read_text().split() if line.endswith(",1")]
     chosen = [names[int((k + 0.5) * len(names) / count)] for k in range(min(count, len(names)))]
     return torch.cat([wl.frontends.read_image(folder / name) for name in chosen])
@@ -133,9 +132,9 @@ def row(name: str, network: str, shift: str, before: dict[str, Tensor], x: Tenso
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--crops", type=int, default=48)
-    count = parser.parse_args().crops
+    known = record.parser(__doc__)
+    known.add_argument("--crops", type=int, default=48)
+    count = known.parse_args().crops
     torch.set_num_threads(1)
     crops = source(count)
     x = prepared(crops)

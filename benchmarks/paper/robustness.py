@@ -16,10 +16,8 @@ run that is ended goes on there. Needs the folder WAVELENS_DATA for the task `ae
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Sequence
@@ -29,6 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from record import RESULTS, parser, save, versions
 from robustness_inputs import CORRUPTIONS, EPSILONS, SEVERITIES, pgd
 from robustness_nets import RECIPES, TASKS, Net, Task, trained
 from safetensors.torch import load_file, save_file
@@ -37,7 +36,6 @@ from torch import Tensor, nn
 import wavelens as wl
 from wavelens.metrics.correlation import spearman
 
-RESULTS = Path(__file__).parent / "results"
 DOMAIN = wl.DWT("haar", levels=5)
 METHOD = wl.IntegratedGradients(steps=16)
 STEPS = {"aerial": 160, "textures": 260}  # of training
@@ -182,10 +180,10 @@ def table(name: str, seeds: Sequence[int]) -> Row:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", choices=tuple(STEPS), nargs="+", default=tuple(STEPS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    options = parser.parse_args()
+    known = parser(__doc__)
+    known.add_argument("--task", choices=tuple(STEPS), nargs="+", default=tuple(STEPS))
+    known.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    options = known.parse_args()
     torch.set_num_threads(1)
     path = RESULTS / "robustness.json"
     tasks = json.loads(path.read_text())["tasks"] if path.exists() else {}
@@ -193,10 +191,7 @@ def main() -> None:
         seeds = " ".join(map(str, options.seeds))
         tasks[name] = {
             "command": f"python benchmarks/paper/robustness.py --task {name} --seeds {seeds}",
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "wavelens": wl.__version__,
-            "hardware": f"{platform.machine()}, one thread",
+            **versions(),
             "domain": repr(DOMAIN),
             "method": repr(METHOD),
             "severities": SEVERITIES,
@@ -204,8 +199,7 @@ def main() -> None:
             "intervals": f"95 %, {DRAWS} draws of recipes and pictures",
             **table(name, options.seeds),
         }
-        RESULTS.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"tasks": tasks}, indent=1, ensure_ascii=False) + "\n")
+        save(path, {"tasks": tasks})
         for outcome in OUTCOMES:
             told = tasks[name]["spearman"]["share of d1 and d2"][outcome]
             print(f"{name}, {outcome}: rho {told['rho']} [{told['from']}, {told['to']}]", flush=True)

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ import skimage
 import sklearn.datasets
 import torch
 from PIL import Image
+from record import at
 from robustness_inputs import blur, pgd
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -44,13 +43,6 @@ class Task:
     train: Callable[[torch.Generator, int], tuple[Tensor, Tensor]]
     test: Tensor
     labels: Tensor
-
-
-def data() -> Path:
-    folder = Path(os.environ.get("WAVELENS_DATA", "../shared/data"))
-    if not (folder / "pv" / "pv_fresno300").is_dir():
-        sys.exit(f"WAVELENS_DATA names the folder with pv/pv_fresno300 and weights/; got {folder}.")
-    return folder
 
 
 def textures() -> Task:
@@ -91,7 +83,7 @@ def _flipped(x: Tensor, source: torch.Generator) -> Tensor:
 
 
 def aerial() -> Task:
-    folder = data() / "pv" / "pv_fresno300"
+    folder = at("pv/pv_fresno300")
     with (folder / "labels.csv").open(newline="") as file:
         rows = [(row["filename"], int(row["label"])) for row in csv.DictReader(file)]
     x = torch.stack([_shrunk(folder / name) for name, _ in rows])

@@ -24,30 +24,24 @@ with 95 % intervals (bootstrap over pairs).
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import math
-import os
-import platform
-import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from record import RESULTS, Row, at, command, interval, parser, save, versions
 from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens import masks
 from wavelens.frontends.audio import Clip, read_audio
 
-RESULTS = Path(__file__).parent / "results"
 NETS = {"micro-acdnet": "micro_acdnet_esc50_fold4", "yamnet": "yamnet_audioset"}
 KINDS = ("noise", "overlap")
 DOMAINS = {"db4": wl.DWT("db4", levels=8), "haar": wl.DWT("haar", levels=8)}
@@ -59,25 +53,17 @@ TUNED_ON = (
     "4-181286-A-10 4-186962-A-44 4-264453-A-34 4-59579-A-20"
 ).split()
 BEFORE = ("ratio_before", "si_sdr_before", "gap", "seconds")
-Row = dict[str, Any]
-
-
-def data() -> Path:
-    folder = Path(os.environ.get("WAVELENS_DATA", "../shared/data"))
-    if not (folder / "audio" / "esc50_fold4").is_dir():
-        sys.exit(f"WAVELENS_DATA names the folder with audio/esc50_fold4 and weights/; got {folder}.")
-    return folder
 
 
 @cache
 def index() -> list[dict[str, str]]:
-    with open(data() / "audio" / "esc50_fold4.csv", newline="", encoding="utf-8") as file:
+    with open(at("audio/esc50_fold4.csv"), newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 @cache
 def waveform(name: str) -> Tensor:
-    return read_audio(data() / "audio" / "esc50_fold4" / name).data.double()
+    return read_audio(at(f"audio/esc50_fold4/{name}")).data.double()
 
 
 def rms(x: Tensor) -> float:
@@ -130,10 +116,10 @@ def accuracy(name: str, clips: int, seed: int) -> Row:
 
 
 def classifier(name: str) -> Classifier:
-    loaded = wl.models.load(name, weights=data() / "weights" / f"{NETS[name]}.safetensors")
+    loaded = wl.models.load(name, weights=at(f"weights/{NETS[name]}.safetensors"))
     if len(loaded.labels) == 50:
         return Classifier(loaded, {c: [c] for c in range(50)})
-    names = json.loads((data() / "audio" / "esc50_to_audioset.json").read_text())
+    names = json.loads((at("audio/esc50_to_audioset.json")).read_text())
     outputs = {int(c): [loaded.labels.index(one) for one in several] for c, several in names.items() if several}
     return Classifier(loaded, outputs)
 
@@ -270,13 +256,6 @@ def experiment(net: Classifier, kind: str, clip: dict[str, str], other: dict[str
     return row
 
 
-def interval(values: list[float]) -> list[float]:
-    """Mean and its 95 % interval: percentile bootstrap over pairs, 10,000 resamples."""
-    array = np.asarray(values, dtype=float)
-    means = array[np.random.default_rng(0).integers(len(array), size=(10_000, len(array)))].mean(1)
-    return [round(float(v), 4) for v in (array.mean(), *np.quantile(means, [0.025, 0.975]))]
-
-
 def summary(rows: list[Row]) -> Row:
     """For each network, kind and wavelet: every mask's figures, and its difference to the energy order's."""
     found: Row = {}
@@ -315,18 +294,6 @@ def _figures(rows: list[Row], wavelet: str, label: str) -> Row:
     return figures | ahead
 
 
-def versions() -> Row:
-    return {"wavelens": wl.__version__, "torch": torch.__version__, "python": platform.python_version(),
-            "hardware": f"{torch.get_num_threads()} thread, {platform.machine()}"}  # fmt: skip
-
-
-def write(path: Path, record: Row) -> None:
-    """Indented, a list of numbers on one line."""
-    text = json.dumps(record, indent=1, ensure_ascii=False)
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda m: "[" + " ".join(m[1].split()) + "]", text) + "\n")
-
-
 def show(found: Row) -> None:
     for title, cell in found.items():
         print(
@@ -339,23 +306,23 @@ def show(found: Row) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=40)
-    parser.add_argument("--gradients", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS))
-    parser.add_argument("--full", action="store_true", help="200 pairs, 25 gradients")
-    parser.add_argument("--accuracy", type=int, metavar="CLIPS", help="write results/sound-accuracy.json instead")
-    parser.add_argument("--out", type=Path, default=Path("wavelens-out/sound.jsonl"), help="where rows go")
-    parser.add_argument("--record", type=Path, default=RESULTS / "sound.json")
-    options = parser.parse_args()
+    known = parser(__doc__)
+    known.add_argument("--pairs", type=int, default=40)
+    known.add_argument("--gradients", type=int, default=10)
+    known.add_argument("--seed", type=int, default=1)
+    known.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS))
+    known.add_argument("--full", action="store_true", help="200 pairs, 25 gradients")
+    known.add_argument("--accuracy", type=int, metavar="CLIPS", help="write results/sound-accuracy.json instead")
+    known.add_argument("--out", type=Path, default=Path("wavelens-out/sound.jsonl"), help="where rows go")
+    known.add_argument("--record", type=Path, default=RESULTS / "sound.json")
+    options = known.parse_args()
     if options.full:
         options.pairs, options.gradients = 200, 25
     torch.set_num_threads(1)
     if options.accuracy:
         found = {name: accuracy(name, options.accuracy, options.seed) for name in options.nets}
         print(json.dumps(found))
-        write(RESULTS / "sound-accuracy.json", {"command": " ".join(["python", *sys.argv]), **versions(), **found})
+        save(RESULTS / "sound-accuracy.json", {"command": command(), **versions(), **found})
         return
     options.out.parent.mkdir(exist_ok=True)
     rows = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
@@ -374,7 +341,7 @@ def main() -> None:
                     file.write(json.dumps(row) + "\n")
     found = summary(rows)
     record = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": command(),
         "seconds of gradients": round(sum(row["seconds"] for row in rows)),
         **versions(),
         **settings,
@@ -383,7 +350,7 @@ def main() -> None:
         "width": WIDTH,
         "results": found,
     }
-    write(options.record, record)
+    save(options.record, record)
     show(found)
 
 

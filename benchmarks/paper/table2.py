@@ -19,9 +19,9 @@ import at_hand
 import judging
 import nets3d
 import record
-import rows
 import sound
 import torch
+from record import rows
 from torch import Tensor, nn
 
 import wavelens as wl

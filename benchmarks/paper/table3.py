@@ -19,15 +19,15 @@ import at_hand
 import judging
 import numpy as np
 import record
-import rows
 import sound
 import torch
+from record import rows
 from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens.baselines import GradCAM
 from wavelens.core import Coefficients, Domain
-from wavelens.models import yamnet
+from wavelens.models.networks import yamnet
 from wavelens.targets import Target
 
 SMALL = {"clips": 20, "steps": 10, "effort": 25}

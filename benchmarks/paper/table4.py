@@ -13,8 +13,8 @@ from __future__ import annotations
 import at_hand
 import judging
 import record
-import rows
 import torch
+from record import rows
 
 import wavelens as wl
 from wavelens.baselines import LRP, SRD, FromMethod, GradCAM, GradCAMPlusPlus, LayerCAM

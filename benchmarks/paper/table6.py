@@ -13,8 +13,8 @@ from functools import cache
 import at_hand
 import mnist3d
 import record
-import rows
 import table7
+from record import rows
 from torch import Tensor, nn
 
 SMALL = {"volumes": 48, "steps": 64, "effort": 25}

@@ -17,9 +17,9 @@ import at_hand
 import judging
 import nets3d
 import record
-import rows
 import torch
 from guided import guided_backpropagation
+from record import rows
 from torch import Tensor, nn
 
 import wavelens as wl

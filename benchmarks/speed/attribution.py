@@ -12,24 +12,20 @@ times. Peak memory is that of one run above what is held before it; on a CPU (Li
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
+import bare
 import captum.attr
 import timm
 import torch
-from timing import interleaved, peak, ratio, recorded, synchronise, write
+from record import against, interleaved, least, peak, peaks_apart, ratio, replace, synchronise, timed_parser
 from torch import Tensor, nn
 
 import wavelens as wl
-from wavelens.engine.fast_passes import FastPasses
 from wavelens.engine.gradients import Gradients
 
 SAMPLES = 25
@@ -83,21 +79,6 @@ def candidates(net: nn.Module, x: Tensor, method: str) -> dict[str, Callable[[],
     def ours(domain: Any = HAAR) -> Any:
         return wl.attribute(net, x, target, domain=domain, method=METHODS[method], batch_size=rows)
 
-    def bare(ask: Callable[[Tensor], Tensor] = net) -> None:
-        for p in net.parameters():
-            p.requires_grad_(False)
-        for _ in range(SAMPLES):
-            point = x.clone().requires_grad_()  # each pass has an input of its own
-            torch.autograd.grad(ask(point)[:, 0].sum(), point)
-        for p in net.parameters():
-            p.requires_grad_(True)
-
-    def floor() -> None:
-        with FastPasses(net, x) as fast:
-            with torch.no_grad():
-                fast(x)  # f(x) is asked for first: it shows what can be folded
-            bare(fast)
-
     def theirs() -> Any:
         if method == "WAM-IG":
             return captum.attr.IntegratedGradients(net).attribute(
@@ -110,8 +91,8 @@ def candidates(net: nn.Module, x: Tensor, method: str) -> dict[str, Callable[[],
 
     return {
         "ours": ours,
-        "bare": bare,
-        "floor": floor,
+        "bare": lambda: bare.passes(net, x, SAMPLES),
+        "floor": lambda: bare.floor(net, x, SAMPLES),
         "captum": theirs,
         "five": lambda: ours([wl.DWT(wavelet, levels=3) for wavelet in WAVELETS]),
     }
@@ -128,36 +109,29 @@ def peaks(name: str, method: str, device: str) -> dict[str, int]:
         net, x = build(name, device)
         runs = candidates(net, x, method)
         return {key: peak(runs[key], device) for key in ("bare", "ours")}
-    command = [sys.executable, __file__, "--net", name, "--peak"]
-    settings = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}  # free at once
-    return {
-        key: int(
-            subprocess.run([*command, method, key], capture_output=True, text=True, check=True, env=settings).stdout
-        )
-        for key in ("bare", "ours")
-    }
+    return peaks_apart(__file__, ["--net", name, "--peak", method], ("bare", "ours"))
 
 
-def parts(run: Callable[[], Any], device: str) -> tuple[float, float]:
+def parts(run: Callable[[], Any], device: str, clock: Callable[[], float] = time.perf_counter) -> tuple[float, float]:
     """Seconds that one run of ours spends in the model's passes, and in everything else."""
     spent = [0.0]
 
     def timed(method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
-            start = time.perf_counter()
-            found = method(*args)
+            start = clock()
+            result = method(*args)
             synchronise(device)
-            spent[0] += time.perf_counter() - start
-            return found
+            spent[0] += clock() - start
+            return result
 
         return call
 
     passes = {name: timed(getattr(Gradients, name)) for name in ("_forward", "_backward")}
-    start = time.perf_counter()
+    start = clock()
     with mock.patch.multiple(Gradients, **passes):
         run()
     synchronise(device)
-    return spent[0], time.perf_counter() - start - spent[0]
+    return spent[0], clock() - start - spent[0]
 
 
 def measure(name: str, method: str, device: str, rounds: int) -> dict[str, Any]:
@@ -166,27 +140,23 @@ def measure(name: str, method: str, device: str, rounds: int) -> dict[str, Any]:
     split: dict[str, list[tuple[float, float]]] = {"ours": [], "five": []}
     watched = {key: lambda key=key: split[key].append(parts(runs[key], device)) for key in split}
     seconds = interleaved(runs | watched, device, rounds)
-    passes = min(model for found in split.values() for model, _ in found)
+    passes = min(model for runs in split.values() for model, _ in runs)
     one, five = (passes + min(rest for _, rest in split[key]) for key in ("ours", "five"))
     memory = peaks(name, method, device)
     return {
         "net": name,
         "method": method,
-        "seconds": {key: round(min(values), 4) for key, values in seconds.items()},
+        "seconds": least(seconds),
         "ours ÷ bare": round(ratio(seconds, "ours", "bare"), 3),
         "ours ÷ floor": round(ratio(seconds, "ours", "floor"), 3),
         "ours ÷ Captum": round(ratio(seconds, "ours", "captum"), 3),
         "five wavelets ÷ one": round(five / one, 3),
-        "peak memory, MB": {key: round(value / 1e6, 1) for key, value in memory.items()},
-        "peak memory ÷ bare": round(memory["ours"] / memory["bare"], 3),
+        **against(memory),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--net", choices=NETS, nargs="*", default=list(NETS))
+    parser = timed_parser(__doc__, rounds=5, net=NETS)
     parser.add_argument("--peak", nargs=2, metavar=("METHOD", "CANDIDATE"), help="print one candidate's peak memory")
     options = parser.parse_args()
     if options.peak:
@@ -199,12 +169,8 @@ def main() -> None:
         for method in METHODS:
             row = measure(name, method, options.device, options.rounds)
             print(json.dumps(row, ensure_ascii=False), flush=True)
-            others = [r for r in recorded("attribution", options.device) if (r["net"], r["method"]) != (name, method)]
-            write(
-                "attribution",
-                options.device,
-                {"samples": SAMPLES, "captum": captum.__version__, "rows": [*others, row]},
-            )
+            header = {"samples": SAMPLES, "captum": captum.__version__}
+            replace("attribution", options.device, [row], ("net", "method"), **header)
 
 
 if __name__ == "__main__":

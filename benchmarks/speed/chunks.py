@@ -10,7 +10,6 @@ where no `batch_size` is given.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from typing import Any
 import timm
 import torch
 from attribution import NETS
-from timing import recorded, turns, write
+from record import least, replace, timed_parser, turns
 from torch import Tensor, nn
 
 from wavelens.engine.fast_passes import FastPasses
@@ -62,25 +61,20 @@ def measure(name: str, device: str, rounds: int) -> list[dict[str, Any]]:
         for run in runs.values():
             run()
         seconds = turns(runs, device, rounds, time.process_time if device == "cpu" else time.perf_counter)
-    least = {key: round(1e3 * min(values) / len(x), 3) for key, values in seconds.items()}
+    each = least(seconds, unit=1e-3 * len(x), digits=3)
     return [
-        {"net": name, "own": own, "milliseconds a row": task, **{f"of {rows}": least[task, rows] for rows in ROWS}}
+        {"net": name, "own": own, "milliseconds a row": task, **{f"of {rows}": each[task, rows] for rows in ROWS}}
         for task in tasks
     ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--net", choices=CASES, nargs="*", default=list(CASES))
-    options = parser.parse_args()
+    options = timed_parser(__doc__, rounds=3, net=CASES).parse_args()
     torch.set_num_threads(1)
     for name in options.net:
         rows = measure(name, options.device, options.rounds)
         print(json.dumps(rows), flush=True)
-        others = [r for r in recorded("chunks", options.device) if r["net"] != name]
-        write("chunks", options.device, {"rows": [*others, *rows]})
+        replace("chunks", options.device, rows, ("net",))
 
 
 if __name__ == "__main__":

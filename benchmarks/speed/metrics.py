@@ -10,7 +10,6 @@ samples. Each round times all of them in turn; a ratio is that of the least time
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +19,7 @@ import pywt
 import quantus
 import torch
 from attribution import build
-from timing import interleaved, ratio, recorded, write
+from record import interleaved, least, ratio, replace, timed_parser
 from torch import Tensor, nn
 
 import wavelens as wl
@@ -106,7 +105,7 @@ def measure(name: str, device: str, rounds: int) -> dict[str, Any]:
     return {
         "net": name,
         "items": len(x),
-        "seconds": {key: round(min(values), 4) for key, values in seconds.items()},
+        "seconds": least(seconds),
         "ours ÷ bare": round(ratio(seconds, "ours", "bare"), 3),
         "ours ÷ floor": round(ratio(seconds, "ours", "floor"), 3),
         "loop ÷ ours": round(ratio(seconds, "loop", "ours"), 2),
@@ -116,17 +115,12 @@ def measure(name: str, device: str, rounds: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--net", choices=ITEMS, nargs="*", default=list(ITEMS))
-    options = parser.parse_args()
+    options = timed_parser(__doc__, rounds=3, net=ITEMS).parse_args()
     torch.backends.cudnn.benchmark = True
     for name in options.net:
         row = measure(name, options.device, options.rounds)
         print(json.dumps(row, ensure_ascii=False), flush=True)
-        others = [r for r in recorded("metrics", options.device) if r["net"] != name]
-        write("metrics", options.device, {"steps": STEPS, "quantus": quantus.__version__, "rows": [*others, row]})
+        replace("metrics", options.device, [row], ("net",), steps=STEPS, quantus=quantus.__version__)
 
 
 if __name__ == "__main__":

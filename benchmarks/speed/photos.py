@@ -11,11 +11,7 @@ of the pixels, in 1/255, and of the logits of EfficientNet-lite0 in parts of the
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,7 +22,7 @@ import numpy as np
 import skimage
 import torch
 from PIL import Image
-from timing import peak, ratio, turns, write
+from record import against, least, parser, peak, peaks_apart, ratio, turns, write
 
 import wavelens as wl
 from wavelens.frontends import open_image, read_image
@@ -65,15 +61,6 @@ def candidates(path: Path) -> dict[str, Callable[[], Any]]:
     }
 
 
-def peaks(path: Path) -> dict[str, int]:
-    settings = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}  # free at once
-    memory = {}
-    for key in ("ours", "pillow", "tensor"):
-        command = [sys.executable, __file__, "--peak", str(path), key]
-        memory[key] = int(subprocess.run(command, capture_output=True, text=True, check=True, env=settings).stdout)
-    return memory
-
-
 def differences(path: Path) -> dict[str, float]:
     runs = candidates(path)
     ours, exact = runs["ours"](), runs["tensor"]()
@@ -89,26 +76,26 @@ def differences(path: Path) -> dict[str, float]:
 
 
 def measure(path: Path, rounds: int) -> dict[str, Any]:
-    runs, memory = candidates(path), peaks(path)
+    runs = candidates(path)
+    memory = peaks_apart(__file__, ["--peak", str(path)], runs)
     for run in runs.values():
         run()
     seconds = turns(runs, "cpu", rounds, clock=time.process_time)  # all run on one thread
     return {
         "file": path.name,
-        "seconds": {key: round(min(values), 4) for key, values in seconds.items()},
+        "seconds": least(seconds),
         "ours ÷ Pillow": round(ratio(seconds, "ours", "pillow"), 3),
         "tensor ÷ ours": round(ratio(seconds, "tensor", "ours"), 2),
-        "peak memory, MB": {key: round(value / 1e6, 1) for key, value in memory.items()},
-        "peak memory ÷ Pillow's": round(memory["ours"] / memory["pillow"], 3),
+        **against(memory, "pillow"),
         **differences(path),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--peak", nargs=2, metavar=("FILE", "CANDIDATE"), help="print one candidate's peak memory")
-    options = parser.parse_args()
+    known = parser(__doc__)
+    known.add_argument("--rounds", type=int, default=5)
+    known.add_argument("--peak", nargs=2, metavar=("FILE", "CANDIDATE"), help="print one candidate's peak memory")
+    options = known.parse_args()
     if options.peak:
         print(peak(candidates(Path(options.peak[0]))[options.peak[1]], "cpu"))
         return

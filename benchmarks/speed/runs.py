@@ -10,7 +10,6 @@ does nothing, in shards of 16.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import tempfile
@@ -26,14 +25,14 @@ from typing import Any
 import skimage
 import torch
 from PIL import Image
-from timing import synchronise, write
+from record import parser, synchronise, write
 from torch import Tensor
 
 import wavelens as wl
 from wavelens import metrics, models, runs
 from wavelens.frontends.image import SUFFIXES, read_image
+from wavelens.metrics.measures import Curves
 from wavelens.runs.evaluation import Evaluation, weights_digest
-from wavelens.runs.measures import Curves
 from wavelens.runs.samples import samples
 from wavelens.runs.store.shards import write_shard
 from wavelens.runs.task import alike
@@ -126,12 +125,12 @@ def listing(count: int, folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--photos", type=int, default=16)
-    parser.add_argument("--empty", type=int, default=16000)
-    parser.add_argument("--batch-size", type=int, default=16)
-    options = parser.parse_args()
+    known = parser(__doc__)
+    known.add_argument("--device", default="cpu")
+    known.add_argument("--photos", type=int, default=16)
+    known.add_argument("--empty", type=int, default=16000)
+    known.add_argument("--batch-size", type=int, default=16)
+    options = known.parse_args()
     torch.set_num_threads(1)
     cat = Image.open(Path(skimage.__file__).parent / "data" / "chelsea.png").convert("RGB")
     with tempfile.TemporaryDirectory() as name:

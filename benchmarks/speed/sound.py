@@ -11,18 +11,15 @@ each is read in a process of its own.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
+import bare
 import numpy as np
 import ptwt
 import torch
-from timing import interleaved, peak, ratio, recorded, write
+from record import against, interleaved, least, peak, peaks_apart, ratio, replace, timed_parser
 from torch import Tensor, nn
 
 import wavelens as wl
@@ -56,18 +53,11 @@ def candidates(model: nn.Module, x: Tensor, method: str) -> dict[str, Callable[[
     def ours() -> Any:
         return wl.attribute(model, x, target, domain=DOMAIN, method=METHODS[method], batch_size=len(x))
 
-    def bare() -> Tensor:
-        total = torch.zeros_like(x)
-        for p in model.parameters():
-            p.requires_grad_(False)
-        for _ in range(SAMPLES):
-            point = x.clone().requires_grad_()  # each pass has an input of its own
-            total += torch.autograd.grad(model(point)[:, 0].sum(), point)[0]
-        for p in model.parameters():
-            p.requires_grad_(True)
-        return total
-
-    return {"ours": ours, "bare": bare, "authors": lambda: authors(model, x, method)}
+    return {
+        "ours": ours,
+        "bare": lambda: bare.passes(model, x, SAMPLES),
+        "authors": lambda: authors(model, x, method),
+    }
 
 
 def authors(model: nn.Module, x: Tensor, method: str) -> list[Any]:
@@ -138,15 +128,11 @@ def check(model: nn.Module, x: Tensor) -> float:
 
 
 def peaks(method: str, device: str) -> dict[str, int]:
+    names = ("bare", "ours", "authors")
     if device.startswith("cuda"):
         runs = candidates(*build(device), method)
-        return {key: peak(runs[key], device) for key in ("bare", "ours", "authors")}
-    settings = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}  # free at once
-    found = {}
-    for key in ("bare", "ours", "authors"):
-        command = [sys.executable, __file__, "--peak", method, key]
-        found[key] = int(subprocess.run(command, capture_output=True, text=True, check=True, env=settings).stdout)
-    return found
+        return {key: peak(runs[key], device) for key in names}
+    return peaks_apart(__file__, ["--peak", method], names)
 
 
 def measure(method: str, device: str, rounds: int) -> dict[str, Any]:
@@ -155,19 +141,15 @@ def measure(method: str, device: str, rounds: int) -> dict[str, Any]:
     memory = peaks(method, device)
     return {
         "method": method,
-        "seconds": {key: round(min(values), 4) for key, values in seconds.items()},
+        "seconds": least(seconds),
         "ours ÷ bare": round(ratio(seconds, "ours", "bare"), 3),
         "authors ÷ ours": round(ratio(seconds, "authors", "ours"), 3),
-        "peak memory, MB": {key: round(value / 1e6, 1) for key, value in memory.items()},
-        "peak memory ÷ bare": round(memory["ours"] / memory["bare"], 3),
+        **against(memory),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--method", choices=METHODS, nargs="*", default=list(METHODS))
+    parser = timed_parser(__doc__, rounds=5, method=METHODS)
     parser.add_argument("--peak", nargs=2, metavar=("METHOD", "CANDIDATE"), help="print one candidate's peak memory")
     options = parser.parse_args()
     if options.peak:
@@ -181,8 +163,7 @@ def main() -> None:
         if method == "WAM-IG":
             row["authors' from ours"] = f"{check(*build(options.device)):.1e}"
         print(json.dumps(row, ensure_ascii=False), flush=True)
-        others = [known for known in recorded("sound", options.device) if known["method"] != method]
-        write("sound", options.device, {**shape, "rows": [*others, row]})
+        replace("sound", options.device, [row], ("method",), **shape)
 
 
 if __name__ == "__main__":

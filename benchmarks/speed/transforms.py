@@ -10,15 +10,13 @@ tries the ways to transform one axis on axes of many lengths instead, from which
 
 from __future__ import annotations
 
-import argparse
-import math
 import warnings
 from importlib.metadata import version
 
 import ptwt
 import pywt
 import torch
-from timing import interleaved, ratio, write
+from record import geometric_mean, interleaved, least, parser, ratio, write
 from torch import Tensor
 
 from wavelens import DWT, Coefficients
@@ -84,7 +82,7 @@ def measure(case: str, wavelet: str, task: str, device: str, repeats: int) -> di
         "case": case,
         "wavelet": wavelet,
         "task": task,
-        "milliseconds": {name: round(min(s) * 1e3, 3) for name, s in seconds.items()},
+        "milliseconds": least(seconds, unit=1e-3, digits=3),
         "ptwt ÷ ours": round(min(ratios.values()), 2),
         "dense ptwt ÷ ours": round(ratios["dense"], 2),
         "faster form ÷ periodization": round(min(ratio(seconds, name, "periodization") for name in FORMS[case]), 2),
@@ -114,16 +112,12 @@ def axes(device: str, repeats: int) -> None:
             print(f"{wavelet:5} {n:5} samples  {told}  fastest {min(best, key=best.get):7} chosen {chosen}", flush=True)
 
 
-def geometric(values: list[float]) -> float:
-    return math.exp(sum(map(math.log, values)) / len(values))
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--axes", action="store_true", help="the ways to transform one axis, by its length")
-    options = parser.parse_args()
+    known = parser(__doc__)
+    known.add_argument("--device", default="cpu")
+    known.add_argument("--repeats", type=int, default=15)
+    known.add_argument("--axes", action="store_true", help="the ways to transform one axis, by its length")
+    options = known.parse_args()
     if options.axes:
         axes(options.device, options.repeats)
         return
@@ -146,7 +140,7 @@ def main() -> None:
                 )
     ratios = [row["ptwt ÷ ours"] for row in rows]
     summary = {
-        "geometric mean of ptwt ÷ ours": round(geometric(ratios), 2),
+        "geometric mean of ptwt ÷ ours": round(geometric_mean(ratios), 2),
         "smallest ptwt ÷ ours": min(ratios),
         "dense ptwt ÷ ours, volume db4 synthesis": next(
             row["dense ptwt ÷ ours"]

@@ -22,19 +22,16 @@ run above what is held before it, with 2 samples; on a CPU (Linux) each is read 
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import bare
 import numpy as np
 import ptwt
 import torch
-from timing import peak, ratio, recorded, turns, write
+from record import against, least, peak, peaks_apart, ratio, recorded, replace, timed_parser, turns
 from torch import Tensor, nn
 
 import wavelens as wl
@@ -84,19 +81,10 @@ def candidates(net: nn.Module, x: Tensor, method: str) -> dict[str, Candidate]:
         how = wl.SmoothGrad(samples=samples) if method == "WAM-SG" else wl.IntegratedGradients(steps=samples)
         return wl.attribute(net, x, target, domain=domain, method=how, batch_size=rows)
 
-    def bare(samples: int) -> None:
-        for p in net.parameters():
-            p.requires_grad_(False)
-        for _ in range(samples):
-            point = x.clone().requires_grad_()
-            torch.autograd.grad(net(point)[:, 0].sum(), point)
-        for p in net.parameters():
-            p.requires_grad_(True)
-
     def loop(samples: int) -> Any:
         return looped(net, x, method, samples)
 
-    return {"ours": ours, "bare": bare, "loop": loop}
+    return {"ours": ours, "bare": lambda samples: bare.passes(net, x, samples), "loop": loop}
 
 
 def looped(net: nn.Module, x: Tensor, method: str, samples: int) -> Any:
@@ -181,16 +169,8 @@ def peaks(case: str, method: str, device: str, volumes: int | None) -> dict[str,
     if device.startswith("cuda"):
         runs = candidates(*build(case, device, volumes), method)
         return {key: peak(lambda run=runs[key]: run(2), device) for key in names}
-    command = [sys.executable, __file__, "--case", case, *(["--volumes", str(volumes)] if volumes else [])]
-    settings = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}  # free at once
-    return {
-        key: int(
-            subprocess.run(
-                [*command, "--peak", method, key], stdout=subprocess.PIPE, text=True, check=True, env=settings
-            ).stdout
-        )
-        for key in names
-    }
+    count = ["--volumes", str(volumes)] if volumes else []
+    return peaks_apart(__file__, ["--case", case, *count, "--peak", method], names)
 
 
 def measure(case: str, method: str, samples: int, device: str, rounds: int, volumes: int | None) -> dict[str, Any]:
@@ -199,7 +179,7 @@ def measure(case: str, method: str, samples: int, device: str, rounds: int, volu
     return {
         "volumes": len(x),
         "samples": samples,
-        "seconds": {key: round(min(values), 3) for key, values in seconds.items()},
+        "seconds": least(seconds, digits=3),
         "ours ÷ bare": round(ratio(seconds, "ours", "bare"), 3),
         "loop ÷ ours": round(ratio(seconds, "loop", "ours"), 2),
     }
@@ -207,22 +187,16 @@ def measure(case: str, method: str, samples: int, device: str, rounds: int, volu
 
 def remember(case: str, method: str, device: str, found: dict[str, Any]) -> None:
     """Puts what was found into the row of the case, and leaves the rest of the record as it is."""
-    rows = recorded("volumes", device)
-    old = next((r for r in rows if (r["case"], r["method"]) == (case, method)), {})
-    others = [r for r in rows if r is not old]
+    old = next((r for r in recorded("volumes", device) if (r["case"], r["method"]) == (case, method)), {})
     if "seconds" in found:
         old = {key: value for key, value in old.items() if key != "on"}  # another machine, which the times came from
     print(json.dumps(found, ensure_ascii=False), flush=True)
-    write("volumes", device, {"levels": LEVELS, "rows": [*others, {**old, **found}]})
+    replace("volumes", device, [{**old, **found}], ("case", "method"), levels=LEVELS)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser = timed_parser(__doc__, rounds=1, case=CASES, method=METHODS)
     parser.add_argument("--samples", type=int, default=SAMPLES)
-    parser.add_argument("--case", choices=CASES, nargs="*", default=list(CASES))
-    parser.add_argument("--method", choices=METHODS, nargs="*", default=list(METHODS))
     parser.add_argument("--volumes", type=int, help="how many at once, in place of the case's own number")
     parser.add_argument(
         "--only", choices=("time", "memory", "agreement"), help="one of the three; the others' record is kept"
@@ -241,8 +215,7 @@ def main() -> None:
                 row |= measure(case, method, options.samples, options.device, options.rounds, options.volumes)
             if options.only in (None, "memory"):
                 memory = peaks(case, method, options.device, options.volumes)
-                row["peak memory, MB"] = {key: round(value / 1e6, 1) for key, value in memory.items()}
-                row["peak memory ÷ bare"] = round(memory["ours"] / memory["bare"], 3)
+                row |= against(memory)
             if options.only in (None, "agreement") and method == "WAM-IG":
                 row["loop from ours"] = f"{check(case, options.device, options.volumes):.1e}"
             remember(case, method, options.device, row)

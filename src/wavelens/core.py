@@ -163,6 +163,12 @@ class Coefficients:
     `data` has shape `(*batch, size)`; for a signal `(batch, channel, *axes)` that is `(batch, channel, size)`.
     `c[band]` is a view of shape `(*batch, *band.shape)`. Coefficients of a complex domain are complex, as its gradients
     are; its attributions that add up to a score, and masks, have one real number per coefficient.
+
+    >>> c = wl.DWT("haar", levels=2).analysis(x)
+    >>> [(band.level, band.key) for band in c.layout.bands]
+    [(2, 'aa'), (2, 'ad'), (2, 'da'), (2, 'dd'), (1, 'ad'), (1, 'da'), (1, 'dd')]
+    >>> c[c.layout.bands[0]].shape
+    torch.Size([1, 1, 2, 2])
     """
 
     data: Tensor

@@ -67,6 +67,11 @@ def profile(c: Coefficients, *, by_channel: bool = False) -> Profile:
 
     `by_channel=True` keeps the channels apart (leads, spectral bands, modalities): every tensor has them after the
     batch, `(batch, channel, scales)`. Sums over channels are the profile without it.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> profile = wl.maps.profile(a)
+    >>> profile.names, [round(share, 3) for share in profile.share[0].tolist()]
+    (('a2', 'd2', 'd1'), [0.001, 0.253, 0.746])
     """
     signed = band_sums(c.map(lambda data: data.abs() * torch.nan) if c.data.is_complex() else c)
     magnitude = band_sums(c.map(torch.abs))
@@ -132,6 +137,10 @@ def mosaic(c: Coefficients) -> Tensor:
     The approximation sits in the first corner and each finer scale around it: in two dimensions horizontal details
     (key 'da') lower left, vertical ones (key 'ad') upper right. Where a padded mode leaves gaps there are zeros.
     `ValueError` in domains that are no such pyramid, see `has_mosaic`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.maps.mosaic(a).shape
+    torch.Size([1, 1, 8, 8])
     """
     places = mosaic_slices(c.layout)
     shape = [max(piece.stop for piece in along) for along in zip(*places.values(), strict=True)]
@@ -143,7 +152,11 @@ def mosaic(c: Coefficients) -> Tensor:
 
 
 def has_mosaic(layout: Layout) -> bool:
-    """Whether the bands are a pyramid: each by its letters along the axes, one of a kind at each level."""
+    """Whether the bands are a pyramid: each by its letters along the axes, one of a kind at each level.
+
+    >>> wl.maps.has_mosaic(wl.DWT("haar", levels=2).layout((8, 8))), wl.maps.has_mosaic(wl.Fourier().layout((8, 8)))
+    (True, False)
+    """
     axes = len(layout.signal_shape)
     whole = len(layout.bands) == 1 and len(layout.bands[0].shape) == axes
     kinds = {(band.level, band.key) for band in layout.bands}
@@ -167,13 +180,22 @@ def mosaic_slices(layout: Layout) -> dict[Band, tuple[slice, ...]]:
 
 
 def has_places(layout: Layout) -> bool:
-    """Whether coefficients lie at places of the signal; those of a Fourier transform have none, and flat maps."""
+    """Whether coefficients lie at places of the signal; those of a Fourier transform have none, and flat maps.
+
+    >>> wl.maps.has_places(wl.DWT("haar", 2).layout((8, 8))), wl.maps.has_places(wl.Fourier().layout((8, 8)))
+    (True, False)
+    """
     axes, samples = len(layout.signal_shape), math.prod(layout.signal_shape)
     return samples == 1 or any(math.prod(band.shape[-axes:]) > 1 for band in layout.bands)
 
 
 def contributions(c: Coefficients) -> dict[str, Tensor]:
-    """The part of the signal that each scale makes, `(batch, channel, *axes)`: they add up to `c.synthesis()`."""
+    """The part of the signal that each scale makes, `(batch, channel, *axes)`: they add up to `c.synthesis()`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> {name: tuple(part.shape) for name, part in wl.maps.contributions(a).items()}
+    {'a2': (1, 1, 8, 8), 'd2': (1, 1, 8, 8), 'd1': (1, 1, 8, 8)}
+    """
     return {name: c.only(*bands).synthesis() for name, bands in c.layout.scales().items()}
 
 
@@ -183,6 +205,10 @@ def scale_maps(c: Coefficients, *, signed: bool = False, by_channel: bool = Fals
     |γ| is summed over channels and orientations and brought to the signal's resolution by linear interpolation
     between the coefficients' centres, each coefficient spread with total weight 1. `signed=True` keeps the signs, and
     the totals are the signed sums of `profile`. `by_channel=True` keeps the channels apart, `(batch, channel, *axes)`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> {name: tuple(picture.shape) for name, picture in wl.maps.scale_maps(a).items()}
+    {'a2': (1, 8, 8), 'd2': (1, 8, 8), 'd1': (1, 8, 8)}
     """
     sums = summed(c, signed, by_channel)
     kept = slice(None) if by_channel else 0
@@ -195,6 +221,10 @@ def spatial_map(c: Coefficients, *, signed: bool = False, by_channel: bool = Fal
     """Where in the signal the attribution lies, `(batch, *axes)`: the sum of the scale maps, with total Σ|γ|.
 
     `by_channel=True` keeps the channels apart, `(batch, channel, *axes)`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.maps.spatial_map(a).shape
+    torch.Size([1, 8, 8])
     """
     return torch.stack(list(scale_maps(c, signed=signed, by_channel=by_channel).values())).sum(0)
 
@@ -204,6 +234,10 @@ def along(layout: Layout, axis: int) -> dict[str, Scale]:
 
     In a video with time as axis 0, 'a' is what stays over the frames that each coefficient spans, 'd1' what changes
     from frame to frame, whatever the scale in space. Domains that tell nothing apart along one axis have 'a' alone.
+
+    >>> layout = wl.DWT("haar", levels=(1, 2)).layout((8, 8))
+    >>> list(wl.maps.along(layout, 1))
+    ['a', 'd2', 'd1']
     """
     return {scale.name: scale for scale in layout.domain.scales_along(layout, checked_axis(axis, layout))}
 
@@ -213,6 +247,10 @@ def courses(c: Coefficients, axis: int, *, signed: bool = False, by_channel: boo
 
     |γ| is summed over channels and the other axes and spread as in `scale_maps`, so all courses add up to the sum of
     `spatial_map` over the other axes. `signed=True` keeps the signs, `by_channel=True` the channels apart.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> {name: tuple(course.shape) for name, course in wl.maps.courses(a, 0).items()}
+    {'a': (1, 8), 'd2': (1, 8), 'd1': (1, 8)}
     """
     axes = len(c.layout.signal_shape)
     axis = checked_axis(axis, c.layout)
@@ -237,6 +275,10 @@ def density(c: Coefficients) -> Coefficients:
 
     A coefficient of a band of m in a signal of n samples stands for n / m of them, so |γ| is summed over channels and
     multiplied by m / n. The mean of a scale's bands, orientations added, is then proportional to its share.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.maps.density(a).data.shape
+    torch.Size([1, 1, 64])
     """
     samples = math.prod(c.layout.signal_shape)
     total = c.data.abs().sum(-2, keepdim=True)

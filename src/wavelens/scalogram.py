@@ -82,6 +82,10 @@ def scalogram(c: Coefficients, columns: int = 800, *, signed: bool = False, by_c
     column shows the mean over its time. So the mean of a row, times the samples, is Σ|γ| of its scale. `signed=True`
     keeps the signs, and that product is the signed sum of `profile`. `by_channel=True` keeps the channels apart,
     `(batch, channel, scales, columns)`.
+
+    >>> tone = torch.sin(torch.arange(64.0))[None, None]
+    >>> wl.maps.scalogram(wl.DWT("haar", levels=3).analysis(tone), columns=16).shape
+    torch.Size([1, 4, 16])
     """
     sums, layout = _of_one_axis(c, signed, by_channel), c.layout
     rows = [

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
 
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
+from wavelens.domains.linear import linear
 from wavelens.domains.octaves import (
-    Order,
     check_levels,
     levels_of,
     octave_bands,
@@ -18,6 +19,7 @@ from wavelens.domains.octaves import (
     octave_scales,
     single,
     spectral_bins,
+    taken,
 )
 
 
@@ -28,6 +30,10 @@ class Cosine(Domain):
     Coefficients are real, as many as samples. Coefficient k of n samples is a wave of k / 2n cycles per sample; it has
     a frequency and no place. Scales and `levels` are those of `Fourier`. Half-precision signals are transformed in
     float32 and rounded once, at the end; `ValueError` for more levels than there are octaves.
+
+    >>> c = wl.Cosine().analysis(x)
+    >>> c.data.shape, bool((c.synthesis() - x).abs().max() < 1e-9)
+    (torch.Size([1, 1, 64]), True)
     """
 
     levels: int | None = None
@@ -36,8 +42,9 @@ class Cosine(Domain):
         check_levels(self.levels)
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
-        levels = levels_of(self.levels, signal_shape)
-        return Layout(self, signal_shape, octave_bands(levels, self._order(signal_shape)[1], len(signal_shape)))
+        levels = self._levels(signal_shape)
+        sizes = octave_order(levels, signal_shape, "cosine").sizes
+        return Layout(self, signal_shape, octave_bands(levels, sizes, len(signal_shape)))
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
         return octave_scales(layout)
@@ -46,57 +53,88 @@ class Cosine(Domain):
         return spectral_bins(layout, band, 0.5 / layout.signal_shape[0])
 
     def analysis(self, x: Tensor) -> Coefficients:
-        return self._transformed(x, self.layout(signal_axes(x)))
+        return self.adjoint(x, self.layout(signal_axes(x)))
 
     def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
-        return self._transformed(g, layout)
-
-    def _transformed(self, x: Tensor, layout: Layout) -> Coefficients:
-        waves = single(x)
-        for dim in range(-len(layout.signal_shape), 0):
-            waves = _cosines(waves.movedim(dim, -1)).movedim(-1, dim)
-        order = self._order(layout.signal_shape)[0].to(x.device)
-        return Coefficients(waves.flatten(-len(layout.signal_shape)).index_select(-1, order).to(x.dtype), layout)
+        shape = layout.signal_shape
+        return Coefficients(linear(g, partial(self._down, shape), partial(self._up, shape)), layout)
 
     def synthesis(self, c: Coefficients) -> Tensor:
         shape = c.layout.signal_shape
-        data = single(c.data)
-        order = self._order(shape)[0].to(c.data.device)
-        waves = torch.zeros_like(data).index_copy(-1, order, data).unflatten(-1, shape)
-        for dim in range(-len(shape), 0):
-            waves = _samples(waves.movedim(dim, -1)).movedim(-1, dim)
-        signal: Tensor = waves.to(c.data.dtype)
-        return signal
+        return linear(c.data, partial(self._up, shape), partial(self._down, shape))
 
-    def _order(self, shape: tuple[int, ...]) -> Order:
-        return octave_order(levels_of(self.levels, shape), shape, "cosine")
+    # One real Fourier transform of mixed samples (Makhoul, 1980). Let V be its conjugate, W = Π_a exp(iπ k_a / 2 n_a)
+    # and R_a the reflection k_a → n_a − k_a. A cosine transform along all axes is the mean over the signs of k_a of
+    # W V at them, and W(R_a k) = i / W(k) makes that Π_a ½ (1 − i R_a) W V, over all axes but the last. Along the last,
+    # coefficient k is its real part, and coefficient n − k its imaginary part.
+
+    def _down(self, shape: tuple[int, ...], x: Tensor) -> Tensor:
+        axes = tuple(range(-len(shape), 0))
+        waves = torch.fft.rfftn(_mixed(single(x), shape), dim=axes, norm="ortho")
+        waves *= _turns(shape, waves.dtype, waves.device, math.sqrt(2)).conj()
+        parts = torch.view_as_real(_folded(waves, axes[:-1], -1j)).flatten(axes[0] - 1)
+        return taken(parts, _places(self._levels(shape), shape)[0]).to(x.dtype)
+
+    def _up(self, shape: tuple[int, ...], data: Tensor) -> Tensor:
+        axes = tuple(range(-len(shape), 0))
+        parts = taken(single(data), _places(self._levels(shape), shape)[1])
+        parts = parts.unflatten(-1, (*shape[:-1], shape[-1] // 2 + 1, 2))
+        parts[..., 0, 1] = 0
+        waves = _folded(torch.view_as_complex(parts), axes[:-1], 1j)
+        waves *= _turns(shape, waves.dtype, waves.device, math.sqrt(0.5))
+        return _mixed(torch.fft.irfftn(waves, s=shape, dim=axes, norm="ortho"), shape, back=True).to(data.dtype)
+
+    def _levels(self, shape: tuple[int, ...]) -> int:
+        return levels_of(self.levels, shape)
 
 
-def _cosines(x: Tensor) -> Tensor:
-    """The DCT-II of the last axis by one Fourier transform of its even, then its odd samples (Makhoul, 1980)."""
-    mixed = torch.cat([x[..., ::2], x[..., 1::2].flip(-1)], -1)
-    waves: Tensor = (torch.fft.fft(mixed, norm="ortho") * _turn(x)).real * _scale(x)
-    return waves
-
-
-def _samples(z: Tensor) -> Tensor:
-    """Its inverse, which is its transpose."""
-    n = z.shape[-1]
-    mixed: Tensor = torch.fft.ifft((z * _scale(z)) * _turn(z).conj(), norm="ortho").real
-    first = -(-n // 2)
-    x = torch.empty_like(mixed)
-    x[..., ::2], x[..., 1::2] = mixed[..., :first], mixed[..., first:].flip(-1)
+def _mixed(x: Tensor, shape: tuple[int, ...], back: bool = False) -> Tensor:
+    """The first sample of each axis, its odd ones, and the other even ones backwards; or that undone."""
+    for dim, n in zip(range(-len(shape), 0), shape, strict=True):
+        order = _mixing(n, back).to(x.device)
+        x = taken(x, order) if dim == -1 else x.index_select(dim, order)
     return x
 
 
-def _turn(like: Tensor) -> Tensor:
-    n = int(like.shape[-1])
-    angles = -math.pi / (2 * n) * torch.arange(n, dtype=like.dtype, device=like.device)
-    return torch.polar(torch.ones_like(angles), angles)
+@lru_cache(maxsize=128)
+def _mixing(n: int, back: bool) -> Tensor:
+    with torch.inference_mode(False):
+        samples = torch.arange(n, device="cpu")
+        order = torch.cat([samples[:1], samples[1::2], samples[2::2].flip(0)])
+        return order.argsort() if back else order
 
 
-def _scale(like: Tensor) -> Tensor:
-    """√2, and 1 for the mean."""
-    scale = like.new_full(like.shape[-1:], math.sqrt(2))
-    scale[0] = 1
-    return scale
+def _folded(waves: Tensor, axes: tuple[int, ...], turn: complex) -> Tensor:
+    """`waves + turn · R waves` for each axis, but for its frequency 0; in place."""
+    for axis in axes:
+        positive = waves.narrow(axis, 1, waves.shape[axis] - 1)
+        positive += turn * positive.flip(axis)
+    return waves
+
+
+@lru_cache(maxsize=32)
+def _turns(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, last: float) -> Tensor:
+    """`Π exp(−iπ k / 2n)` with the scale of each frequency: `last` along the last axis, √½ along others, 1 for 0."""
+    with torch.inference_mode(False):
+        turns = torch.ones((), dtype=torch.complex128, device="cpu")
+        for axis, n in enumerate(shape, 1 - len(shape)):
+            count = n if axis else n // 2 + 1
+            scales = torch.full((count,), math.sqrt(0.5) if axis else last, dtype=torch.float64, device="cpu")
+            scales[0] = 1
+            angles = -math.pi / (2 * n) * torch.arange(count, dtype=torch.float64, device="cpu")
+            turns = turns[..., None] * torch.polar(scales, angles)
+        return turns.to(device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _places(levels: int, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Where each coefficient lies among the real and imaginary parts of the waves, and the coefficient of each part."""
+    order, n = octave_order(levels, shape, "cosine"), shape[-1]
+    half = n // 2 + 1
+    with torch.inference_mode(False):
+        k = torch.arange(n, device="cpu")
+        inside = torch.where(k < half, 2 * k, 2 * (n - k) + 1)
+        rows = torch.arange(math.prod(shape[:-1]), device="cpu")[:, None]
+        at = (2 * half * rows + inside).flatten()
+        pairs = torch.stack([k[:half], (n - k[:half]) % n], 1).flatten()
+        return at[order.places], order.inverse[(n * rows + pairs).flatten()]

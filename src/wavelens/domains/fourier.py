@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
+from wavelens.domains.linear import linear
 from wavelens.domains.octaves import (
     Order,
     check_levels,
@@ -15,7 +18,7 @@ from wavelens.domains.octaves import (
     octave_bands,
     octave_order,
     octave_scales,
-    one_sided,
+    paired,
     single,
     spectral_bins,
 )
@@ -32,6 +35,10 @@ class Fourier(Domain):
     Scales are octaves of the largest frequency along any axis, as the DWT's: 'd1' from 1/4 to 1/2 cycles per sample,
     and 'a' below the last of `levels`. `levels=None` takes as many as there are, so that the approximation is the mean.
     Half-precision signals are transformed in float32; `ValueError` for more levels than there are octaves.
+
+    >>> c = wl.Fourier().analysis(x)
+    >>> c.data.shape, bool((c.synthesis() - x).abs().max() < 1e-9)
+    (torch.Size([1, 1, 40]), True)
     """
 
     levels: int | None = None
@@ -41,7 +48,7 @@ class Fourier(Domain):
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         levels = levels_of(self.levels, signal_shape)
-        bands = octave_bands(levels, self._order(signal_shape)[1], len(signal_shape))
+        bands = octave_bands(levels, self._order(signal_shape).sizes, len(signal_shape))
         return Layout(self, signal_shape, bands, is_complex=True)
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
@@ -51,25 +58,27 @@ class Fourier(Domain):
         return spectral_bins(layout, band, 1 / layout.signal_shape[0])
 
     def analysis(self, x: Tensor) -> Coefficients:
-        return self._transformed(x, self.layout(signal_axes(x)))
+        return self.adjoint(x, self.layout(signal_axes(x)))
 
     def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
-        return self._transformed(g, layout)
-
-    def _transformed(self, x: Tensor, layout: Layout) -> Coefficients:
-        axes = tuple(range(-len(layout.signal_shape), 0))
-        spectrum = torch.fft.rfftn(single(x), dim=axes, norm="ortho") * one_sided(layout.signal_shape[-1], x)
-        order = self._order(layout.signal_shape)[0].to(x.device)
-        return Coefficients(spectrum.flatten(axes[0]).index_select(-1, order), layout)
+        shape = layout.signal_shape
+        return Coefficients(linear(g, partial(self._down, shape), partial(self._up, shape)), layout)
 
     def synthesis(self, c: Coefficients) -> Tensor:
         shape = c.layout.signal_shape
-        order = self._order(shape)[0].to(c.data.device)
-        spectrum = (
-            torch.zeros_like(c.data).index_copy(-1, order, c.data).unflatten(-1, (*shape[:-1], shape[-1] // 2 + 1))
-        )
-        weighted = spectrum / one_sided(shape[-1], c.data.real)
-        signal: Tensor = torch.fft.irfftn(weighted, s=shape, dim=tuple(range(-len(shape), 0)), norm="ortho")
+        return linear(c.data, partial(self._up, shape), partial(self._down, shape))
+
+    def _down(self, shape: tuple[int, ...], x: Tensor) -> Tensor:
+        axes = tuple(range(-len(shape), 0))
+        spectrum = torch.fft.rfftn(single(x), dim=axes, norm="ortho")
+        spectrum[..., paired(shape[-1])] *= math.sqrt(2)
+        return self._order(shape).sort(spectrum.flatten(axes[0]))
+
+    def _up(self, shape: tuple[int, ...], data: Tensor) -> Tensor:
+        half = (*shape[:-1], shape[-1] // 2 + 1)
+        spectrum = self._order(shape).restore(data).unflatten(-1, half)
+        spectrum[..., paired(shape[-1])] *= math.sqrt(0.5)
+        signal: Tensor = torch.fft.irfftn(spectrum, s=shape, dim=tuple(range(-len(shape), 0)), norm="ortho")
         return signal
 
     def _order(self, shape: tuple[int, ...]) -> Order:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import torch
@@ -11,7 +12,6 @@ from torch import Tensor
 
 from wavelens.core import Band, Extent, Layout, Scale
 
-Order = tuple[Tensor, tuple[int, ...]]
 MAX_LEVELS = 62  # no tensor has an axis of 2^63 samples
 ROUNDING = 1e-12  # of a frequency that is the upper end of its octave
 
@@ -42,9 +42,40 @@ def octave_scales(layout: Layout) -> tuple[Scale, ...]:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Order:
+    """The `places` in a flat spectrum of its coefficients by band, and the size of each band."""
+
+    places: Tensor
+    sizes: tuple[int, ...]
+
+    @cached_property
+    def inverse(self) -> Tensor:
+        with torch.inference_mode(False):
+            return self.places.argsort()
+
+    @cached_property
+    def is_sorted(self) -> bool:
+        """Whether the spectrum lies by bands as it is, as that of one axis does."""
+        return bool((self.places.diff() == 1).all())
+
+    def sort(self, spectrum: Tensor) -> Tensor:
+        """A spectrum, flat, by bands, coarsest first."""
+        return spectrum if self.is_sorted else taken(spectrum, self.places)
+
+    def restore(self, data: Tensor) -> Tensor:
+        """The flat spectrum of coefficients by bands, as a new tensor."""
+        return data.clone() if self.is_sorted else taken(data, self.inverse)
+
+
+def taken(values: Tensor, places: Tensor) -> Tensor:
+    """The values at these places of the last axis."""
+    return values.gather(-1, places.to(values.device).expand(*values.shape[:-1], -1))
+
+
 @lru_cache(maxsize=64)
 def octave_order(levels: int, shape: tuple[int, ...], spectrum: Literal["fourier", "cosine"]) -> Order:
-    """The order that brings a spectrum to bands, coarsest first, and the size of each.
+    """The order that brings a spectrum to bands.
 
     A coefficient belongs to the octave of its largest frequency. Of a Fourier spectrum the last axis is one-sided.
     """
@@ -57,8 +88,8 @@ def octave_order(levels: int, shape: tuple[int, ...], spectrum: Literal["fourier
     edges = torch.tensor([0.5 / 2**level for level in range(levels, 0, -1)], dtype=torch.float64, device="cpu")
     rank = torch.bucketize(highest - ROUNDING, edges)  # an octave holds its upper end
     with torch.inference_mode(False):
-        order = rank.sort(stable=True).indices.clone()
-    return order, tuple(torch.bincount(rank, minlength=levels + 1).tolist())
+        places = rank.sort(stable=True).indices.clone()
+    return Order(places, tuple(torch.bincount(rank, minlength=levels + 1).tolist()))
 
 
 def _count(n: int) -> Tensor:
@@ -111,10 +142,6 @@ def single(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def one_sided(n: int, like: Tensor) -> Tensor:
-    """The weights of the bins of `n` real samples: √2 where a conjugate is left out, so that norms are kept."""
-    weights = single(like).new_full((n // 2 + 1,), math.sqrt(2))
-    weights[0] = 1
-    if n % 2 == 0:
-        weights[-1] = 1
-    return weights
+def paired(n: int) -> slice:
+    """The bins of `n` real samples that stand for a conjugate too."""
+    return slice(1, (n + 1) // 2)

@@ -31,6 +31,10 @@ class Packets(Domain):
 
     A scale is what has the same range of the largest frequency along any axis: 'p3.5' is the sixth of the eight bands
     of three levels.
+
+    >>> c = wl.Packets("haar", levels=2).analysis(x)
+    >>> c.data.shape, bool((c.synthesis() - x).abs().max() < 1e-9)
+    (torch.Size([1, 1, 64]), True)
     """
 
     wavelet: str = "haar"
@@ -42,6 +46,9 @@ class Packets(Domain):
         DWT(self.wavelet, 1, self.mode)  # says what is wrong with them
         if not isinstance(self.levels, int) or not 0 <= self.levels <= MAX_LEVELS:
             raise ValueError(f"levels is an integer from 0 to {MAX_LEVELS}; got {self.levels!r:.40}.")
+        is_tuple = isinstance(self.basis, tuple) and all(isinstance(node, str) for node in self.basis)
+        if self.basis is not None and not is_tuple:
+            raise ValueError(f"basis is a tuple of nodes such as ('a', 'da', 'dd'), or None; got {self.basis!r:.80}.")
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         return _layout(self, signal_shape)
@@ -125,8 +132,10 @@ def best_basis(x: Tensor, domain: Packets, cost: str = "entropy") -> Packets:
     >>> import torch
     >>> tone = torch.sin(2.0 * torch.arange(64))[None, None]
     >>> best_basis(tone, Packets("db4", levels=2)).basis
-    ('a', 'da', 'dd')
+    ('aa', 'ad', 'da', 'dd')
     """
+    if not isinstance(domain, Packets):
+        raise TypeError(f"a best basis is one of Packets such as Packets('haar', levels=3); got {domain!r}.")
     if cost not in COSTS:
         raise ValueError(f"cost is one of {', '.join(COSTS)}; got {cost!r}.")
     axes, nodes = len(signal_axes(x)), dict[Path, float]()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar
 
-import pywt
 import torch
 from torch import Tensor
 
@@ -23,8 +20,10 @@ from wavelens.core import (
     mixed_directions,
     signal_axes,
 )
+from wavelens.domains import undecimated
 from wavelens.domains.delays import delay
 from wavelens.domains.dwt import FILTER_LENGTHS, scales_by_letter
+from wavelens.domains.linear import Map, linear
 from wavelens.domains.octaves import check_levels, fitting_levels, octave_extent, single
 
 
@@ -38,6 +37,10 @@ class Stationary(Domain):
     tight frame of `levels (2^axes − 1) + 1` coefficients per sample. They are those of `pywt.swtn(…, norm=True)`.
 
     `levels=None` takes those whose filter fits the shortest axis. Half-precision signals are transformed in float32.
+
+    >>> c = wl.Stationary("haar", levels=2).analysis(x)
+    >>> c.data.shape, bool((c.synthesis() - x).abs().max() < 1e-9)
+    (torch.Size([1, 1, 448]), True)
     """
 
     wavelet: str = "haar"
@@ -74,59 +77,20 @@ class Stationary(Domain):
         return tuple((torch.arange(n, dtype=torch.float64, device="cpu") + late).remainder(n) for n, late in pairs)
 
     def analysis(self, x: Tensor) -> Coefficients:
-        return self._down(x, self.layout(signal_axes(x)), "dec")
+        layout = self.layout(signal_axes(x))
+        return Coefficients(linear(x, self._down(layout, "dec"), self._up(layout, "dec")), layout)
 
     def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
-        return self._down(g, layout, "rec")
-
-    def _down(self, x: Tensor, layout: Layout, side: str) -> Coefficients:
-        shape = layout.signal_shape
-        axes = tuple(range(-len(shape), 0))
-        spectrum = torch.fft.rfftn(single(x), dim=axes)
-        bands = (
-            torch.fft.irfftn(self._passed(spectrum, band, layout, side), s=shape, dim=axes).flatten(axes[0])
-            for band in layout.bands
-        )
-        return Coefficients(torch.cat(list(bands), -1).to(x.dtype), layout)
+        return Coefficients(linear(g, self._down(layout, "rec"), self._up(layout, "rec")), layout)
 
     def synthesis(self, c: Coefficients) -> Tensor:
-        shape = c.layout.signal_shape
-        axes = tuple(range(-len(shape), 0))
-        spectra = (self._passed(torch.fft.rfftn(single(part), dim=axes), band, c.layout, "rec*") for band, part in c)
-        signal: Tensor = torch.fft.irfftn(sum(spectra), s=shape, dim=axes).to(c.data.dtype)
-        return signal
+        return linear(c.data, self._up(c.layout, "rec"), self._down(c.layout, "rec"))
 
-    def _passed(self, spectrum: Tensor, band: Band, layout: Layout, side: str) -> Tensor:
-        """The spectrum through a band's filters along all axes; "rec*" is the adjoint of "rec"."""
-        axes = len(layout.signal_shape)
-        for k, (n, letter) in enumerate(zip(layout.signal_shape, band.key, strict=True)):
-            response = _response(self.wavelet, side.removesuffix("*"), band.level, letter, n, k == axes - 1)
-            response = response.conj() if side.endswith("*") else response
-            spectrum = spectrum * response.to(spectrum).reshape(-1, *[1] * (axes - 1 - k))
-        return spectrum
+    def _down(self, layout: Layout, side: str) -> Map:
+        return lambda x: undecimated.down(single(x), layout, (self.wavelet, side)).to(x.dtype)
+
+    def _up(self, layout: Layout, side: str) -> Map:
+        return lambda data: undecimated.up(single(data), layout, (self.wavelet, side)).to(data.dtype)
 
     def _levels(self, signal_shape: tuple[int, ...]) -> int:
         return fitting_levels(self.levels, signal_shape, FILTER_LENGTHS[self.wavelet])
-
-
-@lru_cache(maxsize=512)
-def _response(wavelet: str, side: str, level: int, letter: str, n: int, half: bool) -> Tensor:
-    """The frequency response of all filters down to a band along one axis, for the adjoint's side "rec" conjugated.
-
-    Coefficient t is `sum_k f[k] x[t + d (F / 2 − k)]` with the filter f dilated by d, as PyWavelets places it.
-    """
-    bank = pywt.Wavelet(wavelet)
-    taps = FILTER_LENGTHS[wavelet]
-    with torch.inference_mode(False):
-        turns = torch.arange(n // 2 + 1 if half else n, dtype=torch.float64, device="cpu")
-        response = torch.ones_like(turns, dtype=torch.complex128)
-        for step in range(1, level + 1):
-            low = letter == "a" or step < level
-            filters = (bank.dec_lo if low else bank.dec_hi) if side == "dec" else (bank.rec_lo if low else bank.rec_hi)
-            centre = taps // 2 if side == "dec" else taps // 2 - 1
-            delays = torch.arange(taps, dtype=torch.float64, device="cpu") - centre
-            places = (turns[:, None] * delays * 2 ** (step - 1)).remainder(n)  # whole turns go: exact for any dilation
-            waves = torch.polar(torch.ones_like(places), -2 * math.pi / n * places)
-            gain = waves @ torch.tensor(filters, dtype=torch.complex128, device="cpu") / math.sqrt(2)
-            response = response * (gain if side == "dec" else gain.conj())
-        return response

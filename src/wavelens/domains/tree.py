@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -13,6 +13,9 @@ from torch import Tensor
 
 from wavelens.bound import Bound, ItemDomain
 from wavelens.core import Band, Extent, Layout, Scale, signal_axes
+from wavelens.domains import balanced
+from wavelens.domains.linear import linear
+from wavelens.domains.octaves import single
 
 Tree = Any  # a sample's number, or a tuple of trees
 
@@ -31,6 +34,11 @@ class TreeHaar(ItemDomain):
 
     Scales are levels of the tree, 'd1' the last halves, 'a' the mean. In a k-d tree they have lengths in the unit of
     the coordinates: the median of the longest side of their nodes, up to that of the nodes above.
+
+    >>> points = x.reshape(1, 4, 16)
+    >>> c = wl.TreeHaar().analysis(points)
+    >>> bool((c.synthesis() - points).abs().max() < 1e-9)
+    True
     """
 
     tree: Tree = None
@@ -101,13 +109,24 @@ class TreeHaar(ItemDomain):
         return scales
 
     def analyse(self, x: Tensor, geometry: dict[str, Tensor]) -> Tensor:
-        order = geometry["order"][:, None].expand(-1, x.shape[1], -1)
-        return _details(x.gather(2, order), _nodes(self.tree, x.shape[2])[0])
+        return linear(x, partial(self._down, geometry["order"]), partial(self._up, geometry["order"]))
 
     def synthesise(self, data: Tensor, geometry: dict[str, Tensor], layout: Layout) -> Tensor:
-        order = geometry["order"][:, None].expand(-1, data.shape[1], -1)
-        ordered = _samples(data, _nodes(self.tree, data.shape[2])[0])
-        return torch.zeros_like(ordered).scatter(2, order, ordered)
+        return linear(data, partial(self._up, geometry["order"]), partial(self._down, geometry["order"]))
+
+    def _down(self, order: Tensor, x: Tensor) -> Tensor:
+        ordered = single(x).gather(-1, order[:, None].expand(x.shape))
+        if self.tree is None:
+            return balanced.analyse(ordered).to(x.dtype)
+        return _details(ordered, _nodes(self.tree, x.shape[-1])[0]).to(x.dtype)
+
+    def _up(self, order: Tensor, data: Tensor) -> Tensor:
+        wide = single(data)
+        if self.tree is None:
+            ordered = balanced.synthesise(wide)
+        else:
+            ordered = _samples(wide, _nodes(self.tree, data.shape[-1])[0])
+        return torch.empty_like(ordered).scatter_(-1, order[:, None].expand(data.shape), ordered).to(data.dtype)
 
     def pull(self, g: Tensor, geometry: dict[str, Tensor], layout: Layout) -> Tensor:
         return self.analyse(g, geometry)

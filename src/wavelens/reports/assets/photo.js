@@ -56,3 +56,5 @@ function rebuilt(data) {
   return make("div", {}, make("div", { class: "strip" }, ...tiles),
     hint("Rebuilt from the coefficients that matter most, the rest set to zero."));
 }
+
+VIEWS.photo = showPhoto;

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from wavelens import maps, masks
 from wavelens.core import Coefficients
-from wavelens.reports.entry import Entry
 from wavelens.reports.packing import Array, picture, reduced
-from wavelens.reports.views.view import THUMB, View, array, glowing, packed_maps, packed_mosaic, packed_rose
+from wavelens.reports.views.view import (
+    THUMB,
+    ReportView,
+    View,
+    array,
+    asset,
+    glowing,
+    packed_maps,
+    packed_mosaic,
+    packed_rose,
+)
+
+if TYPE_CHECKING:  # an entry knows its view
+    from wavelens.reports.entry import Entry
 
 PARTS = (0.01, 0.05, 0.2)  # of the coefficients, that pictures are rebuilt from
 
@@ -26,7 +38,6 @@ def show_photo(entry: Entry, room: int) -> View:
     height, width = shown.shape[-2:]
     side = math.isqrt(room)  # pixels, at most, of the input's sides
     payload: dict[str, Any] = {
-        "view": "photo",
         "unit": "px",
         "end": end,
         "size": [width, height],
@@ -72,3 +83,6 @@ def _small(x: Tensor, found: Tensor, end: float) -> Array:
     both = torch.cat([x, found[None].to(x)], 1)[0]
     small = array(reduced(both, THUMB * THUMB, step))
     return glowing(small[:-1], small[-1], end)
+
+
+PHOTO_VIEW = ReportView("photo", 2, show_photo, asset("photo.js"))

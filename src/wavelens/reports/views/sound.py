@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
@@ -15,10 +15,12 @@ from wavelens.attribution import Attribution
 from wavelens.frontends.audio import loudest
 from wavelens.frontends.decoders import BLOCK_VALUES
 from wavelens.maps import TimeFrequency
-from wavelens.reports.entry import Entry
 from wavelens.reports.packing import Array, bytes_of, magnitudes, picture, signs, uri
 from wavelens.reports.sounds import sounds
-from wavelens.reports.views.view import THUMB, View, array, glowing, scale_names
+from wavelens.reports.views.view import THUMB, ReportView, View, array, asset, glowing, scale_names
+
+if TYPE_CHECKING:  # an entry knows its view
+    from wavelens.reports.entry import Entry
 
 COLUMNS, SMALL = 800, 300  # of the scalogram, and of the waveform beside a player
 BYTES = 8  # of sound, for each number that the entry may hold
@@ -38,7 +40,6 @@ def show_sound(entry: Entry, room: int) -> View:
     end, labels = scale_end(array(rows[False].cells()[0][0])), entry.place.labels(a.layout)
     has_frequencies = bool(rows[False].extents)
     payload: dict[str, Any] = {
-        "view": "sound",
         "unit": "sample",
         "end": end,
         "rate": rate,
@@ -140,3 +141,6 @@ def _small(placed: TimeFrequency, end: float) -> Array:
     cells, edges = placed.cells()
     shown = array(cells[0])[FrequencyAxis(edges).cells_at(THUMB)[::-1], :: max(1, COLUMNS // THUMB)]
     return glowing(np.zeros((1, *shown.shape)), shown, end)
+
+
+SOUND_VIEW = ReportView("sound", 1, show_sound, "\n".join(map(asset, ("players.js", "sound.js"))))
