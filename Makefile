@@ -5,6 +5,8 @@ PYTEST_FLAGS ?= -n auto --maxprocesses 4
 CASES := 3000
 SEED := 0
 OUT := wavelens-out
+TYPESCRIPT := 7.0.2
+PINNED := torch==2.13.0 torchvision==0.28.0  # make lock leaves these as they are
 SPEED := transforms domains attribution in_domains metrics minimal sound volumes photos runs chunks page  # the page last: it reads the others' records
 
 export PIP_CONSTRAINT := constraints.txt
@@ -16,17 +18,18 @@ VERSION_OK := import sys; sys.exit(sys.version_info < (3, 11))
 VENV_OK := import ensurepip, venv
 
 .NOTPARALLEL:  # one pip at a time in the environment
-.PHONY: help demo test test-browser setup-browser fuzz check bench paper gallery docs clean setup-demo setup-test setup-check setup-bench setup-docs
+.PHONY: help demo test test-browser setup-browser fuzz check check-javascript bench paper gallery docs lock clean setup-demo setup-test setup-check setup-bench setup-docs
 
 help:
 	@echo "make demo    explain a photo with a pretrained network, into $(OUT)/"
 	@echo "make test    run the tests"
 	@echo "make test-browser    open reports in Chromium, which has to be there (or CHROMIUM=path)"
 	@echo "make fuzz    damage small inputs of every kind at random; CASES=3000 SEED=0, or CASE=12 alone"
-	@echo "make check   format, lint, types, direction of imports"
+	@echo "make check   format, lint, types, direction of imports; the types of the JavaScript where npm is there"
 	@echo "make bench   measure speed, as ratios"
 	@echo "make paper   the paper's tables on data at hand (WAVELENS_DATA), into docs/paper.md; FULL=1 for all of it"
 	@echo "make gallery the pictures of the pages that are not there yet (WAVELENS_DATA)"
+	@echo "make lock    pin what pyproject.toml gained, in constraints*.txt; all to the newest with UPGRADE=--upgrade"
 	@echo "make docs    build the pages into site/"
 	@echo "make clean   remove $(VENV), $(OUT) and caches"
 
@@ -43,11 +46,16 @@ test-browser: setup-browser
 fuzz: setup-test
 	cd tests && $(abspath $(BIN))/python -m fuzz --seed $(SEED) $(if $(CASE),--case $(CASE),--cases $(CASES))
 
-check: setup-check
+check: setup-check check-javascript
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-javascript:
+	@if command -v npx > /dev/null; then \
+	  echo "tsc --project tsconfig.json"; npx --yes --package typescript@$(TYPESCRIPT) tsc --project tsconfig.json; \
+	else echo "JavaScript: not checked, there is no npm here"; fi
 
 bench: setup-bench
 	set -e; for name in $(SPEED); do echo "$$name"; $(BIN)/python benchmarks/speed/$$name.py; done
@@ -60,6 +68,13 @@ gallery: setup-bench
 
 docs: setup-docs
 	$(BIN)/mkdocs build --strict
+
+lock: setup-check
+	printf '%s\n' $(PINNED) > $(VENV)/pinned.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate $(UPGRADE) \
+	  --constraints $(VENV)/pinned.txt --custom-compile-command 'make lock' --output-file constraints.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --resolution lowest-direct --extra runner --no-annotate $(UPGRADE) \
+	  --custom-compile-command 'make lock' --output-file constraints-lowest.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

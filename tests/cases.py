@@ -36,7 +36,15 @@ DOMAINS = [
     wl.ConstantQ(2, octaves=1),
     wl.Packets("db2", levels=2, mode="reflect"),
     wl.Stationary("bior2.4", levels=2),
+    wl.DualTree(levels=2),
+    wl.Shearlets(2, shears=4),
 ]
+
+
+def takes(domain: wl.Domain, shape: tuple[int, ...]) -> bool:
+    """Whether a domain transforms signals with so many axes: shearlets have two."""
+    return len(shape) == 2 or not isinstance(domain, wl.Shearlets)
+
 
 UNEVEN = [  # levels that differ from axis to axis, with a signal that they fit
     (wl.DWT("haar", levels=(1, 3)), (12, 17)),
@@ -60,6 +68,7 @@ METHODS = [
     wl.IntegratedGradients(tolerance=1e-3),
     wl.SmoothGrad(samples=10, tolerance=0.02, max_samples=60),
     wl.ExpectedGradients(samples=7, baseline=0.2),
+    wl.ScaleShapley(max_permutations=8),
 ]
 PATHS = [m for m in METHODS if isinstance(m, wl.IntegratedGradients)]
 LINEAR = [  # linear in f; an adaptive rule stops elsewhere for another f, so it is not
@@ -185,3 +194,7 @@ def relative(found: Tensor, expected: Tensor) -> float:
 
 def name(value: object) -> str:
     return repr(value).replace("samples=", "n=").replace("wavelet=", "")
+
+
+PAIRS = [(domain, shape) for shape in SHAPES for domain in DOMAINS if takes(domain, shape)]
+over_pairs = pytest.mark.parametrize(("domain", "shape"), PAIRS, ids=name)

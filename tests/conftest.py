@@ -2,16 +2,22 @@
 
 import os
 import pkgutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that a test starts
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+import own_file
 import snippets
+from wavelens.explaining import kinds
 
 torch.set_num_threads(1)
 
@@ -45,4 +51,20 @@ def run_page(tmp_path, monkeypatch) -> Callable[[str], dict[str, object]]:
     """`run_page("guides/sound.md")` runs a page's Python as it stands, in `tmp_path`: the names that it leaves."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(kinds, "KINDS", [*kinds.KINDS])  # a page may register its own
     return snippets.run
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working folder with a module of the user's own and three photos; Python finds the module nowhere else."""
+    (tmp_path / f"{own_file.NAME}.py").write_text(own_file.MINE)
+    (tmp_path / "photos").mkdir()
+    random = np.random.default_rng(0)
+    for name in "abc":
+        Image.fromarray(random.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(tmp_path / f"photos/{name}.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
+    sys.modules.pop(own_file.NAME, None)
+    yield tmp_path
+    sys.modules.pop(own_file.NAME, None)

@@ -5,6 +5,7 @@ import gc
 import json
 import logging
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -25,7 +26,7 @@ from PIL import Image
 
 import wavelens as wl
 from test_dicom import dicom_slice, enhanced
-from wavelens.app import Limits, Refused, Result, Served, Service, Step, Stopped, Wish, request_queue, server
+from wavelens.app import Limits, Refused, Result, Served, Service, Step, Stopped, Wish, html, request_queue, server
 from wavelens.app import service as services
 from wavelens.app.choices import METHODS, NO_WAVELET, request_of
 from wavelens.app.limits import check_upload
@@ -487,7 +488,7 @@ def test_a_file_that_is_none_is_refused_without_a_word_of_the_servers_folders(tm
         path.write_text("no picture")
         gone = upload(service, "gone.png", 5)
         gone.unlink()
-        for file, sentence in ((path, "<img src=x>.png, which is not an image"), (gone, "gone.png")):
+        for file, sentence in ((path, "<img src=x>.png is not an image file"), (gone, "gone.png")):
             with pytest.raises(Refused) as caught:
                 service.look("me", "net", file)
             assert sentence in str(caught.value)
@@ -591,7 +592,11 @@ def lying(path):
         (PHOTO, lambda f: disguised(f / "a.png", b""), "a photo has bytes; a.png is an empty file"),
         (PHOTO, lambda f: promised(f / "a.png", 9000, 9000), r"at most 1e\+06 numbers here; a.png has 2.43e\+08"),
         (PHOTO, lambda f: promised(f / "a.png", 20000, 20000), "a.png is larger than Pillow opens"),
-        (PHOTO, lambda f: disguised(f / "a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "not an image"),
+        (
+            PHOTO,
+            lambda f: disguised(f / "a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
+            "the format EPS",
+        ),
         (PHOTO, lambda f: picture(f / "a.tga"), "got a.tga"),
         (PHOTO, lambda f: disguised(f / "a.png", bytes(2_000_001)), "a file has at most 2 MB here; a.png has 2"),
         (SOUND, lambda f: sound(f / "a.flac", 90_000), "lasts at most 10 seconds here; a.flac lasts 11"),
@@ -698,3 +703,13 @@ def test_limits_are_above_zero():
         Limits(seconds=0)
     with pytest.raises(ValueError, match="at least one model"):
         Service([], Path("nowhere"))
+
+
+@pytest.mark.parametrize("kind", [PHOTO, SOUND, VIDEO, VOLUME], ids=lambda kind: kind.name)
+def test_the_page_says_what_each_file_is(kind, tmp_path):
+    names = ["a-report.html", "a.png", *(f"a-more{suffix}" for suffix in kind.outputs)]
+    for name in names:
+        (tmp_path / name).touch()
+    result = Result("token", "a", "label", "", {name: tmp_path / name for name in names}, kind.outputs)
+    told = re.findall(r"<small> (.*?)</small>", html.result(result))
+    assert told == ["the report: opens anywhere, without a server", "the panel", *kind.outputs.values()]

@@ -40,12 +40,12 @@ def photo_bytes():
 
 
 @contextmanager
-def running(folder, **options):
+def running(folder, model=None, **options):
     """The address of an app, and its service."""
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2)).eval()
-    model = Served(LoadedModel(net, ("day", "night"), Geometry((8, 8), (8, 8), squash=True), "sky"), PHOTO)
-    with closing(Service([model], folder, limits=Limits(megabytes=0.5, visitor_files=3))) as service:
+    sky = Served(LoadedModel(net, ("day", "night"), Geometry((8, 8), (8, 8), squash=True), "sky"), PHOTO)
+    with closing(Service([model or sky], folder, limits=Limits(megabytes=0.5, visitor_files=3))) as service:
         listening = server._socket("127.0.0.1", 0)
         serving = server.server_of(application(service, **options))
         thread = threading.Thread(target=serving.run, args=([listening],))
@@ -165,7 +165,7 @@ def test_no_answer_names_a_folder_of_the_server(app, browser):
             "site-packages",
         ):
             assert folder not in text
-    assert "broken.png, which is not an image" in texts[2]
+    assert "broken.png is not an image file" in texts[2]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from torch import nn
 
 from wavelens.engine.gradients import Gradients
 
+pytestmark = pytest.mark.slow
+
 TIMM = """
 levit_128s xcit_nano_12_p16_224 efficientvit_b0 efficientvit_m0 efficientformerv2_s0 mobilevit_xxs mobilevitv2_050
 lambda_resnet26t botnet26t_256 iformer_t visformer_tiny coatnet_pico_rw_224 maxvit_pico_rw_256 swiftformer_xs shvit_s1

@@ -6,7 +6,7 @@ import pywt
 import torch
 
 import wavelens as wl
-from cases import DOMAINS, LINEAR, METHODS, PATHS, SHAPES, Net, name, relative, signal
+from cases import DOMAINS, LINEAR, METHODS, PATHS, SHAPES, Net, name, relative, signal, takes
 from wavelens import Coefficients
 from wavelens.core import real_product
 from wavelens.methods import averages, paths
@@ -48,7 +48,7 @@ def literal(method, net, x, domain, target):
 @pytest.mark.parametrize("method", [m for m in METHODS if getattr(m, "tolerance", None) is None], ids=name)
 @pytest.mark.parametrize("domain", DOMAINS, ids=name)
 def test_equals_the_literal_formula(domain, method):
-    for shape in SHAPES:
+    for shape in (shape for shape in SHAPES if takes(domain, shape)):
         net, x = Net(shape), signal(shape)
         found = wl.attribute(net, x, TARGET, domain=domain, method=method, batch_size=4)
         inexact = relative(domain.analysis(x).synthesis(), x)  # the filter tables themselves: 1e-12 for sym5
@@ -58,7 +58,7 @@ def test_equals_the_literal_formula(domain, method):
 @pytest.mark.parametrize("method", PATHS, ids=name)
 @pytest.mark.parametrize("domain", DOMAINS, ids=name)
 def test_paths_are_complete(domain, method):
-    for shape in SHAPES:
+    for shape in (shape for shape in SHAPES if takes(domain, shape)):
         net, x = Net(shape), signal(shape)
         a = wl.attribute(net, x, TARGET, domain=domain, method=method)
         rise = net(x).gather(1, torch.tensor(TARGET)[:, None])[:, 0] - a.baseline_score
@@ -115,16 +115,19 @@ def test_an_item_is_the_same_alone_in_a_batch_and_in_any_chunk(domain, method, d
     net, x = Net(SHAPE).to(dtype), signal(SHAPE, batch=5).to(dtype) / 5
     targets = [1, 0, 3, 2, 2]
     whole = wl.attribute(net, x, targets, domain=domain, method=method)
+    bound = 3 * tolerance
+    if isinstance(method, wl.ScaleShapley):  # made of differences of scores, which are rounded by their own size
+        bound *= 3 * float(whole.score.abs().max() / wl.maps.profile(whole).signed.abs().min(1).values.min())
     for batch_size in (1, 2, 64):
         chunked = wl.attribute(net, x, targets, domain=domain, method=method, batch_size=batch_size)
-        assert relative(chunked.data, whole.data) < 3 * tolerance
+        assert relative(chunked.data, whole.data) < bound
     for i in (0, 3):
         alone = wl.attribute(net, x[i : i + 1], targets[i], domain=domain, method=method)
-        assert relative(alone.data, whole.data[i : i + 1]) < 3 * tolerance
+        assert relative(alone.data, whole.data[i : i + 1]) < bound
         assert alone.spent.tolist() == [whole.spent[i]]
 
 
-@pytest.mark.parametrize("method", METHODS, ids=name)
+@pytest.mark.parametrize("method", [m for m in METHODS if not isinstance(m, wl.ScaleShapley)], ids=name)
 def test_sensitivity_an_unused_input_gets_nothing(method):
     net, x = Net(SHAPE), signal(SHAPE)
     rows = torch.zeros(SHAPE, dtype=torch.float64)

@@ -486,6 +486,39 @@ def test_relevance_is_kept_without_biases(shape):
         assert relative(a.data.sum((1, 2)), a.score) < (1e-4 if explainer == LRP() else 1e-10)
 
 
+class Shortcut(nn.Module):
+    """A convolution, or a linear layer, that its normalisation does not read alone."""
+
+    def __init__(self, layer, norm, classes=5):
+        super().__init__()
+        self.first, self.layer, self.norm = nn.Conv2d(2, 4, 3, bias=False), layer, norm
+        self.head = nn.Linear(4, classes, bias=False)
+
+    def forward(self, x):
+        out = torch.relu(self.first(x))
+        out = self.layer(out.mean((2, 3)) if isinstance(self.layer, nn.Linear) else out)
+        both = torch.relu(self.norm(out) + out)
+        return self.head(both if both.ndim == 2 else both.mean((2, 3)))
+
+
+@pytest.mark.needs("zennit")
+@pytest.mark.parametrize(
+    ("layer", "norm"),
+    [
+        (nn.Conv2d(4, 4, 3, bias=False), nn.BatchNorm2d(4)),
+        (nn.ConvTranspose2d(4, 4, 3, bias=False), nn.BatchNorm2d(4)),
+        (nn.Linear(4, 4, bias=False), nn.BatchNorm1d(4)),
+    ],
+    ids=lambda module: type(module).__name__,
+)
+def test_a_norm_that_does_not_read_its_layer_alone_is_not_merged(layer, norm):
+    net = drawn(Shortcut(layer, norm).double()).eval()
+    net.norm.running_mean.zero_()
+    net.norm.bias.data.zero_()
+    a = LRP()(net, signal((9, 10)).abs(), TARGET)
+    assert relative(a.data.sum((1, 2)), a.score) < 1e-4
+
+
 @pytest.mark.needs("zennit")
 @pytest.mark.parametrize("explainer", [LRP(), SRD()], ids=name)
 @pytest.mark.parametrize(

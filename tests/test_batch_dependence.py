@@ -11,7 +11,7 @@ from torch.nn import functional
 
 import wavelens as wl
 from cases import Net, name, relative, signal
-from wavelens import masks
+from wavelens import checks, masks
 from wavelens.engine.gradients import Gradients
 
 SHAPE = (8, 8)
@@ -166,7 +166,82 @@ def test_sound_models_are_not_warned_of(kind, dtype):
         warnings.simplefilter("error", UserWarning)
         wl.attribute(net, x, 1, domain=wl.Identity(), method=wl.IntegratedGradients(steps=4), batch_size=3)
     assert set(rows) == {1, 3}
-    assert rows.count(1) == 2  # the score of the baseline, which all share, and the price
+    assert rows.count(1) == 3  # the score of the baseline, which all share, and the price: one score and one gradient
+
+
+class Rescaled(torch.autograd.Function):
+    """The identity, whose gradient is divided by that of the whole batch."""
+
+    @staticmethod
+    def forward(ctx, y):
+        return y.clone()
+
+    @staticmethod
+    def backward(ctx, g):
+        return g / g.norm() if g.norm() > 0 else g
+
+
+def with_hook(y):
+    y = y * 1
+    if y.requires_grad:
+        y.register_hook(lambda g: g - g.mean(0, keepdim=True) / 2)
+    return y
+
+
+def through_mates(y):
+    """Adds nothing, with a slope."""
+    others = y.roll(1, 0)
+    return y + others - others.detach()
+
+
+IN_GRADIENTS = {"a function": Rescaled.apply, "a hook": with_hook, "a term that is zero": through_mates}
+
+
+@pytest.mark.parametrize("batch_size", [None, 3])
+@pytest.mark.parametrize("method", [wl.Saliency(), wl.SmoothGrad(samples=4), wl.IntegratedGradients(steps=4)], ids=name)
+@pytest.mark.parametrize("kind", IN_GRADIENTS)
+def test_gradients_that_depend_on_the_batch_where_values_do_not(kind, method, batch_size):
+    net, x = nn.Sequential(Called(IN_GRADIENTS[kind]), Mixing(nn.Identity())).eval(), signals()
+    with torch.no_grad():
+        torch.testing.assert_close(net(x)[:1], net(x[:1]))
+    how = {"target": 1, "domain": wl.Identity(), "method": method}
+    with pytest.warns(UserWarning, match=r"model's gradient about an item depends on its batch") as said:
+        found = wl.attribute(net, x, **how, batch_size=batch_size)
+    assert len(said) == 1
+    alone = wl.attribute(net, x[1:2], **how, batch_size=1)
+    assert relative(found.item(1).data, alone.data) < 1e-5
+    verdict = checks.batch_independent(net, x, 1)
+    assert verdict.status == "fail"
+    assert "its gradient by" in verdict.finding
+
+
+def test_a_gradient_that_rounding_decides_is_not_taken_for_a_dependence():
+    """At ties and kinks another number of rows may be rounded to another gradient, which no row is to blame for."""
+    net, x = Net(SHAPE).float(), signals()
+
+    def kinked(points):
+        """The sign of the slope is that of the number of rows, not of their values."""
+        return net(points) * 1.0 if len(points) > 1 else 2 * net(points).detach() - net(points)
+
+    how = {"target": 1, "domain": wl.Identity(), "method": wl.Saliency()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        found = wl.attribute(kinked, x, **how, batch_size=3)
+    assert relative(found.data, wl.attribute(net, x, **how).data) < 1e-5
+
+
+def test_a_random_gradient_is_named():
+    generator = torch.Generator().manual_seed(0)
+
+    def noisy(y):
+        if y.requires_grad:
+            y.register_hook(lambda g: g * (1 + torch.rand(g.shape, generator=generator)))
+        return y
+
+    net = Mixing(Called(noisy))
+    with pytest.warns(UserWarning, match=r"random in evaluation mode: .* its gradient differed by") as said:
+        wl.attribute(net, signals(), 1, domain=wl.Identity(), method=wl.Saliency(), batch_size=3)
+    assert len(said) == 1
 
 
 def test_equal_inputs_of_different_classes_are_not_taken_for_each_other():

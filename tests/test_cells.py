@@ -15,6 +15,10 @@ FORMULAS = [
     "−1",
     "@SUM(A1)",
     "＝1+1",
+    *(f"{sign}1" for sign in "﹦﹢﹣﹫⁼₌⁺₊⁻₋＋－＠"),  # small, raised, lowered and wide
+    "\u3164=1",
+    "\ufe0f=1",
+    "\u034f@x",
     "  =1+1",
     "\t=1+1",
     "\r=1+1",

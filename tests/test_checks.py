@@ -363,6 +363,21 @@ def test_the_mean_over_noise_is_a_map_of_its_own_at_a_tie():
         assert (found.status, found.figures) == (verdict.status, verdict.figures)
 
 
+@pytest.mark.parametrize("method", [wl.Saliency(), wl.SmoothGrad(samples=8, sigma=1e-6)])
+def test_the_remedy_for_a_constant_input_is_one(method):
+    """Noise is scaled by the range, here 0: SmoothGrad breaks no tie, and what is named in its place does."""
+    x, domain = torch.full((2, 1, 16), 0.5), wl.DWT("haar", levels=2)
+    x[0] = torch.linspace(0, 1, 16)
+    explainer = partial(wl.attribute, domain=domain, method=method)
+    verdict = checks.unique(Pooled(), x, None, explainer=explainer)
+    assert verdict.status == "warn"
+    assert "SmoothGrad breaks no tie: explain x + 1e-3 * torch.randn_like(x)" in verdict.remedy
+    torch.manual_seed(0)
+    noisy = x + 1e-3 * torch.randn_like(x)
+    remedied = partial(wl.attribute, domain=domain, method=wl.SmoothGrad(samples=8, sigma=1))
+    assert checks.unique(Pooled(), noisy, None, explainer=remedied).status == "pass"
+
+
 def test_where_no_copy_runs_in_float64_uniqueness_cannot_be_told():
     net = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval()
     old = net.forward

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from wavelens import plots, runs
 from wavelens.cli import main
+from wavelens.metrics import Column
 from wavelens.runs.statistics.comparison import bootstrap, compare
 from wavelens.runs.statistics.tables import comma_separated, latex, markdown
 
@@ -179,7 +181,7 @@ def test_the_command_prints_the_table_and_writes_it_in_every_form(made, tmp_path
     folders = [str(made("a", Scores())), str(made("b", Scores(shift=-0.25)))]
     assert main(["compare", *folders, "--out", str(tmp_path / "found")]) == 0
     printed = capsys.readouterr().out
-    assert "12 items; 95 % intervals by paired bootstrap." in printed
+    assert "12 items; 95 % intervals by paired bootstrap; ff: medians, all others means." in printed
     assert f"a: net, \nb: net, \nwrote {tmp_path}/found/comparison.md" in printed
     found = compare(folders)
     assert (tmp_path / "found/comparison.md").read_text() == markdown(found)
@@ -205,3 +207,60 @@ def test_curves_of_runs_with_any_name_are_drawn_with_it(name):
 def test_resamples_that_memory_cannot_hold_are_refused(made, resamples):
     with pytest.raises(ValueError, match=rf"resamples is a whole number from 1 to 1,000,000; got {resamples}\."):
         compare([made("a", Scores())], resamples=resamples)
+
+
+@dataclass(frozen=True)
+class Own:
+    """Numbers of a task that is no evaluation, with what is known of some of them."""
+
+    columns: tuple[Column, ...] = ()
+
+    def load(self):
+        return lambda item: {"loss": LEVELS[item], "spread": LEVELS[item] / 2, "bands": torch.ones(3), "score": 1.0}
+
+
+def test_every_number_of_any_task_is_compared_and_ranked_where_its_direction_is_known(made):
+    columns = (Column("loss", "less", middle="median"),)
+    found = compare([made("a", Own(columns)), made("b", Own(columns))])
+    assert found.metrics == ("loss", "spread")
+    assert found.row("loss", "a").value.value == np.median(LEVELS)
+    assert (found.row("loss", "a").rank.value, found.row("spread", "a").rank) == (1, None)
+    assert found.columns["loss"] == columns[0]
+
+
+def test_runs_that_mean_other_things_by_one_name_are_not_compared(made):
+    folders = [made(name, Own((Column("loss", better),))) for name, better in {"a": "less", "b": "more"}.items()]
+    with pytest.raises(
+        ValueError, match=r"runs are compared by columns of one meaning; b has Column\(name='loss', better"
+    ):
+        compare(folders)
+
+
+def test_a_column_of_another_shape_is_said(made):
+    with pytest.raises(ValueError, match=r"the column bands is \(items,\); a run has \(12, 3\)\. Evaluate it again"):
+        compare([made("a", Own((Column("bands", "more"),)))])
+
+
+def test_a_manifest_without_columns_is_that_of_earlier_versions(made):
+    """The digest of a run is of its text, so runs that record nothing of columns are read as before."""
+    folder = made("a", Scores())
+    assert "columns" not in (folder / "manifest.json").read_text()
+    assert runs.Run.open(folder).read().names
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ([{"name": "loss", "better": "most"}], "better is 'more', 'less' or None; got 'most' for loss"),
+        ([{"name": "loss", "code": "import os"}], "unexpected keyword argument 'code'"),
+        ([{"name": "loss"}, {"name": "loss"}], "two of its columns have one name"),
+        ({"loss": "less"}, "cannot be read"),
+        (3, "cannot be read"),
+    ],
+)
+def test_a_manifest_with_columns_that_mean_nothing_is_said(made, columns, sentence):
+    folder = made("a", Own((Column("loss", "less"),)))
+    content = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(content | {"columns": columns}))
+    with pytest.raises(ValueError, match=f"is the manifest of a run; this one cannot be read.*{sentence}|{sentence}"):
+        compare([folder])

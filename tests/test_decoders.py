@@ -143,6 +143,124 @@ def test_whole_numbers_from_ffmpeg_are_divided_by_their_range(tmp_path, name, co
     assert torch.equal(read_audio(tmp_path / name).data[0], torch.from_numpy(values.T).float())
 
 
+FOREIGN = [  # demuxer, encoder, and samples that come before the first: no header states them
+    ("mpegts", "mp2", 481),
+    ("mpegts", "ac3", 256),
+    ("avi", "mp2", 481),
+    ("avi", "pcm_s16le", 0),
+    ("flv", "aac", 1024),
+    ("flv", "pcm_u8", 0),
+    ("mpeg", "mp2", 481),
+    ("mov", "pcm_s24be", 0),
+    ("3gp", "aac", 0),
+    ("webm", "libopus", 0),
+    ("eac3", "eac3", 256),
+    ("wv", "wavpack", 0),
+    ("tta", "tta", 0),
+    ("rm", "ac3", 256),
+    ("wav", "mp2", 481),
+    ("wav", "ac3", 256),
+    ("ogg", "flac", 0),
+]
+
+
+@pytest.mark.needs("av")
+@pytest.mark.parametrize(("demuxer", "codec", "delay"), FOREIGN)
+def test_sound_in_any_container_is_read_by_its_content(tmp_path, monkeypatch, demuxer, codec, delay):
+    """Under a name that says nothing; the tone that was written lies behind the encoder's delay."""
+    rate = {"libopus": 48000, "flac": 44100}.get(codec, 48000 if "ac3" in codec else 44100)
+    path, x = tmp_path / "sound.bin", fluttering(rate, 1, 1.3)
+    encode(path, codec, x, rate, demuxer)
+    whole = by_ffmpeg_scaled(path)
+    check_pieces(path, whole, monkeypatch)
+    heard = whole[0, 0, delay : delay + 40_000].numpy()
+    shifts = [np.corrcoef(np.roll(x[:40_000, 0], k), heard)[0, 1] for k in range(-3, 4)]
+    assert np.argmax(shifts) == 3
+    assert shifts[3] > 0.9
+
+
+@pytest.mark.needs("av")
+def test_the_length_of_an_mp3_in_a_wav_is_counted(tmp_path, monkeypatch):
+    """From the number of bytes libsndfile guesses more samples than there are."""
+    path = tmp_path / "a.wav"
+    encode(path, "libmp3lame", fluttering(44100, 1, 1.3), 44100, "wav")
+    data = read_audio(path).data
+    torch.testing.assert_close(data, by_ffmpeg(path), rtol=0, atol=TWO_DECODERS)
+    check_pieces(path, data, monkeypatch)
+
+
+def by_ffmpeg_scaled(path):
+    """All samples of one channel in one decode, where full scale is 1."""
+    import av
+
+    with av.open(str(path)) as container:
+        parts = [frame.to_ndarray().reshape(-1) for frame in container.decode(container.streams.audio[0])]
+    values = np.concatenate(parts)
+    if values.dtype == np.uint8:
+        values = (values.astype(np.float64) - 128) / 128
+    elif values.dtype.kind == "i":
+        values = values / -float(np.iinfo(values.dtype).min)
+    return torch.from_numpy(values).float()[None, None]
+
+
+@pytest.mark.needs("av")
+@pytest.mark.parametrize(
+    ("demuxer", "codec", "name"),
+    [
+        ("mpegts", "mp2", "MPEG transport stream"),
+        ("avi", "mp2", "AVI"),
+        ("flv", "aac", "Flash Video"),
+        ("mpeg", "mp2", "MPEG program stream"),
+        ("webm", "libopus", "Matroska or WebM"),
+        ("ac3", "ac3", "AC-3"),
+        ("wv", "wavpack", "WavPack"),
+        ("wav", "mp2", "WAV with a codec that libsndfile lacks"),
+        ("asf", "ac3", "Windows Media"),
+    ],
+)
+def test_without_pyav_the_format_and_the_extra_are_named(tmp_path, monkeypatch, demuxer, codec, name):
+    path = tmp_path / "sound.bin"
+    encode(path, codec, fluttering(48000, 1, 0.5), 48000, demuxer)
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(ImportError, match=rf"sound\.bin is {name}.*pip install 'wavelens\[audio\]'"):
+        read_audio(path)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_no_sound_is_not_called_damaged(tmp_path, monkeypatch, there):
+    """A playlist too, of which FFmpeg would open the parts."""
+    if not there:
+        monkeypatch.setitem(sys.modules, "av", None)
+    soundfile.write(tmp_path / "part.wav", fluttering(44100, 1, 0.4), 44100)
+    playlists = ["#EXTM3U\n#EXTINF:9,\npart.wav\n", "ffconcat version 1.0\nfile part.wav\n"]
+    texts = ["hello\n" * 100, *playlists, "v=0\nt=0 0\n"]
+    for text in texts:
+        (tmp_path / "a.ts").write_text(text)
+        with pytest.raises(ValueError, match=r"a\.ts, whose content neither recognises") as refused:
+            read_audio(tmp_path / "a.ts")
+        assert "damaged" not in str(refused.value)
+
+
+@pytest.mark.needs("av")
+@pytest.mark.parametrize(("demuxer", "codec"), [("avi", "pcm_s16le"), ("mov", "pcm_s16le")])
+def test_a_container_that_lacks_its_end_or_its_header_is_damaged(tmp_path, demuxer, codec):
+    encode(tmp_path / "a", codec, fluttering(44100, 1, 1.0), 44100, demuxer)
+    content = (tmp_path / "a").read_bytes()
+    (tmp_path / "cut").write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(ValueError, match=r"cut could not be decoded: .* The file is damaged"):
+        read_audio(tmp_path / "cut")
+
+
+def test_a_damaged_header_is_not_given_to_another_decoder(tmp_path):
+    """FFmpeg would read 40,000 samples of this one."""
+    soundfile.write(tmp_path / "a.caf", fluttering(44100, 1, 0.4), 44100, "PCM_16")
+    content = bytearray((tmp_path / "a.caf").read_bytes())
+    content[51] = 1  # bits per channel
+    (tmp_path / "a.caf").write_bytes(content)
+    with pytest.raises((ValueError, ImportError), match=r"a\.caf .* damaged"):
+        read_audio(tmp_path / "a.caf")
+
+
 @pytest.mark.needs("av")
 def test_the_content_of_a_file_decides_and_not_its_name(tmp_path):
     encode(tmp_path / "a.m4a", "aac", fluttering(16000, 1, 0.5), 16000)

@@ -5,13 +5,10 @@ import pytest
 import torch
 
 import wavelens as wl
-from cases import DOMAINS, SHAPES, name, relative, signal
+from cases import over_pairs, relative, signal
 from wavelens import masks, plots
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
-
-over_domains = pytest.mark.parametrize("domain", DOMAINS, ids=name)
-over_shapes = pytest.mark.parametrize("shape", SHAPES, ids=repr)
 
 
 def attribution(domain, shape, batch=3, channels=2):
@@ -20,8 +17,7 @@ def attribution(domain, shape, batch=3, channels=2):
     return Coefficients(torch.randn(batch, channels, layout.size, generator=source, dtype=torch.float64), layout)
 
 
-@over_shapes
-@over_domains
+@over_pairs
 def test_scales_alone_add_up_to_what_is_kept_and_with_what_is_dropped_to_the_input(domain, shape):
     x = signal(shape)
     mask = masks.top(attribution(domain, shape), 0.3)
@@ -36,8 +32,7 @@ def test_scales_alone_add_up_to_what_is_kept_and_with_what_is_dropped_to_the_inp
         assert relative(so_far, running) < 1e-11
 
 
-@over_shapes
-@over_domains
+@over_pairs
 def test_ones_give_the_input_and_nothing_is_dropped(domain, shape):
     x = signal(shape)
     found = masks.decompose(x, masks.top(attribution(domain, shape), 1))

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 import wavelens as wl
-from cases import DOMAINS, METHODS, METRICS, SHAPES, UNEVEN, Net, name, needing, relative, signal
+from cases import METHODS, METRICS, PAIRS, UNEVEN, Net, name, needing, relative, signal
 from gpu import GPU, is_far, pretended
 
 SHAPE = (12, 17)
@@ -36,13 +36,12 @@ def test_a_tensor_of_the_cpu_is_refused_there():
                 wrong()
 
 
-PAIRS = [(domain, shape) for domain in DOMAINS for shape in SHAPES] + UNEVEN
 LONG = [(wl.DWT(w, 2, m), shape) for w in ("haar", "db4") for m in ("periodization", "reflect")
         for shape in [(1500,), (1501,), (130, 333)]]  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-@pytest.mark.parametrize(("domain", "shape"), PAIRS + LONG, ids=str)
+@pytest.mark.parametrize(("domain", "shape"), PAIRS + UNEVEN + LONG, ids=str)
 def test_domains(domain, shape, dtype):
     x = signal(shape, batch=2).to(dtype)
     c = domain.analysis(x)

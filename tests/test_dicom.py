@@ -241,6 +241,43 @@ def test_slices_without_suffixes_are_known_by_their_names(tmp_path):
 
 
 @pytest.mark.needs("pydicom")
+@pytest.mark.parametrize("names", [("a", "b"), (".", "b"), ("a/b", "c/d/e")])
+def test_slices_in_folders_of_a_folder_are_of_its_series(tmp_path, names):
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "x.dcm").write_bytes(b"none")
+    for k in range(SHAPE[2]):
+        folder = tmp_path / names[k % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        dicom_slice(k).save_as(folder / f"{k}.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(read_volume(tmp_path).data[0, 0].numpy(), 2 * voxels())
+    assert volume_cost(tmp_path).memory_bytes > 4 * np.prod(SHAPE)
+    (folder / f"{k}.dcm").write_bytes(b"cut")
+    with pytest.raises(ValueError, match=r"5\.dcm has a name of DICOM and begins with b'cut'"):
+        read_volume(tmp_path)
+
+
+@pytest.mark.needs("pydicom")
+def test_another_series_in_a_folder_of_a_series_is_passed_over_and_two_in_folders_are_told(tmp_path):
+    for name, uid in (("a", "1.2.3"), ("a/derived", "1.2.4")):
+        series(tmp_path / name, [dicom_slice(k, SeriesInstanceUID=uid) for k in range(3)])
+    assert read_volume(tmp_path / "a").axes == (5, 4, 3)
+    with pytest.raises(ValueError, match=r"a folder holds one DICOM series; got 3 slices of 'thorax'; 3 slices of"):
+        read_volume(tmp_path)
+
+
+@pytest.mark.needs("pydicom")
+def test_folders_of_a_folder_are_looked_into_up_to_a_number_of_files(tmp_path, monkeypatch):
+    series(tmp_path / "a", [dicom_slice(k) for k in range(4)])
+    monkeypatch.setattr(files, "MAX_NESTED_FILES", 3)
+    assert read_volume(tmp_path / "a").axes == (5, 4, 4)
+    with pytest.raises(ValueError, match=r"at most 3 files in the folders of its folder"):
+        read_volume(tmp_path)
+    (tmp_path / "a").rename(tmp_path / ".a")
+    with pytest.raises(ValueError, match=r"with 1 files, none of them a DICOM image"):
+        read_volume(tmp_path)
+
+
+@pytest.mark.needs("pydicom")
 def test_dicom_objects_without_an_image_are_passed_over(tmp_path):
     from pydicom.uid import BasicTextSRStorage
 

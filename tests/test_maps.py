@@ -167,8 +167,9 @@ def interpolation(centres, n):
 
     A centre less than half a step from the outermost one stands with it.
     """
-    half = max(np.diff(centres), default=0) / 2
-    nearer = [centres[0] if c - centres[0] < half else centres[-1] if centres[-1] - c < half else c for c in centres]
+    half = max(np.diff(np.sort(centres)), default=0) / 2
+    first, last = min(centres), max(centres)
+    nearer = [first if c - first < half else last if last - c < half else c for c in centres]
     knots, knot_of = np.unique(nearer, return_inverse=True)
     hats = np.stack([np.interp(np.arange(n), knots, pulse) for pulse in np.eye(len(knots))], 1)
     return (hats / hats.sum(0))[:, knot_of]

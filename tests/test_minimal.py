@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import wavelens as wl
-from cases import DOMAINS, SHAPES, Net, name, relative, signal
+from cases import SHAPES, Net, over_pairs, relative, signal
 from test_gradients import Busy, state, surroundings
 from wavelens import masks
 from wavelens.core import real_product
@@ -42,8 +42,7 @@ def double():
 class TestLinearModels:
     """`f(S m z) = Σ m γ`: the mask keeps exactly what is worth more than its place."""
 
-    @pytest.mark.parametrize("domain", DOMAINS, ids=name)
-    @pytest.mark.parametrize("shape", SHAPES, ids=str)
+    @over_pairs
     def test_the_minimum_is_exact(self, shape, domain):
         model, w = linear(shape)
         x = signal(shape)
@@ -133,8 +132,7 @@ def literal(net, x, target, domain, alpha, steps, lr, z0=None, spatial=0.0, star
 
 @pytest.mark.usefixtures("double")
 class TestLiteral:
-    @pytest.mark.parametrize("domain", DOMAINS, ids=name)
-    @pytest.mark.parametrize("shape", SHAPES, ids=str)
+    @over_pairs
     def test_rows_are_the_definition_item_by_item(self, shape, domain):
         net, x = Net(shape), signal(shape)
         alphas = [0.0, 30.0]

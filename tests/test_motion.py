@@ -8,6 +8,8 @@ import torch
 
 import wavelens as wl
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"frames": 8, "side": 16}
 TIME = wl.DWT("haar", levels=(3, 0, 0))  # down to the mean of all frames
 

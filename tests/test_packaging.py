@@ -65,5 +65,5 @@ def test_the_sdist_builds_again_and_holds_the_tests(built):
     with tarfile.open(built[1]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "src/wavelens/py.typed", "tests/cases.py", "README.md", "LICENSE", "Makefile"} <= names
-    assert {"mkdocs.yml", "constraints.txt"} <= names
+    assert {"mkdocs.yml", "constraints.txt", "tsconfig.json"} <= names
     assert not [name for name in names if name.startswith((".venv", "site/", "wavelens-out"))]

@@ -12,6 +12,8 @@ from torch import nn
 
 import wavelens as wl
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 PAPER = ROOT / "benchmarks" / "paper"
 

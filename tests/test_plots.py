@@ -12,9 +12,10 @@ from torch import Tensor
 
 from wavelens import maps, plots
 from wavelens.core import Coefficients
-from wavelens.domains import DWT, Identity
+from wavelens.domains import DWT, ConstantQ, DualTree, Fourier, Identity, Packets, Shearlets, Stationary
 from wavelens.grid import Grid
 from wavelens.plots.parts import MAGNITUDE
+from wavelens.plots.views import VIEWS
 
 torch.set_num_threads(1)
 
@@ -29,6 +30,17 @@ PANELS = [
     ((4000,), 1, DWT("db4", levels=5)),
     ((33,), 2, Identity()),
     ((28, 28, 28), 1, DWT("haar", levels=2)),
+]
+OTHERS = [  # without a mosaic
+    ((32, 32), 3, Packets("haar", levels=4)),
+    ((33, 47), 1, Shearlets(3)),
+    ((32, 40), 3, Stationary("db2", levels=2)),
+    ((32, 32), 1, DualTree(levels=2)),
+    ((32, 32), 3, Fourier()),
+    ((9, 8, 10), 1, Fourier()),
+    ((9, 8, 10), 1, Stationary("haar", levels=1)),
+    ((4000,), 1, Packets("db4", levels=6)),
+    ((4000,), 1, ConstantQ(3)),
 ]
 over_panels = pytest.mark.parametrize(("shape", "channels", "domain"), PANELS[::4], ids=repr)
 
@@ -48,7 +60,7 @@ def explained(shape, channels, domain, size=1.0):
     x = torch.rand(2, channels, *shape, generator=draw, dtype=torch.float64)
     z = domain.analysis(x)
     weights = torch.randn(z.data.shape, generator=draw, dtype=torch.float64)
-    return Coefficients(size * z.data * weights, z.layout), x
+    return Coefficients(size * z.data.real * weights, z.layout), x
 
 
 def cell(figure, title):
@@ -63,7 +75,7 @@ def texts(figure):
     return list({id(text): text for text in found if text.get_visible()}.values())
 
 
-@pytest.mark.parametrize(("size", "panel"), list(zip([1.0, 1e-6, 1e6] * 4, PANELS, strict=False)), ids=repr)
+@pytest.mark.parametrize(("size", "panel"), list(zip([1.0, 1e-6, 1e6] * 7, PANELS + OTHERS, strict=False)), ids=repr)
 def test_no_text_lies_on_another_or_outside_the_figure(size, panel):
     shape, channels, domain = panel
     a, x = explained(shape, channels, domain, size)
@@ -170,6 +182,30 @@ def test_scales_are_named_with_their_sizes():
     a, x = explained((32, 32), 1, DWT("haar", levels=3))
     names = [ax.get_title(loc="left") for ax in plots.show(a, x).axes]
     assert [name for name in names if "·" in name] == ["a3 · > 8 px", "d3 · 4–8 px", "d2 · 2–4 px", "d1 · 1–2 px"]
+
+
+def test_without_places_the_parts_of_the_input_stand_for_maps():
+    a, x = explained((16, 16), 3, Fourier(levels=2))
+    assert [maps.has_places(domain.layout((16, 16))) for domain in (Fourier(), Shearlets(1), Identity())] == [0, 1, 1]
+    figure = plots.panel(a.map(lambda data: data.real), x, item=1)
+    parts = maps.contributions(Fourier(levels=2).analysis(x[1:]))
+    strong = max(np.percentile(parts[name][0].abs(), 99.5) for name in ("d2", "d1"))
+    for name, part in parts.items():
+        expected = part[0] if name == "a2" else 0.5 + 0.5 * part[0] / strong
+        shown = cell(figure, f"{name} ·").images[0].get_array()
+        np.testing.assert_allclose(shown, expected.permute(1, 2, 0).clip(0, 1), atol=1e-12)
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert "all scales" not in titles
+    assert not any(title.startswith("|γ| per") for title in titles)
+
+
+@pytest.mark.parametrize(("count", "rows"), [(8, 1), (9, 2), (16, 2), (33, 5)])
+def test_many_scales_stand_in_several_rows(count, rows):
+    cells = VIEWS[2].arrange((32, 32), count, True, True)
+    assert len({box.top for box in cells.scales}) == rows
+    assert len(cells.scales) == count
+    assert min(box.width for box in cells.scales) > 1
+    assert max(box.top + box.height for box in cells.scales) < cells.height
 
 
 def test_save_writes_the_picture_and_pyplot_knows_nothing_of_it(tmp_path):

@@ -18,6 +18,7 @@ from PIL import Image
 
 import cases
 import wavelens as wl
+from wavelens.plots.scalogram import spectrum
 from wavelens.reports import Chance, Entry, entries, page, report, section
 
 HOSTILE = """<img src=x onerror="alert(1)">'&</script><!--<script>\u202e\udc80\x07.jpg"""
@@ -286,23 +287,34 @@ def test_what_no_report_can_show_is_refused(tmp_path):
 RATE = 8000
 
 
-def heard(method=None, channels=1):
+def heard(method=None, channels=1, domain=None):
     """A sound of half a second explained: a click in noise."""
     shape = (RATE // 2,)
     x = 0.05 * torch.randn(1, channels, *shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     x[..., 1000:1040] += 0.5
-    domain = wl.DWT("db4", levels=4)
+    domain = domain or wl.DWT("db4", levels=4)
     a = wl.attribute(cases.Net(shape, channels), x, 1, domain=domain, method=method or wl.IntegratedGradients(steps=9))
     return a, x, wl.grid.Grid.sound(RATE)
 
 
-def test_the_payload_of_a_sound_has_the_numbers_of_the_maps(tmp_path):
-    a, x, grid = heard()
+TONES = [wl.DWT("db4", levels=4), wl.STFT("hann", 64), wl.ConstantQ(3), wl.Packets("db4", levels=4)]
+
+
+@pytest.mark.parametrize("domain", TONES, ids=repr)
+def test_the_payload_of_a_sound_has_the_numbers_of_the_maps(domain, tmp_path):
+    a, x, grid = heard(domain=domain)
     _, payload = written(report(Entry(a, x, grid=grid), tmp_path / "report.html"))
-    assert payload["maps"]["shape"] == [5, 800]
+    rows, scales, axis = payload["maps"]["rows"], payload["maps"]["scales"][1:], payload["maps"]["axis"]
+    assert payload["maps"]["shape"] == [len(rows), 800]
+    assert (axis["high"], axis["log"]) == (RATE / 2, isinstance(domain, wl.DWT | wl.ConstantQ))
     for kind, sign in (("magnitude", False), ("signed", True)):
-        found = unpacked(payload["maps"][kind][0]).reshape(5, 800)
-        wanted = wl.maps.scalogram(a, signed=sign)[0].numpy()
+        placed = wl.maps.time_frequency(a, signed=sign)
+        assert [scales[row["scale"]]["name"] for row in rows] == list(placed.scales)
+        assert [(row["from"], row["to"]) for row in rows] == [
+            (RATE * one.low, RATE * one.high) for one in placed.extents
+        ]
+        found = unpacked(payload["maps"][kind][0]).reshape(len(rows), 800)
+        wanted = placed.values[0].numpy()
         np.testing.assert_allclose(
             np.sign(found) * np.abs(found) ** 0.5,
             np.sign(wanted) * np.abs(wanted) ** 0.5,
@@ -310,8 +322,23 @@ def test_the_payload_of_a_sound_has_the_numbers_of_the_maps(tmp_path):
         )
     assert [scale["label"] for scale in payload["maps"]["scales"][1:]] == list(grid.labels(a.layout).values())
     decibels = np.frombuffer(base64.b64decode(payload["spectrum"]["u8"]), "u1").reshape(payload["spectrum"]["shape"])
-    wanted, _, _ = wl.plots.sound.__globals__["spectrum"](x[0].numpy(), RATE)
+    wanted, _, _ = spectrum(x[0].numpy(), RATE)
     np.testing.assert_allclose(decibels / 255, (1 + wanted / 80).clip(0, 1), atol=2.1e-3)
+
+
+def test_a_photo_has_the_rose_of_its_lines_where_there_is_no_mosaic():
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for domain, has_rose in ((wl.Shearlets(2), True), (wl.Fourier(), False), (wl.DWT("haar", levels=2), False)):
+        a = wl.attribute(cases.Net((32, 32), 3), x, 1, domain=domain, method=wl.IntegratedGradients(steps=2))
+        payload = section(Entry(a, x)).payload
+        assert len(payload["parts"]) == (0 if wl.maps.has_places(a.layout) else 1 + len(a.layout.scales()))
+        packed = payload["rose"]
+        assert (packed is not None) == has_rose
+        if packed is not None:
+            expected = wl.maps.rose(a)
+            assert packed["names"] == list(expected.names)
+            np.testing.assert_allclose(packed["share"], expected.share[0].numpy(), atol=1e-6)
+            assert len(set(packed["shades"])) == len(expected.names)
 
 
 @pytest.mark.parametrize("channels", [1, 2])

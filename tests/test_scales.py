@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import wavelens as wl
-from cases import DOMAINS, SHAPES, UNEVEN, name
+from cases import DOMAINS, PAIRS, SHAPES, UNEVEN, name
 from wavelens.bandwidth import bandwidths
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.grid import Grid
@@ -90,7 +90,7 @@ def test_scales_have_all_bands():
         Forgetful().layout((64,)).scales()
 
 
-PLACED = [(domain, shape) for shape in SHAPES for domain in DOMAINS] + UNEVEN
+PLACED = PAIRS + UNEVEN
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_scales_are_ranked_and_know_their_extents(domain, shape):
     for axis in range(len(shape)):
         along = list(domain.scales_along(layout, axis))
         if not along[0].extent:
-            assert isinstance(domain, wl.Fourier | wl.Cosine)  # whose bands are rings over all axes
+            assert isinstance(domain, wl.Fourier | wl.Cosine | wl.Shearlets)  # whose bands are rings over all axes
             continue
         assert sorted(map(str, layout.bands)) == sorted(str(band) for scale in along for band in scale)
         (edges,) = {(along[0].extent[0].low, along[-1].extent[0].high)}
@@ -163,3 +163,57 @@ def test_lengths_have_no_names_in_hertz():
     layout = wl.TreeHaar().bind(torch.rand(1, 3, 8)).layout((8,))
     assert set(Grid.sound(8000).labels(layout).values()) == {""}
     assert "m" in Grid((1.0,), ("m",)).labels(layout)["d1"]
+
+
+ORIENTED = {  # lines at 0 run along the rows; a diagonal detail takes both diagonals for the same
+    wl.DWT("haar", levels=1): {"aa1": (), "ad1": (90,), "da1": (0,), "dd1": (45, -45)},
+    wl.DWT("haar", levels=(0, 1)): {"aa1": (), "ad1": (90,)},
+    wl.Stationary("haar", levels=1): {"aa1": (), "ad1": (90,), "da1": (0,), "dd1": (45, -45)},
+    wl.Shifted(wl.DWT("haar", levels=1), (0,)): {
+        "aa1 shift 0,0": (),
+        "ad1 shift 0,0": (90,),
+        "da1 shift 0,0": (0,),
+        "dd1 shift 0,0": (45, -45),
+    },
+    wl.Packets("haar", levels=1): {"x1 0,0": (), "x1 0,1": (90,), "x1 1,0": (0,), "x1 1,1": (45, -45)},
+    wl.Fourier(levels=1): {"a1": (), "d1": ()},
+    wl.Identity(): {"x": ()},
+}
+
+
+@pytest.mark.parametrize("domain", ORIENTED, ids=name)
+def test_lines_have_the_angles_that_a_domain_can_tell_apart(domain):
+    orientations = domain.layout((8, 12)).orientations()
+    assert {str(band): angles for band, angles in orientations.items()} == ORIENTED[domain]
+
+
+def test_signals_of_other_axes_have_no_angles():
+    for shape in ((8,), (8, 8, 8)):
+        assert set(wl.DWT("haar", levels=1).layout(shape).orientations().values()) == {()}
+
+
+@pytest.mark.parametrize(("degrees", "band"), [(0, "da1"), (90, "ad1"), (45, "dd1"), (-45, "dd1")])
+def test_a_grating_excites_the_band_of_its_lines(degrees, band):
+    """Cosines of 3/8 cycles per sample whose lines rise by so many degrees."""
+    rows, columns = torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="ij")
+    turn = math.radians(degrees)
+    waves = (3 / 8) * (rows * round(math.cos(turn)) + columns * round(math.sin(turn)))
+    z = wl.DWT("db4", levels=1).analysis(torch.cos(2 * math.pi * waves)[None, None])
+    energies = {str(one): part.square().sum().item() for one, part in z}
+    assert max(energies, key=energies.get) == band
+    assert any(math.isclose(degrees, angle) for one, angles in z.layout.orientations().items() for angle in angles)
+
+
+@pytest.mark.parametrize(
+    ("domain", "shape"),
+    [*PAIRS, *((wl.Shifted(wl.DWT("haar", levels=1), (0, 1)), shape) for shape in SHAPES)],
+    ids=name,
+)
+def test_directions_are_unit_vectors_without_their_opposites(domain, shape):
+    layout = domain.layout(shape)
+    for band in layout.bands:
+        directions = domain.directions(band, layout)
+        assert all(len(one) == len(shape) for one in directions)
+        assert all(math.isclose(math.hypot(*one), 1) for one in directions)
+        doubled = {tuple(round(s * v, 9) + 0.0 for v in one) for one in directions for s in (1, -1)}
+        assert len(doubled) == 2 * len(directions)

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import time
 import tracemalloc
 import zipfile
 import zlib
@@ -453,3 +454,52 @@ def test_reading_takes_no_more_memory_than_the_header_says(tmp_path, monkeypatch
 def test_a_nrrd_that_does_not_say_its_byte_order_is_not_guessed(tmp_path):
     with pytest.raises(ValueError, match=r"endian is little or big in a header; .*a\.nrrd has ''"):
         read_volume(nrrd(tmp_path / "a.nrrd", ramp(2, 3, 4), "encoding: raw"))
+
+
+BOUNDED = {  # each took seconds, or made a message as long as itself
+    "comments": ("\n".join(["#"] * 300_000), "10,000 lines"),
+    "keys": ("\n".join(f"key{k}:=1" for k in range(11_000)), "10,000 lines"),
+    "one long line": ("#" * 2**20, "1,048,576 bytes"),
+    "lines skipped": ("line skip: 1000000000", "10,000 lines"),
+    "brackets": ("space directions: " + "(" * 5000, "spacedirections has at most 1,000 characters .* has 5,000"),
+    "quotes": ("spacings: 1 1 1\nunits: " + '"' * 5000, "units has at most 1,000 characters"),
+    "a name": ("data file: " + "x" * 900, "no such file"),
+}
+
+
+@pytest.mark.parametrize("kind", BOUNDED)
+def test_a_nrrd_header_is_bounded_before_it_is_parsed(tmp_path, kind):
+    field, message = BOUNDED[kind]
+    voxels = ramp(2, 3, 4)
+    path = nrrd(tmp_path / "a.nrrd", voxels, f"endian: little\nencoding: raw\n{field}", b"\n" * 20_000)
+    begun = time.process_time()
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as refused:
+        read_volume(path)
+    assert time.process_time() - begun < 0.5
+    assert len(str(refused.value)) < 1500
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("Key = 1\n" * 11_000, "10,000 lines"),
+        ("Comment = " + "x" * 2**20 + "\n", "1,048,576 bytes"),
+        ("TransformMatrix = " + "1 " * 5000 + "\n", "TransformMatrix has at most 1,000 characters"),
+        ("ElementSize = " + "(" * 5000 + "\n", "ElementSize has at most 1,000 characters"),
+    ],
+)
+def test_a_metaimage_header_is_bounded_before_it_is_parsed(tmp_path, more, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        read_volume(metaimage(tmp_path / "a.mha", ramp(2, 3, 4), more))
+    assert len(str(refused.value)) < 500
+
+
+def test_a_long_remark_in_a_text_header_is_none_of_its_numbers(tmp_path):
+    voxels = ramp(2, 3, 4)
+    remark = "x" * 50_000
+    by_hand = [
+        metaimage(tmp_path / "a.mha", voxels, f"Comment = {remark}\n"),
+        nrrd(tmp_path / "a.nrrd", voxels, f"endian: little\nencoding: raw\nnote:={remark}\ncontent: {remark}"),
+    ]
+    for path in by_hand:
+        np.testing.assert_array_equal(read_volume(path).data[0, 0].numpy(), voxels.T)

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 import wavelens as wl
-from cases import DOMAINS, SHAPES, Net, held, name, relative, signal
+from cases import SHAPES, Net, held, name, over_pairs, relative, signal
 from wavelens import masks
 from wavelens.core import Coefficients
 
 EXACT = 1e-11
-over_domains = pytest.mark.parametrize("domain", DOMAINS, ids=name)
 over_shapes = pytest.mark.parametrize("shape", SHAPES, ids=repr)
 
 
@@ -84,8 +83,7 @@ def test_without_width_it_shrinks_as_pywavelets():
         np.testing.assert_allclose(mask[band][0, 0].numpy() * g, pywt.threshold(g, tau, "soft"), atol=1e-8)
 
 
-@over_shapes
-@over_domains
+@over_pairs
 def test_it_moves_slowly_whatever_the_attribution(domain, shape):
     a = attribution(domain, shape)
     a.data[:, :, 3] = 1e6  # a single loud coefficient
@@ -128,8 +126,7 @@ def test_what_is_quiet_beside_what_is_loud_is_averaged_as_exactly():
         ).abs().max() < 1e-6
 
 
-@over_shapes
-@over_domains
+@over_pairs
 def test_alone_scaled_and_stemmed(domain, shape):
     x, a = signal(shape), attribution(domain, shape)
     mask = masks.soft(a, 6)

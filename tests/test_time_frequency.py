@@ -102,6 +102,36 @@ def test_a_tone_lies_in_the_scale_that_spans_its_frequency(domain):
         assert loudest.extent[-1].low <= frequency <= loudest.extent[-1].high
 
 
+@pytest.mark.parametrize(
+    ("domain", "least"),
+    [
+        (wl.STFT("hann", 256), 0.999),
+        (wl.ConstantQ(3, octaves=5), 0.99),
+        (wl.Packets("db8", levels=5), 0.5),
+        (wl.DWT("db8", levels=5), 0.9),
+    ],
+    ids=str,
+)
+def test_stems_hold_the_tones_that_their_labels_name(domain, least):
+    """No domain is taken for octaves: a stem has what lies between the frequencies of its label; packets leak most."""
+    rate, layout = 8000, domain.layout((8000,))
+    spans = {name: ends[0] for name, ends in Grid.sound(rate).extents(layout).items()}
+    names = [list(spans)[len(spans) * k // 4] for k in (2, 3)]
+    tones = [(spans[name][0] * spans[name][1]) ** 0.5 for name in names]
+    t = torch.arange(rate, dtype=torch.float64) / rate
+    waves = [torch.sin(2 * torch.pi * tone * t)[None, None] for tone in tones]
+    mask = domain.analysis(sum(waves)).map(lambda data: torch.ones_like(data.real))
+    mask = wl.masks.Mask(mask.data, mask.layout)
+    stems = wl.masks.stems(sum(waves), mask)
+    assert relative(sum(stems.values()), sum(waves)) < 1e-11
+    assert list(stems) == [*mask.layout.scales(), "residue"]
+    for own, wave in zip(names, waves, strict=True):
+        inside = slice(1000, -1000)  # away from the ends
+        shares = {name: (stems[name] * wave)[..., inside].sum() / wave[..., inside].square().sum() for name in spans}
+        assert max(shares, key=shares.get) == own
+        assert shares[own] > least
+
+
 @pytest.mark.parametrize("domain", [wl.STFT("hann", 32), wl.ConstantQ(3, octaves=4), wl.ConstantQ(1)], ids=repr)
 def test_a_click_lies_where_it_is(domain):
     x = torch.zeros(1, 1, 1024, dtype=torch.float64)

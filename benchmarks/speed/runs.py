@@ -31,8 +31,8 @@ from torch import Tensor
 import wavelens as wl
 from wavelens import metrics, models, runs
 from wavelens.frontends.image import SUFFIXES, read_image
+from wavelens.metrics.measures import Curves
 from wavelens.runs.evaluation import Evaluation, weights_digest
-from wavelens.runs.measures import Curves
 from wavelens.runs.samples import samples
 from wavelens.runs.store.shards import write_shard
 from wavelens.runs.task import alike

@@ -1,9 +1,10 @@
 // The search runs in a worker, and browsers start none for a page that is opened from a disk: there its script runs in a
 // frame that is not shown. The theme looks for "iframe-worker" in this file's name and leaves its own, from the network, out.
 if (location.protocol === "file:")
-  window.Worker = class extends EventTarget {
+  Object.assign(window, { Worker: class extends EventTarget {
     constructor(url) {
       super()
+      /** @type {any} with a window and a document, once it is in the page */
       const frame = document.createElement("iframe")
       frame.hidden = true
       document.body.append(frame)
@@ -19,4 +20,4 @@ if (location.protocol === "file:")
     postMessage(data) {
       this.ready.then(() => this.scope.dispatchEvent(new MessageEvent("message", { data })))
     }
-  }
+  } })

@@ -1,11 +1,33 @@
 """wavelens explains the decisions of neural networks in the wavelet domain.
 
-`attribute(model, x, target, domain=…, method=…)` is the one call; see `core` for the nouns.
+`attribute(model, x, target, domain=…, method=…)` is the one call; see `core` for the nouns. The examples of this
+package share a classifier of two classes and a picture:
+
+>>> import torch
+>>> import wavelens as wl
+>>> linear = torch.nn.Linear(64, 2, bias=False, dtype=torch.float64)
+>>> _ = linear.weight.data.copy_(torch.arange(128.0).reshape(2, 64).sin() / 16)
+>>> model = torch.nn.Sequential(torch.nn.Flatten(), linear, torch.nn.Tanh()).eval()
+>>> x = torch.arange(64.0, dtype=torch.float64).reshape(1, 1, 8, 8).cos()
 """
 
 import importlib
 
-from wavelens import baselines, checks, display, frontends, maps, masks, metrics, models, reports, runs, targets
+from wavelens import (
+    baselines,
+    checks,
+    display,
+    explaining,
+    extending,
+    frontends,
+    maps,
+    masks,
+    metrics,
+    models,
+    reports,
+    runs,
+    targets,
+)
 from wavelens.attribution import Attribution, Attributions, attribute
 from wavelens.bandwidth import Bandwidth, bandwidths
 from wavelens.baselines import parse
@@ -16,22 +38,27 @@ from wavelens.domains import (
     STFT,
     ConstantQ,
     Cosine,
+    DualTree,
     Fourier,
     GraphWavelets,
     Identity,
     Joint,
     Packets,
+    Shearlets,
     Shifted,
     Stationary,
     TreeHaar,
     best_basis,
 )
+from wavelens.explaining import Explanation, Kind, explain, register_kind
+from wavelens.interventions import shapley
 from wavelens.methods import (
     Captum,
     ExpectedGradients,
     InputTimesGradient,
     IntegratedGradients,
     Saliency,
+    ScaleShapley,
     SmoothGrad,
     SquareGrad,
     VarGrad,
@@ -52,7 +79,9 @@ __all__ = [
     "ConstantQ",
     "Cosine",
     "Domain",
+    "DualTree",
     "ExpectedGradients",
+    "Explanation",
     "Extent",
     "Fourier",
     "GraphWavelets",
@@ -60,10 +89,13 @@ __all__ = [
     "InputTimesGradient",
     "IntegratedGradients",
     "Joint",
+    "Kind",
     "Layout",
     "Packets",
     "Saliency",
     "Scale",
+    "ScaleShapley",
+    "Shearlets",
     "Shifted",
     "SmoothGrad",
     "SquareGrad",
@@ -78,6 +110,9 @@ __all__ = [
     "best_basis",
     "check",
     "checks",
+    "explain",
+    "explaining",
+    "extending",
     "frontends",
     "maps",
     "masks",
@@ -85,9 +120,11 @@ __all__ = [
     "models",
     "parse",
     "plots",
+    "register_kind",
     "report",
     "reports",
     "runs",
+    "shapley",
     "targets",
 ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +24,9 @@ from wavelens.engine.given import Given, with_given
 from wavelens.engine.gradients import Gradients, Model
 from wavelens.engine.progress import Progress
 from wavelens.methods.lift import Lift, Method, Outcome
+from wavelens.own import own_classes, text_of
 from wavelens.signals import Unpacked, check_signals, packed_baseline
-from wavelens.spec import parse
+from wavelens.spec import UnknownOwnClass, parse
 from wavelens.targets import Several, Target, describe, joined, texts
 from wavelens.untrusted import check_file, excerpt, json_object
 from wavelens.version import __version__
@@ -40,6 +41,12 @@ class Attribution(Coefficients):
     each scale's share of the profile, `(batch, scales)`, for methods that sample. `spent` counts gradients per item.
     `target` is what was explained as one text, `targets` the same target by target, with one text for each item or one
     that all share.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> a.save("explained.safetensors")
+    >>> back = wl.Attribution.load("explained.safetensors")
+    >>> back.method, torch.equal(back.data, a.data)
+    ("IntegratedGradients(steps=25, quadrature='gauss-legendre', baseline=0.0, tolerance=None, max_steps=256)", True)
     """
 
     method: str = ""
@@ -74,9 +81,11 @@ class Attribution(Coefficients):
     def save(self, path: str | Path, half: bool = False) -> None:
         """Writes one safetensors file with a JSON header; `half` stores float16 with one scale an item.
 
-        `ValueError` for a domain that `parse` does not know, since `load` could not read it back.
+        A domain of your own is stored by its text, `own:Mine(levels=3)`; `load` then takes its class. `ValueError` for
+        one whose text does not say what it is, since `load` could not read it back.
         """
-        parse(repr(self.domain))
+        domain = text_of(self.domain)
+        parse(domain, also=own_classes(self.domain))
         tensors = {name: value for name in TENSORS if (value := getattr(self, name)) is not None}
         data = self.data.detach()
         is_complex = data.is_complex()
@@ -88,7 +97,7 @@ class Attribution(Coefficients):
             tensors["data"] = data
         header = {
             "format": FORMAT,
-            "domain": repr(self.domain),
+            "domain": domain,
             "signal_shape": self.layout.signal_shape,
             **({"complex": True} if is_complex else {}),
             "method": self.method,
@@ -101,10 +110,11 @@ class Attribution(Coefficients):
         Path(path).write_bytes(save(stored, {"wavelens": json.dumps(header)}))
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, also: Iterable[type] = ()) -> Self:
         """Reads what `save` wrote; no code is executed. `ValueError` for any other file.
 
-        The header is compared with the data before anything of its size is made.
+        The header is compared with the data before anything of its size is made. Coefficients in a domain of your own
+        need its class, `Attribution.load(path, also=[Mine])`: no file imports code.
         """
         check_file(path, "stored attribution")
         try:
@@ -112,7 +122,7 @@ class Attribution(Coefficients):
                 header = json_object((stored.metadata() or {})["wavelens"])
                 names = stored.keys()
                 tensors = {name: stored.get_tensor(name).clone() for name in names}  # the file may be written again
-            layout, rows = stored_layout(header, tensors), stored_targets(header, tensors)
+            layout, rows = stored_layout(header, tensors, also), stored_targets(header, tensors)
             data = tensors["data"]
             if "scale" in tensors:
                 data = data.float() * tensors["scale"]
@@ -120,6 +130,11 @@ class Attribution(Coefficients):
                 data = torch.view_as_complex(data.unflatten(-1, (-1, 2)).contiguous())
             scalars = {name: tensors[name] for name in TENSORS if name in tensors}
             return cls(data, layout, targets=rows, **{name: header[name] for name in TEXTS}, **scalars)
+        except UnknownOwnClass as error:
+            raise ValueError(
+                f"{path} holds coefficients in {error.name}, a class of your own, and no file imports code. Pass the "
+                f"class: {cls.__name__}.load(path, also=[{error.name.rpartition(':')[2]}])."
+            ) from None
         except (SafetensorError, KeyError, ValueError, TypeError) as error:
             reason = excerpt(str(error))
             raise ValueError(f"{path} is a file written by Attribution.save; this one is not ({reason}).") from None
@@ -173,9 +188,9 @@ class Attributions(Mapping[str, Attribution]):
         self.joint.save(path, half)
 
     @classmethod
-    def load(cls, path: str | Path) -> Attributions:
-        """Reads what `save` wrote."""
-        return cls(Attribution.load(path))
+    def load(cls, path: str | Path, also: Iterable[type] = ()) -> Attributions:
+        """Reads what `save` wrote, as `Attribution.load` does."""
+        return cls(Attribution.load(path, also))
 
 
 BASELINE_BELONGS = "baseline belongs to methods with one, such as IntegratedGradients"
@@ -264,6 +279,12 @@ def attribute(
     `model(image=…, text=…)`, and the result is a mapping too, `Attributions`. One path moves all signals together, so
     one account adds up over all of them. `baseline` then is a number for all, or a mapping. Noise is scaled by each
     signal's own range.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> a.data.shape, round(a.score.item(), 3)
+    (torch.Size([1, 1, 64]), 0.954)
+    >>> [round(value, 3) for value in wl.maps.profile(a).signed[0].tolist()]
+    [0.001, 0.237, 0.716]
     """
     if isinstance(x, Mapping):
         check_signals(x)
@@ -338,7 +359,7 @@ def _result(
         name: value if value is None or isinstance(target, Several) else value[0] for name, value in fields.items()
     }
     one |= {
-        "method": repr(method),
+        "method": text_of(method),
         "target": describe(target),
         "targets": texts(target, len(ask.x)),
         "spent": ask.spent,

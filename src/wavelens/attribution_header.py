@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor
@@ -18,8 +19,11 @@ TENSORS = ("score", "baseline_score", "gap", "standard_error", "spent")
 MAX_AXES = 16  # of a stored signal: the number of bands grows as a power of the axes
 
 
-def stored_layout(header: dict[str, Any], tensors: dict[str, Tensor]) -> Layout:
-    """The layout of a file's header; `ValueError`, `KeyError` or `TypeError` where header and tensors do not fit."""
+def stored_layout(header: dict[str, Any], tensors: dict[str, Tensor], also: Iterable[type] = ()) -> Layout:
+    """The layout of a file's header; `ValueError`, `KeyError` or `TypeError` where header and tensors do not fit.
+
+    The domain may be of the classes `also`.
+    """
     if header["format"] != FORMAT:
         raise ValueError(f"its format is {header['format']!r}")
     geometry = {name.removeprefix(GEOMETRY): t for name, t in tensors.items() if name.startswith(GEOMETRY)}
@@ -28,7 +32,7 @@ def stored_layout(header: dict[str, Any], tensors: dict[str, Tensor]) -> Layout:
     _check_fields(header)
     _check_data(header, tensors)
     size = tensors["data"].shape[-1] // (2 if header.get("complex") else 1)
-    domain, shape = parse(header["domain"]), tuple(header["signal_shape"])
+    domain, shape = parse(header["domain"], also), tuple(header["signal_shape"])
     if not isinstance(domain, Domain):
         raise TypeError(f"its domain is {header['domain']}")
     layout = _bound(domain, geometry, len(tensors["data"].flatten(0, -3))).layout(shape)

@@ -38,6 +38,10 @@ def bandwidths(layout: Layout, axis: int = 0) -> dict[str, Bandwidth]:
     >>> found.nominal[:2], [round(edge, 2) for edge in found.half_power], round(found.outside, 3)
     ((0.25, 0.5), [0.25, 0.5], 0.182)
     """
+    if not isinstance(layout, Layout):
+        raise TypeError(
+            f"bandwidths are those of a layout, such as DWT('haar').layout((64,)); got {type(layout).__name__}."
+        )
     axis = checked_axis(axis, layout)
     if any(len(t) > 1 for t in layout.domain.bound_tensors().values()):
         raise ValueError(

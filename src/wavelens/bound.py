@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Domain, Layout, Scale, signal_axes
+from wavelens.core import Band, Coefficients, Direction, Domain, Extent, Layout, Scale, signal_axes
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,12 @@ class Bound(Domain):
 
     def scales_along(self, layout: Layout, axis: int) -> Iterable[Scale]:
         return layout.scales().values() if len(layout.signal_shape) == 1 else self.domain.scales_along(layout, axis)
+
+    def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
+        return self.domain.directions(band, layout)
+
+    def bins(self, band: Band, layout: Layout) -> tuple[Extent, ...]:
+        return self.domain.bins(band, layout)
 
     def spread(self, values: Tensor, band: Band, layout: Layout) -> Tensor | None:
         lead = values.ndim - len(band.shape)

@@ -6,16 +6,18 @@ through the classes of this file, so it is the one to read first.
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
+
+Direction = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,20 @@ class Layout:
     def levels(self) -> int:
         return self.bands[0].level  # coarsest first
 
+    def orientations(self) -> dict[Band, tuple[float, ...]]:
+        """For a signal of two axes, the angles of each band's lines: degrees counterclockwise from horizontal.
+
+        They lie above −90 and up to 90. A band has none where its domain does not know it, and several where it cannot
+        tell them apart, as the diagonal details of the DWT: 45 and −45. Signals of other axes have no such angles.
+
+        >>> from wavelens import DWT
+        >>> [(str(band), angles) for band, angles in DWT("haar", levels=1).layout((8, 8)).orientations().items()]
+        [('aa1', ()), ('ad1', (90.0,)), ('da1', (0.0,)), ('dd1', (45.0, -45.0))]
+        """
+        flat = len(self.signal_shape) == 2
+        directions = {band: self.domain.directions(band, self) if flat else () for band in self.bands}
+        return {band: tuple(line_angle(*one) for one in several) for band, several in directions.items()}
+
     def scales(self) -> dict[str, Scale]:
         """The domain's scales by name, coarsest first: for the DWT the approximation 'a3', then 'd3', 'd2', 'd1'."""
         return dict(self._scales)
@@ -147,6 +163,12 @@ class Coefficients:
     `data` has shape `(*batch, size)`; for a signal `(batch, channel, *axes)` that is `(batch, channel, size)`.
     `c[band]` is a view of shape `(*batch, *band.shape)`. Coefficients of a complex domain are complex, as its gradients
     are; its attributions that add up to a score, and masks, have one real number per coefficient.
+
+    >>> c = wl.DWT("haar", levels=2).analysis(x)
+    >>> [(band.level, band.key) for band in c.layout.bands]
+    [(2, 'aa'), (2, 'ad'), (2, 'da'), (2, 'dd'), (1, 'ad'), (1, 'da'), (1, 'dd')]
+    >>> c[c.layout.bands[0]].shape
+    torch.Size([1, 1, 2, 2])
     """
 
     data: Tensor
@@ -266,6 +288,20 @@ class Domain(ABC):
         """
         return None
 
+    def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
+        """Unit vectors along which the waves of a band run, one component per axis, each up to its sign.
+
+        Several where the band mixes them; none for an approximation, and where the domain does not know.
+        """
+        return ()
+
+    def bins(self, band: Band, layout: Layout) -> tuple[Extent, ...]:
+        """For a signal of one axis, the frequencies of what shares a place in a band, one extent for each.
+
+        None where a domain tells nothing apart within a band: it spans the extent of its scale.
+        """
+        return ()
+
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         """Where the coefficients of a band lie, in samples, axis by axis: evenly spread, unless a domain knows."""
         pairs = zip(layout.signal_shape, band.shape[-len(layout.signal_shape) :], strict=True)
@@ -275,11 +311,28 @@ class Domain(ABC):
 def level_scales(layout: Layout, extent: Callable[[tuple[Band, ...]], tuple[Extent, ...]]) -> tuple[Scale, ...]:
     """Scales by level, 'a3', 'd3', 'd2', 'd1', each with the `extent` of its bands."""
     scales: list[Scale] = []
-    for (level, is_detail), group in groupby(layout.bands, key=lambda band: (band.level, band.is_detail)):
+    for (level, is_detail), group in itertools.groupby(layout.bands, key=lambda band: (band.level, band.is_detail)):
         bands = tuple(group)
         name = f"d{level}" if is_detail else f"{bands[0].key[:1] or 'x'}{level or ''}"
         scales.append(Scale(name, bands, len(scales), extent(bands), is_detail))
     return tuple(scales)
+
+
+def mixed_directions(weights: Sequence[float]) -> tuple[Direction, ...]:
+    """The directions of a real wavelet with these frequencies along the axes: it takes all their signs for the same."""
+    norm = math.hypot(*weights)
+    if norm == 0:
+        return ()
+    unit = [weight / norm for weight in weights]
+    first = next(k for k, weight in enumerate(unit) if weight)
+    signs = itertools.product(*((1, -1) if weight and k > first else (1,) for k, weight in enumerate(unit)))
+    return tuple(tuple(s * weight for s, weight in zip(each, unit, strict=True)) for each in signs)
+
+
+def line_angle(down: float, right: float) -> float:
+    """The angle of the lines across a direction: degrees counterclockwise from horizontal, above −90 and up to 90."""
+    angle = math.degrees(math.atan2(right, down))
+    return round(angle - 180 * math.ceil((angle - 90) / 180), 9)
 
 
 def real_product(a: Tensor, b: Tensor) -> Tensor:

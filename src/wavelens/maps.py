@@ -13,7 +13,33 @@ from types import EllipsisType
 import torch
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Layout, Scale, band_sums, checked_axis, scale_sums, with_sign
+from wavelens.core import Band, Coefficients, Layout, Scale, band_sums, checked_axis, scale_sums
+from wavelens.placing import placed, spread, spread_band, summed
+from wavelens.rose import Rose, has_rose, rose
+from wavelens.scalogram import TimeFrequency, scalogram, time_frequency
+
+__all__ = [
+    "Marginal",
+    "Profile",
+    "Rose",
+    "TimeFrequency",
+    "along",
+    "contributions",
+    "courses",
+    "density",
+    "has_mosaic",
+    "has_places",
+    "has_rose",
+    "marginal",
+    "mosaic",
+    "mosaic_slices",
+    "profile",
+    "rose",
+    "scale_maps",
+    "scalogram",
+    "spatial_map",
+    "time_frequency",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +67,11 @@ def profile(c: Coefficients, *, by_channel: bool = False) -> Profile:
 
     `by_channel=True` keeps the channels apart (leads, spectral bands, modalities): every tensor has them after the
     batch, `(batch, channel, scales)`. Sums over channels are the profile without it.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> profile = wl.maps.profile(a)
+    >>> profile.names, [round(share, 3) for share in profile.share[0].tolist()]
+    (('a2', 'd2', 'd1'), [0.001, 0.253, 0.746])
     """
     signed = band_sums(c.map(lambda data: data.abs() * torch.nan) if c.data.is_complex() else c)
     magnitude = band_sums(c.map(torch.abs))
@@ -106,6 +137,10 @@ def mosaic(c: Coefficients) -> Tensor:
     The approximation sits in the first corner and each finer scale around it: in two dimensions horizontal details
     (key 'da') lower left, vertical ones (key 'ad') upper right. Where a padded mode leaves gaps there are zeros.
     `ValueError` in domains that are no such pyramid, see `has_mosaic`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.maps.mosaic(a).shape
+    torch.Size([1, 1, 8, 8])
     """
     places = mosaic_slices(c.layout)
     shape = [max(piece.stop for piece in along) for along in zip(*places.values(), strict=True)]
@@ -117,7 +152,11 @@ def mosaic(c: Coefficients) -> Tensor:
 
 
 def has_mosaic(layout: Layout) -> bool:
-    """Whether the bands are a pyramid: each by its letters along the axes, one of a kind at each level."""
+    """Whether the bands are a pyramid: each by its letters along the axes, one of a kind at each level.
+
+    >>> wl.maps.has_mosaic(wl.DWT("haar", levels=2).layout((8, 8))), wl.maps.has_mosaic(wl.Fourier().layout((8, 8)))
+    (True, False)
+    """
     axes = len(layout.signal_shape)
     whole = len(layout.bands) == 1 and len(layout.bands[0].shape) == axes
     kinds = {(band.level, band.key) for band in layout.bands}
@@ -140,8 +179,19 @@ def mosaic_slices(layout: Layout) -> dict[Band, tuple[slice, ...]]:
     return places
 
 
+def has_places(layout: Layout) -> bool:
+    """Whether coefficients lie at places of the signal; those of a Fourier transform have none, and flat maps."""
+    axes, samples = len(layout.signal_shape), math.prod(layout.signal_shape)
+    return samples == 1 or any(math.prod(band.shape[-axes:]) > 1 for band in layout.bands)
+
+
 def contributions(c: Coefficients) -> dict[str, Tensor]:
-    """The part of the signal that each scale makes, `(batch, channel, *axes)`: they add up to `c.synthesis()`."""
+    """The part of the signal that each scale makes, `(batch, channel, *axes)`: they add up to `c.synthesis()`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> {name: tuple(part.shape) for name, part in wl.maps.contributions(a).items()}
+    {'a2': (1, 1, 8, 8), 'd2': (1, 1, 8, 8), 'd1': (1, 1, 8, 8)}
+    """
     return {name: c.only(*bands).synthesis() for name, bands in c.layout.scales().items()}
 
 
@@ -151,55 +201,28 @@ def scale_maps(c: Coefficients, *, signed: bool = False, by_channel: bool = Fals
     |γ| is summed over channels and orientations and brought to the signal's resolution by linear interpolation
     between the coefficients' centres, each coefficient spread with total weight 1. `signed=True` keeps the signs, and
     the totals are the signed sums of `profile`. `by_channel=True` keeps the channels apart, `(batch, channel, *axes)`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> {name: tuple(picture.shape) for name, picture in wl.maps.scale_maps(a).items()}
+    {'a2': (1, 8, 8), 'd2': (1, 8, 8), 'd1': (1, 8, 8)}
     """
-    summed = _summed(c, signed, by_channel)
+    sums = summed(c, signed, by_channel)
     kept = slice(None) if by_channel else 0
     inside = (..., kept, *[slice(None)] * len(c.layout.signal_shape))
     scales = c.layout.scales().items()
-    return {name: torch.stack([_spread_band(summed, band) for band in bands]).sum(0)[inside] for name, bands in scales}
+    return {name: torch.stack([spread_band(sums, band) for band in bands]).sum(0)[inside] for name, bands in scales}
 
 
 def spatial_map(c: Coefficients, *, signed: bool = False, by_channel: bool = False) -> Tensor:
     """Where in the signal the attribution lies, `(batch, *axes)`: the sum of the scale maps, with total Σ|γ|.
 
     `by_channel=True` keeps the channels apart, `(batch, channel, *axes)`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.maps.spatial_map(a).shape
+    torch.Size([1, 8, 8])
     """
     return torch.stack(list(scale_maps(c, signed=signed, by_channel=by_channel).values())).sum(0)
-
-
-def scalogram(c: Coefficients, columns: int = 800, *, signed: bool = False, by_channel: bool = False) -> Tensor:
-    """|γ| for each sample over time, `(batch, scales, columns)`, coarsest scale first; for signals with one axis.
-
-    |γ| is summed over channels. A coefficient of a band of m stands for 1 / m of the time, over which it is spread
-    evenly; a column shows the mean over its time. So the mean of a row, times the samples, is Σ|γ| of its scale.
-    `signed=True` keeps the signs, and that product is the signed sum of `profile`. `by_channel=True` keeps the channels
-    apart, `(batch, channel, scales, columns)`.
-    """
-    if len(c.layout.signal_shape) != 1:
-        raise ValueError(f"a scalogram shows signals with one axis; got {c.layout.signal_shape}. Try scale_maps.")
-    summed = _summed(c, signed, by_channel)
-    rows = [
-        torch.stack([_boxes(_over_time(summed, band), columns) for band in bands]).sum(0)
-        for bands in c.layout.scales().values()
-    ]
-    values = torch.stack(rows, -2) * (columns / c.layout.signal_shape[0])
-    return values if by_channel else values.squeeze(-3)
-
-
-def _over_time(c: Coefficients, band: Band) -> Tensor:
-    """A band's values at even steps: its coefficients, or samples where the domain says over which they lie."""
-    values = _placed(c, band)
-    own = c.layout.domain.spread(values, band, c.layout)
-    return values if own is None else own
-
-
-def _boxes(values: Tensor, columns: int) -> Tensor:
-    """`(…, m)` values, each spread over 1 / m of the time, summed in `columns`: differences of the running sum."""
-    m = values.shape[-1]
-    running = torch.nn.functional.pad(values.cumsum(-1, dtype=torch.float64), (1, 0))
-    edges = torch.linspace(0, m, columns + 1, dtype=torch.float64, device=values.device)
-    whole = edges.floor().clamp(max=m - 1).long()
-    return (running[..., whole] + (edges - whole) * values[..., whole]).diff(dim=-1)
 
 
 def along(layout: Layout, axis: int) -> dict[str, Scale]:
@@ -207,6 +230,10 @@ def along(layout: Layout, axis: int) -> dict[str, Scale]:
 
     In a video with time as axis 0, 'a' is what stays over the frames that each coefficient spans, 'd1' what changes
     from frame to frame, whatever the scale in space. Domains that tell nothing apart along one axis have 'a' alone.
+
+    >>> layout = wl.DWT("haar", levels=(1, 2)).layout((8, 8))
+    >>> list(wl.maps.along(layout, 1))
+    ['a', 'd2', 'd1']
     """
     return {scale.name: scale for scale in layout.domain.scales_along(layout, checked_axis(axis, layout))}
 
@@ -216,20 +243,24 @@ def courses(c: Coefficients, axis: int, *, signed: bool = False, by_channel: boo
 
     |γ| is summed over channels and the other axes and spread as in `scale_maps`, so all courses add up to the sum of
     `spatial_map` over the other axes. `signed=True` keeps the signs, `by_channel=True` the channels apart.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> {name: tuple(course.shape) for name, course in wl.maps.courses(a, 0).items()}
+    {'a': (1, 8), 'd2': (1, 8), 'd1': (1, 8)}
     """
     axes = len(c.layout.signal_shape)
     axis = checked_axis(axis, c.layout)
-    summed = _summed(c, signed, by_channel)
+    together = summed(c, signed, by_channel)
     n, sums = c.layout.signal_shape[axis], {}
     for name, bands in along(c.layout, axis).items():
         parts = []
         for band in bands:
-            lead, places = summed.data.ndim - 1, _placed(summed, band)
+            lead, places = together.data.ndim - 1, placed(together, band)
             own = c.layout.domain.spread(places, band, c.layout)
             along_axis = (places if own is None else own).movedim(axis - axes, lead)
             values = along_axis.reshape(*along_axis.shape[: lead + 1], -1).sum(-1)
             if own is None:
-                values = _spread(values, c.layout.domain.centres(band, c.layout)[axis].to(values), n)
+                values = spread(values, c.layout.domain.centres(band, c.layout)[axis].to(values), n)
             parts.append(values)
         sums[name] = torch.stack(parts).sum(0)
     return sums if by_channel else {name: course.squeeze(-2) for name, course in sums.items()}
@@ -240,6 +271,10 @@ def density(c: Coefficients) -> Coefficients:
 
     A coefficient of a band of m in a signal of n samples stands for n / m of them, so |γ| is summed over channels and
     multiplied by m / n. The mean of a scale's bands, orientations added, is then proportional to its share.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.maps.density(a).data.shape
+    torch.Size([1, 1, 64])
     """
     samples = math.prod(c.layout.signal_shape)
     total = c.data.abs().sum(-2, keepdim=True)
@@ -247,61 +282,5 @@ def density(c: Coefficients) -> Coefficients:
     return Coefficients(total * torch.cat(weights), c.layout)
 
 
-def _summed(c: Coefficients, signed: bool, by_channel: bool) -> Coefficients:
-    """|γ|, or γ where signs are kept, summed over channels to one unless they are kept apart."""
-    data = with_sign(c.data) if signed else c.data.abs()
-    return Coefficients(data if by_channel else data.sum(-2, keepdim=True), c.layout)
-
-
-def _placed(c: Coefficients, band: Band) -> Tensor:
-    """The coefficients of a band by place, `(*batch, *places)`: those that share a place are added up."""
-    shape, axes = band.shape, len(c.layout.signal_shape)
-    if len(shape) == axes:
-        return c[band]
-    return c[band].reshape(*c.data.shape[:-1], -1, *shape[-axes:]).sum(-1 - axes)
-
-
 def _letters(band: Band) -> str:
     return band.key if len(band.key) == len(band.shape) else "a" * len(band.shape)
-
-
-def _spread_band(c: Coefficients, band: Band) -> Tensor:
-    values = _placed(c, band)
-    if (own := c.layout.domain.spread(values, band, c.layout)) is not None:
-        return own
-    centres = c.layout.domain.centres(band, c.layout)
-    for k, n in enumerate(c.layout.signal_shape):
-        dim = k - len(c.layout.signal_shape)
-        values = _spread(values.movedim(dim, -1), centres[k].to(values), n).movedim(-1, dim)
-    return values
-
-
-def _spread(values: Tensor, centres: Tensor, n: int) -> Tensor:
-    """`(…, m)` coefficients at `centres` on `n` samples: linear interpolation, each coefficient with weight 1 in all.
-
-    Sample t takes the part 1 − w of the knot before it and w of the one after it, and beyond the ends all of the
-    last. Each knot is divided by the weights that it gives, so sums are kept.
-    """
-    knots, knot_of = torch.unique(_knots(centres, n), return_inverse=True)
-    samples = torch.arange(n, dtype=knots.dtype, device=knots.device)
-    after = torch.searchsorted(knots, samples).clamp(min=1).clamp(max=len(knots) - 1)
-    before = (after - 1).clamp(min=0)
-    gap = (knots[after] - knots[before]).where(after > before, 1)  # 1 for a single knot
-    w = ((samples - knots[before]) / gap).clamp(0, 1)
-    given = torch.zeros_like(knots).index_add(0, before, 1 - w).index_add(0, after, w)
-    heights = values.new_zeros((*values.shape[:-1], len(knots))).index_add(-1, knot_of, values) / given
-    spread: Tensor = heights[..., before] * (1 - w) + heights[..., after] * w
-    return spread
-
-
-def _knots(centres: Tensor, n: int) -> Tensor:
-    """Where the coefficients stand for interpolation: at their centres, but never too close to be seen.
-
-    Padded modes crowd coefficients at the borders: those less than half a step from the outermost centre join it, or
-    they would all lie on the last sample. Coefficients closer than the samples move to the nearest sample.
-    """
-    ordered = centres.sort().values
-    half = ordered.diff().amax() / 2 if len(centres) > 1 else 0
-    first, last = ordered[0], ordered[-1]
-    joined = centres.where(centres - first >= half, first).where(last - centres >= half, last)
-    return joined.round() if len(joined.unique()) > n else joined

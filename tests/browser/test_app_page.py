@@ -180,7 +180,7 @@ def test_wrong_files_are_sentences(visit, tmp_path):
     (tmp_path / "a.png").write_text("no picture")
     drop(page, tmp_path / "a.png")
     page.wait_for_selector("#wl-status .wl-said")
-    assert "a.png, which is not an image" in page.inner_text("#wl-status")
+    assert "a.png is not an image file" in page.inner_text("#wl-status")
     assert page.is_disabled("#wl-start")
     page = visit()
     write_audio(tmp_path / "long.ogg", Clip(torch.zeros(1, 1, 30_000), 8000))

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 
 import numpy as np
 import pytest
@@ -344,25 +345,48 @@ def test_frames_whose_maps_were_reduced_have_the_map_of_their_time(tmp_path, ope
     assert min(glowing) > 20
 
 
-@pytest.mark.parametrize(
-    ("rows", "hertz", "row"), [(1, 3000, 0.25), (1, 31.25, 0.992), (4, 3000, 0.415), (4, 125, 3.75)]
-)
-def test_the_spectrogram_lies_behind_its_scales_down_to_zero(rows, hertz, row, path, opened):
-    """A tone, 8000 samples a second, at its place in rows of which the last one ends at 0 Hz."""
+@pytest.mark.parametrize("hertz", [125, 1000, 3000])
+@pytest.mark.parametrize("axis", [{"low": 62.5, "high": 4000, "log": True}, {"low": 0, "high": 4000, "log": False}])
+def test_the_spectrogram_lies_on_the_axis_of_the_frequencies(axis, hertz, path, opened):
+    """A tone, 8000 samples a second, at its place on a logarithmic and on a linear axis."""
     bins = np.zeros((257, 3), "u1")
     bins[round(hertz / 15.625)] = 255
-    edges = [0, *(4000 / 2 ** (rows - 1 - k) for k in range(rows))]
-    spectrum = {"shape": [257, 3], "u8": base64.b64encode(bins.tobytes()).decode(), "step": 15.625, "edges": edges}
+    spectrum = {"shape": [257, 3], "u8": base64.b64encode(bins.tobytes()).decode(), "step": 15.625}
     loud = opened(path).evaluate(
-        """(spectrum) => {
-            const found = overScales(spectrum);
+        """([spectrum, axis]) => {
+            const found = overScales(spectrum, axis);
             const { data } = found.getContext("2d").getImageData(0, 0, 1, found.height);
             return Array.from({ length: found.height }, (_, y) => data[4 * y] / found.height);
         }""",
-        spectrum,
+        [spectrum, axis],
     )
-    assert sum(loud) > 0
-    assert np.average((np.arange(len(loud)) + 0.5) * rows / len(loud), weights=loud) == pytest.approx(row, abs=0.04)
+    part = math.log(hertz / axis["low"], 64) if axis["log"] else hertz / 4000
+    places = (np.arange(len(loud)) + 0.5) / len(loud)
+    assert np.average(places, weights=loud) == pytest.approx(1 - part, abs=0.01)
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_rows_lie_over_their_frequencies_and_those_over_the_same_add_up(log, path, opened):
+    rows = [
+        {"scale": 0, "from": 0, "to": 1000},
+        {"scale": 1, "from": 1000, "to": 4000},
+        {"scale": 1, "from": 2000, "to": 4000},
+    ]
+    seen = opened(path).evaluate(
+        """([rows, axis]) => {
+            const one = new Rows({ rows, axis, shape: [3, 1], scales: [{}, {}, {}], magnitude: [{}] }, 1);
+            one.known.set("magnitude", Float32Array.of(1, 2, 4));
+            const values = Array.from({ length: STEPS }, (_, y) =>
+                one.lines[y].map((over) => over.reduce((sum, row) => sum + one.values(0)[row], 0)));
+            return [values.map((sums) => Math.max(...sums)), one.middles().map(({ place }) => place)];
+        }""",
+        [rows, {"low": 500 if log else 0, "high": 4000, "log": log}],
+    )
+    edges = [1 - math.log(f / 500, 8) if log else 1 - f / 4000 for f in (4000, 2000, 1000, 500 if log else 0)]
+    expected = [value for value, high, low in zip((6, 2, 1), edges, edges[1:], strict=False)
+                for _ in range(round(288 * (low - high)))]  # fmt: skip
+    assert seen[0] == expected
+    assert seen[1] == pytest.approx([(1 + edges[2]) / 2, edges[2] / 2])
 
 
 def test_a_browser_that_cannot_inflate_the_maps_says_so_and_shows_the_numbers(path, browser):

@@ -19,14 +19,15 @@ from torch import nn
 import wavelens as wl
 from fuzz import mutations as m
 from wavelens import frontends, runs
+from wavelens.baselines import parse_explainer
 from wavelens.cli.evaluate import _part
-from wavelens.cli.options import wavelets_of
 from wavelens.cli.shared_options import spacing_of
 from wavelens.core import Domain
+from wavelens.explaining.request import wavelets_like
 from wavelens.frontends import audio, image, video, volume
+from wavelens.metrics.measures import parse_metric
 from wavelens.models.weights import fill_from
 from wavelens.runs.annotations import Mask, annotated
-from wavelens.runs.measures import parse_explainer, parse_measure
 from wavelens.runs.samples import Sample, labelled
 from wavelens.runs.statistics.comparison import compare
 from wavelens.runs.store.shards import read_shard
@@ -120,6 +121,9 @@ SOUNDS = {
     "a.wav": {"subtype": "PCM_16"},
     "float.wav": {"subtype": "FLOAT"},
     "a.aif": {"format": "AIFF"},
+    "a.au": {"subtype": "FLOAT"},
+    "a.caf": {"subtype": "ALAC_16"},
+    "a.w64": {},
     "a.aiff": {"format": "AIFF", "subtype": "PCM_24"},
     "a.flac": {},
     "a.mp3": {},
@@ -143,15 +147,26 @@ VIDEOS = {  # suffix: encoder, pixels, rate
     ".webm": ("libvpx", "yuv420p"),
     ".wmv": ("wmv2", "yuv420p"),
 }
-AAC = {".aac": "aac", ".m4a": "aac", ".m4b": "aac", ".mka": "aac", ".wma": "wmav2"}  # suffix: encoder
+ENCODERS = {  # of sounds, by suffix
+    ".aac": "aac",
+    ".ac3": "ac3",
+    ".avi": "mp2",
+    ".flv": "mp3",
+    ".m4a": "aac",
+    ".m4b": "aac",
+    ".mka": "aac",
+    ".ts": "mp2",
+    ".wma": "wmav2",
+    ".wv": "wavpack",
+}
 
 
 def _sounds() -> Iterator[Format]:
     for name, options in SOUNDS.items():
         write = partial(soundfile.write, data=SOUND, samplerate=48000, **options)
         yield Format(f"sound {name}", _file(name, lambda path, write=write: write(path)), _hear)
-    for suffix, codec in AAC.items():
-        if suffix in audio.SUFFIXES:
+    for suffix, codec in ENCODERS.items():
+        if suffix in (*audio.SUFFIXES, *video.SUFFIXES):
             yield Format(f"sound a{suffix}", _file(f"a{suffix}", partial(_write_by_ffmpeg, codec)), _hear)
 
 
@@ -414,10 +429,10 @@ TEXTS = {
     "adaptive": ("IntegratedGradients(tolerance=0.05, max_steps=64)", lambda text: _explain(parse(text))),
     "nested": ("Zennit('GuidedBackprop', ExpectedGradients(samples=4))", parse),
     "options": ("Captum('GradientShap', baseline=1, n_samples=5, stdevs=0.1)", parse),
-    "metric": ("MuFidelity(subsets=16, grid=7, domain=DWT('db2', 2))", parse_measure),
+    "metric": ("MuFidelity(subsets=16, grid=7, domain=DWT('db2', 2))", parse_metric),
     "explainer": ("GradCAM(layer='layer4')", parse_explainer),
     "control": ("EnergyOrder(domain=Identity, baseline=0.5)", parse_explainer),
-    "wavelets": ("haar, db4, bior2.2", lambda text: wavelets_of(text, wl.DWT("haar", 2))),
+    "wavelets": ("haar, db4, bior2.2", lambda text: wavelets_like(wl.DWT("haar", 2), text.split(","))),
     "spacing": ("1.5,1,0.75", spacing_of),
     "shard": ("3/8", _part),
 }

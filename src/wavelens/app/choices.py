@@ -22,7 +22,6 @@ NO_WAVELET = "none: pixels, samples or voxels"
 WAVELETS = tuple(name for name in pywt.wavelist(kind="discrete") if name != "dmey")  # its filters do not reconstruct
 MAX_LEVELS = 12
 MIN_GRADIENTS = 10  # gradients of a method that takes several
-SIGMA = {"photo": 0.25, "sound": 0.001, "volume": 0.0001, "video": 0.25}  # of SmoothGrad, as the paper has it
 METHODS: dict[str, Callable[[int, float], Method]] = {  # of at most so many gradients, with noise of so much
     "integrated gradients": lambda most, sigma: IntegratedGradients(tolerance=0.02, max_steps=most),
     "SmoothGrad": lambda most, sigma: SmoothGrad(samples=most, sigma=sigma),
@@ -70,7 +69,7 @@ def request_of(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, devi
         raise ValueError(
             f"a method takes {MIN_GRADIENTS} to {limits.gradients} gradients here; got {wish.gradients!r}."
         )
-    method = METHODS[wish.method](wish.gradients, SIGMA[kind.name])
+    method = METHODS[wish.method](wish.gradients, kind.sigma)
     domain = _domain(wish, kind, loaded.preprocess.shape[1:])
     question = Question(wish.target)
     return Request(loaded, kind, question, domain, method, None, 5, device, chosen=wish.levels is not None)

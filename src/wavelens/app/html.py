@@ -9,19 +9,15 @@ from typing import Any
 from urllib.parse import quote
 
 from wavelens.app.request_queue import Step
-from wavelens.app.service import Result
+from wavelens.app.served import Result
 from wavelens.reports.markup import Html, tag
 
 ALLOWED = "allow-scripts allow-downloads"  # a report can do nothing in the app's name
-KINDS = {
+OUTPUTS = {
     "-report.html": "the report: opens anywhere, without a server",
     ".png": "the panel",
     ".safetensors": "the attribution, for wavelens.Attribution.load",
     ".json": "the summary",
-    ".wav": "a sound",
-    ".mp4": "a video",
-    ".html": "the volume, to turn",
-    ".nii.gz": "a map over the scan",
 }
 
 
@@ -44,25 +40,25 @@ def waiting(step: Step) -> Html:
     return tag("p", bar, f" {step.done} of at most {most} gradients", class_="wl-wait", role="status")
 
 
-def result(found: Result) -> Html:
+def result(shown: Result) -> Html:
     """The report, and the files."""
-    page = next(iter(found.files))
+    page = next(iter(shown.files))
     return tag(
         "article",
-        tag("p", found.caution, class_="wl-said", role="alert") if found.caution else None,
-        tag("iframe", src=_url(found, page), title=f"The explanation of {found.name}", sandbox=ALLOWED),
+        tag("p", shown.caution, class_="wl-said", role="alert") if shown.caution else None,
+        tag("iframe", src=_url(shown, page), title=f"The explanation of {shown.name}", sandbox=ALLOWED),
         tag("h3", "To keep"),
-        tag("ul", *(_file(found, name, path) for name, path in found.files.items()), class_="wl-files"),
+        tag("ul", *(_file(shown, name, path) for name, path in shown.files.items()), class_="wl-files"),
     )
 
 
-def _url(found: Result, name: str) -> str:
-    return f"results/{found.token}/{quote(name)}"
+def _url(shown: Result, name: str) -> str:
+    return f"results/{shown.token}/{quote(name)}"
 
 
-def _file(found: Result, name: str, path: Path) -> Html:
-    what = next((text for suffix, text in KINDS.items() if name.endswith(suffix)), "")
-    link = tag("a", name, href=_url(found, name), download=path.name)
+def _file(shown: Result, name: str, path: Path) -> Html:
+    what = next((text for suffix, text in {**OUTPUTS, **shown.outputs}.items() if name.endswith(suffix)), "")
+    link = tag("a", name, href=_url(shown, name), download=path.name)
     return tag("li", link, f" {_size(path.stat().st_size)}" if path.is_file() else None, tag("small", f" {what}"))
 
 

@@ -16,7 +16,8 @@ import gradio as gr
 from wavelens.app import html
 from wavelens.app.choices import MAX_LEVELS, METHODS, MIN_GRADIENTS, NO_WAVELET, WAVELETS, Wish
 from wavelens.app.request_queue import Refused, Stopped
-from wavelens.app.service import Result, Service
+from wavelens.app.served import Result
+from wavelens.app.service import Service
 from wavelens.app.uploads import Uploads
 from wavelens.domains import DWT
 
@@ -131,9 +132,9 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
                 result = gr.HTML(elem_id="wl-shown")
         # values come as the page has them, and are checked by the service
         plain = {"preprocess": False, "show_progress": "hidden", "concurrency_limit": many, "api_visibility": "private"}
-        seen = [model, wavelet, target, answer, status, start]
+        looked_up = [model, wavelet, target, answer, status, start]
         for event in (upload.change, model.input):
-            event(events.look, [upload, model], seen, **plain)
+            event(events.look, [upload, model], looked_up, **plain)
         wished = [upload, model, target, wavelet, levels, method, most]
         start.click(events.explain, wished, [status, result, start, end], **plain)
         end.click(events.stop, **plain)
@@ -180,8 +181,8 @@ def _kinds(service: Service) -> str:
 
 def _suffixes(service: Service) -> list[str]:
     """The ends of names that the models read; of two-part ones the last, which is all that a browser looks at."""
-    found = {f".{suffix.rpartition('.')[2]}" for one in service.models.values() for suffix in one.kind.suffixes}
-    return sorted(found)
+    suffixes = {f".{suffix.rpartition('.')[2]}" for one in service.models.values() for suffix in one.kind.suffixes}
+    return sorted(suffixes)
 
 
 def _asset(name: str) -> str:

@@ -74,8 +74,8 @@ class RequestQueue:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(running, thread_name_prefix="wavelens")
 
-    def begin(self, work: Work, ask: Callable[[Work], Any], told: Callable[[Exception], Exception]) -> None:
-        """Puts a request in line; it ends with what `told` makes of its error. `Refused` where there is no room."""
+    def begin(self, work: Work, ask: Callable[[Work], Any], describe: Callable[[Exception], Exception]) -> None:
+        """Puts a request in line; it ends with what `describe` makes of its error. `Refused` where there is no room."""
 
         def run() -> Any:
             try:
@@ -83,7 +83,7 @@ class RequestQueue:
                     work.check()
                     return ask(work)
             except Exception as error:
-                end = Stopped() if work.cancelled.is_set() else told(error)
+                end = Stopped() if work.cancelled.is_set() else describe(error)
             raise end  # out here: an error that is kept would keep the tensors of what it ended
 
         with self._lock:

@@ -23,7 +23,8 @@ from wavelens.app.limits import Limits
 from wavelens.app.passwords import Gatekeeper
 from wavelens.app.refusals import RequestRefused
 from wavelens.app.request_limits import MULTIPART_BYTES, RequestLimits
-from wavelens.app.service import Served, Service
+from wavelens.app.served import Served
+from wavelens.app.service import Service
 from wavelens.app.upload_routes import UploadRoutes
 from wavelens.app.uploads import Uploads
 from wavelens.app.visitors import Visitors
@@ -207,14 +208,14 @@ def _socket(host: str, port: int | None) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     wanted = PORTS if port is None else [port]
     for number in wanted:
-        found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            found.bind((host, number))
-            found.listen()
-            return found
+            listening.bind((host, number))
+            listening.listen()
+            return listening
         except OSError as error:
-            found.close()
+            listening.close()
             reason = error
     raise OSError(
         f"the app listens at a free port of this machine; got {host}:{wanted[0]}, and {reason.strerror or reason}. "

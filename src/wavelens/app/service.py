@@ -1,4 +1,4 @@
-"""`Service`: takes requests, has them computed in turns, gives results, and throws away what nobody looks at any more.
+"""`Service`: takes requests, has them computed in turns, gives results, and deletes those of closed sessions.
 
 It knows no page: `look`, `explain`, `stop` and `leave` are what a page, a test or another front end calls, each with
 the key of the session that asks.
@@ -26,11 +26,10 @@ from torch import nn
 from wavelens.app.choices import Wish, request_of, shown
 from wavelens.app.limits import Limits, check_upload
 from wavelens.app.request_queue import Refused, RequestQueue, Step, Stopped, Work
-from wavelens.explaining import Explanation, Kind, explained, read_input, top_classes
-from wavelens.explaining.answer import caution, write
+from wavelens.app.served import Result, Served
+from wavelens.explaining import Explanation, explained, read_input
 from wavelens.explaining.errors import INPUT_ERRORS
-from wavelens.explaining.report import entry_of
-from wavelens.models import LoadedModel
+from wavelens.explaining.summary import top_classes
 from wavelens.reports import report
 from wavelens.untrusted import plain
 
@@ -38,25 +37,6 @@ TOP = 10  # classes to choose the target from
 FRESH = 60.0  # seconds for which an upload stays that no session has named yet
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class Served:
-    """A model that the service offers, with the kind of signals that it takes."""
-
-    loaded: LoadedModel
-    kind: Kind
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What a page shows: the files, which `Service.file` serves under `token` until the session has others or ends."""
-
-    token: str
-    name: str
-    label: str
-    caution: str
-    files: dict[str, Path]  # the report first
 
 
 @dataclass(eq=False)
@@ -142,9 +122,9 @@ class Service:
     def stop(self, session: str) -> None:
         """Ends what the session waits for."""
         with self._lock:
-            found = self._sessions.get(session)
-            if found is not None and found.work is not None:
-                found.work.cancel()
+            known = self._sessions.get(session)
+            if known is not None and known.work is not None:
+                known.work.cancel()
 
     def leave(self, session: str) -> None:
         """The page is gone: ends its request and removes its files."""
@@ -156,8 +136,8 @@ class Service:
         with self._lock:
             results = [one.result for one in self._sessions.values() if one.result is not None]
         files = next((result.files for result in results if _same(result.token, token)), {})
-        found = files.get(name)
-        return found if found is not None and found.is_file() else None
+        path = files.get(name)
+        return path if path is not None and path.is_file() else None
 
     def sweep(self) -> None:
         """Ends sessions that were idle for too long, and removes uploads that no session has."""
@@ -188,9 +168,9 @@ class Service:
 
     def _session(self, key: str) -> _Session:
         with self._lock:
-            found = self._sessions.setdefault(key, _Session(0.0))
-            found.touched = time.monotonic()
-            return found
+            session = self._sessions.setdefault(key, _Session(0.0))
+            session.touched = time.monotonic()
+            return session
 
     def _end_session(self, key: str) -> None:
         with self._lock:
@@ -253,9 +233,9 @@ class Service:
         folder.mkdir()
         try:
             base = folder / kind.stem(path)
-            page = report(entry_of(explanation), base.with_name(f"{base.name}-report.html"))
+            page = report(explanation.entry(), base.with_name(f"{base.name}-report.html"))
             work.step()
-            files = [page, *write(explanation, base)]
+            files = [page, *explanation.write(base)]
             work.check()
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -265,10 +245,10 @@ class Service:
     def _keep(self, session: str, result: Result) -> None:
         """The session shows this result now, and no longer the one before; `Stopped` for one that has left."""
         with self._lock:
-            found = self._sessions.get(session)
-            if found is None:
+            known = self._sessions.get(session)
+            if known is None:
                 raise Stopped
-            before, found.result = found.result, result
+            before, known.result = known.result, result
         if before is not None:
             self._discard(before.token)
 
@@ -289,14 +269,14 @@ class Service:
         shutil.rmtree(self._results / token, ignore_errors=True)
 
 
-def _same(token: str, asked: str) -> bool:
+def _same(token: str, other: str) -> bool:
     """In a time that tells nothing of how much of it is right."""
-    return secrets.compare_digest(token.encode(), asked.encode())
+    return secrets.compare_digest(token.encode(), other.encode())
 
 
 def _result(token: str, explanation: Explanation, files: dict[str, Path]) -> Result:
-    missed = caution(explanation.attribution, explanation.request.method)
-    return Result(token, explanation.input.path.name, explanation.target.label, missed, files)
+    name, outputs = explanation.input.path.name, explanation.request.kind.outputs
+    return Result(token, name, explanation.target.label, explanation.caution, files, outputs)
 
 
 def _settle(module: nn.Module) -> None:

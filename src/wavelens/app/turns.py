@@ -1,4 +1,4 @@
-"""`Turns`: who computes now. One at a time, in the order in which they asked, and no one for longer than a chunk."""
+"""`Turns`: who computes now. One at a time, first come, first served, and no one for longer than a chunk."""
 
 from __future__ import annotations
 

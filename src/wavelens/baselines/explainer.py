@@ -14,6 +14,7 @@ from wavelens.core import Domain
 from wavelens.domains import Identity
 from wavelens.engine.gradients import Gradients, Model
 from wavelens.methods import Method, Saliency
+from wavelens.own import text_of
 from wavelens.targets import Several, Target, describe, texts
 
 
@@ -62,7 +63,7 @@ def on_samples(ask: Gradients, explainer: object, target: Target, maps: Tensor, 
     return Attribution(
         data,
         layout,
-        method=repr(explainer),
+        method=text_of(explainer),
         target=describe(target),
         targets=texts(target, len(ask.x)),
         score=score,

@@ -18,6 +18,7 @@ from wavelens.attribution import Attribution
 from wavelens.baselines.explainer import check_module, in_pieces, on_samples
 from wavelens.baselines.functions import Rules
 from wavelens.baselines.layers import LINEAR, Entrance, Visit, visits
+from wavelens.engine.batchnorm_folding import lone_norms
 from wavelens.engine.gradients import Gradients, Model
 from wavelens.optional import optional
 from wavelens.targets import Target, scores
@@ -57,20 +58,26 @@ def _composite(ask: Gradients, entrance: Entrance) -> Any:
     composites, rules = (optional(f"zennit.{name}", "baselines") for name in ("composites", "rules"))
     first = composites.NameMapComposite([((entrance.first.name,), rules.Flat(stabilizer=TINY))])
     rest = composites.EpsilonPlus(epsilon=TINY, stabilizer=TINY)
-    return composites.MixedComposite([first, rest], canonizers=[_merging(order)])
+    return composites.MixedComposite([first, rest], canonizers=[_merging(ask, order)])
 
 
-def _merging(order: list[Visit]) -> Any:
-    """Zennit's canonizer that merges each batch norm into the layer whose output it takes."""
+def _merging(ask: Gradients, order: list[Visit]) -> Any:
+    """Zennit's canonizer that merges each batch norm into the layer whose output it alone takes."""
     canonizers = optional("zennit.canonizers", "baselines")
-    made = {id(v.gives): v for v in order if isinstance(v.module, LINEAR)}
     calls = [v.module for v in order]
-    pairs = [
-        ((made[id(v.takes)].name,), v.name)
+    norms = {
+        id(v.module.running_mean): v.name
         for v in order
-        if isinstance(v.module, NORMS) and id(v.takes) in made and v.module.affine and v.module.track_running_stats
-        and calls.count(v.module) == 1
-    ]  # fmt: skip
+        if isinstance(v.module, NORMS) and v.module.affine and calls.count(v.module) == 1
+    }
+    layers = {id(v.module.weight): v for v in order if isinstance(v.module, LINEAR)}
+    kernels = [v.module.weight for v in layers.values()]
+    read_by = lone_norms(lambda: ask.model(ask.x[:1].clone()), kernels)  # type: ignore[arg-type]
+    pairs = [
+        ((visit.name,), norms[id(read_by[kernel].mean)])
+        for kernel, visit in layers.items()
+        if kernel in read_by and id(read_by[kernel].mean) in norms
+    ]
     return canonizers.NamedMergeBatchNorm(pairs)
 
 

@@ -65,6 +65,10 @@ def check(
     `given` are tensors with one entry per item that the model is called with after the signal.
 
     A check that an earlier one makes meaningless is "not applicable" and says why. The model comes back as it was.
+
+    >>> findings = wl.check(model, x, 1)
+    >>> [verdict.check for verdict in findings.verdicts][:3]
+    ['deterministic', 'batch_independent', 'precise']
     """
     signal_axes(x)
     check_shapes(model)

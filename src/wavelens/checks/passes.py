@@ -32,7 +32,9 @@ def batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
     """Whether an item has the same score alone and as the last of three, in the mode that the model is in.
 
     Its mates are noise that is louder than it, and its own mirror image. Beside the scores, the gradient of the item's
-    score with respect to its mates is looked at: it is exactly zero where items are treated alone.
+    score with respect to its mates is looked at: it is exactly zero where items are treated alone; and its own
+    gradient, when all scores are asked for, with that of its score beside two copies of itself: as many rows are
+    rounded alike.
     """
     return _tried(_batch_independent, model, x, target)
 
@@ -89,7 +91,7 @@ def _size(row: Tensor, answer: Asked) -> float:
 
 
 def _batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
-    name, scores, leaks = "batch_independent", 0.0, 0.0
+    name, scores, leaks, gradients = "batch_independent", 0.0, 0.0, 0.0
     with frozen_model(model, x):
         for row, item in one_by_one(x):
             try:
@@ -107,11 +109,23 @@ def _batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
             scores = max(scores, _apart(beside[0][-1], alone[0][0]) / _size(row, alone))
             if (g := beside[1]) is not None:
                 leaks = max(leaks, float(g[:-1].double().norm() / g.double().norm().clamp_min(1e-300)))
-    figures = {"score": scores, "mates' share of the gradient": leaks}
+            gradients = max(gradients, _moved_by_mates(model, row, target, item))
+    figures = {"score": scores, "mates' share of the gradient": leaks, "gradient": gradients}
     finding = f"beside two others, the score differs by {scores:.1e} of its size"
-    if scores <= rounding(x) and leaks == 0:
+    if max(scores, gradients) <= rounding(x) and leaks == 0:
         return Verdict(name, PASS, f"{finding}, which is rounding.", figures=figures)
-    return Verdict(name, FAIL, f"{finding}, and {leaks:.2g} of its gradient lies in the others.", MIXED, figures)
+    finding = f"{finding}, its gradient by {gradients:.1e} of its own, and {leaks:.2g} of it lies in the others."
+    return Verdict(name, FAIL, finding, MIXED, figures)
+
+
+def _moved_by_mates(model: Model, row: Tensor, target: Target, item: Tensor) -> float:
+    """How far an item's gradient, when all scores are asked for, is moved by its two mates, of its own size."""
+    items, last = item.repeat(3), slice(-1, None)
+    beside = asked(model, torch.cat([*_mates(row), row]), target, items)[1]
+    copies = asked(model, torch.cat([row, row, row]), target, items, of=last)[1]
+    if beside is None or copies is None:
+        return 0.0
+    return _apart(beside[-1], copies[-1]) / max(float(copies[-1].double().norm()), 1e-300)
 
 
 def _mates(row: Tensor) -> tuple[Tensor, Tensor]:

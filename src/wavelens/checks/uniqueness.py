@@ -23,6 +23,11 @@ REMEDY = (
     "It is one of many at a tie, as under max-pooling in flat areas: use SmoothGrad(sigma=1e-6), the mean over noise "
     "that breaks ties, or a wider sigma."
 )
+CONSTANT = (
+    "It is one of many at a tie, as under max-pooling in flat areas. The input is constant, so that noise scaled by "
+    "its range is 0 and SmoothGrad breaks no tie: explain x + 1e-3 * torch.randn_like(x), with SmoothGrad(sigma=1) for "
+    "the mean over ties."
+)
 
 
 def unique(model: Model, x: Tensor, target: Target, *, explainer: Explainer | None = None) -> Verdict:
@@ -52,7 +57,8 @@ def unique(model: Model, x: Tensor, target: Target, *, explainer: Explainer | No
             finding = f"{finding}, and the map by {figures['map']:.1e}"
             if figures["map"] <= MIN_CHANGE_FRACTION:
                 return Verdict(name, PASS, f"{finding}.", figures=figures)
-    return Verdict(name, WARN, f"{finding}.", REMEDY, figures)
+    remedy = CONSTANT if (x.flatten(1) == x.flatten(1)[:, :1]).all(1).any() else REMEDY
+    return Verdict(name, WARN, f"{finding}.", remedy, figures)
 
 
 def _noisy(x: Tensor, k: int) -> Tensor:

@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.text import Text
 
 from wavelens.checks import Findings
-from wavelens.checks import check as find
+from wavelens.checks import check as check_model
 from wavelens.cli.model_options import with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
 from wavelens.cli.shared_options import (
-    DOMAIN,
-    METHOD,
+    DEFAULT_METHOD,
+    DOMAIN_HELP,
     AgainstText,
     BatchSize,
     DeviceName,
@@ -32,11 +32,12 @@ from wavelens.cli.shared_options import (
 )
 from wavelens.cli.terminal import Terminal, plain
 from wavelens.explaining import read_input
-from wavelens.explaining.answer import target_summary
 from wavelens.explaining.files import inputs, stems
 from wavelens.explaining.question import is_target_function, question_of
 from wavelens.explaining.request import fitted
+from wavelens.explaining.summary import target_summary
 from wavelens.models import Options
+from wavelens.own import text_of
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "not applicable": "dim"}
@@ -49,8 +50,8 @@ def check(
     options: Options = Options(),
     target: TargetText = None,
     against: AgainstText = None,
-    domain: Annotated[str | None, typer.Option(help=DOMAIN, show_default="as for wavelens explain")] = None,
-    method: MethodText = METHOD,
+    domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
+    method: MethodText = DEFAULT_METHOD,
     autocast: Annotated[
         str | None, typer.Option(help="bfloat16 or float16: whether the gradient survives it.", show_default="none")
     ] = None,
@@ -74,8 +75,8 @@ def check(
     loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
     own = fitted(chosen_domain, kind, loaded)
     question = question_of(target, against, loaded)
-    ask = partial(
-        find,
+    check_input = partial(
+        check_model,
         loaded.module,
         domain=own,
         method=chosen_method,
@@ -88,12 +89,12 @@ def check(
         one_input = read_input(loaded, kind, path, chosen_device)
         explained = question(loaded, one_input.x, one_input.logits)
         with console.status(f"checking {plain(path.name)}"):
-            found = ask(one_input.x, explained.target)
-        statuses.append(found.status)
-        _print(path, explained.heading, found, console)
-        summary = target_summary(loaded, kind, path, explained) | {"domain": repr(own), "method": method}
+            findings = check_input(one_input.x, explained.target)
+        statuses.append(findings.status)
+        _print(path, explained.heading, findings, console)
+        summary = target_summary(loaded, kind, path, explained) | {"domain": text_of(own), "method": method}
         file = out / f"{stem}-check.json"
-        file.write_text(json.dumps(summary | found.summary(), indent=2) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(summary | findings.summary(), indent=2) + "\n", encoding="utf-8")
         return [file]
 
     named = zip(paths, stems(paths, out, kind), strict=True)
@@ -101,10 +102,10 @@ def check(
     raise typer.Exit(max(code, int("fail" in statuses)))
 
 
-def _print(path: Path, target: str, found: Findings, console: Console) -> None:
+def _print(path: Path, target: str, findings: Findings, console: Console) -> None:
     console.print(Text(f"{plain(str(path))}: {plain(target)}", style="bold"), soft_wrap=True)
-    width = max(len(verdict.check) for verdict in found.verdicts)
-    for verdict in found.verdicts:
+    width = max(len(verdict.check) for verdict in findings.verdicts)
+    for verdict in findings.verdicts:
         line = Text.assemble(
             (f"{verdict.status:14}  ", STYLES[verdict.status]), f"{verdict.check:{width}}  {plain(verdict.finding)}"
         )

@@ -29,7 +29,8 @@ def compare_runs(
     """Compare runs: means, 95 % intervals, ranks. Over the files that all of them have.
 
     Intervals are those of a paired bootstrap: files are drawn with replacement, the same ones for every run. A rank is
-    followed by those that the run has in 95 % of the draws. Arrows say whether more (↑) or less (↓) is better.
+    followed by those that the run has in 95 % of the draws. Arrows say whether more (↑) or less (↓) is better; without
+    one a run has no rank, and its distance is that to the first run.
     """
     found = compare(runs, resamples=resamples, seed=seed)
     console = Terminal()
@@ -44,7 +45,7 @@ def compare_runs(
 
 
 def _table(found: Comparison) -> Table:
-    table = Table("metric", "run", "mean (ff: median)", "distance to the best", "rank")
+    table = Table("metric", "run", "mean or median", "distance to the best", "rank")
     before = ""
     for metric, run, *numbers in lines(found):
         if before not in ("", metric):

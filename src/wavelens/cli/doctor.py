@@ -36,7 +36,7 @@ from wavelens.version import __version__
 
 NAME = "wavelens"
 CORE = ("torch", "numpy", "PyWavelets", "safetensors", "Pillow", "tifffile", "soundfile", "matplotlib", "typer", "rich")
-DEVELOPERS = ("bench", "browser", "dev", "docs", "test")  # extras that users have no need of
+DEVELOPERS = ("bench", "browser", "dev", "docs", "runner", "test")  # extras that users have no need of
 WAVELETS, MODES = ("haar", "db4", "sym8", "bior2.4"), ("periodization", "reflect")
 SHAPES = ((64,), (33, 20), (9, 8, 10))
 

@@ -14,26 +14,35 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from wavelens.baselines import EXPLAINERS, FromMethod
+from wavelens.baselines import EXPLAINERS, FromMethod, parse_explainer
+from wavelens.baselines.controls import CONTROLS
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of
-from wavelens.cli.shared_options import DOMAIN, DeviceName, ModelName
+from wavelens.cli.shared_options import DOMAIN_HELP, DeviceName, ModelName
 from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
 from wavelens.explaining import Kind, kind_called, kind_of
+from wavelens.explaining.reading import reader_for
 from wavelens.explaining.request import default_model, fitted
+from wavelens.metrics.measures import METRICS, parse_metric
+from wavelens.metrics.metric import columns_of
 from wavelens.models import LoadedModel, Options
+from wavelens.own import text_of
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
 from wavelens.runs.annotations import annotated
-from wavelens.runs.evaluation import BATCH_SIZE, Evaluation, weights_digest
-from wavelens.runs.measures import CONTROLS, MEASURES, PointingGame, parse_explainer, parse_measure
+from wavelens.runs.evaluation import BATCH_SIZE, FACTS, Evaluation, weights_digest
 from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
 from wavelens.runs.statistics.comparison import compare
 from wavelens.runs.statistics.tables import caption, lines
-from wavelens.spec import METHODS
+from wavelens.spec import is_method
 
-EXPLAINED = f"How to explain: as wavelens explain, or {', '.join(cls.__name__ for cls in (*EXPLAINERS, *CONTROLS))}."
-MEASURED = f"What to measure, may be repeated: {', '.join(cls.__name__ for cls in MEASURES)}."
+EXPLAINED = (
+    f"How to explain: as wavelens explain, or {', '.join(cls.__name__ for cls in (*EXPLAINERS, *CONTROLS))}, or an "
+    "explainer of your own."
+)
+MEASURED = (
+    f"What to measure, may be repeated: {', '.join(cls.__name__ for cls in METRICS)}, or module:name of your own."
+)
 EXECUTORS = ("local", "processes", "ray")
 LINE_EVERY = 30.0  # seconds between lines of progress where there is no terminal
 
@@ -47,7 +56,7 @@ def evaluate(
     labels: Annotated[
         str, typer.Option(help=f"The class to explain: '{TOP}', '{FOLDERS}' (their names), or a CSV of file and class.")
     ] = TOP,
-    domain: Annotated[str | None, typer.Option(help=DOMAIN, show_default="as for wavelens explain")] = None,
+    domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
     method: Annotated[str, typer.Option(help=EXPLAINED)] = "IntegratedGradients(steps=25)",
     metric: Annotated[list[str] | None, typer.Option(help=MEASURED, show_default="Curves(steps=64)")] = None,
     annotations: Annotated[
@@ -80,11 +89,12 @@ def evaluate(
     part = _part(shard)
     where = _executor(executor, workers, num_cpus, num_gpus, ray_address)
     chosen, place = domain_of(domain), _place(device, executor)
-    explainer, measures = parse_explainer(method), tuple(parse_measure(text) for text in metric or ["Curves"])
-    if any(isinstance(one, PointingGame) for one in measures) != (annotations is not None):
+    explainer, measures = parse_explainer(method), tuple(parse_metric(text) for text in metric or ["Curves"])
+    columns_of(measures, FACTS)  # says now that two have one name
+    if any(one.needs_region for one in measures) != (annotations is not None):
         raise ValueError(
             "--annotations, a COCO file of boxes or a folder of masks, and --metric PointingGame go together; "
-            f"got {'no PointingGame' if annotations else 'no --annotations'}."
+            f"got {'no metric that takes a region' if annotations else 'no --annotations'}."
         )
     check_folder(out)
     name = model or default_model(kind_of([str(data)]))
@@ -99,7 +109,7 @@ def evaluate(
         weights_digest(loaded.module),
         _fitted(explainer, chosen, kind, loaded),
         measures,
-        kind.reader(loaded.preprocess),
+        reader_for(loaded),
         batch_size,
         torch.device(place).type,
         options=options,
@@ -159,11 +169,11 @@ def _place(device: str | None, executor: str) -> str:
 
 def _fitted(explainer: Any, chosen: Domain | None, kind: Kind, loaded: LoadedModel) -> Any:
     """The explainer with its domain."""
-    if not isinstance(explainer, (*METHODS, *CONTROLS)):
+    if not isinstance(explainer, CONTROLS) and not is_method(explainer):
         if chosen is not None:
             raise ValueError(
-                f"--domain is for methods; {explainer} has its own. Say where it is judged by "
-                f"--metric 'Curves(domain={chosen!r})'."
+                f"--domain is for methods; {text_of(explainer)} has its own. Say where it is judged by "
+                f"--metric 'Curves(domain={text_of(chosen)})'."
             )
         return explainer
     domain = fitted(chosen, kind, loaded)

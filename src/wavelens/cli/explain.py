@@ -1,4 +1,4 @@
-"""`wavelens explain`: explains photos, sounds, volumes and videos, prints what was found and writes it to a folder."""
+"""`wavelens explain`: explains photos, sounds, volumes and videos, prints the results and writes them to a folder."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from wavelens.cli.model_options import with_model_options
-from wavelens.cli.options import check_folder, device_of, domain_of, method_of, wavelets_of
+from wavelens.cli.options import check_folder, device_of, domain_of, method_of
 from wavelens.cli.shared_options import (
-    DOMAIN,
-    METHOD,
+    DEFAULT_METHOD,
+    DOMAIN_HELP,
     AgainstText,
     BatchSize,
     DeviceName,
@@ -32,12 +32,11 @@ from wavelens.cli.shared_options import (
     spacing_of,
 )
 from wavelens.cli.terminal import Terminal, plain, table
-from wavelens.explaining import Explanation, Request, explained, top_classes
-from wavelens.explaining.answer import caution, profile_rows, write
+from wavelens.explaining import Explanation, explained, request_for
 from wavelens.explaining.files import DECOMPOSED, inputs, stems
-from wavelens.explaining.question import is_target_function, question_of
-from wavelens.explaining.report import entry_of, report_path
-from wavelens.explaining.request import fitted
+from wavelens.explaining.question import is_target_function
+from wavelens.explaining.report import report_path
+from wavelens.explaining.request import Request
 from wavelens.explaining.spacing import spaced
 from wavelens.models import Options
 from wavelens.reports import Section, section, write_page
@@ -51,9 +50,9 @@ def explain(
     target: TargetText = None,
     against: AgainstText = None,
     domain: Annotated[
-        str | None, typer.Option(help=DOMAIN, show_default="for photos DWT('haar', levels=5), else by kind")
+        str | None, typer.Option(help=DOMAIN_HELP, show_default="for photos DWT('haar', levels=5), else by kind")
     ] = None,
-    method: MethodText = METHOD,
+    method: MethodText = DEFAULT_METHOD,
     out: Out = Path("wavelens-out"),
     batch_size: BatchSize = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to print.")] = 5,
@@ -87,23 +86,18 @@ def explain(
     console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
     loaded = spaced(loaded, spacing_of(spacing), unit)
-    own = fitted(chosen_domain, kind, loaded)
-    shown = tuple(fitted(one, kind, loaded) for one in wavelets_of(decompose, own))
-    if shown and len(loaded.preprocess.shape) < 3:
-        raise ValueError(f"--decompose draws pictures; a {kind.name} has none. Its scales are written as sounds.")
-    question = question_of(target, against, loaded)
-    request = Request(
+    request = request_for(
         loaded,
         kind,
-        question,
-        own,
-        chosen_method,
-        batch_size,
-        top,
         chosen_device,
-        shown,
-        domain is not None,
-        exact_passes,
+        target=target,
+        against=against,
+        domain=chosen_domain,
+        method=chosen_method,
+        decompose=() if decompose is None else tuple(decompose.split(",")),
+        batch_size=batch_size,
+        top=top,
+        exact_passes=exact_passes,
     )
     raise typer.Exit(_explain_all(request, inputs(files, kind), out, console, report))
 
@@ -115,9 +109,9 @@ def _explain_all(request: Request, paths: list[Path], out: Path, console: Consol
     def one(number: int, path: Path, stem: str) -> Iterator[Path]:
         explanation = explained(request, path, progress=console.is_terminal)
         _print(explanation, console, f"{request.kind.name} {number} of {len(paths)}: " if len(paths) > 1 else "")
-        yield from write(explanation, out / stem)
+        yield from explanation.write(out / stem)
         if report:
-            sections.append(section(entry_of(explanation), len(paths)))
+            sections.append(section(explanation.entry(), len(paths)))
 
     def last() -> list[Path]:
         return [write_page(sections, report_path(out))] if sections else []
@@ -129,15 +123,14 @@ def _explain_all(request: Request, paths: list[Path], out: Path, console: Consol
 
 
 def _print(explanation: Explanation, console: Console, prefix: str) -> None:
-    request, one, a = explanation.request, explanation.input, explanation.attribution
-    console.print(Text(f"{prefix}{plain(str(one.path))}", style="bold"), soft_wrap=True)
+    console.print(Text(f"{prefix}{plain(str(explanation.input.path))}", style="bold"), soft_wrap=True)
     if explanation.note:
         console.print(Text(plain(explanation.note)), soft_wrap=True)
-    if classes := top_classes(request.loaded, one.logits, request.top):
-        console.print(_class_table(classes))
+    if explanation.answer:
+        console.print(_class_table(explanation.answer))
     console.print(Text(_account(explanation)), soft_wrap=True)
     console.print(_scale_table(explanation))
-    if missed := caution(a, request.method):
+    if missed := explanation.caution:
         advice = "Try --method 'IntegratedGradients(tolerance=0.02, max_steps=1000)'."
         console.print(Text(f"{missed} {advice}", style="yellow"), soft_wrap=True)
 
@@ -153,28 +146,28 @@ def _account(explanation: Explanation) -> str:
 
 
 def _class_table(classes: list[dict[str, Any]]) -> Table:
-    found = table("index", "class", "probability", "logit")
+    shown = table("index", "class", "probability", "logit")
     for row in classes:
-        found.add_row(str(row["index"]), plain(row["label"]), f"{row['probability']:.1%}", f"{row['logit']:.3f}")
-    return found
+        shown.add_row(str(row["index"]), plain(row["label"]), f"{row['probability']:.1%}", f"{row['logit']:.3f}")
+    return shown
 
 
 def _scale_table(explanation: Explanation) -> Table:
     """The profile: signed sums with what they add up to, and shares of the total magnitude."""
-    a, rows = explanation.attribution, profile_rows(explanation)
-    found = table("scale", "extent", "signed sum", "share of |γ|")
+    a, rows = explanation.attribution, explanation.profile
+    shown = table("scale", "extent", "signed sum", "share of |γ|")
     for row in rows:
-        found.add_row(row["scale"], row["extent"], _signed(row["signed"]), f"{row['share']:.1%}")
-    found.add_section()
-    found.add_row(
+        shown.add_row(row["scale"], row["extent"], _signed(row["signed"]), f"{row['share']:.1%}")
+    shown.add_section()
+    shown.add_row(
         "total",
         "",
         _signed(None if a.data.is_complex() else float(a.data.sum())),
         f"{sum(row['share'] for row in rows):.1%}",
     )
     if a.gap is not None:
-        found.add_row("f(x) − f(x₀)", "", f"{float(a.data.sum() + a.gap):+.4f}", "")
-    return found
+        shown.add_row("f(x) − f(x₀)", "", f"{float(a.data.sum() + a.gap):+.4f}", "")
+    return shown
 
 
 def _signed(value: float | None) -> str:

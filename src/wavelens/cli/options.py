@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from wavelens.core import Domain
-from wavelens.domains import DWT
 from wavelens.methods.lift import Method
-from wavelens.spec import METHODS, parse
+from wavelens.spec import is_method, parse_own
 
 
 def domain_of(text: str | None) -> Domain | None:
-    value = None if text is None else parse(text)
+    value = None if text is None else parse_own(text)
     if value is None or isinstance(value, Domain):
         return value
-    raise ValueError(f"--domain takes a domain, such as DWT('db4', levels=3); got the method {text}.")
-
-
-def wavelets_of(text: str | None, like: Domain) -> tuple[Domain, ...]:
-    """`like` with each of the wavelets that are named, with commas between; none for no text."""
-    if text is None:
-        return ()
-    if not isinstance(like, DWT):
-        raise ValueError(f"--decompose shows wavelets; --domain is {like}. Leave it out, or give a DWT.")
-    return tuple(replace(like, wavelet=name.strip()) for name in text.split(","))
+    what = "the method " if is_method(value) else ""
+    raise ValueError(f"--domain takes a domain, such as DWT('db4', levels=3); got {what}{text}.")
 
 
 def method_of(text: str) -> Method:
-    value = parse(text)
-    if not isinstance(value, METHODS):
-        raise ValueError(f"--method takes a method, such as SmoothGrad(samples=25); got the domain {text}.")
+    value = parse_own(text)
+    if not is_method(value):
+        what = "the domain " if isinstance(value, Domain) else ""
+        raise ValueError(
+            f"--method takes a method, such as SmoothGrad(samples=25); got {what}{text}. One of your own is called as "
+            "method(ask, lifts, baseline)."
+        )
     method: Method = value
     return method
 

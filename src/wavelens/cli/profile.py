@@ -8,34 +8,36 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from wavelens import models
-from wavelens.baselines import FromMethod
 from wavelens.cli.evaluate import Display
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, device_of, domain_of, method_of
-from wavelens.cli.profile_report import Member, Place, report
-from wavelens.cli.shared_options import ASKED, DOMAIN, DeviceName, Spacing, Unit, spacing_of
+from wavelens.cli.shared_options import DOMAIN_HELP, METHOD_HELP, DeviceName, Spacing, Unit, spacing_of
 from wavelens.cli.terminal import Terminal, complain, plain
-from wavelens.core import Domain
 from wavelens.explaining import Kind, kind_called
-from wavelens.explaining.request import fitted
+from wavelens.explaining.mean_profile import (
+    Member,
+    check_alike,
+    extents_of,
+    member_of,
+    place_of,
+    profile_of,
+    write_profiles,
+)
 from wavelens.explaining.spacing import spaced
-from wavelens.grid import Grid
-from wavelens.maps import Profile
-from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel, Options
-from wavelens.runs import Run, average, run
-from wavelens.runs.evaluation import BATCH_SIZE, Evaluation, weights_digest
+from wavelens.runs import Average, Run, average, run
+from wavelens.runs.evaluation import BATCH_SIZE
 from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
 from wavelens.runs.statistics.comparison import RESAMPLES
+from wavelens.runs.statistics.profile_tables import HEAD, Extents, caption, lines
 
 OWN = "-"  # instead of a checkpoint: the weights that a model comes with
-PLACED = 50  # files of which the spacing is looked at
 
 
 @with_model_options
@@ -54,8 +56,8 @@ def profile(
     items: Annotated[
         int | None, typer.Option(min=1, help="So many files, evenly spread.", show_default="all of them")
     ] = None,
-    domain: Annotated[str | None, typer.Option(help=DOMAIN, show_default="as for wavelens explain")] = None,
-    method: Annotated[str, typer.Option(help=ASKED)] = "IntegratedGradients(steps=25)",
+    domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
+    method: Annotated[str, typer.Option(help=METHOD_HELP)] = "IntegratedGradients(steps=25)",
     spacing: Spacing = None,
     unit: Unit = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Inputs in a forward pass.")] = BATCH_SIZE,
@@ -74,7 +76,7 @@ def profile(
     Exit codes: 0, all files have profiles; 1, some have, and a line on stderr says what is wrong with each of the
     others; 2, none has, or an option is wrong; 130, interrupted.
     """
-    place, chosen, asked = device_of(device), domain_of(domain), method_of(method)
+    place, chosen_domain, chosen_method = device_of(device), domain_of(domain), method_of(method)
     checkpoints = _checkpoints(model, weights)
     check_folder(out)
     bar, steps = Terminal(stderr=True), spacing_of(spacing)
@@ -84,24 +86,26 @@ def profile(
     files = _spread(samples(data, kind.inside), items)
     names = _names(model, checkpoints)
     members = [
-        _member(name, one, kind, labelled(files, labels, one.index), chosen, asked, batch_size, place)
+        member_of(name, one, kind, labelled(files, labels, one.index), chosen_domain, chosen_method, batch_size, place)
         for name, one in zip(names, loaded, strict=True)
     ]
-    _check_alike(members)
+    check_alike(members)
     folders = [out / "runs" / re.sub(r"[^\w.-]+", "-", member.name) for member in members]
-    found = [_run(member, folder, threads, bar) for member, folder in zip(members, folders, strict=True)]
-    results = [one.read() for one in found]
+    finished = [_run(member, folder, threads, bar) for member, folder in zip(members, folders, strict=True)]
+    results = [one.read() for one in finished]
     common = [name for name in results[0].names if all(name in own.names for own in results)]
     if not common:
         raise ValueError(f"none of {len(files)} files has a profile for every model; the lines above say why.")
     averaged = average(
-        {m.name: _profile(m, one, common) for m, one in zip(members, found, strict=True)},
+        {m.name: profile_of(m, one, common) for m, one in zip(members, finished, strict=True)},
         resamples=resamples,
         seed=seed,
     )
-    places = {member.name: _place(member, kind, data, common) for member in members}
+    places = {member.name: place_of(member, data, common) for member in members}
     settings = {"data": str(data), "labels": labels, "files": len(files), "resamples": resamples, "seed": seed}
-    report(averaged, members, places, settings, out)
+    _print(averaged, extents_of(members, places), any(place.differs for place in places.values()))
+    for path in write_profiles(averaged, members, places, settings, out):
+        Terminal().print(Text(f"wrote {plain(str(path))}"), soft_wrap=True)
     raise typer.Exit(0 if averaged.items == len(files) else 1)
 
 
@@ -117,58 +121,24 @@ def _checkpoints(names: Sequence[str], weights: list[str] | None) -> list[str | 
 def _kind(loaded: Sequence[LoadedModel]) -> Kind:
     kinds = {one.preprocess.kind: one.name for one in loaded}
     if len(kinds) > 1:
-        told = ", ".join(f"{name} takes a {kind}" for kind, name in kinds.items())
-        raise ValueError(f"models are compared over the same files; {told}. Compare models of one kind.")
+        named = ", ".join(f"{name} takes a {kind}" for kind, name in kinds.items())
+        raise ValueError(f"models are compared over the same files; {named}. Compare models of one kind.")
     return kind_called(next(iter(kinds)))
 
 
-def _spread(found: list[Sample], items: int | None) -> list[Sample]:
-    count = min(items or len(found), len(found))
-    return [found[int((k + 0.5) * len(found) / count)] for k in range(count)]
+def _spread(files: list[Sample], items: int | None) -> list[Sample]:
+    count = min(items or len(files), len(files))
+    return [files[int((k + 0.5) * len(files) / count)] for k in range(count)]
 
 
 def _names(names: Sequence[str], checkpoints: Sequence[str | None]) -> list[str]:
     """What tells the models apart: their names, or their checkpoints, or both."""
     stems = [name if own is None else Path(own).stem for name, own in zip(names, checkpoints, strict=True)]
     both = [f"{name} {stem}" for name, stem in zip(names, stems, strict=True)]
-    for told in (names, stems, both):
-        if len({re.sub(r"[^\w.-]+", "-", one).casefold() for one in told}) == len(names):
-            return list(told)
+    for candidates in (names, stems, both):
+        if len({re.sub(r"[^\w.-]+", "-", one).casefold() for one in candidates}) == len(names):
+            return list(candidates)
     raise ValueError(f"each model is compared once; got {', '.join(both)}.")
-
-
-def _member(
-    name: str,
-    loaded: LoadedModel,
-    kind: Kind,
-    dataset: list[Sample],
-    chosen: Domain | None,
-    method: Method,
-    batch_size: int,
-    device: torch.device,
-) -> Member:
-    domain = fitted(chosen, kind, loaded)
-    layout = domain.layout(tuple(loaded.preprocess.shape[1:]))
-    task = Evaluation(
-        loaded.name,
-        weights_digest(loaded.module),
-        FromMethod(method, domain),
-        (),
-        kind.reader(loaded.preprocess),
-        batch_size,
-        device.type,
-        options=loaded.options,
-        place=str(device),
-    )
-    return Member(name, loaded, task, dataset, layout)
-
-
-def _check_alike(members: Sequence[Member]) -> None:
-    """Says before anything is computed that scales differ."""
-    scales = {member.name: " ".join(member.layout.scales()) for member in members}
-    if len(set(scales.values())) > 1:
-        told = "; ".join(f"{name}: {own}" for name, own in scales.items())
-        raise ValueError(f"models are compared scale by scale; got {told}. Choose one --domain for all.")
 
 
 def _run(member: Member, folder: Path, threads: int, console: Console) -> Run:
@@ -182,25 +152,20 @@ def _run(member: Member, folder: Path, threads: int, console: Console) -> Run:
         raise typer.Exit(130) from None
 
 
-def _profile(member: Member, found: Run, common: Sequence[str]) -> Profile:
-    """Of the files that all models have, in their order."""
-    results = found.read()
-    where = {name: place for place, name in enumerate(results.names)}
-    rows = [where[name] for name in common]
-    share, signed = results.values["share"][rows], results.values["signed"][rows]
-    return Profile(tuple(member.layout.scales()), signed, share, (), signed[:, :0], share[:, :0])
+def _print(averaged: Average, extents: Extents, spacing_differs: bool) -> None:
+    console = Terminal()
+    console.print(_table(averaged, extents))
+    console.print(Text(caption(averaged)), soft_wrap=True)
+    if spacing_differs:
+        console.print(Text("Files differ in the spacing of their samples: extents are those of the middle one."))
 
 
-def _place(member: Member, kind: Kind, data: Path, common: Sequence[str]) -> Place:
-    """Where the samples of the model's inputs lie; for files that differ the middle of them."""
-    some = [common[int((k + 0.5) * len(common) / PLACED)] for k in range(PLACED)] if len(common) > PLACED else common
-    preparation = member.loaded.preprocess
-    read = kind.reader(preparation)
-    grids = [preparation.grid(read(data / name)) for name in some]
-    if len(units := {grid.units for grid in grids}) > 1:
-        told = ", ".join(sorted("/".join(dict.fromkeys(own)) for own in units))
-        raise ValueError(f"files of one profile are measured in one unit; got {told}. Profile them apart.")
-    steps = torch.tensor([grid.spacing for grid in grids], dtype=torch.float64)
-    middle = steps.median(0).values
-    differ = bool((steps / middle - 1).abs().max() > 1e-6)
-    return Place(Grid(tuple(middle.tolist()), grids[0].units), differ)
+def _table(averaged: Average, extents: Extents) -> Table:
+    shown = Table(*HEAD)
+    before = ""
+    for scale, model, *numbers in lines(averaged, extents):
+        if before not in ("", scale):
+            shown.add_section()
+        shown.add_row("" if scale == before else scale, Text(plain(model)), *map(Text, numbers))
+        before = scale
+    return shown

@@ -11,7 +11,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from wavelens import app as browser_app
 from wavelens import models
+from wavelens.app import Limits, Served
+from wavelens.app.passwords import check_password
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import device_of
 from wavelens.cli.shared_options import DeviceName
@@ -62,9 +65,6 @@ def app(
 
     Exit codes: 130, interrupted; 2, an option is wrong.
     """
-    from wavelens.app import Limits, Served, serve
-    from wavelens.app.passwords import check_password
-
     if password == "-":
         password = getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     if password is not None:
@@ -84,7 +84,7 @@ def app(
     def ready(address: str) -> None:
         console.print(Text(f"wavelens is at {address}; Ctrl-C ends it"), soft_wrap=True)
 
-    serve(
+    browser_app.serve(
         served,
         host=host,
         port=port,
@@ -108,10 +108,10 @@ def _check_alone(names: list[str], options: Options) -> None:
 
 def _checkpoints(names: list[str], given: list[str]) -> dict[str, str]:
     """The checkpoint of each model that has one."""
-    found = {}
+    checkpoints = {}
     for text in given:
         name = next((name for name in names if text.startswith(f"{name}=")), None)
         if name is None and len(names) > 1:
             raise ValueError(f"--weights is MODEL=CHECKPOINT, with a MODEL of {', '.join(names)}; got {text!r}.")
-        found[name or names[0]] = text if name is None else text.removeprefix(f"{name}=")
-    return found
+        checkpoints[name or names[0]] = text if name is None else text.removeprefix(f"{name}=")
+    return checkpoints

@@ -24,10 +24,14 @@ Files = Annotated[list[str], typer.Argument(help="Files, folders of them, or pat
 ModelName = Annotated[
     str | None, typer.Option(help=f"The classifier: {models.FORMS}.", show_default=f"{models.EMBEDDED}, for photos")
 ]
-DOMAIN = "Where to read the answer, as in Python: DWT('db4', levels=3), DWT('sym8', mode='reflect'), Identity."
-ASKED = f"How to ask the model, as in Python: SmoothGrad(samples=50); one of {', '.join(m.__name__ for m in METHODS)}."
-MethodText = Annotated[str, typer.Option(help=ASKED)]
-METHOD = "IntegratedGradients(tolerance=0.02)"
+DOMAIN_HELP = (
+    "Where to read the answer, as in Python: DWT('db4', levels=3), DWT('sym8', mode='reflect'), Identity, own:Mine()."
+)
+METHOD_HELP = (
+    f"How to ask the model, as in Python: SmoothGrad(samples=50); {', '.join(m.__name__ for m in METHODS)}, own:Mine()."
+)
+MethodText = Annotated[str, typer.Option(help=METHOD_HELP)]
+DEFAULT_METHOD = "IntegratedGradients(tolerance=0.02)"
 Out = Annotated[Path, typer.Option(help="The folder to write to.")]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Inputs in a forward pass.", show_default="what fits memory")

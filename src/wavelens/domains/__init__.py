@@ -2,12 +2,14 @@
 
 from wavelens.domains.constantq import ConstantQ
 from wavelens.domains.cosine import Cosine
+from wavelens.domains.dualtree import DualTree
 from wavelens.domains.dwt import DWT, from_pywt, to_pywt
 from wavelens.domains.fourier import Fourier
 from wavelens.domains.graph import GraphWavelets
 from wavelens.domains.identity import Identity
 from wavelens.domains.joint import Joint
 from wavelens.domains.packets import Packets, best_basis
+from wavelens.domains.shearlets import Shearlets
 from wavelens.domains.shifted import Shifted
 from wavelens.domains.stationary import Stationary
 from wavelens.domains.stft import STFT
@@ -18,11 +20,13 @@ __all__ = [
     "STFT",
     "ConstantQ",
     "Cosine",
+    "DualTree",
     "Fourier",
     "GraphWavelets",
     "Identity",
     "Joint",
     "Packets",
+    "Shearlets",
     "Shifted",
     "Stationary",
     "TreeHaar",

@@ -15,6 +15,7 @@ from wavelens.domains.linear import linear
 from wavelens.domains.octaves import MAX_LEVELS, paired, single
 
 MAX_PER_OCTAVE = 1000  # filters
+DEFAULT_OCTAVES = 10
 WHOLE = Extent(0.0, 0.5)
 
 
@@ -29,8 +30,14 @@ class ConstantQ(Domain):
     Coefficients are complex, the modulus is the envelope of a band in time. Signals are taken as periodic.
 
     A band's shape is `(*other axes, places)`. Each filter is a scale, 'd2.1' the lower third of the second octave if
-    there are three per octave; its extent reaches from one half-power (−3 dB) point to the other. `octaves=None` goes
-    down to where filters are as narrow as the signal can tell apart; more are a `ValueError`.
+    there are three per octave; its extent reaches from one half-power (−3 dB) point to the other. `octaves=None` takes
+    ten, as many as one hears, or those down to where filters are as narrow as the signal can tell apart; more than
+    these are a `ValueError`.
+
+    >>> tone = torch.sin(torch.arange(64.0))[None, None]
+    >>> c = wl.ConstantQ(per_octave=2, octaves=3).analysis(tone)
+    >>> bool((c.synthesis() - tone).abs().max() < 1e-5)
+    True
     """
 
     per_octave: int = 3
@@ -107,7 +114,7 @@ class ConstantQ(Domain):
                 f"octaves={self.octaves} with {self.per_octave} filters each needs more than {n} samples along the "
                 f"last axis. Ask for at most {most}, or fewer filters per octave."
             )
-        return most if self.octaves is None else self.octaves
+        return min(most, DEFAULT_OCTAVES) if self.octaves is None else self.octaves
 
     def _centre(self, q: int) -> float:
         """Of filter `q` from the top, in cycles per sample."""

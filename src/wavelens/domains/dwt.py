@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,18 +21,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, level_scales, signal_axes
+from wavelens.core import (
+    Band,
+    Coefficients,
+    Direction,
+    Extent,
+    Layout,
+    Scale,
+    level_scales,
+    mixed_directions,
+)
 from wavelens.domains import butterfly
-from wavelens.domains.filterbank import Axis, axis, coefficient_length, down, up, whole
-from wavelens.domains.octaves import MAX_LEVELS
+from wavelens.domains.delays import delay
+from wavelens.domains.filterbank import Axis, axis, coefficient_length, whole
+from wavelens.domains.linear_map import FilterBank, full_precision
+from wavelens.domains.octaves import MAX_LEVELS, single
+from wavelens.domains.separable import band_of, merge, split
 
 FILTER_LENGTHS = {wavelet: int(pywt.Wavelet(wavelet).dec_len) for wavelet in pywt.wavelist(kind="discrete")}
 MODES = frozenset(pywt.Modes.modes)
-PRODUCTS: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
-class DWT(Domain):
+class DWT(FilterBank):
     """Discrete wavelet transform over every axis of a signal `(batch, channel, *axes)`.
 
     `wavelet` is any discrete wavelet of PyWavelets, `mode` any of its extension modes. The default,
@@ -46,6 +56,10 @@ class DWT(Domain):
     the bands aa3, ad3, ad2, ad1, da1 and dd1.
 
     Half-precision signals are transformed in float32 and rounded once, at the end.
+
+    >>> c = wl.DWT("db2", levels=1).analysis(x)
+    >>> c.data.shape, bool((c.synthesis() - x).abs().max() < 1e-9)
+    (torch.Size([1, 1, 64]), True)
     """
 
     wavelet: str = "haar"
@@ -68,15 +82,19 @@ class DWT(Domain):
                 f"(1, 3, 3); got {self.levels!r}. An axis of n samples has at most log2(n) levels."
             )
 
-    def analysis(self, x: Tensor) -> Coefficients:
-        layout = self.layout(signal_axes(x))
-        return Coefficients(_apply(x, layout, "dec", "down"), layout)
+    def literals(self, layout: Layout) -> tuple[str, tuple[int, ...]]:
+        return f"{self.wavelet} {self.mode}", _depths(layout)
 
-    def synthesis(self, c: Coefficients) -> Tensor:
-        return _apply(c.data, c.layout, "rec", "up")
+    @classmethod
+    def of(cls, names: str, levels: tuple[int, ...]) -> DWT:
+        wavelet, mode = names.split()
+        return cls(wavelet, levels, mode)
 
-    def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
-        return Coefficients(_apply(g, layout, "rec", "down"), layout)
+    def transform(self, x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
+        """All levels; half precision goes through float32 and is rounded once."""
+        with full_precision(x):
+            y = (_down if direction == "down" else _up)(single(x), layout, side)
+        return y.to(x.dtype)
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         """The layout for signals with these axes."""
@@ -89,17 +107,25 @@ class DWT(Domain):
     def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
         return scales_by_letter(layout, axis, _depths(layout)[axis])
 
-    def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
-        depths = [min(band.level, depth) for depth in _depths(layout)]
-        return tuple(starmap(self.places, zip(layout.signal_shape, band.shape, depths, strict=True)))
+    def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
+        return mixed_directions([letter == "d" for letter in band.key])
 
-    def places(self, n: int, m: int, level: int) -> Tensor:
-        """Where `m` coefficients of a level lie along an axis of `n` samples."""
+    def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
+        letters = zip(_depths(layout), band.key, strict=True)
+        paths = [("a" * (min(band.level, depth) - 1) + letter) if depth else "" for depth, letter in letters]
+        return tuple(starmap(self.places, zip(layout.signal_shape, band.shape, paths, strict=True)))
+
+    def places(self, n: int, m: int, path: str) -> Tensor:
+        """Where `m` coefficients lie along an axis of `n` samples, after the filters of a path: see `delay`."""
         # One level puts coefficient i at 2 i + d: halfway between its two samples for periodization, and later by
         # the part of the filter that hangs over the signal's start for the padded modes.
         d = 0.5 if self.mode == "periodization" else 1.5 - FILTER_LENGTHS[self.wavelet] / 2
-        step = 2**level
-        centres: Tensor = step * torch.arange(m, dtype=torch.float64, device="cpu") + d * (step - 1)
+        step = 2 ** len(path)
+        centres: Tensor = (
+            step * torch.arange(m, dtype=torch.float64, device="cpu") + d * (step - 1) + delay(self.wavelet, path)
+        )
+        if self.mode == "periodization":
+            centres = centres.remainder(m * step)  # what hangs over one end goes on at the other
         return centres.clamp(0, n - 1)
 
 
@@ -175,101 +201,6 @@ def _sensible_levels(n: int, taps: int) -> int:
     return max(0, int(math.log2(n / (taps - 1)))) if n >= taps - 1 else 0
 
 
-def _apply(x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
-    """One linear map: an opaque operator for `torch.compile`, an autograd function everywhere else."""
-    if not torch.compiler.is_compiling():
-        result: Tensor = _Linear.apply(x, layout, side, direction)  # type: ignore[no-untyped-call]
-        return result
-    domain = layout.domain
-    assert isinstance(domain, DWT)
-    same = (domain.wavelet, domain.mode, _depths(layout), layout.signal_shape, side)
-    compiled: Tensor = _transform(x, *same, direction)
-    return compiled
-
-
-class _Linear(torch.autograd.Function):
-    """A linear map: its derivative is its own transpose, to any order."""
-
-    @staticmethod
-    def forward(x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
-        return _pyramid(x, layout, side, direction)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.rest = inputs[1:]
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        return _transposed(_Linear.apply, g, *ctx.rest)
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
-        return _Linear.apply(tangent, *ctx.rest)  # type: ignore[no-any-return, no-untyped-call]
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[Any, ...], x: Tensor, *rest: Any) -> tuple[Tensor, int]:
-        return _Linear.apply(x.movedim(in_dims[0], 0), *rest), 0  # type: ignore[no-untyped-call]
-
-
-@torch.library.custom_op("wavelens::dwt", mutates_args=())
-def _transform(
-    x: Tensor, wavelet: str, mode: str, levels: Sequence[int], signal_shape: Sequence[int], side: str, direction: str
-) -> Tensor:
-    return _pyramid(x, DWT(wavelet, tuple(levels), mode).layout(tuple(signal_shape)), side, direction)
-
-
-@_transform.register_fake
-def _(
-    x: Tensor, wavelet: str, mode: str, levels: Sequence[int], signal_shape: Sequence[int], side: str, direction: str
-) -> Tensor:
-    layout = DWT(wavelet, tuple(levels), mode).layout(tuple(signal_shape))
-    lead = x.shape[: x.ndim - (len(signal_shape) if direction == "down" else 1)]
-    return x.new_empty((*lead, layout.size) if direction == "down" else (*lead, *signal_shape))
-
-
-_transform.register_autograd(lambda ctx, g: _transposed(_transform, g, *ctx.rest), setup_context=_Linear.setup_context)
-
-
-def _transposed(apply: Any, g: Tensor, *rest: Any) -> tuple[Tensor | None, ...]:
-    *same, direction = rest
-    return apply(g, *same, "up" if direction == "down" else "down"), *[None] * len(rest)
-
-
-def _pyramid(x: Tensor, layout: Layout, side: str, direction: str) -> Tensor:
-    """All levels, whatever the leading dimensions; half precision goes through float32, autocast and tf32 stay out."""
-    working = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-    with torch.autocast(x.device.type, enabled=False), _FullPrecision():
-        y = (_down if direction == "down" else _up)(working, layout, side)
-    return y.to(x.dtype)
-
-
-class _FullPrecision:
-    """Float32 products in float32: a caller's tf32 or bf16 setting is for networks, a transform must stay exact.
-
-    The setting is the process's own: threads whose transforms overlap share one change of it.
-    """
-
-    lock, users = threading.Lock(), 0
-    before: tuple[tuple[Any, str], ...] = ()
-
-    def __enter__(self) -> None:
-        cls = type(self)
-        with cls.lock:
-            if cls.users == 0:
-                cls.before = tuple((kind, kind.fp32_precision) for kind in PRODUCTS if kind.fp32_precision != "ieee")
-                for kind, _ in cls.before:
-                    kind.fp32_precision = "ieee"
-            cls.users += 1
-
-    def __exit__(self, *_: object) -> None:
-        cls = type(self)
-        with cls.lock:
-            cls.users -= 1
-            if cls.users == 0:
-                for kind, setting in cls.before:
-                    kind.fp32_precision = setting
-
-
 def _down(x: Tensor, layout: Layout, side: str) -> Tensor:
     lead = x.shape[: x.ndim - len(layout.signal_shape)]
     low = x.reshape(-1, *layout.signal_shape)
@@ -287,7 +218,7 @@ def _up(data: Tensor, layout: Layout, side: str) -> Tensor:
     low = packed[:, layout.slices[approximation]].reshape(-1, *approximation.shape)
     for level, operators in reversed(list(enumerate(_steps(layout, side, data.device), 1))):
         sources = {band.key: packed[:, piece].view(-1, *band.shape) for band, piece in _details(layout, level)}
-        low = (butterfly.up if _pairs(operators) else _merge)(low, operators, sources)
+        low = (butterfly.up if _pairs(operators) else merge)(low, operators, sources)
     signal = low.reshape(*lead, *layout.signal_shape)
     return signal if layout.levels else signal.clone()
 
@@ -318,40 +249,10 @@ def _details(layout: Layout, level: int) -> list[tuple[Band, slice]]:
 
 def _split(low: Tensor, operators: list[Axis], targets: dict[str, Tensor]) -> Tensor:
     """One level: writes the details to `targets`, returns the approximation."""
-    batch, inner = len(low), 1
-    for k, a in reversed(list(enumerate(operators))):  # last axis first: its blocks are flat for the next one
-        if a.kinds == 2:
-            outer = batch * math.prod(b.n for b in operators[:k])
-            low = down(low.reshape(outer, a.n, inner), a)
-        inner *= a.kinds * a.count * a.block
-    cube = low.reshape(batch, *(length for a in operators for length in (a.count, a.kinds, a.block)))
+    cube = split(low, operators)
     for key, target in targets.items():
-        target.copy_(_band(cube, key, operators))
-    return _band(cube, "a" * len(operators), operators)
-
-
-def _band(cube: Tensor, key: str, operators: list[Axis]) -> Tensor:
-    """One band of `(batch, count, kinds, block, count, kinds, block, …)`, `(batch, m, m, …)`."""
-    for k, letter in enumerate(key):
-        cube = cube.select(2 + 2 * k, "ad".index(letter))
-    padded = cube.reshape(len(cube), *(a.count * a.block for a in operators))
-    return padded[(slice(None), *(slice(a.m) for a in operators))]
-
-
-def _merge(low: Tensor, operators: list[Axis], sources: dict[str, Tensor]) -> Tensor:
-    """One level back: the approximation and the details of `sources` to the finer approximation."""
-    cube = low.new_empty((len(low), *(length for a in operators for length in (a.kinds, a.m))))
-    for key, part in {"a" * len(operators): low, **sources}.items():
-        corner = cube
-        for k, letter in enumerate(key):
-            corner = corner.select(1 + k, "ad".index(letter))
-        corner.copy_(part)
-    outer = len(low)
-    for a in operators:
-        if a.kinds == 2:
-            cube = up(cube.reshape(outer, 2, a.m, -1), a)
-        outer *= a.n
-    return cube.reshape(len(low), *(a.n for a in operators))
+        target.copy_(band_of(cube, key, operators))
+    return band_of(cube, "a" * len(operators), operators)
 
 
 def to_pywt(c: Coefficients) -> list[Any]:

@@ -4,7 +4,7 @@ Every map of a separable transform is `T E` or its transpose, axis by axis. `E` 
 mode), `T` filters with stride two: `y[c, i] = sum_t taps[c, t] (E x)[2 i + t]`. The analysis is `T E` with the
 decomposition filters; the synthesis is the transpose of `T E` with the reconstruction filters and an extension by
 zeros, or around the circle for periodization. So two kernels, `down` (`T E`) and `up` (its transpose), serve the
-analysis, the synthesis and both adjoints exactly.
+analysis, the synthesis and both adjoints exactly. The levels of the dual tree have other strides and groups of filters.
 
 `T E` has few entries outside a band. A short axis is one dense product; a middle one goes by blocks of rows, each
 times the samples that it touches, which are read in place. `T` of a long axis repeats one small block: windows of the
@@ -30,6 +30,7 @@ SHORT_AXIS = 96  # samples; up to here one dense product beats blocks on a CPU (
 MIDDLE_AXIS = 1024  # up to here blocks beat windows; on other devices up to here one dense product does
 RUN_WINDOWS = 2**13  # copied and multiplied at a time: those of a long sound would be a copy of it, and more
 
+Extension = Callable[[int, int], Matrix]  # the weights of n samples at a place, before 0 or past n - 1 too
 Blocks = tuple[tuple[tuple[int, int, Matrix], ...], ...]  # for each block of rows: first and last column, entries
 
 
@@ -48,10 +49,11 @@ class Axis:
     count: int
     pairs: bool
     dense: Callable[[], Matrix] | None = None  # makes `T E`, (2, m, n), of a short or middle axis
-    window: Matrix | None = None  # (2 block, 2 block + taps - 2), of a long axis
-    gather: Matrix | None = None  # (2 block, 2 (block + taps / 2 - 1)), the transpose of `window` seen from the signal
+    window: Matrix | None = None  # (2 block, samples that a block touches), of a long axis
+    gather: Matrix | None = None  # (step, 2 span), the transpose of `window` seen from the signal
     edges: Matrix | None = None  # (left + right, ends): the extension, from the first and last samples
     left: int = 0
+    step: int = 0  # samples from one block of a long axis to the next
     kinds: int = 2
 
     @cached_property
@@ -88,36 +90,47 @@ def axis(wavelet: str, mode: str, n: int, side: str, device: str) -> Axis:
     taps = np.array([bank.dec_lo[::-1], bank.dec_hi[::-1]] if side == "dec" else [bank.rec_lo, bank.rec_hi])
     width = taps.shape[1]
     m = coefficient_length(n, width, mode)
-    pairs = width == 2 and n % 2 == 0
-    left = width // 2 - 1 if mode == "periodization" else width - 2
-    right = 2 * m + width - 2 - left - n
     if mode == "periodization":
         extension = "circle" if side == "dec" else "circle, gap zero"
     else:
         extension = mode if side == "dec" else "zero"
+    left = width // 2 - 1 if mode == "periodization" else width - 2
+    return operator(taps[:, None], 2, n, m, left, lambda n, t: _extend(n, t, extension), device, period=2)
 
+
+def operator(taps: Matrix, stride: int, n: int, m: int, left: int, extend: Extension, device: str, period: int) -> Axis:
+    """The axis operator of filters `taps`, `(2, phases, width)`, for `n` samples, or its products of blocks.
+
+    Coefficients come in groups, one for each phase: `y[c, phases i + p] = sum_t taps[c, p, t] x[stride i + t - left]`,
+    where `extend(n, t)` are the weights of the sample at place `t`. They are the same for signals whose lengths differ
+    by a multiple of `period`, but for those in between.
+    """
+    _, phases, width = taps.shape
+    right = stride * (m // phases - 1) + width - left - n
     reach = max(left, right) + 2
+    pairs = width == 2 and n % 2 == 0
     if n <= max(MIDDLE_AXIS, 2 * reach + 1):
 
         def dense() -> Matrix:
-            extended = np.stack([_extend(n, t, extension) for t in range(-left, n + right)])
-            return np.stack([_toeplitz(row, m) @ extended for row in taps])
+            extended = np.stack([extend(n, t) for t in range(-left, n + right)])
+            return np.stack([_toeplitz(rows, m, stride) @ extended for rows in taps])
 
-        block = m if n <= SHORT_AXIS or device != "cpu" else _block(m, width)
+        block = m if n <= SHORT_AXIS or device != "cpu" else _block(m, width, phases)
         return Axis(n, m, block, -(-m // block), pairs, dense)
 
-    block = _block(m, width)
-    window = np.concatenate([_toeplitz(row, block) for row in taps])
-    span = block + width // 2 - 1
-    gather = np.zeros((2 * block, 2, span))
-    for i in range(span):
-        inside = [(2 * i + t - width + 2, t) for t in range(width) if 0 <= 2 * i + t - width + 2 < 2 * block]
+    block = _block(m, width, phases)
+    step, before = block // phases * stride, (width - 1) // stride
+    window = np.concatenate([_toeplitz(rows, block, stride) for rows in taps])
+    groups = np.arange(block // phases + before) - before
+    gather = np.zeros((step, 2, len(groups), phases))
+    for k, group in enumerate(groups):
+        inside = [(s, s - stride * group) for s in range(step) if 0 <= s - stride * group < width]
         for s, t in inside:
-            gather[s, :, i] = taps[:, t]
-    ends = 2 * reach + n % 2
-    pads = [_extend(ends, t, extension) for t in (*range(-left, 0), *range(ends, ends + right))]
+            gather[s, :, k] = taps[:, :, t]
+    ends = 2 * reach + (n - 2 * reach) % period
+    pads = [extend(ends, t) for t in (*range(-left, 0), *range(ends, ends + right))]
     edges = np.stack(pads) if pads else np.zeros((0, ends))
-    long = {"window": window, "gather": gather.reshape(2 * block, -1), "edges": edges, "left": left}
+    long = {"window": window, "gather": gather.reshape(step, -1), "edges": edges, "left": left, "step": step}
     return Axis(n, m, block, -(-m // block), pairs, **long)
 
 
@@ -133,18 +146,20 @@ def _band(matrix: Matrix, height: int) -> Blocks:
     return tuple(blocks)
 
 
-def _toeplitz(row: Matrix, m: int) -> Matrix:
-    """`(m, 2 m + taps - 2)`: the filter `row`, shifted by two from one coefficient to the next."""
-    matrix = np.zeros((m, 2 * m + len(row) - 2))
-    for i in range(m):
-        matrix[i, 2 * i : 2 * i + len(row)] = row
-    return matrix
+def _toeplitz(rows: Matrix, m: int, stride: int) -> Matrix:
+    """`(m, stride (m / phases - 1) + width)`: the filters `rows`, shifted by the stride from one group to the next."""
+    phases, width = rows.shape
+    groups = m // phases
+    matrix = np.zeros((groups, phases, stride * (groups - 1) + width))
+    for i in range(groups):
+        matrix[i, :, stride * i : stride * i + width] = rows
+    return matrix.reshape(m, -1)
 
 
-def _block(m: int, width: int) -> int:
+def _block(m: int, width: int, phases: int) -> int:
     """Coefficients a block: near 16 (32 for long filters), a divisor of `m` if there is one, so that nothing is cut."""
     aim = 16 if width <= 24 else 32
-    divisors = [b for b in range(aim * 3 // 4, aim * 3 // 2 + 1) if m % b == 0]
+    divisors = [b for b in range(aim * 3 // 4, aim * 3 // 2 + 1) if m % b == 0 and b % phases == 0]
     return min(divisors, key=lambda b: abs(b - aim), default=aim)
 
 
@@ -188,7 +203,7 @@ def down(x: Tensor, a: Axis) -> Tensor:
         return _by_blocks(_blocks(a, "rows", x.dtype, x.device), x).reshape(outer, -1)
     assert a.edges is not None
     assert a.window is not None
-    parts, fill = [x], 2 * (a.count * a.block - a.m)
+    parts, fill = [x], (a.count * a.block - a.m) * a.step // a.block
     if len(a.edges):
         ends = a.edges.shape[1]
         w = ends // 2
@@ -197,7 +212,7 @@ def down(x: Tensor, a: Axis) -> Tensor:
     if fill:
         parts.append(x.new_zeros(outer, fill, inner))
     padded = torch.cat(parts, 1) if len(parts) > 1 else x
-    windows = padded.unfold(1, a.window.shape[1], 2 * a.block).movedim(3, 2)  # (outer, count, window, inner)
+    windows = padded.unfold(1, a.window.shape[1], a.step).movedim(3, 2)  # (outer, count, window, inner)
     return _by_windows(_constant(a, "window", x.dtype, x.device), windows).reshape(outer, -1)
 
 
@@ -209,7 +224,7 @@ def up(c: Tensor, a: Axis) -> Tensor:
     assert a.edges is not None
     assert a.gather is not None
     length = a.n + len(a.edges)
-    count, span = -(-length // (2 * a.block)), a.gather.shape[1] // 2
+    count, span = -(-length // a.step), a.gather.shape[1] // 2
     before = span - a.block
     padded = torch.nn.functional.pad(c, (0, 0, before, count * a.block - a.m))
     windows = padded.unfold(2, span, a.block).permute(0, 2, 1, 4, 3)  # (outer, count, 2, span, inner)
@@ -241,23 +256,28 @@ def _by_blocks(blocks: tuple[tuple[tuple[int, int, Tensor], ...], ...], x: Tenso
         return _times(blocks[0][0][2], x)
     y = x.new_empty((len(x), sum(len(pieces[0][2]) for pieces in blocks), x.shape[2]))
     start = 0
-    for (first, last, matrix), *more in blocks:
-        target = y[:, start : start + len(matrix)]
-        target.copy_(_times(matrix, x[:, first:last]))
-        for first, last, other in more:
-            target += _times(other, x[:, first:last])
-        start += len(matrix)
+    for pieces in blocks:
+        target = y[:, start : start + len(pieces[0][2])]
+        for k, (first, last, matrix) in enumerate(pieces):
+            _times(matrix, x[:, first:last], target, k > 0)
+        start += target.shape[1]
     return y
 
 
-def _times(matrix: Tensor, x: Tensor) -> Tensor:
-    """`matrix` on the middle of `(outer, n, inner)`."""
+def _times(matrix: Tensor, x: Tensor, out: Tensor | None = None, add: bool = False) -> Tensor:
+    """`matrix` on the middle of `(outer, n, inner)`, written or added to `out` if there is one."""
     if type(matrix) is not Tensor:  # made by a tracer from tensors of its own, which must not outlive the trace
         _constant.cache_clear()
         _blocks.cache_clear()
-    if x.shape[2] == 1:
-        return (x[..., 0] @ matrix.T)[..., None]
-    return torch.bmm(matrix.expand(len(x), -1, -1), x)
+    flat = x.shape[2] == 1
+    a, b = (x[..., 0], matrix.T) if flat else (matrix.expand(len(x), -1, -1), x)
+    result = out[..., 0] if out is not None and flat else out
+    if add:
+        assert result is not None
+        (torch.addmm if flat else torch.baddbmm)(result, a, b, out=result)
+    else:
+        result = torch.matmul(a, b, out=result)
+    return result[..., None] if flat else result
 
 
 @lru_cache(maxsize=512)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal
@@ -27,12 +28,18 @@ def octave_bands(levels: int, sizes: tuple[int, ...], axes: int) -> tuple[Band, 
     return tuple(Band(level, key, (size, *[1] * axes)) for (level, key), size in pairs if size)
 
 
-def octave_scales(layout: Layout, levels: int) -> tuple[Scale, ...]:
+def octave_extent(band: Band) -> Extent:
+    """The octave of a level's details, or all that lies below those of an approximation."""
+    return Extent(0.5 / 2**band.level, 1 / 2**band.level) if band.is_detail else Extent(0.0, 0.5 / 2**band.level)
+
+
+def octave_scales(layout: Layout) -> tuple[Scale, ...]:
     """One scale per band, from 1/2^(j+1) to 1/2^j cycles per sample along every axis, the approximation below."""
-    octaves = [Extent(0.5 / 2**band.level, 1 / 2**band.level) for band in layout.bands[1:]]
-    pairs = enumerate(zip(layout.bands, [Extent(0.0, 0.5 / 2**levels), *octaves], strict=True))
     axes = len(layout.signal_shape)
-    return tuple(Scale(str(band), (band,), rank, (extent,) * axes, band.is_detail) for rank, (band, extent) in pairs)
+    return tuple(
+        Scale(str(band), (band,), rank, (octave_extent(band),) * axes, band.is_detail)
+        for rank, band in enumerate(layout.bands)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +107,34 @@ def levels_of(levels: int | None, signal_shape: tuple[int, ...]) -> int:
     if levels is not None and levels > octaves:
         raise ValueError(f"levels={levels} needs more octaves than {signal_shape} has; ask for {octaves}.")
     return octaves if levels is None else levels
+
+
+def spectral_bins(layout: Layout, band: Band, spacing: float) -> tuple[Extent, ...]:
+    """The frequencies of a band of one axis whose coefficients lie `spacing` cycles per sample apart, from 0 up."""
+    if len(layout.signal_shape) > 1:
+        return ()
+    return even_bins(layout.slices[band].start, layout.slices[band].stop, spacing)
+
+
+def even_bins(start: int, stop: int, spacing: float) -> tuple[Extent, ...]:
+    """Frequencies around multiples of `spacing`, each half-way to its neighbours."""
+    return tuple(Extent(max(0.0, (k - 0.5) * spacing), min(0.5, (k + 0.5) * spacing)) for k in range(start, stop))
+
+
+def fitting_levels(levels: int | None, signal_shape: tuple[int, ...], taps: int) -> int:
+    """The levels asked for, or those whose filter fits the shortest axis; `ValueError` where it has too few samples.
+
+    As many fit as `pywt.dwt_max_level` counts.
+    """
+    n = min(signal_shape)
+    if levels is None:
+        return max(0, int(math.log2(n / (taps - 1)))) if n >= taps - 1 else 0
+    if levels > int(math.log2(n)):
+        raise ValueError(
+            f"levels={levels} needs axes of at least {2**levels} samples; got {signal_shape}. "
+            f"Ask for at most {int(math.log2(n))} levels, or a larger input."
+        )
+    return levels
 
 
 def single(x: Tensor) -> Tensor:

@@ -7,11 +7,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import starmap
 
 import torch
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
+from wavelens.core import Band, Coefficients, Direction, Domain, Extent, Layout, Scale, mixed_directions, signal_axes
 from wavelens.domains.dwt import DWT
 from wavelens.domains.octaves import MAX_LEVELS
 
@@ -30,6 +31,10 @@ class Packets(Domain):
 
     A scale is what has the same range of the largest frequency along any axis: 'p3.5' is the sixth of the eight bands
     of three levels.
+
+    >>> c = wl.Packets("haar", levels=2).analysis(x)
+    >>> c.data.shape, bool((c.synthesis() - x).abs().max() < 1e-9)
+    (torch.Size([1, 1, 64]), True)
     """
 
     wavelet: str = "haar"
@@ -41,6 +46,9 @@ class Packets(Domain):
         DWT(self.wavelet, 1, self.mode)  # says what is wrong with them
         if not isinstance(self.levels, int) or not 0 <= self.levels <= MAX_LEVELS:
             raise ValueError(f"levels is an integer from 0 to {MAX_LEVELS}; got {self.levels!r:.40}.")
+        is_tuple = isinstance(self.basis, tuple) and all(isinstance(node, str) for node in self.basis)
+        if self.basis is not None and not is_tuple:
+            raise ValueError(f"basis is a tuple of nodes such as ('a', 'da', 'dd'), or None; got {self.basis!r:.80}.")
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         return _layout(self, signal_shape)
@@ -66,9 +74,15 @@ class Packets(Domain):
             scales.append(Scale(f"p{level}.{k}", tuple(bands), rank, (extent,), k > 0))
         return tuple(scales)
 
+    def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
+        path = _leaves(self, len(layout.signal_shape))[layout.bands.index(band)]
+        places = [_frequency(path, axis) for axis in range(len(layout.signal_shape))]
+        return mixed_directions([k + 0.5 if k else 0.0 for k in places])  # the lowest band is centred on 0
+
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
-        pairs = zip(layout.signal_shape, band.shape, strict=True)
-        return tuple(self._step.places(n, m, band.level) for n, m in pairs)
+        leaf = _leaves(self, len(layout.signal_shape))[layout.bands.index(band)]
+        paths = ["".join(key[axis] for key in leaf) for axis in range(len(layout.signal_shape))]
+        return tuple(starmap(self._step.places, zip(layout.signal_shape, band.shape, paths, strict=True)))
 
     def analysis(self, x: Tensor) -> Coefficients:
         one = self._step
@@ -118,8 +132,10 @@ def best_basis(x: Tensor, domain: Packets, cost: str = "entropy") -> Packets:
     >>> import torch
     >>> tone = torch.sin(2.0 * torch.arange(64))[None, None]
     >>> best_basis(tone, Packets("db4", levels=2)).basis
-    ('a', 'da', 'dd')
+    ('aa', 'ad', 'da', 'dd')
     """
+    if not isinstance(domain, Packets):
+        raise TypeError(f"a best basis is one of Packets such as Packets('haar', levels=3); got {domain!r}.")
     if cost not in COSTS:
         raise ValueError(f"cost is one of {', '.join(COSTS)}; got {cost!r}.")
     axes, nodes = len(signal_axes(x)), dict[Path, float]()

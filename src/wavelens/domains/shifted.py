@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wavelens.bound import ItemDomain
-from wavelens.core import Band, Coefficients, Domain, Layout, Scale, signal_axes
+from wavelens.core import Band, Coefficients, Direction, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.dwt import DWT
 
 
@@ -22,6 +22,11 @@ class Shifted(Domain):
     signal, divided by the root of their number, so an account is the mean of the accounts of shifted signals and a
     norm that the domain keeps is kept. Where an attribution lies then depends less on the grid of the wavelet: all
     2^levels shifts of a periodised DWT together are shift-invariant.
+
+    >>> domain = wl.Shifted(wl.DWT("haar", levels=2), shifts=(0, 1))
+    >>> c = domain.analysis(x)
+    >>> c.data.shape, bool((c.synthesis() - x).abs().max() < 1e-9)
+    (torch.Size([1, 1, 128]), True)
     """
 
     domain: Domain = field(default_factory=DWT)
@@ -30,6 +35,9 @@ class Shifted(Domain):
     def __post_init__(self) -> None:
         if not isinstance(self.domain, Domain) or isinstance(self.domain, ItemDomain):
             raise ValueError(f"domain is one whose samples can be shifted, such as DWT('haar'); got {self.domain!r}.")
+        if not isinstance(self.shifts, tuple) or not all(map(_is_shift, self.shifts)):
+            form = "a tuple of whole numbers, or of tuples with one per axis, such as (0, 1)"
+            raise ValueError(f"shifts is {form}; got {self.shifts!r:.80}.")
         if not self.shifts or len(set(self.shifts)) < len(self.shifts):
             raise ValueError(f"shifts are one or more different ones; got {self.shifts}.")
 
@@ -44,6 +52,14 @@ class Shifted(Domain):
 
     def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
         return self._scales(layout, self.domain.scales_along(self._inner(layout), axis))
+
+    def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
+        inner = self._inner(layout)
+        return self.domain.directions(inner.bands[layout.bands.index(band) // len(self.shifts)], inner)
+
+    def bins(self, band: Band, layout: Layout) -> tuple[Extent, ...]:
+        inner = self._inner(layout)
+        return self.domain.bins(inner.bands[layout.bands.index(band) // len(self.shifts)], inner)
 
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
         inner = self._inner(layout)
@@ -98,3 +114,7 @@ class Shifted(Domain):
         if len(along) != axes:
             raise ValueError(f"a shift is one number, or one per axis; got {shift} for a signal with {axes} axes.")
         return along
+
+
+def _is_shift(shift: object) -> bool:
+    return isinstance(shift, int) or (isinstance(shift, tuple) and all(isinstance(along, int) for along in shift))

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, level_scales, signal_axes
+from wavelens.core import (
+    Band,
+    Coefficients,
+    Direction,
+    Domain,
+    Layout,
+    Scale,
+    level_scales,
+    mixed_directions,
+    signal_axes,
+)
 from wavelens.domains import undecimated
+from wavelens.domains.delays import delay
 from wavelens.domains.dwt import FILTER_LENGTHS, scales_by_letter
 from wavelens.domains.linear import Map, linear
-from wavelens.domains.octaves import check_levels, single
+from wavelens.domains.octaves import check_levels, fitting_levels, octave_extent, single
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,10 @@ class Stationary(Domain):
     tight frame of `levels (2^axes − 1) + 1` coefficients per sample. They are those of `pywt.swtn(…, norm=True)`.
 
     `levels=None` takes those whose filter fits the shortest axis. Half-precision signals are transformed in float32.
+
+    >>> c = wl.Stationary("haar", levels=2).analysis(x)
+    >>> c.data.shape, bool((c.synthesis() - x).abs().max() < 1e-9)
+    (torch.Size([1, 1, 448]), True)
     """
 
     wavelet: str = "haar"
@@ -48,20 +62,19 @@ class Stationary(Domain):
         return Layout(self, signal_shape, (Band(levels, first, signal_shape), *bands))
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
-        levels, axes = layout.levels, len(layout.signal_shape)
-
-        def extent(bands: tuple[Band, ...]) -> tuple[Extent, ...]:
-            level = bands[0].level
-            octave = Extent(0.5 / 2**level, 1 / 2**level) if bands[0].is_detail else Extent(0.0, 0.5 / 2**levels)
-            return (octave,) * axes
-
-        return level_scales(layout, extent)
+        return level_scales(layout, lambda bands: (octave_extent(bands[0]),) * len(layout.signal_shape))
 
     def scales_along(self, layout: Layout, axis: int) -> tuple[Scale, ...]:
         return scales_by_letter(layout, axis, layout.levels)
 
+    def directions(self, band: Band, layout: Layout) -> tuple[Direction, ...]:
+        return mixed_directions([letter == "d" for letter in band.key])
+
     def centres(self, band: Band, layout: Layout) -> tuple[Tensor, ...]:
-        return tuple(torch.arange(n, dtype=torch.float64, device="cpu") for n in layout.signal_shape)
+        middle = (2**band.level - 1) / 2  # filters of an even length begin half a step late at every level
+        delays = [middle + delay(self.wavelet, "a" * (band.level - 1) + letter) for letter in band.key if band.level]
+        pairs = zip(layout.signal_shape, delays or [0.0] * len(band.key), strict=True)
+        return tuple((torch.arange(n, dtype=torch.float64, device="cpu") + late).remainder(n) for n, late in pairs)
 
     def analysis(self, x: Tensor) -> Coefficients:
         layout = self.layout(signal_axes(x))
@@ -80,12 +93,4 @@ class Stationary(Domain):
         return lambda data: undecimated.up(single(data), layout, (self.wavelet, side)).to(data.dtype)
 
     def _levels(self, signal_shape: tuple[int, ...]) -> int:
-        taps, n = FILTER_LENGTHS[self.wavelet], min(signal_shape)
-        if self.levels is None:
-            return max(0, int(math.log2(n / (taps - 1)))) if n >= taps - 1 else 0
-        if self.levels > int(math.log2(n)):
-            raise ValueError(
-                f"levels={self.levels} needs axes of at least {2**self.levels} "
-                f"samples; got {signal_shape}. Ask for at most {int(math.log2(n))} levels, or a larger input."
-            )
-        return self.levels
+        return fitting_levels(self.levels, signal_shape, FILTER_LENGTHS[self.wavelet])

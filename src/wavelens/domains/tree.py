@@ -34,6 +34,11 @@ class TreeHaar(ItemDomain):
 
     Scales are levels of the tree, 'd1' the last halves, 'a' the mean. In a k-d tree they have lengths in the unit of
     the coordinates: the median of the longest side of their nodes, up to that of the nodes above.
+
+    >>> points = x.reshape(1, 4, 16)
+    >>> c = wl.TreeHaar().analysis(points)
+    >>> bool((c.synthesis() - points).abs().max() < 1e-9)
+    True
     """
 
     tree: Tree = None

@@ -7,17 +7,27 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-Answer = tuple[Tensor, float]  # the values of one row, `(targets,)`, and the size of the model's output
 PACKAGE = __name__.partition(".")[0]
 REFUSALS = (RuntimeError, ValueError, TypeError, AssertionError, IndexError)  # of a batch of one
 LOOK = "Look for sums, maxima or normalisations over the first dimension; wavelens.check tells whether they are gone."
 CHANCE = "Look for dropout called as a function, and for noise or crops in forward()."
+
+
+class Answer(NamedTuple):
+    """What a model says of one row alone: its values `(targets,)`, the size of its output, the first value's gradient.
+
+    The gradient is None where it was not taken, or none reaches the row.
+    """
+
+    values: Tensor
+    size: float
+    gradient: Tensor | None = None
 
 
 def batch_statistics(model: Any) -> str | None:
@@ -34,10 +44,10 @@ def batch_statistics(model: Any) -> str | None:
 
 
 class BatchCheck:
-    """Compares one row's answer among others with its answer alone, once, and warns where they differ by `most`."""
+    """Compares one row's answer and gradient among others with those alone, once; warns where they differ by `most`."""
 
     def __init__(self, most: float) -> None:
-        self.most, self.due = most, True
+        self.most, self.due, self.gradient_due = most, True, True
         self.equal = False  # whether equal rows have been compared, which tell less: other rows still are
         self.measured: tuple[int, Tensor, Answer] | None = None  # an item, a point of it, and its answer alone
         self.state: Tensor | None = None
@@ -59,7 +69,7 @@ class BatchCheck:
             return True
         self.due, self.equal, row = equal, equal, telling(points)
         try:
-            answer, scale = self._known(points[row], int(items[row])) or alone(row)
+            answer, scale, _ = self._answer(points, items, row, alone)
         except REFUSALS:
             if len(points) > 1:
                 return True  # the model takes no single row
@@ -67,28 +77,76 @@ class BatchCheck:
         difference = apart(values[:, row].detach(), answer, scale)
         if difference <= self.most:
             return True
-        chance = apart(alone(row)[0], answer, scale)
-        self.due = False
+        chance = apart(alone(row).values, answer, scale)
+        self.due = self.gradient_due = False
         if chance > self.most or len(points) == 1:
-            warn(
-                f"the model is random in evaluation mode: asked twice about one input, its answer differed by "
-                f"{max(chance, difference):.2g} of its size, so results change with batch_size and from call to call. "
-                f"{CHANCE}"
-            )
+            warn(_random("answer", max(chance, difference)))
             return True
-        warn(
-            f"the model's answer about an item depends on its batch: alone it differed by {difference:.2g} of its size "
-            f"from that among {len(points)} rows, so rows go through the model one at a time. {LOOK}"
-        )
+        warn(_mixed("answer", difference, len(points)))
         return False
+
+    def gradients_hold(
+        self,
+        points: Tensor,
+        items: Tensor,
+        gradients: Tensor,
+        alone: Callable[[int], Answer],
+        among_copies: Callable[[int], Tensor],
+    ) -> bool:
+        """Whether the gradients `(rows, …)` of a pass are those of its rows alone, as far as one row of one pass tells.
+
+        A model may have equal values and other gradients. Rounding, which decides at a kink or a tie, depends on the
+        number of rows: where the gradient alone differs, that of the row's own value `among_copies` of it, as many as
+        the pass had rows, tells whether the other rows are the cause.
+        """
+        if not self.gradient_due or len(points) == 1 or torch.equal(points[1:], points[:-1]):
+            return True
+        self.gradient_due, row = False, telling(points)
+        try:
+            answer = self._answer(points, items, row, alone, with_gradient=True)
+        except REFUSALS:  # the model takes no single row
+            return True
+        if answer.gradient is None or apart(gradients[row], answer.gradient, 0.0) <= self.most:
+            return True
+        difference = apart(gradients[row], among_copies(row), 0.0)
+        if difference <= self.most:
+            return True
+        again = alone(row).gradient
+        if again is not None and (chance := apart(again, answer.gradient, 0.0)) > self.most:
+            warn(_random("gradient", max(chance, difference)))
+            return True
+        warn(_mixed("gradient", difference, len(points)))
+        return False
+
+    def _answer(
+        self, points: Tensor, items: Tensor, row: int, alone: Callable[[int], Answer], with_gradient: bool = False
+    ) -> Answer:
+        """That of a row alone, which may be known."""
+        point, item = points[row], int(items[row])
+        if self.measured is not None and item == self.measured[0] and torch.equal(point, self.measured[1]):
+            known = self.measured[2]
+            if not with_gradient or known.gradient is not None:
+                return known
+        answer = alone(row)
+        self.measured = item, point.detach().clone(), answer
+        return answer
 
     def _nothing_drawn(self, device: torch.device) -> bool:
         return self.state is None or torch.equal(self.state, random_state(device))
 
-    def _known(self, point: Tensor, item: int) -> Answer | None:
-        if self.measured is None or item != self.measured[0] or not torch.equal(point, self.measured[1]):
-            return None
-        return self.measured[2]
+
+def _random(what: str, difference: float) -> str:
+    return (
+        f"the model is random in evaluation mode: asked twice about one input, its {what} differed by {difference:.2g} "
+        f"of its size, so results change with batch_size and from call to call. {CHANCE}"
+    )
+
+
+def _mixed(what: str, difference: float, rows: int) -> str:
+    return (
+        f"the model's {what} about an item depends on its batch: alone it differed by {difference:.2g} of its size "
+        f"from that among {rows} rows, so rows go through the model one at a time. {LOOK}"
+    )
 
 
 def telling(points: Tensor) -> int:

@@ -16,6 +16,8 @@ from wavelens.engine.norms import NORMALISATIONS, Norm, Norms, frozen
 MIN_ROWS_PER_FOLD = 8  # whose outputs make a kernel's fold worth its room
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 CONVOLUTIONS = (functional.conv1d, functional.conv2d, functional.conv3d)
+TRANSPOSED = (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d)
+WEIGHTED = (*CONVOLUTIONS, *TRANSPOSED, functional.linear)
 DATA = (Tensor.data.__get__, Tensor.data.__set__)  # type: ignore[attr-defined]
 READ = "a folded convolution was read before its batch normalisation, or that is not the one it was folded with."
 READS = {  # tell of a tensor what a folded convolution leaves as it is
@@ -107,6 +109,8 @@ class Pass(Norms):
     `wrong`.
     """
 
+    layers: tuple[Callable[..., Any], ...] = CONVOLUTIONS
+
     def __init__(self, folds: Folds) -> None:
         super().__init__()
         self.folds, self.wrong = folds, False
@@ -127,7 +131,7 @@ class Pass(Norms):
         if self.seen and func not in READS:
             for value in _leaves((args, kwargs)):
                 self._forget(id(value))
-        if func in CONVOLUTIONS:
+        if func in self.layers:
             return self._convolution(func, *args, **kwargs)
         return self.normed(func, *args, **kwargs) if func in NORMALISATIONS else func(*args, **kwargs)
 
@@ -147,20 +151,25 @@ class Pass(Norms):
         **named: Any,
     ) -> Tensor:
         usual = (
-            input.ndim == weight.ndim
+            (input.ndim == weight.ndim or func is functional.linear)
             and not torch.is_autocast_enabled(input.device.type)
             and not _learnt(weight, bias)
             and torch._C._autograd._top_saved_tensors_default_hooks(False) is None  # a checkpoint runs again, unseen
         )
-        fold = self.folds.of(weight, bias) if usual else None
+        fold = self._fold(weight, bias) if usual else None
         if fold is not None:
             return self._stand_in(func(input, fold.kernel, fold.bias, *how, **named), fold)
         output: Tensor = func(input, weight, bias, *how, **named)
-        worth = weight.nbytes * len(output) <= MIN_ROWS_PER_FOLD * output.nbytes
-        if usual and worth and self.learning and id(weight) in self.folds.open:
+        if usual and self.learning and self._is_worth_it(weight, output) and id(weight) in self.folds.open:
             key = id(output)
             self.seen[key] = weakref.ref(output, lambda _: self._gone(key)), Seen(weight)
         return output
+
+    def _fold(self, weight: Tensor, bias: Tensor | None) -> Fold | None:
+        return self.folds.of(weight, bias)
+
+    def _is_worth_it(self, weight: Tensor, output: Tensor) -> bool:
+        return weight.nbytes * len(output) <= MIN_ROWS_PER_FOLD * output.nbytes
 
     def _stand_in(self, real: Tensor, fold: Fold) -> Tensor:
         form = real.detach().new_empty(()).expand_as(real)
@@ -204,6 +213,27 @@ class Pass(Norms):
         if real.requires_grad and not torch.is_grad_enabled():  # the model cuts the gradient here
             self._fail(READ)
         return real
+
+
+class Watch(Pass):
+    """A pass that folds nothing and sees the normalisations of layers of every kind and size."""
+
+    layers = WEIGHTED
+
+    def _fold(self, weight: Tensor, bias: Tensor | None) -> None:
+        return None
+
+    def _is_worth_it(self, weight: Tensor, output: Tensor) -> bool:
+        return True
+
+
+def lone_norms(run: Callable[[], Any], kernels: Iterable[Tensor]) -> dict[int, Norm]:
+    """The frozen batch normalisation that alone reads a layer's output while `run` runs, by the `id` of its kernel."""
+    folds = Folds(kernels)
+    with torch.no_grad(), Watch(folds) as watch:
+        run()
+    watch.holds()  # what the model still holds was read by more than a normalisation
+    return folds.norms
 
 
 def _learnt(*parameters: Tensor | None) -> bool:

@@ -33,6 +33,8 @@ def with_given(model: Callable[..., Any], given: Sequence[Tensor]) -> Callable[.
     """The model with tensors by item; itself where there are none."""
     if isinstance(given, Tensor):
         raise TypeError("given is a list of tensors, one entry per item in each; got one tensor. Put it in a list.")
+    if not isinstance(given, Sequence):
+        raise TypeError(f"given is a list of tensors, empty where there are none; got {type(given).__name__}.")
     return Given(model, given) if len(given) else model
 
 

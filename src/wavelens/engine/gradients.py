@@ -21,7 +21,7 @@ from wavelens.engine.fast_passes import FastPasses
 from wavelens.engine.frozen import frozen_model
 from wavelens.engine.given import beside, check_given
 from wavelens.engine.progress import Bar, Progress
-from wavelens.models.module_kinds import check_gradients, check_shapes, with_mode
+from wavelens.models.module_kinds import check_evaluation, check_gradients, check_shapes
 from wavelens.models.runnable import runnable
 from wavelens.targets import Several, Target, check_target
 from wavelens.targets import scores as read
@@ -148,6 +148,7 @@ class Gradients:
     def _passes(self, point: Point, count: int, items: Tensor | None) -> Iterator[tuple[slice, int, Tensor, Tensor]]:
         """What `each` gives, unchecked."""
         check_gradients(self.model)
+        self._rows = self._rows or self._measure(gradient=True)
         index = torch.arange(len(self.x), device="cpu") if items is None else items.cpu()
         self._bar.expect(len(index) * count)
         start = 0
@@ -171,6 +172,7 @@ class Gradients:
     def rows_at(self, items: Tensor, points: Callable[[slice], Tensor]) -> Iterator[tuple[slice, Tensor, Tensor]]:
         """Gradients and values at any rows: `(rows, g, values)`, where `points(rows)` belong to `items[rows]`."""
         check_gradients(self.model)
+        self._rows = self._rows or self._measure(gradient=True)
         self._bar.expect(len(items))
         start = 0
         while start < len(items):  # rows may become fewer on the way
@@ -189,9 +191,10 @@ class Gradients:
             self._rows = self._measure()
         return self._rows
 
-    def _measure(self) -> int:
+    def _measure(self, gradient: bool = False) -> int:
         """How many rows fill the memory set aside, from what one row keeps for its backward pass.
 
+        With `gradient` that of the row is taken, to compare with later.
         A model that takes gradients by `torch.func` itself allows no look at what it keeps, and has few rows.
         """
         kept: dict[int, int] = {}
@@ -203,10 +206,10 @@ class Gradients:
         item, every = telling(self.x), torch.arange(len(self.x), device=self.x.device)
         try:
             with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
-                self._batch.measured = item, self.x[item], self._alone(self.x, every, item, graph=True)
+                self._batch.measured = item, self.x[item], self._alone(self.x, every, item, True, gradient)
         except RuntimeError:  # if it is another, it comes again
             kept.clear()
-            self._batch.measured = item, self.x[item], self._alone(self.x, every, item, graph=True)
+            self._batch.measured = item, self.x[item], self._alone(self.x, every, item, True, gradient)
             return CPU_ROWS
         for p in self.model.parameters() if isinstance(self.model, nn.Module) else ():
             kept.pop(p.untyped_storage().data_ptr(), None)
@@ -237,7 +240,10 @@ class Gradients:
             elif _out_of_memory(error) or not self._fast.undo():
                 raise
         else:
-            if self.holds(points, items, answer[-1], ask == self._backward):
+            backward = ask == self._backward
+            if self.holds(points, items, answer[-1], backward, backward) and (
+                not backward or self._gradients_hold(points, items, answer[0][0], size)
+            ):
                 return answer
         if points.is_cuda:
             torch.cuda.empty_cache()
@@ -249,18 +255,38 @@ class Gradients:
             return self._sizes.fit(ask == self._backward, rows, self.rows)
         return min(rows, self.rows)
 
-    def holds(self, points: Tensor, items: Tensor, values: Tensor, graph: bool = True) -> bool:
+    def holds(self, points: Tensor, items: Tensor, values: Tensor, graph: bool = True, gradient: bool = False) -> bool:
         """Whether values `(targets, rows)` of a pass are those of each row alone; else rows go `apart` from now on.
 
-        `graph` is for passes that record gradients.
+        `graph` is for passes that record gradients, `gradient` for those whose gradients are compared next.
         """
-        holds = self._batch.holds(points, items, values, lambda row: self._alone(points, items, row, graph))
+        holds = self._batch.holds(points, items, values, lambda row: self._alone(points, items, row, graph, gradient))
         if not holds:
             self._rows, self.apart = 1, True
         return holds
 
-    def _alone(self, points: Tensor, items: Tensor, row: int, graph: bool) -> Answer:
-        """The values of one row, and the size of the model's output; a compiled model runs uncompiled."""
+    def _gradients_hold(self, points: Tensor, items: Tensor, gradients: Tensor, size: int) -> bool:
+        """Whether gradients `(rows, …)` of a pass are those of each row alone; else rows go `apart` from now on."""
+
+        def among_copies(row: int) -> Tensor:
+            one, its = points[row : row + 1].expand_as(points), items[row : row + 1].expand_as(items)
+            copies, item = filled(one, its, size)
+            copies = copies.detach().clone().requires_grad_()
+            with torch.enable_grad():
+                value = self._scores(copies, item, self._fast)[0]
+            gradient = self._gradient_of(value[row], copies, row)
+            return torch.zeros_like(points[row], dtype=self.dtype) if gradient is None else gradient
+
+        def alone(row: int) -> Answer:
+            return self._alone(points, items, row, graph=True, gradient=True)
+
+        holds = self._batch.gradients_hold(points, items, gradients, alone, among_copies)
+        if not holds:
+            self._rows, self.apart = 1, True
+        return holds
+
+    def _alone(self, points: Tensor, items: Tensor, row: int, graph: bool, gradient: bool) -> Answer:
+        """What the model says of one row, with the `gradient` if there is one; a compiled model runs uncompiled."""
         sizes = []
 
         def ask(points: Tensor) -> Any:
@@ -272,7 +298,13 @@ class Gradients:
         with uncompiled, torch.set_grad_enabled(graph):
             point = points[row : row + 1].detach().clone().requires_grad_(graph)
             values = self._scores(point, items[row : row + 1], ask)
-        return torch.cat(values).detach().to(self.dtype), sizes[-1]
+            g = self._gradient_of(values[0].sum(), point, 0) if gradient and values[0].requires_grad else None
+        return Answer(torch.cat(values).detach().to(self.dtype), sizes[-1], g)
+
+    def _gradient_of(self, value: Tensor, points: Tensor, row: int) -> Tensor | None:
+        with torch.enable_grad(), self.exact():
+            (gradient,) = torch.autograd.grad(value, points, allow_unused=True)
+        return None if gradient is None else gradient[row].to(self.dtype)
 
     def _forward(self, points: Tensor, items: Tensor) -> tuple[Tensor]:
         return (torch.stack(self._scores(points, items, self._fast)).to(self.dtype),)
@@ -353,15 +385,7 @@ def _check_ready(model: Model, x: Tensor, batch_size: int | None, autocast: torc
         raise ValueError(f"batch_size is at least 1, or None to measure it; got {batch_size}.")
     if autocast not in (None, *HALF):
         raise ValueError(f"autocast is torch.bfloat16, torch.float16 or None; got {autocast}.")
-    if not isinstance(model, nn.Module):
-        return
-    training = [name or "the model" for name, module in with_mode(model) if module.training]
-    if training:
-        raise ValueError(
-            f"the model is in evaluation mode, so that an item's result does not depend on its batch; got training "
-            f"mode in {training[0]}{f' and {len(training) - 1} more' if len(training) > 1 else ''}. "
-            "Call model.eval() first."
-        )
+    check_evaluation(model)
     check_shapes(model)
 
 

@@ -1,23 +1,39 @@
 """From a file and a model to an explanation: for the command, the app and Python alike."""
 
-from wavelens.explaining.answer import Explanation, explained, top_classes
-from wavelens.explaining.kinds import KINDS, Input, Kind, kind_called, kind_of
+from wavelens.explaining.answer import Explanation, explained
+from wavelens.explaining.calls import explain
+from wavelens.explaining.kinds import (
+    KINDS,
+    AsRead,
+    FileSize,
+    Input,
+    Kind,
+    Writer,
+    kind_called,
+    kind_of,
+    register_kind,
+)
 from wavelens.explaining.question import ExplainedTarget, Question, question_of
 from wavelens.explaining.reading import read_input
-from wavelens.explaining.request import Request
+from wavelens.explaining.request import Request, request_for
 
 __all__ = [
     "KINDS",
+    "AsRead",
     "ExplainedTarget",
     "Explanation",
+    "FileSize",
     "Input",
     "Kind",
     "Question",
     "Request",
+    "Writer",
+    "explain",
     "explained",
     "kind_called",
     "kind_of",
     "question_of",
     "read_input",
-    "top_classes",
+    "register_kind",
+    "request_for",
 ]

@@ -1,4 +1,4 @@
-"""One input explained: its `Explanation`, and the files that hold it."""
+"""One file explained: its `Explanation`, and the files that hold it."""
 
 from __future__ import annotations
 
@@ -8,33 +8,47 @@ import shlex
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from wavelens import maps
 from wavelens.attribution import Attribution, attribute
 from wavelens.core import Domain
 from wavelens.domains import DWT
 from wavelens.engine.progress import Progress
-from wavelens.explaining.files import DECOMPOSED, WRITTEN, beside
-from wavelens.explaining.kinds import Input, Kind
+from wavelens.explaining.files import DECOMPOSED, WRITTEN, beside, stems
+from wavelens.explaining.kinds import Input
 from wavelens.explaining.question import ExplainedTarget
 from wavelens.explaining.reading import read_input
-from wavelens.explaining.records import model_summary, words_of
+from wavelens.explaining.records import words_of
+from wavelens.explaining.report import entry_of
 from wavelens.explaining.request import Request
-from wavelens.methods.lift import Method
+from wavelens.explaining.summary import caution, profile_rows, target_summary, top_classes
 from wavelens.models import LoadedModel
+from wavelens.own import text_of
+from wavelens.reports import Entry
 from wavelens.untrusted import plain
+
+if TYPE_CHECKING:  # matplotlib: only once there is something to draw
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """One input explained: its class probabilities, the attribution of the `target`, and what a reader is shown.
+    """One file explained: all that `wavelens explain` prints and writes of it.
 
-    `others` are the attributions in the domains of `request.decompose`, from the same gradients; `note` says how the
-    file was read, where a format is read in more ways than one.
+    `input` is the file as the model was given it, `target` what is explained of it, `attribution` why. `others` are
+    the attributions in the domains of `decompose`, from the same gradients; `note` says how the file was read, where a
+    format is read in several ways. `request` holds the model, its kind of signal and the method.
+
+    >>> import torch, wavelens as wl
+    >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(4000) / 5)[None, None], rate=8000)
+    >>> model = torch.nn.Sequential(torch.nn.AvgPool1d(4000), torch.nn.Flatten(), torch.nn.Linear(1, 2)).eval()
+    >>> explanation = wl.explain("tone.wav", model, target=1)
+    >>> explanation.target.heading, explanation.input.grid.units, explanation.attribution.domain.levels
+    ('1 class 1', ('Hz',), 7)
+    >>> wl.report(explanation.entry(), "tone.html").name
+    'tone.html'
     """
 
     request: Request
@@ -43,6 +57,96 @@ class Explanation:
     attribution: Attribution
     others: tuple[Attribution, ...] = ()
     note: str = ""
+
+    def __repr__(self) -> str:
+        model, name = self.request.loaded.name, self.input.path.name
+        return f"<Explanation of {name}: {self.target.heading}, by {model} in {self.attribution.domain}>"
+
+    @property
+    def answer(self) -> list[dict[str, Any]]:
+        """The model's top classes, most probable first: index, label, probability, logit; none of no classifier."""
+        return top_classes(self.request.loaded, self.input.logits, self.request.top)
+
+    @property
+    def profile(self) -> list[dict[str, Any]]:
+        """A row for each scale, coarsest first: what it spans in the input's units, its signed sum and its share."""
+        return profile_rows(self.attribution, self.input.grid)
+
+    @property
+    def caution(self) -> str:
+        """A line for signed sums that miss the score difference by more than the method's tolerance; else empty."""
+        return caution(self.attribution, self.request.method)
+
+    @property
+    def title(self) -> str:
+        """What figures are headed by: the file's name and the explained class."""
+        name = plain(self.input.path.name)
+        title = f"{name[:40]}{'…' * (len(name) > 40)}: {self.target.label.split(', ')[0]}"
+        return title.replace("$", r"\$")
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What NAME.json holds."""
+        request, one, a = self.request, self.input, self.attribution
+        scalars = {"score": a.score, "baseline_score": a.baseline_score, "gap": a.gap, "spent": a.spent}
+        return {
+            **target_summary(request.loaded, request.kind, one.path, self.target),
+            **({"note": self.note} if self.note else {}),
+            "top": self.answer,
+            "domain": text_of(a.domain),
+            "method": a.method,
+            **{name: None if value is None else value.reshape(-1)[0].item() for name, value in scalars.items()},
+            "units": one.grid.units,
+            "profile": self.profile,
+            "provenance": a.provenance,
+        }
+
+    def panel(self) -> Figure:
+        """The figure of this kind of signal, as NAME.png holds it."""
+        return self.request.kind.panel(self.attribution, self.input, self.title)
+
+    def entry(self) -> Entry:
+        """The explanation for a report: `wl.report([one.entry() for one in explanations], "report.html")`."""
+        return entry_of(self)
+
+    def save(self, folder: str | PathLike[str]) -> list[Path]:
+        """Write to a folder what `wavelens explain` writes, and return the paths.
+
+        These are NAME.png (the panel), NAME.safetensors (the attribution), NAME.json (the summary) and what else
+        belongs to the kind. The folder is made; a NAME that another input or a stranger's file has becomes NAME-2.
+        """
+        out, also = Path(folder), DECOMPOSED if self.others else ()
+        out.mkdir(parents=True, exist_ok=True)
+        (stem,) = stems([self.input.path], out, self.request.kind, also=also)
+        return list(self.write(out / stem))
+
+    def write(self, base: Path) -> Iterator[Path]:
+        """Write the files, called `base` and their endings: each path once it is there."""
+        from wavelens import plots  # matplotlib: only once there is something to draw
+
+        panel, attribution, summary = (beside(base, suffix) for suffix in WRITTEN)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # characters that the font lacks are drawn as boxes
+            plots.save(self.panel(), panel)
+        self.attribution.save(attribution)
+        summary.write_text(json.dumps(self.summary, indent=2) + "\n", encoding="utf-8")
+        yield from (panel, attribution, summary)
+        yield from self.request.kind.extras(self.attribution, self.input, self.target.label, base)
+        yield from self._write_decomposed(base)
+
+    def _write_decomposed(self, base: Path) -> list[Path]:
+        """The input scale by scale in the domains of `decompose`, and where each scale of the first matters."""
+        if not self.others:
+            return []
+        from wavelens import plots  # matplotlib: only once there is something to draw
+
+        paths = [beside(base, ending) for ending in DECOMPOSED]
+        named: dict[str, Any] = {"title": self.title, "grid": self.input.grid}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            plots.save(plots.decomposed(self.others, self.input.x, **named), paths[0])
+            plots.save(plots.by_scale(self.others[0], self.input.x, **named), paths[1])
+        return paths
 
 
 def explained(request: Request, path: Path, progress: Progress = False) -> Explanation:
@@ -75,101 +179,3 @@ def _within(domain: Domain, axes: Sequence[int]) -> Domain:
     if not isinstance(domain, DWT) or not isinstance(domain.levels, int):
         return domain
     return replace(domain, levels=min(domain.levels, int(math.log2(min(axes)))))
-
-
-def top_classes(loaded: LoadedModel, logits: Tensor | None, count: int) -> list[dict[str, Any]]:
-    """The top classes, most probable first; none where the model is no classifier."""
-    if logits is None:
-        return []
-    probabilities = loaded.probabilities(logits)
-    return [
-        {"index": i, "label": loaded.labels[i], "probability": float(probabilities[i]), "logit": float(logits[i])}
-        for i in logits.argsort(descending=True, stable=True)[:count].tolist()
-    ]
-
-
-def profile_rows(explanation: Explanation) -> list[dict[str, Any]]:
-    """A row for each scale, coarsest first: what it spans in the units of the input, its signed sum and its share."""
-    a = explanation.attribution
-    profile, scales = maps.profile(a), explanation.input.grid.rows(a.layout)
-    numbers = zip(scales, profile.signed[0].tolist(), profile.share[0].tolist(), strict=True)
-    return [
-        {**scale, "signed": None if math.isnan(signed) else signed, "share": share} for scale, signed, share in numbers
-    ]
-
-
-def caution(a: Attribution, method: Method) -> str:
-    """A line for sums that miss the score difference by more than the method's tolerance, or 5 %, or nothing."""
-    allowed = getattr(method, "tolerance", None) or 0.05
-    if a.gap is None or a.score is None or a.baseline_score is None:
-        return ""
-    gap, rise = abs(float(a.gap)), float(a.score - a.baseline_score)
-    if gap <= allowed * abs(rise):
-        return ""
-    spent = int(a.spent.max()) if a.spent is not None else 0
-    missed = f"f(x) − f(x₀) = {rise:.3g} by {gap:.3g}"
-    return f"The signed sums miss {missed} after {spent} gradients; more would close the gap."
-
-
-def write(explanation: Explanation, base: Path) -> Iterator[Path]:
-    """Write the panel, the attribution, the summary, and what else belongs to the kind: each path once it is there."""
-    panel, attribution, summary = (beside(base, suffix) for suffix in WRITTEN)
-    _draw(explanation, panel)
-    explanation.attribution.save(attribution)
-    summary.write_text(json.dumps(summary_of(explanation), indent=2) + "\n", encoding="utf-8")
-    yield from (panel, attribution, summary)
-    one, label = explanation.input, explanation.target.label
-    yield from explanation.request.kind.extras(explanation.attribution, one, label, base)
-    yield from _write_decomposed(explanation, base)
-
-
-def _draw(explanation: Explanation, path: Path) -> None:
-    from wavelens import plots  # matplotlib: only once there is something to draw
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # characters that the font lacks are drawn as boxes
-        kind = explanation.request.kind
-        plots.save(kind.panel(explanation.attribution, explanation.input, _heading(explanation)), path)
-
-
-def _write_decomposed(explanation: Explanation, base: Path) -> list[Path]:
-    """The input scale by scale in the domains that were asked for, and where each scale of the first matters."""
-    if not explanation.others:
-        return []
-    from wavelens import plots  # matplotlib: only once there is something to draw
-
-    paths, x = [beside(base, ending) for ending in DECOMPOSED], explanation.input.x
-    named: dict[str, Any] = {"title": _heading(explanation), "grid": explanation.input.grid}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        plots.save(plots.decomposed(explanation.others, x, **named), paths[0])
-        plots.save(plots.by_scale(explanation.others[0], x, **named), paths[1])
-    return paths
-
-
-def _heading(explanation: Explanation) -> str:
-    name = plain(explanation.input.path.name)
-    title = f"{name[:40]}{'…' * (len(name) > 40)}: {explanation.target.label.split(', ')[0]}"
-    return title.replace("$", r"\$")
-
-
-def target_summary(loaded: LoadedModel, kind: Kind, path: Path, target: ExplainedTarget) -> dict[str, Any]:
-    """For a summary: the input, the model and what is explained."""
-    return {kind.name: str(path), **model_summary(loaded), **target.summary}
-
-
-def summary_of(explanation: Explanation) -> dict[str, Any]:
-    """The explanation for JSON."""
-    request, one, a = explanation.request, explanation.input, explanation.attribution
-    scalars = {"score": a.score, "baseline_score": a.baseline_score, "gap": a.gap, "spent": a.spent}
-    return {
-        **target_summary(request.loaded, request.kind, one.path, explanation.target),
-        **({"note": explanation.note} if explanation.note else {}),
-        "top": top_classes(request.loaded, one.logits, request.top),
-        "domain": repr(a.domain),
-        "method": a.method,
-        **{name: None if value is None else value.reshape(-1)[0].item() for name, value in scalars.items()},
-        "units": one.grid.units,
-        "profile": profile_rows(explanation),
-        "provenance": a.provenance,
-    }

@@ -11,13 +11,13 @@ from pathlib import Path
 from wavelens.explaining.kinds import Kind
 
 WRITTEN = (".png", ".safetensors", ".json")  # for each input
-DECOMPOSED = ("-decomposed.png", "-scales.png")  # where they are asked for
+DECOMPOSED = ("-decomposed.png", "-scales.png")  # with --decompose
 
 
 def inputs(arguments: Sequence[str], kind: Kind) -> list[Path]:
     """Each input that the arguments mean, once; what means none stays in the list, to be complained about."""
-    found = [path for argument in arguments for path in _matches(argument, kind) or [Path(argument)]]
-    return list({os.path.realpath(path): path for path in found}.values())  # a link in a circle stays, and is told
+    paths = [path for argument in arguments for path in _matches(argument, kind) or [Path(argument)]]
+    return list({os.path.realpath(path): path for path in paths}.values())  # a circular link stays, and fails alone
 
 
 def _matches(argument: str, kind: Kind) -> list[Path]:
@@ -39,13 +39,13 @@ def stems(
     folder = os.path.realpath(out)
     real = [Path(os.path.realpath(path)) for path in paths]
     taken = {kind.stem(path).casefold() for path in real if str(path.parent) == folder}
-    found = []
+    names = []
     for path in paths:
         free = (s for s in _candidates(kind.stem(path)) if s.casefold() not in taken)
         stem = next(s for s in free if not _is_foreign(out / s, written, also))
         taken.add(stem.casefold())
-        found.append(stem)
-    return found
+        names.append(stem)
+    return names
 
 
 def _candidates(stem: str) -> Iterator[str]:

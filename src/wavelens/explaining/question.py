@@ -33,20 +33,24 @@ class ExplainedTarget:
 
 @dataclass(frozen=True)
 class Question:
-    """A class, the input's top class where it is None, and the class `against` which it is set; or a function.
+    """A class, the input's top class where it is None, and the class `against` which it is set; or something else.
 
-    The function gives the target of an input, whatever the model returns: `function(module, x)`.
+    That is a `function(module, x)` that gives the target of an input, whatever the model returns, or a `fixed` target
+    as `attribute` takes it, the same for every input; both have a `name`.
     """
 
     target: int | None = None
     against: int | None = None
     function: Callable[[nn.Module, Tensor], Target] | None = None
     name: str = ""
+    fixed: Target = None
 
     def __call__(self, loaded: LoadedModel, x: Tensor, logits: Tensor | None) -> ExplainedTarget:
         """What is explained of the input `x` to which the model gives `logits` `(classes,)`, if it is a classifier."""
         if self.function is not None:
             return _target_by(self.function, self.name, loaded.module, x)
+        if self.fixed is not None:
+            return ExplainedTarget(self.fixed, self.name, self.name, "score", (), {"target": {"is": self.name}}, ())
         if logits is None:
             raise ValueError(
                 f"a class is asked of a classifier; {loaded.name} returns no logits. "
@@ -74,17 +78,22 @@ class Question:
         )
 
 
-def is_target_function(target: str | None) -> bool:
-    """Whether the target is a function, for which a model may return anything."""
-    return target is not None and is_function(target)
+def is_target_function(target: Target) -> bool:
+    """Whether the target is read off the output by a function, so that a model may return anything."""
+    return is_function(target) if isinstance(target, str) else not (target is None or isinstance(target, int))
 
 
-def question_of(target: str | None, against: str | None, loaded: LoadedModel) -> Question:
-    """The question that the options ask; `ValueError` for what is no class, or twice the same.
+def question_of(target: Target, against: str | int | None, loaded: LoadedModel) -> Question:
+    """The question that a target and a class against it ask; `ValueError` for what is no class, or twice the same.
 
-    What names a class is that class, and no function, even if it is written like one.
+    A text is the index or the name of a class, or 'package.module:function'; what names a class is that class, even if
+    it is written like a function. Anything else is a target as `attribute` takes it.
     """
-    if target is not None and is_function(target) and not loaded.named(target):
+    if isinstance(target, Contrast) and isinstance(target.target, int) and isinstance(target.against, int):
+        target, against = target.target, target.against
+    if not (target is None or isinstance(target, str | int)):
+        return _fixed(target, against)
+    if isinstance(target, str) and is_function(target) and not loaded.named(target):
         if against is not None:
             raise ValueError(
                 f"--against sets a class against a class; {target} is a function. Let it return a Contrast."
@@ -100,10 +109,19 @@ def question_of(target: str | None, against: str | None, loaded: LoadedModel) ->
                 f"--target is a class or a function of (module, x); {target} is {type(function).__name__}."
             )
         return Question(function=function, name=target)
-    index, other = (None if text is None else loaded.index(text) for text in (target, against))
+    index, other = (None if one is None else loaded.index(str(one)) for one in (target, against))
     if index is not None and index == other:
         raise ValueError(f"--against is another class than --target; both are {index} ({loaded.labels[index]}).")
     return Question(index, other)
+
+
+def _fixed(target: Target, against: str | int | None) -> Question:
+    name = describe(target)
+    if against is not None:
+        raise ValueError(f"against sets a class against a class; the target is {name}. Make it a targets.Contrast.")
+    if isinstance(target, Several):
+        raise ValueError(f"an explanation has one target; got {name}. Explain the file once for each.")
+    return Question(fixed=target, name=name)
 
 
 def _target_by(

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from wavelens.explaining.kinds import Input, Kind
+from wavelens.explaining.kinds import Input, Kind, kind_called
+from wavelens.explaining.kinds.kind import takes_files
 from wavelens.models import LoadedModel
+from wavelens.models.module_kinds import check_evaluation
+
+
+@dataclass(frozen=True)
+class NamedReader:
+    """Reads files of the kind with this name; it can be sent to a worker before the kind's module is imported there."""
+
+    kind: str
+    takes_files: bool
+
+    def __call__(self, path: Path) -> Any:
+        return kind_called(self.kind).reader(self.takes_files)(path)
+
+
+def reader_for(loaded: LoadedModel) -> NamedReader:
+    """What reads files for a model, in this process or another."""
+    return NamedReader(loaded.preprocess.kind, takes_files(loaded.preprocess))
 
 
 def read_input(loaded: LoadedModel, kind: Kind, path: Path, device: torch.device) -> Input:
     """Read a file, prepare it and run the model on it once."""
+    check_evaluation(loaded.module)
     preparation = loaded.preprocess
     signal = kind.signal_at(path, preparation)
     x, grid = preparation(signal).to(device), preparation.grid(signal)

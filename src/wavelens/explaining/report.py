@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wavelens.explaining.answer import Explanation, caution, top_classes
 from wavelens.explaining.records import words_of
+from wavelens.explaining.summary import top_classes
+from wavelens.own import text_of
 from wavelens.reports import GENERATOR, Chance, Entry
 from wavelens.reports.markup import is_printable
 from wavelens.untrusted import check_file
+
+if TYPE_CHECKING:  # an explanation makes its entry here
+    from wavelens.explaining.answer import Explanation
 
 REPORT_NAME = "report"
 
@@ -26,10 +30,10 @@ def entry_of(explanation: Explanation) -> Entry:
         name=one.path.name,
         label=explanation.target.label,
         classes=_chances(explanation),
-        kind=kind.name,
+        kind=kind.view,
         grid=one.grid,
         start=f"a constant {base:g}" if base else kind.start,
-        note=caution(explanation.attribution, method),
+        note=explanation.caution,
         command=command_of(explanation),
         facts={
             "file": str(one.path),
@@ -51,30 +55,54 @@ def _chances(explanation: Explanation) -> list[Chance]:
 
 
 def command_of(explanation: Explanation) -> str:
-    """`wavelens explain` with every choice written out."""
-    request = explanation.request
+    """What makes the explanation again, with every choice written out: a command, or a call for what Python alone has.
+
+    That is a model without a name, or a target without a class.
+    """
+    request, target = explanation.request, explanation.target
+    if not (request.by_name and target.options):
+        return _call(explanation)
     words = ["wavelens", "explain", str(explanation.input.path), "--model", request.loaded.name]
     words += words_of(request.loaded.options)
-    words += _spacing(request.loaded.preprocess)
+    if (spacing := _spacing(request.loaded.preprocess)) is not None:
+        words += ["--spacing", ",".join(f"{step:.12g}" for step in spacing[0]), "--unit", spacing[1]]
     words += [
-        *explanation.target.options,
+        *target.options,
         "--domain",
-        repr(explanation.attribution.domain),
+        text_of(explanation.attribution.domain),
         "--method",
-        repr(request.method),
+        text_of(request.method),
         *["--exact-passes"] * request.exact_passes,
         "--report",
     ]
     return " ".join(map(_quoted, words))
 
 
-def _spacing(preparation: Any) -> list[str]:
-    """The options that say how far pixels or voxels lie apart, where they were given."""
+def _call(explanation: Explanation) -> str:
+    """`wl.explain` with every choice written out; `model` and a target of Python's are the caller's own."""
+    request, target = explanation.request, explanation.target
+    named = [str(index) for index in target.classes] or [repr(target.label) if target.options else target.label]
+    choices = dict(zip(("target", "against"), named, strict=False))
+    choices |= {name: repr(value) for name, value in request.loaded.options.given.items()}
+    if (spacing := _spacing(request.loaded.preprocess)) is not None:
+        choices |= {"spacing": repr(spacing[0]), "unit": repr(spacing[1])}
+    choices |= {"domain": _name(explanation.attribution.domain), "method": _name(request.method)}
+    choices |= {"exact_passes": "True"} if request.exact_passes else {}
+    model = repr(request.loaded.name) if request.by_name else "model"
+    words = [repr(str(explanation.input.path)), model, *(f"{name}={value}" for name, value in choices.items())]
+    return f"wl.explain({', '.join(words)})"
+
+
+def _name(value: Any) -> str:
+    """A value as Python's, of the library or of the caller's own."""
+    return repr(value) if ":" in text_of(value).partition("(")[0] else f"wl.{value!r}"
+
+
+def _spacing(preparation: Any) -> tuple[tuple[float, ...], str] | None:
+    """How far pixels or voxels lie apart, and in which unit, where that was given."""
     place = getattr(preparation, "picture", preparation)  # of a video's frames
-    found = getattr(place, "spacing", None)
-    if found is None:
-        return []
-    return ["--spacing", ",".join(f"{step:.12g}" for step in found), "--unit", getattr(place, "unit", "mm")]
+    spacing = getattr(place, "spacing", None)
+    return None if spacing is None else (spacing, getattr(place, "unit", "mm"))
 
 
 def _quoted(word: str) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
 from wavelens.core import Domain
+from wavelens.domains import DWT
 from wavelens.explaining.kinds import Kind
-from wavelens.explaining.question import Question
+from wavelens.explaining.question import Question, question_of
+from wavelens.methods import IntegratedGradients
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel
+from wavelens.targets import Target
+
+DEFAULT_METHOD = IntegratedGradients(tolerance=0.02)
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +25,7 @@ class Request:
 
     A domain that was not `chosen` has fewer levels for an input that is shorter than the model's usual. `decompose` are
     further domains, in each of which the input is drawn scale by scale. `top` is the number of classes in summaries.
-    With `exact_passes` the model runs as it is.
+    With `exact_passes` the model runs as it is. A model that is not known `by_name` is known to Python alone.
     """
 
     loaded: LoadedModel
@@ -33,13 +39,58 @@ class Request:
     decompose: tuple[Domain, ...] = ()
     chosen: bool = True
     exact_passes: bool = False
+    by_name: bool = True
+
+
+def request_for(
+    loaded: LoadedModel,
+    kind: Kind,
+    device: torch.device,
+    *,
+    target: Target = None,
+    against: str | int | None = None,
+    domain: Domain | None = None,
+    method: Method = DEFAULT_METHOD,
+    decompose: Sequence[str] = (),
+    batch_size: int | None = None,
+    top: int = 5,
+    exact_passes: bool = False,
+    by_name: bool = True,
+) -> Request:
+    """The request that the options of `explain` mean; `ValueError` for those that do not fit the model."""
+    chosen = fitted(domain, kind, loaded)
+    shown = tuple(fitted(one, kind, loaded) for one in wavelets_like(chosen, decompose))
+    if shown and len(kind.units) < 2:
+        raise ValueError(f"--decompose draws pictures; {kind.one} has none. Leave it out.")
+    question = question_of(target, against, loaded)
+    return Request(
+        loaded,
+        kind,
+        question,
+        chosen,
+        method,
+        batch_size,
+        top,
+        device,
+        decompose=shown,
+        chosen=domain is not None,
+        exact_passes=exact_passes,
+        by_name=by_name,
+    )
+
+
+def wavelets_like(domain: Domain, names: Sequence[str]) -> tuple[Domain, ...]:
+    """`domain` with each of the wavelets that are named."""
+    if names and not isinstance(domain, DWT):
+        raise ValueError(f"--decompose shows wavelets; --domain is {domain}. Leave it out, or give a DWT.")
+    return tuple(replace(domain, wavelet=name.strip()) for name in names if isinstance(domain, DWT))
 
 
 def default_model(kind: Kind) -> str:
     """The model for inputs of a kind where none is named; `ValueError` where there is none."""
     if kind.model is None:
         raise ValueError(
-            f"a {kind.name} is explained with --model, one of {kind.models} or package.module:function; got none."
+            f"{kind.one} is explained with --model, one of {kind.models} or package.module:function; got none."
         )
     return kind.model
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from wavelens.explaining.kinds import kind_called
 from wavelens.models import LoadedModel
 
 
@@ -21,5 +22,5 @@ def spaced(loaded: LoadedModel, spacing: Sequence[float] | None, unit: str | Non
             f"--spacing is for pixels and voxels; {type(preparation).__name__} of {loaded.name}, which takes a "
             f"{preparation.kind}, does not take it. Leave it away."
         )
-    usual = "mm" if preparation.kind == "volume" else "m"
-    return replace(loaded, preprocess=preparation.spaced(tuple(spacing), unit or usual))
+    usual = unit or kind_called(preparation.kind).spacing_unit
+    return replace(loaded, preprocess=preparation.spaced(tuple(spacing), usual))

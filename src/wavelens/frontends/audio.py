@@ -19,7 +19,7 @@ from wavelens.frontends.mel import check_waveform
 from wavelens.grid import Grid
 
 WRITABLE = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
-SUFFIXES = (*WRITABLE, ".aac", ".m4a", ".m4b", ".mka", ".wma")  # the last five by FFmpeg
+SUFFIXES = (*WRITABLE, ".au", ".caf", ".w64", ".aac", ".ac3", ".m4a", ".m4b", ".mka", ".wma", ".wv")
 SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24"}  # others: what the format is known for
 REACH = 10  # zero crossings of the resampling filter at each side
 MAX_PHASES = 2**18  # filters of a resampling; 44,056 to 16,000 Hz needs 5,507
@@ -28,7 +28,11 @@ LOUDEST = 16.0  # 24 dB over full scale: no decoder overshoots so far
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """A sound: `data` `(1, channel, samples)`, where full scale is 1, and its `rate` in Hz."""
+    """A sound: `data` `(1, channel, samples)`, where full scale is 1, and its `rate` in Hz.
+
+    >>> wl.frontends.Clip(torch.zeros(1, 1, 8000), rate=8000).rate
+    8000
+    """
 
     data: Tensor
     rate: int
@@ -85,6 +89,10 @@ def open_audio(path: str | PathLike[str]) -> AudioFile:
     """The sound at `path`, of which nothing is kept yet; errors as `read_audio`.
 
     What FFmpeg decodes, and an mp3 whose header has no length, is decoded once to count its samples.
+
+    >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(800.0) / 5)[None, None], rate=8000)
+    >>> wl.frontends.open_audio("tone.wav").samples
+    800
     """
     path = Path(path)
     with opened(path) as sound:
@@ -94,13 +102,20 @@ def open_audio(path: str | PathLike[str]) -> AudioFile:
 def read_audio(path: str | PathLike[str]) -> Clip:
     """The sound at `path`, whole, at its own rate, in float32.
 
-    libsndfile decodes wav, flac, ogg, opus, mp3 and more, FFmpeg the rest (m4a, aac, mka, wma; PyAV, in the extra
-    `audio`). Full scale is 1: integers are divided by their range; what float files and lossy decoders give beyond ±1
-    stays. Channels stay as they are. Delay and padding of an encoder are cut off where the file states them: those of
-    mp3 with a LAME header, ogg and opus; m4a loses its delay and keeps the padding of its last frame, a bare aac both.
+    libsndfile decodes wav, flac, ogg, opus, mp3 and more, FFmpeg the rest (m4a, aac, mka, wma, ac3, amr, the sound of
+    mp4, mov, webm, avi, flv, mpegts; PyAV, in the extra `audio`). The content of a file decides, not its name; of
+    several tracks the first is read. Full scale is 1: integers are divided by their range; what float files and lossy
+    decoders give beyond ±1 stays. Channels stay as they are. Delay and padding of an encoder are cut off where the file
+    states them: those of mp3 with a LAME header, ogg and opus; m4a loses its delay and keeps the padding of its last
+    frame, a bare aac, avi, flv and mpegts keep both. Damage that FFmpeg conceals is not noticed.
 
     A path without a file is a `FileNotFoundError`; a folder, anything that is no intact sound with at least one finite
     sample, and more than 2³¹ values (8 GiB in memory) a `ValueError`; a missing PyAV an `ImportError`.
+
+    >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(800.0) / 5)[None, None], rate=8000)
+    >>> clip = wl.frontends.read_audio("tone.wav")
+    >>> clip.data.shape, clip.rate
+    (torch.Size([1, 1, 800]), 8000)
     """
     file = open_audio(path)
     check_size(file.path, file.samples, file.channels)
@@ -121,6 +136,10 @@ def windows(
     resampled: a file is decoded once, from its beginning, and each window is resampled with what lies around it. `mix`,
     a linear map of `(1, channel, samples)` that treats every sample alike, changes the channels of what is read before
     it is resampled. Errors as `read_audio`; the size of a file that states its length is not limited.
+
+    >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(800.0) / 5)[None, None], rate=8000)
+    >>> [clip.data.shape[-1] for clip in wl.frontends.windows("tone.wav", seconds=0.05)]
+    [400, 400]
     """
     source = path if isinstance(path, AudioFile) else open_audio(path)
     own, mix = source.rate, mix or _unmixed
@@ -153,6 +172,11 @@ def write_audio(
     A wav holds 32-bit floats, so it is read back bit by bit; flac has 24 bits, the others are lossy. Where a format
     ends at full scale, a louder clip is a `ValueError`: nothing is cut off silently. `software` is noted in the file,
     where `software_of` finds it.
+
+    >>> tone = torch.sin(torch.arange(800.0) / 5)[None, None]
+    >>> wl.frontends.write_audio("tone.wav", tone, rate=8000)
+    >>> wl.frontends.read_audio("tone.wav").data.shape
+    torch.Size([1, 1, 800])
     """
     if isinstance(clip, Tensor) and rate is None:
         raise ValueError("a tensor is written with its rate in Hz; got none. Give rate, or a Clip.")
@@ -222,7 +246,11 @@ def loudest(x: Tensor) -> Tensor:
 
 
 class Resample(nn.Module):
-    """`resample` as a module: before a model it lets the gradient reach samples at another rate."""
+    """`resample` as a module: before a model it lets the gradient reach samples at another rate.
+
+    >>> wl.frontends.Resample(8000, 16000)(torch.ones(1, 1, 80)).shape
+    torch.Size([1, 1, 160])
+    """
 
     def __init__(self, rate: int, to: int) -> None:
         super().__init__()
@@ -241,6 +269,9 @@ def resample(x: Tensor, rate: int, to: int) -> Tensor:
 
     Linear in `x`: polyphase filtering by a sinc under a Kaiser window (β = 5, ten zero crossings a side), silence
     beyond the ends; the numbers of `scipy.signal.resample_poly`.
+
+    >>> wl.frontends.resample(torch.ones(1, 1, 80), rate=8000, to=16000).shape
+    torch.Size([1, 1, 160])
     """
     check_waveform(x)
     up, down = _ratio(rate, to)

@@ -6,7 +6,7 @@ A lossy decoder carries state from one block to the next and loses it by a seek,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +18,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from wavelens.frontends.lengths import is_ogg_chain, states_mp3_length
+from wavelens.frontends.sound_formats import DEMUXERS, HEAD_BYTES, NATIVE_CODECS, foreign_format, own_format
 from wavelens.optional import optional
 from wavelens.untrusted import check_file
 
@@ -27,14 +28,7 @@ MAX_VALUES = 2**31  # samples × channels of a sound that is decoded as a whole:
 MAX_RATE = 1_000_000  # Hz: resampling from or to a higher one takes gigabytes for its filter
 UNKNOWN_BYTES = 2**31 - 2**16  # a header that names as many or more was written before the sound's length was known
 UNKNOWN_SAMPLES = 2**62  # what libsndfile makes of a FLAC header without a length
-CONTAINERS = (  # offset and bytes of a mark, and FFmpeg's demuxer
-    (4, b"ftyp", "mov"),
-    (0, b"\x1a\x45\xdf\xa3", "matroska"),
-    (0, bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), "asf"),
-    (0, b"#!AMR", "amr"),
-    (0, b"\x0b\x77", "ac3"),
-    *((0, bytes((0xFF, second)), "aac") for second in (0xF0, 0xF1, 0xF8, 0xF9)),
-)
+UNSUPPORTED = ("PatchWelcomeError", "DecoderNotFoundError", "ExperimentalError", "BuggyFeatureError")  # PyAV's errors
 STEPS = {np.dtype("uint8"): 2**7, np.dtype("int16"): 2**15, np.dtype("int32"): 2**31, np.dtype("int64"): 2**63}
 
 
@@ -73,17 +67,11 @@ def check_size(path: Path, samples: int, channels: int) -> None:
 @contextmanager
 def opened(path: Path) -> Iterator[Decoder]:
     """A decoder of the sound at `path`, at its first sample; errors as `read_audio`."""
-    mark = _first_bytes(path)
+    head = _first_bytes(path)
     try:
         file = _Sequential(path)
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a suffix that means raw samples
-        demuxer = next((name for offset, bytes_, name in CONTAINERS if mark[offset:].startswith(bytes_)), None)
-        if demuxer is None:
-            raise ValueError(
-                f"a sound is a file that libsndfile or FFmpeg decodes (wav, flac, ogg, mp3, m4a …); got {path}, which "
-                "is not one or has a damaged header."
-            ) from error
-        with _by_ffmpeg(path, demuxer) as decoder:
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: a suffix that means raw samples
+        with _by_ffmpeg(path, own_format(head), foreign_format(head)) as decoder:
             yield decoder
         return
     with file:
@@ -107,13 +95,14 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
 def _first_bytes(path: Path) -> bytes:
     check_file(path, "sound")
     with path.open("rb") as file:
-        return file.read(16)
+        return file.read(HEAD_BYTES)
 
 
 def _by_libsndfile(file: soundfile.SoundFile, path: Path) -> Decoder:
     if file.frames < 1:
         raise ValueError(f"a sound has samples; {path} has a header and none. Get a fresh copy.")
     unknown = file.frames > UNKNOWN_SAMPLES or (file.format == "MP3" and not states_mp3_length(path))
+    unknown = unknown or (file.format != "MP3" and file.subtype.startswith("MPEG"))  # guessed in a wav
     return Decoder(file.samplerate, file.channels, None if unknown else file.frames, partial(_read, file, path))
 
 
@@ -126,7 +115,7 @@ def _without_length(path: Path) -> Iterator[Decoder]:
         with _Sequential(path) as file:
             yield replace(_by_libsndfile(file, path), samples=samples)
     else:  # more may follow
-        with _by_ffmpeg(path, "mp3") as decoder:
+        with _by_ffmpeg(path, None, "an mp3 without its length", ["mp3"]) as decoder:
             yield decoder
 
 
@@ -169,18 +158,21 @@ def _check_whole(file: soundfile.SoundFile, path: Path) -> None:
 
 
 @contextmanager
-def _by_ffmpeg(path: Path, demuxer: str) -> Iterator[Decoder]:
-    av = optional("av", EXTRA)
-    try:
-        container = av.open(str(path.absolute()), format=demuxer, metadata_errors="ignore")
+def _by_ffmpeg(
+    path: Path, own: str | None, foreign: str | None, demuxers: Sequence[str] = DEMUXERS
+) -> Iterator[Decoder]:
+    """A decoder of what libsndfile refuses: a file of its `own` format, of a `foreign` one, or of an unknown one."""
+    av = _pyav(path, own, foreign)
+    try:  # only these formats: a playlist would have FFmpeg open other files
+        allowed = {"format_whitelist": ",".join(demuxers), "protocol_whitelist": "file"}
+        container = av.open(str(path.absolute()), options=allowed, metadata_errors="ignore")
     except MemoryError:
         raise
     except Exception as error:  # decoders raise anything on broken bytes
-        raise damaged(path, error) from error
+        raise _undecodable(path, error) if own or foreign else _unknown(path) from error
     with container:
-        if not container.streams.audio:
-            raise ValueError(f"a sound has samples; {path} has no track of sound. Name another file.")
-        blocks = _blocks(container, path)
+        stream = _stream(path, container, own)
+        blocks = _blocks(container, stream, path)
         first, rate = next(blocks, (np.empty((0, 0), np.float32), 0))
         if not len(first):
             raise ValueError(f"a sound has samples; {path} has a header and none. Get a fresh copy.")
@@ -188,15 +180,60 @@ def _by_ffmpeg(path: Path, demuxer: str) -> Iterator[Decoder]:
         yield Decoder(rate, first.shape[1], None, _Joined(path, first, rate, blocks).read)
 
 
-def _blocks(container: Any, path: Path) -> Iterator[tuple[NDArray[np.float32], int]]:
+def _pyav(path: Path, own: str | None, foreign: str | None) -> Any:
+    """PyAV; where it is missing, `ImportError` with the format that needs it, or `ValueError` if that is unknown."""
+    try:
+        return optional("av", EXTRA)
+    except ImportError as error:
+        if own is not None:
+            raise ImportError(
+                f"{path} is {own} with a codec that libsndfile lacks, or its header is damaged. {error}"
+            ) from error
+        if foreign is None:
+            raise _unknown(path) from error
+        raise ImportError(f"{path} is {foreign}, which FFmpeg decodes. {error}") from error
+
+
+def _unknown(path: Path) -> ValueError:
+    return ValueError(
+        f"a sound is a file that libsndfile or FFmpeg decodes (wav, flac, ogg, mp3, m4a …); got {path}, whose content "
+        "neither recognises. If it is a sound, convert it to wav."
+    )
+
+
+def _stream(path: Path, container: Any, own: str | None) -> Any:
+    """The first track of sound, which FFmpeg decodes, and libsndfile would not."""
+    if not container.streams.audio:
+        raise ValueError(f"a sound has samples; {path} has no track of sound. Name another file.")
+    stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        raise ValueError(f"the sound of {path} has a codec that FFmpeg does not know. Convert it to wav.")
+    codec = stream.codec_context.name
+    if own and codec.startswith(NATIVE_CODECS) and (own, codec) != ("Ogg", "flac"):  # libsndfile refuses its own
+        raise damaged(path, f"libsndfile cannot read its {own} header")
+    return stream
+
+
+def _blocks(container: Any, stream: Any, path: Path) -> Iterator[tuple[NDArray[np.float32], int]]:
     """What FFmpeg decodes, block by block: samples `(count, channel)`, and their rate."""
     try:
-        for frame in container.decode(container.streams.audio[0]):
-            yield _scaled(frame), frame.sample_rate
+        for packet in container.demux(stream):
+            if packet.is_corrupt:
+                raise ValueError("it has a packet that is incomplete")
+            for frame in packet.decode():
+                yield _scaled(frame), frame.sample_rate
     except MemoryError:
         raise
     except Exception as error:  # decoders raise anything on broken bytes
-        raise damaged(path, error) from error
+        raise _undecodable(path, error) from error
+
+
+def _undecodable(path: Path, error: Exception) -> ValueError:
+    """What FFmpeg says of its errors, without the path and the number; few of them mean damage."""
+    reason = str(getattr(error, "strerror", None) or error)
+    if isinstance(error, OSError) or type(error).__name__ in UNSUPPORTED:
+        return ValueError(f"{path} could not be decoded: {reason}. Convert it to wav.")
+    return damaged(path, reason)
 
 
 def _scaled(frame: Any) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from wavelens.frontends.dicom import is_dicom, read_dicom_image
 from wavelens.frontends.pictures import FORMATS, Picture, UnsupportedPicture, decoder
+from wavelens.frontends.pictures.others import is_accepted, unread_format
 from wavelens.untrusted import check_file
 
 SUFFIXES = (
@@ -37,6 +38,7 @@ SUFFIXES = (
     ".tiff",
     ".webp",
 )
+HEAD_BYTES = 64  # by which formats are told
 ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
 TRUNCATED = (EOFError, struct.error, zlib.error)
 
@@ -69,7 +71,14 @@ class ImageFile:
 
 
 def open_image(path: str | PathLike[str]) -> ImageFile:
-    """The photo at `path`, of which nothing is decoded yet; errors of its header as `read_image`."""
+    """The photo at `path`, of which nothing is decoded yet; errors of its header as `read_image`.
+
+    >>> from PIL import Image
+    >>> Image.new("RGB", (6, 4)).save("black.png")
+    >>> file = wl.frontends.open_image("black.png")
+    >>> file.height, file.width
+    (4, 6)
+    """
     path = Path(path)
     check_file(path, "photo")
     with _errors(path):
@@ -88,6 +97,12 @@ def read_image(path: str | PathLike[str]) -> Tensor:
     A path without a file is a `FileNotFoundError`; a folder, and anything that is no intact picture with defined
     colours, a `ValueError`; a picture that is larger than free memory a `MemoryError`; a missing imagecodecs, for some
     of the formats of more than 8 bits, an `ImportError`. Only the formats in `pictures.FORMATS` are opened.
+
+    >>> from PIL import Image
+    >>> Image.new("RGB", (6, 4), "red").save("red.png")
+    >>> photo = wl.frontends.read_image("red.png")
+    >>> photo.shape, photo[0, :, 0, 0].tolist()
+    (torch.Size([1, 3, 4, 6]), [1.0, 0.0, 0.0])
     """
     path = Path(path)
     check_file(path, "photo")
@@ -127,13 +142,6 @@ def _errors(path: Path) -> Iterator[None]:
         raise ValueError(f"{path} could not be decoded: {_reason(error)}. {_remedy(error)}") from error
 
 
-def _takes(accepts: Callable[[bytes], bool | str], head: bytes) -> bool:
-    try:
-        return accepts(head) is True
-    except (struct.error, IndexError):  # of files of a few bytes
-        return False
-
-
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split()).rstrip(".")
     return f"{type(error).__name__} {text}".rstrip() if not text.strip("-0123456789") else text
@@ -150,16 +158,15 @@ def _remedy(error: Exception) -> str:
 def _unidentified(path: Path) -> str:
     """Why no decoder takes the file: its first bytes are those of none, or what follows them is refused."""
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(HEAD_BYTES)
         for name in FORMATS:
             factory, accepts = Image.OPEN.get(name, (None, None))
-            if factory is not None and accepts is not None and _takes(accepts, head):
+            if factory is not None and accepts is not None and is_accepted(accepts, head[:16]):
                 file.seek(0)
                 try:
                     factory(file, str(path))
                 except Exception as error:
                     return f"{path} could not be decoded as {name}: {_reason(error)}. {_remedy(error)}"
-    return (
-        f"a photo is a file that Pillow can decode; got {path}, which is not an image, or of a format that it lacks "
-        "(HEIC, raw). If it is one, save it as JPEG or PNG."
-    )
+    other = unread_format(head)
+    what = f"{path} is not an image file" if other is None else f"{path} has the format {other}, which is not supported"
+    return f"{what}. Supported: {', '.join(FORMATS)}. If it is an image, save it as PNG or JPEG."

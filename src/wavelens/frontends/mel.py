@@ -93,6 +93,9 @@ class LogMel(nn.Module):
     `log='log'` the natural logarithm of value + `offset`; None the bands as they are.
 
     Differentiable, with a finite gradient on silence. Half-precision input is transformed in float32.
+
+    >>> wl.frontends.LogMel(8000, n_fft=64, n_mels=8)(torch.ones(1, 1, 256)).shape
+    torch.Size([1, 1, 8, 17])
     """
 
     window: Tensor
@@ -200,6 +203,9 @@ class KaldiMel(nn.Module):
     symmetric Hann window into an FFT of the next power of two; squared magnitudes, HTK bands from 20 Hz to half the
     `rate` with sides straight over mels, the natural logarithm of what is above `floor`. Amplitudes are taken as they
     come: models differ in whether they were trained on [-1, 1] or on 16-bit numbers.
+
+    >>> wl.frontends.KaldiMel(n_mels=16)(torch.ones(1, 1, 1600)).shape
+    torch.Size([1, 1, 8, 16])
     """
 
     window: Tensor

@@ -50,7 +50,7 @@ CODECS = {  # by suffix: encoder, pixels and options
     ".mov": ("libx264", "yuv420p", {"crf": "16"}),
     ".mkv": ("ffv1", "bgr0", {}),
 }
-TEXTS = ("tty", "hls", "concat", "dash")  # what FFmpeg makes videos of that are none
+PLAYLISTS = {"concat", "dash", "hls", "imf", "rtp", "rtsp", "sap", "sdp", "webm_dash_manifest"}  # open other files
 LARGEST = 2**31  # values in memory: 8 GiB
 
 
@@ -172,6 +172,11 @@ def read_video(path: str | PathLike[str]) -> Video:
     file's own standard, all at 8 bits. Pixels are taken as square. A video that would fill more than 8 GiB is a
     `ValueError`: take a part of it with `open_video(path).take(first, count, stride)`. Damage that FFmpeg conceals is
     not noticed. Errors as `open_video`, and a `ValueError` for transparency that cannot be decoded.
+
+    >>> wl.frontends.write_video("black.mp4", torch.zeros(1, 3, 4, 32, 32), fps=8)
+    >>> video = wl.frontends.read_video("black.mp4")
+    >>> video.data.shape, video.fps
+    (torch.Size([1, 3, 4, 32, 32]), 8.0)
     """
     return open_video(path).take()
 
@@ -181,6 +186,10 @@ def write_video(path: str | PathLike[str], video: Video | Tensor, fps: float | N
 
     .mp4 and .mov are H.264, which any player shows (odd sides get one more row or column, their last again), .mkv is
     FFV1, which keeps every byte, .gif loops and keeps time to 1/100 s. Values outside [0, 1] are a `ValueError`.
+
+    >>> wl.frontends.write_video("black.mp4", torch.zeros(1, 3, 4, 32, 32), fps=8)
+    >>> wl.frontends.read_video("black.mp4").fps
+    8.0
     """
     if isinstance(video, Tensor) and fps is None:
         raise ValueError("frames are written with how many there are a second; got none. Give fps, or a Video.")
@@ -220,11 +229,14 @@ def _numbers(frames: int, first: int, count: int | None, stride: int) -> range:
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """The container and its stream of pictures; what FFmpeg raises becomes a `ValueError`."""
     av = optional("av", "video")
+    allowed = {"format_whitelist": ",".join(av.formats_available - PLAYLISTS), "protocol_whitelist": "file"}
     try:
-        with av.open(str(Path(path).absolute()), metadata_errors="ignore") as container:
+        with av.open(str(Path(path).absolute()), options=allowed, metadata_errors="ignore") as container:
             yield container, _stream(path, container, av)
     except MemoryError:
         raise
+    except av.error.ArgumentError as error:
+        raise ValueError(f"a video is one file; {path} names others, as a playlist does. Name one of those.") from error
     except av.error.FFmpegError as error:
         raise ValueError(
             f"a video is a file that FFmpeg decodes; {path} is none, or it is damaged ({error.strerror})."
@@ -236,7 +248,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _stream(path: Path, container: Any, av: Any) -> Any:
-    if container.format.name in TEXTS:
+    if container.format.name == "tty":
         raise ValueError(f"a video is a file that FFmpeg decodes; {path} is a text.")
     if container.format.name.endswith("_pipe") or container.format.name == "image2":
         raise ValueError(f"a video has frames in time; {path} is a single picture, which read_image reads.")

@@ -120,6 +120,11 @@ def read_volume(path: str | PathLike[str], *, key: str | None = None, item: int 
     The header is compared with the size of the file before anything is decompressed. A path without a file is a
     `FileNotFoundError`; what is no intact volume, or does not fit into memory, is a `ValueError`; a missing package an
     `ImportError`. Nothing is unpickled.
+
+    >>> import numpy
+    >>> numpy.save("scan.npy", numpy.zeros((4, 5, 6), dtype="float32"))
+    >>> wl.frontends.read_volume("scan.npy").data.shape
+    torch.Size([1, 1, 4, 5, 6])
     """
     path = Path(path)
     _check_there(path)
@@ -169,6 +174,11 @@ def write_volume(path: str | PathLike[str], volume: Volume) -> None:
     """Writes a NIfTI file (.nii or .nii.gz) that lies where `volume` says; several channels go along a fourth axis.
 
     `read_volume` gives back the same voxels, affine and unit.
+
+    >>> volume = wl.frontends.Volume(torch.zeros(1, 1, 4, 5, 6), torch.eye(4).numpy())
+    >>> wl.frontends.write_volume("scan.nii.gz", volume)
+    >>> wl.frontends.read_volume("scan.nii.gz").data.shape
+    torch.Size([1, 1, 4, 5, 6])
     """
     if not isinstance(volume, Volume):
         raise TypeError(f"a Volume, which knows its place, is written; got {type(volume).__name__}. Wrap it in one.")

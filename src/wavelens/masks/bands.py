@@ -11,7 +11,13 @@ from wavelens.masks.mask import Mask
 
 
 def band(c: Coefficients, *bands: Band) -> Mask:
-    """Keeps `bands` of the layout of `c`, for every item and channel: `(1, 1, size)`."""
+    """Keeps `bands` of the layout of `c`, for every item and channel: `(1, 1, size)`.
+
+    >>> c = wl.DWT("haar", levels=2).analysis(x)
+    >>> mask = wl.masks.band(c, c.layout.bands[0])
+    >>> int(mask.data.sum())
+    4
+    """
     _check(bands, c.layout.bands, "bands are among")
     data = c.data.real.new_zeros(1, 1, c.layout.size)
     for one in bands:
@@ -20,20 +26,37 @@ def band(c: Coefficients, *bands: Band) -> Mask:
 
 
 def scale(c: Coefficients, *names: str) -> Mask:
-    """Keeps scales by name, as in `Layout.scales`: 'd1' for the finest details, 'a3' for the approximation."""
+    """Keeps scales by name, as in `Layout.scales`: 'd1' for the finest details, 'a3' for the approximation.
+
+    >>> c = wl.DWT("haar", levels=2).analysis(x)
+    >>> mask = wl.masks.scale(c, "d1")
+    >>> int(mask.data.sum())
+    48
+    """
     groups = c.layout.scales()
     _check(names, groups, "scales are among")
     return band(c, *(one for name in names for one in groups[name]))
 
 
 def orientation(c: Coefficients, *keys: str) -> Mask:
-    """Keeps orientations at every level by key, one letter an axis: 'da' are horizontal details of an image."""
+    """Keeps orientations at every level by key, one letter an axis: 'da' are horizontal details of an image.
+
+    >>> c = wl.DWT("haar", levels=2).analysis(x)
+    >>> mask = wl.masks.orientation(c, "dd")
+    >>> int(mask.data.sum())
+    20
+    """
     _check(keys, dict.fromkeys(one.key for one in c.layout.bands), "orientations are among")
     return band(c, *(one for one in c.layout.bands if one.key in keys))
 
 
 def parts(c: Coefficients) -> dict[str, Mask]:
-    """A mask for each band, by its text ('aa3', 'da3', …): what they leave of a signal adds up to it."""
+    """A mask for each band, by its text ('aa3', 'da3', …): what they leave of a signal adds up to it.
+
+    >>> c = wl.DWT("haar", levels=2).analysis(x)
+    >>> {name: int(mask.data.sum()) for name, mask in wl.masks.parts(c).items()}
+    {'aa2': 4, 'ad2': 4, 'da2': 4, 'dd2': 4, 'ad1': 16, 'da1': 16, 'dd1': 16}
+    """
     return {str(one): band(c, one) for one in c.layout.bands}
 
 
@@ -41,6 +64,11 @@ def stems(x: Tensor, mask: Mask) -> dict[str, Tensor]:
     """What the mask keeps of each scale, by name ('a3', 'd3', …), and the 'residue' that it drops: they add up to `x`.
 
     Each is a signal shaped as `mask.apply(x)`, `(batch, channel, *axes)`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> stems = wl.masks.stems(x, wl.masks.top(a, 0.5))
+    >>> list(stems)
+    ['a2', 'd2', 'd1', 'residue']
     """
     return dict(each_stem(x, mask.of(x)))
 

@@ -33,7 +33,13 @@ class Decomposed:
 
 
 def decompose(x: Tensor, mask: Mask) -> Decomposed:
-    """`x`, `(batch, channel, *axes)`, rebuilt from what the mask keeps, one scale after another."""
+    """`x`, `(batch, channel, *axes)`, rebuilt from what the mask keeps, one scale after another.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> parts = wl.masks.decompose(x, wl.masks.top(a, 0.5))
+    >>> list(parts.alone), bool((sum(parts.alone.values()) + parts.dropped - x).abs().max() < 1e-9)
+    (['a2', 'd2', 'd1'], True)
+    """
     alone = stems(x, mask)
     dropped = alone.pop("residue")
     return Decomposed(

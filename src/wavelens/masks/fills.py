@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,10 +14,17 @@ from wavelens.core import Coefficients, Domain, Layout
 from wavelens.methods.averages import generator
 from wavelens.methods.paths import starting_points
 
+Baseline = float | Tensor | Callable[[Tensor], Tensor]  # a function gives a baseline for each signal, as `Blur` does
+
 
 @dataclass(frozen=True)
 class Blur:
-    """The signal itself behind a Gaussian of standard deviation `sigma`, in samples (Fong and Vedaldi, 2017)."""
+    """The signal itself behind a Gaussian of standard deviation `sigma`, in samples (Fong and Vedaldi, 2017).
+
+    >>> found = wl.masks.minimal(model, x, 1, domain=wl.DWT("haar", 2), alpha=0.1, steps=5, baseline=wl.masks.Blur(2.0))
+    >>> found.mask.data.shape
+    torch.Size([1, 1, 64])
+    """
 
     sigma: float = 10.0
 
@@ -45,6 +53,10 @@ class Noise:
 
     It is drawn anew in every step, from the seed and the number of the step alone, so an item meets the same noise
     alone and in any batch.
+
+    >>> found = wl.masks.minimal(model, x, 1, domain=wl.DWT("haar", 2), alpha=0.1, steps=5, baseline=wl.masks.Noise(1))
+    >>> found.mask.data.shape
+    torch.Size([1, 1, 64])
     """
 
     seed: int = 0
@@ -59,13 +71,14 @@ class Fill(Protocol):
 
 
 class Fixed:
-    """A baseline that stays the same: a number, or a signal for each item."""
+    """A baseline that stays the same: a number, a signal for each item, or a function of the signals."""
 
     changes = False
 
-    def __init__(self, x: Tensor, domain: Domain, baseline: float | Tensor | Blur, dtype: torch.dtype) -> None:
-        start = baseline(x.to(dtype)) if isinstance(baseline, Blur) else starting_points(x, baseline).to(dtype)
-        zero = not isinstance(baseline, Tensor | Blur) and baseline == 0
+    def __init__(self, x: Tensor, domain: Domain, baseline: Baseline, dtype: torch.dtype) -> None:
+        given = baseline(x.to(dtype)) if callable(baseline) else baseline
+        start = starting_points(x, given).to(dtype)
+        zero = not isinstance(given, Tensor) and given == 0
         self.z0 = None if zero else domain.analysis(start).data
         self.step = domain.analysis(x.to(dtype) if zero else x.to(dtype) - start).data
         self.every = self.asked = torch.arange(len(x), device=x.device)
@@ -107,7 +120,7 @@ class Noisy:
         return bands.repeat_interleave(self.sizes, -1, output_size=self.z.shape[-1])
 
 
-def fill(x: Tensor, domain: Domain, baseline: float | Tensor | Blur | Noise, dtype: torch.dtype) -> Fill:
+def fill(x: Tensor, domain: Domain, baseline: Baseline | Noise, dtype: torch.dtype) -> Fill:
     """What `baseline` means for these signals."""
     if isinstance(baseline, Noise):
         return Noisy(x, domain, baseline, dtype)

@@ -16,6 +16,11 @@ class Mask(Coefficients):
 
     A batch of 1 serves every item, a channel of 1 every channel. With `targets.Several` there is one mask a target in
     front, in the data and in what `apply` gives. `ValueError` for values outside [0, 1].
+
+    >>> c = wl.DWT("haar", levels=2).analysis(x)
+    >>> mask = wl.masks.Mask(torch.ones_like(c.data), c.layout)
+    >>> bool((mask.apply(x) - x).abs().max() < 1e-9)
+    True
     """
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from wavelens.core import Coefficients, Domain, Layout, real_product, signal_axe
 from wavelens.domains.joint import Joint
 from wavelens.engine.given import with_given
 from wavelens.engine.gradients import Gradients, Model
-from wavelens.masks.fills import Blur, Fill, Noise, fill, mixed
+from wavelens.masks.fills import Baseline, Fill, Noise, fill, mixed
 from wavelens.masks.mask import Mask
 from wavelens.masks.nadam import descend
 from wavelens.methods.averages import check_effort
@@ -87,7 +87,7 @@ def minimal(
     steps: int = 500,
     lr: float = 0.05,
     tolerance: float | None = 0.01,
-    baseline: float | Tensor | Blur | Noise | Mapping[str, float | Tensor] = 0.0,
+    baseline: Baseline | Noise | Mapping[str, float | Tensor] = 0.0,
     spatial: float = 0.0,
     start: Coefficients | Attributions | None = None,
     given: Sequence[Tensor] = (),
@@ -103,9 +103,10 @@ def minimal(
     than `tolerance` of what it had gained over the untouched input (`None`: never). The result is the best mask met,
     the untouched input among them, so with `alpha=0` no score falls.
 
-    `baseline` takes the place of what is dropped: a number, a signal, one for each item, `Blur(sigma)` or `Noise()`.
-    Noise is drawn anew in every step; the result is then the last mask, scored with one draw. `spatial` weighs the
-    mean magnitude of what the mask keeps (the wavelet masks of Kolek et al., 2023).
+    `baseline` takes the place of what is dropped: a number, a signal, one for each item, `Noise()`, or a function that
+    makes one of the signals, such as `Blur(sigma)`. Noise is drawn anew in every step; the result is then the last
+    mask, scored with one draw. `spatial` weighs the mean magnitude of what the mask keeps (the wavelet masks of Kolek
+    et al., 2023).
 
     `given` are tensors with one entry per item that the model is called with after the signal. Several signals are a
     mapping of names with a domain for each, as in `attribute`. The result is then packed as the
@@ -113,6 +114,10 @@ def minimal(
 
     The result of an item and an `alpha` does not depend on others in the batch nor on `batch_size`; the model comes
     back as it was.
+
+    >>> found = wl.masks.minimal(model, x, 1, domain=wl.DWT("haar", levels=2), alpha=0.1, steps=20)
+    >>> found.mask.data.shape, found.rebuilt.shape
+    (torch.Size([1, 1, 64]), torch.Size([1, 1, 8, 8]))
     """
     if isinstance(x, Mapping):
         check_signals(x)

@@ -46,6 +46,10 @@ def order(attribution: Coefficients, *, reduce: Reduce = magnitude) -> Tensor:
 
     The sort is stable: of equal ones the first in the layout comes first. `reduce` says what is ranked: `magnitude`,
     `signed`, or `torch.abs` to rank each channel by itself.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.masks.order(a)[0, 0, :3].tolist()
+    [12, 43, 36]
     """
     return _descending(importance(attribution, reduce))
 
@@ -71,6 +75,11 @@ def top(
     `fraction` is meant as it is written: 0.29 of 100 coefficients are 29. A `Fraction` is taken exactly. Of several
     signals all coefficients are ranked together, and each signal has its own mask; to keep a fraction of each, ask for
     each by itself.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> mask = wl.masks.top(a, 0.25)
+    >>> int(mask.data.sum()), mask.apply(x).shape
+    (16, torch.Size([1, 1, 8, 8]))
     """
     if isinstance(attribution, Mapping):
         return _together(attribution, fraction, reduce)
@@ -91,7 +100,13 @@ def _together(several: Mapping[str, Coefficients], fraction: float | Fraction, r
 
 
 def threshold(attribution: Coefficients, ratio: float, *, reduce: Reduce = magnitude) -> Mask:
-    """Keeps the coefficients whose importance is at least `ratio` of the item's largest, and above 0."""
+    """Keeps the coefficients whose importance is at least `ratio` of the item's largest, and above 0.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> mask = wl.masks.threshold(a, 0.5)
+    >>> mask.data.unique().tolist()
+    [0.0, 1.0]
+    """
     if not 0 <= ratio <= 1:
         raise ValueError(f"ratio, a part of the largest importance, lies between 0 and 1; got {ratio}.")
     scores = importance(attribution, reduce)

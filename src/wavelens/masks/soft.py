@@ -22,6 +22,10 @@ def evidence(attribution: Coefficients, x: Tensor) -> Coefficients:
 
     For `Saliency` and `SmoothGrad` before `soft`. The sign of a gradient alone follows the phase of the signal.
     Attributions that add up to the score (`IntegratedGradients`, `InputTimesGradient`) already are of this kind.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.masks.evidence(a, x).data.shape
+    torch.Size([1, 1, 64])
     """
     z = attribution.layout.domain.analysis(x).data
     data = attribution.data
@@ -50,6 +54,11 @@ def soft(attribution: Coefficients, width: float | Sequence[float], *, strength:
 
     A band whose coefficients are further apart than `width` is not averaged: its coefficients are longer than that.
     Scaling the attribution does not change the mask. A larger `strength` keeps less.
+
+    >>> tone = torch.sin(torch.arange(64.0))[None, None]
+    >>> mask = wl.masks.soft(wl.DWT("haar", levels=2).analysis(tone), 8)
+    >>> bool(mask.data.min() >= 0), bool(mask.data.max() <= 1)
+    (True, True)
     """
     if not (math.isfinite(strength) and strength >= 0):
         raise ValueError(f"strength, a multiple of the universal threshold, is at least 0; got {strength}.")

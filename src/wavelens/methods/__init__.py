@@ -4,7 +4,9 @@ from wavelens.methods.adapters import Captum, Zennit
 from wavelens.methods.averages import SmoothGrad, SquareGrad, VarGrad
 from wavelens.methods.gradient import InputTimesGradient, Saliency
 from wavelens.methods.lift import Lift, Method, Outcome
+from wavelens.methods.partitions import Partition
 from wavelens.methods.paths import ExpectedGradients, IntegratedGradients
+from wavelens.methods.shapley import ScaleShapley, ShapleyValues
 
 __all__ = [
     "Captum",
@@ -14,7 +16,10 @@ __all__ = [
     "Lift",
     "Method",
     "Outcome",
+    "Partition",
     "Saliency",
+    "ScaleShapley",
+    "ShapleyValues",
     "SmoothGrad",
     "SquareGrad",
     "VarGrad",

@@ -47,6 +47,10 @@ class Captum:
     (`n_steps=50`, `stdevs=0.1`). Items are explained one at a time, so that none depends on its batch mates; DeepLift
     passes two rows at once, GradientShap `n_samples`, whatever `batch_size` is. Captum's random numbers come from
     `seed`. Needs the extra `baselines`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.Captum("Saliency"))
+    >>> a.data.shape, round(a.data.abs().max().item(), 3)
+    (torch.Size([1, 1, 64]), 0.006)
     """
 
     algorithm: str
@@ -171,6 +175,11 @@ class Zennit:
     `composite` is GuidedBackprop, DeconvNet or BetaSmooth, those whose backward pass still is a gradient; `method` says
     what is done with it, so `Zennit("GuidedBackprop", SmoothGrad())` averages guided gradients. Needs the extra
     `baselines`.
+
+    >>> rectified = torch.nn.Sequential(model, torch.nn.ReLU()).eval()
+    >>> a = wl.attribute(rectified, x, 1, domain=wl.Identity(), method=wl.Zennit("GuidedBackprop"))
+    >>> a.data.shape
+    torch.Size([1, 1, 64])
     """
 
     composite: str

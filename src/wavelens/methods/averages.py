@@ -30,6 +30,10 @@ class SmoothGrad:
     `sigma` is the noise's standard deviation as a fraction of each item's range, `max x - min x`: 0.25 suits images,
     0.001 sounds, 0.0001 volumes (the paper's values). With `tolerance`, sampling goes on item by item until the
     standard error of every scale's share of the profile is at most `tolerance`, or `max_samples` are spent.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.SmoothGrad(samples=4, sigma=0.1))
+    >>> a.data.shape, round(a.data.abs().max().item(), 3)
+    (torch.Size([1, 1, 64]), 0.005)
     """
 
     samples: int = 25
@@ -69,6 +73,10 @@ class VarGrad(_Moment):
     """The variance of each coefficient's gradient over noisy inputs (Adebayo et al., 2018); `sigma` as `SmoothGrad`.
 
     Not linear in the gradient: every sample is pulled back.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.VarGrad(samples=4, sigma=0.1))
+    >>> a.data.shape, bool((a.data >= 0).all())
+    (torch.Size([1, 1, 64]), True)
     """
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
@@ -80,6 +88,10 @@ class SquareGrad(_Moment):
     """The mean of each coefficient's squared gradient over noisy inputs (Hooker et al., 2019); `sigma` as `SmoothGrad`.
 
     Not linear in the gradient: every sample is pulled back.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.SquareGrad(samples=4, sigma=0.1))
+    >>> a.data.shape, bool((a.data >= 0).all())
+    (torch.Size([1, 1, 64]), True)
     """
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:

@@ -12,7 +12,12 @@ from wavelens.methods.lift import Lift, Outcome
 
 @dataclass(frozen=True)
 class Saliency:
-    """The gradient in the domain's coordinates, `P g(x)`, signed (Simonyan et al., 2014; WAM's equation 6)."""
+    """The gradient in the domain's coordinates, `P g(x)`, signed (Simonyan et al., 2014; WAM's equation 6).
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.Saliency())
+    >>> a.data.shape, round(a.data.abs().max().item(), 3)
+    (torch.Size([1, 1, 64]), 0.006)
+    """
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         g, score = ask.at_input()
@@ -21,7 +26,12 @@ class Saliency:
 
 @dataclass(frozen=True)
 class InputTimesGradient:
-    """`z ⊙ P g(x)`: exact for a linear model without bias, one step of a path otherwise (Shrikumar et al., 2016)."""
+    """`z ⊙ P g(x)`: exact for a linear model without bias, one step of a path otherwise (Shrikumar et al., 2016).
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.InputTimesGradient())
+    >>> a.data.shape, round(a.data.abs().max().item(), 3)
+    (torch.Size([1, 1, 64]), 0.005)
+    """
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         g, score = ask.at_input()

@@ -35,6 +35,10 @@ class IntegratedGradients:
     them (see `adaptive`), until the completeness gap is at most `tolerance` of `|f(x) - f(x₀)|`, or there are
     `max_steps`; `gap` and `spent` of the result say which. Gradients of nodes are kept up to 512 MB: those of further
     nodes are asked for twice (a sound of minutes), and `spent` counts both.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.IntegratedGradients(steps=16))
+    >>> round(a.data.sum().item(), 3), round((a.score - a.baseline_score).item(), 3)
+    (0.954, 0.954)
     """
 
     steps: int = 25
@@ -66,6 +70,10 @@ class ExpectedGradients:
 
     Also known as GradientSHAP without noise (Lundberg and Lee, 2017). The baselines, `(number, channel, *axes)`, go
     to `attribute(…, baseline=…)`; sample `i` takes one of them and a place on its path, the same for every item.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.ExpectedGradients(samples=8))
+    >>> a.data.shape, round(a.data.abs().max().item(), 3)
+    (torch.Size([1, 1, 64]), 0.033)
     """
 
     samples: int = 25

@@ -6,13 +6,17 @@ from wavelens.metrics.correlation import pearson, spearman
 from wavelens.metrics.curves import Curves, curves, deletion, faithfulness, insertion
 from wavelens.metrics.fidelity import ff, fid_in, infidelity, mu_fidelity
 from wavelens.metrics.localisation import boxes, pointing_game
+from wavelens.metrics.metric import Case, Column, Metric, less_is_better, more_is_better
 from wavelens.metrics.perturbation import probability, translate
 from wavelens.metrics.randomization import Randomization, cascading, independent, randomization
 from wavelens.metrics.stability import Explainer, max_sensitivity
 
 __all__ = [
+    "Case",
+    "Column",
     "Curves",
     "Explainer",
+    "Metric",
     "Randomization",
     "boxes",
     "cascading",
@@ -26,7 +30,9 @@ __all__ = [
     "independent",
     "infidelity",
     "insertion",
+    "less_is_better",
     "max_sensitivity",
+    "more_is_better",
     "mu_fidelity",
     "pearson",
     "pointing_game",

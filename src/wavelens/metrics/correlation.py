@@ -7,8 +7,12 @@ from torch import Tensor
 
 
 def pearson(a: Tensor, b: Tensor) -> Tensor:
-    """Pearson's correlation along the last dimension; NaN where one of the two does not vary beyond rounding."""
-    a, b = _centred(a), _centred(b)
+    """Pearson's correlation along the last dimension; NaN where one of the two does not vary beyond rounding.
+
+    >>> wl.metrics.pearson(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 6.0])).round(decimals=6).item()
+    1.0
+    """
+    a, b = _centred(_real(a)), _centred(_real(b))
     return (a * b).sum(-1).clamp(-1, 1)
 
 
@@ -17,8 +21,18 @@ def spearman(a: Tensor, b: Tensor) -> Tensor:
 
     Equal values share their mean rank. So do values that differ by rounding alone: a redundant layout has coefficients
     that are equal, or zero, but for rounding, and their ranks would be noise.
+
+    >>> wl.metrics.spearman(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([9.0, 4.0, 1.0])).round(decimals=6).item()
+    -1.0
     """
-    return pearson(_mean_ranks(_rounded(a)), _mean_ranks(_rounded(b)))
+    return pearson(_mean_ranks(_rounded(_real(a))), _mean_ranks(_rounded(_real(b))))
+
+
+def _real(a: Tensor) -> Tensor:
+    """Real numbers in floating point; `ValueError` for complex ones, which have no order."""
+    if a.is_complex():
+        raise ValueError("correlations are of real numbers; got complex ones. Give their magnitudes, a.abs().")
+    return a if a.is_floating_point() else a.double()
 
 
 def _centred(a: Tensor) -> Tensor:

@@ -87,6 +87,11 @@ def curves(
     `reduce` ranks as in `masks.order`: by the mean of `|γ|` over channels. `normalize="max"` divides each curve by its
     maximum, as the authors of WAM did. `given` are tensors with one entry per item that the model is called with after
     the signal. `batch_size` bounds the rows of a forward pass (`None`: measured from memory).
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> curves = wl.metrics.curves(model, x, 1, a, steps=4)
+    >>> [round(score, 2) for score in curves.insertion[0].tolist()]
+    [0.5, 0.67, 0.68, 0.72, 0.72]
     """
     named = Options(
         steps=steps,
@@ -105,6 +110,10 @@ def insertion(model: Model, x: Tensor, target: Target, attribution: Coefficients
     """The area under the insertion curve, `(batch,)`, in [0, 1] for a probability; more is better.
 
     Options are those of `curves`; half of its passes are made.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> [round(score, 3) for score in wl.metrics.insertion(model, x, 1, a, steps=8).tolist()]
+    [0.675]
     """
     fraction, curve = _scores_along(model, x, target, attribution, (INSERTION,), **options)
     return torch.trapezoid(curve, fraction)
@@ -115,6 +124,10 @@ def deletion(model: Model, x: Tensor, target: Target, attribution: Coefficients,
     """The area under the deletion curve, `(batch,)`, in [0, 1] for a probability; less is better.
 
     Options are those of `curves`; half of its passes are made.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> [round(score, 3) for score in wl.metrics.deletion(model, x, 1, a, steps=8).tolist()]
+    [0.589]
     """
     fraction, curve = _scores_along(model, x, target, attribution, (DELETION,), **options)
     return torch.trapezoid(curve, fraction)
@@ -127,6 +140,10 @@ def faithfulness(
     """Insertion less deletion, `(batch,)`; more is better (Muzellec et al., 2024; WAM's equation 9).
 
     Options are those of `curves`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> [round(score, 3) for score in wl.metrics.faithfulness(model, x, 1, a, steps=8).tolist()]
+    [0.086]
     """
     return curves(model, x, target, attribution, **options).faithfulness
 

@@ -51,6 +51,10 @@ def mu_fidelity(
     depend on `seed` alone and are the same for every item. So is what chance does: an attribution that has nothing to
     do with the model has mean 0 and deviation `1 / √(subsets - 1)` over seeds, which a mean over items of one seed
     keeps and a mean over items with a seed each is rid of. `domain`, `baseline` and `batch_size` as in `curves`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> [round(score, 3) for score in wl.metrics.mu_fidelity(model, x, 1, a, subsets=16, grid=4).tolist()]
+    [0.994]
     """
     if correlation not in CORRELATIONS:
         raise ValueError(f"correlation is one of {', '.join(CORRELATIONS)}; got {correlation!r}.")
@@ -87,6 +91,10 @@ def infidelity(
     subsets u go to the baseline as in `mu_fidelity`, and the error is `Σ_{i∈u} γ_i - (f(x) - f(x without u))`.
     `normalize=True` takes the attribution times the factor that makes the error least, so that its unit does not
     matter. Perturbations depend on `seed` alone and are the same for every item. The rest as in `curves`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> [round(score, 3) for score in wl.metrics.infidelity(model, x, 1, a, samples=16).tolist()]
+    [0.001]
     """
     model = with_given(model, given)
     parts = features(x, attribution, domain, baseline)
@@ -120,6 +128,10 @@ def ff(
 
     (Faithfulness on spectra, Parekh et al., 2022; WAM's equation 17.) `f` is the explained number itself, a logit for
     a class; `fraction` of the coefficients go to the baseline, the most important ones. The rest as in `curves`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> [round(score, 3) for score in wl.metrics.ff(model, x, 1, a).tolist()]
+    [0.833]
     """
     model = with_given(model, given)
     parts = features(x, attribution, domain, baseline)
@@ -147,6 +159,10 @@ def fid_in(
 
     (Input fidelity, Paissan et al., 2023; WAM's equation 18.) The class is the largest of the outputs `(batch,
     classes)` for the untouched signal, whatever the `target`, which the ranking alone knows. The rest as in `curves`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> [round(score, 3) for score in wl.metrics.fid_in(model, x, 1, a).tolist()]
+    [1.0]
     """
     single(target)
     model = with_given(model, given)

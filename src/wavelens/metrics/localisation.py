@@ -13,6 +13,8 @@ from wavelens.maps import spatial_map
 from wavelens.metrics.perturbation import check_attribution
 from wavelens.targets import Target
 
+ROUNDING = 64  # units in the last place, the step to which ranks are rounded too
+
 Box = Sequence[Sequence[int]]  # (start, stop) along each axis
 
 
@@ -22,8 +24,14 @@ def pointing_game(
     """1 where the attribution's highest place lies in the region, else 0, `(batch,)`; the mean is the accuracy.
 
     (Zhang et al., 2018; WAM's table 8.) The place is the first maximum of `maps.spatial_map`, which needs no model.
+    Places that are equal but for rounding count as equal: the map of a cosine transform is its own mirror image.
     `region` is true inside the object, `(batch, *axes)`: a segmentation, or `boxes`. `tolerance`, in samples, is how
     far from the region a place still hits (15 pixels as first published).
+
+    >>> region = wl.metrics.boxes(x, [[((0, 4), (0, 8))]])
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.metrics.pointing_game(model, x, 1, a, region=region).tolist()
+    [1.0]
     """
     check_attribution(x, attribution)
     axes = signal_axes(x)
@@ -43,6 +51,9 @@ def boxes(x: Tensor, items: Sequence[Sequence[Box]]) -> Tensor:
     """The mask of boxes, `(batch, *axes)`: for each item a list of boxes, each `(start, stop)` in samples by axis.
 
     One box of a photo is `((top, bottom), (left, right))`; `stop` is the first sample outside.
+
+    >>> wl.metrics.boxes(x, [[((0, 4), (0, 2))]]).sum().item()
+    8
     """
     axes = signal_axes(x)
     mask = torch.zeros(len(x), *axes, dtype=torch.bool, device=x.device)
@@ -59,11 +70,9 @@ def boxes(x: Tensor, items: Sequence[Sequence[Box]]) -> Tensor:
 
 
 def _distance(heat: Tensor, mask: Tensor) -> Tensor:
-    """From the map's first maximum to the nearest sample of the mask, in samples.
-
-    A map of coefficients without places is flat but for its rounding, which has no say in where the first is.
-    """
-    rounding = 1024 * torch.finfo(heat.dtype).eps * heat.abs().amax()
-    peak = (heat >= heat.amax() - rounding).nonzero()[0]
+    """From the map's first maximum to the nearest sample of the mask, in samples."""
+    flat = heat.flatten()
+    highest = flat >= flat.amax() * (1 - ROUNDING * torch.finfo(heat.dtype).eps)
+    peak = torch.stack(torch.unravel_index(highest.int().argmax(), heat.shape))
     distances: Tensor = (mask.nonzero() - peak).double().norm(dim=1)
     return distances.amin()

@@ -104,6 +104,10 @@ def translate(attribution: Coefficients, domain: Domain) -> Coefficients:
     loses what it said. It is not the analysis of the map: the wavelet coefficients of a smooth, positive map are large
     where it changes, not where it is high. A signed gradient has an exact pullback instead, `domain.adjoint(g,
     layout)`, and `attribute(…, domain=[…])` gives any attribution in several domains at the price of one.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.metrics.translate(a, wl.Identity()).data.shape
+    torch.Size([1, 1, 64])
     """
     with torch.inference_mode(False):
         heat = spatial_map(Coefficients(attribution.data.detach().clone(), attribution.layout))
@@ -132,7 +136,12 @@ def single(target: Target) -> Target:
 
 
 def probability(target: Target) -> Target:
-    """The softmax probability of a class, or of one for each item (a lone logit's sigmoid); else the target itself."""
+    """The softmax probability of a class, or of one for each item (a lone logit's sigmoid); else the target itself.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.metrics.insertion(model, x, wl.metrics.probability(1), a, steps=4).round(decimals=3).tolist()
+    [0.67]
+    """
     if target is None or callable(single(target)) or isinstance(target, ByItem | Contrast):
         return target
 

@@ -89,6 +89,12 @@ def randomization(
     its own, and these alone. `order` goes through them from the output ("top-down", as first published) or from the
     input. A module is reset by its own `reset_parameters()`, else its parameters are drawn from a normal distribution
     with their mean and standard deviation. The model comes back as it was, after an error too.
+
+    >>> from functools import partial
+    >>> explain = partial(wl.attribute, domain=wl.Identity(), method=wl.Saliency())
+    >>> result = wl.metrics.randomization(model, x, 1, explain(model, x, 1), explainer=explain)
+    >>> result.layers, bool(result.correlation.abs().max() < 0.5)
+    (('1',), True)
     """
     check_attribution(x, attribution)
     single(target)
@@ -121,7 +127,13 @@ def randomization(
 def cascading(
     model: nn.Module, x: Tensor, target: Target, attribution: Coefficients, **options: Unpack[Options]
 ) -> Tensor:
-    """The mean correlation over a cascade of resets, `(batch,)`; less is better. See `randomization` for options."""
+    """The mean correlation over a cascade of resets, `(batch,)`; less is better. See `randomization` for options.
+
+    >>> from functools import partial
+    >>> explain = partial(wl.attribute, domain=wl.Identity(), method=wl.Saliency())
+    >>> wl.metrics.cascading(model, x, 1, explain(model, x, 1), explainer=explain).shape
+    torch.Size([1])
+    """
     return randomization(model, x, target, attribution, cascade=True, **options).correlation.nanmean(0)
 
 
@@ -129,7 +141,13 @@ def cascading(
 def independent(
     model: nn.Module, x: Tensor, target: Target, attribution: Coefficients, **options: Unpack[Options]
 ) -> Tensor:
-    """The mean correlation over layers reset one at a time, `(batch,)`; less is better. Options: `randomization`."""
+    """The mean correlation over layers reset one at a time, `(batch,)`; less is better. Options: `randomization`.
+
+    >>> from functools import partial
+    >>> explain = partial(wl.attribute, domain=wl.Identity(), method=wl.Saliency())
+    >>> wl.metrics.independent(model, x, 1, explain(model, x, 1), explainer=explain).shape
+    torch.Size([1])
+    """
     return randomization(model, x, target, attribution, cascade=False, **options).correlation.nanmean(0)
 
 

@@ -37,6 +37,12 @@ def max_sensitivity(
     `explainer` is what made the attribution `Φ(x)`, a function `(model, x, target) -> Coefficients` such as
     `functools.partial(attribute, domain=…, method=…)`. δ is uniform within `radius` times the item's range `max x -
     min x` around 0; it depends on `seed` and the sample's number alone. Where `Φ(x)` is 0 the change is not divided.
+
+    >>> from functools import partial
+    >>> explain = partial(wl.attribute, domain=wl.Identity(), method=wl.Saliency())
+    >>> score = wl.metrics.max_sensitivity(model, x, 1, explain(model, x, 1), explainer=explain)
+    >>> 0 < score.item() < 1
+    True
     """
     model = with_given(model, given)
     check_effort(samples=samples)

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +21,12 @@ class Preparation(Protocol):
     """Makes the module's input `(1, channel, *axes)` of a signal as its front end reads it.
 
     Only what need not be differentiated is done here, such as resizing, resampling and cropping. `kind` says what
-    signals it takes: "photo", "sound", "volume" or "video"; `shape` is (channel, *axes) of what it makes. `grid` says
-    where the samples of that input lie in the world.
+    signals it takes: "photo", "sound", "volume", "video" or the name of a registered kind; `shape` is (channel, *axes)
+    of what it makes. `grid` says where the samples of that input lie in the world.
     """
 
-    kind: ClassVar[str]
+    @property
+    def kind(self) -> str: ...
 
     @property
     def shape(self) -> tuple[int, ...]: ...

@@ -85,6 +85,12 @@ def load(
     A model with 1000 classes and no labels of its own gets the names of ImageNet. Raises `ValueError` for a name
     that means nothing or weights that do not fit, `OSError` for files or downloads that cannot be had, and
     `ImportError` for a package that is missing; each says what to do.
+
+    >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    >>> torch.jit.script(net.eval()).save("net.pt")
+    >>> loaded = wl.models.load("net.pt")
+    >>> loaded.module(torch.zeros(1, 3, 224, 224)).shape
+    torch.Size([1, 2])
     """
     options = options_of(
         weights=weights,

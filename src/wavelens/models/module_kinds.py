@@ -32,6 +32,19 @@ def set_evaluation(model: Any) -> None:
         module.training = False
 
 
+def check_evaluation(model: Any) -> None:
+    """`ValueError` for a model that is in training mode, or a part of which is."""
+    training = (
+        [name or "the model" for name, m in with_mode(model) if m.training] if isinstance(model, nn.Module) else []
+    )
+    if training:
+        raise ValueError(
+            f"the model is in evaluation mode, so that an item's result does not depend on its batch; got training "
+            f"mode in {training[0]}{f' and {len(training) - 1} more' if len(training) > 1 else ''}. "
+            "Call model.eval() first."
+        )
+
+
 def is_exported(module: nn.Module) -> bool:
     """Whether this is the module of a `torch.export` program: a graph that knows the values it was exported with."""
     return any("val" in node.meta for node in graph_nodes(module))

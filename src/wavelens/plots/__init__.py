@@ -7,6 +7,7 @@ from wavelens.plots.minimal import minimal
 from wavelens.plots.panel import panel, save, show
 from wavelens.plots.parts import common_scale
 from wavelens.plots.profiles import mean_profiles
+from wavelens.plots.rose import rose
 from wavelens.plots.scene import scene
 from wavelens.plots.sound import sound
 from wavelens.plots.thumbnail import thumbnail
@@ -24,6 +25,7 @@ __all__ = [
     "montage",
     "overlay",
     "panel",
+    "rose",
     "save",
     "scene",
     "show",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +12,8 @@ from wavelens import maps
 from wavelens.core import Coefficients
 from wavelens.plots.figure import Figure
 from wavelens.plots.parts import DPI, INK, NEGATIVE, POSITIVE, SHARE, Array, Box, add_axes, array
+
+ROW = 0.16  # inches, at least, of a row with a text
 
 
 def draw_profile(
@@ -28,7 +31,8 @@ def draw_profile(
     less, more, size = (0.41, 0.53, 13) if octaves is None else (0.36, 0.52, 11)
     left = add_axes(figure, box._replace(width=less * box.width), "share of Σ|γ|")
     _draw_bars(left, share, [SHARE] * len(share), [f"{value:.0%}" for value in share], uncertain)
-    left.set_yticks(range(len(share)), names, size=size)
+    shown, fitting = _sparse(box.height / len(share))
+    left.set_yticks(range(len(share))[shown], names[shown], size=min(size, fitting))
     left.tick_params(axis="y", length=0)
     if np.isnan(signed).any():  # a complex gradient has no signs
         return
@@ -42,13 +46,14 @@ def _draw_bars(ax: Axes, values: Array, colours: list[str], labels: list[str], e
     """Horizontal bars, the first on top, each with its number past its end and its standard error."""
     width, slot = ax.bbox.width / DPI, ax.bbox.height / DPI / len(values)
     places = np.arange(len(values))
-    ax.barh(places, values, min(0.6, 0.4 / slot), color=colours)
+    ax.barh(places, values, min(0.6, 0.4 / slot) if slot > ROW else 0.8, color=colours)
     ax.errorbar(values, places, xerr=error, fmt="none", ecolor=INK, capsize=3 * bool(error.any()))
-    for place, value, more, label in zip(places, values, error, labels, strict=True):
+    shown, size = _sparse(slot)
+    for place, value, more, label in list(zip(places, values, error, labels, strict=True))[shown]:
         side = 1 if value >= 0 else -1
         align = "left" if side > 0 else "right"
         end = value + side * more, place
-        ax.annotate(label, end, (5 * side, 0), textcoords="offset points", size=11, va="center", ha=align)
+        ax.annotate(label, end, (5 * side, 0), textcoords="offset points", size=min(11, size), va="center", ha=align)
     low, high = min((values - error).min(), 0), max((values + error).max(), 0)
     before = _room([label for label, value in zip(labels, values, strict=True) if value < 0]) / width
     after = _room([label for label, value in zip(labels, values, strict=True) if value >= 0]) / width
@@ -57,6 +62,12 @@ def _draw_bars(ax: Axes, values: Array, colours: list[str], labels: list[str], e
     ax.set_ylim(len(values) - 0.5, -0.5)
     ax.axvline(0, color=INK, linewidth=0.9, clip_on=False)
     ax.spines[:].set_visible(False)
+
+
+def _sparse(slot: float) -> tuple[slice, float]:
+    """Of rows so many inches high those with a text, the middle one of as many as it covers, and its largest size."""
+    every = math.ceil(ROW / slot)
+    return slice(every // 2, None, every), 60 * slot * every
 
 
 def _room(labels: list[str]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib
 import numpy as np
 from torch import Tensor
 
@@ -11,10 +10,9 @@ from wavelens.grid import Grid
 from wavelens.maps import profile, scale_maps
 from wavelens.plots.decomposed import check_pictures, flat, plane, window
 from wavelens.plots.figure import Figure
-from wavelens.plots.parts import DPI, INK, Array, array
+from wavelens.plots.parts import DPI, INK, Array, array, scale_shades
 
 SIDE, CAPTION, HEAD = 2.4, 0.45, 0.5  # inches of a picture's width, of its caption, and of the title
-COLOURS = (0.92, 0.05)  # of plasma: the coarsest scale yellow, the finest blue
 COVER = 0.75  # how much of the input a colour hides
 
 
@@ -37,7 +35,7 @@ def by_scale(
     low, high = window(array(x[item][None]), place)
     signal = (flat(x[item][None], place).mean(-1, keepdims=True) - low) / (high - low)
     grey = np.repeat(signal.clip(0, 1), 3, -1)
-    shades = matplotlib.colormaps["plasma"](np.linspace(*COLOURS, len(found)))[:, :3]
+    shades = scale_shades(len(found))
     titles, shares = (grid or Grid.plain(x.ndim - 2)).titles(a.layout), profile(one).share[0].tolist()
     pictures, every = [], grey
     for (name, where), shade, share in zip(found.items(), shades, shares, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike
 
 from matplotlib.colors import PowerNorm
@@ -16,16 +17,20 @@ from wavelens.plots.figure import Figure
 from wavelens.plots.parts import (
     DPI,
     WIDTH,
+    Box,
     add_axes,
     array,
     common_scale,
     draw_bar,
     fitting,
     origin_of,
+    scale_parts,
     title_of,
     write_header,
 )
-from wavelens.plots.views import VIEWS
+from wavelens.plots.rose import draw_rose
+from wavelens.plots.scalogram import has_frequencies, over_time_and_frequency
+from wavelens.plots.views import VIEWS, View
 
 
 def panel(
@@ -42,6 +47,10 @@ def panel(
     [0, 1], volumes are shown by their central slice. `shared_scale` is the |γ| for each sample at which colours end
     (see `common_scale`), for figures to be compared; without it they end at the item's own. `grid` names the scales in
     its units; without it they are named in samples, pixels or voxels.
+
+    Where a domain has no mosaic, signals with one axis are shown over time and frequency, and pictures have the rose
+    of their lines in its place, if the domain knows them (`maps.has_rose`). Where coefficients have no places, as those
+    of `Fourier`, the parts of the input that the scales hold stand for maps (`maps.has_places`).
     """
     axes = a.layout.signal_shape
     if len(axes) not in VIEWS:
@@ -58,31 +67,46 @@ def panel(
             f"x is the explained signal ({len(a.data)}, channel, {', '.join(map(str, axes))}); got {tuple(x.shape)}. "
             "Pass the x that was attributed, at the resolution that the model saw."
         )
+    if has_frequencies(a.layout) and not maps.has_mosaic(a.layout):
+        return over_time_and_frequency(a, x, grid or Grid.plain(1), item, title, shared_scale)
     view, signal = VIEWS[len(axes)], array(x[item])
     one = one_item(a, item)
     norm = PowerNorm(0.5, 0, common_scale(one) if shared_scale is None else shared_scale, clip=True)
-    scales = maps.scale_maps(one)
+    scales, has_map = maps.scale_maps(one), maps.has_places(a.layout)
     titles = (grid or Grid.plain(len(axes))).titles(a.layout)
-    cells = view.arrange(axes, len(scales))
+    draw_second = _second_drawing(one, view, norm)
+    cells = view.arrange(axes, len(scales), draw_second is not None, has_map)
     figure = Figure((WIDTH, cells.height), dpi=DPI, facecolor="white")
     write_header(figure, title or title_of(a), origin_of(a))
 
-    view.signal(add_axes(figure, cells.signal, "input"), signal)
-    view.overlay(
-        add_axes(figure, cells.spatial, "all scales" if cells.scales else "map"),
-        signal,
-        array(maps.spatial_map(one)[0]),
-        norm,
-    )
-    if maps.has_mosaic(a.layout):
-        pyramid = array(maps.mosaic(maps.density(one))[0, 0])
-        view.mosaic(add_axes(figure, cells.mosaic, "mosaic"), pyramid, a.layout, norm)
-    for box, (name, found) in zip(cells.scales, scales.items(), strict=bool(cells.scales)):
+    view.signal(add_axes(figure, cells.signal, "input" if has_map else "input, and its scales below"), signal)
+    if draw_second is not None:
+        draw_second(figure, cells.second)
+    if has_map:
+        sum_title = "all scales" if cells.scales else "map"
+        view.overlay(add_axes(figure, cells.spatial, sum_title), signal, array(maps.spatial_map(one)[0]), norm)
+        draw_bar(figure, cells.bar, norm, view.unit)
+    parts = {} if has_map else scale_parts(one.layout, x[item : item + 1])
+    for box, (name, values) in zip(cells.scales, scales.items(), strict=bool(cells.scales)):
         ax = add_axes(figure, box, titles[name], fitting(titles[name], box.width))
-        view.overlay(ax, signal, array(found[0]), norm)
-    draw_bar(figure, cells.bar, norm, view.unit)
+        if has_map:
+            view.overlay(ax, signal, array(values[0]), norm)
+        else:
+            view.part(ax, parts[name])
     draw_profile(figure, cells.profile, a, item)
     return figure
+
+
+def _second_drawing(one: Coefficients, view: View, norm: PowerNorm) -> Callable[[Figure, Box], None] | None:
+    """What is drawn beside the signal: the mosaic, or the rose of a domain that has none but knows orientations."""
+
+    def draw_mosaic(figure: Figure, box: Box) -> None:
+        pyramid = array(maps.mosaic(maps.density(one))[0, 0])
+        view.mosaic(add_axes(figure, box, "mosaic"), pyramid, one.layout, norm)
+
+    if maps.has_mosaic(one.layout):
+        return draw_mosaic
+    return (lambda figure, box: draw_rose(figure, box, one, 0)) if maps.has_rose(one.layout) else None
 
 
 def show(a: Coefficients, x: Tensor) -> Figure:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wavelens import maps
-from wavelens.core import Coefficients
+from wavelens.core import Coefficients, Layout
 from wavelens.plots.figure import Figure
 from wavelens.untrusted import plain
 
@@ -53,6 +53,12 @@ def literal(text: str) -> str:
     """A name of any origin for Matplotlib: no formula, and in legends too, which leave out what begins with `_`."""
     shown = plain(text).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown
+
+
+def scale_shades(count: int) -> Array:
+    """A colour for each of so many scales, `(count, 3)`: the coarsest yellow, the finest blue."""
+    shades: Array = colormaps["plasma"](np.linspace(0.92, 0.05, count))[:, :3]
+    return shades
 
 
 def write_header(figure: Figure, title: str, origin: str) -> None:
@@ -95,6 +101,17 @@ def scale_end(found: Array) -> float:
     """Where the colours of these values end."""
     visible = found[found > 0]
     return float(np.percentile(visible, PERCENTILE)) if visible.size else 1.0
+
+
+def scale_parts(layout: Layout, x: Tensor) -> dict[str, Array]:
+    """What each scale holds of one item `(1, channel, *axes)`, to be shown in [0, 1]: `(channel, *axes)` by name.
+
+    Approximations are as they are, details around middle grey, all with the contrast that shows the strongest.
+    """
+    held = {name: array(part[0]) for name, part in maps.contributions(layout.domain.analysis(x)).items()}
+    details = {name: part for name, part in held.items() if layout.scales()[name].is_detail}
+    strong = max((float(np.percentile(np.abs(part), 99.5)) for part in details.values()), default=0.0)
+    return {name: 0.5 + 0.5 * part / (strong or 1) if name in details else part for name, part in held.items()}
 
 
 def draw_picture(ax: Axes, x: Array) -> None:

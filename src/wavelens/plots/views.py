@@ -30,14 +30,19 @@ from wavelens.plots.parts import (
     write_over,
 )
 
+MAX_COLUMNS = 8  # scales in a row
+
 
 @dataclass(frozen=True)
 class Cells:
-    """Where each part of a panel lies; `scales` is empty where the one scale is the sum."""
+    """Where each part of a panel lies; `scales` is empty where the one scale is the sum.
+
+    `second` is beside the signal, for the mosaic or the rose, and `spatial` after it.
+    """
 
     height: float
     signal: Box
-    mosaic: Box
+    second: Box
     spatial: Box
     profile: Box
     scales: tuple[Box, ...]
@@ -49,8 +54,9 @@ class View:
     """How signals with one number of axes are drawn."""
 
     unit: str
-    arrange: Callable[[tuple[int, ...], int], Cells]
+    arrange: Callable[[tuple[int, ...], int, bool, bool], Cells]
     signal: Callable[[Axes, Array], None]
+    part: Callable[[Axes, Array], None]
     overlay: Callable[[Axes, Array, Array, PowerNorm], None]
     mosaic: Callable[[Axes, Array, Layout, PowerNorm], None]
 
@@ -58,21 +64,24 @@ class View:
 # Pictures: signals with two axes, and with three by their middle.
 
 
-def _arrange_pictures(axes: tuple[int, ...], count: int) -> Cells:
-    """Input, mosaic, sum and profile in a row; a row of scales below, unless the one scale is the sum itself."""
+def _arrange_pictures(axes: tuple[int, ...], count: int, has_second: bool, has_map: bool) -> Cells:
+    """Input, mosaic or rose, sum and profile in a row; the scales below, unless the one scale is the sum itself."""
     aspect = min(max(axes[-2] / axes[-1], 0.4), 1.6)
     side, inner = 3.1, WIDTH - 2 * MARGIN
-    row = [Box(MARGIN + k * (side + GAP), HEADER + TITLE, side, side * aspect) for k in range(3)]
-    bar = Box(row[2].left + side + 0.12, row[2].top, 0.2, row[2].height)
+    row = [Box(MARGIN + k * (side + GAP), HEADER + TITLE, side, side * aspect) for k in range(1 + has_second + has_map)]
+    first, second, spatial = row[0], row[has_second], row[-1]
+    bar = Box(spatial.left + side + 0.12, spatial.top, 0.2, spatial.height)
     left = bar.left + 1.65
     profile = Box(left, bar.top, WIDTH - MARGIN - left, bar.height)
     bottom = bar.top + bar.height + GAP
     if count == 1:
-        return Cells(bottom, row[0], row[1], row[2], profile, (), bar)
-    width = side if count < 4 else (inner - (count - 1) * GAP) / count  # few scales: below the columns above
-    top = bottom + TITLE
-    scales = tuple(Box(MARGIN + k * (width + GAP), top, width, width * aspect) for k in range(count))
-    return Cells(top + width * aspect + GAP, row[0], row[1], row[2], profile, scales, bar)
+        return Cells(bottom, first, second, spatial, profile, (), bar)
+    columns = -(-count // -(-count // MAX_COLUMNS))  # rows of as many
+    width = side if columns < 4 else (inner - (columns - 1) * GAP) / columns  # few scales: below the columns above
+    lines, step = range(-(-count // columns)), TITLE + width * aspect + GAP
+    places = [(MARGIN + k * (width + GAP), bottom + TITLE + line * step) for line in lines for k in range(columns)]
+    scales = tuple(Box(x, y, width, width * aspect) for x, y in places[:count])
+    return Cells(bottom + len(lines) * step, first, second, spatial, profile, scales, bar)
 
 
 def _draw_picture_mosaic(ax: Axes, picture: Array, layout: Layout, norm: PowerNorm) -> None:
@@ -102,6 +111,10 @@ def _draw_slice(ax: Axes, x: Array) -> None:
     draw_picture(ax, _middle(x))
 
 
+def _draw_middle(ax: Axes, x: Array) -> None:
+    draw_picture(ax, _middle(x))
+
+
 def _draw_slice_glow(ax: Axes, x: Array, found: Array, norm: PowerNorm) -> None:
     draw_glow(ax, _middle(x), _middle(found[None])[0], norm)
 
@@ -119,7 +132,7 @@ def _middle(x: Array) -> Array:
 # Lines: signals with one axis.
 
 
-def _arrange_lines(axes: tuple[int, ...], count: int) -> Cells:
+def _arrange_lines(axes: tuple[int, ...], count: int, has_second: bool, has_map: bool) -> Cells:
     """Signal, sum and scales under each other on one time axis; profile and mosaic beside them."""
     width, row = 10.3, 0.9 if count > 1 else 1.5
     step = row + 0.42
@@ -163,7 +176,7 @@ def _draw_line_mosaic(ax: Axes, picture: Array, layout: Layout, norm: PowerNorm)
 
 
 VIEWS = {
-    1: View("sample", _arrange_lines, _draw_wave, _draw_wave_glow, _draw_line_mosaic),
-    2: View("px", _arrange_pictures, draw_picture, draw_glow, _draw_picture_mosaic),
-    3: View("voxel", _arrange_pictures, _draw_slice, _draw_slice_glow, _draw_slice_mosaic),
+    1: View("sample", _arrange_lines, _draw_wave, _draw_wave, _draw_wave_glow, _draw_line_mosaic),
+    2: View("px", _arrange_pictures, draw_picture, draw_picture, draw_glow, _draw_picture_mosaic),
+    3: View("voxel", _arrange_pictures, _draw_slice, _draw_middle, _draw_slice_glow, _draw_slice_mosaic),
 }

@@ -3,5 +3,24 @@
 from wavelens.reports.entry import Chance, Entry, entries
 from wavelens.reports.page import GENERATOR, Section, page, report, section, write_page
 from wavelens.reports.sounds import sounds
+from wavelens.reports.views import PHOTO_VIEW, SOUND_VIEW, VIDEO_VIEW, VOLUME_VIEW, ReportView, View, packed_maps
 
-__all__ = ["GENERATOR", "Chance", "Entry", "Section", "entries", "page", "report", "section", "sounds", "write_page"]
+__all__ = [
+    "GENERATOR",
+    "PHOTO_VIEW",
+    "SOUND_VIEW",
+    "VIDEO_VIEW",
+    "VOLUME_VIEW",
+    "Chance",
+    "Entry",
+    "ReportView",
+    "Section",
+    "View",
+    "entries",
+    "packed_maps",
+    "page",
+    "report",
+    "section",
+    "sounds",
+    "write_page",
+]

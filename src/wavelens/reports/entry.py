@@ -12,9 +12,7 @@ from wavelens.attribution import Attribution
 from wavelens.attribution_header import TENSORS
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
-
-KINDS = {1: "sound", 2: "photo", 3: "volume"}  # by the number of axes, where nothing else is said
-AXES = {kind: axes for axes, kind in KINDS.items()} | {"video": 3}
+from wavelens.reports.views import ReportView, view_called, view_for
 
 
 @dataclass(frozen=True)
@@ -32,10 +30,10 @@ class Entry:
     """One input explained: `attribution` `(1, channel, size)` and the `x` `(1, channel, *axes)` that it explains.
 
     `name` is what the input is called, `label` the explained class, `classes` the model's answer, most probable first.
-    `kind`, "photo", "sound", "volume" or "video", chooses the views; without it the axes do. `grid` says where the
-    samples lie. `start` is what the baseline is to a reader, `note` a line of caution. `command` makes the explanation
-    again, in a shell or in Python; `facts` are further lines for the record. All texts are shown as they are, never as
-    HTML.
+    `kind` chooses what is shown: "photo", "sound", "volume", "video" or a `ReportView` of one's own; without it the
+    axes do. `grid` says where the samples lie. `start` is what the baseline is to a reader, `note` a line of caution.
+    `command` makes the explanation again, in a shell or in Python; `facts` are further lines for the record. All texts
+    are shown as they are, never as HTML.
     """
 
     attribution: Coefficients
@@ -43,7 +41,7 @@ class Entry:
     name: str = ""
     label: str = ""
     classes: Sequence[Chance] = ()
-    kind: str = ""
+    kind: str | ReportView = ""
     grid: Grid | None = None
     start: str = "the baseline"
     note: str = ""
@@ -67,12 +65,9 @@ class Entry:
                 "a report shows an attribution and a signal that are finite; got NaN or infinity. Look at the model's "
                 "gradient."
             )
-        if self.kind and AXES.get(self.kind) != len(axes):
-            raise ValueError(
-                f"kind is sound for one axis, photo for two, and volume or video for three; got {self.kind!r} for "
-                f"{len(axes)}. Leave it out, and the axes choose."
-            )
         self.place.extents(self.attribution.layout)  # says now whether the grid fits
+        if self.view is not None and self.view.axes != len(axes):
+            raise ValueError(f"the view {self.view.name} shows signals with {self.view.axes} axes; got {len(axes)}.")
 
     @property
     def place(self) -> Grid:
@@ -86,11 +81,11 @@ class Entry:
         return int(found) if found.isdecimal() else None
 
     @property
-    def shown_as(self) -> str:
-        """The kind whose views show this entry; empty for signals with more than three axes."""
-        if self.kind:
+    def view(self) -> ReportView | None:
+        """What shows this entry; None for signals with more than three axes."""
+        if isinstance(self.kind, ReportView):
             return self.kind
-        return "video" if len(self.place.units) == 3 and self.place.units[0] == "s" else KINDS.get(self.x.ndim - 2, "")
+        return view_called(self.kind, self.x.ndim - 2) if self.kind else view_for(self.place.units)
 
 
 def entries(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Sequence
-from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 from string import Template
@@ -15,23 +14,24 @@ from wavelens.reports import text as texts
 from wavelens.reports.entry import Entry
 from wavelens.reports.markup import Html, data, joined, printable, tag, text
 from wavelens.reports.packing import colours
-from wavelens.reports.views import view_of
+from wavelens.reports.views.view import View, asset
 from wavelens.version import __version__
 
 GENERATOR = f"wavelens {__version__}"
-SCRIPTS = ("base", "overlay", "mosaic", "photo", "players", "sound", "volume", "video", "page")  # as they are run
+SHARED_SCRIPTS = ("base", "overlay", "mosaic", "rose", "panes")  # what views build upon, in the order in which they run
 ROOM = 1_000_000  # numbers of an entry: some 3 MB
 WHOLE = 6_000_000  # numbers of a page: with more entries each has fewer
 
 
 class Section(NamedTuple):
-    """An entry as the page has it."""
+    """An entry as the page has it; `script` shows its payload."""
 
     name: str
     answer: str
     html: Html
     payload: dict[str, Any]
     thumb: str
+    script: str = ""
 
 
 def report(explained: Entry | Iterable[Entry], path: str | PathLike[str], *, title: str = "") -> Path:
@@ -39,6 +39,10 @@ def report(explained: Entry | Iterable[Entry], path: str | PathLike[str], *, tit
 
     The file is complete: it opens from a disk, loads nothing and sends nothing. Several entries get an index with
     thumbnails; the more there are, the fewer points their maps have, so that the file stays readable.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.report(wl.reports.Entry(a, x, name="picture"), "report.html").name
+    'report.html'
     """
     found = [explained] if isinstance(explained, Entry) else list(explained)
     for one in found:
@@ -59,7 +63,9 @@ def write_page(sections: Sequence[Section], path: str | PathLike[str], *, title:
 
 def section(entry: Entry, count: int = 1) -> Section:
     """What a page says of an entry, one of `count`; after that the entry is no longer needed."""
-    view = view_of(entry, min(ROOM, WHOLE // max(count, 1)))
+    shown, room = entry.view, min(ROOM, WHOLE // max(count, 1))
+    view = shown.show(entry, room) if shown else View({}, "")
+    payload = {"view": shown.name, "wide": shown.wide, **view.payload} if shown else {"view": ""}
     heading = entry.name or texts.shown_label(entry)
     first = tag("img", src=view.thumb, alt="", class_="still") if view.thumb else None
     body = joined(
@@ -69,7 +75,7 @@ def section(entry: Entry, count: int = 1) -> Section:
         tag("div", class_="more"),
         texts.record(entry),
     )
-    return Section(heading, texts.shown_label(entry), body, view.payload, view.thumb)
+    return Section(heading, texts.shown_label(entry), body, payload, view.thumb, shown.script if shown else "")
 
 
 def page(sections: Sequence[Section], *, title: str = "") -> str:
@@ -83,16 +89,16 @@ def page(sections: Sequence[Section], *, title: str = "") -> str:
         for k, one in enumerate(sections)
     ]
     payloads = [data(f"data-{k}", one.payload) for k, one in enumerate(sections)]
-    script = "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
+    script = _script(sections)
     digest = base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
-    return Template(_asset("page.html")).substitute(
+    return Template(asset("page.html")).substitute(
         policy=text(
             "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
             f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
         ),
         generator=text(GENERATOR),
         title=text(printable(heading if title or several else sections[0].name)),
-        style=_asset("report.css"),
+        style=asset("report.css"),
         heading=tag("h1", heading),
         index=_index(sections) if several else "",
         articles=joined(*articles),
@@ -100,6 +106,12 @@ def page(sections: Sequence[Section], *, title: str = "") -> str:
         script=script,
         version=text(__version__),
     )
+
+
+def _script(sections: Sequence[Section]) -> str:
+    """What all views share, the script of each view of these sections in a block of its own, and what runs them."""
+    views = [f"{{\n{one}\n}}" for one in dict.fromkeys(one.script for one in sections) if one]
+    return "\n".join([*(asset(f"{name}.js") for name in SHARED_SCRIPTS), *views, asset("page.js")])
 
 
 def _index(sections: Sequence[Section]) -> Html:
@@ -118,7 +130,3 @@ def _index(sections: Sequence[Section]) -> Html:
         for k, one in enumerate(sections)
     ]
     return tag("nav", tag("ol", *cards), class_="index", aria_label="Explained inputs")
-
-
-def _asset(name: str) -> str:
-    return (files("wavelens.reports") / "assets" / name).read_text(encoding="utf-8").strip()

@@ -11,6 +11,7 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.grid import Grid
+from wavelens.own import text_of
 from wavelens.reports.entry import Chance, Entry
 from wavelens.reports.markup import Html, joined, tag
 
@@ -182,7 +183,7 @@ def _parameters(entry: Entry) -> dict[str, str]:
     found = {
         **model,
         "method": getattr(a, "method", ""),
-        "domain": repr(a.layout.domain),
+        "domain": text_of(a.layout.domain),
         "target": f"{getattr(a, 'target', '')} {entry.label}".strip(),
         "gradients": "" if spent is None else str(int(spent.max())),
         "standard error": f"at most {percent(max(errors))} of a scale's share" if errors else "",
@@ -221,9 +222,14 @@ def _spacing(entry: Entry) -> str:
 def _call(entry: Entry) -> str:
     a = entry.attribution
     method = getattr(a, "method", "") or "…"
-    return (
-        f"wl.attribute(model, x, target={getattr(a, 'target', '…')}, domain=wl.{a.layout.domain!r}, method=wl.{method})"
-    )
+    domain, method = _python(text_of(a.layout.domain)), _python(method)
+    return f"wl.attribute(model, x, target={getattr(a, 'target', '…')}, domain={domain}, method={method})"
+
+
+def _python(text: str) -> str:
+    """The text of a value as one writes it after `import wavelens as wl`, or after the import of one's own module."""
+    module, colon, name = text.partition(":")
+    return f"{module}.{name}" if colon and module.replace(".", "").isidentifier() else f"wl.{text}"
 
 
 def shown_label(entry: Entry) -> str:

@@ -15,11 +15,14 @@ from torch import Tensor, nn
 
 from wavelens import maps, models
 from wavelens.attribution import Attribution
+from wavelens.baselines.controls import RandomOrder
+from wavelens.core import Coefficients
+from wavelens.metrics.metric import Case, Column, Metric, columns_of, seed_of
 from wavelens.models import CheckpointWarning, LoadedModel, Options
-from wavelens.runs.measures import Case, Explainer, Measure, RandomOrder, measured, seed_of
 from wavelens.runs.samples import Sample
 
 BATCH_SIZE = 16
+FACTS = ("target", "top", "score", "probability", "share", "signed", "gap")  # of every file, beside its metrics
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,18 @@ class Evaluation:
 
     model: str
     weights: str
-    explainer: Explainer
-    measures: tuple[Measure, ...]
+    explainer: Callable[..., Coefficients]  # (model, x, target, *, batch_size)
+    measures: tuple[Metric, ...]
     read: Callable[[Path], Any] = field(repr=False)
     batch_size: int = BATCH_SIZE
     device: str = "cpu"
     options: Options = field(default_factory=Options)
     place: str = field(default="cpu", repr=False)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What the numbers of the metrics are."""
+        return columns_of(self.measures, FACTS)
 
     def load(self) -> Callable[[Sample], Mapping[str, Tensor | float]]:
         with warnings.catch_warnings():
@@ -80,7 +88,9 @@ class Evaluation:
         }
         if isinstance(found, Attribution) and found.gap is not None:
             numbers["gap"] = found.gap[0]
-        return {**numbers, **{name: value[0] for name, value in measured(self.measures, case).items()}}
+        for metric in self.measures:
+            numbers |= {name: value[0] for name, value in metric.measured(case).items()}
+        return numbers
 
 
 def _region(loaded: LoadedModel, sample: Sample, signal: Any, target: int) -> Tensor | None:

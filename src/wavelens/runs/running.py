@@ -50,6 +50,14 @@ def run(
     the folder. `watch` is told of the progress. Every shard is one file, written beside its place and renamed: whatever
     ends a run, also a full disk (`RuntimeError`), what was written is whole, and the same call goes on where it ended.
     A shard that is no longer what was written (its checksum, its items or their names differ) is computed again.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Squares:
+    ...     def load(self):
+    ...         return lambda item: {"square": torch.tensor(item**2)}
+    >>> wl.runs.run(Squares(), [1, 2, 3], "squares").read().values["square"].tolist()
+    [1, 4, 9]
     """
     _check(threads, shard_size, part)
     folder = Path(folder)

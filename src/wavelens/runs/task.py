@@ -15,13 +15,18 @@ from typing import Any, Protocol
 
 import torch
 
+from wavelens.models.trust import importable_working_folder
 from wavelens.runs.store.shards import Value, stacked, write_shard, written
 
 Function = Callable[[Any], Mapping[str, Value]]
 
 
 class Task(Protocol):
-    """`load()` gives a function from an item to its results: names with numbers or tensors, alike for every item."""
+    """`load()` gives a function from an item to its results: names with numbers or tensors, alike for every item.
+
+    A task may have `columns`, a tuple with a `metrics.Column` for each name of known direction. Tables show the other
+    numbers too, and rank no run by them.
+    """
 
     def load(self) -> Function: ...
 
@@ -145,6 +150,15 @@ class Worker:
             raise
         except Exception as error:  # decoders and models raise anything
             return _line(error)
+
+
+def unpickled(task: bytes, loads: Callable[[bytes], Any], threads: int) -> Worker | Stop:
+    """A worker with the task that it is sent; classes of a user's own are looked for in the working folder too."""
+    try:
+        with importable_working_folder():
+            return Worker(loads(task), threads)
+    except Exception as error:  # whatever a module of the user raises
+        return Stop(f"the task cannot be loaded: {_line(error)}")
 
 
 @contextmanager

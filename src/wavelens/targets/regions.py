@@ -28,6 +28,11 @@ def region(label: int | Sequence[int], mask: Tensor) -> ByItem:
 
     Take the region from an annotation or from a prediction, and hold it: one that followed the output would change
     with each noisy sample and along a path.
+
+    >>> segments = torch.zeros(1, 3, 8, 8)
+    >>> mask = torch.ones(1, 8, 8, dtype=torch.bool)
+    >>> wl.targets.scores(wl.targets.region(2, mask), segments, torch.tensor([0]))[0].shape
+    torch.Size([1])
     """
     if mask.dtype != torch.bool or not mask.any():
         raise ValueError(
@@ -55,6 +60,11 @@ def detection(
     It is a continuous function of boxes and probabilities, and its gradient says what holds the object there as well
     as what makes it one. Where nothing of the class overlaps the box it is 0, and so is its gradient. What torchvision
     drops from its lists it drops at a jump: `score_thresh` and `nms_thresh` of 0 and 1 keep all.
+
+    >>> found = [{"boxes": torch.tensor([[0.0, 0, 4, 4]]), "labels": torch.tensor([1]), "scores": torch.tensor([0.8])}]
+    >>> target = wl.targets.detection(1, ((0, 4), (0, 4)))
+    >>> [round(score.item(), 3) for score in wl.targets.scores(target, found, torch.tensor([0]))]
+    [0.8]
     """
     boxes = torch.as_tensor(box, dtype=torch.float64)
     boxes = boxes if boxes.ndim == 3 else boxes[None]
@@ -75,6 +85,10 @@ def strongest(output: Any, *, shape: Sequence[int] | None = None, independent: b
     """The most probable object in each item of a detector's output; options as of `detection`.
 
     `ValueError` where an item has none.
+
+    >>> found = [{"boxes": torch.tensor([[0.0, 0, 4, 4]]), "labels": torch.tensor([1]), "scores": torch.tensor([0.8])}]
+    >>> wl.targets.strongest(found).labels
+    [1]
     """
     best = Strongest([], [], [])
     for item, (boxes, probabilities) in enumerate(_objects(output, _shape(shape), independent)):

@@ -13,7 +13,13 @@ Target = Any  # int | Sequence[int] | Tensor | Contrast | Several | ByItem | Cal
 
 @dataclass(frozen=True)
 class Contrast:
-    """`f_target - f_against`: why this class rather than that one; each a class or a class for each item."""
+    """`f_target - f_against`: why this class rather than that one; each a class or a class for each item.
+
+    >>> a = wl.attribute(model, x, wl.targets.Contrast(1, 0), domain=wl.Identity(), method=wl.Saliency())
+    >>> values = model(x)[0]
+    >>> bool((a.score - (values[1] - values[0])).abs() < 1e-9)
+    True
+    """
 
     target: int | Sequence[int]
     against: int | Sequence[int]
@@ -21,7 +27,12 @@ class Contrast:
 
 @dataclass(frozen=True, init=False)
 class Several:
-    """Several targets from the same forward passes; results get a first dimension, one entry a target."""
+    """Several targets from the same forward passes; results get a first dimension, one entry a target.
+
+    >>> a = wl.attribute(model, x, wl.targets.Several(0, 1), domain=wl.Identity(), method=wl.Saliency())
+    >>> a.data.shape
+    torch.Size([2, 1, 1, 64])
+    """
 
     targets: tuple[Target, ...]
 
@@ -34,6 +45,10 @@ class ByItem:
     """A function `(output, items) -> (rows,)` of the output and of which item of the batch each row belongs to.
 
     For targets that differ from item to item: similarity to an embedding of each item, its own mask, its own box.
+
+    >>> target = wl.targets.ByItem(lambda output, items: output[:, 1] - output[:, 0])
+    >>> wl.attribute(model, x, target, domain=wl.Identity(), method=wl.Saliency()).data.shape
+    torch.Size([1, 1, 64])
     """
 
     function: Callable[[Any, Tensor], Tensor]

@@ -1,41 +1,62 @@
-"""The kinds of signal that are explained; a new one is a file here and a line in `KINDS`."""
+"""The kinds of signal that are explained. Those of the library have a file here; `register_kind` adds others."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from wavelens.explaining.kinds.as_read import AsRead
 from wavelens.explaining.kinds.input import Input
-from wavelens.explaining.kinds.kind import Kind
+from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
 from wavelens.explaining.kinds.photo import PHOTO
 from wavelens.explaining.kinds.sound import SOUND
 from wavelens.explaining.kinds.video import VIDEO
 from wavelens.explaining.kinds.volume import VOLUME
-from wavelens.frontends.dicom import DICOM
 
-__all__ = ["KINDS", "Input", "Kind", "kind_called", "kind_of"]
+__all__ = ["KINDS", "AsRead", "FileSize", "Input", "Kind", "Writer", "kind_called", "kind_of", "register_kind"]
 
-KINDS = (PHOTO, SOUND, VIDEO, VOLUME)
+LIBRARY = (PHOTO, SOUND, VIDEO, VOLUME)
+KINDS: list[Kind] = [*LIBRARY]
+
+
+def register_kind(kind: Kind) -> Kind:
+    """Make a kind of your own known to `explain`, to every command and to the app; returns it.
+
+    Call it where the kind is defined, in the module of your model: `--model module:function` imports that module first,
+    in worker processes too. A kind that was registered under the same name before is replaced, so that a cell of a
+    notebook can run twice; the names of the library's own kinds are a `ValueError`. `docs/howto/kind.md` has an
+    example.
+    """
+    if kind.name in {one.name for one in LIBRARY}:
+        raise ValueError(f"{kind.name!r} is a kind of the library. Choose another name.")
+    KINDS[:] = [one for one in KINDS if one.name != kind.name] + [kind]
+    return kind
 
 
 def kind_called(name: str) -> Kind:
-    """The kind that a model's preparation takes."""
-    found = [kind for kind in KINDS if kind.name == name]
-    if not found:
-        raise ValueError(f"a model takes a {', a '.join(kind.name for kind in KINDS)}; this one takes a {name}.")
-    return found[0]
+    """The kind that a model's preparation takes, by its name.
+
+    >>> from wavelens import explaining
+    >>> explaining.kind_called("video").units
+    ('s', 'px', 'px')
+    """
+    named = [kind for kind in KINDS if kind.name == name]
+    if not named:
+        known = ", ".join(kind.one for kind in KINDS)
+        raise ValueError(f"a model takes {known}; this one takes a {name}. Add a kind by register_kind.")
+    return named[0]
 
 
 def kind_of(arguments: Sequence[str]) -> Kind:
-    """The kind of the first argument, by its suffix or by what its folder holds; photos where that says nothing.
+    """The kind of the first argument, by its suffix, the longest that fits, or by what its folder holds; else photos.
 
     In a folder DICOM files count as volumes, though each may be a picture.
+
+    >>> from wavelens import explaining
+    >>> [explaining.kind_of([name]).name for name in ("cat.jpg", "scan.nii.gz", "clip.flac", "unknown")]
+    ['photo', 'volume', 'sound', 'photo']
     """
     path = Path(arguments[0])
     if path.is_dir():
-        return max(KINDS, key=lambda kind: _count(kind, path))  # the first of equals
-    return next((kind for kind in KINDS if kind.reads(path)), PHOTO)
-
-
-def _count(kind: Kind, folder: Path) -> int:
-    return sum(kind is VOLUME or not path.name.lower().endswith(DICOM) for path in kind.inside(folder))
+        return max(KINDS, key=lambda kind: sum(map(kind.speaks, kind.inside(path))))  # the first of equals
+    return max((kind for kind in KINDS if kind.reads(path)), key=lambda kind: len(kind.suffix_of(path)), default=PHOTO)

@@ -2,66 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from torch import Tensor
 
 from wavelens.attribution import Attribution
 from wavelens.core import Domain
+from wavelens.explaining.kinds.as_read import AsRead
 from wavelens.explaining.kinds.input import Input
 from wavelens.models import Preparation
+from wavelens.reports import ReportView
 
 if TYPE_CHECKING:  # matplotlib: only once there is something to draw
     from matplotlib.figure import Figure
 
 
+class FileSize(NamedTuple):
+    """What a file unpacks to: its numbers, of 4 bytes each, and its length in seconds."""
+
+    values: int
+    seconds: float = 0.0
+
+
+def every_input(shown: Input) -> bool:
+    """Files of this kind claim nothing that is not known."""
+    return True
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes signals of a kind as files that end in `suffix`.
+
+    `write(input, x, path)` writes `x` `(1, channel, *axes)`, which stands in place of `input.x`. `fits(input)` is false
+    for inputs whose files would claim more than is known.
+    """
+
+    suffix: str
+    write: Callable[[Input, Tensor, Path], None]
+    fits: Callable[[Input], bool] = every_input
+
+
+def takes_files(preparation: Preparation) -> bool:
+    """Whether a preparation opens files itself, and reads no more of them than it needs."""
+    return getattr(preparation, "takes_files", False)
+
+
 def no_note(path: Path) -> str:
+    """Files of this kind are read in one way."""
     return ""
 
 
 def no_extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterable[Path]:
+    """Nothing beside the panel, the attribution and the summary."""
     return []
+
+
+def every_file(path: Path) -> bool:
+    """Each file counts."""
+    return True
 
 
 @dataclass(frozen=True, eq=False)
 class Kind:
     """Signals of one kind: which files hold them, how they are read, explained by default, drawn and written.
 
-    `name` is the `kind` of the preparations that take them. `domain` gives the default domain for the axes of the
-    model's input. `start` is what the zero baseline is to a reader. `panel(a, input, title)` draws the figure;
-    `extras(a, input, label, base)` writes further files called `base` + something and gives their paths. `model` is
-    explained where none is named; `models` says which there are. `gather` lists the inputs in a folder, where they are
-    not files by their suffix. `note(path)` is a line on how a file is read, where files of a format are read in more
-    ways than one, or empty. `open` gives a file to preparations that take files, and read no more of it than they need.
+    Required:
+
+    - `name`, the `kind` of the preparations that take them, and the `suffixes` of their files, in small letters.
+    - `read(path)` makes a signal of a file, as the preparations take it; `ValueError` says what is wrong with a file.
+    - `units`, one for each axis, for signals without a grid of their own: 's', 'Hz', 'mm', 'px' …; see `Grid`.
+    - `domain(axes)` is the default domain for a model's input with these axes `(n, …)`.
+    - `sigma`, the noise of `SmoothGrad` that suits them, as a fraction of the signal's range.
+    - `start`, a name for an input of zeros: 'silence', 'a black picture'.
+    - `panel(attribution, input, title)` draws the figure; `view` is what a report shows.
+
+    Optional:
+
+    - `size(path, shape)` tells what a file unpacks to, by its header alone, for a model whose input has `shape`
+      (channel, *axes). The app refuses kinds without it, because anyone may send a file.
+    - `open(path)` opens a file for preparations that take files (`takes_files`) and read only what they need.
+    - `as_is(signal)` is the preparation that hands a signal to a bare module as it is; without it `AsRead`, which takes
+      tensors and whatever has one as `data`.
+    - `gather(folder)` lists the inputs in a folder, where they are not the files with the suffixes; `speaks(path)` says
+      whether a file counts when the kind of a folder is guessed.
+    - `note(path)` is a line on how a file was read, where there are several ways.
+    - `extras(attribution, input, label, base)` writes further files, called `base` + something, and gives their paths;
+      `outputs` says for each of their suffixes what such a file is.
+    - `writer` writes other signals in place of an input, as `wavelens minimal` does.
+    - `spacing_unit`, the default unit of `--spacing`.
+    - `model`, the name of the default model; `models`, names to choose from, for the error where there is none.
     """
 
     name: str
     suffixes: tuple[str, ...]
     read: Callable[[Path], Any]
+    units: tuple[str, ...]
     domain: Callable[[tuple[int, ...]], Domain]
+    sigma: float
     start: str
     panel: Callable[[Attribution, Input, str], Figure]
+    view: ReportView
+    size: Callable[[Path, tuple[int, ...]], FileSize] | None = None
+    open: Callable[[Path], Any] | None = None
+    as_is: Callable[[Any], Preparation] | None = None
+    gather: Callable[[Path], list[Path]] | None = None
+    speaks: Callable[[Path], bool] = every_file
+    note: Callable[[Path], str] = no_note
     extras: Callable[[Attribution, Input, str, Path], Iterable[Path]] = no_extras
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    writer: Writer | None = None
+    spacing_unit: str = "m"
     model: str | None = None
     models: str = ""
-    gather: Callable[[Path], list[Path]] | None = None
-    note: Callable[[Path], str] = no_note
-    open: Callable[[Path], Any] | None = None
 
-    def reader(self, preparation: Preparation) -> Callable[[Path], Any]:
+    def __post_init__(self) -> None:
+        if wrong := [suffix for suffix in self.suffixes if not suffix.startswith(".") or suffix != suffix.lower()]:
+            raise ValueError(f"a suffix begins with a dot and has small letters; got {', '.join(map(repr, wrong))}.")
+        if self.view.axes != len(self.units):
+            raise ValueError(
+                f"units has one for each axis of {self.one}; got {len(self.units)}, and a view of {self.view.axes}."
+            )
+
+    def __repr__(self) -> str:
+        return f"<Kind {self.name}: {', '.join(self.suffixes)}>"
+
+    @property
+    def one(self) -> str:
+        """The name with its article: 'a photo', 'an ecg'."""
+        return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name}"
+
+    def reader(self, takes_files: bool) -> Callable[[Path], Any]:
         """What makes of a file the signal that a preparation takes."""
-        return self.open if self.open and getattr(preparation, "takes_files", False) else self.read
+        return self.open if self.open and takes_files else self.read
+
+    def plain_preparation(self, signal: Any) -> Preparation:
+        """The preparation that hands a signal to a bare module as it is."""
+        return self.as_is(signal) if self.as_is else AsRead.of(signal, self.name, self.units)
 
     def reads(self, path: Path) -> bool:
+        """Whether the name of a file ends as those of this kind do."""
         return path.name.lower().endswith(self.suffixes)
+
+    def suffix_of(self, path: Path) -> str:
+        """The longest suffix of this kind that the name ends in, or the last of the name; none of a folder."""
+        name, rest = path.name.lower(), "" if path.is_dir() else path.suffix
+        return max((s for s in self.suffixes if name.endswith(s)), key=len, default=rest)
 
     def stem(self, path: Path) -> str:
         """The name without the suffix of this kind, which may have two parts."""
         name = path.resolve().name if path.name in ("", "..") else path.name
-        rest = "" if path.is_dir() else path.suffix
-        found = max((s for s in self.suffixes if name.lower().endswith(s)), key=len, default=rest)
-        return name[: len(name) - len(found)] or name
+        return name[: len(name) - len(self.suffix_of(path))] or name
 
     def inside(self, folder: Path) -> list[Path]:
         """The inputs in a folder, by name."""
@@ -70,12 +163,13 @@ class Kind:
         return sorted(path for path in folder.iterdir() if self.reads(path))
 
     def signal_at(self, path: Path, preparation: Preparation) -> Any:
-        """What the front end reads at a path; `ValueError` for a folder without inputs that says where there are some.
+        """The signal at a path, as a preparation takes it.
 
-        A folder that reaches this has none of its own, or is one (`gather`).
+        `ValueError` for a folder without inputs, which says where there are some: one that reaches this has none of its
+        own, or is an input (`gather`).
         """
         if path.is_dir() and self.gather is None:
             deeper = next((file for file in path.rglob("*") if self.reads(file)), None)
             hint = f"Those in its folders are '{path / '**' / f'*{deeper.suffix}'}'." if deeper else "Name another."
             raise ValueError(f"a folder of {self.name}s holds {', '.join(self.suffixes)}; {path} has none. {hint}")
-        return self.reader(preparation)(path)
+        return self.reader(takes_files(preparation))(path)

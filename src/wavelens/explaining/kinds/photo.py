@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.domains import DWT
 from wavelens.explaining.kinds.input import Input
-from wavelens.explaining.kinds.kind import Kind
-from wavelens.frontends.dicom import DICOM, dicom_display, is_dicom
+from wavelens.explaining.kinds.kind import FileSize, Kind
+from wavelens.frontends.dicom import DICOM, dicom_display, is_dicom, picture_bytes
 from wavelens.frontends.image import SUFFIXES, ImageFile, frames_of, open_image, read_image
-from wavelens.models import EMBEDDED
+from wavelens.models import EMBEDDED, Geometry
+from wavelens.reports import PHOTO_VIEW
 
 if TYPE_CHECKING:  # matplotlib: only once there is something to draw
     from matplotlib.figure import Figure
@@ -43,14 +45,39 @@ def _open(path: Path) -> ImageFile | Tensor:
     return read_image(path) if is_dicom(path) else open_image(path)
 
 
+def _is_no_dicom(path: Path) -> bool:
+    """In a folder DICOM files count as volumes."""
+    return not path.name.lower().endswith(DICOM)
+
+
+def _own_size(photo: Tensor) -> Geometry:
+    """The photo itself, in [0, 1]."""
+    height, width = photo.shape[-2:]
+    return Geometry((height, width), (height, width), squash=True)
+
+
+def _size(path: Path, shape: tuple[int, ...]) -> FileSize:
+    """By the header; only the decoders of photos are tried."""
+    if is_dicom(path):
+        return FileSize(math.ceil(picture_bytes(path) / 4))
+    photo = open_image(path)
+    return FileSize(3 * photo.height * photo.width)
+
+
 PHOTO = Kind(
     "photo",
     (*SUFFIXES, *DICOM),
     read_image,
-    _domain,
-    "a black picture",
-    _panel,
-    model=EMBEDDED,
-    note=_note,
+    units=("px", "px"),
+    domain=_domain,
+    sigma=0.25,
+    start="a black picture",
+    panel=_panel,
+    view=PHOTO_VIEW,
+    size=_size,
     open=_open,
+    as_is=_own_size,
+    speaks=_is_no_dicom,
+    note=_note,
+    model=EMBEDDED,
 )

@@ -7,17 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.domains import DWT
 from wavelens.explaining.kinds.input import Input
-from wavelens.explaining.kinds.kind import Kind
-from wavelens.frontends.audio import SUFFIXES, open_audio, software_of, write_audio
-from wavelens.reports import sounds
+from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
+from wavelens.frontends.audio import SUFFIXES, AudioFile, open_audio, software_of, write_audio
+from wavelens.models.preparations.audio import Sampling
+from wavelens.reports import SOUND_VIEW, sounds
 
 if TYPE_CHECKING:  # matplotlib: only once there is something to draw
     from matplotlib.figure import Figure
 
+MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 384_000  # of sounds that the app takes
 WRITER = "wavelens"  # noted in the sounds that are written
 LOWEST_HZ = 31.0  # octaves are told apart down to about here
 
@@ -51,4 +55,36 @@ def _extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterator[Pa
         yield path
 
 
-SOUND = Kind("sound", SUFFIXES, open_audio, _domain, "silence", _panel, _extras, models="yamnet, micro-acdnet, hf:NAME")
+def _write(shown: Input, x: Tensor, path: Path) -> None:
+    write_audio(path, x, _rate(shown))
+
+
+def _own_rate(file: AudioFile) -> Sampling:
+    """The clip at its own rate, with its own channels."""
+    return Sampling(file.rate, file.channels)
+
+
+def _size(path: Path, shape: tuple[int, ...]) -> FileSize:
+    file = open_audio(path)
+    if not MIN_RATE_HZ <= file.rate <= MAX_RATE_HZ:
+        raise ValueError(f"a sound has {MIN_RATE_HZ} to {MAX_RATE_HZ} samples a second; {path.name} has {file.rate}.")
+    return FileSize(file.samples * file.channels, file.seconds)
+
+
+SOUND = Kind(
+    "sound",
+    SUFFIXES,
+    open_audio,
+    units=("Hz",),
+    domain=_domain,
+    sigma=0.001,
+    start="silence",
+    panel=_panel,
+    view=SOUND_VIEW,
+    size=_size,
+    as_is=_own_rate,
+    extras=_extras,
+    outputs={".wav": "a sound"},
+    writer=Writer(".wav", _write),
+    models="yamnet, micro-acdnet, hf:NAME",
+)

@@ -10,8 +10,11 @@ from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.domains import DWT
 from wavelens.explaining.kinds.input import Input
-from wavelens.explaining.kinds.kind import Kind
-from wavelens.frontends.video import SUFFIXES, open_video, write_video
+from wavelens.explaining.kinds.kind import FileSize, Kind
+from wavelens.frontends.video import SUFFIXES, VideoFile, open_video, write_video
+from wavelens.models import Geometry, VideoGeometry
+from wavelens.optional import optional
+from wavelens.reports import VIDEO_VIEW
 
 if TYPE_CHECKING:  # matplotlib: only once there is something to draw
     from matplotlib.figure import Figure
@@ -41,6 +44,33 @@ def _extras(a: Attribution, shown: Input, label: str, base: Path) -> list[Path]:
     return [path]
 
 
+def _own_frames(video: VideoFile) -> VideoGeometry:
+    """All frames at their own size."""
+    height, width = video.take(0, 1).data.shape[-2:]
+    return VideoGeometry(video.frames, 1, Geometry((height, width), (height, width), squash=True))
+
+
+def _size(path: Path, shape: tuple[int, ...]) -> FileSize:
+    """The frames that the model is given: no others are decoded."""
+    video = open_video(path)
+    with optional("av", "video").open(str(path)) as container:
+        picture = container.streams.video[0].codec_context
+        return FileSize(3 * picture.width * picture.height * min(video.frames, shape[1]), video.seconds)
+
+
 VIDEO = Kind(
-    "video", SUFFIXES, open_video, _domain, "a black video", _panel, _extras, models="torchvision:NAME, hf:NAME"
+    "video",
+    SUFFIXES,
+    open_video,
+    units=("s", "px", "px"),
+    domain=_domain,
+    sigma=0.25,
+    start="a black video",
+    panel=_panel,
+    view=VIDEO_VIEW,
+    size=_size,
+    as_is=_own_frames,
+    extras=_extras,
+    outputs={".mp4": "a video"},
+    models="torchvision:NAME, hf:NAME",
 )

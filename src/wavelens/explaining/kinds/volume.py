@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.domains import DWT
 from wavelens.explaining.kinds.input import Input
-from wavelens.explaining.kinds.kind import Kind
+from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
 from wavelens.frontends.dicom import dicom_content, is_dicom
-from wavelens.frontends.volume import SCANS, SUFFIXES, read_volume, write_volume
-from wavelens.models import Voxels
+from wavelens.frontends.volume import SCANS, SUFFIXES, read_volume, volume_cost, write_volume
+from wavelens.reports import VOLUME_VIEW
 
 if TYPE_CHECKING:  # matplotlib: only once there is something to draw
     from matplotlib.figure import Figure
+
+DETACHED = (".mhd", ".nhdr", ".hdr", ".img", ".hdr.gz", ".img.gz")  # headers without voxels, voxels without a header
 
 
 def _domain(axes: tuple[int, ...]) -> Domain:
@@ -71,23 +75,56 @@ def _write_maps(a: Attribution, shown: Input, base: Path) -> list[Path]:
     None for an array, which does not say where it lies, nor where a preparation of one's own does not say where its
     voxels came from.
     """
-    if shown.signal.unit == "voxel" or not isinstance(shown.preparation, Voxels):
+    restore = getattr(shown.preparation, "restore", None)
+    if shown.signal.unit == "voxel" or restore is None:
         return []
     scales = torch.stack(list(maps.scale_maps(a).values()), 1)
     paths = [base.with_name(f"{base.name}-{name}.nii.gz") for name in ("all", "scales")]
     for path, several in zip(paths, (scales.sum(1, keepdim=True), scales), strict=True):
-        write_volume(path, shown.preparation.restore(several, shown.signal))
+        write_volume(path, restore(several, shown.signal))
     return paths
+
+
+def _write(shown: Input, x: Tensor, path: Path) -> None:
+    """Over the scan itself and in its values."""
+    preparation: Any = shown.preparation
+    write_volume(path, preparation.original(x, shown.signal))
+
+
+def _has_place(shown: Input) -> bool:
+    """A NIfTI file says where its voxels lie; that of an array would make it up."""
+    return shown.signal.unit != "voxel" and hasattr(shown.preparation, "original")
+
+
+def _size(path: Path, shape: tuple[int, ...]) -> FileSize:
+    """What reading takes in numbers of 4 bytes, by the header; files that name others are turned away unopened."""
+    if path.name.lower().endswith(DETACHED):
+        raise ValueError(
+            f"a volume is one file here; {path.name} keeps its voxels in another. Send it as .nii.gz, .mha or .nrrd."
+        )
+    cost = volume_cost(path)
+    if cost.detached:
+        raise ValueError(
+            f"a volume is one file here; {path.name} names another that holds its voxels. Join them first."
+        )
+    return FileSize(math.ceil(cost.memory_bytes / 4))
 
 
 VOLUME = Kind(
     "volume",
     SUFFIXES,
     read_volume,
-    _domain,
-    "a volume of zeros",
-    _panel,
-    _extras,
+    units=("mm", "mm", "mm"),
+    domain=_domain,
+    sigma=0.0001,
+    start="a volume of zeros",
+    panel=_panel,
+    view=VOLUME_VIEW,
+    size=_size,
     gather=_inside,
+    extras=_extras,
+    outputs={".html": "the volume, to turn", ".nii.gz": "a map over the scan"},
+    writer=Writer(".nii.gz", _write, _has_place),
+    spacing_unit="mm",
     models="resnet3d, monai:NAME",
 )

@@ -17,6 +17,8 @@ from wavelens.frontends.dicom.values import BYTES_PER_PIXEL, decoded, looked_up,
 from wavelens.frontends.scans.stored import Array
 from wavelens.optional import optional
 
+COLOURS = ("RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # as pydicom decodes them to RGB
+
 
 def read_dicom_image(path: str | PathLike[str]) -> Tensor:
     """A slice or X-ray as it is meant to be seen: RGB `(1, 3, height, width)` in [0, 1].
@@ -60,7 +62,7 @@ def _decoded_picture(path: Path) -> tuple[Tensor, str]:
     if dataset.PhotometricInterpretation in ("MONOCHROME1", "MONOCHROME2"):
         grey, phrase = _grey(frame, stored)
         return _tensor(grey[..., None]).expand(1, 3, -1, -1).contiguous(), phrase
-    return _tensor(_colours(dataset, stored)).contiguous(), "the colours of the file"
+    return _tensor(_colours(path, dataset, stored)).contiguous(), "the colours of the file"
 
 
 def _tensor(pixels: Array) -> Tensor:
@@ -68,8 +70,11 @@ def _tensor(pixels: Array) -> Tensor:
     return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
 
 
-def _colours(dataset: Any, stored: Array) -> Array:
-    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+def _colours(path: Path, dataset: Any, stored: Array) -> Array:
+    colours = dataset.PhotometricInterpretation
+    if colours not in COLOURS:
+        raise ValueError(f"the colours of a picture are {', '.join(COLOURS)}; {path} has {colours}. Save it as RGB.")
+    if colours == "PALETTE COLOR":
         stored = optional("pydicom.pixels", "medical").apply_color_lut(stored, dataset)
         return np.asarray(stored / np.iinfo(stored.dtype).max)
     return np.asarray(stored / (2 ** int(dataset.BitsStored) - 1))

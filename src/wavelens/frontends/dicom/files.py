@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 TYPES = "AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
 PREAMBLE_BYTES = 132
 META_BYTES = 12  # the element with the length of the others that say how the file is encoded
+MAX_NESTED_FILES = 20_000  # in the folders of a folder, which are all looked into
 MAX_INFLATED_BYTES = 2**31  # of a deflated data set, which is inflated as a whole
 
 
@@ -75,11 +77,41 @@ def is_image(dataset: Any) -> bool:
 
 
 def images_of(folder: Path) -> list[tuple[Path, Any]]:
-    """The DICOM images in a folder, without their pixels, by name.
+    """The DICOM images in a folder and in the folders in it, without their pixels, by folder and name.
 
-    Other files, hidden ones, folders and DICOM objects that are no images are passed over. `ValueError` for what is
-    called DICOM, or named like the images, and is none, cannot be read or is compressed.
+    A folder in it belongs to the series that lies beside it, or to any where none does; other series are passed over,
+    and so are other files, hidden ones and DICOM objects that are no images. `ValueError` for what is called DICOM, or
+    named like the images of its folder, and is none, cannot be read or is compressed.
     """
+    own = _images_in(folder)
+    nested = [image for one in _folders_in(folder) for image in _images_in(one)]
+    series = {dataset.get("SeriesInstanceUID") for _, dataset in own}
+    images = own + [(path, one) for path, one in nested if not own or one.get("SeriesInstanceUID") in series]
+    if not images:
+        raise ValueError(
+            f"a folder holds the slices of a DICOM series; got {folder} with {len(list(folder.iterdir()))} files, none "
+            "of them a DICOM image."
+        )
+    return images
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """All folders below one that are not hidden and no links."""
+    folders, count = [], 0
+    for root, names, files in os.walk(folder):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        folders += [Path(root) / name for name in names if not (Path(root) / name).is_symlink()]
+        count += len(files) if Path(root) != folder else 0
+        if count > MAX_NESTED_FILES:
+            raise ValueError(
+                f"a DICOM series has at most {MAX_NESTED_FILES} files in the folders of its folder; {folder} has more. "
+                "Name the folder of one series."
+            )
+    return folders
+
+
+def _images_in(folder: Path) -> list[tuple[Path, Any]]:
+    """The DICOM images that lie in a folder itself."""
     files = sorted(path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith("."))
     datasets = {path: read_dataset(path, pixels=False) for path in files if is_dicom(path)}
     images = [(path, dataset) for path, dataset in datasets.items() if is_image(dataset)]
@@ -91,11 +123,6 @@ def images_of(folder: Path) -> list[tuple[Path, Any]]:
             content = f"begins with {_head(path)[:8]!r}" if path.is_file() else "is no regular file"
             called = "has a name of DICOM" if _is_called_dicom(path) else "is named like the images of its folder"
             raise ValueError(f"{path} {called} and {content}. Get a fresh copy, or remove it.")
-    if not images:
-        raise ValueError(
-            f"a folder holds the slices of a DICOM series; got {folder} with {len(files)} files, none of them a DICOM "
-            "image."
-        )
     return images
 
 

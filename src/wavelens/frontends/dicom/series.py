@@ -31,7 +31,8 @@ SHARED = ("Modality", "FrameOfReferenceUID", "Units")  # what slices of one volu
 def read_series(path: Path) -> tuple[Array, Array]:
     """The voxels `(1, column, row, slice)` of one series in float32, and their affine in mm (RAS, as in NIfTI).
 
-    `path` is a folder with one file per slice or several with frames, or one file with several frames. Slices are
+    `path` is a folder with one file per slice or several with frames, which may lie in folders of their own, or one
+    file with several frames. Slices are
     sorted by their place along the normal, never by name. Stored numbers become the file's own quantity, each slice
     by its own slope; padding becomes the series' least value. `ValueError` for several series, for slices that do not
     match or stand twice at one place, and for gaps in their row: no image of a folder is left out.

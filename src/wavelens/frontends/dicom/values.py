@@ -91,6 +91,8 @@ def _linear(frame: Frame, numbers: Array) -> tuple[float, float]:
     maps = frame.items("RealWorldValueMappingSequence")
     if slope is None and intercept is None and numbers.dtype.kind == "f" and len(maps) == 1:
         slope, intercept = maps[0].get("RealWorldValueSlope"), maps[0].get("RealWorldValueIntercept")
+    if number(slope, 1.0) == 0:
+        raise ValueError(f"RescaleSlope is a number other than 0; {frame.path} has 0. Correct its header.")
     return number(slope, 1.0), number(intercept, 0.0)
 
 

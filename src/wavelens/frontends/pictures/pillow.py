@@ -21,7 +21,7 @@ DEEP: dict[str, Callable[[Path, Image.Image], Samples | None]] = {
     "JPEG2000": deep.jpeg2000,
     "AVIF": deep.avif,
     "TIFF": tiff.grey,
-    "PPM": pnm.floats,
+    "PPM": pnm.samples,
 }
 DECLARES_ALPHA: dict[str, Callable[[Path, Image.Image], bool]] = {  # where Pillow takes any fourth band for alpha
     "TIFF": tiff.has_alpha,

@@ -1,7 +1,8 @@
-"""PGM, PPM and PAM: Pillow cuts their samples to 8 bits, or scales them by rounding."""
+"""PGM, PPM, PAM and PFM: Pillow cuts their samples to 8 bits, or scales them by rounding, and lacks colour PFM."""
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -14,21 +15,24 @@ from wavelens.frontends.pictures.samples import (
     Picture,
     Samples,
     UnsupportedPicture,
-    banded,
     check_range,
     check_size,
 )
 
-MAGICS = (b"P2", b"P3", b"P5", b"P6", b"P7")
+MAGICS = (b"P2", b"P3", b"P5", b"P6", b"P7", b"PF", b"Pf")
 HEADER_BYTES = 2**16  # comments included
 BLANK = rb"(?:\s|#[^\r\n]*[\r\n])+"
 HEADER = re.compile(rb"P([2356])" + 3 * (BLANK + rb"(\d{1,10})") + rb"\s")
+PFM_HEADER = re.compile(rb"P([Ff])" + 2 * (BLANK + rb"(\d{1,10})") + BLANK + rb"([-+.\deE]{1,40})\s")
 PAM_HEADER = re.compile(rb"P7\s(.*?)^ENDHDR\r?\n", re.DOTALL | re.MULTILINE)
 PAM_COLOURS = {"BLACKANDWHITE": 1, "GRAYSCALE": 1, "RGB": 3}
 
 
 class Header(NamedTuple):
-    """What is known before the samples, which begin at the byte `start`."""
+    """What is known before the samples, which begin at the byte `start`.
+
+    Floats have a `scale`, by which they are multiplied; it is negative where their least byte comes first.
+    """
 
     width: int
     height: int
@@ -38,6 +42,7 @@ class Header(NamedTuple):
     white: int
     plain: bool
     start: int
+    scale: float = 0.0
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -47,17 +52,17 @@ def size(path: Path) -> tuple[int, int]:
 
 
 def decode(path: Path, at_least: tuple[int, int] | None = None) -> Picture:
+    return Picture.whole(samples(path))
+
+
+def samples(path: Path, image: Image.Image | None = None) -> Samples:
+    """The samples of the file; those that Pillow gives of it as an `image` are not looked at."""
     header = _header(path)
     check_size(header.width, header.height)
     values = _values(path, header).reshape(header.height, header.width, header.bands)
-    samples = Samples(values, header.white, header.colours, header.alpha)
-    check_range(path, samples)
-    return Picture.whole(samples)
-
-
-def floats(path: Path, image: Image.Image) -> Samples | None:
-    """The samples of a grey PFM, which Pillow decodes."""
-    return Samples(banded(np.asarray(image)), 1, 1) if image.mode == "F" else None
+    stored = Samples(values[::-1] if header.scale else values, header.white, header.colours, header.alpha)
+    check_range(path, stored)
+    return stored
 
 
 def _header(path: Path) -> Header:
@@ -65,6 +70,8 @@ def _header(path: Path) -> Header:
         head = file.read(HEADER_BYTES)
     if head.startswith(b"P7"):
         header = _pam(path, head)
+    elif head.startswith((b"PF", b"Pf")):
+        header = _pfm(path, head)
     elif match := HEADER.match(head):
         magic, width, height, white = (int(text) for text in match.groups())
         bands = 3 if magic in (3, 6) else 1
@@ -77,6 +84,23 @@ def _header(path: Path) -> Header:
             f"the maximum {header.white}."
         )
     return header
+
+
+def _pfm(path: Path, head: bytes) -> Header:
+    match = PFM_HEADER.match(head)
+    if match is None:
+        raise EOFError("its header has no width, height and scale")
+    scale, bands = _number(match[4]), 3 if match[1] == b"F" else 1
+    if not (math.isfinite(scale) and scale):
+        raise UnsupportedPicture(f"the scale of a PFM is a number other than 0; {path} has {match[4].decode()!r}.")
+    return Header(int(match[2]), int(match[3]), bands, bands, None, 1, False, match.end(), scale)
+
+
+def _number(text: bytes) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _pam(path: Path, head: bytes) -> Header:
@@ -99,7 +123,10 @@ def _pam(path: Path, head: bytes) -> Header:
 
 def _values(path: Path, header: Header) -> Array:
     count = header.width * header.height * header.bands
-    if header.plain:
+    if header.scale:  # https://www.pauldebevec.com/Research/HDR/PFM: rows from the last to the first
+        values = np.fromfile(path, "<f4" if header.scale < 0 else ">f4", count, offset=header.start)
+        values = values.astype(np.float32) * np.float32(abs(header.scale))
+    elif header.plain:
         values = np.fromstring(path.read_bytes()[header.start :], np.uint32, sep=" ")[:count]
     else:
         values = np.fromfile(path, np.uint8 if header.white < 256 else ">u2", count, offset=header.start)

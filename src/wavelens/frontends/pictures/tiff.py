@@ -20,8 +20,9 @@ from wavelens.frontends.pictures.samples import (
 )
 
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-BITS, PHOTOMETRIC, ORIENTATION, SAMPLE_FORMAT, EXTRA_SAMPLES = 258, 262, 274, 339, 338  # tags
-WHITE_IS_ZERO = 0
+COMPRESSION, BITS, PHOTOMETRIC, ORIENTATION, SAMPLE_FORMAT, EXTRA_SAMPLES = 259, 258, 262, 274, 339, 338  # tags
+WHITE_IS_ZERO, YCBCR = 0, 6  # photometric interpretations
+JPEGS, WEBP = (6, 7), 50001  # compressions
 COLOURS = {0: 1, 1: 1, 2: 3, 5: 4}  # bands, by the photometric interpretation
 ALPHA = {1: "premultiplied", 2: "straight"}  # by the kind of an extra sample
 UNSIGNED = (1, 4)  # sample formats: unsigned, undefined
@@ -30,6 +31,9 @@ UNSIGNED = (1, 4)  # sample formats: unsigned, undefined
 def is_stored_by_pillow(image: Image.Image) -> bool:
     """Whether Pillow keeps the samples of a TIFF as they are: 8 bits at most, or grey of 16 bits or of floats."""
     tags: Any = image.tag_v2  # type: ignore[attr-defined]
+    compression = tags.get(COMPRESSION)
+    if compression == WEBP or (tags.get(PHOTOMETRIC) == YCBCR and compression not in JPEGS):
+        return False  # Pillow calls these damaged
     if image.mode == "F" or image.mode.startswith("I;16"):
         return True
     small = max(tags.get(BITS, (1,))) <= 8

@@ -15,7 +15,7 @@ import numpy as np
 
 from wavelens.frontends.scans.sources import FileSource
 from wavelens.frontends.scans.stored import Array, Stored, layout
-from wavelens.frontends.scans.text_headers import LPS_TO_RAS, MAX_HEADER_BYTES, affine, data_file, lengths, numbers
+from wavelens.frontends.scans.text_headers import LPS_TO_RAS, affine, check_field, data_file, lengths, lines, numbers
 
 METAIMAGE = (".mha", ".mhd")
 TYPES = {
@@ -32,6 +32,11 @@ TYPES = {
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }
+PARSED = frozenset(
+    "DimSize ElementNumberOfChannels ElementType ElementDataFile HeaderSize BinaryData CompressedData ElementSpacing "
+    "ElementSize TransformMatrix Rotation Orientation Offset Origin Position ElementToIntensityFunctionSlope "
+    "ElementToIntensityFunctionOffset BinaryDataByteOrderMSB ElementByteOrderMSB".split()
+)
 INTENSITY = {"ElementToIntensityFunctionSlope": "1", "ElementToIntensityFunctionOffset": "0"}  # and their defaults
 
 
@@ -52,21 +57,21 @@ def stored_metaimage(path: Path) -> Stored:
 
 def _header(path: Path) -> tuple[dict[str, str], int]:
     """The fields up to the last, ElementDataFile, and the byte at which they end."""
-    with path.open("rb") as file:
-        text = file.read(MAX_HEADER_BYTES)
     fields: dict[str, str] = {}
-    start = 0
-    while "ElementDataFile" not in fields:
-        line, end, _ = text[start:].partition(b"\n")
+    for line, end in lines(path):  # noqa: B007 - where the last line ends
         name, equals, value = line.decode("latin-1").partition("=")
-        if not (end and equals):
+        if not (line.endswith(b"\n") and equals):
             raise ValueError(
                 f"a MetaImage header is lines of NAME = VALUE up to ElementDataFile; {path} has {bytes(line[:40])!r} "
                 "after " + (f"{next(reversed(fields))}." if fields else "its start.") + " Is it another format?"
             )
-        fields[name.strip()] = value.strip()
-        start += len(line) + 1
-    return fields, start
+        name, value = name.strip(), value.strip()
+        if name in PARSED:
+            check_field(path, name, value)
+        fields[name] = value
+        if name == "ElementDataFile":
+            break
+    return fields, end
 
 
 def _source(path: Path, fields: dict[str, str], end: int) -> tuple[FileSource, int]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from wavelens.frontends.scans.sources import FileSource
 from wavelens.frontends.scans.stored import Array, Stored, layout
-from wavelens.frontends.scans.text_headers import MAX_HEADER_BYTES, affine, data_file, lengths, numbers
+from wavelens.frontends.scans.text_headers import affine, check_field, data_file, lengths, lines, numbers
 
 NRRD = (".nrrd", ".nhdr")
 TYPES = {
@@ -31,6 +31,10 @@ TYPES = {
     "f4": ("float",),
     "f8": ("double",),
 }
+PARSED = frozenset(
+    "type sizes endian encoding datafile lineskip byteskip space spacedirections spaceorigin spaceunits spacings units "
+    "kinds".split()
+)
 CODINGS = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
 SPACES = {  # the axes of the world that grow against right, front and head
     "right-anterior-superior": (1, 1, 1),
@@ -62,24 +66,23 @@ def stored_nrrd(path: Path) -> Stored:
 
 def _header(path: Path) -> tuple[dict[str, str], int]:
     """The fields by their names without spaces, and the byte after the empty line that ends them."""
-    with path.open("rb") as file:
-        text = file.read(MAX_HEADER_BYTES)
-    magic, _, _ = text.partition(b"\n")
-    if not re.fullmatch(rb"NRRD000\d\r?", magic):
+    header = lines(path)
+    magic, end = next(header)
+    if not re.fullmatch(rb"NRRD000\d\r?\n?", magic):
         raise ValueError(
-            f"a NRRD file begins with NRRD and its version; {path} begins with {text[:8]!r}. Is it another format?"
+            f"a NRRD file begins with NRRD and its version; {path} begins with {magic[:8]!r}. Is it another format?"
         )
     fields: dict[str, str] = {}
-    start = len(magic) + 1
-    while start < len(text):
-        line, _, _ = text[start:].partition(b"\n")
-        start += len(line) + 1
+    for line, end in header:  # noqa: B007 - where the last line ends
         if not line.strip():
             break
         name, separator, value = line.decode("utf-8", "replace").partition(": ")
         if separator and not line.startswith(b"#"):
-            fields[re.sub(r"\s", "", name).lower()] = value.strip()
-    return fields, start
+            name, value = re.sub(r"\s", "", name).lower(), value.strip()
+            if name in PARSED:
+                check_field(path, name, value)
+                fields[name] = value
+    return fields, end
 
 
 def _spatial(path: Path, fields: dict[str, str], ndim: int) -> list[bool]:
@@ -125,18 +128,20 @@ def _source(path: Path, fields: dict[str, str], end: int) -> tuple[FileSource, i
     if name is not None and (name.split(" ")[0] == "LIST" or "%" in name):
         raise ValueError(f"a NRRD volume's voxels are in one file; {path} names {name!r}. Save it as one .nrrd file.")
     data, start = (path, end) if name is None else (data_file(path, "data file", name), 0)
-    lines, skipped = (int(numbers(path, field, fields.get(field, "0"), 1)[0]) for field in ("lineskip", "byteskip"))
-    start += _line_bytes(data, start, lines)
+    skipped_lines, skipped = (
+        int(numbers(path, field, fields.get(field, "0"), 1)[0]) for field in ("lineskip", "byteskip")
+    )
+    start = _behind_lines(data, start, skipped_lines)
     if CODINGS[coding] == "raw":
         return FileSource(data), skipped if skipped < 0 else start + skipped
     return FileSource(data, CODINGS[coding], start), max(0, skipped)
 
 
-def _line_bytes(path: Path, start: int, count: int) -> int:
-    """How many bytes `count` lines from `start` on take."""
-    with path.open("rb") as file:
-        file.seek(start)
-        return sum(len(file.readline(MAX_HEADER_BYTES)) for _ in range(min(count, MAX_HEADER_BYTES)))
+def _behind_lines(path: Path, start: int, count: int) -> int:
+    """The byte after `count` lines from `start` on."""
+    if count < 1:
+        return start
+    return next((end for number, (_, end) in enumerate(lines(path, start), 1) if number == count), path.stat().st_size)
 
 
 def _places(path: Path, fields: dict[str, str], spatial: list[bool]) -> tuple[Array, str]:

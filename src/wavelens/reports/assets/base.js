@@ -3,14 +3,16 @@
 
 const COLOURS = bytes(read("colours"));
 const FOR = [255, 149, 64], AGAINST = [74, 163, 255]; // over dark pictures
+const VIEWS = {}; // each view's script adds its function (data, state, place, more)
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
-for (const [event, on] of [["beforeprint", true], ["afterprint", false]]) { // paper is light
-  addEventListener(event, () => document.documentElement.classList.toggle("printed", on));
-}
+addEventListener("beforeprint", () => document.documentElement.classList.add("printed")); // paper is light
+addEventListener("afterprint", () => document.documentElement.classList.remove("printed"));
 
 function read(id) {
-  return JSON.parse(document.getElementById(id).textContent);
+  const block = document.getElementById(id);
+  if (!block) throw new Error(`this report has no data block "${id}"`);
+  return JSON.parse(block.textContent);
 }
 
 function bytes(text) {
@@ -51,7 +53,7 @@ function card(title, ...inside) {
 }
 
 function beside(side, found) {
-  found.classList.add(side);
+  if (side) found.classList.add(side);
   return found;
 }
 
@@ -71,8 +73,7 @@ function picture(source) {
 
 /** What is shown of an entry; `set` tells all who listen, once for several changes. */
 class State {
-  constructor(values) {
-    Object.assign(this, values);
+  constructor() {
     this.listeners = [];
     this.waiting = false;
   }
@@ -89,6 +90,11 @@ class State {
     this.listeners.push(listener);
     listener(this);
   }
+}
+
+/** A state with these fields. @template T @param {T} values */
+function stateOf(values) {
+  return Object.assign(new State(), values);
 }
 
 /** A slider for a field of the state; `say` tells a value in words. */
@@ -148,5 +154,5 @@ function gain(step) {
 }
 
 function openingState(more = {}) {
-  return new State({ scale: 0, threshold: 0, brightness: 0, opacity: 90, signed: false, ...more });
+  return stateOf({ scale: 0, threshold: 0, brightness: 0, opacity: 90, signed: false, ...more });
 }

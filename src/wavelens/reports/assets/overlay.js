@@ -3,7 +3,10 @@
 /** The maps of an entry, unpacked when they are first looked at. */
 class Maps {
   constructor(packed, end) {
-    Object.assign(this, { scales: packed.scales, shape: packed.shape, packed, end });
+    this.scales = packed.scales;
+    this.shape = packed.shape;
+    this.packed = packed;
+    this.end = end;
     this.known = new Map();
   }
   remember(key, make) {

@@ -1,6 +1,5 @@
 // Which entry is shown, and what its numbers and its pictures tell one another.
 
-const VIEWS = { "": null, photo: showPhoto, sound: showSound, volume: showVolume, video: showVideo };
 const shown = new Set();
 
 /** Builds the views of an entry when it is first shown. */
@@ -22,10 +21,11 @@ async function build(article) {
     article.dataset.ready = "true";
     return;
   }
-  await Promise.all([...data.maps.magnitude, ...data.maps.signed, ...(data.mosaic ? [data.mosaic] : [])].map(inflate));
+  const { magnitude = [], signed = [], scales = [] } = data.maps ?? {};
+  await Promise.all([...magnitude, ...signed, ...(data.mosaic ? [data.mosaic] : [])].map(inflate));
   const state = openingState();
-  article.classList.toggle("wide", data.view === "volume");
-  link(article, data.maps.scales, state);
+  article.classList.toggle("wide", data.wide);
+  link(article, scales, state);
   await VIEWS[data.view](data, state, place, more);
   article.dataset.ready = "true";
 }
@@ -49,7 +49,7 @@ async function copy(button, place) {
     await navigator.clipboard.writeText(place.textContent);
     button.textContent = "Copied";
   } catch {
-    getSelection().selectAllChildren(place); // without a clipboard: ready for Ctrl+C
+    getSelection()?.selectAllChildren(place); // without a clipboard: ready for Ctrl+C
     button.textContent = "Selected";
   }
   setTimeout(() => { button.textContent = "Copy"; }, 1500);
@@ -59,7 +59,9 @@ function show() {
   const articles = [...document.querySelectorAll("article")];
   const wanted = articles.find(({ id }) => `#${id}` === location.hash) ?? articles[0];
   for (const article of articles) article.hidden = article !== wanted;
-  for (const anchor of document.querySelectorAll(".index a")) {
+  /** @type {NodeListOf<HTMLElement>} */
+  const anchors = document.querySelectorAll(".index a");
+  for (const anchor of anchors) {
     const current = anchor.dataset.number === wanted.dataset.number;
     if (current) anchor.setAttribute("aria-current", "true");
     else anchor.removeAttribute("aria-current");

@@ -6,23 +6,29 @@ async function showPhoto(data, state, place, more) {
   const factor = Math.max(1, Math.ceil(960 / Math.max(width, height)));
   const main = canvas(width * factor, height * factor, "the input with the map over it");
 
+  const parts = await Promise.all(data.parts.map(picture)); // without places there is no map to lay over the input
   const draw = (target, scale) => {
+    if (parts.length) return target.getContext("2d").drawImage(parts[scale], 0, 0, target.width, target.height);
     const layer = maps.layer({ ...state, scale });
     paint(target, base, grey, heat(columns, rows, (k) => layer.values[k], layer), state.opacity / 100);
   };
   const stage = make("div", { class: height > 1.15 * width ? "stage tall" : "stage" }, main);
-  const viewer = card("Where it lies", stage, controls(state, maps));
-  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
-  viewer.append(legend(state, data.end, data.unit));
+  const viewer = card(parts.length ? "What each scale holds" : "Where it lies", stage);
+  if (parts.length) viewer.append(hint("These coefficients have no places. Choose a scale below: its part of the input, details around grey."));
+  else viewer.append(controls(state, maps));
+  if (maps.packed.signed.length && !parts.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
+  if (!parts.length) viewer.append(legend(state, data.end, data.unit));
   state.listen(() => {
     draw(main, state.scale);
-    main.setAttribute("aria-label", `the input with the map of ${scaleText(maps.scales[state.scale])} over it`);
+    const text = scaleText(maps.scales[state.scale]);
+    main.setAttribute("aria-label", parts.length ? `the input's part in ${text}` : `the input with the map of ${text} over it`);
   });
   place.append(viewer);
   if (maps.scales.length > 1) {
     const small = 160 / Math.max(width, height);
     const strip = tiles(state, maps, draw, Math.max(1, Math.round(width * small)), Math.max(1, Math.round(height * small)));
-    more.append(card("Each scale by itself", strip, hint("One colour scale for all: what is brighter matters more.")));
+    const note = parts.length ? "The input, and its part in each scale." : "One colour scale for all: what is brighter matters more.";
+    more.append(card("Each scale by itself", strip, hint(note)));
   }
   if (maps.scales.length > 1 && data.mosaic) {
     const tall = make("div", { class: "mosaic" }, mosaic(state, maps, data.mosaic));
@@ -31,7 +37,13 @@ async function showPhoto(data, state, place, more) {
       "Horizontal edges lie in the lower left tile of a scale, vertical ones in the upper right, diagonals between."
     ))));
   }
-  if (data.rebuilt.length) more.append(beside("right", card("What matters most, alone", rebuilt(data))));
+  if (data.rose) {
+    more.append(beside(data.rebuilt.length ? "right" : "", card("Lines by direction", rose(state, maps, data.rose), hint(
+      "Sectors point along the lines that they stand for; their areas are shares of |γ|."
+    ))));
+  }
+  const side = data.mosaic ? "right" : data.rose ? "left" : "";
+  if (data.rebuilt.length) more.append(beside(side, card("What matters most, alone", rebuilt(data))));
 }
 
 /** The input, and what its strongest coefficients leave of it. */
@@ -44,3 +56,5 @@ function rebuilt(data) {
   return make("div", {}, make("div", { class: "strip" }, ...tiles),
     hint("Rebuilt from the coefficients that matter most, the rest set to zero."));
 }
+
+VIEWS.photo = showPhoto;

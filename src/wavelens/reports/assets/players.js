@@ -9,7 +9,7 @@ const SAID = {
 /** A row for each sound; `moved` is told which part of the sound is heard, or null. */
 function players(data, state, maps, moved) {
   const loudest = Math.max(1, ...data.sounds.map(({ peak }) => peak));
-  const look = new State({ level: false });
+  const look = stateOf({ level: false });
   const rows = data.sounds.filter(({ source }) => source).map((sound) => player(sound));
   let current = rows[0];
 

@@ -1,117 +1,56 @@
 // Sounds, and any signal with one axis: panes that share their time, and players that share a line through them.
 
-const WAVE = 84, ROW = 26, LEAST = 150; // pixels of height
+const WAVE = 84, ROW = 26, LEAST = 150, FINE = 240, MOST = 420; // pixels of height
 
-/** Rows of one picture, each a scale: what is not the chosen scale is zero. */
+/** Rows of one picture, each with its scale and its frequencies: what is not the chosen scale is zero. */
 class Rows extends Maps {
+  constructor(packed, end) {
+    super(packed, end);
+    const ends = packed.rows.map(({ from, to }) => [partOf(packed.axis, from), partOf(packed.axis, to)]);
+    const over = (part) => ends.flatMap(([from, to], row) => (from <= part && part < to ? [row] : []));
+    this.lines = Array.from({ length: STEPS }, (_, y) => { // which rows lie over its middle, and over narrower rows
+      const high = 1 - y / STEPS, low = high - 1 / STEPS;
+      const middles = ends.filter(([from, to]) => low <= from && to <= high).map(([from, to]) => (from + to) / 2);
+      return [(low + high) / 2, ...middles].map(over);
+    });
+  }
   values(scale, signed) {
-    const kind = signed ? "signed" : "magnitude", [rows, columns] = this.shape;
+    const kind = signed ? "signed" : "magnitude", columns = this.shape[1];
     const whole = this.remember(kind, () => numbers(this.packed[kind][0]));
     if (this.scales.length === 1 || !scale) return whole;
-    const row = (k) => Math.floor(k / columns);
-    return this.remember(`${kind} ${scale}`, () => whole.map((value, k) => (row(k) === scale - 1 ? value : 0)));
+    const of = (k) => this.packed.rows[Math.floor(k / columns)].scale;
+    return this.remember(`${kind} ${scale}`, () => whole.map((value, k) => (of(k) === scale - 1 ? value : 0)));
   }
-  /** One picture with the finest scale on top. */
+  /** One picture with the highest frequencies on top: rows over the same frequency add up, of narrow ones the largest. */
   picture(look) {
-    const layer = this.layer(look), [rows, columns] = this.shape;
-    const at = (k) => layer.values[(rows - 1 - Math.floor(k / columns)) * columns + (k % columns)];
-    return heat(columns, rows, at, layer);
-  }
-}
-
-/** A canvas as wide as its place, with room for names on its left; `draw(pen, area)` fills it anew when that changes. */
-class Pane {
-  constructor(label, height, draw, axis = null) {
-    this.element = make("canvas", { role: "img", "aria-label": label, style: `height:${height + (axis ? 22 : 0)}px` });
-    Object.assign(this, { height, draw, axis });
-    new ResizeObserver(() => this.redraw()).observe(this.element);
-    DARK.addEventListener("change", () => this.redraw());
-    for (const event of ["beforeprint", "afterprint"]) addEventListener(event, () => this.redraw());
-  }
-  redraw() {
-    const { clientWidth, clientHeight } = this.element, ratio = Math.min(devicePixelRatio || 1, 3);
-    if (!clientWidth) return;
-    this.element.width = clientWidth * ratio;
-    this.element.height = clientHeight * ratio;
-    const pen = this.element.getContext("2d"), left = gutter(clientWidth);
-    pen.scale(ratio, ratio);
-    const style = getComputedStyle(this.element);
-    const area = { left, width: clientWidth - left, height: this.height, ink: style.color };
-    area.soft = style.getPropertyValue("--soft");
-    pen.font = "11px system-ui, sans-serif";
-    this.draw(pen, area);
-    if (this.axis) ticks(pen, area, this.axis);
-  }
-}
-
-function gutter(width) {
-  return width < 480 ? 62 : 92;
-}
-
-function ticks(pen, { left, width, height, soft }, { length, unit }) {
-  const least = length / (width < 420 ? 2 : 5), power = 10 ** Math.floor(Math.log10(least));
-  const step = power * [1, 2, 5, 10].find((round) => round * power > least * 0.999);
-  pen.fillStyle = soft;
-  for (let k = 0; k * step < length * 1.001; k++) {
-    const place = (k * step) / length;
-    pen.textAlign = k === 0 ? "left" : place > 0.95 ? "right" : "center";
-    pen.fillText(`${Number((k * step).toPrecision(3))} ${unit}`, left + width * place, height + 16);
-  }
-}
-
-/** From the least to the greatest value of each column, and on to the column before it. */
-function drawWave(pen, { left, width, height }, wave, colour) {
-  const low = bytes(wave.low), high = bytes(wave.high), step = width / low.length;
-  pen.fillStyle = colour;
-  for (let k = 0; k < low.length; k++) {
-    const before = Math.max(k - 1, 0), most = Math.max(high[k], low[before]), least = Math.min(low[k], high[before]);
-    const top = height * (1 - most / 255), bottom = height * (1 - least / 255);
-    pen.fillRect(left + k * step, top, Math.max(step, 0.6), Math.max(bottom - top, 1));
-  }
-}
-
-function nameRows(pen, { left, height, ink, soft }, scales, chosen) {
-  const step = height / scales.length;
-  pen.textAlign = "right";
-  scales.forEach(({ name, label }, k) => {
-    pen.fillStyle = chosen && chosen !== name ? soft : ink;
-    pen.font = `${chosen === name ? "700 " : ""}11px system-ui, sans-serif`;
-    const said = label && left > 70 ? label : name;
-    pen.fillText(said, left - 8, (scales.length - k - 0.5) * step + 4, left - 10);
-  });
-}
-
-/** The spectrogram over the scales, white where it is loud: each a row from one of the `edges` in Hz to the next. */
-function overScales({ shape: [bins, frames], u8, step, edges }) {
-  const values = bytes(u8), height = 288, found = canvas(frames, height), pen = found.getContext("2d");
-  const image = pen.createImageData(frames, height);
-  const rows = edges.length - 1;
-  const bin = (y) => {
-    const place = rows * (1 - y / height), row = Math.min(rows - 1, Math.floor(place)), part = place - row;
-    const low = edges[row], high = edges[row + 1];
-    return (low ? low * (high / low) ** part : high * part) / step;
-  };
-  for (let y = 0; y < height; y++) {
-    const high = bin(y), low = bin(y + 1), first = Math.min(bins - 1, Math.ceil(low)), last = Math.min(bins - 1, Math.floor(high));
-    for (let t = 0; t < frames; t++) {
-      let loud = 0;
-      if (first <= last) for (let k = first; k <= last; k++) loud = Math.max(loud, values[k * frames + t]);
-      else {
-        const k = Math.min(bins - 2, Math.floor(low)), part = (low + high) / 2 - k;
-        loud = values[k * frames + t] * (1 - part) + values[(k + 1) * frames + t] * part;
+    const layer = this.layer(look), columns = this.shape[1];
+    const at = (k) => {
+      const column = k % columns;
+      let largest = 0;
+      for (const rows of this.lines[Math.floor(k / columns)]) {
+        let sum = 0;
+        for (const row of rows) sum += layer.values[row * columns + column];
+        if (Math.abs(sum) > Math.abs(largest)) largest = sum;
       }
-      image.data.set([loud, loud, loud, 255], 4 * (y * frames + t));
-    }
+      return largest;
+    };
+    return heat(columns, STEPS, at, layer);
   }
-  pen.putImageData(image, 0, 0);
-  return found;
+  /** Where each scale lies in the middle, as a part of the height from the top. */
+  middles() {
+    const scales = this.scales.length > 1 ? this.scales.slice(1) : this.scales, { axis, rows } = this.packed;
+    return scales.map((scale, k) => {
+      const own = rows.filter((row) => row.scale === k);
+      const low = Math.min(...own.map(({ from }) => from)), high = Math.max(...own.map(({ to }) => to));
+      return { ...scale, place: 1 - (partOf(axis, low) + partOf(axis, high)) / 2 };
+    });
+  }
 }
 
 function showSound(data, state, place, more) {
-  const maps = new Rows(data.maps, data.end), rows = maps.shape[0];
-  const scales = maps.scales.length > 1 ? maps.scales.slice(1) : maps.scales;
+  const maps = new Rows(data.maps, data.end), scales = maps.middles(), fine = maps.shape[0] > scales.length;
   const chosen = () => (maps.scales.length > 1 && state.scale ? maps.scales[state.scale].name : "");
-  const height = Math.max(LEAST, ROW * rows), axis = { length: data.samples * data.step, unit: data.axis };
+  const height = Math.min(MOST, Math.max(fine ? FINE : LEAST, ROW * scales.length)), axis = { length: data.samples * data.step, unit: data.axis };
   const panes = [new Pane("the waveform", WAVE, (pen, area) => drawWave(pen, area, data.wave, area.ink))];
   if (data.spectrum) panes.push(overSpectrum(data, state, maps, scales, chosen, height));
   panes.push(new Pane("the attribution over time and scales", height, (pen, area) => {
@@ -148,7 +87,7 @@ function showSound(data, state, place, more) {
 }
 
 function overSpectrum(data, state, maps, scales, chosen, height) {
-  const base = overScales(data.spectrum), grey = darkened(base);
+  const base = overScales(data.spectrum, data.maps.axis), grey = darkened(base);
   const [first, last] = data.spectrum.ends, seconds = data.samples * data.step;
   return new Pane("the spectrogram with the attribution over it", height, (pen, area) => {
     const { left, width } = area, shown = canvas(Math.round(width), height);
@@ -164,3 +103,5 @@ function overSpectrum(data, state, maps, scales, chosen, height) {
     nameRows(pen, area, scales, chosen());
   });
 }
+
+VIEWS.sound = showSound;

@@ -40,10 +40,10 @@ async function showVideo(data, state, place, more) {
 function playing(state, data) {
   const button = make("button", { class: "play", type: "button", "aria-label": "play the frames" });
   const wait = Math.min(1000, Math.max(80, data.axis === "s" ? 1000 * data.step : 125));
-  let timer = null;
+  let timer = 0; // none
   button.addEventListener("click", () => {
-    if (timer) timer = clearInterval(timer);
-    else timer = setInterval(() => state.set({ frame: (state.frame + 1) % data.size[0] }), wait);
+    clearInterval(timer);
+    timer = timer ? 0 : setInterval(() => state.set({ frame: (state.frame + 1) % data.size[0] }), wait);
     button.classList.toggle("playing", Boolean(timer));
     button.setAttribute("aria-label", timer ? "stop the frames" : "play the frames");
   });
@@ -97,3 +97,5 @@ function key(k, colour) {
   shown.element.setAttribute("aria-hidden", "true");
   return shown.element;
 }
+
+VIEWS.video = showVideo;

@@ -99,3 +99,5 @@ async function showVolume(data, state, place, more) {
   if (data.mosaic) more.append(beside("right", card("Mosaic", make("div", { class: "mosaic" }, mosaic(state, maps, data.mosaic)),
     hint("All coefficients, the largest along axis 1: coarse in the upper left corner, each finer scale around it."))));
 }
+
+VIEWS.volume = showVolume;

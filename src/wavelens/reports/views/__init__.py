@@ -1,25 +1,44 @@
-"""What a report shows of each kind of signal; a new kind is a file here and a line in `VIEWS`."""
+"""What a report shows of each kind of signal: the views of the library, and `ReportView` for those of one's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from wavelens.reports.views.photo import PHOTO_VIEW
+from wavelens.reports.views.sound import SOUND_VIEW
+from wavelens.reports.views.video import VIDEO_VIEW
+from wavelens.reports.views.view import ReportView, View, packed_maps
+from wavelens.reports.views.volume import VOLUME_VIEW
 
-from wavelens.reports.entry import Entry
-from wavelens.reports.views.photo import show_photo
-from wavelens.reports.views.sound import show_sound
-from wavelens.reports.views.video import show_video
-from wavelens.reports.views.view import NOTHING, View
-from wavelens.reports.views.volume import show_volume
+__all__ = [
+    "PHOTO_VIEW",
+    "SOUND_VIEW",
+    "VIDEO_VIEW",
+    "VOLUME_VIEW",
+    "ReportView",
+    "View",
+    "packed_maps",
+    "view_called",
+    "view_for",
+]
 
-VIEWS: dict[str, Callable[[Entry, int], View]] = {
-    "": lambda entry, room: NOTHING,
-    "photo": show_photo,
-    "sound": show_sound,
-    "video": show_video,
-    "volume": show_volume,
-}
+VIEWS = (SOUND_VIEW, PHOTO_VIEW, VOLUME_VIEW, VIDEO_VIEW)
 
 
-def view_of(entry: Entry, room: int) -> View:
-    """What there is to see of an entry, in about `room` numbers."""
-    return VIEWS[entry.shown_as](entry, room)
+def view_called(name: str, axes: int) -> ReportView:
+    """The library's view of that name; `ValueError` where it shows signals with another number of axes."""
+    named = [view for view in VIEWS if view.name == name and view.axes == axes]
+    if not named:
+        raise ValueError(
+            f"kind is sound for one axis, photo for two, and volume or video for three; got {name!r} for {axes}. Leave "
+            "it out, and the axes choose."
+        )
+    return named[0]
+
+
+def view_for(units: tuple[str, ...]) -> ReportView | None:
+    """The library's view of signals with these units, one for each axis: three of which the first is time are a video.
+
+    None for signals with more than three axes.
+    """
+    if len(units) == 3 and units[0] == "s":
+        return VIDEO_VIEW
+    return next((view for view in VIEWS if view.axes == len(units)), None)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from wavelens import maps, masks
 from wavelens.core import Coefficients
-from wavelens.reports.entry import Entry
 from wavelens.reports.packing import Array, picture, reduced
-from wavelens.reports.views.view import THUMB, View, array, glowing, packed_maps, packed_mosaic
+from wavelens.reports.views.view import (
+    THUMB,
+    ReportView,
+    View,
+    array,
+    asset,
+    glowing,
+    packed_maps,
+    packed_mosaic,
+    packed_rose,
+)
+
+if TYPE_CHECKING:  # an entry knows its view
+    from wavelens.reports.entry import Entry
 
 PARTS = (0.01, 0.05, 0.2)  # of the coefficients, that pictures are rebuilt from
 
@@ -26,16 +38,18 @@ def show_photo(entry: Entry, room: int) -> View:
     height, width = shown.shape[-2:]
     side = math.isqrt(room)  # pixels, at most, of the input's sides
     payload: dict[str, Any] = {
-        "view": "photo",
         "unit": "px",
         "end": end,
         "size": [width, height],
         "input": picture(array(shown[0]), side),
         "maps": packed_maps(entry, room, (1.0, 1.0)),
         "mosaic": packed_mosaic(entry.attribution, room // 12),
+        "rose": packed_rose(entry.attribution),
+        "parts": _parts(entry, side // 3),
         "rebuilt": _rebuilt(entry.attribution, entry.x, side // 4) if as_it_is else [],
     }
-    return View(payload, picture(_small(shown, maps.spatial_map(entry.attribution), end), THUMB))
+    heat = maps.spatial_map(entry.attribution) * maps.has_places(entry.attribution.layout)
+    return View(payload, picture(_small(shown, heat, end), THUMB))
 
 
 def seen(x: Tensor) -> Tensor:
@@ -44,6 +58,17 @@ def seen(x: Tensor) -> Tensor:
     x = x if x.shape[1] in (1, 3) else x.mean(1, keepdim=True)
     low, high = x.amin(), x.amax()
     return x if low >= 0 and high <= 1 else (x - low) / (high - low or 1)
+
+
+def _parts(entry: Entry, side: int) -> list[str]:
+    """The input, then what each scale holds of it, in domains whose coefficients have no places; else nothing."""
+    if maps.has_places(entry.attribution.layout):
+        return []
+    from wavelens.plots.parts import scale_parts  # matplotlib: only once there is something to draw
+
+    shown = seen(entry.x).double()
+    parts = scale_parts(entry.attribution.layout, shown).values()
+    return [picture(part, side) for part in (array(shown[0]), *parts)]
 
 
 def _rebuilt(a: Coefficients, x: Tensor, side: int) -> list[dict[str, Any]]:
@@ -58,3 +83,6 @@ def _small(x: Tensor, found: Tensor, end: float) -> Array:
     both = torch.cat([x, found[None].to(x)], 1)[0]
     small = array(reduced(both, THUMB * THUMB, step))
     return glowing(small[:-1], small[-1], end)
+
+
+PHOTO_VIEW = ReportView("photo", 2, show_photo, asset("photo.js"))

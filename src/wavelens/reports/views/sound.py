@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
@@ -14,10 +14,13 @@ from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.frontends.audio import loudest
 from wavelens.frontends.decoders import BLOCK_VALUES
-from wavelens.reports.entry import Entry
+from wavelens.maps import TimeFrequency
 from wavelens.reports.packing import Array, bytes_of, magnitudes, picture, signs, uri
 from wavelens.reports.sounds import sounds
-from wavelens.reports.views.view import THUMB, View, array, glowing, scale_names
+from wavelens.reports.views.view import THUMB, ReportView, View, array, asset, glowing, scale_names
+
+if TYPE_CHECKING:  # an entry knows its view
+    from wavelens.reports.entry import Entry
 
 COLUMNS, SMALL = 800, 300  # of the scalogram, and of the waveform beside a player
 BYTES = 8  # of sound, for each number that the entry may hold
@@ -26,17 +29,17 @@ MOST, FASTEST = 8, 655_350  # channels and samples a second that FLAC can hold
 
 
 def show_sound(entry: Entry, room: int) -> View:
-    """The waveform, its spectrogram, the attribution over time and octaves, and sounds to hear."""
+    """The waveform, its spectrogram, the attribution over time and frequency, and sounds to hear."""
     from wavelens.plots.parts import scale_end  # matplotlib: only once there is something to draw
-    from wavelens.plots.sound import samples
+    from wavelens.plots.scalogram import samples
 
     a, rate = entry.attribution, rate_of(entry)
-    edges = entry.place.edges(a.layout) if rate else None
     kinds = (False,) if a.data.is_complex() else (False, True)
-    found = {sign: array(maps.scalogram(a, COLUMNS, signed=sign)[0]) for sign in kinds}
-    end, labels = scale_end(found[False]), entry.place.labels(a.layout)
+    rows = {sign: maps.time_frequency(a, COLUMNS, signed=sign) for sign in kinds}
+    found = {sign: array(one.values[0]) for sign, one in rows.items()}
+    end, labels = scale_end(array(rows[False].cells()[0][0])), entry.place.labels(a.layout)
+    has_frequencies = bool(rows[False].extents)
     payload: dict[str, Any] = {
-        "view": "sound",
         "unit": "sample",
         "end": end,
         "rate": rate,
@@ -44,16 +47,17 @@ def show_sound(entry: Entry, room: int) -> View:
         "step": entry.place.spacing[0],
         "axis": "s" if rate else entry.place.units[0],
         "wave": envelope(samples(entry.x[0]), COLUMNS),
-        "spectrum": _spectrum(samples(entry.x[0]), rate, edges) if rate and edges else None,
+        "spectrum": _spectrum(samples(entry.x[0]), rate) if rate and has_frequencies else None,
         "maps": {
             "shape": list(found[False].shape),
             "scales": [{"name": name, "label": labels.get(name, "")} for name in scale_names(entry)],
+            **_placed(rows[False], rate or 1.0, list(a.layout.scales())),
             "magnitude": [magnitudes(found[False])],
             "signed": [signs(found[True])] if True in found else [],
         },
         "sounds": list(_heard(entry, round(rate), room * BYTES)) if rate and can_be_heard(entry.x, rate) else [],
     }
-    return View(payload, picture(_small(found[False], end), THUMB))
+    return View(payload, picture(_small(rows[False], end), THUMB))
 
 
 def rate_of(entry: Entry) -> float | None:
@@ -74,18 +78,30 @@ def envelope(wave: Array, columns: int) -> dict[str, Any]:
     return {"top": top, "low": bytes_of(0.5 + low / top / 2), "high": bytes_of(0.5 + high / top / 2)}
 
 
-def _spectrum(wave: Array, rate: float, edges: list[float]) -> dict[str, Any]:
-    """The spectrogram of the plots as bytes, from 80 dB below its loudest point to that point; silence is dark.
+def _placed(placed: TimeFrequency, rate: float, scales: list[str]) -> dict[str, Any]:
+    """The axis of frequencies, and of each row its scale and where on the axis it lies; `rate` 1 without hertz.
 
-    `edges` are where the scales meet, in Hz."""
-    from wavelens.plots.sound import RANGE, spectrum
+    Rows of a domain without frequencies are as high as each other.
+    """
+    from wavelens.plots.scalogram import FrequencyAxis
+
+    axis = FrequencyAxis(placed.cells()[1], rate)
+    rows = [
+        {"scale": scales.index(name), "from": rate * one.low, "to": rate * one.high}
+        for name, one in zip(placed.scales, placed.spans, strict=True)
+    ]
+    return {"rows": rows, "axis": {"low": axis.edges[0], "high": axis.edges[-1], "log": axis.is_logarithmic}}
+
+
+def _spectrum(wave: Array, rate: float) -> dict[str, Any]:
+    """The spectrogram of the plots as bytes, from 80 dB below its loudest point to that point; silence is dark."""
+    from wavelens.plots.scalogram import RANGE, spectrum
 
     decibels, times, bins = spectrum(wave, rate)
     return {
         "shape": list(decibels.shape),
         "u8": bytes_of((1 + decibels / RANGE) * wave.any()),
         "step": float(bins[2] - bins[1]),
-        "edges": edges,
         "ends": [float(times[0]), float(times[-1])],
     }
 
@@ -95,7 +111,7 @@ def _heard(entry: Entry, rate: int, most: int) -> Iterator[dict[str, Any]]:
 
     Those for which there is no room have no `source`.
     """
-    from wavelens.plots.sound import samples  # matplotlib: only once there is something to draw
+    from wavelens.plots.scalogram import samples  # matplotlib: only once there is something to draw
 
     a = entry.attribution
     found = sounds(a, entry.x, rate) if isinstance(a, Attribution) else [("clip", entry.x)]
@@ -118,8 +134,13 @@ def encoded(sound: Tensor, rate: int) -> tuple[bytes, float]:
     return file.getvalue(), peak
 
 
-def _small(found: Array, end: float) -> Array:
-    """The scalogram with the finest scale on top."""
-    columns = found[::-1, :: max(1, found.shape[1] // THUMB)]
-    rows = columns.repeat(max(1, -(-THUMB // len(found))), 0)
-    return glowing(np.zeros((1, *rows.shape)), rows, end)
+def _small(placed: TimeFrequency, end: float) -> Array:
+    """The attribution over time and frequency with the highest on top."""
+    from wavelens.plots.scalogram import FrequencyAxis
+
+    cells, edges = placed.cells()
+    shown = array(cells[0])[FrequencyAxis(edges).cells_at(THUMB)[::-1], :: max(1, COLUMNS // THUMB)]
+    return glowing(np.zeros((1, *shown.shape)), shown, end)
+
+
+SOUND_VIEW = ReportView("sound", 1, show_sound, "\n".join(map(asset, ("players.js", "sound.js"))))

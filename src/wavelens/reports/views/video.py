@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wavelens import maps
-from wavelens.reports.entry import Entry
 from wavelens.reports.packing import picture
 from wavelens.reports.views.photo import seen
-from wavelens.reports.views.view import THUMB, View, array, glowing, packed_maps
+from wavelens.reports.views.view import THUMB, ReportView, View, array, asset, glowing, packed_maps
+
+if TYPE_CHECKING:  # an entry knows its view
+    from wavelens.reports.entry import Entry
 
 TIME = 1e6  # pixels that a frame counts as where maps are reduced: time is reduced last
 
@@ -23,7 +25,6 @@ def show_video(entry: Entry, room: int) -> View:
     whole = array(maps.spatial_map(a)[0])
     first = int(whole.sum((1, 2)).argmax())
     payload: dict[str, Any] = {
-        "view": "video",
         "unit": "sample",
         "end": end,
         "size": list(shown.shape[1:]),
@@ -47,3 +48,6 @@ def _courses(entry: Entry) -> list[dict[str, Any]]:
         {"name": name, "label": labels[name], "values": [float(v) for v in values[0].tolist()]}
         for name, values in maps.courses(entry.attribution, 0).items()
     ]
+
+
+VIDEO_VIEW = ReportView("video", 3, show_video, asset("video.js"))

@@ -1,16 +1,22 @@
-"""What all views share: the maps of the scales, packed."""
+"""What all views share: `ReportView`, and the maps of the scales, packed."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from wavelens import maps
 from wavelens.core import Band, Coefficients
-from wavelens.reports.entry import Entry
 from wavelens.reports.packing import Array, magnitudes, reduced, signs
+
+if TYPE_CHECKING:  # an entry knows its view
+    from wavelens.reports.entry import Entry
 
 THUMB = 112  # pixels of the longer side of a picture in the index
 
@@ -22,7 +28,35 @@ class View(NamedTuple):
     thumb: str
 
 
-NOTHING = View({"view": ""}, "")
+@dataclass(frozen=True, eq=False)
+class ReportView:
+    """How a report shows the entries of one kind of signal, which have `axes` axes.
+
+    `show(entry, room)` gives the `View` of an entry, in about `room` numbers. `script` is JavaScript that sets
+    `VIEWS.name` to a function `(data, state, place, more)`: it fills the element `place`, and `more` below it, from
+    the view's payload `data`, with what the assets `base.js`, `overlay.js`, `mosaic.js` and `panes.js` have. Its names
+    are its own. A `wide` view takes the whole width of the page.
+    """
+
+    name: str
+    axes: int
+    show: Callable[[Entry, int], View]
+    script: str = field(repr=False)
+    wide: bool = False
+
+    def __post_init__(self) -> None:
+        if not re.search(rf"\bVIEWS(\.|\[[\"'`]){re.escape(self.name)}\b", self.script):
+            raise ValueError(
+                f"the script of a view sets VIEWS.{self.name} to a function (data, state, place, more); this one does "
+                "not."
+            )
+        if "</script" in self.script.lower():
+            raise ValueError("a script inside a page cannot hold '</script'. Write '<\\/script' in its texts.")
+
+
+def asset(name: str) -> str:
+    """A file of `reports/assets`."""
+    return (files("wavelens.reports") / "assets" / name).read_text(encoding="utf-8").strip()
 
 
 def scale_names(entry: Entry) -> list[str]:
@@ -67,6 +101,18 @@ def packed_mosaic(a: Coefficients, room: int) -> dict[str, Any] | None:
                 box = (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
                 bands[box] = {"name": str(Band(band.level, band.key[-2:], ())), "scale": scale, "box": box}
     return {"shape": [*values.shape], "whole": [*whole.shape], "bands": [*bands.values()], **magnitudes(array(values))}
+
+
+def packed_rose(a: Coefficients) -> dict[str, Any] | None:
+    """Shares of |γ| by the orientation of lines, in place of a mosaic; None in domains that know none."""
+    if maps.has_mosaic(a.layout) or not maps.has_rose(a.layout):
+        return None
+    from wavelens.plots.parts import scale_shades  # matplotlib: only once there is something to draw
+
+    shares = maps.rose(a)
+    shades = ["#" + "".join(f"{round(255 * part):02x}" for part in shade) for shade in scale_shades(len(shares.names))]
+    share = [[round(value, 6) for value in row] for row in shares.share[0].tolist()]
+    return {"names": list(shares.names), "shades": shades, "share": share}
 
 
 def array(values: Tensor) -> Array:

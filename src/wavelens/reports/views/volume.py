@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from wavelens import maps
-from wavelens.reports.entry import Entry
 from wavelens.reports.packing import Array, bytes_of, picture, reduced
-from wavelens.reports.views.view import THUMB, View, array, glowing, packed_maps, packed_mosaic
+from wavelens.reports.views.view import THUMB, ReportView, View, array, asset, glowing, packed_maps, packed_mosaic
+
+if TYPE_CHECKING:  # an entry knows its view
+    from wavelens.reports.entry import Entry
 
 
 def show_volume(entry: Entry, room: int) -> View:
@@ -24,7 +26,6 @@ def show_volume(entry: Entry, room: int) -> View:
     small = array(reduced(torch.from_numpy(grey)[None], room, step)[0])
     at = fullest(whole)
     payload: dict[str, Any] = {
-        "view": "volume",
         "unit": "voxel",
         "end": end,
         "size": list(grey.shape),
@@ -42,3 +43,6 @@ def _small(grey: Array, found: Array, place: int, end: float) -> Array:
     """The slice across the last axis, the second axis upwards, with the map of all scales over it."""
     behind, over = (np.ascontiguousarray(values[:, :, place].T[::-1]) for values in (grey, found))
     return glowing(behind[None], over, end)
+
+
+VOLUME_VIEW = ReportView("volume", 3, show_volume, asset("volume.js"), wide=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from wavelens.optional import optional
 from wavelens.runs.executors.work_sharing import share
-from wavelens.runs.task import Answer, Job, Lost, Report, Task, Worker
+from wavelens.runs.task import Answer, Job, Lost, Report, Stop, Task, unpickled
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ class _Actor:
         with suppress(OSError):  # a node that lacks it has nothing there to read
             os.chdir(folder)
         sys.path.extend(entry for entry in path if entry not in sys.path)
-        self.worker = Worker(optional("ray", "ray").cloudpickle.loads(task), threads)
+        self.worker = unpickled(task, optional("ray", "ray").cloudpickle.loads, threads)
 
     def load(self) -> Answer:
-        return self.worker.load()
+        return self.worker if isinstance(self.worker, Stop) else self.worker.load()
 
     def compute(self, job: Job) -> Answer:
-        return self.worker.compute(job)
+        return self.worker if isinstance(self.worker, Stop) else self.worker.compute(job)
 
 
 class _Crew:

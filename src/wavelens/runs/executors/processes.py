@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 import torch
 
 from wavelens.runs.executors.work_sharing import share
-from wavelens.runs.task import Answer, Job, Lost, Report, Task, Worker
+from wavelens.runs.task import Answer, Job, Lost, Report, Stop, Task, unpickled
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Processes:
 
 class _Crew:
     def __init__(self, workers: int, task: Task, threads: int) -> None:
-        self.workers, self.task, self.threads = workers, task, threads
+        self.workers, self.task, self.threads = workers, pickle.dumps(task), threads
         self.context = multiprocessing.get_context("spawn")
         self.processes: dict[int, multiprocessing.process.BaseProcess] = {}
         self.pipes: dict[int, Connection] = {}
@@ -77,17 +78,19 @@ class _Crew:
             process.join()
 
 
-def _serve(pipe: Connection, worker: int, task: Task, threads: int) -> None:
+def _serve(pipe: Connection, worker: int, task: bytes, threads: int) -> None:
     """The life of a worker: ready, then a report a job, until the pipe ends, as it does when its owner is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who ends its workers
     _take_gpu(worker)
-    own = Worker(task, threads)
     try:
+        own = unpickled(task, pickle.loads, threads)
+        if isinstance(own, Stop):
+            return pipe.send(own)
         pipe.send(own.load())
         while True:
             pipe.send(own.compute(pipe.recv()))
     except (EOFError, OSError):
-        return
+        return None
 
 
 def _take_gpu(worker: int) -> None:

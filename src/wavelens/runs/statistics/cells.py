@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from wavelens.untrusted import one_line
 
-FORMULA = ("=", "+", "-", "−", "@", "＝", "＋", "－", "＠")  # what a spreadsheet computes where a cell begins with it
+FORMULA = ("=", "+", "-", "−", "@")  # what a spreadsheet computes where a cell begins with it, in any width or size
+FILLERS = "\u115f\u1160\u3164"  # letters that are not seen
 MARKDOWN = {c: f"\\{c}" for c in "\\`*[]|"} | {"&": "&amp;", "<": "&lt;", "~": "&#126;", "$": "&#36;"}
 SEPARATORS = re.compile(r"([;\t])")
 LINKS = re.compile(r":(?=//)|(?<=www)\.|@", re.IGNORECASE)  # what makes a bare address a link
@@ -43,8 +44,9 @@ def _csv_text(text: str) -> str:
 
 
 def _begins_formula(text: str) -> bool:
-    """Whether the first character that is seen begins a formula: marks of order and control are not."""
-    seen = next((c for c in text if unicodedata.category(c)[0] not in "CZ"), "")
+    """Whether the first character that is seen begins a formula: marks, fillers and controls are not seen."""
+    plain = unicodedata.normalize("NFKC", text)
+    seen = next((c for c in plain if unicodedata.category(c)[0] not in "CMZ" and c not in FILLERS), "")
     return seen in FORMULA
 
 

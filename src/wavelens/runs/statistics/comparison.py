@@ -9,25 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wavelens.metrics.metric import Column
+from wavelens.runs.statistics.columns import number_columns, recorded_columns
 from wavelens.runs.store.reading import Results, Run
 
 Array = NDArray[np.float64]
 
-LOWER = ("deletion", "infidelity", "max_sensitivity", "complexity")  # less is better
-MEDIAN = ("ff",)  # a set is judged by its median, by all others by its mean
-METRICS = (
-    "insertion",
-    "deletion",
-    "faithfulness",
-    "mu_fidelity",
-    "infidelity",
-    "ff",
-    "fid_in",
-    "max_sensitivity",
-    "sparseness",
-    "complexity",
-    "pointing_game",
-)
 RESAMPLES = 2000
 MAX_RESAMPLES = 10**6  # as many means of each run are held in memory
 LEVEL = (2.5, 97.5)  # percentiles
@@ -46,7 +33,8 @@ class Estimate:
 class Row:
     """One run by one metric: the mean (or median) over the items, its distance to the best run's, its rank from 1.
 
-    The interval of a rank is that of its values over the resamples.
+    The interval of a rank is that of its values over the resamples. Where neither more nor less is better there is no
+    rank, and the distance is that to the first run.
     """
 
     metric: str
@@ -54,15 +42,15 @@ class Row:
     items: int
     value: Estimate
     difference: Estimate
-    rank: Estimate
+    rank: Estimate | None
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """`rows` for each metric and run, `curves` the mean curves `(steps + 1,)` of each run.
 
-    `items` are in every run; `of` is how many are in any. `left_out` counts for each metric those where it is not a
-    number for some run.
+    `columns` says of each metric which way is better. `items` are in every run; `of` is how many are in any. `left_out`
+    counts for each metric those where it is not a number for some run. `missing` are metrics that some run lacks.
     """
 
     runs: tuple[str, ...]
@@ -71,6 +59,8 @@ class Comparison:
     rows: tuple[Row, ...]
     curves: dict[str, dict[str, Array]]
     left_out: dict[str, int]
+    columns: dict[str, Column]
+    missing: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -83,6 +73,8 @@ class Comparison:
 def compare(folders: Sequence[str | Path], *, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
     """Compares runs over the items that all of them have, metric by metric, those that all of them have.
 
+    Every number of the runs is compared, whoever wrote its metric; see `Task`.
+
     Intervals are percentiles of a paired bootstrap (Efron, 1979): items are drawn with replacement, the same for every
     run, so that what items have in common does not blur a difference. `ValueError` for runs without common items.
     """
@@ -94,25 +86,28 @@ def compare(folders: Sequence[str | Path], *, resamples: int = RESAMPLES, seed: 
     if not common:
         raise ValueError(f"runs are compared over the items that all have; {', '.join(names)} have none in common.")
     places = [_places(results, common) for results in found]
+    recorded = recorded_columns({name: run.manifest.columns for name, run in zip(names, runs, strict=True)})
+    columns = {c.name: c for c in number_columns(recorded, [results.values for results in found])}
+    shared = [name for name in columns if all(name in results.values for results in found)]
     rows: list[Row] = []
     left_out = {}
-    for metric in _metrics(found):
+    for metric in [name for name in shared if not columns[name].is_curve]:
         table = np.stack([r.values[metric].double().numpy()[p] for r, p in zip(found, places, strict=True)])
         known = np.isfinite(table).all(0)
         left_out[metric] = int((~known).sum())
         if known.any():
-            rows += _rows(metric, names, table[:, known], resamples, seed)
+            rows += _rows(columns[metric], names, table[:, known], resamples, seed)
     curves = {
-        name: {key: value.double().numpy()[p].mean(0) for key, value in r.values.items() if " curve" in key}
+        name: {
+            key: r.values[key].double().numpy()[p].mean(0)
+            for key in columns
+            if key in r.values and columns[key].is_curve
+        }
         for name, r, p in zip(names, found, places, strict=True)
     }
     every = {name for results in found for name in results.names}
-    return Comparison(tuple(names), len(common), len(every), tuple(rows), curves, left_out)
-
-
-def base(metric: str) -> str:
-    """The name of a metric without its options."""
-    return metric.partition("(")[0]
+    missing = tuple(name for name in columns if name not in shared)
+    return Comparison(tuple(names), len(common), len(every), tuple(rows), curves, left_out, columns, missing)
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -128,28 +123,26 @@ def _places(results: Results, common: Sequence[str]) -> NDArray[np.int64]:
     return np.array([where[name] for name in common])
 
 
-def _metrics(found: Sequence[Results]) -> list[str]:
-    """The metrics that all runs have, in the order of `METRICS`."""
-    common = set.intersection(*[set(results.values) for results in found])
-    return sorted((n for n in common if base(n) in METRICS), key=lambda n: (METRICS.index(base(n)), n))
-
-
-def _rows(metric: str, names: Sequence[str], table: Array, resamples: int, seed: int) -> list[Row]:
+def _rows(column: Column, names: Sequence[str], table: Array, resamples: int, seed: int) -> list[Row]:
     """`table` is `(runs, items)`."""
-    middle = np.median if base(metric) in MEDIAN else np.mean
-    sign = 1.0 if base(metric) in LOWER else -1.0
+    middle = np.median if column.middle == "median" else np.mean
     values = middle(table, axis=1)
     draws = bootstrap(table, middle, resamples, seed)
-    best = int(np.argmin(sign * values))
-    ranks, drawn_ranks = _ranks(sign * values), _ranks(sign * draws)
+    ranks: list[Estimate | None] = [None] * len(names)
+    first = 0
+    if column.better is not None:
+        sign = 1.0 if column.better == "less" else -1.0
+        first = int(np.argmin(sign * values))
+        pairs = zip(_ranks(sign * values), _ranks(sign * draws), strict=True)
+        ranks = [_estimate(rank, drawn) for rank, drawn in pairs]
     return [
         Row(
-            metric,
+            column.name,
             name,
             table.shape[1],
             _estimate(values[i], draws[i]),
-            _estimate(values[i] - values[best], draws[i] - draws[best]),
-            _estimate(ranks[i], drawn_ranks[i]),
+            _estimate(values[i] - values[first], draws[i] - draws[first]),
+            ranks[i],
         )
         for i, name in enumerate(names)
     ]

@@ -73,6 +73,11 @@ def average(
     alike, whatever its logit. Intervals are percentiles of a paired bootstrap (Efron, 1979): items are drawn with
     replacement, the same for every model. `ValueError` for models with other items or other scales, and where no item
     has a profile.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> average = wl.runs.average({"mine": [wl.maps.profile(a), wl.maps.profile(a)]})
+    >>> average.models, average.items
+    (('mine',), 2)
     """
     names, shares, signed = _tables(profiles)
     whole = np.isfinite(shares).all((0, 2)) & np.isfinite(signed).all((0, 2)) & (shares.sum(2) > 0).all(0)

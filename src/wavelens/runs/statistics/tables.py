@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wavelens.runs.statistics.cells import comma_separated_lines, latex_text, markdown_row, markdown_text
-from wavelens.runs.statistics.comparison import LOWER, Comparison, Estimate, Row, base
+from wavelens.runs.statistics.comparison import Comparison, Estimate, Row
 from wavelens.untrusted import one_line
 
+ARROWS = {"more": "↑", "less": "↓"}
 NUMBERS = [f"{of}{end}" for of in ("value", "difference", "rank") for end in ("", "_low", "_high")]
 
 
@@ -22,7 +23,7 @@ def markdown(c: Comparison) -> str:
 
 def latex(c: Comparison) -> str:
     """The table of values, for `booktabs`; bold as in `markdown`."""
-    head = " & ".join(["run", *(latex_text(_head(metric)) for metric in c.metrics)])
+    head = " & ".join(["run", *(latex_text(_head(c, metric)) for metric in c.metrics)])
     lines = [
         " & ".join([latex_text(run), *(_latex_cell(c.row(metric, run)) for metric in c.metrics)]) + r" \\"
         for run in c.runs
@@ -36,18 +37,18 @@ def comma_separated(c: Comparison) -> str:
     """One line for each metric and run, every number at full precision."""
     rows: list[list[str | float]] = [["metric", "run", "items", *NUMBERS]]
     for row in c.rows:
-        numbers = [n for e in (row.value, row.difference, row.rank) for n in (e.value, e.low, e.high)]
+        numbers = [n for e in (row.value, row.difference, row.rank) for n in _three(e)]
         rows.append([row.metric, row.run, row.items, *numbers])
     return comma_separated_lines(rows)
 
 
 def lines(c: Comparison) -> list[tuple[str, str, str, str, str]]:
     """For a terminal: metric, run, value, distance to the best and rank, each with its interval."""
-    return [(_head(r.metric), r.run, _number(r.value), _distance(r), _rank(r.rank)) for r in c.rows]
+    return [(_head(c, r.metric), r.run, _number(r.value), _distance(r), _rank(r.rank)) for r in c.rows]
 
 
 def _markdown(c: Comparison, cell: Callable[[Row], str]) -> str:
-    rows = [["run", *(markdown_text(_head(metric)) for metric in c.metrics)], ["---"] * (1 + len(c.metrics))]
+    rows = [["run", *(markdown_text(_head(c, metric)) for metric in c.metrics)], ["---"] * (1 + len(c.metrics))]
     for run in c.runs:
         found = [c.row(metric, run) for metric in c.metrics]
         rows.append([markdown_text(run), *("" if row is None else _bold(cell(row), row) for row in found)])
@@ -60,15 +61,21 @@ def _bold(text: str, row: Row) -> str:
 
 def _leads(row: Row) -> bool:
     """Whether the run is the best, also in 95 % of the resamples."""
-    return row.rank.value == 1 and row.rank.high < 2
+    return row.rank is not None and row.rank.value == 1 and row.rank.high < 2
 
 
-def _head(metric: str) -> str:
-    return f"{metric} {'↓' if base(metric) in LOWER else '↑'}"
+def _head(c: Comparison, metric: str) -> str:
+    """'insertion ↑'; without an arrow where it is not known whether more or less is better."""
+    better = c.columns[metric].better
+    return f"{metric} {ARROWS[better]}" if better else metric
 
 
 def _value(row: Row) -> str:
-    return f"{_number(row.value)} #{_rank(row.rank)}"
+    return _number(row.value) if row.rank is None else f"{_number(row.value)} #{_rank(row.rank)}"
+
+
+def _three(e: Estimate | None) -> tuple[float | str, ...]:
+    return ("", "", "") if e is None else (e.value, e.low, e.high)
 
 
 def _distance(row: Row) -> str:
@@ -79,8 +86,10 @@ def _number(e: Estimate, sign: str = "") -> str:
     return f"{e.value:{sign}.4g} [{e.low:{sign}.4g}, {e.high:{sign}.4g}]"
 
 
-def _rank(e: Estimate) -> str:
+def _rank(e: Estimate | None) -> str:
     """The rank, and those that it has in 95 % of the resamples where these are several: '1' or '1 (1–3)'."""
+    if e is None:
+        return ""
     low, high = round(e.low), round(e.high)
     return f"{e.value:.0f}" if low == high else f"{e.value:.0f} ({low}–{high})"
 
@@ -99,6 +108,12 @@ def caption(c: Comparison) -> str:
     if c.of > c.items:
         parts.append(f"{c.of - c.items} items that some run lacks are left out")
     parts += [f"{metric}: {count} items without a number are left out" for metric, count in c.left_out.items() if count]
+    if c.missing:
+        parts.append(f"{', '.join(c.missing)}: not in every run, left out")
+    if unranked := [metric for metric in c.metrics if c.columns[metric].better is None]:
+        parts.append(f"{', '.join(unranked)}: not known whether more or less is better, distances are to the first run")
+    if medians := [metric for metric in c.metrics if c.columns[metric].middle == "median"]:
+        parts.append(f"{', '.join(medians)}: medians, all others means")
     return "; ".join(parts) + "."
 
 

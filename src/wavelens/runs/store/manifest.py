@@ -8,7 +8,7 @@ import os
 import platform
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import numpy as np
 import pywt
 import torch
 
+from wavelens.metrics.metric import Column
+from wavelens.own import text_of
 from wavelens.untrusted import check_file, excerpt, json_object
 from wavelens.version import __version__
 
@@ -28,7 +30,8 @@ MAX_SHARDS = 10**7  # of a run that is read: each is a file
 class Manifest:
     """The task, the data set, how it is cut and by what it was computed: all that a result depends on.
 
-    `dataset` is the digest of the listing: of `repr` of every item, in order.
+    `dataset` is the digest of the listing: of `repr` of every item, in order. `columns` says what the numbers are, for
+    tables; a task that does not say so has none.
     """
 
     task: dict[str, str]
@@ -37,6 +40,7 @@ class Manifest:
     shard_size: int
     threads: int
     versions: dict[str, str]
+    columns: tuple[Column, ...] = ()
     format: str = FORMAT
 
     @property
@@ -49,7 +53,10 @@ class Manifest:
 
     @property
     def text(self) -> str:
-        return json.dumps({f.name: getattr(self, f.name) for f in fields(self)}, indent=1, ensure_ascii=False) + "\n"
+        content = asdict(self)
+        if not self.columns:
+            del content["columns"]  # as earlier versions wrote it: the digest is of this text
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def describe(task: object, dataset: Sequence[Any], shard_size: int, threads: int) -> Manifest:
@@ -66,7 +73,14 @@ def describe(task: object, dataset: Sequence[Any], shard_size: int, threads: int
             "pywavelets": pywt.__version__,
             "python": platform.python_version(),
         },
+        columns=_columns_of(task),
     )
+
+
+def _columns_of(task: object) -> tuple[Column, ...]:
+    """The columns of a task that has any; a field of the same name may be anything else."""
+    columns = getattr(task, "columns", ())
+    return columns if isinstance(columns, tuple) and all(isinstance(one, Column) for one in columns) else ()
 
 
 def described(task: object) -> dict[str, str]:
@@ -75,7 +89,7 @@ def described(task: object) -> dict[str, str]:
     if is_dataclass(task):
         found |= {f.name: _text(getattr(task, f.name)) for f in fields(task) if f.repr}
     else:
-        found["value"] = repr(task)
+        found["value"] = text_of(task)
     for name, text in found.items():
         if " at 0x" in text:
             raise ValueError(
@@ -86,7 +100,7 @@ def described(task: object) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else repr(value)
+    return value if isinstance(value, str) else text_of(value)
 
 
 def listing_digest(dataset: Sequence[Any]) -> str:
@@ -154,7 +168,10 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     """The manifest of a JSON object; `ValueError`, `KeyError` or `TypeError` with what is wrong with it."""
     if content["format"] != FORMAT:
         raise ValueError(f"its format is {content['format']}, not {FORMAT}")
-    found = Manifest(**content)
+    columns = tuple(Column(**column) for column in content.get("columns", ()))
+    if len({column.name for column in columns}) < len(columns):
+        raise ValueError("two of its columns have one name")
+    found = Manifest(**{**content, "columns": columns})
     for name in ("items", "shard_size", "threads"):
         _check_count(name, getattr(found, name))
     for name in ("task", "versions"):
@@ -181,5 +198,7 @@ def differences(there: Manifest, asked: Manifest) -> list[str]:
 
 
 def _flat(manifest: Manifest) -> dict[str, Any]:
-    plain = {f.name: getattr(manifest, f.name) for f in fields(manifest) if f.name not in ("task", "versions")}
+    apart = ("task", "versions", "columns")
+    plain = {f.name: getattr(manifest, f.name) for f in fields(manifest) if f.name not in apart}
+    plain |= {f"column {c.name}": c.better or "neither more nor less is better" for c in manifest.columns}
     return {**manifest.task, **plain, **{f"version of {k}": v for k, v in manifest.versions.items()}}

@@ -1,0 +1,135 @@
+"""`explain`, the call from Python: from files and a model to explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, overload
+
+import torch
+from torch import nn
+
+from wavelens import models
+from wavelens.core import Domain
+from wavelens.engine.progress import Progress
+from wavelens.explaining.answer import Explanation, explained
+from wavelens.explaining.bare import device_of, load_bare
+from wavelens.explaining.errors import INPUT_ERRORS
+from wavelens.explaining.kinds import kind_called, kind_of
+from wavelens.explaining.question import is_target_function
+from wavelens.explaining.request import DEFAULT_METHOD, Request, default_model, request_for
+from wavelens.explaining.spacing import spaced
+from wavelens.methods.lift import Method
+from wavelens.models import LoadedModel
+from wavelens.models.module_kinds import check_evaluation
+from wavelens.targets import Target
+
+PathText = str | PathLike[str]
+Model = str | LoadedModel | nn.Module
+
+
+@overload
+def explain(paths: PathText, model: Model | None = None, **options: Any) -> Explanation: ...
+
+
+@overload
+def explain(paths: Sequence[PathText], model: Model | None = None, **options: Any) -> list[Explanation | Exception]: ...
+
+
+def explain(
+    paths: PathText | Sequence[PathText],
+    model: Model | None = None,
+    *,
+    target: Target = None,
+    against: str | int | None = None,
+    domain: Domain | None = None,
+    method: Method = DEFAULT_METHOD,
+    decompose: Sequence[str] = (),
+    batch_size: int | None = None,
+    top: int = 5,
+    device: str | torch.device | None = None,
+    spacing: float | Sequence[float] | None = None,
+    unit: str | None = None,
+    exact_passes: bool = False,
+    progress: Progress = False,
+    **options: Any,
+) -> Explanation | list[Explanation | Exception]:
+    """Explain a file, or several, as `wavelens explain` does: read, prepare, attribute.
+
+    `model` is a name as `models.load` takes it (with `options` such as `weights`), a `LoadedModel`, or an `nn.Module`;
+    by default it is the model of the file's kind. A bare module takes the kind of its file, and gets the signal as it
+    is: a photo at its own size as floats in [0, 1], a sound at its own rate with its own channels, a volume with its
+    own values, a video with all its frames. For any other preparation pass a `LoadedModel`.
+
+    `target` is a class by its index or label, 'package.module:function', or any target of `attribute`; by default the
+    top class. The other options are those of the command: `against`, another class; `domain`, by default
+    that of the kind, and `method`; `decompose`, names of wavelets in which pictures are shown scale by scale;
+    `batch_size`; `top`, the number of classes in summaries; `spacing` and `unit` of pixels and voxels; `exact_passes`.
+    `device` is for a model by name; a module is used where it is. `progress` is that of `attribute`.
+
+    One path returns an `Explanation`, or raises its error. A list returns a list in the same order, which holds the
+    exception in place of a file that cannot be explained, so that one broken file does not end the others. Options
+    that are wrong for every file, such as an unknown class, raise in both cases.
+
+    >>> import torch, wavelens as wl
+    >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(4000) / 5)[None, None], rate=8000)
+    >>> model = torch.nn.Sequential(torch.nn.AvgPool1d(4000), torch.nn.Flatten(), torch.nn.Linear(1, 2)).eval()
+    >>> explanation = wl.explain("tone.wav", model, target=1)
+    >>> [row["extent"] for row in explanation.profile][-2:]
+    ['1000–2000 Hz', '2000–4000 Hz']
+    >>> [path.name for path in explanation.save("found")][:3]
+    ['tone.png', 'tone.safetensors', 'tone.json']
+    """
+    files = [Path(paths)] if isinstance(paths, str | PathLike) else [Path(path) for path in paths]
+    if not files:
+        raise ValueError("explain takes a path, or several; got an empty list.")
+    steps = (spacing,) if isinstance(spacing, int | float) else spacing
+
+    def request_at(path: Path) -> Request:
+        loaded = spaced(_loaded(model, path, device, options, is_target_function(target)), steps, unit)
+        return request_for(
+            loaded,
+            kind_called(loaded.preprocess.kind),
+            device_of(loaded.module),
+            target=target,
+            against=against,
+            domain=domain,
+            method=method,
+            decompose=(decompose,) if isinstance(decompose, str) else decompose,
+            batch_size=batch_size,
+            top=top,
+            exact_passes=exact_passes,
+            by_name=not isinstance(model, nn.Module),
+        )
+
+    if isinstance(model, nn.Module):
+        check_evaluation(model)
+    shared = None if isinstance(model, nn.Module) else request_at(files[0])
+
+    def one(path: Path) -> Explanation:
+        return explained(shared or request_at(path), path, progress)
+
+    return one(files[0]) if isinstance(paths, str | PathLike) else [_tried(one, path) for path in files]
+
+
+def _tried(one: Callable[[Path], Explanation], path: Path) -> Explanation | Exception:
+    try:
+        return one(path)
+    except INPUT_ERRORS as error:
+        return error
+
+
+def _loaded(
+    model: Model | None, path: Path, device: str | torch.device | None, options: dict[str, Any], any_output: bool
+) -> LoadedModel:
+    """The model by its name, as it is given, or a bare module as it takes the file."""
+    if isinstance(model, nn.Module | LoadedModel):
+        if device is not None or options:
+            named = ", ".join([*(["device"] if device is not None else []), *options])
+            raise ValueError(f"a module is explained as and where it is; got {named}, for a model by its name.")
+        return load_bare(model, path) if isinstance(model, nn.Module) else model
+    name = model or default_model(kind_of([str(path)]))
+    loaded = models.load(name, any_output=any_output, **options)
+    loaded.module.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return loaded

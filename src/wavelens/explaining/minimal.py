@@ -1,0 +1,152 @@
+"""Minimal inputs of files: what is left of each for every alpha, and the files that show it."""
+
+from __future__ import annotations
+
+import glob
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wavelens import masks
+from wavelens.core import Domain
+from wavelens.explaining.files import beside
+from wavelens.explaining.kinds import Input, Kind
+from wavelens.explaining.question import ExplainedTarget, Question
+from wavelens.explaining.reading import read_input
+from wavelens.explaining.summary import target_summary
+from wavelens.models import LoadedModel
+from wavelens.own import text_of
+from wavelens.untrusted import plain
+
+ALPHA = re.compile(r"[0-9.]+(e[+-][0-9]+)?")  # in a file's name
+WRITTEN_TOGETHER = ("-minimal.png", "-minimal.json")  # for each input
+
+
+@dataclass(frozen=True, eq=False)
+class MinimalRequest:
+    """What is to be done with every input: `alphas` and the others are those of `masks.minimal`."""
+
+    loaded: LoadedModel
+    kind: Kind
+    question: Question
+    domain: Domain
+    alphas: tuple[float, ...]
+    steps: int
+    baseline: float | masks.Noise | Callable[[Tensor], Tensor]
+    batch_size: int | None
+    device: torch.device
+
+
+@dataclass(frozen=True, eq=False)
+class MinimalResult:
+    """The minimal inputs of one file, one for each alpha.
+
+    `probabilities` are those of the explained class, if it is one: for the untouched input, then for each alpha.
+    """
+
+    request: MinimalRequest
+    input: Input
+    target: ExplainedTarget
+    front: masks.Minimal
+    probabilities: list[float | None]
+
+    @property
+    def score(self) -> str:
+        """What the target's number is called in JSON."""
+        return "logit" if len(self.target.classes) == 1 else "score"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The untouched input, then each alpha: zeros, score, steps and probability."""
+        front = self.front
+        assert isinstance(front.alpha, tuple)
+        first = {"alpha": 0.0, "zeros": 0.0, self.score: float(front.before[0]), "steps": 0}
+        columns = zip(front.alpha, front.sparsity[:, 0], front.after[:, 0], front.spent[:, 0], strict=True)
+        rows = [{"alpha": a, "zeros": float(z), self.score: float(s), "steps": int(n)} for a, z, s, n in columns]
+        pairs = zip([first, *rows], self.probabilities, strict=True)
+        return [{**row, "probability": probability} for row, probability in pairs]
+
+    def scales(self) -> list[dict[str, Any]]:
+        """For each scale, coarsest first, what it spans and how much of it is kept for each alpha."""
+        mask = self.front.mask
+        pairs = zip(self.input.grid.rows(mask.layout), mask.by_scale().values(), strict=True)
+        return [{**scale, "kept": kept[:, 0].tolist()} for scale, kept in pairs]
+
+    def summary(self) -> dict[str, Any]:
+        """The result for JSON."""
+        request = self.request
+        return {
+            **target_summary(request.loaded, request.kind, self.input.path, self.target),
+            "domain": text_of(request.domain),
+            "baseline": request.baseline if isinstance(request.baseline, float) else text_of(request.baseline),
+            "front": self.rows(),
+            "units": self.input.grid.units,
+            "scales": self.scales(),
+        }
+
+
+def minimal_input(request: MinimalRequest, path: Path) -> MinimalResult:
+    """Read a file and find its minimal inputs."""
+    loaded = request.loaded
+    one = read_input(loaded, request.kind, path, request.device)
+    target = request.question(loaded, one.x, one.logits)
+    front = masks.minimal(
+        loaded.module,
+        one.x,
+        target.target,
+        domain=request.domain,
+        alpha=request.alphas,
+        steps=request.steps,
+        baseline=request.baseline,
+        batch_size=request.batch_size,
+    ).front()
+    return MinimalResult(request, one, target, front, _probabilities(loaded, one, target, front))
+
+
+@torch.no_grad()
+def _probabilities(
+    loaded: LoadedModel, one: Input, target: ExplainedTarget, front: masks.Minimal
+) -> list[float | None]:
+    assert one.logits is not None  # `models.load` takes classifiers alone
+    logits = torch.cat([one.logits[None], *(loaded.module(rebuilt).float() for rebuilt in front.rebuilt)])
+    every = loaded.probabilities(logits)
+    return every[:, target.classes[0]].tolist() if target.classes else [None] * len(every)
+
+
+def write_minimal(result: MinimalResult, base: Path) -> Iterator[Path]:
+    """Write the figure, the summary, and what is left for each alpha: each path once its file is there."""
+    from wavelens import plots  # matplotlib: only once there is something to draw
+
+    one, label = result.input, result.target.label.split(", ")[0]
+    figure, summary = beside(base, ".png"), beside(base, ".json")
+    title = f"{plain(one.path.name)[:40]}: {label}".replace("$", r"\$")
+    plots.save(plots.minimal(result.front, one.x, title=title, grid=one.grid), figure)
+    summary.write_text(json.dumps(result.summary(), indent=2) + "\n", encoding="utf-8")
+    yield from (figure, summary)
+    yield from _write_signals(result, base)
+
+
+def signal_endings(request: MinimalRequest) -> list[str]:
+    """What the names of the files end in that hold what is left for each alpha."""
+    writer = request.kind.writer
+    return [f"-minimal-{alpha:g}{writer.suffix}" for alpha in request.alphas] if writer else []
+
+
+def _write_signals(result: MinimalResult, base: Path) -> Iterator[Path]:
+    """What is left for each alpha, as files of its own kind, if it has a writer. Those of an earlier run go."""
+    writer = result.request.kind.writer
+    if writer is None or not writer.fits(result.input):
+        return
+    for old in base.parent.glob(f"{glob.escape(base.name)}-*{writer.suffix}"):
+        if ALPHA.fullmatch(old.name[len(base.name) + 1 : -len(writer.suffix)]):
+            old.unlink()
+    assert isinstance(result.front.alpha, tuple)
+    for alpha, rebuilt in zip(result.front.alpha, result.front.rebuilt, strict=True):
+        path = beside(base, f"-{alpha:g}{writer.suffix}")
+        writer.write(result.input, rebuilt, path)
+        yield path

@@ -1,0 +1,76 @@
+"""What a score gains when groups of coefficients come and go: accounts that hold up when a scale is taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from wavelens.core import Domain, signal_axes
+from wavelens.domains.joint import Joint
+from wavelens.engine.given import with_given
+from wavelens.engine.gradients import Gradients, Model
+from wavelens.methods.lift import Lift
+from wavelens.methods.partitions import Partition, partition
+from wavelens.methods.paths import starting_points
+from wavelens.methods.shapley import ScaleShapley, ShapleyValues, values_of_groups
+from wavelens.signals import Unpacked, check_signals, packed_baseline
+from wavelens.targets import Several, Target
+
+USUAL = ScaleShapley()
+BY_TARGET = ("values", "alone", "last", "interaction", "standard_error", "score", "baseline_score")
+
+
+def shapley(
+    model: Model,
+    x: Tensor | Mapping[str, Tensor],
+    target: Target,
+    *,
+    domain: Domain | Mapping[str, Domain],
+    groups: str | Partition = "scales",
+    method: ScaleShapley = USUAL,
+    baseline: Any = None,
+    given: Sequence[Tensor] = (),
+    batch_size: int | None = None,
+) -> ShapleyValues:
+    """The Shapley value of each group of coefficients of `x`, `(batch, channel, *axes)`, and how groups interact.
+
+    `groups` are words as `ScaleShapley` has them, or a `Partition` of one's own; `method` holds the other options.
+    No gradient is taken: the model may be any function of signals. `x`, `domain`, `baseline` and `given` are as in
+    `attribute`, several signals included. Up to 10 groups the values are exact, by 2ⁿ forward passes for each item.
+
+    >>> import torch, wavelens as wl
+    >>> x = torch.tensor([[[4.0, 2.0, 1.0, 1.0]]])
+    >>> values = wl.shapley(lambda x: x[:, :, 0].prod(1) ** 2, x, None, domain=wl.DWT("haar", levels=1))
+    >>> values.names, values.values.sum(), values.score - values.baseline_score
+    (('a1', 'd1'), tensor(16.), tensor([16.]))
+    """
+    if isinstance(x, Mapping):
+        check_signals(x)
+        if not isinstance(domain, Mapping):
+            raise ValueError(f"several signals have a domain each, by name; got {domain!r}.")
+        joint = Joint.of(x, domain)
+        start = packed_baseline(joint, x, baseline, method.baseline)
+        packed = Unpacked(model, joint), joint.pack(x)
+        return shapley(*packed, target, domain=joint, groups=groups, method=method, baseline=start, given=given,
+                       batch_size=batch_size)  # fmt: skip
+    if not isinstance(domain, Domain):
+        raise ValueError(f"domain is a domain such as DWT('haar'); got {domain!r}.")
+    with Gradients(with_given(model, given), x, target, batch_size=batch_size) as ask:
+        bound = domain.bind(ask.x)
+        lift = Lift(bound, bound.layout(signal_axes(ask.x)))
+        if isinstance(groups, str):
+            groups = partition(lift.layout, ask.x.shape[1], replace(method, groups=groups).groups, method.blocks)
+        groups.check(ask.x.shape[1], lift.layout.size)
+        start = starting_points(ask.x, method.baseline if baseline is None else baseline)
+        result = values_of_groups(ask, lift, start, groups, method)
+    return result if isinstance(target, Several) else _first(result)
+
+
+def _first(result: ShapleyValues) -> ShapleyValues:
+    """Without the targets in front, of which there is one."""
+    fields = {name: value for name in BY_TARGET if (value := getattr(result, name)) is not None}
+    alone: dict[str, Any] = {name: value[0] for name, value in fields.items()}
+    return result._replace(**alone)

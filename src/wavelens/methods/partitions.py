@@ -1,0 +1,93 @@
+"""Groups that partition the coefficients of a layout: scales, bands, blocks of places, channels, signals."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from wavelens.core import Band, Layout
+
+GROUPS = ("scales", "bands", "blocks", "channels", "signals")
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """To which of the groups `names` each coefficient belongs: `labels`, integers `(1 or channel, size)`."""
+
+    names: tuple[str, ...]
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        count = len(self.names)
+        if self.labels.is_floating_point() or self.labels.ndim != 2 or not self.labels.numel():
+            raise ValueError(
+                f"labels are integers (1 or channel, size); got {tuple(self.labels.shape)} of {self.labels.dtype}."
+            )
+        if int(self.labels.min()) < 0 or int(self.labels.max()) >= count:
+            raise ValueError(
+                f"labels of {count} groups lie between 0 and {count - 1}; got {int(self.labels.min())} to "
+                f"{int(self.labels.max())}."
+            )
+
+    def check(self, channels: int, size: int) -> None:
+        """`ValueError` unless it is of so many channels and coefficients."""
+        if self.labels.shape[1] != size or self.labels.shape[0] not in (1, channels):
+            raise ValueError(
+                f"labels are (1 or {channels}, {size}), one per coefficient; got {tuple(self.labels.shape)}."
+            )
+
+
+def partition(layout: Layout, channels: int, groups: str, blocks: int = 2) -> Partition:
+    """The groups called `groups`, coarsest scale first.
+
+    "scales" are the domain's; "bands" are its scales by orientation or part; "blocks" are the scales by place, each
+    axis cut into at most `blocks` equal parts; "channels" are those of the signal, "signals" those of a model of
+    several. `ValueError` for other words, and for groups that the domain does not have.
+    """
+    if groups not in GROUPS:
+        raise ValueError(f"groups are one of {', '.join(GROUPS)}, or a Partition; got {groups!r}.")
+    if groups == "channels":
+        labels = torch.arange(channels)[:, None].expand(channels, layout.size)
+        return Partition(tuple(f"channel {k}" for k in range(channels)), labels)
+    labels, names = torch.zeros(layout.size, dtype=torch.long), dict[str, int]()
+    for name, piece, inside in _signals(layout) if groups == "signals" else _pieces(layout, groups, blocks):
+        labels[piece] += names.setdefault(name, len(names)) * inside
+    return Partition(tuple(names), labels[None])
+
+
+Piece = tuple[str, slice, Tensor | int]  # a group's name, coefficients, and 1 for each that belongs to the group
+
+
+def _signals(layout: Layout) -> Iterator[Piece]:
+    parts: dict[str, slice] | None = getattr(layout.domain, "parts", None)
+    if parts is None:
+        raise ValueError(f"signals are groups where a model takes several; {layout.domain} is of one.")
+    return ((name, piece, 1) for name, piece in parts.items())
+
+
+def _pieces(layout: Layout, groups: str, blocks: int) -> Iterator[Piece]:
+    if groups == "blocks" and hasattr(layout.domain, "parts"):
+        raise ValueError("blocks are groups of one signal; several signals have no places in common.")
+    for scale in layout.scales().values():
+        for band in scale:
+            piece = layout.slices[band]
+            if groups == "blocks":
+                for place, inside in _blocks(band, len(layout.signal_shape), blocks):
+                    yield f"{scale.name} {place}", piece, inside
+            else:
+                yield str(band) if groups == "bands" else scale.name, piece, 1
+
+
+def _blocks(band: Band, axes: int, blocks: int) -> Iterator[tuple[str, Tensor]]:
+    """The blocks of places of a band by their numbers: 1 inside and 0 outside, `(size,)`."""
+    lengths = band.shape[-axes:]
+    numbers = [torch.arange(n) * min(blocks, n) // n for n in lengths]
+    for place in itertools.product(*(range(min(blocks, n)) for n in lengths)):
+        inside = torch.ones((), dtype=torch.long)
+        for along, number in zip(numbers, place, strict=True):
+            inside = inside[..., None] * (along == number).long()
+        yield f"({', '.join(map(str, place))})", inside.expand(band.shape).flatten()
