@@ -177,3 +177,13 @@ def test_nothing_is_coloured_where_nothing_matters():
     assert all(np.ptp(np.asarray(ax.images[0].get_array()), axis=-1).max() == 0 for ax in figure.axes)
     with pytest.raises(ValueError, match="coloured, between 0 and 1; got 1"):
         plots.by_scale(Coefficients(torch.zeros(1, 1, layout.size), layout), torch.rand(1, 3, 8, 8), 1)
+
+
+def test_many_scales_stand_in_rows_of_one_width():
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    figure = plots.by_scale(wl.Packets("haar", levels=4).analysis(x), x)
+    drawn = [ax for ax in figure.axes if ax.images]
+    assert [ax.get_title().split(" ")[0] for ax in drawn[2:]] == [f"p4.{k}" for k in range(16)]
+    places = [ax.get_subplotspec() for ax in drawn]
+    assert {place.rowspan.start for place in places} == {0, 1}
+    assert max(place.colspan.stop for place in places) == 9

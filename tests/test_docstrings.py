@@ -10,11 +10,11 @@ import wavelens as wl
 
 NAMESPACES = ("wl", "wl.metrics", "wl.masks", "wl.maps", "wl.targets", "wl.models", "wl.runs", "wl.frontends")
 RESULTS = {  # what calls return or take, and nobody makes by hand; abstract classes and executors
-    "wl": "Attributions Band Bandwidth Domain Extent Joint Layout Scale",
-    "wl.metrics": "Curves Randomization",
+    "wl": "Attributions Band Bandwidth Domain Explanation Extent Joint Layout Scale",
+    "wl.metrics": "Case Curves Randomization",
     "wl.masks": "Decomposed Minimal each_stem magnitude signed",
-    "wl.maps": "Band Coefficients Layout Marginal Profile Scale band_sums checked_axis mosaic_slices scale_sums "
-    "with_sign",
+    "wl.maps": "Band Coefficients Layout Marginal Profile Rose Scale TimeFrequency band_sums checked_axis "
+    "mosaic_slices scale_sums",
     "wl.targets": "Strongest check_target describe joined parsed scores texts",
     "wl.models": "Around CheckpointWarning Geometry LoadedModel Normalized Options Parts Preparation ResNet3D Sampling "
     "VideoGeometry Voxels Windowed imagenet_labels",

@@ -17,6 +17,12 @@ def test_snippets(run_page, capsys):
     assert max(swings[f"DualTree d{level}"] for level in range(1, 5)) < 10
     assert int(printed[19].split()[1].rstrip("%")) > 90
     assert printed[20] == "62 bytes for each pixel"
+    assert "semitone: 420–445 Hz" in printed
+    fewer, _, _, every = next(line for line in printed if " bands of " in line).split()
+    assert 2 < int(fewer) < int(every) == 64
+    needed = {line.split()[0]: int(line.split()[2]) for line in printed if " needs " in line}
+    assert needed["Fourier"] == 1
+    assert needed["Fourier"] < needed["Cosine"] < min(needed["DWT"], needed["Identity"])
     assert wl_names(printed) == str(("image a2", "image d2", "image d1", "text a", "text d2", "text d1"))
     assert names["both"].joint.gap.abs().max() < 1e-9
 

@@ -26,6 +26,19 @@ def test_rgb_is_read_exactly(tmp_path):
     torch.testing.assert_close(read_image(tmp_path / "a.png"), pixels(ramp() / 255), rtol=0, atol=1e-7)
 
 
+@pytest.mark.parametrize("orientation", [0, 9, 255, 65535])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_an_orientation_that_says_nothing_turns_neither_the_picture_nor_its_shape(tmp_path, suffix, orientation):
+    path, block = tmp_path / f"a.{suffix}", Image.Exif()
+    block[0x0112] = orientation
+    if suffix == "tif":
+        deep, tag = ramp()[:5].astype(np.uint16), (274, "H", 1, orientation, True)
+        tifffile.imwrite(path, deep, photometric="rgb", extratags=[tag])
+    else:
+        Image.fromarray(ramp()[:5]).save(path, exif=block)
+    assert open_image(path).shape == read_image(path).shape == (1, 3, *ramp()[:5].shape[:2])
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientations_all_show_the_same_picture(tmp_path, orientation):
     stored = {

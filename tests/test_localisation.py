@@ -20,6 +20,13 @@ def spike(domain, shape, place, channels=2):
     return x, m.translate(wl.Identity().analysis(x), domain)
 
 
+def test_rounding_has_no_say_in_where_a_flat_map_is_highest():
+    x = torch.zeros(1, 1, 8, dtype=torch.float64)
+    a = wl.Identity().analysis(x + 1 + 1e-15 * torch.arange(8))
+    assert m.pointing_game(None, x, 0, a, region=m.boxes(x, [[((0, 1),)]])).tolist() == [1.0]
+    assert m.pointing_game(None, x, 0, a, region=m.boxes(x, [[((7, 8),)]])).tolist() == [0.0]
+
+
 @pytest.mark.parametrize(
     ("shape", "place", "domain"),
     [

@@ -180,7 +180,11 @@ def mosaic_slices(layout: Layout) -> dict[Band, tuple[slice, ...]]:
 
 
 def has_places(layout: Layout) -> bool:
-    """Whether coefficients lie at places of the signal; those of a Fourier transform have none, and flat maps."""
+    """Whether coefficients lie at places of the signal; those of a Fourier transform have none, and flat maps.
+
+    >>> wl.maps.has_places(wl.DWT("haar", 2).layout((8, 8))), wl.maps.has_places(wl.Fourier().layout((8, 8)))
+    (True, False)
+    """
     axes, samples = len(layout.signal_shape), math.prod(layout.signal_shape)
     return samples == 1 or any(math.prod(band.shape[-axes:]) > 1 for band in layout.bands)
 

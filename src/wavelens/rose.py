@@ -27,7 +27,11 @@ class Rose:
 
 
 def has_rose(layout: Layout) -> bool:
-    """Whether a domain tells orientations apart: two or more in some scale of a picture."""
+    """Whether a domain tells orientations apart: two or more in some scale of a picture.
+
+    >>> has_rose(wl.Shearlets(2).layout((32, 32))), has_rose(wl.Cosine().layout((32, 32)))
+    (True, False)
+    """
     angles = layout.orientations()
     return any(len({angle for band in scale for angle in angles[band]}) > 1 for scale in layout.scales().values())
 
@@ -39,7 +43,6 @@ def rose(c: Coefficients, angles: int = 90) -> Rose:
     that takes several for the same, as the diagonal details of the DWT do, gives each an equal part. `ValueError` for
     domains that know no orientations, see `has_rose`.
 
-    >>> import torch, wavelens as wl
     >>> lines = torch.sin(torch.arange(32.0) * 1.5).expand(1, 1, 32, 32)  # vertical
     >>> result = rose(wl.Shearlets(2).analysis(lines), angles=6)
     >>> result.angles, result.share.sum(1).argmax().item()

@@ -43,6 +43,10 @@ class Shearlets(Domain):
     coefficients are real. Each band is sampled as often as its window asks for, without aliasing: 18 numbers per sample
     for `Shearlets(4)`, 11 with `shears=4`. Signals are taken as periodic. Directions in which a small signal has no
     frequency are left out. Half-precision signals are transformed in float32.
+
+    >>> c = wl.Shearlets(levels=2).analysis(x)
+    >>> bool((c.data.square().sum() - x.square().sum()).abs() < 1e-9), c.layout.scales().keys()
+    (True, dict_keys(['a2', 'd2', 'd1']))
     """
 
     levels: int | None = None

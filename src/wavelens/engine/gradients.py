@@ -269,9 +269,9 @@ class Gradients:
         """Whether gradients `(rows, …)` of a pass are those of each row alone; else rows go `apart` from now on."""
 
         def among_copies(row: int) -> Tensor:
-            one, its = points[row : row + 1].expand_as(points), items[row : row + 1].expand_as(items)
-            copies, item = filled(one, its, size)
-            copies = copies.detach().clone().requires_grad_()
+            point, item = (t[row : row + 1].expand_as(t).clone() for t in (points.detach(), items))
+            copies, item = filled(point, item, size)
+            copies.requires_grad_()
             with torch.enable_grad():
                 value = self._scores(copies, item, self._fast)[0]
             gradient = self._gradient_of(value[row], copies, row)

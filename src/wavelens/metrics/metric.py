@@ -48,6 +48,9 @@ class Column:
     `better` is "more" or "less"; None says that neither is, or that it is not known: the number is shown, and no run is
     ranked by it. `middle` is what stands for all items, their "mean" or their "median". A curve has one number per
     point, over parts of the coefficients from 0 to 1; it is drawn, and not in tables.
+
+    >>> wl.metrics.Column("kept", better="more", middle="median").name
+    'kept'
     """
 
     name: str
@@ -73,17 +76,13 @@ class Metric(ABC):
     A subclass is a frozen dataclass whose fields are its options; `columns` says what it gives, and `__call__` gives
     these numbers in that order. This is all that `evaluate` and `compare` need.
 
-    >>> from dataclasses import dataclass
-    >>> import wavelens as wl
     >>> @dataclass(frozen=True)
     ... class Peak(wl.metrics.Metric):
-    ...     scale: float = 1.0
     ...     columns = (wl.metrics.Column("peak", better="more"),)
-    ...
     ...     def __call__(self, case):
-    ...         return self.scale * case.attribution.data.abs().amax((1, 2))
-    >>> [column.name for column in Peak(scale=2.0).named_columns]
-    ['peak(scale=2.0)']
+    ...         return case.attribution.data.abs().amax((1, 2))
+    >>> [column.name for column in Peak().named_columns]
+    ['peak']
     """
 
     needs_region = False  # whether it is of items alone of whose objects the place is known
@@ -192,13 +191,27 @@ class OfFunction(Metric):
 
 
 def more_is_better(function: F) -> F:
-    """Mark a metric of one's own: tables rank by it, the largest first."""
+    """Mark a metric of one's own: tables rank by it, the largest first.
+
+    >>> @wl.metrics.more_is_better
+    ... def peak(model, x, target, attribution):
+    ...     return attribution.data.abs().amax((1, 2))
+    >>> peak.better
+    'more'
+    """
     function.better = "more"  # type: ignore[attr-defined]
     return function
 
 
 def less_is_better(function: F) -> F:
-    """Mark a metric of one's own: tables rank by it, the smallest first."""
+    """Mark a metric of one's own: tables rank by it, the smallest first.
+
+    >>> @wl.metrics.less_is_better
+    ... def spread(model, x, target, attribution):
+    ...     return attribution.data.std((1, 2))
+    >>> spread.better
+    'less'
+    """
     function.better = "less"  # type: ignore[attr-defined]
     return function
 

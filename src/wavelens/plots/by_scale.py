@@ -13,6 +13,7 @@ from wavelens.plots.figure import Figure
 from wavelens.plots.parts import DPI, INK, Array, array, scale_shades
 
 SIDE, CAPTION, HEAD = 2.4, 0.45, 0.5  # inches of a picture's width, of its caption, and of the title
+MAX_COLUMNS = 9  # pictures in a row
 COVER = 0.75  # how much of the input a colour hides
 
 
@@ -59,11 +60,15 @@ def _coloured(picture: Array, places: Array, shade: Array) -> Array:
 
 def _drawn(pictures: list[tuple[str, Array]], title: str) -> Figure:
     height = SIDE * pictures[0][1].shape[0] / pictures[0][1].shape[1]
-    size = (SIDE * len(pictures), height + CAPTION + HEAD)
+    rows = -(-len(pictures) // MAX_COLUMNS)
+    columns = -(-len(pictures) // rows)
+    size = (SIDE * columns, rows * (height + CAPTION) + HEAD)
     figure = Figure(size, dpi=DPI, facecolor="white", layout="constrained")
     figure.suptitle(title, color=INK, fontsize=13)
-    for ax, (caption, picture) in zip(figure.subplots(1, len(pictures)), pictures, strict=True):
+    places = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for ax in places:
+        ax.set_axis_off()
+    for ax, (caption, picture) in zip(places, pictures, strict=False):
         ax.imshow(picture, interpolation="nearest")
         ax.set_title(caption, fontsize=10, color=INK)
-        ax.set_axis_off()
     return figure

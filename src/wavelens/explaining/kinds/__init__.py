@@ -24,8 +24,14 @@ def register_kind(kind: Kind) -> Kind:
 
     Call it where the kind is defined, in the module of your model: `--model module:function` imports that module first,
     in worker processes too. A kind that was registered under the same name before is replaced, so that a cell of a
-    notebook can run twice; the names of the library's own kinds are a `ValueError`. `docs/howto/kind.md` has an
-    example.
+    notebook can run twice; the names of the library's own kinds are a `ValueError`. `docs/howto/kind.md` has a whole
+    kind.
+
+    >>> from dataclasses import replace
+    >>> tapes = replace(wl.explaining.kind_called("sound"), name="tape", suffixes=(".tape",))
+    >>> wl.register_kind(tapes).suffixes
+    ('.tape',)
+    >>> wl.explaining.KINDS.remove(tapes)
     """
     if kind.name in {one.name for one in LIBRARY}:
         raise ValueError(f"{kind.name!r} is a kind of the library. Choose another name.")

@@ -94,6 +94,10 @@ class Kind:
     - `writer` writes other signals in place of an input, as `wavelens minimal` does.
     - `spacing_unit`, the default unit of `--spacing`.
     - `model`, the name of the default model; `models`, names to choose from, for the error where there is none.
+
+    >>> photo = wl.explaining.kind_called("photo")
+    >>> photo.units, photo.domain((224, 224))
+    (('px', 'px'), DWT(wavelet='haar', levels=5, mode='periodization'))
     """
 
     name: str

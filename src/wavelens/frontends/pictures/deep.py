@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from wavelens.frontends.pictures.samples import Array, Picture, Samples, UnsupportedPicture, banded
+from wavelens.frontends.pictures.samples import Array, Picture, Samples, UnsupportedPicture, banded, is_turned
 from wavelens.optional import optional
 
 CODESTREAM = b"\xff\x4f\xff\x51"  # start and size of a JPEG 2000
@@ -97,7 +97,7 @@ def jpeg_precision(path: Path) -> int:
 def jpeg_size(path: Path) -> tuple[int, int]:
     """Height and width of a JPEG of 12 bits, upright."""
     with _as_8_bits(path) as image:
-        return image.size if _orientation(image) > 4 else image.size[::-1]
+        return image.size if is_turned(_orientation(image)) else image.size[::-1]
 
 
 def decode_jpeg(path: Path, at_least: tuple[int, int] | None = None) -> Picture:

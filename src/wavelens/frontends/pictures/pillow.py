@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from wavelens.frontends.pictures import deep, pnm, tiff
-from wavelens.frontends.pictures.samples import Array, Box, Picture, Samples, banded, check_range, strips
+from wavelens.frontends.pictures.samples import Array, Box, Picture, Samples, banded, check_range, is_turned, strips
 
 FORMATS = tuple("AVIF BMP DIB GIF ICNS ICO JPEG JPEG2000 PCX PNG PPM PSD QOI TGA TIFF WEBP".split())
 DEEP: dict[str, Callable[[Path, Image.Image], Samples | None]] = {
@@ -54,7 +54,7 @@ def size(path: Path) -> tuple[int, int]:
     """Height and width, upright."""
     with opened(path) as image:
         width, height = image.size
-        return (width, height) if _header_orientation(path, image) > 4 else (height, width)
+        return (width, height) if is_turned(_header_orientation(path, image)) else (height, width)
 
 
 def decode(path: Path, at_least: tuple[int, int] | None = None) -> Picture:
@@ -92,7 +92,7 @@ def _draft(image: Image.Image, at_least: tuple[int, int] | None) -> Box:
     width, height = image.size
     if at_least is None or image.format not in ("JPEG", "MPO") or width * height < DRAFTED_FROM:
         return Box(0, 0, width, height)
-    sides = at_least[::-1] if image.getexif().get(Base.Orientation, 1) > 4 else at_least
+    sides = at_least[::-1] if is_turned(image.getexif().get(Base.Orientation, 1)) else at_least
     drafted = image.draft(None, (sides[1], sides[0]))
     return Box(0, 0, width, height) if drafted is None else Box(*drafted[1])
 

@@ -85,7 +85,7 @@ class Picture:
         if not 1 <= orientation <= 8:
             return self
         values, box = self.samples.values, self.box
-        if orientation > 4:
+        if is_turned(orientation):
             values, box = values.swapaxes(0, 1), Box(box.upper, box.left, box.lower, box.right)
         rows, columns = STEPS[(orientation - 1) % 4]
         height, width = values.shape[:2]
@@ -116,6 +116,11 @@ def _intensity(bands: Array, inverted: bool) -> Array:
         paper: Array = 1 - bands
         return paper[..., :3] * paper[..., 3:]
     return 1 - bands if inverted else bands
+
+
+def is_turned(orientation: int) -> bool:
+    """Whether an EXIF orientation has rows in the place of columns; numbers beyond 8 say nothing."""
+    return 5 <= orientation <= 8
 
 
 def strips(height: int, width: int) -> Iterator[slice]:

@@ -17,6 +17,7 @@ from wavelens.frontends.pictures.samples import (
     banded,
     check_range,
     check_size,
+    is_turned,
 )
 
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -60,7 +61,7 @@ def size(path: Path) -> tuple[int, int]:
     with tifffile.TiffFile(path) as file:
         page: Any = file.pages[0]
         shape = page.imagelength, page.imagewidth
-        return shape[::-1] if _orientation(page) > 4 else shape
+        return shape[::-1] if is_turned(_orientation(page)) else shape
 
 
 def decode(path: Path, at_least: tuple[int, int] | None = None) -> Picture:
