@@ -30,7 +30,7 @@ STEP = 2500  # samples between the places where a clip's loudest window may begi
 def write(name: str, results: dict[str, Any]) -> None:
     """A record in results/, after the command and the versions that made it."""
     command = " ".join(["python", f"benchmarks/domains/{Path(sys.argv[0]).name}", *sys.argv[1:]])
-    sound.write(RESULTS / f"{name}.json", {"command": command, **record.versions(), **results})
+    record.save(RESULTS / f"{name}.json", {"command": command, **record.versions(), **results})
 
 
 @cache
@@ -53,7 +53,7 @@ def names(kind: str, count: int) -> list[str]:
 
 def larger_photo(name: str, size: int) -> Tensor:
     """A photo of Caltech-101 resized to a square, `(1, 3, size, size)` in [0, 1]."""
-    path = at_hand.folder("images/caltech101_460") / "images" / "caltech101_460" / name
+    path = at_hand.at(f"images/caltech101_460/{name}")
     return Geometry((size, size), (size, size))(wl.frontends.read_image(path))
 
 

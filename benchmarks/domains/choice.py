@@ -34,8 +34,8 @@ import judging
 import measures
 import numpy as np
 import record
-import rows
 import torch
+from record import rows
 from torch import Tensor, nn
 
 import wavelens as wl

@@ -25,8 +25,8 @@ import judging
 import measures
 import numpy as np
 import record
-import rows
 import torch
+from record import rows
 from torch import Tensor
 
 import wavelens as wl

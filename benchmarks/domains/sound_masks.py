@@ -22,9 +22,9 @@ from typing import Any
 
 import at_items
 import record
-import rows
 import sound
 import torch
+from record import rows
 from torch import Tensor
 
 import wavelens as wl
