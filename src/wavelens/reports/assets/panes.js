@@ -71,7 +71,7 @@ function drawWave(pen, { left, width, height }, wave, colour) {
 function nameRows(pen, { left, height, ink, soft }, scales, chosen) {
   const named = [];
   pen.textAlign = "right";
-  for (const { name, label, place } of [...scales].sort((one, other) => (other.name === chosen) - (one.name === chosen))) {
+  for (const { name, label, place } of [...scales].sort((one, other) => Number(other.name === chosen) - Number(one.name === chosen))) {
     const y = Math.min(Math.max(place * height, NAME / 2), height - NAME / 2);
     if (named.some((other) => Math.abs(other - y) < NAME)) continue;
     named.push(y);
