@@ -256,6 +256,6 @@ def test_a_name_that_is_taken_gets_a_number(folder):
 
 @pytest.mark.parametrize("module", [calls, answer, kinds])
 def test_examples_run(folder, module):
-    result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    result = doctest.testmod(module, extraglobs={"wl": wl}, optionflags=doctest.ELLIPSIS)
     assert result.failed == 0
     assert result.attempted
