@@ -34,3 +34,14 @@ def test_the_written_stems_add_up_to_the_clip(guide):
     torch.testing.assert_close(sum(written.values()), names["clip"], rtol=0, atol=1e-6)
     dropped = names["mask"].complement().apply(names["hum"][None, None])
     assert (dropped - names["hum"]).square().mean() < 0.1 * names["hum"].square().mean()
+
+
+def test_the_thirds_add_up_to_the_clip_and_end_within_an_octave(guide):
+    names, folder = guide
+    written = {path.stem.partition("-")[2]: read_audio(path).data for path in folder.glob("third-*.wav")}
+    torch.testing.assert_close(sum(written.values()), names["clip"], rtol=0, atol=1e-6)
+    cycles = torch.linspace(0, 0.5, names["clip"].shape[-1] // 2 + 1)
+    for scale in names["fine"].domain.scales(names["fine"].layout):
+        power = torch.fft.rfft(written[scale.name].double()).abs().square()[0, 0]
+        away = (cycles < scale.extent[0].low / 2) | (cycles > 2 * scale.extent[0].high)
+        assert power[away].sum() <= 1e-9 * power.sum()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +12,6 @@ from torch import Tensor, nn
 sys.path.insert(1, str(Path(__file__).parents[1] / "paper"))
 import at_hand
 import judging
-import record
 import sound
 
 import wavelens as wl
@@ -25,12 +23,6 @@ SHAPES = {"photo": (3, 128, 128), "clip": (1, CROP)}
 LARGER = 160  # pixels of the photo that the windows are taken from
 LARGEST_SHIFT = {"photo": 15, "clip": 255}  # one less than the period of the coarsest scale
 STEP = 2500  # samples between the places where a clip's loudest window may begin
-
-
-def write(name: str, results: dict[str, Any]) -> None:
-    """A record in results/, after the command and the versions that made it."""
-    command = " ".join(["python", f"benchmarks/domains/{Path(sys.argv[0]).name}", *sys.argv[1:]])
-    sound.write(RESULTS / f"{name}.json", {"command": command, **record.versions(), **results})
 
 
 @cache
@@ -53,7 +45,7 @@ def names(kind: str, count: int) -> list[str]:
 
 def larger_photo(name: str, size: int) -> Tensor:
     """A photo of Caltech-101 resized to a square, `(1, 3, size, size)` in [0, 1]."""
-    path = at_hand.folder("images/caltech101_460") / "images" / "caltech101_460" / name
+    path = at_hand.at(f"images/caltech101_460/{name}")
     return Geometry((size, size), (size, size))(wl.frontends.read_image(path))
 
 

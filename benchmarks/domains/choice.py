@@ -34,8 +34,8 @@ import judging
 import measures
 import numpy as np
 import record
-import rows
 import torch
+from record import rows
 from torch import Tensor, nn
 
 import wavelens as wl
@@ -201,7 +201,7 @@ def main(argv: list[str] | None = None) -> None:
         "seconds": round(sum(one["seconds"] for group in several for one in group)),
         "results": summary(made),
     }
-    at_items.write(f"choice-{given.kind}", whole)
+    record.write(f"choice-{given.kind}", whole, at_items.RESULTS)
 
 
 if __name__ == "__main__":

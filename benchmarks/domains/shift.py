@@ -25,8 +25,8 @@ import judging
 import measures
 import numpy as np
 import record
-import rows
 import torch
+from record import rows
 from torch import Tensor
 
 import wavelens as wl
@@ -221,7 +221,7 @@ def main(argv: list[str] | None = None) -> None:
         "seconds": round(sum(one["seconds"] for group in several for one in group)),
         "results": summary(made),
     }
-    at_items.write("shift", whole)
+    record.write("shift", whole, at_items.RESULTS)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from typing import Any
 
 import at_items
 import record
-import rows
 import sound
 import torch
+from record import rows
 from torch import Tensor
 
 import wavelens as wl
@@ -157,7 +157,7 @@ def main(argv: list[str] | None = None) -> None:
         "seconds": round(sum(one["seconds"] for one in made)),
         "kinds": {kind: summary(mine) for kind, mine in kinds.items()},
     }
-    at_items.write(f"sound-masks-{given.net}", whole)
+    record.write(f"sound-masks-{given.net}", whole, at_items.RESULTS)
 
 
 if __name__ == "__main__":

@@ -111,8 +111,7 @@ def masks(kind: str, net: str = "yamnet") -> str:
             *(number(cell[name][mask][key], digits, interval=digits == 1) for key, (_, digits) in FIGURES.items()),
         ]
         for mask in MASKS
-        for name in cell
-        if "leaks" in cell[name]
+        for name in _measured(cell)
     ]
     return table(["mask", "domain", *(title for title, _ in FIGURES.values())], lines)
 
@@ -121,13 +120,18 @@ def leaks(net: str = "yamnet") -> str:
     """Percent of the stems' energy outside their bands."""
     lines = []
     kinds = record(f"sound-masks-{net}")["kinds"]
-    for name in (n for n in kinds["noise"] if "leaks" in kinds["noise"][n]):
+    for name in _measured(kinds["noise"]):
         cells = [kinds[kind][name]["leaks"]["whole"] for kind in kinds]
         line = [number(cell["outside"], 1, 100) for cell in cells]
         lines.append([name, *line, *(f"{100 * cell['octave_away'][0]:.1g}" for cell in cells)])
     return table(
         ["domain", "outside: noise", "outside: overlap", "an octave away: noise", "an octave away: overlap"], lines
     )
+
+
+def _measured(cell: Record) -> list[str]:
+    """The domains of a cell; its other entries are of all domains."""
+    return [name for name, value in cell.items() if isinstance(value, dict) and "leaks" in value]
 
 
 def tables() -> dict[str, str]:

@@ -13,6 +13,51 @@ function partOf({ low, high, log }, frequency) {
   return frequency > low ? Math.min(part, 1) : 0;
 }
 
+/** Rows of one picture, each with its scale and its frequencies: what is not the chosen scale is zero. */
+class Rows extends Maps {
+  constructor(packed, end) {
+    super(packed, end);
+    const ends = packed.rows.map(({ from, to }) => [partOf(packed.axis, from), partOf(packed.axis, to)]);
+    const over = (part) => ends.flatMap(([from, to], row) => (from <= part && part < to ? [row] : []));
+    this.lines = Array.from({ length: STEPS }, (_, y) => { // which rows lie over its middle, and over narrower rows
+      const high = 1 - y / STEPS, low = high - 1 / STEPS;
+      const middles = ends.filter(([from, to]) => low <= from && to <= high).map(([from, to]) => (from + to) / 2);
+      return [(low + high) / 2, ...middles].map(over);
+    });
+  }
+  values(scale, signed) {
+    const kind = signed ? "signed" : "magnitude", columns = this.shape[1];
+    const whole = this.remember(kind, () => numbers(this.packed[kind][0]));
+    if (this.scales.length === 1 || !scale) return whole;
+    const of = (k) => this.packed.rows[Math.floor(k / columns)].scale;
+    return this.remember(`${kind} ${scale}`, () => whole.map((value, k) => (of(k) === scale - 1 ? value : 0)));
+  }
+  /** One picture with the highest frequencies on top: rows over the same frequency add up, of narrow ones the largest. */
+  picture(look) {
+    const layer = this.layer(look), columns = this.shape[1];
+    const at = (k) => {
+      const column = k % columns;
+      let largest = 0;
+      for (const rows of this.lines[Math.floor(k / columns)]) {
+        let sum = 0;
+        for (const row of rows) sum += layer.values[row * columns + column];
+        if (Math.abs(sum) > Math.abs(largest)) largest = sum;
+      }
+      return largest;
+    };
+    return heat(columns, STEPS, at, layer);
+  }
+  /** Where each scale lies in the middle, as a part of the height from the top. */
+  middles() {
+    const scales = this.scales.length > 1 ? this.scales.slice(1) : this.scales, { axis, rows } = this.packed;
+    return scales.map((scale, k) => {
+      const own = rows.filter((row) => row.scale === k);
+      const low = Math.min(...own.map(({ from }) => from)), high = Math.max(...own.map(({ to }) => to));
+      return { ...scale, place: 1 - (partOf(axis, low) + partOf(axis, high)) / 2 };
+    });
+  }
+}
+
 /** A canvas as wide as its place, with room for names on its left; `draw(pen, area)` fills it anew when that changes. */
 class Pane {
   /** @param {?{ length: number, unit: string }} axis the ticks below, if any */
@@ -71,7 +116,7 @@ function drawWave(pen, { left, width, height }, wave, colour) {
 function nameRows(pen, { left, height, ink, soft }, scales, chosen) {
   const named = [];
   pen.textAlign = "right";
-  for (const { name, label, place } of [...scales].sort((one, other) => (other.name === chosen) - (one.name === chosen))) {
+  for (const { name, label, place } of [...scales].sort((one, other) => Number(other.name === chosen) - Number(one.name === chosen))) {
     const y = Math.min(Math.max(place * height, NAME / 2), height - NAME / 2);
     if (named.some((other) => Math.abs(other - y) < NAME)) continue;
     named.push(y);
@@ -101,4 +146,49 @@ function overScales({ shape: [bins, frames], u8, step }, axis) {
   }
   pen.putImageData(image, 0, 0);
   return found;
+}
+
+/** Rows of one picture, each with its scale and its frequencies: what is not the chosen scale is zero. */
+class Rows extends Maps {
+  constructor(packed, end) {
+    super(packed, end);
+    const ends = packed.rows.map(({ from, to }) => [partOf(packed.axis, from), partOf(packed.axis, to)]);
+    const over = (part) => ends.flatMap(([from, to], row) => (from <= part && part < to ? [row] : []));
+    this.lines = Array.from({ length: STEPS }, (_, y) => { // which rows lie over its middle, and over narrower rows
+      const high = 1 - y / STEPS, low = high - 1 / STEPS;
+      const middles = ends.filter(([from, to]) => low <= from && to <= high).map(([from, to]) => (from + to) / 2);
+      return [(low + high) / 2, ...middles].map(over);
+    });
+  }
+  values(scale, signed) {
+    const kind = signed ? "signed" : "magnitude", columns = this.shape[1];
+    const whole = this.remember(kind, () => numbers(this.packed[kind][0]));
+    if (this.scales.length === 1 || !scale) return whole;
+    const of = (k) => this.packed.rows[Math.floor(k / columns)].scale;
+    return this.remember(`${kind} ${scale}`, () => whole.map((value, k) => (of(k) === scale - 1 ? value : 0)));
+  }
+  /** One picture with the highest frequencies on top: rows over the same frequency add up, of narrow ones the largest. */
+  picture(look) {
+    const layer = this.layer(look), columns = this.shape[1];
+    const at = (k) => {
+      const column = k % columns;
+      let largest = 0;
+      for (const rows of this.lines[Math.floor(k / columns)]) {
+        let sum = 0;
+        for (const row of rows) sum += layer.values[row * columns + column];
+        if (Math.abs(sum) > Math.abs(largest)) largest = sum;
+      }
+      return largest;
+    };
+    return heat(columns, STEPS, at, layer);
+  }
+  /** Where each scale lies in the middle, as a part of the height from the top. */
+  middles() {
+    const scales = this.scales.length > 1 ? this.scales.slice(1) : this.scales, { axis, rows } = this.packed;
+    return scales.map((scale, k) => {
+      const own = rows.filter((row) => row.scale === k);
+      const low = Math.min(...own.map(({ from }) => from)), high = Math.max(...own.map(({ to }) => to));
+      return { ...scale, place: 1 - (partOf(axis, low) + partOf(axis, high)) / 2 };
+    });
+  }
 }
