@@ -13,6 +13,7 @@ from torch import Tensor
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.linear import linear
 from wavelens.domains.octaves import MAX_LEVELS, paired, single
+from wavelens.whole_numbers import is_whole
 
 MAX_PER_OCTAVE = 1000  # filters
 DEFAULT_OCTAVES = 10
@@ -44,11 +45,11 @@ class ConstantQ(Domain):
     octaves: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.per_octave, int) or not 1 <= self.per_octave <= MAX_PER_OCTAVE:
+        if not is_whole(self.per_octave, 1, MAX_PER_OCTAVE):
             raise ValueError(
                 f"per_octave is a whole number of filters from 1 to {MAX_PER_OCTAVE}; got {self.per_octave!r}."
             )
-        if self.octaves is not None and (not isinstance(self.octaves, int) or not 0 <= self.octaves <= MAX_LEVELS):
+        if self.octaves is not None and not is_whole(self.octaves, 0, MAX_LEVELS):
             raise ValueError(f"octaves is None or a whole number from 0 to {MAX_LEVELS}; got {self.octaves!r:.40}.")
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:

@@ -12,6 +12,7 @@ from torch import Tensor
 from wavelens.bound import ItemDomain
 from wavelens.core import Band, Coefficients, Direction, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.dwt import DWT
+from wavelens.whole_numbers import is_whole
 
 
 @dataclass(frozen=True)
@@ -117,4 +118,4 @@ class Shifted(Domain):
 
 
 def _is_shift(shift: object) -> bool:
-    return isinstance(shift, int) or (isinstance(shift, tuple) and all(isinstance(along, int) for along in shift))
+    return is_whole(shift) or (isinstance(shift, tuple) and all(map(is_whole, shift)))
