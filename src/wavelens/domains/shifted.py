@@ -48,6 +48,9 @@ class Shifted(Domain):
         groups = [[replace(b, part=f"{b.part} {name}".strip()) for name in names] for b in inner.bands]
         return Layout(self, signal_shape, tuple(band for group in groups for band in group), inner.is_complex)
 
+    def least_size(self, signal_shape: tuple[int, ...]) -> int:
+        return len(self.shifts) * self.domain.least_size(signal_shape)
+
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
         return self._scales(layout, self._inner(layout).scales().values())
 
