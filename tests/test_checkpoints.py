@@ -255,10 +255,24 @@ def test_a_torchscript_file_is_no_checkpoint(tmp_path):
         filled(tmp_path / "net.pt")
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", pickle.dumps([1, 2]), b"\x10" + bytes(7) + b"{broken"])
+@pytest.mark.parametrize("content", [b"hello", pickle.dumps([1, 2]), b"\x10" + bytes(7) + b"{broken"])
 def test_what_is_no_checkpoint_is_one_sentence(tmp_path, content):
     (tmp_path / "net.pth").write_bytes(content)
     with pytest.raises(ValueError, match=r"^weights are a state dict[^\n]*net\.pth[^\n]*$"):
+        filled(tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.complex64], ids=str)
+def test_weights_of_another_kind_of_number_are_refused(tmp_path, dtype):
+    stored = {name: value.to(dtype) if value.is_floating_point() else value for name, value in state().items()}
+    torch.save(stored, tmp_path / "net.pth")
+    with pytest.raises(ValueError, match=rf"is {dtype} in the file and torch\.float32 in the model\. Save the weights"):
+        filled(tmp_path / "net.pth")
+
+
+def test_an_empty_checkpoint_is_told(tmp_path):
+    (tmp_path / "net.pth").touch()
+    with pytest.raises(ValueError, match=r"a file of weights has bytes; got the empty file .*net\.pth"):
         filled(tmp_path / "net.pth")
 
 

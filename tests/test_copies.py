@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import threading
+import weakref
 from functools import wraps
 
 import pytest
@@ -49,6 +50,23 @@ def bound(module):
 
 def by_hook(module):
     module.register_forward_hook(lambda m, inputs, output: output + type(module).forward(module, *inputs))
+
+
+OUTSIDE = nn.Linear(3, 3)
+
+
+def by_global(module):
+    module.register_forward_hook(lambda m, inputs, output: OUTSIDE(output))
+
+
+def by_weak_reference(module):
+    held = weakref.ref(module[4])
+    module.register_forward_hook(lambda m, inputs, output: output + held().weight.sum())
+
+
+def by_dictionary(module):
+    held = {"layer": [module[4]]}
+    module.register_forward_hook(lambda m, inputs, output: output + held["layer"][0].weight.sum())
 
 
 class Itself(nn.Sequential):
@@ -104,6 +122,9 @@ def of(kind, **attributes):
 NO_COPIES = {
     # name: how to make it, what the verdicts say, and whether it is known without an input
     "a patched forward": (patched(doubled), "still calls the model itself", True),
+    "a global network": (patched(by_global), "none of its own", True),
+    "a weak reference": (patched(by_weak_reference), "still calls the model itself", True),
+    "a layer in a dictionary": (patched(by_dictionary), "still calls the model itself", True),
     "a patched layer": (patched(doubled, "4"), "still calls the model itself", True),
     "a decorated layer": (patched(decorated, "0"), "still calls the model itself", True),
     "parameters held by a function": (patched(bound, "4"), "still calls the model itself", True),

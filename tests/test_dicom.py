@@ -1,11 +1,14 @@
 """A DICOM series becomes the volume that it was cut from, in its place; what is no whole series says so."""
 
+import contextlib
 import gzip
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from wavelens.frontends import read_image
 from wavelens.frontends.dicom import files
 from wavelens.frontends.scans import stored
 from wavelens.frontends.volume import read_volume, volume_cost
@@ -401,6 +404,37 @@ def test_a_deflated_file_is_read_and_its_inflated_length_is_bounded(tmp_path, mo
     monkeypatch.setattr(files, "MAX_INFLATED_BYTES", 1000)
     with pytest.raises(ValueError, match=r"a deflated data set has at most 1 kB; that of .*packed\.dcm has more"):
         read_volume(packed)
+
+
+LONG_ELEMENTS = {  # where the length of an element stands: after its tag and the type, or after its tag alone
+    "how it is encoded": ("ExplicitVRLittleEndian", b"\2\0\1\0OB\0\0"),
+    "pixels": ("ExplicitVRLittleEndian", b"\xe0\x7f\x10\0OW\0\0"),
+    "a text": ("ImplicitVRLittleEndian", b"\x08\0\x3e\x10"),
+    "pixels without a type": ("ImplicitVRLittleEndian", b"\xe0\x7f\x10\0"),
+}
+
+
+@pytest.mark.needs("pydicom")
+@pytest.mark.parametrize("name", LONG_ELEMENTS)
+def test_a_length_that_the_file_does_not_have_takes_no_memory(tmp_path, name):
+    import pydicom.uid
+
+    syntax, before = LONG_ELEMENTS[name]
+    one, path = dicom_slice(0), tmp_path / "a.dcm"
+    one.file_meta.TransferSyntaxUID = getattr(pydicom.uid, syntax)
+    one.save_as(path, enforce_file_format=True)
+    data = path.read_bytes()
+    assert data.count(before) == 1
+    at = data.index(before) + len(before)
+    path.write_bytes(data[:at] + (2**31).to_bytes(4, "little") + data[at + 4 :])
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(ValueError):  # pixels may all be there
+            read_image(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**26
 
 
 @pytest.mark.needs("pydicom")

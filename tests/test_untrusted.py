@@ -14,6 +14,7 @@ import wavelens as wl
 from tasks import Spectrum
 from wavelens import frontends, runs
 from wavelens.cli import main
+from wavelens.models.weights import fill_from
 from wavelens.runs.annotations import Mask, annotated
 from wavelens.runs.samples import Sample, labelled
 from wavelens.untrusted import check_file, excerpt, json_object
@@ -51,6 +52,8 @@ READERS = {
     "shard": read_shards,
     "shard on resume": resume,
     "manifest": open_run,
+    "weights": lambda path: fill_from(nn.Linear(2, 2), path),
+    "index of weights": lambda path: fill_from(nn.Linear(2, 2), path.rename(path.with_suffix(".index.json"))),
     "boxes": lambda path: annotated(PHOTOS, path, lambda name: [0]),
     "mask": lambda path: Mask(path.name, 1, str(path.parent)).region((2, 2), 0),
     "labels": lambda path: labelled(PHOTOS, str(path), int),
@@ -212,6 +215,22 @@ def saved(tmp_path):
     return write
 
 
+@pytest.mark.parametrize("text", ["own:Mine()", "os:system('touch ran')", "Shifted(own:Mine(own:Mine()))"])
+def test_a_class_that_a_file_names_is_not_imported(saved, tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text("open('ran', 'w')")
+    with pytest.raises(ValueError, match=r"a class of your own, and no file imports code\. Pass the class"):
+        wl.Attribution.load(saved({"domain": text}))
+    assert not (tmp_path / "ran").exists()
+
+
+def nested_shifts(count, depth, inner="DWT('haar', 1)"):
+    """A domain of count ** depth copies of another."""
+    for _ in range(depth):
+        inner = f"Shifted({inner},({','.join(map(str, range(count)))}))"
+    return inner
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -231,6 +250,18 @@ def saved(tmp_path):
             "96 coefficients are not the 7052 of DWT",
         ),
         ({"domain": "DWT('haar', levels=(1, 1, 1))"}, "has one entry for each of 3 axes"),
+        ({"domain": "DualTree(levels=62)"}, "levels=62 needs axes of at least"),
+        ({"domain": "DualTree(levels=1)"}, "96 coefficients are not the 240 of DualTree"),
+        (
+            {"domain": "Shearlets(levels=1, shears=32)", "signal_shape": [12, 16]},
+            r"96 coefficients are fewer than Shearlets\(levels=1, shears=32\) has",
+        ),
+        ({"domain": nested_shifts(60, 5)}, "96 coefficients are fewer than Shifted"),
+        ({"domain": nested_shifts(12, 8, "Shearlets()")}, "96 coefficients are fewer than Shifted"),
+        (
+            {"domain": f"Joint(('a',), ({nested_shifts(60, 5)},), ((1, 8, 12),))", "signal_shape": [96]},
+            "96 coefficients are fewer than Joint",
+        ),
         ({"domain": None}, "a text of at most 2,000 characters; got NoneType"),
         ({"domain": ["Identity()"]}, "a text of at most 2,000 characters; got list"),
         ({"domain": "SmoothGrad"}, "its domain is SmoothGrad"),

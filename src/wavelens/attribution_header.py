@@ -35,6 +35,8 @@ def stored_layout(header: dict[str, Any], tensors: dict[str, Tensor], also: Iter
     domain, shape = parse(header["domain"], also), tuple(header["signal_shape"])
     if not isinstance(domain, Domain):
         raise TypeError(f"its domain is {header['domain']}")
+    if domain.least_size(shape) > size:
+        raise ValueError(f"{size} coefficients are fewer than {domain} has for axes {list(shape)}")
     layout = _bound(domain, geometry, len(tensors["data"].flatten(0, -3))).layout(shape)
     if layout.size != size:
         raise ValueError(f"{size} coefficients are not the {layout.size} of {domain} for axes {list(shape)}")

@@ -252,6 +252,13 @@ class Domain(ABC):
         """The layout for signals with these axes; by the analysis of zeros, unless a domain knows it."""
         return self.analysis(torch.zeros(1, 1, *signal_shape, device="cpu")).layout
 
+    def least_size(self, signal_shape: tuple[int, ...]) -> int:
+        """A number of coefficients that signals with these axes have at least, known before anything is made.
+
+        The header of a file is compared with its data by this number. Complex coefficients are half as many as samples.
+        """
+        return -(-math.prod(signal_shape) // 2)
+
     def scales(self, layout: Layout) -> Iterable[Scale]:
         """The scales of a layout, coarsest first, together all its bands in their order.
 

@@ -11,6 +11,7 @@ from wavelens.domains import DWT
 from wavelens.engine.gradients import Model
 from wavelens.metrics.controls import energy_order, random_order
 from wavelens.targets import Target
+from wavelens.whole_numbers import check_seed
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class RandomOrder:
 
     domain: Domain = field(default_factory=DWT)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
 
     def __call__(self, model: Model, x: Tensor, target: Target, *, batch_size: int | None = None) -> Coefficients:
         return random_order(x, self.domain, seed=self.seed)

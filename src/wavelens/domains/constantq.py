@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import starmap
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.linear import linear
 from wavelens.domains.octaves import MAX_LEVELS, paired, single
+from wavelens.whole_numbers import is_whole
 
 MAX_PER_OCTAVE = 1000  # filters
 DEFAULT_OCTAVES = 10
@@ -44,11 +45,11 @@ class ConstantQ(Domain):
     octaves: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.per_octave, int) or not 1 <= self.per_octave <= MAX_PER_OCTAVE:
+        if not is_whole(self.per_octave, 1, MAX_PER_OCTAVE):
             raise ValueError(
                 f"per_octave is a whole number of filters from 1 to {MAX_PER_OCTAVE}; got {self.per_octave!r}."
             )
-        if self.octaves is not None and (not isinstance(self.octaves, int) or not 0 <= self.octaves <= MAX_LEVELS):
+        if self.octaves is not None and not is_whole(self.octaves, 0, MAX_LEVELS):
             raise ValueError(f"octaves is None or a whole number from 0 to {MAX_LEVELS}; got {self.octaves!r:.40}.")
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
@@ -147,22 +148,34 @@ def _filters(domain: ConstantQ, n: int) -> tuple[tuple[slice, Tensor], ...]:
     """The bins of each filter and its gains there, the low-pass first, then from the lowest up."""
     bins = torch.arange(n // 2 + 1, dtype=torch.float64, device="cpu")
     count = len(domain._steps(n))
-    places = [domain.per_octave * torch.log2(bins / n / domain._centre(q)) for q in range(count - 1, -1, -1)]
-    if not places:
+    if not count:
         return ((slice(0, n // 2 + 1), torch.ones_like(bins)),)
-    low = torch.sin(places[0].clamp(-1, 0) * (-math.pi / 2))
-    waves = [torch.cos(place.clamp(-1, 1) * (math.pi / 2)) for place in places]
-    waves[-1] = torch.cos(places[-1].clamp(-1, 0) * (math.pi / 2))  # flat above its centre
-    return tuple(starmap(_support, ((gains, 1e-9) for gains in (low, *waves))))
+    ratio, centres = 2 ** (1 / domain.per_octave), [domain._centre(q) for q in range(count - 1, -1, -1)]
+
+    def support(centre: float, low: float, high: float, wave: Callable[[Tensor], Tensor]) -> tuple[slice, Tensor]:
+        """Of a filter that passes nothing outside of two frequencies: what is computed is as long as it is."""
+        first, stop = math.floor(n * low), min(math.ceil(n * high) + 1, len(bins))
+        place = domain.per_octave * torch.log2(bins[first:stop] / n / centre)
+        return _support(torch.cos(wave(place) * (math.pi / 2)), 1e-9, first, len(bins))
+
+    lowest, highest = centres[0], centres[-1]
+    return (
+        support(lowest, 0, lowest, lambda place: place.clamp(-1, 0) + 1),
+        *(support(c, c / ratio, c * ratio, lambda place: place.clamp(-1, 1)) for c in centres[:-1]),
+        support(highest, highest / ratio, 0.5, lambda place: place.clamp(-1, 0)),  # flat above its centre
+    )
 
 
-def _support(gains: Tensor, least: float) -> tuple[slice, Tensor]:
+def _support(gains: Tensor, least: float, first: int, bins: int) -> tuple[slice, Tensor]:
+    """The gains above `least`, in a row of a length that is fast; `gains` begin at bin `first`."""
     passed = (gains > least).nonzero()[:, 0].tolist()
-    count = _fast_length(passed[-1] + 1 - passed[0])
-    start = max(0, min(passed[0], len(gains) - count))
-    bins = slice(start, min(start + count, len(gains)))
+    begin, end = passed[0], passed[-1] + 1
+    count = _fast_length(end - begin)
+    start = max(0, min(first + begin, bins - count))
     with torch.inference_mode(False):
-        return bins, torch.where(gains > least, gains, 0.0)[bins].clone()
+        row = gains.new_zeros(min(count, bins - start))
+        row[first + begin - start : first + end - start] = torch.where(gains > least, gains, 0.0)[begin:end]
+    return slice(start, start + len(row)), row
 
 
 def _fast_length(count: int) -> int:

@@ -37,6 +37,7 @@ from wavelens.domains.filterbank import Axis, axis, coefficient_length, whole
 from wavelens.domains.linear_map import FilterBank, full_precision
 from wavelens.domains.octaves import MAX_LEVELS, single
 from wavelens.domains.separable import band_of, merge, split
+from wavelens.whole_numbers import is_whole
 
 FILTER_LENGTHS = {wavelet: int(pywt.Wavelet(wavelet).dec_len) for wavelet in pywt.wavelist(kind="discrete")}
 MODES = frozenset(pywt.Modes.modes)
@@ -75,7 +76,7 @@ class DWT(FilterBank):
         if self.mode not in MODES:
             raise ValueError(f"mode is one of {', '.join(sorted(MODES))}; got {self.mode!r}.")
         each = self.levels if isinstance(self.levels, tuple) else (self.levels,)
-        wrong = any(not isinstance(n, int) or not 0 <= n <= MAX_LEVELS for n in each)
+        wrong = not all(is_whole(n, 0, MAX_LEVELS) for n in each)
         if self.levels is not None and (wrong or not each):
             raise ValueError(
                 f"levels is None, an integer from 0 to {MAX_LEVELS}, or a tuple with one for each axis such as "

@@ -14,6 +14,7 @@ from torch import Tensor
 from wavelens.bound import Bound, ItemDomain
 from wavelens.core import Band, Layout, signal_axes
 from wavelens.domains.octaves import single
+from wavelens.whole_numbers import is_whole
 
 LARGEST = 4096  # vertices with all their eigenvectors
 ROWS_HELD = 1024  # points whose distances to all others are held at once
@@ -53,9 +54,9 @@ class GraphWavelets(ItemDomain):
     def __post_init__(self) -> None:
         for name, least, most in (("levels", 0, 32), ("neighbours", 1, 1000), ("coordinates", 1, 1000)):
             value = getattr(self, name)
-            if not isinstance(value, int) or not least <= value <= most:
+            if not is_whole(value, least, most):
                 raise ValueError(f"{name} is a whole number from {least} to {most}; got {value!r}.")
-        if self.order is not None and (not isinstance(self.order, int) or not 1 <= self.order <= 1000):
+        if self.order is not None and (not is_whole(self.order, 1, 1000)):
             raise ValueError(f"order is None or the degree of polynomials, from 1 to 1000; got {self.order!r}.")
         if self.edges is not None and not _are_edges(self.edges):
             raise ValueError(f"edges are pairs of different vertices, from 0, each pair once; got {self.edges!r:.200}.")
@@ -165,10 +166,7 @@ class GraphWavelets(ItemDomain):
 def _are_edges(edges: object) -> bool:
     pairs = edges if isinstance(edges, tuple) else (None,)
     is_fit = all(
-        isinstance(pair, tuple)
-        and len(pair) == 2
-        and all(isinstance(end, int) and end >= 0 for end in pair)
-        and pair[0] != pair[1]
+        isinstance(pair, tuple) and len(pair) == 2 and all(is_whole(end, 0) for end in pair) and pair[0] != pair[1]
         for pair in pairs
     )
     return is_fit and len({frozenset(pair) for pair in pairs}) == len(pairs)

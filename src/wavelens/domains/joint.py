@@ -84,6 +84,10 @@ class Joint(Domain):
         is_complex = any(layout.is_complex for layout in self.layouts.values())
         return Layout(self, signal_shape, tuple(bands), is_complex)
 
+    def least_size(self, signal_shape: tuple[int, ...]) -> int:
+        pairs = zip(self.domains, self.shapes, strict=True)
+        return sum(shape[0] * domain.least_size(shape[1:]) for domain, shape in pairs)
+
     def scales(self, layout: Layout) -> list[Scale]:
         scales: list[Scale] = []
         for name, own in self.layouts.items():

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Band, Extent, Layout, Scale
+from wavelens.whole_numbers import is_whole
 
 MAX_LEVELS = 62  # no tensor has an axis of 2^63 samples
 ROUNDING = 1e-12  # of a frequency that is the upper end of its octave
@@ -97,7 +98,7 @@ def _count(n: int) -> Tensor:
 
 
 def check_levels(levels: int | None) -> None:
-    if levels is not None and (not isinstance(levels, int) or not 0 <= levels <= MAX_LEVELS):
+    if levels is not None and not is_whole(levels, 0, MAX_LEVELS):
         raise ValueError(f"levels is None or an integer from 0 to {MAX_LEVELS}; got {levels!r:.40}.")
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from wavelens.core import Band, Coefficients, Direction, Domain, Extent, Layout, Scale, mixed_directions, signal_axes
 from wavelens.domains.dwt import DWT
 from wavelens.domains.octaves import MAX_LEVELS
+from wavelens.whole_numbers import is_whole
 
 COSTS = ("entropy", "log-energy")
 Path = tuple[str, ...]  # one key per level, with one letter per axis
@@ -44,7 +45,7 @@ class Packets(Domain):
 
     def __post_init__(self) -> None:
         DWT(self.wavelet, 1, self.mode)  # says what is wrong with them
-        if not isinstance(self.levels, int) or not 0 <= self.levels <= MAX_LEVELS:
+        if not is_whole(self.levels, 0, MAX_LEVELS):
             raise ValueError(f"levels is an integer from 0 to {MAX_LEVELS}; got {self.levels!r:.40}.")
         is_tuple = isinstance(self.basis, tuple) and all(isinstance(node, str) for node in self.basis)
         if self.basis is not None and not is_tuple:

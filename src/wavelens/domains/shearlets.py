@@ -61,6 +61,20 @@ class Shearlets(Domain):
         windows = _windows(self, signal_shape)
         return Layout(self, signal_shape, tuple(window.band for window in windows))
 
+    def least_size(self, signal_shape: tuple[int, ...]) -> int:
+        """An eighth of the samples for each direction of the finest level, of which there are no more than rows.
+
+        Its windows reach the end of one axis, and along the other their shear, from 0 to 1: half of the samples in all.
+        """
+        if len(signal_shape) != 2:
+            return super().least_size(signal_shape)
+        finest = self._count(1, _depth(self, signal_shape))
+        return math.prod(signal_shape) * max(4, min(finest, *signal_shape)) // 8
+
+    def _count(self, level: int, levels: int) -> int:
+        """Of the directions of a level."""
+        return self.shears * 2 ** ((levels - level) // 2) if levels else 0
+
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
         return level_scales(layout, lambda bands: (octave_extent(bands[0]),) * 2)
 
@@ -111,8 +125,7 @@ def _windows(domain: Shearlets, shape: tuple[int, ...]) -> tuple[_Window, ...]:
     """The windows for signals of this shape, coarsest first, without those that no frequency lies in."""
     if len(shape) != 2:
         raise ValueError(f"shearlets have directions in two axes; got a signal with axes {shape}. Try DWT or Packets.")
-    levels = fitting_levels(domain.levels, shape, taps=2)
-    levels = min(DEFAULT_LEVELS, levels) if domain.levels is None else levels
+    levels = _depth(domain, shape)
     rows, columns = torch.meshgrid(
         *(torch.fft.fftfreq(n, dtype=torch.float64, device="cpu") for n in shape), indexing="ij"
     )
@@ -123,7 +136,7 @@ def _windows(domain: Shearlets, shape: tuple[int, ...]) -> tuple[_Window, ...]:
     for level in range(levels, 0, -1):
         ring = depth - level - 0.5
         ring = torch.cos(_rising(ring if level == 1 else ring.abs()))  # the finest is flat above its centre
-        count = domain.shears * 2 ** ((levels - level) // 2)
+        count = domain._count(level, levels)
         for k in range(count):
             away = (shear - 4 * k / count + 2).remainder(4) - 2  # shears are a circle of length 4
             wedge = torch.cos(_rising(away.abs() * count / 4))
@@ -131,6 +144,11 @@ def _windows(domain: Shearlets, shape: tuple[int, ...]) -> tuple[_Window, ...]:
             band = Band(level, "d", shape, f"{line_angle(*direction):+.3g}°")
             windows.append(_cropped(ring * wedge, band, (direction,)))
     return tuple(window for window in windows if window is not None)
+
+
+def _depth(domain: Shearlets, shape: tuple[int, ...]) -> int:
+    levels = fitting_levels(domain.levels, shape, taps=2)
+    return min(DEFAULT_LEVELS, levels) if domain.levels is None else levels
 
 
 def _rising(t: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from wavelens.bound import ItemDomain
 from wavelens.core import Band, Coefficients, Direction, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.dwt import DWT
+from wavelens.whole_numbers import is_whole
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class Shifted(Domain):
         names = [f"shift {','.join(map(str, self._along(shift, len(signal_shape))))}" for shift in self.shifts]
         groups = [[replace(b, part=f"{b.part} {name}".strip()) for name in names] for b in inner.bands]
         return Layout(self, signal_shape, tuple(band for group in groups for band in group), inner.is_complex)
+
+    def least_size(self, signal_shape: tuple[int, ...]) -> int:
+        return len(self.shifts) * self.domain.least_size(signal_shape)
 
     def scales(self, layout: Layout) -> tuple[Scale, ...]:
         return self._scales(layout, self._inner(layout).scales().values())
@@ -117,4 +121,4 @@ class Shifted(Domain):
 
 
 def _is_shift(shift: object) -> bool:
-    return isinstance(shift, int) or (isinstance(shift, tuple) and all(isinstance(along, int) for along in shift))
+    return is_whole(shift) or (isinstance(shift, tuple) and all(map(is_whole, shift)))

@@ -13,6 +13,7 @@ from torch import Tensor
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.linear import linear
 from wavelens.domains.octaves import ROUNDING, count_octaves, even_bins, single
+from wavelens.whole_numbers import is_whole
 
 MAX_LENGTH = 2**22  # samples of a window
 SLAB = 2**17  # samples of frames
@@ -45,9 +46,9 @@ class STFT(Domain):
     def __post_init__(self) -> None:
         if self.window not in WINDOWS:
             raise ValueError(f"window is one of {', '.join(WINDOWS)}; got {self.window!r}.")
-        if not isinstance(self.length, int) or not 2 <= self.length <= MAX_LENGTH:
+        if not is_whole(self.length, 2, MAX_LENGTH):
             raise ValueError(f"length is a whole number of samples from 2 to {MAX_LENGTH}; got {self.length!r}.")
-        if self.hop is not None and (not isinstance(self.hop, int) or not 1 <= self.hop <= self.length):
+        if self.hop is not None and not is_whole(self.hop, 1, self.length):
             raise ValueError(f"hop is a whole number of samples from 1 to the length, or None; got {self.hop!r}.")
         if _least_covered(self) < ROUNDING:
             raise ValueError(f"{self} leaves samples without a window; take a hop of at most {self.length // 2}.")

@@ -16,6 +16,7 @@ from wavelens.core import Band, Extent, Layout, Scale, signal_axes
 from wavelens.domains import balanced
 from wavelens.domains.linear import linear
 from wavelens.domains.octaves import single
+from wavelens.whole_numbers import is_whole
 
 Tree = Any  # a sample's number, or a tuple of trees
 
@@ -45,7 +46,7 @@ class TreeHaar(ItemDomain):
     coordinates: int = 3
 
     def __post_init__(self) -> None:
-        if not isinstance(self.coordinates, int) or self.coordinates < 1:
+        if not is_whole(self.coordinates, 1):
             raise ValueError(f"coordinates is the number of channels with places, from 1; got {self.coordinates!r}.")
         try:
             leaves = [] if self.tree is None else list(_leaves(self.tree))
@@ -55,7 +56,7 @@ class TreeHaar(ItemDomain):
             raise ValueError(f"tree holds samples in nested tuples; got {self.tree!r}. Make tuples of lists.") from None
         except RecursionError:
             raise ValueError("tree is at most some 900 nodes deep; got a deeper one. Nest it evenly.") from None
-        if sorted(leaves) != list(range(len(leaves))):
+        if not all(map(is_whole, leaves)) or sorted(leaves) != list(range(len(leaves))):
             raise ValueError(f"tree holds each sample once, from 0, in nested tuples; got {self.tree!r}.")
 
     def rebound(self, tensors: dict[str, Tensor]) -> Bound:

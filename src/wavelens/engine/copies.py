@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import dis
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from types import FunctionType, MethodType
+from functools import cache, partial
+from types import CodeType, FunctionType, MethodType
 from typing import Any
+from weakref import ReferenceType
 
 import torch
 from torch import Tensor, nn
@@ -112,7 +114,7 @@ def _check_patches(model: nn.Module, other: nn.Module) -> None:
 
 
 def _held(value: Any, depth: int) -> Iterator[Any]:
-    """What a function holds: closures, defaults, what it is bound to."""
+    """What a function holds: closures, defaults, what it is bound to, and globals that it reads."""
     yield value
     parts: list[Any] = []
     if isinstance(value, MethodType):
@@ -121,9 +123,21 @@ def _held(value: Any, depth: int) -> Iterator[Any]:
         parts = [value.func, *value.args, *value.keywords.values()]
     elif isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
-        parts = [*cells, *(value.__defaults__ or ()), getattr(value, "__wrapped__", None)]
+        own = (value.__module__ or "").partition(".")[0] != "torch"  # whose functions hold no model
+        read = [value.__globals__.get(name) for name in _globals_read(value.__code__)] if own else []
+        parts = [*cells, *read, *(value.__defaults__ or ()), getattr(value, "__wrapped__", None)]
+    elif isinstance(value, dict | list | tuple):
+        parts = list(value.values() if isinstance(value, dict) else value)
+    elif isinstance(value, ReferenceType):
+        parts = [value()]
     for part in parts if depth else ():
         yield from _held(part, depth - 1)
+
+
+@cache
+def _globals_read(code: CodeType) -> tuple[str, ...]:
+    """The names that code looks up in its module; an attribute of the same name is none of them."""
+    return tuple({one.argval for one in dis.get_instructions(code) if one.opname == "LOAD_GLOBAL"})
 
 
 def _has_parameters(part: Any) -> bool:

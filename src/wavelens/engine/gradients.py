@@ -25,6 +25,7 @@ from wavelens.models.module_kinds import check_evaluation, check_gradients, chec
 from wavelens.models.runnable import runnable
 from wavelens.targets import Several, Target, check_target
 from wavelens.targets import scores as read
+from wavelens.whole_numbers import is_whole
 
 Items = slice | Tensor  # items of the batch: a slice where they are neighbours, else their indices
 Point = Callable[[Items, int], Tensor]
@@ -381,7 +382,7 @@ def _check_finite(finite: Tensor) -> None:
 def _check_ready(model: Model, x: Tensor, batch_size: int | None, autocast: torch.dtype | None) -> None:
     if not _all_finite(x):
         raise ValueError("x is finite; got NaN or infinity. Clean or clip the input first.")
-    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+    if batch_size is not None and not is_whole(batch_size, 1):
         raise ValueError(f"batch_size is at least 1, or None to measure it; got {batch_size}.")
     if autocast not in (None, *HALF):
         raise ValueError(f"autocast is torch.bfloat16, torch.float16 or None; got {autocast}.")

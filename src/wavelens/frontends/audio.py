@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from wavelens.frontends.decoders import BLOCK_VALUES, Decoder, check_size, opened
 from wavelens.frontends.mel import check_waveform
 from wavelens.grid import Grid
+from wavelens.whole_numbers import is_whole
 
 WRITABLE = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 SUFFIXES = (*WRITABLE, ".au", ".caf", ".w64", ".aac", ".ac3", ".m4a", ".m4b", ".mka", ".wma", ".wv")
@@ -39,7 +40,7 @@ class Clip:
 
     def __post_init__(self) -> None:
         check_waveform(self.data)
-        if len(self.data) != 1 or not (isinstance(self.rate, int) and self.rate > 0):
+        if len(self.data) != 1 or not (is_whole(self.rate, 1)):
             raise ValueError(
                 f"a clip is one sound (1, channel, samples) with a whole rate above 0; got {tuple(self.data.shape)} at "
                 f"rate={self.rate!r}."
@@ -329,7 +330,7 @@ def _margin(up: int, down: int) -> int:
 
 
 def _ratio(rate: int, to: int) -> tuple[int, int]:
-    if not (isinstance(rate, int) and isinstance(to, int) and rate > 0 and to > 0):
+    if not (is_whole(rate, 1) and is_whole(to, 1)):
         raise ValueError(f"rates are whole numbers of Hz above 0; got {rate!r} and {to!r}.")
     shared = math.gcd(rate, to)
     if max(rate, to) // shared > MAX_PHASES:

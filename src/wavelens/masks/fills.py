@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from wavelens.core import Coefficients, Domain, Layout
 from wavelens.methods.averages import generator
 from wavelens.methods.paths import starting_points
+from wavelens.whole_numbers import check_seed
 
 Baseline = float | Tensor | Callable[[Tensor], Tensor]  # a function gives a baseline for each signal, as `Blur` does
 
@@ -60,6 +61,9 @@ class Noise:
     """
 
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
 
 
 class Fill(Protocol):

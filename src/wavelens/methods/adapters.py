@@ -22,6 +22,7 @@ from wavelens.methods.gradient import Saliency
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.methods.paths import starting_points
 from wavelens.optional import optional
+from wavelens.whole_numbers import check_seed
 
 # Algorithm of captum.attr -> arguments of its constructor and of `attribute` that make it give a bare gradient, and
 # whether the gradient is meant to be multiplied with the displacement from a baseline.
@@ -67,6 +68,7 @@ class Captum:
                 f"algorithm is one of {', '.join(CAPTUM)}, the first three in a tunnel (smoothgrad, …) too; got "
                 f"{algorithm!r}, tunnel={tunnel!r}. Others give no gradient to lift: use them in the Identity domain."
             )
+        check_seed(seed)
         values = (algorithm, tunnel, baseline, seed, tuple(sorted(options.items())))
         for name, value in zip(self.__dataclass_fields__, values, strict=True):
             object.__setattr__(self, name, value)

@@ -18,6 +18,7 @@ from torch import Tensor
 from wavelens.core import real_product
 from wavelens.engine.gradients import Gradients, Items, Point
 from wavelens.methods.lift import Lift, Outcome
+from wavelens.whole_numbers import check_seed, is_whole
 
 MAX_EFFORT = 10**7  # samples, steps and the like: lists of them are held in memory
 BATCHES = 4  # a fixed number of samples is split into so many batches, to know its standard error
@@ -44,6 +45,7 @@ class SmoothGrad:
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples)
+        check_seed(self.seed)
         check_tolerance(self.tolerance, self.samples, max_samples=self.max_samples)
         check_noise(self.sigma)
 
@@ -62,6 +64,7 @@ class _Moment:
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples)
+        check_seed(self.seed)
         check_noise(self.sigma)
 
     def _moment(self, ask: Gradients, lifts: list[Lift], central: bool) -> Outcome:
@@ -107,16 +110,16 @@ def check_effort(**numbers: int) -> None:
 
 
 def _check_count(name: str, number: int) -> None:
-    if not isinstance(number, int) or number < 1:
+    if not is_whole(number, 1):
         raise ValueError(f"{name} is a whole number from 1; got {name}={number}.")
 
 
 def check_tolerance(tolerance: float | None, least: int, **limit: int) -> None:
     """`ValueError` for a tolerance that is not above 0, or a limit below the `least` that is spent with one."""
-    if tolerance is None:
-        return
     ((name, most),) = limit.items()
     _check_count(name, most)
+    if tolerance is None:
+        return
     if not isinstance(tolerance, int | float) or not tolerance > 0 or most < least:
         raise ValueError(
             f"tolerance is above 0, and {name} at least {least}; got tolerance={tolerance}, {name}={most}."

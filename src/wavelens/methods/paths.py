@@ -19,6 +19,7 @@ from wavelens.engine.gradients import Gradients, Items, Point
 from wavelens.methods import adaptive
 from wavelens.methods.averages import PerSample, check_effort, check_tolerance, generator, sample
 from wavelens.methods.lift import Lift, Outcome
+from wavelens.whole_numbers import check_seed
 
 QUADRATURES = ("gauss-legendre", "trapezoid", "riemann")
 MAX_GAUSS_STEPS = 10_000  # a matrix of 800 MB
@@ -83,6 +84,7 @@ class ExpectedGradients:
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples)
+        check_seed(self.seed)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         x = ask.x

@@ -19,6 +19,7 @@ from wavelens.methods.averages import check_effort, check_tolerance, generator
 from wavelens.methods.lift import Lift, Outcome
 from wavelens.methods.partitions import GROUPS, Partition, partition
 from wavelens.methods.paths import starting_points
+from wavelens.whole_numbers import check_seed
 
 MAX_EXACT_GROUPS = 10  # 1024 coalitions
 FIRST_PAIRS = 4  # of permutations and their reverses, before standard errors are looked at
@@ -70,6 +71,7 @@ class ScaleShapley:
 
     def __post_init__(self) -> None:
         check_effort(blocks=self.blocks)
+        check_seed(self.seed)
         check_tolerance(self.tolerance, 2 * FIRST_PAIRS, max_permutations=self.max_permutations)
         if self.groups not in GROUPS:
             raise ValueError(f"groups are one of {', '.join(GROUPS)}; got {self.groups!r}.")

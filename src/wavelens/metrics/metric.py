@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from wavelens.core import Coefficients, Domain
 from wavelens.own import text_of
 from wavelens.targets import Target
+from wavelens.whole_numbers import is_whole
 
 OFFERED = ("batch_size", "explainer", "region", "seed")  # what a function is given where it takes it
 BETTER = ("more", "less", None)
@@ -91,6 +92,9 @@ class Metric(ABC):
         domain = getattr(self, "domain", None)
         if domain is not None and not isinstance(domain, Domain):
             raise ValueError(f"domain is a domain such as DWT('haar'), or None; got {domain!r}.")
+        for field in fields(self):
+            if field.type in (int, "int") and not is_whole(getattr(self, field.name)):
+                raise ValueError(f"{field.name} is a whole number; got {getattr(self, field.name)!r:.40}.")
 
     @property
     @abstractmethod

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.serialization import safe_globals
 
+from wavelens.untrusted import check_file
+
 DEEPEST = 4  # mappings within each other
 FOLDER = ("model.safetensors", "pytorch_model.bin")  # what a folder of weights holds, whole or with an index of parts
 INDEX = ".index.json"
@@ -115,6 +117,7 @@ def _content(path: Path) -> Any:
         return _content(_in_folder(path))
     if path.name.endswith(INDEX):
         return _parts(path)
+    check_file(path, "file of weights")
     try:
         return safetensors.torch.load_file(path) if _is_safetensors(path) else _unpickled(path)
     except Exception as error:  # safetensors, pickle and torch share no base class
@@ -131,6 +134,7 @@ def _in_folder(folder: Path) -> Path:
 
 def _parts(index: Path) -> dict[str, Any]:
     """The tensors of all files that an index names; they lie beside it."""
+    check_file(index, "index of weights")
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
         beside = all(Path(name).name == name for name in names)

@@ -8,6 +8,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from wavelens.whole_numbers import is_whole
+
 SQUASH = "squash"  # the crop that is none
 
 
@@ -88,7 +90,7 @@ def _size(value: int | Sequence[int] | None) -> tuple[int, int] | None:
     if value is None:
         return None
     sizes = tuple(value) if isinstance(value, Sequence) else (value,) * 2
-    if len(sizes) != 2 or not all(isinstance(n, int) and n > 0 for n in sizes):
+    if len(sizes) != 2 or not all(is_whole(n, 1) for n in sizes):
         raise ValueError(f"input_size is a number of pixels, or height and width; got {value!r}.")
     return sizes
 

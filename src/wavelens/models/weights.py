@@ -140,6 +140,7 @@ def state_for(module: nn.Module, checkpoint: Checkpoint) -> State:
 def fill(module: nn.Module, state: State) -> None:
     """Fills a module behind its wrappers; 16-bit values become what it computes in. `ValueError` for what differs."""
     module = innermost(module)
+    _check_numbers(module, state)
     try:
         module.load_state_dict(state.tensors)
     except (RuntimeError, TypeError) as error:
@@ -148,6 +149,17 @@ def fill(module: nn.Module, state: State) -> None:
         reason = str(difference) or " ".join(str(error).split())[:160]
         remedy = _remedy(difference, class_count(module, state))
         raise ValueError(f"{state.path} does not fit the model: {reason}. {remedy}") from error
+
+
+def _check_numbers(module: nn.Module, state: State) -> None:
+    """`ValueError` for parameters that are stored as integers, booleans or complex numbers, which torch converts."""
+    for name, own in module.named_parameters():
+        stored = state.tensors.get(name)
+        if stored is not None and own.is_floating_point() and not stored.is_floating_point():
+            raise ValueError(
+                f"{state.path} does not fit the model: {name!r} is {stored.dtype} in the file and {own.dtype} in the "
+                "model. Save the weights before they are quantised or converted."
+            )
 
 
 def _remedy(difference: _Difference, classes: int | None) -> str:

@@ -13,6 +13,7 @@ from wavelens.runs.store import manifest
 from wavelens.runs.store.reading import Run
 from wavelens.runs.store.shards import written
 from wavelens.runs.task import Job, Report, Task
+from wavelens.whole_numbers import is_whole
 
 SHARD_SIZE = 16  # items; what a worker that is killed repeats at most
 MISSING, DAMAGED, FAILING, WHOLE = "missing", "damaged", "whole, with failures", "whole"  # what a shard may be
@@ -89,7 +90,7 @@ def run(
 
 def _check(threads: int, shard_size: int | None, part: tuple[int, int]) -> None:
     for name, number in {"threads": threads, "shard_size": 1 if shard_size is None else shard_size}.items():
-        if not isinstance(number, int) or number < 1:
+        if not is_whole(number, 1):
             raise ValueError(f"{name} is a whole number from 1; got {name}={number}.")
     if not 0 <= part[0] < part[1]:
         raise ValueError(f"part is (i, n) with i from 0 to n - 1; got {part}.")

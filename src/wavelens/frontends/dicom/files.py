@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 import zlib
@@ -21,6 +22,18 @@ PREAMBLE_BYTES = 132
 META_BYTES = 12  # the element with the length of the others that say how the file is encoded
 MAX_NESTED_FILES = 20_000  # in the folders of a folder, which are all looked into
 MAX_INFLATED_BYTES = 2**31  # of a deflated data set, which is inflated as a whole
+
+
+class BoundedReader(io.BufferedReader):
+    """A file that takes no memory for bytes that it does not have, whatever number of them is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._bytes = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, self._bytes - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
 
 
 def is_dicom(path: Path) -> bool:
@@ -43,7 +56,8 @@ def read_dataset(path: Path, *, pixels: bool) -> Any:
             raise ValueError(
                 f"a deflated data set has at most {size(MAX_INFLATED_BYTES)}; that of {path} has more. Inflate it."
             )
-        dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=not has_preamble)
+        with BoundedReader(path) as file:
+            dataset = pydicom.dcmread(file, stop_before_pixels=not pixels, force=not has_preamble)
         if "TransferSyntaxUID" not in dataset.file_meta:
             dataset.file_meta.TransferSyntaxUID = _syntax(dataset, pydicom.uid)
     if not is_image(dataset) and _promises_image(dataset):
@@ -180,13 +194,10 @@ def inflated_bytes(path: Path) -> int:
     pydicom = optional("pydicom", "medical")
     if not _has_preamble(_head(path)):
         return 0
-    with pydicom_errors(path):
-        meta = pydicom.filereader.read_file_meta_info(path)
-    if meta.get("TransferSyntaxUID") != DEFLATED:
-        return 0
-    with path.open("rb") as file:
-        file.seek(PREAMBLE_BYTES + META_BYTES + int(meta.get("FileMetaInformationGroupLength", 0)))
-        return _inflated(file)
+    with pydicom_errors(path), BoundedReader(path) as file:
+        file.seek(PREAMBLE_BYTES)
+        meta = pydicom.filereader._read_file_meta_info(file)  # leaves the file where pydicom will inflate it from
+        return _inflated(file) if meta.get("TransferSyntaxUID") == DEFLATED else 0
 
 
 def _inflated(file: IO[bytes]) -> int:

@@ -19,6 +19,7 @@ from wavelens.frontends.scans.stored import Array
 from wavelens.frontends.volume import MILLIMETRES, Volume
 from wavelens.grid import Grid, each_axis
 from wavelens.optional import optional
+from wavelens.whole_numbers import is_whole
 
 FITS = ("resize", "crop")
 INTENSITIES = ("range", "standard")
@@ -46,7 +47,7 @@ class Voxels:
     kind: ClassVar[str] = "volume"
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 4 or not all(isinstance(n, int) and n > 0 for n in self.shape):
+        if len(self.shape) != 4 or not all(is_whole(n, 1) for n in self.shape):
             raise ValueError(f"shape is (channel, *axes) with three axes; got {self.shape!r}.")
         if self.intensity not in INTENSITIES and not _is_window(self.intensity):
             raise ValueError(

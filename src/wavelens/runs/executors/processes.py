@@ -14,6 +14,7 @@ import torch
 
 from wavelens.runs.executors.work_sharing import share
 from wavelens.runs.task import Answer, Job, Lost, Report, Stop, Task, unpickled
+from wavelens.whole_numbers import is_whole
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Processes:
     workers: int = 2
 
     def __post_init__(self) -> None:
-        if self.workers < 1:
+        if not is_whole(self.workers, 1):
             raise ValueError(f"workers is a whole number from 1; got workers={self.workers}.")
 
     def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Report]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from wavelens.metrics.metric import Column
 from wavelens.runs.statistics.columns import number_columns, recorded_columns
 from wavelens.runs.store.reading import Results, Run
+from wavelens.whole_numbers import is_whole
 
 Array = NDArray[np.float64]
 
@@ -150,7 +151,7 @@ def _rows(column: Column, names: Sequence[str], table: Array, resamples: int, se
 
 def bootstrap(table: Array, middle: Callable[..., Array], resamples: int, seed: int) -> Array:
     """`(runs, resamples)` means or medians of items drawn with replacement, the same items for every run."""
-    if not 1 <= resamples <= MAX_RESAMPLES:
+    if not is_whole(resamples, 1, MAX_RESAMPLES):
         raise ValueError(f"resamples is a whole number from 1 to {MAX_RESAMPLES:,}; got {resamples}.")
     random = np.random.default_rng(seed)
     count = table.shape[1]

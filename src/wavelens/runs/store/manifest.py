@@ -20,6 +20,7 @@ from wavelens.metrics.metric import Column
 from wavelens.own import text_of
 from wavelens.untrusted import check_file, excerpt, json_object
 from wavelens.version import __version__
+from wavelens.whole_numbers import is_whole
 
 FORMAT = "wavelens.run/1"
 FILE = "manifest.json"
@@ -186,7 +187,7 @@ def _manifest(content: dict[str, Any]) -> Manifest:
 
 
 def _check_count(name: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not is_whole(value, 1):
         raise ValueError(f"{name} is a whole number from 1, not {value!r}")
 
 
