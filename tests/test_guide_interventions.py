@@ -13,5 +13,11 @@ def test_snippets(run_page, capsys):
     assert "blocks, standard errors" in capsys.readouterr().out
     by_gradients = dict(zip(names["shapley"].names, wl.maps.profile(names["ig"]).signed[0].tolist(), strict=True))
     by_shapley = dict(zip(names["shapley"].names, names["shapley"].values[0].tolist(), strict=True))
-    assert max(by_gradients, key=by_gradients.get) == "d5"
-    assert set(sorted(by_shapley, key=by_shapley.get)[-2:]) == {"d1", "d2"}
+    stated = [
+        (by_gradients, "d5", 2.84),
+        (by_gradients, "d2", 0.49),
+        (by_shapley, "d5", 0.68),
+        (by_shapley, "d2", 2.75),
+    ]
+    for values, scale, value in stated:
+        assert abs(values[scale] - value) < 0.1, scale  # what ReLU6 at its kinks may do on another processor
