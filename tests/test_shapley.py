@@ -240,6 +240,9 @@ def test_as_an_attribution_its_profile_has_the_values():
     ("options", "text"),
     [
         ({"groups": "octaves"}, r"groups are one of scales, bands, .*; got 'octaves'"),
+        ({"groups": None}, r"groups are one of scales, bands, .*; got None"),
+        ({"groups": ["scales"]}, r"groups are one of scales, bands, .*; got \['scales'\]"),
+        ({"method": wl.Saliency()}, r"method is a ScaleShapley\(…\), which has the options; got Saliency\(\)"),
         ({"groups": "signals"}, r"signals are groups where a model takes several; DWT"),
         ({"groups": Partition(("a", "b"), torch.zeros(3, dtype=torch.long)[None])}, r"labels are .*\(1 or 2, 16\)"),
     ],
@@ -252,6 +255,8 @@ def test_groups_that_are_none(options, text):
 def test_labels_are_checked():
     with pytest.raises(ValueError, match=r"labels are integers \(1 or channel, size\); got \(4,\) of torch.float32"):
         Partition(("a",), torch.zeros(4))
+    with pytest.raises(ValueError, match=r"labels are integers .*; got \(1, 4\) of torch.complex64"):
+        Partition(("a",), torch.zeros(1, 4, dtype=torch.complex64))
     with pytest.raises(ValueError, match="labels of 1 groups lie between 0 and 0; got 0 to 1"):
         Partition(("a",), torch.tensor([[0, 1]]))
 

@@ -23,7 +23,8 @@ class Partition:
 
     def __post_init__(self) -> None:
         count = len(self.names)
-        if self.labels.is_floating_point() or self.labels.ndim != 2 or not self.labels.numel():
+        integers = not (self.labels.is_floating_point() or self.labels.is_complex())
+        if not integers or self.labels.ndim != 2 or not self.labels.numel():
             raise ValueError(
                 f"labels are integers (1 or channel, size); got {tuple(self.labels.shape)} of {self.labels.dtype}."
             )
