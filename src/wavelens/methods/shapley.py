@@ -80,9 +80,9 @@ class ScaleShapley:
         data = []
         for lift in lifts:
             groups = partition(lift.layout, ask.x.shape[1], self.groups, self.blocks)
-            found = values_of_groups(ask, lift, start, groups, self)
-            data.append(_spread(found.values, lift.analysis((ask.x - start).to(ask.dtype)), groups.labels))
-        return Outcome(data, found.score, start)
+            result = values_of_groups(ask, lift, start, groups, self)
+            data.append(_spread(result.values, lift.analysis((ask.x - start).to(ask.dtype)), groups.labels))
+        return Outcome(data, result.score, start)
 
 
 def values_of_groups(ask: Gradients, lift: Lift, start: Tensor, groups: Partition, rule: ScaleShapley) -> ShapleyValues:
@@ -205,15 +205,12 @@ def _sampled(game: _Game, rule: ScaleShapley) -> ShapleyValues:
 
 def _pair(game: _Game, order: Tensor, items: Tensor) -> Tensor:
     """The mean gain of each group as groups enter in an order and in its reverse, `(targets, items, groups)`."""
-    gains = torch.zeros_like(game.score[:, items, None].expand(-1, -1, game.count))
-    for entered in (order, order.flip(0)):
-        prefixes = torch.zeros(game.count - 1, game.count, dtype=torch.long, device="cpu")
-        for size in range(1, game.count):
-            prefixes[size - 1, entered[:size]] = 1
-        inner = game.values(prefixes, items)
-        values = torch.cat([game.empty[:, items, None], inner, game.score[:, items, None]], -1)
-        gains[..., entered] += values.diff(dim=-1) / 2
-    return gains
+    turns = torch.stack([order, order.flip(0)]).argsort(1)  # when each group enters
+    prefixes = turns[:, None] < torch.arange(1, game.count, device="cpu")[:, None]
+    inner = game.values(prefixes.flatten(0, 1), items).unflatten(-1, (2, -1))
+    empty, score = (ends[:, items, None, None].expand(-1, -1, 2, 1) for ends in (game.empty, game.score))
+    gains = torch.cat([empty, inner, score], -1).diff(dim=-1)
+    return gains.gather(-1, turns.to(gains.device).expand_as(gains)).mean(2)
 
 
 def _standard_error(squares: Tensor, pairs: Tensor) -> Tensor:
