@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients, Layout, band_sums
+from wavelens.precision import full_precision
 
 HALF_TURN = 180.0  # degrees: a line has no sense
 
@@ -59,7 +60,8 @@ def rose(c: Coefficients, angles: int = 90) -> Rose:
     for name, scale in layout.scales().items():
         if bands := [band for band in scale if band in oriented]:
             weights = _weights([oriented[band] for band in bands], angles).to(magnitude)
-            rows[name] = torch.stack([shares[band] for band in bands], -1) @ weights
+            with full_precision(weights):
+                rows[name] = torch.stack([shares[band] for band in bands], -1) @ weights
     step = HALF_TURN / angles
     centres = tuple(step * (k + 1) - HALF_TURN / 2 for k in range(angles))
     return Rose(tuple(rows), torch.stack(list(rows.values()), 1), centres)
