@@ -97,9 +97,9 @@ def common_scale(a: Coefficients) -> float:
     return scale_end(array(maps.spatial_map(a)))
 
 
-def scale_end(found: Array) -> float:
+def scale_end(heat: Array) -> float:
     """Where the colours of these values end."""
-    visible = found[found > 0]
+    visible = heat[heat > 0]
     return float(np.percentile(visible, PERCENTILE)) if visible.size else 1.0
 
 
@@ -119,8 +119,8 @@ def draw_picture(ax: Axes, x: Array) -> None:
     ax.imshow(shown.clip(0, 1), cmap="gray", vmin=0, vmax=1)
 
 
-def draw_glow(ax: Axes, x: Array, found: Array, norm: PowerNorm) -> None:
-    ax.imshow(glow(x, np.asarray(norm(found))))
+def draw_glow(ax: Axes, x: Array, heat: Array, norm: PowerNorm) -> None:
+    ax.imshow(glow(x, np.asarray(norm(heat))))
 
 
 def glow(x: Array, strength: Array) -> Array:
