@@ -292,7 +292,7 @@ def test_what_does_not_go_together(folder, capsys):
     usual = ["evaluate", "photos", "--model", "own_games:net", "--out", "run"]
     for arguments, sentence in [
         (["--metric", "PointingGame"], "go together; got no --annotations"),
-        (["--annotations", "boxes.json"], "go together; got no PointingGame"),
+        (["--annotations", "boxes.json"], "go together; got no metric that takes a region"),
         (["--annotations", "absent", "--metric", "PointingGame"], "or a folder of masks; there is no absent"),
         (["--annotations", "photos/sub", "--metric", "PointingGame"], "photos/sub has an object in none of 4 files"),
     ]:

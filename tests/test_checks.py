@@ -446,8 +446,8 @@ def test_the_length_of_the_gradient_is_that_of_the_formula():
 def test_half_precision_models_are_compared_with_float64(dtype):
     net, x = Hidden((64,)).to(dtype), at((64,)).to(dtype)
     found = checks.precise(net, x, 1)
-    g = checks.asking.asked(net, x, 1, torch.arange(2))[1].double()
-    exact = checks.asking.asked(Hidden((64,)).to(dtype).double(), x.double(), 1, torch.arange(2))[1]
+    g = checks.asking.score_and_gradient(net, x, 1, torch.arange(2))[1].double()
+    exact = checks.asking.score_and_gradient(Hidden((64,)).to(dtype).double(), x.double(), 1, torch.arange(2))[1]
     expected = ((g - exact).flatten(1).norm(dim=1) / exact.flatten(1).norm(dim=1)).max()
     assert found.figures["gradient"] == pytest.approx(float(expected), rel=1e-6)
     assert found.figures["gradient"] > 1e-4

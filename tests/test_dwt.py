@@ -9,9 +9,9 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from cases import DOMAINS, PAIRS, SHAPES, UNEVEN, held, name, relative, signal, takes
-from wavelens import DWT, Band, Coefficients, Domain, DualTree, Identity, Layout, Packets, Stationary
+from wavelens import DWT, Band, Coefficients, Domain, DualTree, Identity, Layout, Packets, Stationary, precision
 from wavelens.core import real_product
-from wavelens.domains import butterfly, filterbank, from_pywt, linear_map, to_pywt
+from wavelens.domains import butterfly, filterbank, from_pywt, to_pywt
 from wavelens.domains.delays import delay
 
 MODES = pywt.Modes.modes
@@ -311,7 +311,7 @@ def test_products_are_full_and_a_callers_precision_is_given_back(setting, monkey
 
 def test_transforms_of_threads_that_overlap_are_full_all_the_while():
     product = torch.backends.cuda.matmul
-    before, first, second = product.fp32_precision, linear_map.FullPrecision(), linear_map.FullPrecision()
+    before, first, second = product.fp32_precision, precision.FullPrecision(), precision.FullPrecision()
     try:
         product.fp32_precision = "tf32"
         first.__enter__()

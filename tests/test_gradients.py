@@ -541,15 +541,15 @@ def test_half_precision_gradients_do_not_stall(dtype, batch_size):
 
 
 @pytest.mark.parametrize("method", METHODS, ids=name)
-def test_progress_counts_gradients_and_silence_is_silent(method, capfd):
+def test_progress_counts_passes_and_silence_is_silent(method, capfd):
     explain(NET, X, method=method)
     assert capfd.readouterr() == ("", "")
     with Gradients(NET, X, 2, progress=True) as ask:
         layout = wl.Identity().analysis(X).layout
         method(ask, [wl.methods.Lift(wl.Identity(), layout)], None)
-        (task,) = ask._bar._progress.tasks
+        (task,) = ask.bar._progress.tasks
         assert task.completed == task.total == ask.spent.sum()
-        live = ask._bar._progress.live
+        live = ask.bar._progress.live
         assert live.is_started
     assert not live.is_started
     assert torch.equal(explain(NET, X, method=method, progress=True).data, explain(NET, X, method=method).data)
@@ -569,7 +569,7 @@ def test_in_a_notebook_the_bar_is_html_that_needs_no_extension(monkeypatch, capf
     monkeypatch.setattr("wavelens.engine.progress.UPDATE_SECONDS", 0.0)
     explain(NET, X[:1], method=wl.IntegratedGradients(steps=3), progress=True, batch_size=1)
     assert shown[0] == {"raw": True, "display_id": True}
-    bars = [f'<progress value="{k}" max="3"></progress> gradients {k}/3' for k in (1, 2, 3)]
+    bars = [f'<progress value="{k}" max="3"></progress> passes {k}/3' for k in (1, 2, 3)]
     assert shown[1:4] == bars
     assert shown[-1] == ""
     assert capfd.readouterr() == ("", "")

@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 import wavelens as wl
 from cases import relative
-from wavelens.checks.asking import asked
+from wavelens.checks.asking import score_and_gradient
 from wavelens.engine.gradients import Gradients
 from wavelens.engine.norms import Kernels, Norms
 
@@ -287,7 +287,7 @@ def test_checks_pass_a_sound_model_of_one_row(dtype):
     verdicts = wl.check(net, x, 1)
     assert verdicts["differentiable"].status == "pass"
     assert verdicts["precise"].status == "pass"
-    _, g = asked(net.requires_grad_(False), x, 1, torch.tensor([0]))  # as checks find it: frozen
+    _, g = score_and_gradient(net.requires_grad_(False), x, 1, torch.tensor([0]))  # as checks find it: frozen
     with Gradients(net, torch.cat([x, x]), 1, batch_size=2) as ask:
         assert relative(g, ask.at_input()[0][0, :1]) < PRECISION[dtype]
 

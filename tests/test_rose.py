@@ -89,3 +89,13 @@ def test_a_panel_has_the_mosaic_or_the_rose_and_no_empty_cell(domain, title):
         assert (between[1] - between[0]) * figure.get_size_inches()[0] == pytest.approx(0.3)
     else:
         assert between[0] < titles[title].x0 < between[1]
+
+
+def test_the_default_device_is_not_used():
+    c = wl.Shearlets(2).analysis(signal((16, 24)))
+    expected = maps.rose(c).share
+    torch.set_default_device("meta")
+    try:
+        assert torch.equal(maps.rose(c).share, expected)
+    finally:
+        torch.set_default_device(None)

@@ -240,6 +240,9 @@ def test_as_an_attribution_its_profile_has_the_values():
     ("options", "text"),
     [
         ({"groups": "octaves"}, r"groups are one of scales, bands, .*; got 'octaves'"),
+        ({"groups": None}, r"groups are one of scales, bands, .*; got None"),
+        ({"groups": ["scales"]}, r"groups are one of scales, bands, .*; got \['scales'\]"),
+        ({"method": wl.Saliency()}, r"method is a ScaleShapley\(…\), which has the options; got Saliency\(\)"),
         ({"groups": "signals"}, r"signals are groups where a model takes several; DWT"),
         ({"groups": Partition(("a", "b"), torch.zeros(3, dtype=torch.long)[None])}, r"labels are .*\(1 or 2, 16\)"),
     ],
@@ -252,5 +255,55 @@ def test_groups_that_are_none(options, text):
 def test_labels_are_checked():
     with pytest.raises(ValueError, match=r"labels are integers \(1 or channel, size\); got \(4,\) of torch.float32"):
         Partition(("a",), torch.zeros(4))
+    with pytest.raises(ValueError, match=r"labels are integers .*; got \(1, 4\) of torch.complex64"):
+        Partition(("a",), torch.zeros(1, 4, dtype=torch.complex64))
     with pytest.raises(ValueError, match="labels of 1 groups lie between 0 and 0; got 0 to 1"):
         Partition(("a",), torch.tensor([[0, 1]]))
+
+
+@pytest.mark.parametrize("groups", [g for g in GROUPS if g != "signals"])
+def test_the_default_device_is_not_used(groups):
+    net, x, domain = NETS[SHAPES[2]], signal(SHAPES[2]), wl.DWT("haar", levels=1)
+    expected = wl.shapley(net, x, 1, domain=domain, groups=groups)
+    torch.set_default_device("meta")
+    try:
+        found = wl.shapley(net, x, 1, domain=domain, groups=groups)
+        a = wl.attribute(net, x, 1, domain=domain, method=wl.ScaleShapley(groups))
+    finally:
+        torch.set_default_device(None)
+    assert torch.equal(found.values, expected.values)
+    assert torch.equal(a.score, expected.score)
+
+
+def test_sums_of_parts_are_full_whatever_precision_a_caller_gives_products(monkeypatch):
+    product, settings, original = torch.backends.cuda.matmul, [], torch.tensordot
+    before = product.fp32_precision
+
+    def noted(*arguments):
+        settings.append(product.fp32_precision)
+        return original(*arguments)
+
+    monkeypatch.setattr(torch, "tensordot", noted)
+    try:
+        product.fp32_precision = "tf32"
+        wl.shapley(NETS[SHAPES[1]], signal(SHAPES[1]), 1, domain=wl.DWT("haar", levels=1))
+        assert product.fp32_precision == "tf32"
+    finally:
+        product.fp32_precision = before
+    assert set(settings) == {"ieee"}
+
+
+def test_signals_packed_into_one_have_no_channels_in_common():
+    x = {"image": signal((4, 4)), "text": signal((6,))}
+    domain = {"image": wl.DWT("haar", 1), "text": wl.Identity()}
+    with pytest.raises(ValueError, match="channels are groups of one signal; several signals have none in common"):
+        wl.shapley(lambda image, text: image.sum((1, 2, 3)), x, None, domain=domain, groups="channels")
+
+
+def test_forward_passes_are_counted_on_the_way():
+    net, x, counts = NETS[SHAPES[1]], signal(SHAPES[1]), []
+    method = wl.ScaleShapley()
+    wl.attribute(net, x, 1, domain=wl.DWT("haar", 2), method=method, batch_size=5, progress=lambda *n: counts.append(n))
+    done = [n for n, _ in counts]
+    assert done == sorted(set(done))
+    assert counts[-1] == (3 * (2**3 - 2),) * 2

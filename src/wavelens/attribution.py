@@ -269,7 +269,7 @@ def attribute(
     `autocast` runs the model in bfloat16 or float16; gradients are summed in float32. The result of an item does not
     depend on its batch mates or on `batch_size`: where the model's own answer does, rows go through it one at a time,
     after a warning, and so is told if it is random. The model comes back as it was. `progress` shows a bar, or is a
-    function called after each chunk with the gradients done and expected so far; what it raises ends the computation.
+    function called after each chunk with the passes done and expected so far; what it raises ends the computation.
 
     `given` are tensors with one entry per item, such as lengths, positions or questions, that the model is called with
     after the signal: `model(points, *[t[items] for t in given])`. They are not explained. With `exact_passes` the model

@@ -73,8 +73,8 @@ def _check_data(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         raise ValueError(f"its data holds {data.shape[-1]} real numbers, which are no complex ones")
     lead = data.shape[:-2]
     shapes = {**dict.fromkeys(("score", "baseline_score", "gap"), lead), "spent": lead[-1:]}
-    for name, wanted in shapes.items():
-        if name in tensors and tensors[name].shape != wanted:
+    for name, expected in shapes.items():
+        if name in tensors and tensors[name].shape != expected:
             raise ValueError(f"its {name} has shape {tuple(tensors[name].shape)}")
     if "standard_error" in tensors and tensors["standard_error"].shape[:-1] != lead:
         raise ValueError(f"its standard_error has shape {tuple(tensors['standard_error'].shape)}")

@@ -39,9 +39,9 @@ def png(a: Attribution) -> bytes:
 
 
 def _piece(a: Attribution, item: int, count: int) -> str:
-    found = maps.profile(a)
-    shares = zip(found.names, found.share[item].tolist(), found.signed[item].tolist(), strict=True)
-    told = "; ".join(f"{name}: {percent(share)} of |γ|, signed sum {signed(total)}" for name, share, total in shares)
+    profile = maps.profile(a)
+    shares = zip(profile.names, profile.share[item].tolist(), profile.signed[item].tolist(), strict=True)
+    text = "; ".join(f"{name}: {percent(share)} of |γ|, signed sum {signed(total)}" for name, share, total in shares)
     which = f", item {item + 1} of {count}" if count > 1 else ""
     picture = "data:image/png;base64," + base64.b64encode(_drawn(a, item)).decode()
     return joined(
@@ -52,7 +52,7 @@ def _piece(a: Attribution, item: int, count: int) -> str:
             tag("br"),
             account(a, item),
         ),
-        tag("img", src=picture, alt=told, style="max-width:100%"),
+        tag("img", src=picture, alt=text, style="max-width:100%"),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -47,6 +46,8 @@ def shapley(
     >>> values.names, values.values.sum(), values.score - values.baseline_score
     (('a1', 'd1'), tensor(16.), tensor([16.]))
     """
+    if not isinstance(method, ScaleShapley):
+        raise ValueError(f"method is a ScaleShapley(…), which has the options; got {method!r:.80}.")
     if isinstance(x, Mapping):
         check_signals(x)
         if not isinstance(domain, Mapping):
@@ -65,8 +66,8 @@ def shapley(
     with Gradients(with_given(model, given), x, target, batch_size=batch_size) as ask:
         bound = domain.bind(ask.x)
         lift = Lift(bound, bound.layout(signal_axes(ask.x)))
-        if isinstance(groups, str):
-            groups = partition(lift.layout, ask.x.shape[1], replace(method, groups=groups).groups, method.blocks)
+        if not isinstance(groups, Partition):
+            groups = partition(lift.layout, ask.x.shape[1], groups, method.blocks)
         groups.check(ask.x.shape[1], lift.layout.size)
         start = starting_points(ask.x, method.baseline if baseline is None else baseline)
         result = values_of_groups(ask, lift, start, groups, method)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients, Layout, band_sums
+from wavelens.precision import full_precision
 
 HALF_TURN = 180.0  # degrees: a line has no sense
 
@@ -59,7 +60,8 @@ def rose(c: Coefficients, angles: int = 90) -> Rose:
     for name, scale in layout.scales().items():
         if bands := [band for band in scale if band in oriented]:
             weights = _weights([oriented[band] for band in bands], angles).to(magnitude)
-            rows[name] = torch.stack([shares[band] for band in bands], -1) @ weights
+            with full_precision(weights):
+                rows[name] = torch.stack([shares[band] for band in bands], -1) @ weights
     step = HALF_TURN / angles
     centres = tuple(step * (k + 1) - HALF_TURN / 2 for k in range(angles))
     return Rose(tuple(rows), torch.stack(list(rows.values()), 1), centres)
@@ -68,10 +70,12 @@ def rose(c: Coefficients, angles: int = 90) -> Rose:
 def _weights(oriented: list[tuple[float, ...]], count: int) -> Tensor:
     """`(bands, count)`: the part of each band in each of `count` steps from −90 + step / 2 to 90 + step / 2."""
     own = torch.tensor(sorted({angle for angles in oriented for angle in angles}), dtype=torch.float64, device="cpu")
-    low = (own + own.roll(1) - torch.eye(1, len(own), dtype=own.dtype)[0] * HALF_TURN) / 2  # half-way to the one before
-    high = low.roll(-1) + torch.eye(1, len(own), dtype=own.dtype)[0].flip(0) * HALF_TURN
+    low = (own + own.roll(1)) / 2  # half-way to the one before
+    low[0] -= HALF_TURN / 2
+    high = low.roll(-1)
+    high[-1] += HALF_TURN
     step = HALF_TURN / count
-    edges = step * (torch.arange(count + 1, dtype=own.dtype) + 0.5) - HALF_TURN / 2
+    edges = step * (torch.arange(count + 1, dtype=own.dtype, device="cpu") + 0.5) - HALF_TURN / 2
     parts = (
         sum(
             torch.minimum(high[:, None], edges[1:] + turn)
@@ -81,5 +85,5 @@ def _weights(oriented: list[tuple[float, ...]], count: int) -> Tensor:
         )
         / (high - low)[:, None]
     )
-    given = torch.tensor([[(angle in angles) / len(angles) for angle in own.tolist()] for angles in oriented])
-    return given.to(parts) @ parts
+    given = [[(angle in angles) / len(angles) for angle in own.tolist()] for angles in oriented]
+    return parts.new_tensor(given) @ parts

@@ -175,8 +175,8 @@ class _Headers:
         async def guarded(message: Any) -> None:
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _ in message["headers"]}
-                wanted = {"Content-Security-Policy": POLICY} | HEADERS
-                more = [(k.lower().encode(), v.encode()) for k, v in wanted.items() if k.lower().encode() not in given]
+                headers = {"Content-Security-Policy": POLICY} | HEADERS
+                more = [(k.lower().encode(), v.encode()) for k, v in headers.items() if k.lower().encode() not in given]
                 message["headers"] = [*message["headers"], *more]
             await send(message)
 
@@ -206,8 +206,8 @@ def _sweeping(service: Service) -> Any:
 def _socket(host: str, port: int | None) -> socket.socket:
     """A socket that listens at the port, or at the first free one of `PORTS`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    wanted = PORTS if port is None else [port]
-    for number in wanted:
+    ports = PORTS if port is None else [port]
+    for number in ports:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -218,6 +218,6 @@ def _socket(host: str, port: int | None) -> socket.socket:
             listening.close()
             reason = error
     raise OSError(
-        f"the app listens at a free port of this machine; got {host}:{wanted[0]}, and {reason.strerror or reason}. "
+        f"the app listens at a free port of this machine; got {host}:{ports[0]}, and {reason.strerror or reason}. "
         "Choose another --host or --port."
     )

@@ -19,7 +19,7 @@ from wavelens.metrics.perturbation import single
 from wavelens.models.module_kinds import set_evaluation, with_mode
 from wavelens.targets import Target, scores
 
-Asked = tuple[Tensor, Tensor | None]
+ScoreAndGradient = tuple[Tensor, Tensor | None]
 # What modules raise for a shape, a type or a precision that they refuse.
 BROKEN = (ValueError, RuntimeError, TypeError, LookupError, AssertionError, ArithmeticError)
 
@@ -36,7 +36,7 @@ def is_training(model: Model) -> bool:
     return isinstance(model, nn.Module) and any(module.training for _, module in with_mode(model))
 
 
-def asked(
+def score_and_gradient(
     model: Model,
     points: Tensor,
     target: Target,
@@ -44,7 +44,7 @@ def asked(
     *,
     of: slice = slice(None),
     autocast: torch.dtype | None = None,
-) -> Asked:
+) -> ScoreAndGradient:
     """Scores `(rows,)` and the gradient of the rows `of` them, `(rows, channel, *axes)`, of the model as it stands.
 
     The gradient is None where none reaches the points. Row `r` belongs to item `items[r]`, which has its own target.
@@ -75,7 +75,7 @@ def in_float64(model: Model, x: Tensor, target: Target) -> tuple[Model, Tensor] 
     wide = x.detach().double()
     try:
         twin = twin_of(model, x, target).double() if isinstance(model, nn.Module) else model
-        score, _ = asked(twin, wide[:1], target, torch.zeros(1, dtype=torch.long, device=x.device))
+        score, _ = score_and_gradient(twin, wide[:1], target, torch.zeros(1, dtype=torch.long, device=x.device))
     except NoCopyError as error:
         return f"{error}."
     except Exception:  # whatever the caller's module raises
@@ -87,7 +87,7 @@ def twin_of(model: nn.Module, x: Tensor, target: Target) -> nn.Module:
     """A copy of the model that has its scores and gradients; `NoCopyError` where a copy has others."""
 
     def answers(model: nn.Module) -> list[Tensor]:
-        pairs = [asked(model, row, target, item) for row, item in one_by_one(x)]
+        pairs = [score_and_gradient(model, row, target, item) for row, item in one_by_one(x)]
         return [part for pair in pairs for part in pair if part is not None]
 
     return copied(model, answers)
@@ -105,7 +105,7 @@ def rounding(x: Tensor) -> float:
     return (64 if step < 1e-6 else 8) * step
 
 
-def said(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """An error's text, or its name where it has none."""
     return str(error) or type(error).__name__
 

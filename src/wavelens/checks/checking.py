@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wavelens.attribution import Attribution, attribute
-from wavelens.checks.asking import BROKEN, asked, evaluating, one_by_one, said
+from wavelens.checks.asking import BROKEN, error_text, evaluating, one_by_one, score_and_gradient
 from wavelens.checks.explanation import TOLERANCE, beats_energy, complete, model_dependent
 from wavelens.checks.gradient import differentiable, precise, unsaturated
 from wavelens.checks.passes import batch_independent, deterministic
@@ -128,7 +128,7 @@ def _verdicts(
         try:
             attribution = explainer(model, x, target, batch_size=rows)
         except BROKEN as error:
-            yield Verdict("complete", FAIL, f"there is no attribution: {said(error)}")
+            yield Verdict("complete", FAIL, f"there is no attribution: {error_text(error)}")
             return
         tolerance = getattr(explainer.keywords["method"], "tolerance", None) or TOLERANCE
         yield complete(model, x, target, attribution, tolerance=tolerance)
@@ -154,11 +154,11 @@ def _tried(judge: Callable[..., Verdict], *arguments: Any, **options: Any) -> Ve
     try:
         return judge(*arguments, **options)
     except BROKEN as error:
-        return Verdict(judge.__name__, NOT_APPLICABLE, f"it could not be told: {said(error)}")
+        return Verdict(judge.__name__, NOT_APPLICABLE, f"it could not be told: {error_text(error)}")
 
 
 def _is_finite(model: Model, x: Tensor, target: Target) -> bool:
-    answers = [asked(model, row, target, item) for row, item in one_by_one(x)]
+    answers = [score_and_gradient(model, row, target, item) for row, item in one_by_one(x)]
     return all(bool(part.isfinite().all()) for answer in answers for part in answer if part is not None)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.attribution import Attribution
-from wavelens.checks.asking import BROKEN, evaluating, rounding, said, twin_of
+from wavelens.checks.asking import BROKEN, error_text, evaluating, rounding, twin_of
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
 from wavelens.core import Coefficients
 from wavelens.engine.copies import NoCopyError
@@ -98,7 +98,7 @@ def model_dependent(
     except NoCopyError as error:
         return Verdict(name, NOT_APPLICABLE, f"{error}.")
     except BROKEN as error:
-        return Verdict(name, NOT_APPLICABLE, f"a copy with its layers reset cannot be explained ({said(error)}).")
+        return Verdict(name, NOT_APPLICABLE, f"a copy with its layers reset cannot be explained ({error_text(error)}).")
     energy = importance(energy_order(x, attribution.layout.domain, baseline=baseline))[:, 0]
     maps = importance(attribution)[:, 0], importance(other)[:, 0]
     bare = spearman(*maps)
@@ -144,9 +144,9 @@ def beats_energy(
         ours, theirs = judged(attribution=attribution), judged(attribution=energy)
     ends = ours.insertion[:, [0, -1]].double()
     rise = ends[:, 1] - ends[:, 0]
-    told = rise > FLAT * ends.abs().amax(1)
+    decided = rise > FLAT * ends.abs().amax(1)
     if probability(target) is not target:
-        told &= rise > FAINT
+        decided &= rise > FAINT
     figures = {
         "faithfulness": float(ours.faithfulness.mean()),
         "energy order": float(theirs.faithfulness.mean()),
@@ -156,13 +156,13 @@ def beats_energy(
         "energy order's deletion": float(theirs.deletion_area.mean()),
     }
     name = "beats_energy"
-    if not told.any():
+    if not decided.any():
         start, end = ends[int(rise.argmax())].tolist()
         finding = f"the score hardly rises over the baseline, from {start:.3g} to {end:.3g}: no order can show it."
         return Verdict(
             name, NOT_APPLICABLE, finding, "Choose another baseline, or a class that the input shows.", figures
         )
-    better = ((ours.faithfulness - theirs.faithfulness).double()[told] / rise[told]).mean()
+    better = ((ours.faithfulness - theirs.faithfulness).double()[decided] / rise[decided]).mean()
     figures["margin"] = float(better)
     finding = (
         f"insertion less deletion is {figures['faithfulness']:.3g}, against {figures['energy order']:.3g} of the "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wavelens.checks.asking import asked, evaluating, in_float64, one_by_one, rounding, span
+from wavelens.checks.asking import evaluating, in_float64, one_by_one, rounding, score_and_gradient, span
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
 from wavelens.engine.given import beside
 from wavelens.engine.gradients import Gradients, Model
@@ -53,7 +53,7 @@ def differentiable(
     """
     with evaluating(model, x):
         row, item = next(one_by_one(x))
-        if asked(model, row, target, item)[1] is None:
+        if score_and_gradient(model, row, target, item)[1] is None:
             return Verdict("differentiable", FAIL, "no gradient of the score reaches the input.", DETACHED)
         x = x.detach()
         twin = in_float64(model, x, target)
@@ -72,8 +72,8 @@ def _accounted(ways: list[_Way]) -> Verdict:
     part, way = max(
         ((float(w.missed[w.unsure <= ROUGH].max()), w) for w in sure), key=lambda pair: pair[0] / pair[1].most
     )
-    told, count = torch.stack([way.unsure <= ROUGH for way in sure]).any(0), len(sure[0].unsure)
-    told_of = "" if told.all() else f" ({int(told.sum())} of {count} inputs could be told)"
+    decided, count = torch.stack([way.unsure <= ROUGH for way in sure]).any(0), len(sure[0].unsure)
+    told_of = "" if decided.all() else f" ({int(decided.sum())} of {count} inputs could be told)"
     finding = f"the gradient misses {part:.1%} of how the score rises {way.where}{told_of}"
     if part <= way.most:
         return Verdict(name, PASS, f"{finding}.", figures=figures)
@@ -203,14 +203,14 @@ def precise(model: Model, x: Tensor, target: Target, *, autocast: torch.dtype | 
     chosen = str(autocast or x.dtype).removeprefix("torch.")
     with evaluating(model, x):
         twin = in_float64(model, x, target)
-        answers = [asked(model, row, target, item, autocast=autocast) for row, item in one_by_one(x)]
+        answers = [score_and_gradient(model, row, target, item, autocast=autocast) for row, item in one_by_one(x)]
         if not all(bool(part.isfinite().all()) for answer in answers for part in answer if part is not None):
             return Verdict(name, FAIL, f"in {chosen} the score or its gradient is NaN or infinite.", _wider(chosen))
         if isinstance(twin, str):
             return Verdict(name, NOT_APPLICABLE, twin)
         if chosen == "float64":
             return Verdict(name, PASS, "score and gradient are computed in float64.")
-        exact = [asked(twin[0], row, target, item) for row, item in one_by_one(twin[1])]
+        exact = [score_and_gradient(twin[0], row, target, item) for row, item in one_by_one(twin[1])]
         still = all(_is_still(row, *answer) for (row, _), answer in zip(one_by_one(x), exact, strict=True))
     if still:
         finding = (

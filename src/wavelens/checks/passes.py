@@ -8,7 +8,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from wavelens.checks.asking import BROKEN, Asked, asked, evaluating, is_training, one_by_one, rounding, said, span
+from wavelens.checks.asking import (
+    BROKEN,
+    ScoreAndGradient,
+    error_text,
+    evaluating,
+    is_training,
+    one_by_one,
+    rounding,
+    score_and_gradient,
+    span,
+)
 from wavelens.checks.verdict import FAIL, PASS, WARN, Verdict
 from wavelens.engine.frozen import frozen_model
 from wavelens.engine.gradients import Model
@@ -70,12 +80,12 @@ def _deterministic(model: Model, x: Tensor, target: Target) -> Verdict:
     return Verdict("deterministic", FAIL, f"{finding}.", RANDOM, figures)
 
 
-def _twice(model: Model, row: Tensor, target: Target, item: Tensor) -> list[Asked]:
+def _twice(model: Model, row: Tensor, target: Target, item: Tensor) -> list[ScoreAndGradient]:
     """Two answers about an item, beside itself where the model takes two rows: some train on no single one."""
     try:
-        return [asked(model, torch.cat([row, row]), target, item.repeat(2)) for _ in range(2)]
+        return [score_and_gradient(model, torch.cat([row, row]), target, item.repeat(2)) for _ in range(2)]
     except BROKEN:
-        return [asked(model, row, target, item) for _ in range(2)]
+        return [score_and_gradient(model, row, target, item) for _ in range(2)]
 
 
 def _apart(a: Tensor, b: Tensor) -> float:
@@ -83,7 +93,7 @@ def _apart(a: Tensor, b: Tensor) -> float:
     return float((a.nan_to_num() - b.nan_to_num()).double().norm())
 
 
-def _size(row: Tensor, answer: Asked) -> float:
+def _size(row: Tensor, answer: ScoreAndGradient) -> float:
     """What the score is large against: itself, and the part of it that follows the input, so that 0 is no measure."""
     score, g = answer
     follows = 0.0 if g is None else abs(float((g[-1].double() * row[0].double()).sum()))
@@ -95,13 +105,15 @@ def _batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
     with frozen_model(model, x):
         for row, item in one_by_one(x):
             try:
-                beside = asked(model, torch.cat([*_mates(row), row]), target, item.repeat(3), of=slice(-1, None))
+                beside = score_and_gradient(
+                    model, torch.cat([*_mates(row), row]), target, item.repeat(3), of=slice(-1, None)
+                )
             except BROKEN as error:
-                asked(model, row, target, item)  # if it refuses one too, that is what to say
+                score_and_gradient(model, row, target, item)  # if it refuses one too, that is what to say
                 finding = f"the model takes one input at a time and refuses three ({_short(error)})."
                 return Verdict(name, WARN, finding, "Explain with batch_size=1.")
             try:
-                alone = asked(model, row, target, item)
+                alone = score_and_gradient(model, row, target, item)
             except BROKEN as error:
                 return Verdict(
                     name, FAIL, f"the model takes three inputs and refuses one alone ({_short(error)}).", MIXED
@@ -121,8 +133,8 @@ def _batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
 def _moved_by_mates(model: Model, row: Tensor, target: Target, item: Tensor) -> float:
     """How far an item's gradient, when all scores are asked for, is moved by its two mates, of its own size."""
     items, last = item.repeat(3), slice(-1, None)
-    beside = asked(model, torch.cat([*_mates(row), row]), target, items)[1]
-    copies = asked(model, torch.cat([row, row, row]), target, items, of=last)[1]
+    beside = score_and_gradient(model, torch.cat([*_mates(row), row]), target, items)[1]
+    copies = score_and_gradient(model, torch.cat([row, row, row]), target, items, of=last)[1]
     if beside is None or copies is None:
         return 0.0
     return _apart(beside[-1], copies[-1]) / max(float(copies[-1].double().norm()), 1e-300)
@@ -136,4 +148,4 @@ def _mates(row: Tensor) -> tuple[Tensor, Tensor]:
 
 def _short(error: Exception) -> str:
     """The beginning of an error, for a line."""
-    return " ".join(said(error).split())[:120].rstrip(".")
+    return " ".join(error_text(error).split())[:120].rstrip(".")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wavelens.checks.asking import asked, evaluating, in_float64, one_by_one, span
+from wavelens.checks.asking import evaluating, in_float64, one_by_one, score_and_gradient, span
 from wavelens.checks.verdict import NOT_APPLICABLE, PASS, WARN, Verdict
 from wavelens.engine.gradients import Model
 from wavelens.methods.averages import generator
@@ -67,7 +67,7 @@ def _noisy(x: Tensor, k: int) -> Tensor:
 
 
 def _gradients(model: Model, x: Tensor, target: Target) -> Tensor:
-    pairs = [(row, asked(model, row, target, item)[1]) for row, item in one_by_one(x)]
+    pairs = [(row, score_and_gradient(model, row, target, item)[1]) for row, item in one_by_one(x)]
     return torch.cat([torch.zeros_like(row) if g is None else g for row, g in pairs])
 
 

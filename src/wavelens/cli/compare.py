@@ -32,22 +32,22 @@ def compare_runs(
     followed by those that the run has in 95 % of the draws. Arrows say whether more (↑) or less (↓) is better; without
     one a run has no rank, and its distance is that to the first run.
     """
-    found = compare(runs, resamples=resamples, seed=seed)
+    comparison = compare(runs, resamples=resamples, seed=seed)
     console = Terminal()
-    console.print(_table(found))
-    console.print(Text(caption(found)), soft_wrap=True)
-    for name, folder in zip(found.runs, runs, strict=True):
+    console.print(_table(comparison))
+    console.print(Text(caption(comparison)), soft_wrap=True)
+    for name, folder in zip(comparison.runs, runs, strict=True):
         _say_state(console, name, Run.open(folder))
     if out is not None:
         check_folder(out)
-        for path in _write(found, out):
+        for path in _write(comparison, out):
             console.print(Text(f"wrote {plain(str(path))}"), soft_wrap=True)
 
 
-def _table(found: Comparison) -> Table:
+def _table(comparison: Comparison) -> Table:
     table = Table("metric", "run", "mean or median", "distance to the best", "rank")
     before = ""
-    for metric, run, *numbers in lines(found):
+    for metric, run, *numbers in lines(comparison):
         if before not in ("", metric):
             table.add_section()
         table.add_row(metric if metric != before else "", Text(plain(run)), *map(Text, numbers))
@@ -69,14 +69,14 @@ def _say_state(console: Console, name: str, run: Run) -> None:
     console.print(Text(plain(text)), soft_wrap=True)
 
 
-def _write(found: Comparison, out: Path) -> list[Path]:
+def _write(comparison: Comparison, out: Path) -> list[Path]:
     written = []
-    for name, text in files(found).items():
+    for name, text in files(comparison).items():
         write_whole(out / name, text.encode())
         written.append(out / name)
-    if any(found.curves.values()):
+    if any(comparison.curves.values()):
         from wavelens import plots  # matplotlib: only once there is something to draw
 
-        plots.save(plots.mean_curves(found.curves), out / "curves.png")
+        plots.save(plots.mean_curves(comparison.curves), out / "curves.png")
         written.append(out / "curves.png")
     return written

@@ -67,16 +67,16 @@ def doctor(
 
     Exit codes: 0, all checks of the transforms passed; 1, one did not; 2, an option is wrong.
     """
-    found = {
+    report = {
         "versions": versions(),
         "devices": [{"name": name, "what": what} for name, what in devices()],
         "extras": extras(),
         "checks": (checks := [check for name, _ in devices() for check in examined(name)]),
     }
     if as_json:
-        print(json.dumps(found | {"checks": [asdict(c) | {"ok": c.ok} for c in checks]}, indent=2))
+        print(json.dumps(report | {"checks": [asdict(c) | {"ok": c.ok} for c in checks]}, indent=2))
     else:
-        _print(found, Terminal())
+        _print(report, Terminal())
     raise typer.Exit(0 if all(check.ok for check in checks) else 1)
 
 
@@ -103,25 +103,25 @@ def extras() -> dict[str, dict[str, Any]]:
     A package that is older than the extra asks for counts as missing. `broken` says why one that is there cannot be
     imported.
     """
-    found: dict[str, dict[str, Any]] = {}
+    states: dict[str, dict[str, Any]] = {}
     modules = _modules()
-    for wanted, extra in _requirements():
-        one = found.setdefault(extra, {"install": f"pip install '{NAME}[{extra}]'", "packages": {}, "broken": {}})
-        there = _version(wanted.name)
-        fits = there is not None and wanted.specifier.contains(there, prereleases=True)
-        one["packages"][wanted.name] = there if fits else None
-        if fits and (reason := _fault(modules.get(canonicalize_name(wanted.name), []))):
-            one["broken"][wanted.name] = reason
-    return found
+    for requirement, extra in _requirements():
+        one = states.setdefault(extra, {"install": f"pip install '{NAME}[{extra}]'", "packages": {}, "broken": {}})
+        there = _version(requirement.name)
+        fits = there is not None and requirement.specifier.contains(there, prereleases=True)
+        one["packages"][requirement.name] = there if fits else None
+        if fits and (reason := _fault(modules.get(canonicalize_name(requirement.name), []))):
+            one["broken"][requirement.name] = reason
+    return states
 
 
 def _modules() -> dict[str, list[str]]:
     """The modules that each package brings."""
-    found: dict[str, list[str]] = {}
+    modules: dict[str, list[str]] = {}
     for module, packages in metadata.packages_distributions().items():
         for package in packages:
-            found.setdefault(canonicalize_name(package), []).append(module)
-    return found
+            modules.setdefault(canonicalize_name(package), []).append(module)
+    return modules
 
 
 def _fault(modules: list[str]) -> str | None:
@@ -145,13 +145,13 @@ def _requirements() -> Iterator[tuple[Requirement, str]]:
         return
     for line in lines:
         try:
-            wanted = Requirement(line)
+            requirement = Requirement(line)
         except InvalidRequirement:
             continue
-        text = str(wanted.marker or "")
+        text = str(requirement.marker or "")
         extra = next((part.strip("\"' ") for part in text.split("==")[1:]), "") if "extra" in text else ""
-        if extra and extra not in DEVELOPERS and wanted.name != NAME:
-            yield wanted, extra
+        if extra and extra not in DEVELOPERS and requirement.name != NAME:
+            yield requirement, extra
 
 
 def _version(name: str) -> str | None:
@@ -171,12 +171,12 @@ def examined(device: str) -> list[Check]:
         "⟨S c, g⟩ = ⟨c, P g⟩": _adjointness,
         "integrated gradients add up": _completeness,
     }
-    found = []
+    checks = []
     for name, law in laws.items():
         start = time.perf_counter()
         error = law(device, dtype)
-        found.append(Check(name, device, error, allowed, time.perf_counter() - start))
-    return found
+        checks.append(Check(name, device, error, allowed, time.perf_counter() - start))
+    return checks
 
 
 def _cases(device: str, dtype: torch.dtype) -> Iterator[tuple[DWT, Tensor]]:
@@ -241,18 +241,18 @@ def _worse(*errors: float) -> float:
     return math.nan if any(map(math.isnan, errors)) else max(errors)
 
 
-def _print(found: dict[str, Any], console: Console) -> None:
-    for name, version in found["versions"].items():
+def _print(report: dict[str, Any], console: Console) -> None:
+    for name, version in report["versions"].items():
         console.print(Text(f"{name} {version or 'cannot be found'}"), soft_wrap=True)
-    for device in found["devices"]:
+    for device in report["devices"]:
         console.print(Text(f"{device['name']}: {device['what']}"), soft_wrap=True)
-    console.print(_extras_table(found["extras"]))
-    for one in found["extras"].values():
+    console.print(_extras_table(report["extras"]))
+    for one in report["extras"].values():
         for package, reason in one["broken"].items():
-            said = f"{package} {one['packages'][package]} is installed and cannot be loaded: {' '.join(reason.split())}"
-            console.print(Text(said, style="yellow"), soft_wrap=True)
+            text = f"{package} {one['packages'][package]} is installed and cannot be loaded: {' '.join(reason.split())}"
+            console.print(Text(text, style="yellow"), soft_wrap=True)
     console.print(Text("pip install 'wavelens[NAME]' adds what the extra NAME lacks."))
-    console.print(_checks_table(found["checks"]))
+    console.print(_checks_table(report["checks"]))
 
 
 def _extras_table(extras: dict[str, dict[str, Any]]) -> Table:

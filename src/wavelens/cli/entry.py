@@ -61,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         print(f"wavelens {__version__}")
         raise typer.Exit
 

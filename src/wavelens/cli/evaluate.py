@@ -120,11 +120,11 @@ def evaluate(
     settings: dict[str, Any] = {"shard_size": shard_size, "part": part, "threads": threads, "retry": retry}
     try:
         with display:
-            found = run(task, dataset, out, executor=where, watch=display, **settings)
+            finished = run(task, dataset, out, executor=where, watch=display, **settings)
     except KeyboardInterrupt:
         complain(f"interrupted; {display.summary()} The same command goes on.")
         raise typer.Exit(130) from None
-    raise typer.Exit(_report(found, dataset, part))
+    raise typer.Exit(_report(finished, dataset, part))
 
 
 def _annotated(dataset: list[Sample], annotations: Path, loaded: LoadedModel, console: Console) -> list[Sample]:
@@ -134,12 +134,12 @@ def _annotated(dataset: list[Sample], annotations: Path, loaded: LoadedModel, co
             f"boxes and masks are of photos; {type(loaded.preprocess).__name__} of {loaded.name}, which takes a "
             f"{loaded.preprocess.kind}, has no region. Leave --annotations and PointingGame away."
         )
-    found = annotated(dataset, annotations, loaded.named)
-    bare = [sample.name for sample in found if sample.objects is None]
+    samples = annotated(dataset, annotations, loaded.named)
+    bare = [sample.name for sample in samples if sample.objects is None]
     if bare:
-        text = f"{len(bare)} of {len(found)} files have no object in {annotations}, such as {bare[0]}"
+        text = f"{len(bare)} of {len(samples)} files have no object in {annotations}, such as {bare[0]}"
         console.print(Text(plain(f"{text}: PointingGame leaves them out.")), soft_wrap=True)
-    return found
+    return samples
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -229,19 +229,19 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
-def _report(found: Run, dataset: list[Sample], part: tuple[int, int]) -> int:
+def _report(finished: Run, dataset: list[Sample], part: tuple[int, int]) -> int:
     """Prints the means of what is there, and gives the exit code."""
-    results = found.read()
+    results = finished.read()
     console = Terminal()
-    missing = len(found.missing())
+    missing = len(finished.missing())
     if missing:
-        shards = f"{missing} of {found.manifest.shards} shards are left to the other parts"
-        console.print(Text(f"{found.folder}: part {part[0]} of {part[1]} is done; {shards}."), soft_wrap=True)
+        shards = f"{missing} of {finished.manifest.shards} shards are left to the other parts"
+        console.print(Text(f"{finished.folder}: part {part[0]} of {part[1]} is done; {shards}."), soft_wrap=True)
     else:
         done, of = len(results.names), len(dataset)
-        console.print(Text(f"{plain(str(found.folder))}: {done:,} of {of:,} files have results."), soft_wrap=True)
+        console.print(Text(f"{plain(str(finished.folder))}: {done:,} of {of:,} files have results."), soft_wrap=True)
     if results.names:
-        comparison = compare([found.folder])
+        comparison = compare([finished.folder])
         for metric, _, value, _, _ in lines(comparison):
             console.print(Text(f"  {metric} {value}"), soft_wrap=True)
         console.print(Text(f"  {caption(comparison)}"), soft_wrap=True)

@@ -9,7 +9,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from wavelens.domains.octaves import taken
+from wavelens.domains.octaves import gathered
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +31,10 @@ def analyse(ordered: Tensor) -> Tensor:
     if n == 1:
         return details.copy_(ordered)
     leaves, start = _leaves(n, ordered.dtype, ordered.device), n
-    first, second = taken(ordered, leaves.first), taken(ordered, leaves.second)
+    first, second = gathered(ordered, leaves.first), gathered(ordered, leaves.second)
     low, high = _turned(first, second, leaves.cosine, leaves.sine)
     start = len(leaves.first)
-    details[..., start:] = taken(high, leaves.two)
+    details[..., start:] = gathered(high, leaves.two)
     for cosine, sine in reversed(_turns(n, ordered.dtype, ordered.device)):
         low, high = _turned(low[..., ::2], low[..., 1::2], cosine, sine)
         start //= 2
@@ -56,7 +56,7 @@ def synthesise(details: Tensor) -> Tensor:
     fine = details[..., low.shape[-1] :]
     high.scatter_(-1, leaves.two.expand(fine.shape), fine)
     pairs = torch.stack(_turned(low, high, leaves.cosine, leaves.sine), -1)
-    return taken(pairs.flatten(-2), leaves.slots)
+    return gathered(pairs.flatten(-2), leaves.slots)
 
 
 def _turned(a: Tensor, b: Tensor, cosine: Tensor, sine: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,13 +13,13 @@ from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, sig
 from wavelens.domains.linear import linear
 from wavelens.domains.octaves import (
     check_levels,
+    gathered,
     levels_of,
     octave_bands,
     octave_order,
     octave_scales,
     single,
     spectral_bins,
-    taken,
 )
 
 
@@ -73,11 +73,11 @@ class Cosine(Domain):
         waves = torch.fft.rfftn(_mixed(single(x), shape), dim=axes, norm="ortho")
         waves *= _turns(shape, waves.dtype, waves.device, math.sqrt(2)).conj()
         parts = torch.view_as_real(_folded(waves, axes[:-1], -1j)).flatten(axes[0] - 1)
-        return taken(parts, _places(self._levels(shape), shape)[0]).to(x.dtype)
+        return gathered(parts, _places(self._levels(shape), shape)[0]).to(x.dtype)
 
     def _up(self, shape: tuple[int, ...], data: Tensor) -> Tensor:
         axes = tuple(range(-len(shape), 0))
-        parts = taken(single(data), _places(self._levels(shape), shape)[1])
+        parts = gathered(single(data), _places(self._levels(shape), shape)[1])
         parts = parts.unflatten(-1, (*shape[:-1], shape[-1] // 2 + 1, 2))
         parts[..., 0, 1] = 0
         waves = _folded(torch.view_as_complex(parts), axes[:-1], 1j)
@@ -92,7 +92,7 @@ def _mixed(x: Tensor, shape: tuple[int, ...], back: bool = False) -> Tensor:
     """The first sample of each axis, its odd ones, and the other even ones backwards; or that undone."""
     for dim, n in zip(range(-len(shape), 0), shape, strict=True):
         order = _mixing(n, back).to(x.device)
-        x = taken(x, order) if dim == -1 else x.index_select(dim, order)
+        x = gathered(x, order) if dim == -1 else x.index_select(dim, order)
     return x
 
 

@@ -22,9 +22,10 @@ from wavelens.core import (
 from wavelens.domains.dualtree_filters import LOW, LOW_AND_HIGH, level_axis
 from wavelens.domains.dwt import scales_by_letter
 from wavelens.domains.filterbank import Axis
-from wavelens.domains.linear_map import FilterBank, full_precision
+from wavelens.domains.linear_map import FilterBank
 from wavelens.domains.octaves import check_levels, fitting_levels, octave_extent, single
 from wavelens.domains.separable import band_of, merge, split
+from wavelens.precision import full_precision
 
 TILT = math.tan(math.radians(15))  # the frequency of a low-pass over that of a high-pass, of an analytic wavelet
 

@@ -34,9 +34,10 @@ from wavelens.core import (
 from wavelens.domains import butterfly
 from wavelens.domains.delays import delay
 from wavelens.domains.filterbank import Axis, axis, coefficient_length, whole
-from wavelens.domains.linear_map import FilterBank, full_precision
+from wavelens.domains.linear_map import FilterBank
 from wavelens.domains.octaves import MAX_LEVELS, single
 from wavelens.domains.separable import band_of, merge, split
+from wavelens.precision import full_precision
 from wavelens.whole_numbers import is_whole
 
 FILTER_LENGTHS = {wavelet: int(pywt.Wavelet(wavelet).dec_len) for wavelet in pywt.wavelist(kind="discrete")}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,8 +11,6 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients, Domain, Layout, signal_axes
-
-PRODUCTS: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -113,37 +109,3 @@ def _(
 
 
 _compiled.register_autograd(lambda ctx, g: _transposed(_compiled, g, *ctx.rest), setup_context=LinearMap.setup_context)
-
-
-class FullPrecision:
-    """Float32 products in float32: a caller's tf32 or bf16 setting is for networks, a transform must stay exact.
-
-    The setting is the process's own: threads whose transforms overlap share one change of it.
-    """
-
-    lock, users = threading.Lock(), 0
-    before: tuple[tuple[Any, str], ...] = ()
-
-    def __enter__(self) -> None:
-        cls = type(self)
-        with cls.lock:
-            if cls.users == 0:
-                cls.before = tuple((kind, kind.fp32_precision) for kind in PRODUCTS if kind.fp32_precision != "ieee")
-                for kind, _ in cls.before:
-                    kind.fp32_precision = "ieee"
-            cls.users += 1
-
-    def __exit__(self, *_: object) -> None:
-        cls = type(self)
-        with cls.lock:
-            cls.users -= 1
-            if cls.users == 0:
-                for kind, setting in cls.before:
-                    kind.fp32_precision = setting
-
-
-@contextmanager
-def full_precision(x: Tensor) -> Iterator[None]:
-    """Products of `x` as its type says: autocast and tf32 stay out."""
-    with torch.autocast(x.device.type, enabled=False), FullPrecision():
-        yield

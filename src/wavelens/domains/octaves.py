@@ -62,14 +62,14 @@ class Order:
 
     def sort(self, spectrum: Tensor) -> Tensor:
         """A spectrum, flat, by bands, coarsest first."""
-        return spectrum if self.is_sorted else taken(spectrum, self.places)
+        return spectrum if self.is_sorted else gathered(spectrum, self.places)
 
     def restore(self, data: Tensor) -> Tensor:
         """The flat spectrum of coefficients by bands, as a new tensor."""
-        return data.clone() if self.is_sorted else taken(data, self.inverse)
+        return data.clone() if self.is_sorted else gathered(data, self.inverse)
 
 
-def taken(values: Tensor, places: Tensor) -> Tensor:
+def gathered(values: Tensor, places: Tensor) -> Tensor:
     """The values at these places of the last axis."""
     return values.gather(-1, places.to(values.device).expand(*values.shape[:-1], -1))
 

@@ -142,7 +142,7 @@ def _response(bank: Bank, level: int, letter: str, n: int, half: bool) -> Tensor
             delays = torch.arange(taps, dtype=torch.float64, device="cpu") - centre
             places = (turns[:, None] * delays * 2 ** (step - 1)).remainder(n)  # whole turns go: exact for any dilation
             waves = torch.polar(torch.ones_like(places), -2 * math.pi / n * places)
-            taken = torch.tensor(pairs[0 if low else 1], dtype=torch.complex128, device="cpu")
-            gain = waves @ taken / math.sqrt(2)
+            filter_taps = torch.tensor(pairs[0 if low else 1], dtype=torch.complex128, device="cpu")
+            gain = waves @ filter_taps / math.sqrt(2)
             response = response * (gain if side == "dec" else gain.conj())
         return response

@@ -82,7 +82,7 @@ class Gradients:
             with ExitStack() as stack:
                 self._fast = stack.enter_context(FastPasses(self._runs, self.x, self.exact_passes))
                 self._batch.begin(self.x.device)
-                self._bar = stack.enter_context(Bar(self._progress))
+                self.bar = stack.enter_context(Bar(self._progress))
                 self._exit = stack.pop_all()
             return self
         except BaseException:
@@ -151,7 +151,7 @@ class Gradients:
         check_gradients(self.model)
         self._rows = self._rows or self._measure(gradient=True)
         index = torch.arange(len(self.x), device="cpu") if items is None else items.cpu()
-        self._bar.expect(len(index) * count)
+        self.bar.expect(len(index) * count)
         start = 0
         while start < len(index):
             block = slice(start, min(start + self.rows, len(index)))
@@ -166,7 +166,7 @@ class Gradients:
                 for j, (g, values) in enumerate(zip(*pieces, strict=True)):
                     yield block, k + j, g, values
                 k += several
-                self._bar.advance(several * len(chosen))
+                self.bar.advance(several * len(chosen))
             self.spent[index[block]] += count
             start = block.stop
 
@@ -174,13 +174,13 @@ class Gradients:
         """Gradients and values at any rows: `(rows, g, values)`, where `points(rows)` belong to `items[rows]`."""
         check_gradients(self.model)
         self._rows = self._rows or self._measure(gradient=True)
-        self._bar.expect(len(items))
+        self.bar.expect(len(items))
         start = 0
         while start < len(items):  # rows may become fewer on the way
             piece = slice(start, min(start + self.rows, len(items)))
             g, values = self._gradient(points(piece), items[piece])
             self.spent.index_add_(0, items[piece].cpu(), torch.ones(len(values[0]), dtype=torch.long, device="cpu"))
-            self._bar.advance(len(values[0]))
+            self.bar.advance(len(values[0]))
             _check_finite(_all_finite(g, values))
             yield piece, g, values
             start = piece.stop

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-Progress = bool | Callable[[int, int], None]  # a bar or none, or what is told how many gradients are done of how many
+Progress = bool | Callable[[int, int], None]  # a bar or none, or what is told how many passes are done of how many
 
 UPDATE_SECONDS = 0.1  # seconds between two changes of a cell
 
 
 class Bar:
-    """A progress bar over gradients, or the caller's own, or nothing."""
+    """A progress bar over passes of the model, or the caller's own, or nothing."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress: Any = None
@@ -29,7 +29,7 @@ class Bar:
 
         text = TextColumn("{task.description} {task.completed:.0f}/{task.total:.0f}")
         self._progress = Progress(text, BarColumn(), TimeRemainingColumn(), transient=True)
-        self._task = self._progress.add_task("gradients", total=0)
+        self._task = self._progress.add_task("passes", total=0)
         self._progress.start()
 
     def __enter__(self) -> Bar:
@@ -62,13 +62,13 @@ class _Cell:
     def __init__(self) -> None:
         from IPython.display import display
 
-        self._handle = display({"text/plain": "gradients …"}, raw=True, display_id=True)
+        self._handle = display({"text/plain": "passes …"}, raw=True, display_id=True)
         self._shown = -UPDATE_SECONDS
 
     def show(self, done: int, expected: int) -> None:
         now = time.monotonic()
         if now - self._shown >= UPDATE_SECONDS:
-            self._shown, text = now, f"gradients {done}/{expected}"
+            self._shown, text = now, f"passes {done}/{expected}"
             html = f'<progress value="{done}" max="{expected}"></progress> {text}'
             self._handle.update({"text/plain": text, "text/html": html}, raw=True)
 

@@ -38,12 +38,12 @@ def stems(
     """
     folder = os.path.realpath(out)
     real = [Path(os.path.realpath(path)) for path in paths]
-    taken = {kind.stem(path).casefold() for path in real if str(path.parent) == folder}
+    used = {kind.stem(path).casefold() for path in real if str(path.parent) == folder}
     names = []
     for path in paths:
-        free = (s for s in _candidates(kind.stem(path)) if s.casefold() not in taken)
+        free = (s for s in _candidates(kind.stem(path)) if s.casefold() not in used)
         stem = next(s for s in free if not _is_foreign(out / s, written, also))
-        taken.add(stem.casefold())
+        used.add(stem.casefold())
         names.append(stem)
     return names
 

@@ -246,8 +246,8 @@ class Bands(nn.Module):
         bins = matrix.shape[1]
         ends = [bins >> 3, bins >> 2, bins >> 1, bins]
         self.octaves = [end - start for start, end in pairwise([0, *ends])]
-        seen = [part.any(1).nonzero().flatten().tolist() or [0, -1] for part in matrix.split(self.octaves, 1)]
-        self.rows = [slice(bands[0], bands[-1] + 1) for bands in seen]
+        rows = [part.any(1).nonzero().flatten().tolist() or [0, -1] for part in matrix.split(self.octaves, 1)]
+        self.rows = [slice(bands[0], bands[-1] + 1) for bands in rows]
 
     def forward(self, sizes: Tensor) -> Tensor:
         bands: Tensor = _Bands.apply(sizes, self.mel.to(sizes.dtype), self.octaves, self.rows)  # type: ignore[no-untyped-call]

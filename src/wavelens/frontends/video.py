@@ -111,23 +111,23 @@ class VideoFile:
 
     def take(self, first: int = 0, count: int | None = None, stride: int = 1) -> Video:
         """`count` frames from number `first`, `stride` apart; all that there are without a count."""
-        wanted = [self.keys[k] for k in _numbers(self.frames, first, count, stride)]
-        pictures = _pictures(self, wanted, seek=self.stamped and first > 0)
-        if len(pictures) < len(set(wanted)):  # a file without an index may seek too far
-            pictures = _pictures(self, wanted, seek=False)
-        if missing := len(set(wanted)) - len(pictures):
+        keys = [self.keys[k] for k in _numbers(self.frames, first, count, stride)]
+        pictures = _pictures(self, keys, seek=self.stamped and first > 0)
+        if len(pictures) < len(set(keys)):  # a file without an index may seek too far
+            pictures = _pictures(self, keys, seek=False)
+        if missing := len(set(keys)) - len(pictures):
             raise ValueError(
-                f"{self.path} could not be decoded: {missing} of {len(wanted)} frames are missing. "
+                f"{self.path} could not be decoded: {missing} of {len(keys)} frames are missing. "
                 "The file is damaged; get a fresh copy."
             )
-        sizes = dict.fromkeys(pictures[key].shape[:2] for key in wanted)
+        sizes = dict.fromkeys(pictures[key].shape[:2] for key in keys)
         if len(sizes) > 1:
             raise ValueError(
                 f"the frames of a video have one size; got {' and '.join(f'{h} × {w}' for h, w in sizes)} pixels in "
                 f"{self.path}. Cut it where the size changes, or scale it to one."
             )
-        data = torch.empty(3, len(wanted), *pictures[wanted[0]].shape[:2])
-        for k, key in enumerate(wanted):
+        data = torch.empty(3, len(keys), *pictures[keys[0]].shape[:2])
+        for k, key in enumerate(keys):
             data[:, k] = torch.from_numpy(pictures[key]).permute(2, 0, 1) / 255
         return Video(data[None], self.fps / stride)
 
@@ -278,10 +278,10 @@ def _evenly(seconds: NDArray[np.float64], fps: float) -> NDArray[np.intp]:
     return np.searchsorted(halfway, np.arange(count) / fps, side="left")
 
 
-def _pictures(video: VideoFile, wanted: Sequence[int], seek: bool) -> dict[int, NDArray[np.uint8]]:
+def _pictures(video: VideoFile, keys: Sequence[int], seek: bool) -> dict[int, NDArray[np.uint8]]:
     """The pictures with these keys, `(height, width, 3)`, as far as they are there."""
-    missing, kept = set(wanted), {}
-    with closing(_decoded(video, len(wanted), wanted[0] if seek else None)) as frames:
+    missing, kept = set(keys), {}
+    with closing(_decoded(video, len(keys), keys[0] if seek else None)) as frames:
         for key, picture in frames:
             if key in missing:
                 missing.discard(key)

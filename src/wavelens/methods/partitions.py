@@ -23,7 +23,8 @@ class Partition:
 
     def __post_init__(self) -> None:
         count = len(self.names)
-        if self.labels.is_floating_point() or self.labels.ndim != 2 or not self.labels.numel():
+        integers = not (self.labels.is_floating_point() or self.labels.is_complex())
+        if not integers or self.labels.ndim != 2 or not self.labels.numel():
             raise ValueError(
                 f"labels are integers (1 or channel, size); got {tuple(self.labels.shape)} of {self.labels.dtype}."
             )
@@ -50,10 +51,12 @@ def partition(layout: Layout, channels: int, groups: str, blocks: int = 2) -> Pa
     """
     if groups not in GROUPS:
         raise ValueError(f"groups are one of {', '.join(GROUPS)}, or a Partition; got {groups!r}.")
+    if groups in ("blocks", "channels") and hasattr(layout.domain, "parts"):
+        raise ValueError(f"{groups} are groups of one signal; several signals have none in common.")
     if groups == "channels":
-        labels = torch.arange(channels)[:, None].expand(channels, layout.size)
+        labels = torch.arange(channels, device="cpu")[:, None].expand(channels, layout.size)
         return Partition(tuple(f"channel {k}" for k in range(channels)), labels)
-    labels, names = torch.zeros(layout.size, dtype=torch.long), dict[str, int]()
+    labels, names = torch.zeros(layout.size, dtype=torch.long, device="cpu"), dict[str, int]()
     for name, piece, inside in _signals(layout) if groups == "signals" else _pieces(layout, groups, blocks):
         labels[piece] += names.setdefault(name, len(names)) * inside
     return Partition(tuple(names), labels[None])
@@ -70,8 +73,6 @@ def _signals(layout: Layout) -> Iterator[Piece]:
 
 
 def _pieces(layout: Layout, groups: str, blocks: int) -> Iterator[Piece]:
-    if groups == "blocks" and hasattr(layout.domain, "parts"):
-        raise ValueError("blocks are groups of one signal; several signals have no places in common.")
     for scale in layout.scales().values():
         for band in scale:
             piece = layout.slices[band]
@@ -85,9 +86,9 @@ def _pieces(layout: Layout, groups: str, blocks: int) -> Iterator[Piece]:
 def _blocks(band: Band, axes: int, blocks: int) -> Iterator[tuple[str, Tensor]]:
     """The blocks of places of a band by their numbers: 1 inside and 0 outside, `(size,)`."""
     lengths = band.shape[-axes:]
-    numbers = [torch.arange(n) * min(blocks, n) // n for n in lengths]
+    numbers = [torch.arange(n, device="cpu") * min(blocks, n) // n for n in lengths]
     for place in itertools.product(*(range(min(blocks, n)) for n in lengths)):
-        inside = torch.ones((), dtype=torch.long)
+        inside = torch.ones((), dtype=torch.long, device="cpu")
         for along, number in zip(numbers, place, strict=True):
             inside = inside[..., None] * (along == number).long()
         yield f"({', '.join(map(str, place))})", inside.expand(band.shape).flatten()

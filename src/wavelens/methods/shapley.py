@@ -19,6 +19,7 @@ from wavelens.methods.averages import check_effort, check_tolerance, generator
 from wavelens.methods.lift import Lift, Outcome
 from wavelens.methods.partitions import GROUPS, Partition, partition
 from wavelens.methods.paths import starting_points
+from wavelens.precision import full_precision
 from wavelens.whole_numbers import check_seed
 
 MAX_EXACT_GROUPS = 10  # 1024 coalitions
@@ -81,9 +82,9 @@ class ScaleShapley:
         data = []
         for lift in lifts:
             groups = partition(lift.layout, ask.x.shape[1], self.groups, self.blocks)
-            found = values_of_groups(ask, lift, start, groups, self)
-            data.append(_spread(found.values, lift.analysis((ask.x - start).to(ask.dtype)), groups.labels))
-        return Outcome(data, found.score, start)
+            result = values_of_groups(ask, lift, start, groups, self)
+            data.append(_spread(result.values, lift.analysis((ask.x - start).to(ask.dtype)), groups.labels))
+        return Outcome(data, result.score, start)
 
 
 def values_of_groups(ask: Gradients, lift: Lift, start: Tensor, groups: Partition, rule: ScaleShapley) -> ShapleyValues:
@@ -100,21 +101,24 @@ class _Game:
         self.ask, self.lift, self.start, self.groups = ask, lift, start, groups
         self.count = len(groups.names)
         self.score, self.empty = ask.values(ask.x), ask.values(start.contiguous())
-        self.passes = torch.full((len(ask.x),), 2, dtype=torch.long)
+        self.passes = torch.full((len(ask.x),), 2, dtype=torch.long, device="cpu")
 
     def values(self, coalitions: Tensor, items: Tensor) -> Tensor:
         """`(targets, items, coalitions)` for coalitions `(number, groups)` of zeros and ones."""
         values = self.ask.x.new_zeros((self.ask.targets, len(items), len(coalitions)), dtype=self.ask.dtype)
         if not len(coalitions):
             return values
+        self.ask.bar.expect(len(items) * len(coalitions))
         step = max(1, self.ask.rows // len(coalitions))
-        for block in torch.arange(len(items)).split(step):
+        for block in torch.arange(len(items), device="cpu").split(step):
             chosen = items[block].to(self.ask.x.device)
             parts, start = self._parts(chosen), self.start[chosen]
-            for some in torch.arange(len(coalitions)).split(max(1, self.ask.rows // len(block))):
+            for some in torch.arange(len(coalitions), device="cpu").split(max(1, self.ask.rows // len(block))):
                 weights = coalitions[some].to(parts)
-                points = start + torch.tensordot(weights, parts, 1)
+                with full_precision(parts):
+                    points = start + torch.tensordot(weights, parts, 1)
                 rows = self.ask.values(points.flatten(0, 1).to(self.ask.x), chosen.repeat(len(some)))
+                self.ask.bar.advance(len(some) * len(block))
                 values[:, block[:, None], some] = rows.unflatten(1, (len(some), len(block))).mT
         self.passes[items.cpu()] += len(coalitions)
         return values
@@ -131,20 +135,20 @@ class _Game:
 
 def _exact(game: _Game) -> ShapleyValues:
     """By all coalitions, numbered so that bit `i` says whether group `i` is in."""
-    n, items = game.count, torch.arange(len(game.score[0]))
-    members = (torch.arange(2**n)[:, None] >> torch.arange(n)) & 1
-    inner = game.values(members[1:-1], items)
+    n, players = game.count, torch.arange(game.count, device="cpu")
+    members = (torch.arange(2**n, device="cpu")[:, None] >> players) & 1
+    inner = game.values(members[1:-1], torch.arange(len(game.score[0]), device="cpu"))
     values = torch.cat([game.empty[..., None], inner, game.score[..., None]], -1)
-    if n == 1:
-        values = torch.stack([game.empty, game.score], -1)
     gain, interact = (weights.to(values) for weights in _weights(members))
-    single = 2 ** torch.arange(n)
+    single = 2**players
+    with full_precision(values):
+        shared, pairs = values @ gain, torch.einsum("tbm,mij->tbij", values, interact)
     return ShapleyValues(
         game.groups.names,
-        values @ gain,
+        shared,
         values[..., single] - values[..., :1],
         values[..., -1:] - values[..., 2**n - 1 - single],
-        torch.einsum("tbm,mij->tbij", values, interact),
+        pairs,
         None,
         game.score,
         game.empty,
@@ -158,25 +162,26 @@ def _weights(members: Tensor) -> tuple[Tensor, Tensor]:
     size, sign = members.sum(1), 2.0 * members.double() - 1
     one = [math.factorial(s) * math.factorial(n - s - 1) / math.factorial(n) for s in range(n)]
     without = size[:, None] - members
-    gain = sign * torch.tensor(one, dtype=torch.float64)[without.clamp(0, n - 1)]
+    gain = sign * torch.tensor(one, dtype=torch.float64, device="cpu")[without.clamp(0, n - 1)]
     if n < 2:
-        return gain, torch.zeros(len(members), n, n, dtype=torch.float64)
+        return gain, gain[..., None] * 0
     two = [math.factorial(s) * math.factorial(n - s - 2) / math.factorial(n - 1) for s in range(n - 1)]
     rest = (without[:, :, None] - members[:, None, :]).clamp(0, n - 2)  # of no meaning on the diagonal, which is 0
-    pairs = sign[:, :, None] * sign[:, None, :] * torch.tensor(two, dtype=torch.float64)[rest]
-    return gain, pairs * (1 - torch.eye(n, dtype=torch.float64))
+    pairs = sign[:, :, None] * sign[:, None, :] * torch.tensor(two, dtype=torch.float64, device="cpu")[rest]
+    return gain, pairs * (1 - torch.eye(n, dtype=torch.float64, device="cpu"))
 
 
 def _sampled(game: _Game, rule: ScaleShapley) -> ShapleyValues:
     """By permutations and their reverses, item by item until standard errors are small."""
     n, targets, batch = game.count, game.ask.targets, len(game.score[0])
-    everyone, eye = torch.arange(batch), torch.eye(n, dtype=torch.long)
+    everyone, eye = torch.arange(batch, device="cpu"), torch.eye(n, dtype=torch.long, device="cpu")
     ends = game.values(torch.cat([eye, 1 - eye]), everyone)
     mean = game.score.new_zeros(targets, batch, n)
-    squares, pairs = torch.zeros_like(mean), torch.zeros(batch, dtype=torch.long)
+    squares, pairs = torch.zeros_like(mean), torch.zeros(batch, dtype=torch.long, device="cpu")
     going, rise = everyone, (game.score - game.empty).abs()
-    for k in range(max(1, rule.max_permutations // 2)):
-        gains = _pair(game, torch.randperm(n, generator=generator(rule.seed, k, torch.device("cpu"))), going)
+    for k in range(rule.max_permutations // 2):
+        source = generator(rule.seed, k, torch.device("cpu"))
+        gains = _pair(game, torch.randperm(n, generator=source, device="cpu"), going)
         pairs[going] += 1
         off = gains - mean[:, going]
         mean[:, going] += off / (k + 1)
@@ -202,15 +207,12 @@ def _sampled(game: _Game, rule: ScaleShapley) -> ShapleyValues:
 
 def _pair(game: _Game, order: Tensor, items: Tensor) -> Tensor:
     """The mean gain of each group as groups enter in an order and in its reverse, `(targets, items, groups)`."""
-    gains = torch.zeros_like(game.score[:, items, None].expand(-1, -1, game.count))
-    for entered in (order, order.flip(0)):
-        prefixes = torch.zeros(game.count - 1, game.count, dtype=torch.long)
-        for size in range(1, game.count):
-            prefixes[size - 1, entered[:size]] = 1
-        inner = game.values(prefixes, items)
-        values = torch.cat([game.empty[:, items, None], inner, game.score[:, items, None]], -1)
-        gains[..., entered] += values.diff(dim=-1) / 2
-    return gains
+    turns = torch.stack([order, order.flip(0)]).argsort(1)  # when each group enters
+    prefixes = turns[:, None] < torch.arange(1, game.count, device="cpu")[:, None]
+    inner = game.values(prefixes.flatten(0, 1), items).unflatten(-1, (2, -1))
+    empty, score = (ends[:, items, None, None].expand(-1, -1, 2, 1) for ends in (game.empty, game.score))
+    gains = torch.cat([empty, inner, score], -1).diff(dim=-1)
+    return gains.gather(-1, turns.to(gains.device).expand_as(gains)).mean(2)
 
 
 def _standard_error(squares: Tensor, pairs: Tensor) -> Tensor:

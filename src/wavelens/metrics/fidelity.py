@@ -19,6 +19,7 @@ from wavelens.methods.averages import check_effort, check_noise, generator, rang
 from wavelens.metrics.correlation import pearson, spearman
 from wavelens.metrics.perturbation import Features, answers, every_pair, features, single
 from wavelens.metrics.several import takes_signals
+from wavelens.precision import full_precision
 from wavelens.targets import ByItem, Target
 
 CPU = torch.device("cpu")
@@ -217,7 +218,8 @@ def _removals(
         done = ask.values(parts.x)[0][:, None] - without.view(-1, subsets)
     summed = with_sign(parts.attribution.data).sum(1).to(done.dtype)
     by_cell = summed.new_zeros(len(summed), count).index_add_(1, cell, summed)
-    return by_cell @ chosen.T.to(done.dtype), done
+    with full_precision(by_cell):
+        return by_cell @ chosen.T.to(done.dtype), done
 
 
 def _disturbances(

@@ -236,8 +236,10 @@ def columns_of(metrics: Iterable[Metric], reserved: Iterable[str] = ()) -> tuple
     """The columns of several metrics; `ValueError` where two have one name, or one that is `reserved`."""
     columns = tuple(column for metric in metrics for column in metric.named_columns)
     names = [column.name for column in columns]
-    if taken := [name for name in names if name in set(reserved)]:
-        raise ValueError(f"a run has a number {taken[0]} of its own, which no metric may be called. Rename the metric.")
+    if reserved_names := [name for name in names if name in set(reserved)]:
+        raise ValueError(
+            f"a run has a number {reserved_names[0]} of its own, which no metric may be called. Rename the metric."
+        )
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise ValueError(f"every column is of one metric; two give {twice[0]}. Leave one out, or rename it.")
     return columns

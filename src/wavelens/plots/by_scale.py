@@ -32,14 +32,14 @@ def by_scale(
         raise ValueError(f"fraction is the part of the picture that is coloured, between 0 and 1; got {fraction}.")
     one = one_item(a, item)
     place = plane(one)
-    found = {name: array(full[0] if place is None else full[0, place]) for name, full in scale_maps(one).items()}
+    heat = {name: array(full[0] if place is None else full[0, place]) for name, full in scale_maps(one).items()}
     low, high = window(array(x[item][None]), place)
     signal = (flat(x[item][None], place).mean(-1, keepdims=True) - low) / (high - low)
     grey = np.repeat(signal.clip(0, 1), 3, -1)
-    shades = scale_shades(len(found))
+    shades = scale_shades(len(heat))
     titles, shares = (grid or Grid.plain(x.ndim - 2)).titles(a.layout), profile(one).share[0].tolist()
     pictures, every = [], grey
-    for (name, where), shade, share in zip(found.items(), shades, shares, strict=True):
+    for (name, where), shade, share in zip(heat.items(), shades, shares, strict=True):
         places = _strongest(where, fraction)
         alone = _coloured(grey, places, shade)
         every = np.where(places[..., None], alone, every)
@@ -49,8 +49,8 @@ def by_scale(
 
 def _strongest(where: Array, fraction: float) -> Array:
     """The places with the largest values, as many as `fraction` says, but none where there is nothing."""
-    found: Array = (where >= np.quantile(where, 1 - fraction)) & (where > 0)
-    return found
+    strongest: Array = (where >= np.quantile(where, 1 - fraction)) & (where > 0)
+    return strongest
 
 
 def _coloured(picture: Array, places: Array, shade: Array) -> Array:

@@ -141,8 +141,8 @@ def check_pictures(several: list[Coefficients], x: Tensor) -> None:
 
 def plane(c: Coefficients) -> int | None:
     """The plane across the first of three axes that holds most of |γ|."""
-    found = spatial_map(c)[0]
-    return int(found.flatten(1).sum(1).argmax()) if found.ndim == 3 else None
+    heat = spatial_map(c)[0]
+    return int(heat.flatten(1).sum(1).argmax()) if heat.ndim == 3 else None
 
 
 def flat(x: Tensor, place: int | None) -> Array:

@@ -17,21 +17,21 @@ SIDE, ROW, HEAD = 2.6, 3.1, 0.55  # inches of a picture, of a row with its capti
 ACROSS = 6  # pictures in a row
 
 
-def minimal(found: Minimal, x: Tensor, item: int = 0, title: str = "", *, grid: Grid | None = None) -> Figure:
+def minimal(result: Minimal, x: Tensor, item: int = 0, title: str = "", *, grid: Grid | None = None) -> Figure:
     """One item of `masks.minimal`: the image, what is left of it for each alpha, and two charts.
 
     They are the front of zeros against score, and how much is kept of each scale; `grid` gives the scales their unit.
     `x` is the image that was given, `(batch, 1 or 3, height, width)` in [0, 1]; values outside are shown as its ends.
     For signals with other axes the charts stand alone.
     """
-    if tuple(found.rebuilt.shape[-x.ndim :]) != tuple(x.shape):
+    if tuple(result.rebuilt.shape[-x.ndim :]) != tuple(x.shape):
         raise ValueError(
-            f"x is the signal that was masked, {tuple(found.rebuilt.shape[-x.ndim :])}; got {tuple(x.shape)}. "
+            f"x is the signal that was masked, {tuple(result.rebuilt.shape[-x.ndim :])}; got {tuple(x.shape)}. "
             "Pass the x that masks.minimal was given."
         )
-    several = found.rebuilt if isinstance(found.alpha, tuple) else found.rebuilt[None]
-    captions = [_caption(found, k, item) for k in range(len(several))]
-    pictures = [(f"input\nscore {float(found.before[item]):.2f}", x[item])]
+    several = result.rebuilt if isinstance(result.alpha, tuple) else result.rebuilt[None]
+    captions = [_caption(result, k, item) for k in range(len(several))]
+    pictures = [(f"input\nscore {float(result.before[item]):.2f}", x[item])]
     pictures += [(text, one[item]) for text, one in zip(captions, several, strict=True)]
     shown = pictures if x.ndim == 4 else []
     rows = math.ceil((len(shown) + 2) / ACROSS)
@@ -45,20 +45,20 @@ def minimal(found: Minimal, x: Tensor, item: int = 0, title: str = "", *, grid: 
         ax.set_axis_off()
     for ax, (text, picture) in zip(axes, shown, strict=False):
         _draw_picture(ax, text, picture)
-    _draw_front(axes[len(shown)], found, item)
-    _draw_scales(axes[len(shown) + 1], found, item, grid or Grid.plain(x.ndim - 2))
+    _draw_front(axes[len(shown)], result, item)
+    _draw_scales(axes[len(shown) + 1], result, item, grid or Grid.plain(x.ndim - 2))
     return figure
 
 
-def _caption(found: Minimal, k: int, item: int) -> str:
-    alpha = found.alpha[k] if isinstance(found.alpha, tuple) else found.alpha
-    zeros, score = (float(_line(value, found)[k, item]) for value in (found.sparsity, found.after))
+def _caption(result: Minimal, k: int, item: int) -> str:
+    alpha = result.alpha[k] if isinstance(result.alpha, tuple) else result.alpha
+    zeros, score = (float(_line(value, result)[k, item]) for value in (result.sparsity, result.after))
     return f"α = {alpha:g}\n{zeros:.1%} zeros, score {score:.2f}"
 
 
-def _line(value: Tensor, found: Minimal) -> Tensor:
+def _line(value: Tensor, result: Minimal) -> Tensor:
     """`(alphas, batch)`, also for a single alpha."""
-    return value if isinstance(found.alpha, tuple) else value[None]
+    return value if isinstance(result.alpha, tuple) else value[None]
 
 
 def _draw_picture(ax: Axes, text: str, picture: Tensor) -> None:
@@ -68,9 +68,9 @@ def _draw_picture(ax: Axes, text: str, picture: Tensor) -> None:
     ax.set_axis_off()
 
 
-def _draw_front(ax: Axes, found: Minimal, item: int) -> None:
-    zeros, score = (_line(value, found)[:, item].tolist() for value in (found.sparsity, found.after))
-    before = float(found.before[item])
+def _draw_front(ax: Axes, result: Minimal, item: int) -> None:
+    zeros, score = (_line(value, result)[:, item].tolist() for value in (result.sparsity, result.after))
+    before = float(result.before[item])
     ax.axhline(before, color=FAINT, linewidth=1, linestyle="--")
     ax.plot(zeros, score, color=NEGATIVE, marker="o", markersize=4, linewidth=1.2)
     ax.set_title("zeros against score\n(dashes: untouched input)", fontsize=8.5, color=INK)
@@ -80,11 +80,11 @@ def _draw_front(ax: Axes, found: Minimal, item: int) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_scales(ax: Axes, found: Minimal, item: int, grid: Grid) -> None:
-    titles = grid.titles(found.mask.layout)
-    kept = {name: _line(value, found)[:, item].tolist() for name, value in found.mask.by_scale().items()}
+def _draw_scales(ax: Axes, result: Minimal, item: int, grid: Grid) -> None:
+    titles = grid.titles(result.mask.layout)
+    kept = {name: _line(value, result)[:, item].tolist() for name, value in result.mask.by_scale().items()}
     places = range(len(kept))
-    alphas = found.alpha if isinstance(found.alpha, tuple) else (found.alpha,)
+    alphas = result.alpha if isinstance(result.alpha, tuple) else (result.alpha,)
     for k, alpha in enumerate(alphas):
         shade = (k + 1) / len(alphas)
         values = [shares[k] for shares in kept.values()]

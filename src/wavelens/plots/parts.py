@@ -100,9 +100,9 @@ def common_scale(a: Coefficients) -> float:
     return scale_end(array(maps.spatial_map(a)))
 
 
-def scale_end(found: Array) -> float:
+def scale_end(heat: Array) -> float:
     """Where the colours of these values end: at the percentile, or higher where half of their sum lies above it."""
-    visible = found[found > 0]
+    visible = heat[heat > 0]
     if not visible.size:
         return 1.0
     end = float(np.percentile(visible, PERCENTILE))
@@ -127,8 +127,8 @@ def draw_picture(ax: Axes, x: Array) -> None:
     ax.imshow(shown.clip(0, 1), cmap="gray", vmin=0, vmax=1)
 
 
-def draw_glow(ax: Axes, x: Array, found: Array, norm: PowerNorm) -> None:
-    ax.imshow(glow(x, np.asarray(norm(found))))
+def draw_glow(ax: Axes, x: Array, heat: Array, norm: PowerNorm) -> None:
+    ax.imshow(glow(x, np.asarray(norm(heat))))
 
 
 def glow(x: Array, strength: Array) -> Array:

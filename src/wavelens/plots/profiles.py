@@ -15,35 +15,35 @@ from wavelens.runs.statistics.comparison import Estimate
 from wavelens.runs.statistics.profiles import Average, ScaleRow
 
 
-def mean_profiles(found: Average, extents: Mapping[str, Mapping[str, str]] | None = None, title: str = "") -> Figure:
+def mean_profiles(average: Average, extents: Mapping[str, Mapping[str, str]] | None = None, title: str = "") -> Figure:
     """The share of each scale, coarsest first, and its signed sum, a bar a model, with 95 % intervals.
 
     `extents[model][scale]` says what a scale spans; it stands below the scale where it is the same for all models.
     """
-    labels = _labels(found, extents or {})
+    labels = _labels(average, extents or {})
     longest = max(len(line) for label in labels for line in label.split("\n"))
-    slot = max(0.25 + 0.25 * len(found.models), 0.3 + 0.07 * longest)  # inches of a scale
-    width = max(3.4, 0.5 + slot * len(found.scales))
+    slot = max(0.25 + 0.25 * len(average.models), 0.3 + 0.07 * longest)  # inches of a scale
+    width = max(3.4, 0.5 + slot * len(average.scales))
     figure = Figure((2 * width + 0.6, 4.2), dpi=DPI, facecolor="white", layout="constrained")
     share, signed = figure.subplots(1, 2)
-    _draw(share, found, lambda row: row.share, 100.0)
-    _draw(signed, found, lambda row: row.signed, 1.0)
+    _draw(share, average, lambda row: row.share, 100.0)
+    _draw(signed, average, lambda row: row.signed, 1.0)
     share.set_ylabel("share of Σ|γ| in %, mean over items", color=INK)
     signed.set_ylabel("signed sum, mean over items", color=INK)
     for ax in (share, signed):
-        ax.set_xticks(range(len(found.scales)), labels, fontsize=8.5)
+        ax.set_xticks(range(len(average.scales)), labels, fontsize=8.5)
     figure.suptitle(title, fontsize=11, color=INK)
     figure.legend(*share.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     return figure
 
 
-def _draw(ax: Axes, found: Average, column: Callable[[ScaleRow], Estimate], times: float) -> None:
-    places, width = np.arange(len(found.scales)), 0.8 / len(found.models)
-    for number, model in enumerate(found.models):
-        own = [column(found.row(model, scale)) for scale in found.scales]
+def _draw(ax: Axes, average: Average, column: Callable[[ScaleRow], Estimate], times: float) -> None:
+    places, width = np.arange(len(average.scales)), 0.8 / len(average.models)
+    for number, model in enumerate(average.models):
+        own = [column(average.row(model, scale)) for scale in average.scales]
         values = times * np.array([e.value for e in own])
         ends = times * np.array([[e.low for e in own], [e.high for e in own]])
-        shift = (number - (len(found.models) - 1) / 2) * width
+        shift = (number - (len(average.models) - 1) / 2) * width
         error: Any = np.abs(ends - values)
         ax.bar(places + shift, values, 0.92 * width, color=COLOURS[number % len(COLOURS)], label=literal(model))
         ax.errorbar(places + shift, values, error, fmt="none", ecolor=INK, elinewidth=1, capsize=2)
@@ -54,9 +54,9 @@ def _draw(ax: Axes, found: Average, column: Callable[[ScaleRow], Estimate], time
     ax.tick_params(axis="x", length=0)
 
 
-def _labels(found: Average, extents: Mapping[str, Mapping[str, str]]) -> Sequence[str]:
+def _labels(average: Average, extents: Mapping[str, Mapping[str, str]]) -> Sequence[str]:
     """Scales with what they span, a line for each axis, where that is the same for all models."""
-    spans = {scale: {own[scale] for own in extents.values()} for scale in found.scales}
+    spans = {scale: {own[scale] for own in extents.values()} for scale in average.scales}
     return [
         f"{scale}\n{next(iter(own)).replace(' × ', chr(10) + '× ')}" if len(own) == 1 else scale
         for scale, own in spans.items()

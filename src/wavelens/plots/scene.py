@@ -39,25 +39,25 @@ def scene(
     page fits a telephone, too. Needs plotly.
     """
     go = optional("plotly.graph_objects", "medical")
-    found = explained(a, x, item, grid, shared_scale)
-    blocks = tuple(min(FINEST, n) for n in found.grey.shape)
-    where = _centres(found, blocks)
-    figure = go.Figure(_surface(go, _blocks(found.grey, blocks), where))
-    shells = {name: _blocks(values, blocks) for name, values in found.maps.items()}
+    volume = explained(a, x, item, grid, shared_scale)
+    blocks = tuple(min(FINEST, n) for n in volume.grey.shape)
+    where = _centres(volume, blocks)
+    figure = go.Figure(_surface(go, _blocks(volume.grey, blocks), where))
+    shells = {name: _blocks(values, blocks) for name, values in volume.maps.items()}
     levels = {name: _levels(values) for name, values in shells.items()}
     for name, values in shells.items():
-        figure.add_trace(_shells(go, name, values, levels[name][FIRST], where, found.end))
+        figure.add_trace(_shells(go, name, values, levels[name][FIRST], where, volume.end))
     figure.update_traces(visible=False, selector=lambda trace: trace.name not in ("input", "all scales"))
     figure.update_layout(
         title={"text": _lines(title or title_of(a), 40), "subtitle": {"text": _lines(origin_of(a), 54)}, "x": 0.01},
         title_y=0.97,
-        scene={f"{letter}axis": {"title": {"text": _axis_name(found, k)}} for k, letter in enumerate("xyz")}
+        scene={f"{letter}axis": {"title": {"text": _axis_name(volume, k)}} for k, letter in enumerate("xyz")}
         | {
             "aspectmode": "manual",
             "aspectratio": _proportions(where),
             "camera": {"eye": {"x": 1.9, "y": 1.9, "z": 1.2}, "center": {"x": 0, "y": 0, "z": -0.15}},
         },
-        updatemenus=[_menu(found, a)],
+        updatemenus=[_menu(volume, a)],
         sliders=[_slider(levels)],
         margin={"l": 10, "r": 10, "b": 180, "t": 180},
         height=860,
@@ -79,9 +79,9 @@ def _blocks(values: Array, blocks: tuple[int, ...]) -> Array:
     return means
 
 
-def _centres(found: Explained, blocks: tuple[int, ...]) -> dict[str, Array]:
+def _centres(volume: Explained, blocks: tuple[int, ...]) -> dict[str, Array]:
     """Where the blocks lie, in the grid's unit from the centre of the first voxel."""
-    triples = zip(found.grey.shape, blocks, found.grid.spacing, strict=True)
+    triples = zip(volume.grey.shape, blocks, volume.grid.spacing, strict=True)
     lines = [((np.arange(m) + 0.5) * n / m - 0.5) * step for n, m, step in triples]
     points = np.meshgrid(*lines, indexing="ij")
     return {letter: p.ravel().astype(np.float32) for letter, p in zip("xyz", points, strict=True)}
@@ -93,8 +93,8 @@ def _proportions(where: dict[str, Array]) -> dict[str, float]:
     return {letter: math.sqrt(3) * length / math.hypot(*lengths.values()) for letter, length in lengths.items()}
 
 
-def _axis_name(found: Explained, axis: int) -> str:
-    return f"axis {axis + 1} ({found.grid.units[axis]})"
+def _axis_name(volume: Explained, axis: int) -> str:
+    return f"axis {axis + 1} ({volume.grid.units[axis]})"
 
 
 def _surface(go: Any, grey: Array, where: dict[str, Array]) -> Any:
@@ -159,9 +159,9 @@ def _no_caps() -> dict[str, Any]:
     return {letter: {"show": False} for letter in "xyz"}
 
 
-def _menu(found: Explained, a: Coefficients) -> dict[str, Any]:
+def _menu(volume: Explained, a: Coefficients) -> dict[str, Any]:
     """A line a scale, with what it spans; the input's surface stays."""
-    titles, names = found.grid.titles(a.layout), list(found.maps)
+    titles, names = volume.grid.titles(a.layout), list(volume.maps)
     buttons = [
         {
             "label": titles.get(name, name),
@@ -180,7 +180,7 @@ def _slider(levels: dict[str, list[float]]) -> dict[str, Any]:
         {
             "label": f"{part:.0%}",
             "method": "restyle",
-            "args": [{"isomin": [found[k] for found in levels.values()]}, [*range(1, len(levels) + 1)]],
+            "args": [{"isomin": [level[k] for level in levels.values()]}, [*range(1, len(levels) + 1)]],
         }
         for k, part in enumerate(HELD)
     ]

@@ -63,10 +63,10 @@ def film(
     grid = grid or Grid.plain(3)
     one, signal = one_item(a, item), array(x[item])
     norm = PowerNorm(0.5, 0, common_scale(one) if shared_scale is None else shared_scale, clip=True)
-    scales = {name: array(found[0]) for name, found in maps.scale_maps(one).items()}
+    scales = {name: array(heat[0]) for name, heat in maps.scale_maps(one).items()}
     titles = grid.titles(a.layout)
     rows = {"all scales": array(maps.spatial_map(one)[0])}
-    rows |= {titles[name]: found for name, found in scales.items()}
+    rows |= {titles[name]: heat for name, heat in scales.items()}
     shown = _shown(signal.shape[1])
     width = (WIDTH - 2 * MARGIN - (len(shown) - 1) * SPACE) / max(len(shown), 4)
     step = width * signal.shape[2] / signal.shape[3] + TITLE
@@ -74,15 +74,15 @@ def film(
     figure = Figure((WIDTH, top + COURSE + 0.8), dpi=DPI, facecolor="white")
     write_header(figure, title or title_of(a), origin_of(a))
 
-    for number, (name, found) in enumerate([("frames", None), *rows.items()]):
+    for number, (name, heat) in enumerate([("frames", None), *rows.items()]):
         for column, k in enumerate(shown):
             box = Box(MARGIN + column * (width + SPACE), HEADER + number * step + TITLE, width, step - TITLE)
             ax = add_axes(figure, box, "" if column else name)
-            if found is None:
+            if heat is None:
                 draw_picture(ax, signal[:, k])
                 write_over(ax, _time(k, grid), (0, 0), (3, 3), xycoords="axes points", size=10)
             else:
-                draw_glow(ax, signal[:, k], found[k], norm)
+                draw_glow(ax, signal[:, k], heat[k], norm)
     _draw_courses(add_axes(figure, Box(MARGIN + 0.6, top, 6.4, COURSE), "|γ| of each scale of time"), one, grid)
     draw_bar(figure, Box(MARGIN + 7.5, top, 0.2, COURSE), norm, "sample")
     left = MARGIN + 9.4
@@ -130,19 +130,19 @@ def _time(k: int, grid: Grid) -> str:
 
 
 def _draw_courses(ax: Axes, one: Coefficients, grid: Grid) -> None:
-    courses = {name: array(found[0]) for name, found in maps.courses(one, 0).items()}
+    courses = {name: array(course[0]) for name, course in maps.courses(one, 0).items()}
     frames = one.layout.signal_shape[0]
     seconds = grid.units[0] == "s"
     times = np.arange(frames) * (grid.spacing[0] if seconds else 1) + (0 if seconds else 1)
     unit = "s" if seconds else "frames"
     scales = maps.along(one.layout, 0)
-    for (name, found), colour in zip(courses.items(), LINES * 3, strict=False):
+    for (name, course), colour in zip(courses.items(), LINES * 3, strict=False):
         stays = f"{name} · stays" if len(courses) > 1 else "all scales"  # where time is not split
         label = f"{name} · {_span(grid, scales[name])} {unit}" if scales[name].is_detail else stays
-        ax.plot(times, found, color=colour, linewidth=2, label=label, marker="o", markersize=3)
+        ax.plot(times, course, color=colour, linewidth=2, label=label, marker="o", markersize=3)
     ax.set_xlim(times[0], times[-1] if frames > 1 else times[0] + 1)
     lines = -(-len(courses) // 2)  # of the legend, which has its room above the courses
-    ax.set_ylim(0, (max(found.max() for found in courses.values()) or 1) * (1.1 + 0.15 * lines))
+    ax.set_ylim(0, (max(course.max() for course in courses.values()) or 1) * (1.1 + 0.15 * lines))
     ax.tick_params(labelsize=11)
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=not seconds))
     ax.yaxis.set_major_locator(MaxNLocator(4))

@@ -87,7 +87,7 @@ def _arrange_pictures(axes: tuple[int, ...], count: int, has_second: bool, has_m
 def _draw_picture_mosaic(ax: Axes, picture: Array, layout: Layout, norm: PowerNorm) -> None:
     ax.imshow(picture, cmap=MAGNITUDE, norm=norm)
     inch = min(ax.bbox.height / picture.shape[0], ax.bbox.width / picture.shape[1]) / DPI  # a coefficient's side
-    for name, (*_, rows, columns) in _seen_bands(layout).items():
+    for name, (*_, rows, columns) in _front_bands(layout).items():
         height, width = rows.stop - rows.start, columns.stop - columns.start
         corner = columns.start - 0.5, rows.start - 0.5
         ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor="white", linewidth=0.7, alpha=0.8))
@@ -95,11 +95,11 @@ def _draw_picture_mosaic(ax: Axes, picture: Array, layout: Layout, norm: PowerNo
             _name_band(ax, name, corner)
 
 
-def _seen_bands(layout: Layout) -> dict[str, tuple[slice, ...]]:
+def _front_bands(layout: Layout) -> dict[str, tuple[slice, ...]]:
     """The bands of the last two axes: in a volume, details of the first axis lie behind the others."""
     places = maps.mosaic_slices(layout).items()
-    seen = [(band, place) for band, place in places if "d" in band.key[-2:] or not band.is_detail]
-    return {str(Band(band.level, band.key[-2:], ())): place for band, place in seen}
+    bands = [(band, place) for band, place in places if "d" in band.key[-2:] or not band.is_detail]
+    return {str(Band(band.level, band.key[-2:], ())): place for band, place in bands}
 
 
 def _name_band(ax: Axes, name: str, corner: tuple[float, float]) -> None:
@@ -115,8 +115,8 @@ def _draw_middle(ax: Axes, x: Array) -> None:
     draw_picture(ax, _middle(x))
 
 
-def _draw_slice_glow(ax: Axes, x: Array, found: Array, norm: PowerNorm) -> None:
-    draw_glow(ax, _middle(x), _middle(found[None])[0], norm)
+def _draw_slice_glow(ax: Axes, x: Array, heat: Array, norm: PowerNorm) -> None:
+    draw_glow(ax, _middle(x), _middle(heat[None])[0], norm)
 
 
 def _draw_slice_mosaic(ax: Axes, picture: Array, layout: Layout, norm: PowerNorm) -> None:
@@ -155,14 +155,14 @@ def _draw_wave(ax: Axes, x: Array) -> None:
     ax.tick_params(labelsize=11)
 
 
-def _draw_wave_glow(ax: Axes, x: Array, found: Array, norm: PowerNorm) -> None:
+def _draw_wave_glow(ax: Axes, x: Array, heat: Array, norm: PowerNorm) -> None:
     """The wave in grey over a strip with the map's colours."""
-    starts = column_starts(len(found))
+    starts = column_starts(len(heat))
     behind = ax.twinx()
     fill_wave(behind, x, "#ffffff66")
     behind.set_axis_off()
-    strip = np.maximum.reduceat(found, starts)[None]
-    ax.imshow(strip, cmap=MAGNITUDE, norm=norm, aspect="auto", extent=(-0.5, len(found) - 0.5, 0, 1))
+    strip = np.maximum.reduceat(heat, starts)[None]
+    ax.imshow(strip, cmap=MAGNITUDE, norm=norm, aspect="auto", extent=(-0.5, len(heat) - 0.5, 0, 1))
 
 
 def _draw_line_mosaic(ax: Axes, picture: Array, layout: Layout, norm: PowerNorm) -> None:

@@ -72,28 +72,28 @@ def slices(
     lies where its plane holds the most |γ|. `grid` gives the scales and the proportions their unit. `shared_scale` is
     the |γ| for each voxel at which colours end (see `common_scale`).
     """
-    found = explained(a, x, item, grid, shared_scale)
-    where = fullest(found.maps["all scales"]) if at is None else _checked(at, found.grey.shape)
-    columns = ["input", *found.maps]
+    volume = explained(a, x, item, grid, shared_scale)
+    where = fullest(volume.maps["all scales"]) if at is None else _checked(at, volume.grey.shape)
+    columns = ["input", *volume.maps]
     side = (WIDTH - 2 * MARGIN - LABEL - GAP * (len(columns) - 1)) / len(columns)
-    heights = _heights(found, side)
+    heights = _heights(volume, side)
     top, rows = HEADER + TITLE, []
     for height in heights:
         rows.append(top)
         top += height + GAP
     figure = Figure((WIDTH, top + TITLE + PROFILE + GAP), dpi=DPI, facecolor="white")
     write_header(figure, title or title_of(a), origin_of(a))
-    titles = found.grid.titles(a.layout)
+    titles = volume.grid.titles(a.layout)
     for column, name in enumerate(columns):
         shown = titles.get(name, name)
         for axis in range(3):
             left = MARGIN + LABEL + column * (side + GAP)
             box = Box(left, rows[axis], side, heights[axis])
             ax = add_axes(figure, box, shown if axis == 0 else "", fitting(shown, side))
-            _draw_slice(ax, found, name, axis, where[axis])
+            _draw_slice(ax, volume, name, axis, where[axis])
             if column == 0:
-                _mark(ax, axis, where, found.grey.shape)
-    draw_bar(figure, Box(MARGIN + LABEL, top + TITLE, 0.2, PROFILE), found.norm, "voxel")
+                _mark(ax, axis, where, volume.grey.shape)
+    draw_bar(figure, Box(MARGIN + LABEL, top + TITLE, 0.2, PROFILE), volume.norm, "voxel")
     draw_profile(figure, Box(MARGIN + 3.2, top + TITLE, WIDTH - 2 * MARGIN - 3.2, PROFILE), a, item)
     return figure
 
@@ -114,28 +114,28 @@ def montage(
 
     `scale` names the scale that is shown, such as 'd1'; without it, all together.
     """
-    found = explained(a, x, item, grid, shared_scale)
+    volume = explained(a, x, item, grid, shared_scale)
     name = scale or "all scales"
-    if name not in found.maps:
+    if name not in volume.maps:
         raise ValueError(f"scale is one of {', '.join(a.layout.scales())}, or None for all; got {scale!r}.")
     if axis not in range(3) or count < 1:
         raise ValueError(f"axis is 0, 1 or 2 and count at least 1; got axis={axis} and count={count}.")
-    length = found.grey.shape[axis]
+    length = volume.grey.shape[axis]
     chosen = np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))
     columns = min(len(chosen), 6)
     side = (WIDTH - 2 * MARGIN - 1.5 - GAP * (columns - 1)) / columns
-    height = side * _aspect(found, axis)
+    height = side * _aspect(volume, axis)
     rows = -(-len(chosen) // columns)
     figure = Figure((WIDTH, HEADER + rows * (height + TITLE) + GAP), dpi=DPI, facecolor="white")
-    shown = found.grid.titles(a.layout)[scale] if scale else name
+    shown = volume.grid.titles(a.layout)[scale] if scale else name
     write_header(figure, f"{title or title_of(a)}: {shown}", origin_of(a))
     for number, place in enumerate(chosen):
         row, column = divmod(number, columns)
         top = HEADER + row * (height + TITLE) + TITLE
         box = Box(MARGIN + column * (side + GAP), top, side, height)
-        ax = add_axes(figure, box, _place(found, axis, int(place)), 12)
-        _draw_slice(ax, found, name, axis, int(place))
-    draw_bar(figure, Box(WIDTH - MARGIN - 1.2, HEADER + TITLE, 0.2, height), found.norm, "voxel")
+        ax = add_axes(figure, box, _place(volume, axis, int(place)), 12)
+        _draw_slice(ax, volume, name, axis, int(place))
+    draw_bar(figure, Box(WIDTH - MARGIN - 1.2, HEADER + TITLE, 0.2, height), volume.norm, "voxel")
     return figure
 
 
@@ -152,7 +152,7 @@ def explained(a: Coefficients, x: Tensor, item: int, grid: Grid | None, shared_s
             "Pass the x that was attributed, at the resolution that the model saw."
         )
     one = one_item(a, item)
-    scales = {name: array(found[0]) for name, found in maps.scale_maps(one).items()}
+    scales = {name: array(heat[0]) for name, heat in maps.scale_maps(one).items()}
     every = {"all scales": array(maps.spatial_map(one)[0])}
     end = common_scale(one) if shared_scale is None else shared_scale
     shown = every | (scales if len(scales) > 1 else {})
@@ -169,9 +169,9 @@ def grey_values(values: Array) -> Array:
     return grey
 
 
-def fullest(found: Array) -> tuple[int, ...]:
+def fullest(heat: Array) -> tuple[int, ...]:
     """For each axis, the plane across it that holds the most."""
-    return tuple(int(found.sum(tuple(set(range(3)) - {axis})).argmax()) for axis in range(3))
+    return tuple(int(heat.sum(tuple(set(range(3)) - {axis})).argmax()) for axis in range(3))
 
 
 def _checked(at: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -186,38 +186,38 @@ def _across(axis: int) -> tuple[int, int]:
     return right, up
 
 
-def _lengths(found: Explained, axis: int) -> tuple[float, float]:
+def _lengths(volume: Explained, axis: int) -> tuple[float, float]:
     """Width and height of a slice across `axis` in the grid's unit."""
-    right, up = (found.grey.shape[k] * found.grid.spacing[k] for k in _across(axis))
+    right, up = (volume.grey.shape[k] * volume.grid.spacing[k] for k in _across(axis))
     return right, up
 
 
-def _aspect(found: Explained, axis: int) -> float:
-    width, height = _lengths(found, axis)
+def _aspect(volume: Explained, axis: int) -> float:
+    width, height = _lengths(volume, axis)
     return min(max(height / width, 0.3), 2.0)
 
 
-def _heights(found: Explained, side: float) -> list[float]:
+def _heights(volume: Explained, side: float) -> list[float]:
     """Inches for the rows of slices, one inch as many of the grid's units in all of them."""
-    sizes = [_lengths(found, axis) for axis in range(3)]
+    sizes = [_lengths(volume, axis) for axis in range(3)]
     scale = min(side / max(width for width, _ in sizes), TALLEST / max(height for _, height in sizes))
     return [height * scale for _, height in sizes]
 
 
-def _draw_slice(ax: Axes, found: Explained, name: str, axis: int, place: int) -> None:
+def _draw_slice(ax: Axes, volume: Explained, name: str, axis: int, place: int) -> None:
     right, up = _across(axis)
-    grey = found.grey.take(place, axis).T
+    grey = volume.grey.take(place, axis).T
     if name == "input":
         ax.imshow(grey, cmap="gray", vmin=0, vmax=1)
-        ax.set_ylabel(_place(found, axis, place), size=12, color=SHARE)
+        ax.set_ylabel(_place(volume, axis, place), size=12, color=SHARE)
     else:
-        draw_glow(ax, grey[None], found.maps[name].take(place, axis).T, found.norm)
+        draw_glow(ax, grey[None], volume.maps[name].take(place, axis).T, volume.norm)
     ax.invert_yaxis()
-    ax.set_aspect(found.grid.spacing[up] / found.grid.spacing[right], anchor="NW")
+    ax.set_aspect(volume.grid.spacing[up] / volume.grid.spacing[right], anchor="NW")
 
 
-def _place(found: Explained, axis: int, place: int) -> str:
-    return f"axis {axis + 1}: {place + 1} of {found.grey.shape[axis]}"
+def _place(volume: Explained, axis: int, place: int) -> str:
+    return f"axis {axis + 1}: {place + 1} of {volume.grey.shape[axis]}"
 
 
 def _mark(ax: Axes, axis: int, where: tuple[int, ...], shape: tuple[int, ...]) -> None:

@@ -77,8 +77,8 @@ class Entry:
     @property
     def index(self) -> int | None:
         """The explained class, where the target is one."""
-        found = getattr(self.attribution, "target", "")
-        return int(found) if found.isdecimal() else None
+        text = getattr(self.attribution, "target", "")
+        return int(text) if text.isdecimal() else None
 
     @property
     def view(self) -> ReportView | None:
@@ -103,11 +103,11 @@ def entries(
             f"{len(names)} and {len(labels)}."
         )
     own: list[dict[str, Any]] = [{"name": name} for name in names] or [{}] * count
-    told: list[dict[str, Any]] = [{"label": label} for label in labels] or [{}] * len(targets)
+    labelled: list[dict[str, Any]] = [{"label": label} for label in labels] or [{}] * len(targets)
     return [
         Entry(one.item(k), x[k : k + 1], **own[k], **label, **fields)
         for k in range(count)
-        for one, label in zip(targets, told, strict=True)
+        for one, label in zip(targets, labelled, strict=True)
     ]
 
 
@@ -115,11 +115,11 @@ def per_target(a: Attribution) -> list[Attribution]:
     """One attribution for each of `Several` targets, or the one that there is."""
     if a.data.ndim == 3:
         return [a]
-    found, count = [], len(a.data)
+    parts, count = [], len(a.data)
     rows = a.targets if len(a.targets) == count else tuple((f"number {k + 1} of {a.target}",) for k in range(count))
     for k, row in enumerate(rows):
         own: dict[str, Any] = {name: value for name in TENSORS if (value := getattr(a, name)) is not None}
         own = {name: value if name == "spent" else value[k] for name, value in own.items()}
         text = row[0] if len(row) == 1 else f"[{', '.join(row)}]"
-        found.append(replace(a, data=a.data[k], target=text, targets=(row,), **own))
-    return found
+        parts.append(replace(a, data=a.data[k], target=text, targets=(row,), **own))
+    return parts

@@ -49,7 +49,7 @@ def is_printable(c: str) -> bool:
 
 def data(name: str, value: Any) -> Html:
     """A block of JSON for a script to read; nothing in it can end the block."""
-    found = json.dumps(value, allow_nan=False, separators=(",", ":"))  # ASCII
+    encoded = json.dumps(value, allow_nan=False, separators=(",", ":"))  # ASCII
     for sign in "<>&":
-        found = found.replace(sign, f"\\u{ord(sign):04x}")
-    return Html(f'<script type="application/json" id="{text(name)}">{found}</script>')
+        encoded = encoded.replace(sign, f"\\u{ord(sign):04x}")
+    return Html(f'<script type="application/json" id="{text(name)}">{encoded}</script>')

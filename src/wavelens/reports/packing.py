@@ -69,9 +69,9 @@ def picture(x: Array, longest: int) -> str:
     pixels = np.moveaxis((x.clip(0, 1) * 255).round().astype(np.uint8), 0, -1)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-    found = _encoded(image, "PNG", optimize=True)
-    if len(found) <= LARGEST:
-        return uri("image/png", found)
+    encoded = _encoded(image, "PNG", optimize=True)
+    if len(encoded) <= LARGEST:
+        return uri("image/png", encoded)
     return uri("image/jpeg", _encoded(image, "JPEG", quality=QUALITY, subsampling=0))
 
 

@@ -44,21 +44,21 @@ def report(explained: Entry | Iterable[Entry], path: str | PathLike[str], *, tit
     >>> wl.report(wl.reports.Entry(a, x, name="picture"), "report.html").name
     'report.html'
     """
-    found = [explained] if isinstance(explained, Entry) else list(explained)
-    for one in found:
+    entries = [explained] if isinstance(explained, Entry) else list(explained)
+    for one in entries:
         if not isinstance(one, Entry):
             raise TypeError(
                 f"a report shows entries, reports.Entry(attribution, x, …); got {type(one).__name__}. "
                 "reports.entries(attribution, x) makes them of a batch."
             )
-    return write_page([section(one, len(found)) for one in found], path, title=title)
+    return write_page([section(one, len(entries)) for one in entries], path, title=title)
 
 
 def write_page(sections: Sequence[Section], path: str | PathLike[str], *, title: str = "") -> Path:
     """Writes the page of these sections, and returns its path."""
-    content, found = page(sections, title=title), Path(path)
-    found.write_text(content, encoding="utf-8")
-    return found
+    content, file = page(sections, title=title), Path(path)
+    file.write_text(content, encoding="utf-8")
+    return file
 
 
 def section(entry: Entry, count: int = 1) -> Section:

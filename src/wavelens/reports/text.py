@@ -15,7 +15,7 @@ from wavelens.own import text_of
 from wavelens.reports.entry import Chance, Entry
 from wavelens.reports.markup import Html, joined, tag
 
-MOST = 2  # scales that the sentence names
+NAMED_SCALES = 2  # scales that the sentence names
 ALIKE = "|γ| counts what speaks for it and what speaks against it alike; signed sums set one against the other."
 ADDS = f"γ is what each coefficient adds to the score. {ALIKE}"
 RESPONDS = f"γ is how the score responds to each coefficient. {ALIKE}"
@@ -24,7 +24,7 @@ RESPONDS = f"γ is how the score responds to each coefficient. {ALIKE}"
 def sentence(entry: Entry) -> Html:
     """What the model answered, what was explained and what it adds up to, and where most of it lies."""
     profile, titles = maps.profile(entry.attribution), entry.place.titles(entry.attribution.layout)
-    shares = sorted(zip(profile.share[0].tolist(), profile.names, strict=True), reverse=True)[:MOST]
+    shares = sorted(zip(profile.share[0].tolist(), profile.names, strict=True), reverse=True)[:NAMED_SCALES]
     named = [
         joined(
             tag("b", titles[name], class_="whole"),
@@ -114,14 +114,14 @@ def _chance(one: Chance, explained: bool) -> Html:
 
 def profile(entry: Entry) -> Html:
     """A row a scale: what it spans, its share of |γ| with its standard error, its signed sum, and the account below."""
-    a, found = entry.attribution, maps.profile(entry.attribution)
+    a, shares = entry.attribution, maps.profile(entry.attribution)
     labels = entry.place.labels(a.layout)
-    errors: Sequence[float | None] = _errors(a) or [None] * len(found.names)
-    share, sums = found.share[0].tolist(), found.signed[0].tolist()
+    errors: Sequence[float | None] = _errors(a) or [None] * len(shares.names)
+    share, sums = shares.share[0].tolist(), shares.signed[0].tolist()
     largest = max((abs(value) for value in sums if not math.isnan(value)), default=0.0) or 1.0
     rows = [
         _scale(name, labels[name], (part, max(share)), (value, largest), spread)
-        for name, part, value, spread in zip(found.names, share, sums, errors, strict=True)
+        for name, part, value, spread in zip(shares.names, share, sums, errors, strict=True)
     ]
     return tag(
         "section",
@@ -180,7 +180,7 @@ def _parameters(entry: Entry) -> dict[str, str]:
     model = {} if "model" in entry.facts else {"model": made.get("model", "")}
     made.pop("model", None)
     place = {name: made.pop(name) for name in ("device", "dtype") if name in made}
-    found = {
+    parameters = {
         **model,
         "method": getattr(a, "method", ""),
         "domain": text_of(a.layout.domain),
@@ -193,13 +193,13 @@ def _parameters(entry: Entry) -> dict[str, str]:
         "device": ", ".join(place.values()),
         "versions": ", ".join(f"{name} {value}" for name, value in made.items()),
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in parameters.items() if value}
 
 
 def _errors(a: Any) -> list[float] | None:
     """The standard error of each scale's share, where more than one sample tells it."""
-    found = getattr(a, "standard_error", None)
-    return None if found is None or not found.isfinite().all() else [float(one) for one in found[0]]
+    errors = getattr(a, "standard_error", None)
+    return None if errors is None or not errors.isfinite().all() else [float(one) for one in errors[0]]
 
 
 def _gap(a: Any) -> str:
@@ -272,5 +272,5 @@ def signed(value: float) -> str:
 
 def scalar(value: Tensor | None) -> float | None:
     """The one number of a tensor with one item; None where there is none, or where it says nothing."""
-    found = None if value is None else float(value.reshape(-1)[0])
-    return found if found is not None and math.isfinite(found) else None
+    number = None if value is None else float(value.reshape(-1)[0])
+    return number if number is not None and math.isfinite(number) else None

@@ -64,25 +64,25 @@ class Mask:
         return mask
 
 
-def annotated(found: Sequence[Sample], path: Path, named: Callable[[str], Sequence[int]]) -> list[Sample]:
+def annotated(samples: Sequence[Sample], path: Path, named: Callable[[str], Sequence[int]]) -> list[Sample]:
     """The samples with their objects, where they have some: from a COCO file, or a folder with a PNG for each photo.
 
     Files are known by their names relative to the data set's folder, masks by the same with .png for a suffix. `named`
     gives the classes that have the name of a category. `ValueError` where no file has an object.
     """
     if path.is_dir():
-        objects: dict[str, Boxes | Mask] = {s.name: m for s in found if (m := _mask(path, s.name)) is not None}
+        objects: dict[str, Boxes | Mask] = {s.name: m for s in samples if (m := _mask(path, s.name)) is not None}
     elif path.exists():
         check_file(path, "COCO file")
         objects = dict(_boxes(path, named))
     else:
         raise FileNotFoundError(f"annotations are a COCO file of boxes or a folder of masks; there is no {path}.")
-    if not any(sample.name in objects for sample in found):
+    if not any(sample.name in objects for sample in samples):
         raise ValueError(
-            f"{path} has an object in none of {len(found)} files, such as {found[0].name}. Files of boxes have names "
-            "relative to the data set's folder, masks the same with .png for a suffix."
+            f"{path} has an object in none of {len(samples)} files, such as {samples[0].name}. Files of boxes have "
+            "names relative to the data set's folder, masks the same with .png for a suffix."
         )
-    return [replace(sample, objects=objects.get(sample.name)) for sample in found]
+    return [replace(sample, objects=objects.get(sample.name)) for sample in samples]
 
 
 def _mask(folder: Path, name: str) -> Mask | None:
@@ -97,11 +97,11 @@ def _boxes(path: Path, named: Callable[[str], Sequence[int]]) -> dict[str, Boxes
         content = json_object(path.read_bytes())
         categories = {one["id"]: str(one["name"]) for one in content.get("categories", [])}
         classes = {number: tuple(named(name)) for number, name in categories.items()}
-        found: dict[Any, list[tuple[Box, tuple[int, ...] | None]]] = {}
+        by_image: dict[Any, list[tuple[Box, tuple[int, ...] | None]]] = {}
         for one in content["annotations"]:
             own = classes[one["category_id"]] if "category_id" in one else None
-            found.setdefault(one["image_id"], []).append((_box(one["bbox"]), own))
-        photos = {one["file_name"]: (found.get(one["id"], []), _size(one)) for one in content["images"]}
+            by_image.setdefault(one["image_id"], []).append((_box(one["bbox"]), own))
+        photos = {one["file_name"]: (by_image.get(one["id"], []), _size(one)) for one in content["images"]}
         for key in ("id", "file_name"):
             if len({one[key] for one in content["images"]}) < len(content["images"]):
                 raise ValueError(f"two images have the same {key}")

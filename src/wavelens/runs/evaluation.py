@@ -54,11 +54,11 @@ class Evaluation:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CheckpointWarning)  # told where the run was started
             loaded = models.load(self.model, **self.options.given)
-        found = weights_digest(loaded.module)
-        if found != self.weights:
+        digest = weights_digest(loaded.module)
+        if digest != self.weights:
             raise ValueError(
                 f"{self.model} has the same weights in every worker, {self.weights[:12]}…; here they are "
-                f"{found[:12]}…. Name one checkpoint that all can read."
+                f"{digest[:12]}…. Name one checkpoint that all can read."
             )
         loaded.module.to(self.place)
         return lambda sample: self.results(loaded, sample)
@@ -74,20 +74,20 @@ class Evaluation:
         explainer = self.explainer
         if isinstance(explainer, RandomOrder):
             explainer = replace(explainer, seed=seed_of(explainer.seed, sample.name))
-        found = explainer(loaded.module, x, target, batch_size=self.batch_size)
+        attribution = explainer(loaded.module, x, target, batch_size=self.batch_size)
         followed = None if loaded.link == "softmax" else lambda output: loaded.probabilities(output)[:, target]
         region = _region(loaded, sample, signal, target)
-        case = Case(loaded.module, x, target, found, explainer, self.batch_size, followed, sample.name, region)
+        case = Case(loaded.module, x, target, attribution, explainer, self.batch_size, followed, sample.name, region)
         numbers = {
             "target": torch.tensor(target),
             "top": torch.tensor(top),
             "score": logits[0, target],
             "probability": loaded.probabilities(logits)[0, target],
-            "share": maps.profile(found).share[0],
-            "signed": maps.profile(found).signed[0],
+            "share": maps.profile(attribution).share[0],
+            "signed": maps.profile(attribution).signed[0],
         }
-        if isinstance(found, Attribution) and found.gap is not None:
-            numbers["gap"] = found.gap[0]
+        if isinstance(attribution, Attribution) and attribution.gap is not None:
+            numbers["gap"] = attribution.gap[0]
         for metric in self.measures:
             numbers |= {name: value[0] for name, value in metric.measured(case).items()}
         return numbers

@@ -63,29 +63,29 @@ def run(
     _check(threads, shard_size, part)
     folder = Path(folder)
     size = shard_size or _size_there(folder) or SHARD_SIZE
-    asked = manifest.describe(task, dataset, size, threads)
-    if not asked.items:
+    description = manifest.describe(task, dataset, size, threads)
+    if not description.items:
         raise ValueError("a data set has at least one item; got none. Check the folder and its suffixes.")
     _make(folder / "shards")
-    manifest.settle(folder, asked)
-    found = Run(folder, asked)
-    own = range(part[0], asked.shards, part[1])
-    states = {shard: _state(found, dataset, shard) for shard in own}
+    manifest.settle(folder, description)
+    started = Run(folder, description)
+    own = range(part[0], description.shards, part[1])
+    states = {shard: _state(started, dataset, shard) for shard in own}
     pending = [shard for shard, state in states.items() if state in (MISSING, DAMAGED) or (retry and state == FAILING)]
     progress = Progress(
-        sum(len(found.items(shard)) for shard in own),
-        sum(len(found.items(shard)) for shard in pending),
+        sum(len(started.items(shard)) for shard in own),
+        sum(len(started.items(shard)) for shard in pending),
         damaged=sum(state == DAMAGED for state in states.values()),
     )
-    jobs = (_job(found, dataset, shard, again=states[shard] != MISSING or retry) for shard in pending)
+    jobs = (_job(started, dataset, shard, again=states[shard] != MISSING or retry) for shard in pending)
     _tell(watch, progress)
     if pending:
         with closing((executor or Local())(task, threads, jobs)) as reports:  # ends the workers, after an error too
             for report in reports:
                 progress.add(report)
                 _tell(watch, progress)
-    _tidy(found, own)
-    return found
+    _tidy(started, own)
+    return started
 
 
 def _check(threads: int, shard_size: int | None, part: tuple[int, int]) -> None:
@@ -109,21 +109,21 @@ def _make(folder: Path) -> None:
         ) from error
 
 
-def _state(found: Run, dataset: Sequence[Any], shard: int) -> str:
+def _state(run: Run, dataset: Sequence[Any], shard: int) -> str:
     """What is in a shard's place; other errors as `read_shard`."""
-    path, items = found.path(shard), found.items(shard)
+    path, items = run.path(shard), run.items(shard)
     if not path.exists():
         return MISSING
-    there = written(path, found.digest, items)
+    there = written(path, run.digest, items)
     if there is None or there.items != {index: str(dataset[index]) for index in items}:
         return DAMAGED
     return FAILING if there.failures else WHOLE
 
 
-def _job(found: Run, dataset: Sequence[Any], shard: int, again: bool) -> Job:
-    items = found.items(shard)
+def _job(run: Run, dataset: Sequence[Any], shard: int, again: bool) -> Job:
+    items = run.items(shard)
     own = tuple(dataset[index] for index in items)
-    return Job(shard, items.start, own, found.path(shard), found.digest, again=again)
+    return Job(shard, items.start, own, run.path(shard), run.digest, again=again)
 
 
 def _tell(watch: Watch | None, progress: Progress) -> None:
@@ -131,9 +131,9 @@ def _tell(watch: Watch | None, progress: Progress) -> None:
         watch(progress)
 
 
-def _tidy(found: Run, own: Iterable[int]) -> None:
+def _tidy(run: Run, own: Iterable[int]) -> None:
     """Removes what killed processes left beside shards that are whole by now."""
-    names = {found.path(shard).name for shard in own}
-    for left in found.path(0).parent.glob("*.part"):
+    names = {run.path(shard).name for shard in own}
+    for left in run.path(0).parent.glob("*.part"):
         if left.name.rsplit(".", 2)[0] in names:
             left.unlink(missing_ok=True)

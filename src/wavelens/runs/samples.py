@@ -65,26 +65,26 @@ def _bytes(path: Path) -> int:
         return 0
 
 
-def labelled(found: Sequence[Sample], labels: str, index: Callable[[str], int]) -> list[Sample]:
+def labelled(samples: Sequence[Sample], labels: str, index: Callable[[str], int]) -> list[Sample]:
     """The samples with their classes: 'top' leaves them to the model, 'folders' takes the folder's name, and a CSV
     file names file and class in its first two columns. `index` gives the class of a text."""
     if labels == TOP:
-        return list(found)
-    texts = _folders(found) if labels == FOLDERS else _table(found, Path(labels))
+        return list(samples)
+    texts = _folders(samples) if labels == FOLDERS else _table(samples, Path(labels))
     classes = {text: index(text) for text in dict.fromkeys(texts)}
-    return [replace(sample, target=classes[text]) for sample, text in zip(found, texts, strict=True)]
+    return [replace(sample, target=classes[text]) for sample, text in zip(samples, texts, strict=True)]
 
 
-def _folders(found: Sequence[Sample]) -> list[str]:
-    loose = next((sample.name for sample in found if "/" not in sample.name), None)
+def _folders(samples: Sequence[Sample]) -> list[str]:
+    loose = next((sample.name for sample in samples if "/" not in sample.name), None)
     if loose is not None:
         raise ValueError(
             f"labels from folders need a folder for each class; {loose} lies in none. Move it, or use top."
         )
-    return [sample.path.parent.name for sample in found]
+    return [sample.path.parent.name for sample in samples]
 
 
-def _table(found: Sequence[Sample], path: Path) -> list[str]:
+def _table(samples: Sequence[Sample], path: Path) -> list[str]:
     if not path.exists():
         raise FileNotFoundError(
             f"labels are '{TOP}', '{FOLDERS}' or a CSV file; got {path}, and there is no such file."
@@ -95,10 +95,10 @@ def _table(found: Sequence[Sample], path: Path) -> list[str]:
             table = {row[0].strip(): row[1].strip() for row in csv.reader(file) if len(row) > 1}
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is a CSV file in UTF-8; this one cannot be read ({error}). Write it anew.") from None
-    missing = [sample.name for sample in found if sample.name not in table]
+    missing = [sample.name for sample in samples if sample.name not in table]
     if missing:
         raise ValueError(
-            f"{path} has the file and its class in each row; {len(missing)} of {len(found)} files are not in it, such "
-            f"as {missing[0]}. Names are relative to the data set's folder."
+            f"{path} has the file and its class in each row; {len(missing)} of {len(samples)} files are not in it, "
+            f"such as {missing[0]}. Names are relative to the data set's folder."
         )
-    return [table[sample.name] for sample in found]
+    return [table[sample.name] for sample in samples]

@@ -131,11 +131,11 @@ class Worker:
     def _results(self, job: Job) -> tuple[dict[int, Mapping[str, Value]], list[Failure]]:
         results, failures = {}, []
         for index, item in enumerate(job.items, job.start):
-            found = self._result(job, index, item)
-            if isinstance(found, str):
-                failures.append(Failure(index, str(item), found))
+            result = self._result(job, index, item)
+            if isinstance(result, str):
+                failures.append(Failure(index, str(item), result))
             else:
-                results[index] = found
+                results[index] = result
         return results, failures
 
     def _result(self, job: Job, index: int, item: Any) -> Mapping[str, Value] | str:

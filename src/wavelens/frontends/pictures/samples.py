@@ -58,8 +58,8 @@ class Samples:
             return colour
         opacity = bands[..., self.colours : self.colours + 1]
         visible = colour if self.alpha == "premultiplied" else colour * opacity
-        seen: NDArray[np.float32] = visible + (1 - opacity)
-        return seen
+        blended: NDArray[np.float32] = visible + (1 - opacity)
+        return blended
 
 
 @dataclass(frozen=True, eq=False)

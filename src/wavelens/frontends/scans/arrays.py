@@ -47,8 +47,8 @@ def _member(path: Path, key: str | None) -> zipfile.ZipInfo:
     if key is None and len(keys) == 1:
         return members[0]
     if key not in keys:
-        wanted = f"got {key!r}" if key else "name one of them, read_volume(path, key=…), or save it alone"
-        raise ValueError(f"key is one of {', '.join(keys) or 'none'} in {path}; {wanted}.")
+        remedy = f"got {key!r}" if key else "name one of them, read_volume(path, key=…), or save it alone"
+        raise ValueError(f"key is one of {', '.join(keys) or 'none'} in {path}; {remedy}.")
     if keys.count(key) > 1:
         raise ValueError(f"{path} holds {keys.count(key)} arrays called {key!r}. Save it anew with one name for each.")
     return members[keys.index(key)]

@@ -33,7 +33,7 @@ def show_photo(entry: Entry, room: int) -> View:
     """The picture with the map of each scale over it, the mosaic, and what the strongest coefficients leave of it."""
     from wavelens.plots import common_scale  # matplotlib: only once there is something to draw
 
-    shown, end = seen(entry.x), common_scale(entry.attribution)
+    shown, end = in_unit_range(entry.x), common_scale(entry.attribution)
     as_it_is = torch.equal(shown, entry.x.detach().float().cpu())
     height, width = shown.shape[-2:]
     side = math.isqrt(room)  # pixels, at most, of the input's sides
@@ -52,7 +52,7 @@ def show_photo(entry: Entry, room: int) -> View:
     return View(payload, picture(_small(shown, heat, end), THUMB))
 
 
-def seen(x: Tensor) -> Tensor:
+def in_unit_range(x: Tensor) -> Tensor:
     """`(1, 1 or 3, height, width)` in [0, 1]: other channels by their mean, other values by their own range."""
     x = x.detach().float().cpu()
     x = x if x.shape[1] in (1, 3) else x.mean(1, keepdim=True)
@@ -66,7 +66,7 @@ def _parts(entry: Entry, side: int) -> list[str]:
         return []
     from wavelens.plots.parts import scale_parts  # matplotlib: only once there is something to draw
 
-    shown = seen(entry.x).double()
+    shown = in_unit_range(entry.x).double()
     parts = scale_parts(entry.attribution.layout, shown).values()
     return [picture(part, side) for part in (array(shown[0]), *parts)]
 
@@ -77,10 +77,10 @@ def _rebuilt(a: Coefficients, x: Tensor, side: int) -> list[dict[str, Any]]:
     return [{"part": part, "input": picture(array(one[0]), side)} for part, one in left]
 
 
-def _small(x: Tensor, found: Tensor, end: float) -> Array:
+def _small(x: Tensor, heat: Tensor, end: float) -> Array:
     """The picture with the map of all scales over it, few enough pixels for a thumbnail."""
     step = (1.0, 1.0)
-    both = torch.cat([x, found[None].to(x)], 1)[0]
+    both = torch.cat([x, heat[None].to(x)], 1)[0]
     small = array(reduced(both, THUMB * THUMB, step))
     return glowing(small[:-1], small[-1], end)
 

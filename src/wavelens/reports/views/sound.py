@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # an entry knows its view
 COLUMNS, SMALL = 800, 300  # of the scalogram, and of the waveform beside a player
 BYTES = 8  # of sound, for each number that the entry may hold
 FULL = 0.99  # of full scale, which a sound's peak is brought to
-MOST, FASTEST = 8, 655_350  # channels and samples a second that FLAC can hold
+MAX_CHANNELS, MAX_RATE = 8, 655_350  # channels and samples a second that FLAC can hold
 
 
 def show_sound(entry: Entry, room: int) -> View:
@@ -36,7 +36,7 @@ def show_sound(entry: Entry, room: int) -> View:
     a, rate = entry.attribution, rate_of(entry)
     kinds = (False,) if a.data.is_complex() else (False, True)
     rows = {sign: maps.time_frequency(a, COLUMNS, signed=sign) for sign in kinds}
-    found = {sign: array(one.values[0]) for sign, one in rows.items()}
+    values = {sign: array(one.values[0]) for sign, one in rows.items()}
     end, labels = scale_end(array(rows[False].cells()[0][0])), entry.place.labels(a.layout)
     has_frequencies = bool(rows[False].extents)
     payload: dict[str, Any] = {
@@ -49,13 +49,13 @@ def show_sound(entry: Entry, room: int) -> View:
         "wave": envelope(samples(entry.x[0]), COLUMNS),
         "spectrum": _spectrum(samples(entry.x[0]), rate) if rate and has_frequencies else None,
         "maps": {
-            "shape": list(found[False].shape),
+            "shape": list(values[False].shape),
             "scales": [{"name": name, "label": labels.get(name, "")} for name in scale_names(entry)],
             **_placed(rows[False], rate or 1.0, list(a.layout.scales())),
-            "magnitude": [magnitudes(found[False])],
-            "signed": [signs(found[True])] if True in found else [],
+            "magnitude": [magnitudes(values[False])],
+            "signed": [signs(values[True])] if True in values else [],
         },
-        "sounds": list(_heard(entry, round(rate), room * BYTES)) if rate and can_be_heard(entry.x, rate) else [],
+        "sounds": list(_recordings(entry, round(rate), room * BYTES)) if rate and can_be_heard(entry.x, rate) else [],
     }
     return View(payload, picture(_small(rows[False], end), THUMB))
 
@@ -67,7 +67,7 @@ def rate_of(entry: Entry) -> float | None:
 
 def can_be_heard(x: Tensor, rate: float) -> bool:
     """Whether a file for a player can hold it."""
-    return x.shape[1] <= MOST and 1 <= round(rate) <= FASTEST
+    return x.shape[1] <= MAX_CHANNELS and 1 <= round(rate) <= MAX_RATE
 
 
 def envelope(wave: Array, columns: int) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _spectrum(wave: Array, rate: float) -> dict[str, Any]:
     }
 
 
-def _heard(entry: Entry, rate: int, most: int) -> Iterator[dict[str, Any]]:
+def _recordings(entry: Entry, rate: int, most: int) -> Iterator[dict[str, Any]]:
     """Each sound of `reports.sounds` as FLAC at its own full scale, with the size that it really has.
 
     Those for which there is no room have no `source`.
@@ -114,9 +114,9 @@ def _heard(entry: Entry, rate: int, most: int) -> Iterator[dict[str, Any]]:
     from wavelens.plots.scalogram import samples  # matplotlib: only once there is something to draw
 
     a = entry.attribution
-    found = sounds(a, entry.x, rate) if isinstance(a, Attribution) else [("clip", entry.x)]
+    clips = sounds(a, entry.x, rate) if isinstance(a, Attribution) else [("clip", entry.x)]
     labels, left = entry.place.labels(a.layout), most
-    for name, sound in found:
+    for name, sound in clips:
         content, peak = encoded(sound, rate)
         fits = len(content) <= left
         left -= len(content) * fits

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wavelens import maps
 from wavelens.reports.packing import picture
-from wavelens.reports.views.photo import seen
+from wavelens.reports.views.photo import in_unit_range
 from wavelens.reports.views.view import THUMB, ReportView, View, array, asset, glowing, packed_maps
 
 if TYPE_CHECKING:  # an entry knows its view
@@ -20,7 +20,7 @@ def show_video(entry: Entry, room: int) -> View:
     """Frames with the map of each scale over them, and the course of each scale of time."""
     from wavelens.plots import common_scale  # matplotlib: only once there is something to draw
 
-    a, shown, end = entry.attribution, seen(entry.x)[0], common_scale(entry.attribution)
+    a, shown, end = entry.attribution, in_unit_range(entry.x)[0], common_scale(entry.attribution)
     side = max(64, math.isqrt(2 * room // shown.shape[1]))
     whole = array(maps.spatial_map(a)[0])
     first = int(whole.sum((1, 2)).argmax())

@@ -69,12 +69,10 @@ def packed_maps(entry: Entry, room: int, step: tuple[float, ...]) -> dict[str, A
     """`maps.scale_maps` of |γ| and with signs, and their sums, by the names of the scales."""
     a = entry.attribution
     kinds = (False,) if a.data.is_complex() else (False, True)
-    found = {
-        sign: {"all scales": maps.spatial_map(a, signed=sign), **maps.scale_maps(a, signed=sign)} for sign in kinds
-    }
+    heat = {sign: {"all scales": maps.spatial_map(a, signed=sign), **maps.scale_maps(a, signed=sign)} for sign in kinds}
     names, labels = scale_names(entry), entry.place.labels(a.layout)
     points = room // (2 * len(names))
-    small = {sign: [reduced(found[sign][name][0], points, step) for name in names] for sign in found}
+    small = {sign: [reduced(heat[sign][name][0], points, step) for name in names] for sign in heat}
     return {
         "shape": list(small[False][0].shape),
         "scales": [{"name": name, "label": labels.get(name, "")} for name in names],
@@ -116,12 +114,12 @@ def packed_rose(a: Coefficients) -> dict[str, Any] | None:
 
 
 def array(values: Tensor) -> Array:
-    found: Array = values.detach().cpu().double().numpy()
-    return found
+    result: Array = values.detach().cpu().double().numpy()
+    return result
 
 
-def glowing(x: Array, found: Array, end: float) -> Array:
+def glowing(x: Array, heat: Array, end: float) -> Array:
     """A picture `(channel, height, width)` with a map over it, `(3, height, width)`, as in the panels."""
     from wavelens.plots.parts import glow  # matplotlib: only once there is something to draw
 
-    return np.moveaxis(glow(x, np.sqrt((found / end).clip(0, 1))), -1, 0)
+    return np.moveaxis(glow(x, np.sqrt((heat / end).clip(0, 1))), -1, 0)

@@ -39,9 +39,9 @@ def show_volume(entry: Entry, room: int) -> View:
     return View(payload, picture(_small(grey, whole, at[2], end), THUMB * 2))
 
 
-def _small(grey: Array, found: Array, place: int, end: float) -> Array:
+def _small(grey: Array, heat: Array, place: int, end: float) -> Array:
     """The slice across the last axis, the second axis upwards, with the map of all scales over it."""
-    behind, over = (np.ascontiguousarray(values[:, :, place].T[::-1]) for values in (grey, found))
+    behind, over = (np.ascontiguousarray(values[:, :, place].T[::-1]) for values in (grey, heat))
     return glowing(behind[None], over, end)
 
 

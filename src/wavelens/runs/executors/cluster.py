@@ -46,9 +46,9 @@ class Ray:
                 ray.shutdown()
 
 
-def check_room(wanted: Ray, room: dict[str, float]) -> None:
+def check_room(request: Ray, room: dict[str, float]) -> None:
     """`ValueError` where the cluster has no node for even one worker, who would be waited for without end."""
-    for name, amount in (("CPU", wanted.num_cpus), ("GPU", wanted.num_gpus)):
+    for name, amount in (("CPU", request.num_cpus), ("GPU", request.num_gpus)):
         if amount > room.get(name, 0):
             raise ValueError(
                 f"a worker needs {amount:g} {name}; this Ray has {room.get(name, 0):g} in all. "
@@ -73,9 +73,9 @@ class _Actor:
 
 
 class _Crew:
-    def __init__(self, ray: Any, wanted: Ray, task: Task, threads: int) -> None:
-        self.ray, self.workers, self.threads = ray, wanted.workers, threads
-        self.actor = ray.remote(num_cpus=wanted.num_cpus, num_gpus=wanted.num_gpus)(_Actor)
+    def __init__(self, ray: Any, request: Ray, task: Task, threads: int) -> None:
+        self.ray, self.workers, self.threads = ray, request.workers, threads
+        self.actor = ray.remote(num_cpus=request.num_cpus, num_gpus=request.num_gpus)(_Actor)
         self.task = ray.cloudpickle.dumps(task)
         self.actors: dict[int, Any] = {}
         self.asked: dict[Any, int] = {}
@@ -88,10 +88,10 @@ class _Crew:
         self.asked[self.actors[worker].compute.remote(job)] = worker
 
     def answer(self) -> tuple[int, Answer]:
-        (found,), _ = self.ray.wait(list(self.asked), num_returns=1)
-        worker = self.asked.pop(found)
+        (ready,), _ = self.ray.wait(list(self.asked), num_returns=1)
+        worker = self.asked.pop(ready)
         try:
-            answer: Answer = self.ray.get(found)
+            answer: Answer = self.ray.get(ready)
         except self.ray.exceptions.RayError as error:
             self.ray.kill(self.actors.pop(worker))
             return worker, Lost(f"an actor of Ray ended: {' '.join(str(error).split())[:300]}")

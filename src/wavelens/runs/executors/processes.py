@@ -96,7 +96,9 @@ def _serve(pipe: Connection, worker: int, task: bytes, threads: int) -> None:
 
 def _take_gpu(worker: int) -> None:
     """Lets this process see one of the GPUs that it could see, before it has touched any."""
-    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    devices = [str(i) for i in range(torch.cuda.device_count())] if seen is None else [d for d in seen.split(",") if d]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    devices = (
+        [str(i) for i in range(torch.cuda.device_count())] if visible is None else [d for d in visible.split(",") if d]
+    )
     if devices:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[worker % len(devices)]

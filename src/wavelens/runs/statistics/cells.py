@@ -46,8 +46,8 @@ def _csv_text(text: str) -> str:
 def _begins_formula(text: str) -> bool:
     """Whether the first character that is seen begins a formula: marks, fillers and controls are not seen."""
     plain = unicodedata.normalize("NFKC", text)
-    seen = next((c for c in plain if unicodedata.category(c)[0] not in "CMZ" and c not in FILLERS), "")
-    return seen in FORMULA
+    first = next((c for c in plain if unicodedata.category(c)[0] not in "CMZ" and c not in FILLERS), "")
+    return first in FORMULA
 
 
 def markdown_row(cells: Iterable[str]) -> str:
@@ -58,7 +58,7 @@ def markdown_row(cells: Iterable[str]) -> str:
 def markdown_text(text: str) -> str:
     """`text` in Markdown that shows it in one line, without HTML, links or emphasis of its own."""
     escaped = "".join(MARKDOWN.get(c, c) for c in one_line(text))
-    escaped = LINKS.sub(lambda found: f"&#{ord(found[0])};", escaped)
+    escaped = LINKS.sub(lambda match: f"&#{ord(match[0])};", escaped)
     return EMPHASIS.sub(r"\\_", escaped)
 
 

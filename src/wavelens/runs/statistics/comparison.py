@@ -81,19 +81,19 @@ def compare(folders: Sequence[str | Path], *, resamples: int = RESAMPLES, seed: 
     """
     runs = [Run.open(folder) for folder in folders]
     names = _names([run.folder for run in runs])
-    found = [run.read() for run in runs]
-    sets = [set(r.names) for r in found]
-    common = [name for name in found[0].names if all(name in own for own in sets)]
+    all_results = [run.read() for run in runs]
+    sets = [set(r.names) for r in all_results]
+    common = [name for name in all_results[0].names if all(name in own for own in sets)]
     if not common:
         raise ValueError(f"runs are compared over the items that all have; {', '.join(names)} have none in common.")
-    places = [_places(results, common) for results in found]
+    places = [_places(results, common) for results in all_results]
     recorded = recorded_columns({name: run.manifest.columns for name, run in zip(names, runs, strict=True)})
-    columns = {c.name: c for c in number_columns(recorded, [results.values for results in found])}
-    shared = [name for name in columns if all(name in results.values for results in found)]
+    columns = {c.name: c for c in number_columns(recorded, [results.values for results in all_results])}
+    shared = [name for name in columns if all(name in results.values for results in all_results)]
     rows: list[Row] = []
     left_out = {}
     for metric in [name for name in shared if not columns[name].is_curve]:
-        table = np.stack([r.values[metric].double().numpy()[p] for r, p in zip(found, places, strict=True)])
+        table = np.stack([r.values[metric].double().numpy()[p] for r, p in zip(all_results, places, strict=True)])
         known = np.isfinite(table).all(0)
         left_out[metric] = int((~known).sum())
         if known.any():
@@ -104,9 +104,9 @@ def compare(folders: Sequence[str | Path], *, resamples: int = RESAMPLES, seed: 
             for key in columns
             if key in r.values and columns[key].is_curve
         }
-        for name, r, p in zip(names, found, places, strict=True)
+        for name, r, p in zip(names, all_results, places, strict=True)
     }
-    every = {name for results in found for name in results.names}
+    every = {name for results in all_results for name in results.names}
     missing = tuple(name for name in columns if name not in shared)
     return Comparison(tuple(names), len(common), len(every), tuple(rows), curves, left_out, columns, missing)
 

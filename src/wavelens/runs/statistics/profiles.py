@@ -55,10 +55,10 @@ class Average:
     levels: tuple[LevelRow, ...]
 
     def row(self, model: str, scale: str) -> ScaleRow:
-        found = next((row for row in self.rows if (row.model, row.scale) == (model, scale)), None)
-        if found is None:
+        match = next((row for row in self.rows if (row.model, row.scale) == (model, scale)), None)
+        if match is None:
             raise KeyError(f"a row is of one of {self.models} and one of {self.scales}; got {model!r} and {scale!r}.")
-        return found
+        return match
 
     def level(self, model: str) -> LevelRow:
         return self.levels[self.models.index(model)]
@@ -129,17 +129,17 @@ def _tables(profiles: Mapping[str, Profile | Sequence[Profile]]) -> tuple[tuple[
     """The scales, and shares and signed sums `(models, items, scales)`."""
     if not profiles:
         raise ValueError("profiles has one for each model; got none.")
-    found = {model: [own] if isinstance(own, Profile) else list(own) for model, own in profiles.items()}
-    scales = {model: dict.fromkeys(batch.names for batch in own) for model, own in found.items()}
+    batches = {model: [own] if isinstance(own, Profile) else list(own) for model, own in profiles.items()}
+    scales = {model: dict.fromkeys(batch.names for batch in own) for model, own in batches.items()}
     names = list(dict.fromkeys(name for own in scales.values() for name in own))
     if len(names) != 1 or not all(scales.values()):
-        told = "; ".join(f"{model}: {' or '.join(map(' '.join, own)) or 'none'}" for model, own in scales.items())
-        raise ValueError(f"profiles are averaged scale by scale; got {told}. Attribute all in one domain.")
-    shares = {model: _items([batch.share for batch in own]) for model, own in found.items()}
+        text = "; ".join(f"{model}: {' or '.join(map(' '.join, own)) or 'none'}" for model, own in scales.items())
+        raise ValueError(f"profiles are averaged scale by scale; got {text}. Attribute all in one domain.")
+    shares = {model: _items([batch.share for batch in own]) for model, own in batches.items()}
     counts = {model: len(table) for model, table in shares.items()}
     if len(set(counts.values())) != 1:
         raise ValueError(f"models are compared over the same items; got {counts}. Give each the same ones.")
-    signed = [_items([batch.signed for batch in own]) for own in found.values()]
+    signed = [_items([batch.signed for batch in own]) for own in batches.values()]
     return names[0], np.stack(list(shares.values())), np.stack(signed)
 
 

@@ -50,8 +50,8 @@ def lines(c: Comparison) -> list[tuple[str, str, str, str, str]]:
 def _markdown(c: Comparison, cell: Callable[[Row], str]) -> str:
     rows = [["run", *(markdown_text(_head(c, metric)) for metric in c.metrics)], ["---"] * (1 + len(c.metrics))]
     for run in c.runs:
-        found = [c.row(metric, run) for metric in c.metrics]
-        rows.append([markdown_text(run), *("" if row is None else _bold(cell(row), row) for row in found)])
+        cells = [c.row(metric, run) for metric in c.metrics]
+        rows.append([markdown_text(run), *("" if row is None else _bold(cell(row), row) for row in cells)])
     return "".join(map(markdown_row, rows))
 
 

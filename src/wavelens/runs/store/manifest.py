@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import platform
-import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 
 from wavelens.metrics.metric import Column
 from wavelens.own import text_of
+from wavelens.runs.store.shards import write_whole
 from wavelens.untrusted import check_file, excerpt, json_object
 from wavelens.version import __version__
 from wavelens.whole_numbers import is_whole
@@ -86,18 +86,18 @@ def _columns_of(task: object) -> tuple[Column, ...]:
 
 def described(task: object) -> dict[str, str]:
     """A task as texts, field by field (those in its `repr`); `ValueError` where the text does not say what it is."""
-    found = {"task": type(task).__name__}
+    description = {"task": type(task).__name__}
     if is_dataclass(task):
-        found |= {f.name: _text(getattr(task, f.name)) for f in fields(task) if f.repr}
+        description |= {f.name: _text(getattr(task, f.name)) for f in fields(task) if f.repr}
     else:
-        found["value"] = text_of(task)
-    for name, text in found.items():
+        description["value"] = text_of(task)
+    for name, text in description.items():
         if " at 0x" in text:
             raise ValueError(
                 f"a task is a value whose text says what it does; got {name}={text}. "
                 "Make it a frozen dataclass whose fields are literals."
             )
-    return found
+    return description
 
 
 def _text(value: Any) -> str:
@@ -123,7 +123,7 @@ def settle(folder: Path, manifest: Manifest) -> None:
     """
     path = folder / FILE
     if not path.exists():
-        _write_once(path, manifest.text.encode())
+        write_whole(path, manifest.text.encode(), put=_link)
     differing = differences(read(folder), manifest)
     if differing:
         raise ValueError(
@@ -131,20 +131,8 @@ def settle(folder: Path, manifest: Manifest) -> None:
         )
 
 
-def _write_once(path: Path, data: bytes) -> None:
-    """Writes beside and links, so that the first of several processes wins and none sees half a file."""
-    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with beside.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _link(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def _link(beside: Path, path: Path) -> None:
+    """The first of several processes wins, and none sees half a file."""
     try:
         os.link(beside, path)
     except FileExistsError:
@@ -172,18 +160,18 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     columns = tuple(Column(**column) for column in content.get("columns", ()))
     if len({column.name for column in columns}) < len(columns):
         raise ValueError("two of its columns have one name")
-    found = Manifest(**{**content, "columns": columns})
+    manifest = Manifest(**{**content, "columns": columns})
     for name in ("items", "shard_size", "threads"):
-        _check_count(name, getattr(found, name))
+        _check_count(name, getattr(manifest, name))
     for name in ("task", "versions"):
-        texts = getattr(found, name)
+        texts = getattr(manifest, name)
         if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
             raise ValueError(f"{name} is an object of texts, not {texts!r}")
-    if not isinstance(found.dataset, str) or "task" not in found.task:
+    if not isinstance(manifest.dataset, str) or "task" not in manifest.task:
         raise ValueError("dataset or task is no text")
-    if found.shards > MAX_SHARDS:
-        raise ValueError(f"it has {found.shards} shards; at most {MAX_SHARDS} are read")
-    return found
+    if manifest.shards > MAX_SHARDS:
+        raise ValueError(f"it has {manifest.shards} shards; at most {MAX_SHARDS} are read")
+    return manifest
 
 
 def _check_count(name: str, value: Any) -> None:
@@ -191,9 +179,9 @@ def _check_count(name: str, value: Any) -> None:
         raise ValueError(f"{name} is a whole number from 1, not {value!r}")
 
 
-def differences(there: Manifest, asked: Manifest) -> list[str]:
+def differences(there: Manifest, new_manifest: Manifest) -> list[str]:
     """What differs, as texts 'method is A there, B was asked'."""
-    old, new = _flat(there), _flat(asked)
+    old, new = _flat(there), _flat(new_manifest)
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     return [f"{name} is {old.get(name, 'not given')} there, {new.get(name, 'not given')} was asked" for name in names]
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,19 +126,17 @@ def written(path: Path, run: str, items: range) -> Shard | None:
         return None
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes `data` to `path` at once: beside it, flushed to the disk, renamed. Nothing is left behind by an error."""
+def write_whole(path: Path, data: bytes, put: Callable[[Path, Path], None] = os.replace) -> None:
+    """Writes `data` beside `path`, flushes it to the disk and `put`s it there at once. Nothing stays beside it."""
     beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
     try:
         with beside.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
+        put(beside, path)
+    finally:
         beside.unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
 
 
 def _flush_folder(folder: Path) -> None:
@@ -159,9 +157,9 @@ def stacked(results: Mapping[int, Mapping[str, Value]], names: Mapping[int, str]
     rows = {
         index: {
             name: torch.as_tensor(v, dtype=None if isinstance(v, Tensor) else torch.float64).detach().cpu()
-            for name, v in found.items()
+            for name, v in result.items()
         }
-        for index, found in results.items()
+        for index, result in results.items()
     }
     if not rows:
         return {}
