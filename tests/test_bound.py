@@ -122,7 +122,7 @@ def test_saved_with_what_its_coordinates_rest_on(tmp_path, monkeypatch):
     x = signal(SHAPE)
     a = wl.attribute(Net(SHAPE), x, CLASSES, domain=Ranked(), method=wl.IntegratedGradients(steps=3))
     a.save(tmp_path / "a.safetensors")
-    back = wl.Attribution.load(tmp_path / "a.safetensors")
+    back = wl.Attribution.load(tmp_path / "a.safetensors", also=[Ranked])
     assert back.layout == a.layout
     assert torch.equal(back.synthesis(), a.synthesis())
     assert isinstance(back.domain, Bound)

@@ -110,7 +110,7 @@ def test_the_numbers_are_those_of_the_library_file_by_file(folder, capsys):
 def test_a_damaged_file_is_listed_and_the_others_have_results(folder, capsys):
     assert evaluate() == 1
     printed = capsys.readouterr()
-    assert "error: Whole/b.png: a photo is a file that Pillow can decode; got photos/Whole/b.png" in printed.err
+    assert "error: Whole/b.png: photos/Whole/b.png is not an image file" in printed.err
     assert "5 of 5 files" in printed.err
     assert "1 failed" in printed.err
     assert "run: 4 of 5 files have results." in printed.out

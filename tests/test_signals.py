@@ -160,7 +160,7 @@ def test_item_dependent_and_complex_domains_take_part(tmp_path, monkeypatch):
     for key in domains:
         assert relative(alone[key].data, a.item(1)[key].data) < 1e-12
     a.save(tmp_path / "both.safetensors")
-    back = wl.Attributions.load(tmp_path / "both.safetensors")
+    back = wl.Attributions.load(tmp_path / "both.safetensors", also=[Ranked])
     assert back.joint.layout == a.joint.layout
     assert relative(back["text"].synthesis(), a["text"].synthesis()) == 0
     slopes = wl.attribute(net, x, 0, domain=domains, method=wl.Saliency())
