@@ -15,7 +15,7 @@ from tasks import Spectrum
 from wavelens import frontends, runs
 from wavelens.cli import main
 from wavelens.models.weights import fill_from
-from wavelens.runs.annotations import Mask, annotated
+from wavelens.runs.annotations import MaskFile, annotated
 from wavelens.runs.samples import Sample, labelled
 from wavelens.untrusted import check_file, excerpt, json_object
 
@@ -55,7 +55,7 @@ READERS = {
     "weights": lambda path: fill_from(nn.Linear(2, 2), path),
     "index of weights": lambda path: fill_from(nn.Linear(2, 2), path.rename(path.with_suffix(".index.json"))),
     "boxes": lambda path: annotated(PHOTOS, path, lambda name: [0]),
-    "mask": lambda path: Mask(path.name, 1, str(path.parent)).region((2, 2), 0),
+    "mask": lambda path: MaskFile(path.name, 1, str(path.parent)).region((2, 2), 0),
     "labels": lambda path: labelled(PHOTOS, str(path), int),
 }
 NEEDS = {"video": "av", "volume": "nibabel"}
@@ -171,7 +171,7 @@ def test_labels_that_are_no_table_are_said(tmp_path, content):
 def test_a_mask_that_is_no_picture_is_said(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"the mask .*a\.png could not be decoded: .*\. Write it again as PNG\."):
-        Mask("a.png", 10, str(tmp_path)).region((2, 2), 0)
+        MaskFile("a.png", 10, str(tmp_path)).region((2, 2), 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

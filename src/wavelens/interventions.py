@@ -18,7 +18,7 @@ from wavelens.methods.shapley import ScaleShapley, ShapleyValues, values_of_grou
 from wavelens.signals import Unpacked, check_signals, packed_baseline
 from wavelens.targets import Several, Target
 
-USUAL = ScaleShapley()
+DEFAULT_METHOD = ScaleShapley()
 BY_TARGET = ("values", "alone", "last", "interaction", "standard_error", "score", "baseline_score")
 
 
@@ -29,7 +29,7 @@ def shapley(
     *,
     domain: Domain | Mapping[str, Domain],
     groups: str | Partition = "scales",
-    method: ScaleShapley = USUAL,
+    method: ScaleShapley = DEFAULT_METHOD,
     baseline: Any = None,
     given: Sequence[Tensor] = (),
     batch_size: int | None = None,

@@ -27,7 +27,7 @@ from wavelens.explaining.request import wavelets_like
 from wavelens.frontends import audio, image, video, volume
 from wavelens.metrics.measures import parse_metric
 from wavelens.models.weights import fill_from
-from wavelens.runs.annotations import Mask, annotated
+from wavelens.runs.annotations import MaskFile, annotated
 from wavelens.runs.samples import Sample, labelled
 from wavelens.runs.statistics.comparison import compare
 from wavelens.runs.store.shards import read_shard
@@ -395,7 +395,7 @@ def _fill(path: Path) -> object:
 def _records() -> Iterator[Format]:
     yield Format("boxes", _file("boxes.json", _write_boxes), _read_boxes, JSON)
     mask = _file("mask.png", lambda path: Image.fromarray(PIXELS[..., 0]).save(path))
-    yield Format("mask", mask, lambda path: Mask(path.name, 1, str(path.parent)).region((10, 12), 0))
+    yield Format("mask", mask, lambda path: MaskFile(path.name, 1, str(path.parent)).region((10, 12), 0))
     table = _file("labels.csv", lambda path: path.write_text("a.png,cat\nb.png,dog\n"))
     yield Format("labels", table, _read_labels, (m.any_bytes, m.text_tokens))
 

@@ -23,7 +23,7 @@ from wavelens.targets import Target
 DIRECTIONS = 4
 JITTER = 2e-3  # half a step of 8 bits, in which equal samples are no longer ties: a maximum over ties has no derivative
 STEP_OF_RANGE = 1e-7  # ReLUs bend within 1e-5 of the item's range; in float64 this is far above rounding
-FAR = 0.1  # of the way to the baseline: tens of steps of 8 bits
+BASELINE_FRACTION = 0.1  # of the way to the baseline: tens of steps of 8 bits
 QUADRATURE = (8, 16)  # nodes on that way; where the two differ, the score is too rough to tell
 MISSED, MISSED_FAR, ROUGH = 0.04, 0.1, 0.02
 
@@ -125,7 +125,7 @@ def _near(model: Model, x: Tensor, target: Target, batch_size: int | None) -> _W
 
 
 def _far(model: Model, x: Tensor, target: Target, baseline: Tensor | float, batch_size: int | None) -> _Way:
-    start = torch.lerp(x, starting_points(x, baseline), FAR)
+    start = torch.lerp(x, starting_points(x, baseline), BASELINE_FRACTION)
     integrals = []
     with Gradients(model, x, target, batch_size=batch_size) as ask:
         ends = [ask.values(points)[0] for points in (x, start)]

@@ -215,7 +215,7 @@ class Pass(Norms):
         return real
 
 
-class Watch(Pass):
+class NormWatch(Pass):
     """A pass that folds nothing and sees the normalisations of layers of every kind and size."""
 
     layers = WEIGHTED
@@ -230,7 +230,7 @@ class Watch(Pass):
 def lone_norms(run: Callable[[], Any], kernels: Iterable[Tensor]) -> dict[int, Norm]:
     """The frozen batch normalisation that alone reads a layer's output while `run` runs, by the `id` of its kernel."""
     folds = Folds(kernels)
-    with torch.no_grad(), Watch(folds) as watch:
+    with torch.no_grad(), NormWatch(folds) as watch:
         run()
     watch.holds()  # what the model still holds was read by more than a normalisation
     return folds.norms

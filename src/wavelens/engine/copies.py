@@ -52,7 +52,7 @@ def copied(model: nn.Module, answers: Answers | None = None) -> nn.Module:
 def _check_answers(model: nn.Module, other: nn.Module, own: set[int], answers: Answers) -> None:
     expected = answers(model)
     try:
-        with Watch(own, _storages(other)) as watch:
+        with StorageWatch(own, _storages(other)) as watch:
             given = answers(other)
     except Exception as error:  # whatever a caller's module raises
         raise NoCopyError(f"a copy of the model does not run ({_short(error)})") from error
@@ -73,7 +73,7 @@ def _equal(a: Tensor, b: Tensor) -> bool:
     return bool((a - b).norm() <= (64 if step < 1e-6 else 8) * step * b.norm())
 
 
-class Watch(TorchDispatchMode):
+class StorageWatch(TorchDispatchMode):
     """Notes whether any kernel reads given memory, and whether it reads parameters that are in neither of two places.
 
     `met` tells of memory in `storages`, `strange` of parameters that are in neither `storages` nor `known`.

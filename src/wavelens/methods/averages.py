@@ -158,7 +158,7 @@ def noisy(x: Tensor, sigma: float, seed: int, parts: Sequence[slice] = ()) -> Po
     return point
 
 
-class Estimate(Protocol):
+class Accumulator(Protocol):
     """A quantity for each lift that is built from batches of samples."""
 
     ask: Gradients
@@ -172,7 +172,7 @@ class Estimate(Protocol):
 
 
 def sample(
-    estimate: Estimate, point: Point, samples: int, tolerance: float | None = None, limit: int | None = None
+    estimate: Accumulator, point: Point, samples: int, tolerance: float | None = None, limit: int | None = None
 ) -> Outcome:
     """Feeds samples in batches; with a tolerance, to each item until its profile's standard error is below it."""
     score = estimate.ask.values(estimate.ask.x)  # first: these passes show what those for gradients can leave out

@@ -15,7 +15,7 @@ from wavelens.targets import Target
 
 ROUNDING = 64  # units in the last place, the step to which ranks are rounded too
 
-Box = Sequence[Sequence[int]]  # (start, stop) along each axis
+SampleBox = Sequence[Sequence[int]]  # (start, stop) along each axis
 
 
 def pointing_game(
@@ -47,7 +47,7 @@ def pointing_game(
     return torch.stack(hits).to(heat.dtype)
 
 
-def boxes(x: Tensor, items: Sequence[Sequence[Box]]) -> Tensor:
+def boxes(x: Tensor, items: Sequence[Sequence[SampleBox]]) -> Tensor:
     """The mask of boxes, `(batch, *axes)`: for each item a list of boxes, each `(start, stop)` in samples by axis.
 
     One box of a photo is `((top, bottom), (left, right))`; `stop` is the first sample outside.

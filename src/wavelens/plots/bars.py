@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from wavelens import maps
 from wavelens.core import Coefficients
 from wavelens.plots.figure import Figure
-from wavelens.plots.parts import DPI, INK, NEGATIVE, POSITIVE, SHARE, Array, Box, add_axes, array
+from wavelens.plots.parts import DPI, INK, NEGATIVE, POSITIVE, SHARE, Array, Frame, add_axes, array
 
 ROW = 0.16  # inches, at least, of a row with a text
 
 
 def draw_profile(
-    figure: Figure, box: Box, a: Coefficients, item: int, octaves: Mapping[str, str] | None = None
+    figure: Figure, box: Frame, a: Coefficients, item: int, octaves: Mapping[str, str] | None = None
 ) -> None:
     """The shares of one item's scales and their signed sums, the coarsest on top.
 

@@ -28,7 +28,7 @@ from wavelens.plots.parts import (
     SHARE,
     WIDTH,
     Array,
-    Box,
+    Frame,
     add_axes,
     array,
     title_of,
@@ -95,7 +95,7 @@ def decomposed(
         for column, pictures in enumerate(_columns(part, titles, flat(one, place), look, place)):
             left = MARGIN + column * (side + GAP)
             for above, (caption, shown) in zip(tops, pictures, strict=True):
-                _draw(figure, Box(left, above, side, height), caption, shown)
+                _draw(figure, Frame(left, above, side, height), caption, shown)
     return figure
 
 
@@ -116,7 +116,7 @@ def _columns(
         plus = "… + "
 
 
-def _draw(figure: Figure, box: Box, caption: str, shown: Array) -> None:
+def _draw(figure: Figure, box: Frame, caption: str, shown: Array) -> None:
     ax = add_axes(figure, box, "")
     ax.set_title(caption, size=min(11, 110 * box.width / max(map(len, caption.split("\n")))), loc="left", color=INK)
     ax.imshow(shown if shown.shape[-1] == 3 else shown[..., 0], cmap="gray", vmin=0, vmax=1, aspect="auto")

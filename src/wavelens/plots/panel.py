@@ -17,7 +17,7 @@ from wavelens.plots.figure import Figure
 from wavelens.plots.parts import (
     DPI,
     WIDTH,
-    Box,
+    Frame,
     add_axes,
     array,
     common_scale,
@@ -30,7 +30,7 @@ from wavelens.plots.parts import (
 )
 from wavelens.plots.rose import draw_rose
 from wavelens.plots.scalogram import has_frequencies, over_time_and_frequency
-from wavelens.plots.views import VIEWS, View
+from wavelens.plots.views import VIEWS, AxesView
 
 
 def panel(
@@ -97,10 +97,10 @@ def panel(
     return figure
 
 
-def _second_drawing(one: Coefficients, view: View, norm: PowerNorm) -> Callable[[Figure, Box], None] | None:
+def _second_drawing(one: Coefficients, view: AxesView, norm: PowerNorm) -> Callable[[Figure, Frame], None] | None:
     """What is drawn beside the signal: the mosaic, or the rose of a domain that has none but knows orientations."""
 
-    def draw_mosaic(figure: Figure, box: Box) -> None:
+    def draw_mosaic(figure: Figure, box: Frame) -> None:
         pyramid = array(maps.mosaic(maps.density(one))[0, 0])
         view.mosaic(add_axes(figure, box, "mosaic"), pyramid, one.layout, norm)
 

@@ -31,7 +31,7 @@ DPI = 100
 WIDTH, MARGIN, GAP, TITLE, HEADER = 16.0, 0.3, 0.3, 0.45, 0.85  # inches
 
 
-class Box(NamedTuple):
+class Frame(NamedTuple):
     """Where axes lie in a figure, in inches from its upper left corner."""
 
     left: float
@@ -78,7 +78,7 @@ def fitting(title: str, inches: float) -> float:
     return min(15, 120 * inches / max(len(title), 1))
 
 
-def add_axes(figure: Figure, box: Box, title: str, size: float = 15) -> Axes:
+def add_axes(figure: Figure, box: Frame, title: str, size: float = 15) -> Axes:
     width, height = figure.get_size_inches()
     bottom = height - box.top - box.height
     ax = figure.add_axes((box.left / width, bottom / height, box.width / width, box.height / height))
@@ -151,7 +151,7 @@ def column_starts(n: int) -> Array:
     return np.unique(np.linspace(0, n, min(n, 2000), endpoint=False).astype(int))
 
 
-def draw_bar(figure: Figure, box: Box, norm: PowerNorm, unit: str) -> None:
+def draw_bar(figure: Figure, box: Frame, norm: PowerNorm, unit: str) -> None:
     cax = add_axes(figure, box, "")
     bar = figure.colorbar(ScalarMappable(norm, MAGNITUDE), cax=cax, extend="max", extendfrac=0.03)
     bar.set_ticks(norm.inverse(np.array([0, 0.5, 1])))

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from wavelens import maps
 from wavelens.core import Coefficients, one_item
 from wavelens.plots.figure import Figure
-from wavelens.plots.parts import DPI, FAINT, INK, MARGIN, TITLE, Array, Box, add_axes, array, scale_shades
+from wavelens.plots.parts import DPI, FAINT, INK, MARGIN, TITLE, Array, Frame, add_axes, array, scale_shades
 
 SIDE, NAMES = 3.6, 0.5  # inches: of the rose, and of the names of the scales beside it
 MAX_NAMES = 8
@@ -24,11 +24,11 @@ def rose(a: Coefficients, item: int = 0, title: str = "lines by direction") -> F
     if a.data.ndim != 3:
         raise ValueError(f"a rose shows one target: coefficients (batch, channel, size); got {tuple(a.data.shape)}.")
     figure = Figure((SIDE + 2 * MARGIN, SIDE + TITLE + 2 * MARGIN), dpi=DPI, facecolor="white")
-    draw_rose(figure, Box(MARGIN, MARGIN + TITLE, SIDE, SIDE), a, item, title)
+    draw_rose(figure, Frame(MARGIN, MARGIN + TITLE, SIDE, SIDE), a, item, title)
     return figure
 
 
-def draw_rose(figure: Figure, box: Box, a: Coefficients, item: int, title: str = "lines by direction") -> None:
+def draw_rose(figure: Figure, box: Frame, a: Coefficients, item: int, title: str = "lines by direction") -> None:
     """A rose in a box, with the names of the scales on its left."""
     shares = maps.rose(one_item(a, item))
     width, height = figure.get_size_inches()

@@ -30,7 +30,7 @@ from wavelens.plots.parts import (
     TITLE,
     WIDTH,
     Array,
-    Box,
+    Frame,
     add_axes,
     array,
     draw_bar,
@@ -147,16 +147,16 @@ def _narrowest(edges: Array) -> float:
     return float(np.diff(edges).min() / (edges[-1] - edges[0]))
 
 
-def _boxes(scales: int, rows: int, has_spectrum: bool) -> dict[str, Box]:
+def _boxes(scales: int, rows: int, has_spectrum: bool) -> dict[str, Frame]:
     """Panes under each other; the profile beside them, as high as its rows need."""
     left, height = MARGIN + 1.0, min(max(ROW * scales, PANE[0], 2.4 * (rows > scales)), PANE[1])
-    wave = Box(left, HEADER + TITLE, PLOT, WAVE)
-    spectrum = Box(left, wave.top + wave.height + 0.5, PLOT, height)
+    wave = Frame(left, HEADER + TITLE, PLOT, WAVE)
+    spectrum = Frame(left, wave.top + wave.height + 0.5, PLOT, height)
     cells = spectrum._replace(top=spectrum.top + height + 0.75) if has_spectrum else spectrum
-    bar = Box(left + PLOT + 0.12, wave.top + 0.3, 0.2, wave.height + 0.5)
+    bar = Frame(left + PLOT + 0.12, wave.top + 0.3, 0.2, wave.height + 0.5)
     bottom, high = cells.top + cells.height, max(height, 0.22 * scales)
     room = bottom - bar.top - bar.height - 0.7
-    profile = Box(WIDTH - MARGIN - PROFILE, bottom - min(high, room), PROFILE, min(high, room))
+    profile = Frame(WIDTH - MARGIN - PROFILE, bottom - min(high, room), PROFILE, min(high, room))
     return {"wave": wave, "cells": cells, "bar": bar, "profile": profile} | (
         {"spectrum": spectrum} if has_spectrum else {}
     )

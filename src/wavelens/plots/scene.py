@@ -16,7 +16,7 @@ from wavelens.core import Coefficients
 from wavelens.grid import Grid
 from wavelens.optional import optional
 from wavelens.plots.parts import MAGNITUDE, Array, origin_of, title_of
-from wavelens.plots.volume import Explained, explained
+from wavelens.plots.volume import ShownVolume, explained
 
 FINEST = 44  # voxels along an axis of the page: more make it slow to turn
 HELD = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # parts of a scale's |γ| that its outermost shell may hold
@@ -79,7 +79,7 @@ def _blocks(values: Array, blocks: tuple[int, ...]) -> Array:
     return means
 
 
-def _centres(volume: Explained, blocks: tuple[int, ...]) -> dict[str, Array]:
+def _centres(volume: ShownVolume, blocks: tuple[int, ...]) -> dict[str, Array]:
     """Where the blocks lie, in the grid's unit from the centre of the first voxel."""
     triples = zip(volume.grey.shape, blocks, volume.grid.spacing, strict=True)
     lines = [((np.arange(m) + 0.5) * n / m - 0.5) * step for n, m, step in triples]
@@ -93,7 +93,7 @@ def _proportions(where: dict[str, Array]) -> dict[str, float]:
     return {letter: math.sqrt(3) * length / math.hypot(*lengths.values()) for letter, length in lengths.items()}
 
 
-def _axis_name(volume: Explained, axis: int) -> str:
+def _axis_name(volume: ShownVolume, axis: int) -> str:
     return f"axis {axis + 1} ({volume.grid.units[axis]})"
 
 
@@ -159,7 +159,7 @@ def _no_caps() -> dict[str, Any]:
     return {letter: {"show": False} for letter in "xyz"}
 
 
-def _menu(volume: Explained, a: Coefficients) -> dict[str, Any]:
+def _menu(volume: ShownVolume, a: Coefficients) -> dict[str, Any]:
     """A line a scale, with what it spans; the input's surface stays."""
     titles, names = volume.grid.titles(a.layout), list(volume.maps)
     buttons = [

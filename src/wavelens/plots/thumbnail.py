@@ -8,7 +8,7 @@ from wavelens import maps
 from wavelens.core import Coefficients, one_item
 from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
-from wavelens.plots.parts import DPI, GAP, MARGIN, TITLE, Box, add_axes, array, common_scale
+from wavelens.plots.parts import DPI, GAP, MARGIN, TITLE, Frame, add_axes, array, common_scale
 from wavelens.plots.views import VIEWS
 
 ACROSS, SIDE = 9.6, 2.6  # inches
@@ -26,8 +26,8 @@ def thumbnail(a: Coefficients, item: int = 0) -> Figure:
     left = MARGIN
     if view is not None and maps.has_mosaic(a.layout):
         norm = PowerNorm(0.5, 0, common_scale(one), clip=True)
-        box = Box(left, MARGIN + 0.2, SIDE, SIDE)
+        box = Frame(left, MARGIN + 0.2, SIDE, SIDE)
         view.mosaic(add_axes(figure, box, "mosaic"), array(maps.mosaic(maps.density(one))[0, 0]), a.layout, norm)
         left += SIDE + GAP
-    draw_profile(figure, Box(left + 0.5, MARGIN + 0.2, ACROSS - MARGIN - left - 0.5, SIDE), a, item)
+    draw_profile(figure, Frame(left + 0.5, MARGIN + 0.2, ACROSS - MARGIN - left - 0.5, SIDE), a, item)
     return figure

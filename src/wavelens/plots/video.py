@@ -25,7 +25,7 @@ from wavelens.plots.parts import (
     MARGIN,
     TITLE,
     WIDTH,
-    Box,
+    Frame,
     add_axes,
     array,
     common_scale,
@@ -76,17 +76,17 @@ def film(
 
     for number, (name, heat) in enumerate([("frames", None), *rows.items()]):
         for column, k in enumerate(shown):
-            box = Box(MARGIN + column * (width + SPACE), HEADER + number * step + TITLE, width, step - TITLE)
+            box = Frame(MARGIN + column * (width + SPACE), HEADER + number * step + TITLE, width, step - TITLE)
             ax = add_axes(figure, box, "" if column else name)
             if heat is None:
                 draw_picture(ax, signal[:, k])
                 write_over(ax, _time(k, grid), (0, 0), (3, 3), xycoords="axes points", size=10)
             else:
                 draw_glow(ax, signal[:, k], heat[k], norm)
-    _draw_courses(add_axes(figure, Box(MARGIN + 0.6, top, 6.4, COURSE), "|γ| of each scale of time"), one, grid)
-    draw_bar(figure, Box(MARGIN + 7.5, top, 0.2, COURSE), norm, "sample")
+    _draw_courses(add_axes(figure, Frame(MARGIN + 0.6, top, 6.4, COURSE), "|γ| of each scale of time"), one, grid)
+    draw_bar(figure, Frame(MARGIN + 7.5, top, 0.2, COURSE), norm, "sample")
     left = MARGIN + 9.4
-    draw_profile(figure, Box(left, top, WIDTH - MARGIN - left, COURSE), a, item)
+    draw_profile(figure, Frame(left, top, WIDTH - MARGIN - left, COURSE), a, item)
     return figure
 
 

@@ -22,7 +22,7 @@ from wavelens.plots.parts import (
     TITLE,
     WIDTH,
     Array,
-    Box,
+    Frame,
     column_starts,
     draw_glow,
     draw_picture,
@@ -41,16 +41,16 @@ class Cells:
     """
 
     height: float
-    signal: Box
-    second: Box
-    spatial: Box
-    profile: Box
-    scales: tuple[Box, ...]
-    bar: Box
+    signal: Frame
+    second: Frame
+    spatial: Frame
+    profile: Frame
+    scales: tuple[Frame, ...]
+    bar: Frame
 
 
 @dataclass(frozen=True)
-class View:
+class AxesView:
     """How signals with one number of axes are drawn."""
 
     unit: str
@@ -68,11 +68,13 @@ def _arrange_pictures(axes: tuple[int, ...], count: int, has_second: bool, has_m
     """Input, mosaic or rose, sum and profile in a row; the scales below, unless the one scale is the sum itself."""
     aspect = min(max(axes[-2] / axes[-1], 0.4), 1.6)
     side, inner = 3.1, WIDTH - 2 * MARGIN
-    row = [Box(MARGIN + k * (side + GAP), HEADER + TITLE, side, side * aspect) for k in range(1 + has_second + has_map)]
+    row = [
+        Frame(MARGIN + k * (side + GAP), HEADER + TITLE, side, side * aspect) for k in range(1 + has_second + has_map)
+    ]
     first, second, spatial = row[0], row[has_second], row[-1]
-    bar = Box(spatial.left + side + 0.12, spatial.top, 0.2, spatial.height)
+    bar = Frame(spatial.left + side + 0.12, spatial.top, 0.2, spatial.height)
     left = bar.left + 1.65
-    profile = Box(left, bar.top, WIDTH - MARGIN - left, bar.height)
+    profile = Frame(left, bar.top, WIDTH - MARGIN - left, bar.height)
     bottom = bar.top + bar.height + GAP
     if count == 1:
         return Cells(bottom, first, second, spatial, profile, (), bar)
@@ -80,7 +82,7 @@ def _arrange_pictures(axes: tuple[int, ...], count: int, has_second: bool, has_m
     width = side if columns < 4 else (inner - (columns - 1) * GAP) / columns  # few scales: below the columns above
     lines, step = range(-(-count // columns)), TITLE + width * aspect + GAP
     places = [(MARGIN + k * (width + GAP), bottom + TITLE + line * step) for line in lines for k in range(columns)]
-    scales = tuple(Box(x, y, width, width * aspect) for x, y in places[:count])
+    scales = tuple(Frame(x, y, width, width * aspect) for x, y in places[:count])
     return Cells(bottom + len(lines) * step, first, second, spatial, profile, scales, bar)
 
 
@@ -136,14 +138,14 @@ def _arrange_lines(axes: tuple[int, ...], count: int, has_second: bool, has_map:
     """Signal, sum and scales under each other on one time axis; profile and mosaic beside them."""
     width, row = 10.3, 0.9 if count > 1 else 1.5
     step = row + 0.42
-    signal = Box(MARGIN, HEADER + TITLE, width, 1.5)
-    spatial = Box(MARGIN, signal.top + signal.height + 0.75, width, row)
+    signal = Frame(MARGIN, HEADER + TITLE, width, 1.5)
+    spatial = Frame(MARGIN, signal.top + signal.height + 0.75, width, row)
     first = spatial.top + step
-    scales = tuple(Box(MARGIN, first + k * step, width, row) for k in range(count)) if count > 1 else ()
-    bar = Box(MARGIN + width + 0.12, spatial.top, 0.2, row + step * bool(scales))
+    scales = tuple(Frame(MARGIN, first + k * step, width, row) for k in range(count)) if count > 1 else ()
+    bar = Frame(MARGIN + width + 0.12, spatial.top, 0.2, row + step * bool(scales))
     left = MARGIN + width + 1.9
-    mosaic = Box(left - 0.5, signal.top, WIDTH - MARGIN - left + 0.5, signal.height)
-    profile = Box(
+    mosaic = Frame(left - 0.5, signal.top, WIDTH - MARGIN - left + 0.5, signal.height)
+    profile = Frame(
         left, first - 0.2 if scales else spatial.top, WIDTH - MARGIN - left, count * step
     )  # bars by their rows
     return Cells(profile.top + profile.height + GAP, signal, mosaic, spatial, profile, scales, bar)
@@ -176,7 +178,7 @@ def _draw_line_mosaic(ax: Axes, picture: Array, layout: Layout, norm: PowerNorm)
 
 
 VIEWS = {
-    1: View("sample", _arrange_lines, _draw_wave, _draw_wave, _draw_wave_glow, _draw_line_mosaic),
-    2: View("px", _arrange_pictures, draw_picture, draw_picture, draw_glow, _draw_picture_mosaic),
-    3: View("voxel", _arrange_pictures, _draw_slice, _draw_middle, _draw_slice_glow, _draw_slice_mosaic),
+    1: AxesView("sample", _arrange_lines, _draw_wave, _draw_wave, _draw_wave_glow, _draw_line_mosaic),
+    2: AxesView("px", _arrange_pictures, draw_picture, draw_picture, draw_glow, _draw_picture_mosaic),
+    3: AxesView("voxel", _arrange_pictures, _draw_slice, _draw_middle, _draw_slice_glow, _draw_slice_mosaic),
 }

@@ -28,7 +28,7 @@ from wavelens.plots.parts import (
     TITLE,
     WIDTH,
     Array,
-    Box,
+    Frame,
     add_axes,
     array,
     common_scale,
@@ -46,7 +46,7 @@ TALLEST = 3.2  # inches that a slice may be high
 WINDOW = (0.5, 99.5)  # percentiles of the input's values that are black and white
 
 
-class Explained(NamedTuple):
+class ShownVolume(NamedTuple):
     """One item: grey values in [0, 1], the map of all scales and of each, where they lie, and where colours end."""
 
     grey: Array
@@ -88,13 +88,13 @@ def slices(
         shown = titles.get(name, name)
         for axis in range(3):
             left = MARGIN + LABEL + column * (side + GAP)
-            box = Box(left, rows[axis], side, heights[axis])
+            box = Frame(left, rows[axis], side, heights[axis])
             ax = add_axes(figure, box, shown if axis == 0 else "", fitting(shown, side))
             _draw_slice(ax, volume, name, axis, where[axis])
             if column == 0:
                 _mark(ax, axis, where, volume.grey.shape)
-    draw_bar(figure, Box(MARGIN + LABEL, top + TITLE, 0.2, PROFILE), volume.norm, "voxel")
-    draw_profile(figure, Box(MARGIN + 3.2, top + TITLE, WIDTH - 2 * MARGIN - 3.2, PROFILE), a, item)
+    draw_bar(figure, Frame(MARGIN + LABEL, top + TITLE, 0.2, PROFILE), volume.norm, "voxel")
+    draw_profile(figure, Frame(MARGIN + 3.2, top + TITLE, WIDTH - 2 * MARGIN - 3.2, PROFILE), a, item)
     return figure
 
 
@@ -132,14 +132,14 @@ def montage(
     for number, place in enumerate(chosen):
         row, column = divmod(number, columns)
         top = HEADER + row * (height + TITLE) + TITLE
-        box = Box(MARGIN + column * (side + GAP), top, side, height)
+        box = Frame(MARGIN + column * (side + GAP), top, side, height)
         ax = add_axes(figure, box, _place(volume, axis, int(place)), 12)
         _draw_slice(ax, volume, name, axis, int(place))
-    draw_bar(figure, Box(WIDTH - MARGIN - 1.2, HEADER + TITLE, 0.2, height), volume.norm, "voxel")
+    draw_bar(figure, Frame(WIDTH - MARGIN - 1.2, HEADER + TITLE, 0.2, height), volume.norm, "voxel")
     return figure
 
 
-def explained(a: Coefficients, x: Tensor, item: int, grid: Grid | None, shared_scale: float | None) -> Explained:
+def explained(a: Coefficients, x: Tensor, item: int, grid: Grid | None, shared_scale: float | None) -> ShownVolume:
     axes = a.layout.signal_shape
     if len(axes) != 3 or a.data.ndim != 3:
         raise ValueError(
@@ -156,7 +156,7 @@ def explained(a: Coefficients, x: Tensor, item: int, grid: Grid | None, shared_s
     every = {"all scales": array(maps.spatial_map(one)[0])}
     end = common_scale(one) if shared_scale is None else shared_scale
     shown = every | (scales if len(scales) > 1 else {})
-    return Explained(
+    return ShownVolume(
         grey_values(array(x[item]).mean(0)), shown, grid or Grid.plain(3), PowerNorm(0.5, 0, end, clip=True), end
     )
 
@@ -186,25 +186,25 @@ def _across(axis: int) -> tuple[int, int]:
     return right, up
 
 
-def _lengths(volume: Explained, axis: int) -> tuple[float, float]:
+def _lengths(volume: ShownVolume, axis: int) -> tuple[float, float]:
     """Width and height of a slice across `axis` in the grid's unit."""
     right, up = (volume.grey.shape[k] * volume.grid.spacing[k] for k in _across(axis))
     return right, up
 
 
-def _aspect(volume: Explained, axis: int) -> float:
+def _aspect(volume: ShownVolume, axis: int) -> float:
     width, height = _lengths(volume, axis)
     return min(max(height / width, 0.3), 2.0)
 
 
-def _heights(volume: Explained, side: float) -> list[float]:
+def _heights(volume: ShownVolume, side: float) -> list[float]:
     """Inches for the rows of slices, one inch as many of the grid's units in all of them."""
     sizes = [_lengths(volume, axis) for axis in range(3)]
     scale = min(side / max(width for width, _ in sizes), TALLEST / max(height for _, height in sizes))
     return [height * scale for _, height in sizes]
 
 
-def _draw_slice(ax: Axes, volume: Explained, name: str, axis: int, place: int) -> None:
+def _draw_slice(ax: Axes, volume: ShownVolume, name: str, axis: int, place: int) -> None:
     right, up = _across(axis)
     grey = volume.grey.take(place, axis).T
     if name == "input":
@@ -216,7 +216,7 @@ def _draw_slice(ax: Axes, volume: Explained, name: str, axis: int, place: int) -
     ax.set_aspect(volume.grid.spacing[up] / volume.grid.spacing[right], anchor="NW")
 
 
-def _place(volume: Explained, axis: int, place: int) -> str:
+def _place(volume: ShownVolume, axis: int, place: int) -> str:
     return f"axis {axis + 1}: {place + 1} of {volume.grey.shape[axis]}"
 
 

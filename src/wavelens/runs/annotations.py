@@ -15,7 +15,7 @@ from wavelens.frontends.pictures import stored
 from wavelens.runs.samples import Sample
 from wavelens.untrusted import check_file, excerpt, json_object
 
-Box = tuple[float, float, float, float]  # x, y, width, height
+CocoBox = tuple[float, float, float, float]  # x, y, width, height
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Boxes:
     the file has it.
     """
 
-    boxes: tuple[tuple[Box, tuple[int, ...] | None], ...]
+    boxes: tuple[tuple[CocoBox, tuple[int, ...] | None], ...]
     size: tuple[int, int] | None = None
 
     def region(self, shape: tuple[int, int], target: int) -> Tensor:
@@ -44,7 +44,7 @@ class Boxes:
 
 
 @dataclass(frozen=True)
-class Mask:
+class MaskFile:
     """A picture of the photo's size that is not 0 on the object, whatever class is explained."""
 
     name: str
@@ -71,7 +71,7 @@ def annotated(samples: Sequence[Sample], path: Path, named: Callable[[str], Sequ
     gives the classes that have the name of a category. `ValueError` where no file has an object.
     """
     if path.is_dir():
-        objects: dict[str, Boxes | Mask] = {s.name: m for s in samples if (m := _mask(path, s.name)) is not None}
+        objects: dict[str, Boxes | MaskFile] = {s.name: m for s in samples if (m := _mask(path, s.name)) is not None}
     elif path.exists():
         check_file(path, "COCO file")
         objects = dict(_boxes(path, named))
@@ -85,10 +85,10 @@ def annotated(samples: Sequence[Sample], path: Path, named: Callable[[str], Sequ
     return [replace(sample, objects=objects.get(sample.name)) for sample in samples]
 
 
-def _mask(folder: Path, name: str) -> Mask | None:
+def _mask(folder: Path, name: str) -> MaskFile | None:
     own = Path(name).with_suffix(".png").as_posix()
     path = folder / own
-    return Mask(own, path.stat().st_size, str(folder)) if path.exists() else None
+    return MaskFile(own, path.stat().st_size, str(folder)) if path.exists() else None
 
 
 def _boxes(path: Path, named: Callable[[str], Sequence[int]]) -> dict[str, Boxes]:
@@ -97,7 +97,7 @@ def _boxes(path: Path, named: Callable[[str], Sequence[int]]) -> dict[str, Boxes
         content = json_object(path.read_bytes())
         categories = {one["id"]: str(one["name"]) for one in content.get("categories", [])}
         classes = {number: tuple(named(name)) for number, name in categories.items()}
-        by_image: dict[Any, list[tuple[Box, tuple[int, ...] | None]]] = {}
+        by_image: dict[Any, list[tuple[CocoBox, tuple[int, ...] | None]]] = {}
         for one in content["annotations"]:
             own = classes[one["category_id"]] if "category_id" in one else None
             by_image.setdefault(one["image_id"], []).append((_box(one["bbox"]), own))
@@ -118,7 +118,7 @@ def _boxes(path: Path, named: Callable[[str], Sequence[int]]) -> dict[str, Boxes
     return {name: Boxes(tuple(boxes), size) for name, (boxes, size) in photos.items() if boxes}
 
 
-def _box(values: Sequence[float]) -> Box:
+def _box(values: Sequence[float]) -> CocoBox:
     left, top, width, height = (float(value) for value in values)
     if not (math.isfinite(left + top + width + height) and width > 0 and height > 0):
         raise ValueError(f"a bbox is x, y, and a width and height above 0; got {values}")

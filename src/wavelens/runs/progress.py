@@ -50,4 +50,4 @@ class Progress:
         return None if self.rate is None else (self.pending - self.computed) / self.rate
 
 
-Watch = Callable[[Progress], None]
+ProgressWatch = Callable[[Progress], None]

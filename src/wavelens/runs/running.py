@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wavelens.runs.executors.local import Local
-from wavelens.runs.progress import Progress, Watch
+from wavelens.runs.progress import Progress, ProgressWatch
 from wavelens.runs.store import manifest
 from wavelens.runs.store.reading import Run
 from wavelens.runs.store.shards import written
@@ -38,7 +38,7 @@ def run(
     part: tuple[int, int] = (0, 1),
     threads: int = 1,
     retry: bool = False,
-    watch: Watch | None = None,
+    watch: ProgressWatch | None = None,
 ) -> Run:
     """Computes `task` for every item of `dataset` and writes the results to `folder`; goes on with what is there.
 
@@ -126,7 +126,7 @@ def _job(run: Run, dataset: Sequence[Any], shard: int, again: bool) -> Job:
     return Job(shard, items.start, own, run.path(shard), run.digest, again=again)
 
 
-def _tell(watch: Watch | None, progress: Progress) -> None:
+def _tell(watch: ProgressWatch | None, progress: Progress) -> None:
     if watch is not None:
         watch(progress)
 

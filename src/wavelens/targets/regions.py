@@ -15,7 +15,7 @@ from torch import Tensor
 
 from wavelens.targets.values import ByItem
 
-Box = Sequence[Sequence[float]]  # (start, stop) along each axis, in samples
+DetectionBox = Sequence[Sequence[float]]  # (start, stop) along each axis, in samples
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # interpolation by the number of axes
 
 
@@ -44,7 +44,7 @@ def region(label: int | Sequence[int], mask: Tensor) -> ByItem:
 
 def detection(
     label: int | Sequence[int],
-    box: Box | Sequence[Box],
+    box: DetectionBox | Sequence[DetectionBox],
     *,
     shape: Sequence[int] | None = None,
     independent: bool = False,

@@ -15,20 +15,20 @@ from wavelens.frontends.pictures.samples import Box, Picture, UnsupportedPicture
 __all__ = ["FORMATS", "Box", "Picture", "UnsupportedPicture", "decoder", "stored"]
 
 
-class Decoder(NamedTuple):
+class PictureDecoder(NamedTuple):
     """`size(path)` is (height, width); `decode(path, at_least)` may give a fraction of that, no smaller than asked."""
 
     size: Callable[[Path], tuple[int, int]]
     decode: Callable[[Path, tuple[int, int] | None], Picture]
 
 
-PILLOW = Decoder(pillow.size, pillow.decode)
-PNM = Decoder(pnm.size, pnm.decode)
-TIFF = Decoder(tiff.size, tiff.decode)
-JPEG_12 = Decoder(deep.jpeg_size, deep.decode_jpeg)
+PILLOW = PictureDecoder(pillow.size, pillow.decode)
+PNM = PictureDecoder(pnm.size, pnm.decode)
+TIFF = PictureDecoder(tiff.size, tiff.decode)
+JPEG_12 = PictureDecoder(deep.jpeg_size, deep.decode_jpeg)
 
 
-def decoder(path: Path) -> Decoder:
+def decoder(path: Path) -> PictureDecoder:
     """What decodes the file, by its first bytes; `UnidentifiedImageError` where nothing does."""
     with path.open("rb") as file:
         head = file.read(26)

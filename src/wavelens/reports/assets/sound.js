@@ -1,11 +1,11 @@
 // Sounds, and any signal with one axis: panes that share their time, and players that share a line through them.
 
-const WAVE = 84, ROW = 26, LEAST = 150, FINE = 240, MOST = 420; // pixels of height
+const WAVE = 84, ROW = 26, LEAST_HEIGHT = 150, FINE = 240, MOST_HEIGHT = 420; // pixels of height
 
 function showSound(data, state, place, more) {
   const maps = new Rows(data.maps, data.end), scales = maps.middles(), fine = maps.shape[0] > scales.length;
   const chosen = () => (maps.scales.length > 1 && state.scale ? maps.scales[state.scale].name : "");
-  const height = Math.min(MOST, Math.max(fine ? FINE : LEAST, ROW * scales.length)), axis = { length: data.samples * data.step, unit: data.axis };
+  const height = Math.min(MOST_HEIGHT, Math.max(fine ? FINE : LEAST_HEIGHT, ROW * scales.length)), axis = { length: data.samples * data.step, unit: data.axis };
   const panes = [new Pane("the waveform", WAVE, (pen, area) => drawWave(pen, area, data.wave, area.ink))];
   if (data.spectrum) panes.push(overSpectrum(data, state, maps, scales, chosen, height));
   panes.push(new Pane("the attribution over time and scales", height, (pen, area) => {
