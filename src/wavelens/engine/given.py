@@ -31,13 +31,20 @@ class Given(nn.Module):
 
 def with_given(model: Callable[..., Any], given: Sequence[Tensor]) -> Callable[..., Any]:
     """The model with tensors by item; itself where there are none."""
-    if not callable(model):
-        raise TypeError(f"model is a module or a function; got {type(model).__name__}. Of a LoadedModel give .module.")
     if isinstance(given, Tensor):
         raise TypeError("given is a list of tensors, one entry per item in each; got one tensor. Put it in a list.")
     if not isinstance(given, Sequence):
         raise TypeError(f"given is a list of tensors, empty where there are none; got {type(given).__name__}.")
-    return Given(model, given) if len(given) else model
+    if not len(given):
+        return model
+    check_callable(model)
+    return Given(model, given)
+
+
+def check_callable(model: Any) -> None:
+    """`TypeError` for what is neither a module nor a function."""
+    if not callable(model):
+        raise TypeError(f"model is a module or a function; got {type(model).__name__}. Of a LoadedModel give .module.")
 
 
 def beside(model: Any, items: Tensor) -> tuple[Tensor, ...]:

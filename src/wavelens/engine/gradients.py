@@ -19,7 +19,7 @@ from wavelens.engine.batch_dependence import Answer, BatchCheck, batch_statistic
 from wavelens.engine.compiled import Sizes, filled, is_compiled
 from wavelens.engine.fast_passes import FastPasses
 from wavelens.engine.frozen import frozen_model
-from wavelens.engine.given import beside, check_given
+from wavelens.engine.given import beside, check_callable, check_given
 from wavelens.engine.progress import Bar, Progress
 from wavelens.models.module_kinds import check_evaluation, check_gradients, check_shapes
 from wavelens.models.runnable import runnable
@@ -55,6 +55,7 @@ class Gradients:
         progress: Progress = False,
         exact_passes: bool = False,
     ) -> None:
+        check_callable(model)
         signal_axes(x)
         check_target(target, len(x))
         check_given(model, len(x))
