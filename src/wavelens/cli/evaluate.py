@@ -187,7 +187,7 @@ class Display:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.progress: Progress | None = None
-        self.said = -LINE_EVERY
+        self.printed_at = -LINE_EVERY
         columns = TextColumn("{task.description}", markup=False), BarColumn()
         self.bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.line = self.bar.add_task("starting workers", total=None)
@@ -205,8 +205,8 @@ class Display:
             self.bar.console.print(Text(f"error: {plain(f'{failure.name}: {failure.reason}')}"), soft_wrap=True)
         self.bar.update(self.line, description=self.summary(), completed=progress.done, total=progress.total)
         now = time.monotonic()
-        if not self.console.is_terminal and (now - self.said >= LINE_EVERY or progress.done == progress.total):
-            self.said = now
+        if not self.console.is_terminal and (now - self.printed_at >= LINE_EVERY or progress.done == progress.total):
+            self.printed_at = now
             self.console.print(Text(self.summary()), soft_wrap=True)
 
     def summary(self) -> str:

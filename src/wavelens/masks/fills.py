@@ -85,13 +85,13 @@ class Fixed:
         zero = not isinstance(given, Tensor) and given == 0
         self.z0 = None if zero else domain.analysis(start).data
         self.step = domain.analysis(x.to(dtype) if zero else x.to(dtype) - start).data
-        self.every = self.asked = torch.arange(len(x), device=x.device)
+        self.every = self.items = torch.arange(len(x), device=x.device)
         self.each: Tensor | slice = slice(None)
 
     def __call__(self, items: Tensor, steps: Tensor) -> tuple[Tensor | None, Tensor]:
-        if items is not self.asked:  # the same tensor step by step: a device is not halted to compare numbers again
+        if items is not self.items:  # the same tensor step by step: a device is not halted to compare numbers again
             whole = torch.equal(items, self.every)  # each item once: nothing is copied
-            self.asked, self.each = items, slice(None) if whole else items
+            self.items, self.each = items, slice(None) if whole else items
         each = self.each
         return None if self.z0 is None else self.z0[each], self.step[each]
 

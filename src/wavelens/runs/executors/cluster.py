@@ -78,18 +78,18 @@ class _Crew:
         self.actor = ray.remote(num_cpus=request.num_cpus, num_gpus=request.num_gpus)(_Actor)
         self.task = ray.cloudpickle.dumps(task)
         self.actors: dict[int, Any] = {}
-        self.asked: dict[Any, int] = {}
+        self.pending: dict[Any, int] = {}
 
     def start(self, worker: int) -> None:
         self.actors[worker] = self.actor.remote(self.task, self.threads, sys.path, os.getcwd())
-        self.asked[self.actors[worker].load.remote()] = worker
+        self.pending[self.actors[worker].load.remote()] = worker
 
     def give(self, worker: int, job: Job) -> None:
-        self.asked[self.actors[worker].compute.remote(job)] = worker
+        self.pending[self.actors[worker].compute.remote(job)] = worker
 
     def answer(self) -> tuple[int, Answer]:
-        (ready,), _ = self.ray.wait(list(self.asked), num_returns=1)
-        worker = self.asked.pop(ready)
+        (ready,), _ = self.ray.wait(list(self.pending), num_returns=1)
+        worker = self.pending.pop(ready)
         try:
             answer: Answer = self.ray.get(ready)
         except self.ray.exceptions.RayError as error:
