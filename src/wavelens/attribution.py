@@ -25,7 +25,7 @@ from wavelens.engine.gradients import Gradients, Model
 from wavelens.engine.progress import Progress
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.own import own_classes, text_of
-from wavelens.signals import Unpacked, check_signals, packed_baseline
+from wavelens.signals import Unpacked, packed, packed_baseline
 from wavelens.spec import UnknownOwnClass, parse
 from wavelens.targets import Several, Target, describe, joined, texts
 from wavelens.untrusted import check_file, excerpt, json_object
@@ -287,10 +287,7 @@ def attribute(
     [0.001, 0.237, 0.716]
     """
     if isinstance(x, Mapping):
-        check_signals(x)
-        if not isinstance(domain, Mapping):
-            raise ValueError(f"several signals have a domain each, by name; got {domain!r}.")
-        joint = Joint.of(x, domain)
+        model, one, joint = packed(model, x, domain)
         usual = getattr(method, "baseline", None)
         if usual is None and baseline is not None:
             raise ValueError(f"{BASELINE_BELONGS}; got it with {method}.")
@@ -301,10 +298,7 @@ def attribute(
         )
         options: dict[str, Any] = {"given": given, "batch_size": batch_size, "autocast": autocast}
         options |= {"exact_passes": exact_passes, "progress": progress}
-        packed = joint.pack(x)
-        return Attributions(
-            attribute(Unpacked(model, joint), packed, target, domain=joint, method=method, baseline=start, **options)
-        )
+        return Attributions(attribute(model, one, target, domain=joint, method=method, baseline=start, **options))
     domains = [domain] if isinstance(domain, Domain) else list(domain) if isinstance(domain, Sequence) else []
     if not domains or not all(isinstance(one, Domain) for one in domains):
         raise ValueError(f"domain is a domain such as DWT('haar'), or a list of them; got {domain!r}.")

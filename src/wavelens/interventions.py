@@ -8,14 +8,13 @@ from typing import Any
 from torch import Tensor
 
 from wavelens.core import Domain, signal_axes
-from wavelens.domains.joint import Joint
 from wavelens.engine.given import with_given
 from wavelens.engine.gradients import Gradients, Model
 from wavelens.methods.lift import Lift
 from wavelens.methods.partitions import GROUPS, Partition, partition
 from wavelens.methods.paths import starting_points
 from wavelens.methods.shapley import ScaleShapley, ShapleyValues, values_of_groups
-from wavelens.signals import Unpacked, check_signals, packed_baseline
+from wavelens.signals import packed, packed_baseline
 from wavelens.targets import Several, Target
 
 DEFAULT_METHOD = ScaleShapley()
@@ -49,14 +48,10 @@ def shapley(
     if not isinstance(method, ScaleShapley):
         raise ValueError(f"method is a ScaleShapley(…), which has the options; got {method!r:.80}.")
     if isinstance(x, Mapping):
-        check_signals(x)
-        if not isinstance(domain, Mapping):
-            raise ValueError(f"several signals have a domain each, by name; got {domain!r}.")
-        joint = Joint.of(x, domain)
+        model, one, joint = packed(model, x, domain)
         start = packed_baseline(joint, x, baseline, method.baseline)
-        packed = Unpacked(model, joint), joint.pack(x)
-        return shapley(*packed, target, domain=joint, groups=groups, method=method, baseline=start, given=given,
-                       batch_size=batch_size)  # fmt: skip
+        options: dict[str, Any] = {"groups": groups, "method": method, "given": given, "batch_size": batch_size}
+        return shapley(model, one, target, domain=joint, baseline=start, **options)
     if not isinstance(domain, Domain):
         raise ValueError(f"domain is a domain such as DWT('haar'); got {domain!r}.")
     if not isinstance(method, ScaleShapley):

@@ -41,6 +41,18 @@ def check_signals(signals: Mapping[str, Tensor]) -> None:
         raise ValueError(f"signals are of one batch, type and device; got {shown}.")
 
 
+def packed(model: Callable[..., Any], signals: Mapping[str, Tensor], domains: object) -> tuple[Unpacked, Tensor, Joint]:
+    """The model, the signals and their domains as one of each; `ValueError` for what `check_signals` refuses.
+
+    `domains` is a mapping too, with a domain for each signal; another is a `ValueError`.
+    """
+    check_signals(signals)
+    if not isinstance(domains, Mapping):
+        raise ValueError(f"several signals have a domain each, by name; got {domains!r}.")
+    joint = Joint.of(signals, domains)
+    return Unpacked(model, joint), joint.pack(signals), joint
+
+
 def packed_baseline(
     joint: Joint, signals: Mapping[str, Tensor], baseline: Any, usual: float, references: bool = False
 ) -> Tensor:

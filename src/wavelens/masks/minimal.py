@@ -12,14 +12,13 @@ from torch import Tensor
 
 from wavelens.attribution import Attributions
 from wavelens.core import Coefficients, Domain, Layout, real_product, signal_axes
-from wavelens.domains.joint import Joint
 from wavelens.engine.given import with_given
 from wavelens.engine.gradients import Gradients, Model
 from wavelens.masks.fills import Baseline, Fill, Noise, fill, mixed
 from wavelens.masks.mask import Mask
 from wavelens.masks.nadam import descend
 from wavelens.methods.averages import check_effort
-from wavelens.signals import Unpacked, check_signals, packed_baseline
+from wavelens.signals import packed, packed_baseline
 from wavelens.targets import Several, Target
 
 PATIENCE = 50  # steps between two looks at whether a row still improves
@@ -120,15 +119,12 @@ def minimal(
     (torch.Size([1, 1, 64]), torch.Size([1, 1, 8, 8]))
     """
     if isinstance(x, Mapping):
-        check_signals(x)
-        if not isinstance(domain, Mapping):
-            raise ValueError(f"several signals have a domain each, by name; got {domain!r}.")
-        joint = Joint.of(x, domain)
+        model, one, joint = packed(model, x, domain)
         start_point = packed_baseline(joint, x, baseline, 0.0)
         options: dict[str, Any] = {"alpha": alpha, "steps": steps, "lr": lr, "tolerance": tolerance, "spatial": spatial}
         options |= {"start": start, "batch_size": batch_size, "autocast": autocast, "baseline": start_point}
         options["given"] = given
-        return minimal(Unpacked(model, joint), joint.pack(x), target, domain=joint, **options)
+        return minimal(model, one, target, domain=joint, **options)
     if isinstance(domain, Mapping) or isinstance(baseline, Mapping):
         raise ValueError("one signal has one domain and one baseline; got them by name. Give x by name too.")
     weights = _checked(target, alpha, steps, lr, tolerance, spatial)
