@@ -8,7 +8,17 @@ import pytest
 
 import wavelens as wl
 
-NAMESPACES = ("wl", "wl.metrics", "wl.masks", "wl.maps", "wl.targets", "wl.models", "wl.runs", "wl.frontends")
+NAMESPACES = (
+    "wl",
+    "wl.metrics",
+    "wl.masks",
+    "wl.maps",
+    "wl.targets",
+    "wl.models",
+    "wl.planted",
+    "wl.runs",
+    "wl.frontends",
+)
 RESULTS = {  # what calls return or take, and nobody makes by hand; abstract classes and executors
     "wl": "Attributions Band Bandwidth Domain Explanation Extent Joint Layout Scale",
     "wl.metrics": "Case Curves Randomization",
@@ -18,6 +28,8 @@ RESULTS = {  # what calls return or take, and nobody makes by hand; abstract cla
     "wl.targets": "Strongest check_target describe joined parsed scores texts",
     "wl.models": "Around CheckpointWarning Geometry LoadedModel Normalized Options Parts Preparation ResNet3D Sampling "
     "VideoGeometry Voxels Windowed imagenet_labels",
+    "wl.planted": "Interval Judgement PlantedNetwork PlantedSignals Scores Training Truth Verification "
+    "explained_signals of_attribution planted_scale score_lists target_of",
     "wl.runs": "Average Executor Failure Local Processes Progress Ray Results Run Task",
     "wl.frontends": "AudioFile ImageFile Video VideoFile Volume dicom_display open_video read_dicom_image volume_cost",
 }

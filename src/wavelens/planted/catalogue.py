@@ -1,0 +1,50 @@
+"""The tasks that come with the library: four to choose on, the others to judge on."""
+
+from __future__ import annotations
+
+from wavelens.planted.patterns import Wave
+from wavelens.planted.tasks import PlantedTask
+
+DOWN, RIGHT, SLANTED = (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)
+SQUARE = (64, 64)
+SLANTED_DISTRACTOR = Wave(wavelength=3.0, direction=SLANTED, width=4.0, amplitude=1.4)
+
+
+def _grating(wavelength: float, direction: tuple[float, ...] = DOWN, amplitude: float = 1.4) -> Wave:
+    return Wave(wavelength, direction, width=5.0, amplitude=amplitude)
+
+
+def _tone(wavelength: float, amplitude: float = 1.2) -> Wave:
+    return Wave(wavelength, (1.0,), width=24.0, amplitude=amplitude)
+
+
+CHOOSING = (
+    PlantedTask(
+        "orientation",
+        SQUARE,
+        ("horizontal", "vertical"),
+        (((_grating(6.0, DOWN),),), ((_grating(6.0, RIGHT),),)),
+        SLANTED_DISTRACTOR,
+        "choosing",
+    ),
+    PlantedTask(
+        "wavelength",
+        SQUARE,
+        ("short", "long"),
+        (((_grating(6.0),),), ((_grating(11.0, amplitude=2.2),),)),
+        SLANTED_DISTRACTOR,
+        "choosing",
+    ),
+    PlantedTask(
+        "presence", SQUARE, ("absent", "present"), (((),), ((_grating(6.0),),)), SLANTED_DISTRACTOR, "choosing"
+    ),
+    PlantedTask(
+        "pitch",
+        (512,),
+        ("high", "low"),
+        (((_tone(6.0),),), ((_tone(12.0, amplitude=1.6),),)),
+        Wave(3.0, (1.0,), width=16.0, amplitude=1.2),
+        "choosing",
+    ),
+)
+TASKS = {task.name: task for task in CHOOSING}
