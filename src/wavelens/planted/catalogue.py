@@ -7,10 +7,10 @@ from wavelens.planted.tasks import PlantedTask
 
 DOWN, RIGHT, SLANTED = (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)
 SQUARE = (64, 64)
-SLANTED_DISTRACTOR = Wave(wavelength=3.0, direction=SLANTED, width=4.0, amplitude=1.4)
+SLANTED_DISTRACTOR = Wave(wavelength=3.0, direction=SLANTED, width=4.0, amplitude=1.6)
 
 
-def _grating(wavelength: float, direction: tuple[float, ...] = DOWN, amplitude: float = 1.4) -> Wave:
+def _grating(wavelength: float, direction: tuple[float, ...] = DOWN, amplitude: float = 1.6) -> Wave:
     return Wave(wavelength, direction, width=5.0, amplitude=amplitude)
 
 
@@ -31,7 +31,7 @@ CHOOSING = (
         "wavelength",
         SQUARE,
         ("short", "long"),
-        (((_grating(6.0),),), ((_grating(11.0, amplitude=2.2),),)),
+        (((_grating(6.0),),), ((_grating(11.0, amplitude=2.4),),)),
         SLANTED_DISTRACTOR,
         "choosing",
     ),

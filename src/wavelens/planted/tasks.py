@@ -47,7 +47,7 @@ class PlantedTask:
 
     >>> task = wl.planted.TASKS["orientation"]
     >>> signals = task.signals(4, seed=0)
-    >>> signals.x.shape, signals.labels.tolist(), task.classes
+    >>> signals.x.shape, sorted(signals.labels.tolist()), task.classes
     (torch.Size([4, 1, 64, 64]), [0, 0, 1, 1], ('horizontal', 'vertical'))
     """
 

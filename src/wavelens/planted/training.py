@@ -32,7 +32,7 @@ class Training:
     Training ends before its `steps` when the mean loss of 25 of them is below 0.01.
     """
 
-    steps: int = 600
+    steps: int = 800
     batch: int = 64
     rate: float = 3e-3
 

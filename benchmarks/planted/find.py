@@ -1,0 +1,139 @@
+"""How much of a planted pattern every method finds, in every domain and by every reading.
+
+    python benchmarks/planted/find.py                                        # all that is there; resumes
+    python benchmarks/planted/find.py --tasks "orientation;pitch" --architectures "convolutions, max"
+
+For each task and architecture a network is trained from a fixed seed and verified (`wl.planted.verify`); one that fails
+is refused and listed. 30 new signals are explained for their class, and for their class less the other. Truth is the
+fewest coefficients with 90 % of its energy in the domain at hand, the scores are those of `wl.planted.scores`.
+Controls: the energy order, a random order. Pixel methods and class activation maps compete in samples (Identity).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import common
+import orders
+import torch
+from common import rows
+
+from wavelens import planted
+from wavelens.core import Coefficients
+from wavelens.planted import interval_over_networks
+
+Lists = dict[str, list[float | None]]
+
+
+def row(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
+    try:
+        network = planted.network(planted.TASKS[task], architecture, seed=seed)
+    except ValueError as error:
+        return {"refused": str(error)}
+    signals, domains = planted.explained_signals(network, items), common.domains_of(network.task)
+    x, labels = signals.x, signals.labels.tolist()
+    others = common.others_of(network.module, x, signals.labels)
+    bound = {name: domain.bind(x) for name, domain in domains.items()}
+    z = {name: domain.analysis(x) for name, domain in bound.items()}
+    truths = {name: planted.truth(signals.pattern, domain) for name, domain in bound.items()}
+    cells: dict[str, dict[str, Lists]] = {name: {} for name in domains}
+
+    def judge(domain: str, order: orders.Order, c: Coefficients) -> None:
+        cells[domain][str(order)] = lists(planted.scores(c, truths[domain], order.reading))  # type: ignore[arg-type]
+
+    for name, domain in domains.items():
+        for order, c in orders.controls(x, domain):
+            judge(name, order, c)
+    for name, method, contrast, plain in orders.attributions(network.module, x, labels, others, domains, network.task):
+        for order, c in orders.read(method, plain, z[name], contrast):
+            judge(name, order, c)
+    for name, heat in orders.baselines(network.module, x, labels):
+        if heat is not None:
+            judge("Identity", orders.Order(name), heat)
+    counts = {name: round(known.count.double().mean().item(), 1) for name, known in truths.items()}
+    verification = {key: round(value, 4) for key, value in network.verification._asdict().items()}
+    return {"verification": verification, "true coefficients": counts, "scores": cells}
+
+
+def lists(scores: planted.Scores) -> Lists:
+    """Every score item by item; None for what is not a number."""
+    named = scores._asdict().items()
+    return {name: [None if math.isnan(v) else round(v, 4) for v in values.tolist()] for name, values in named}
+
+
+def summary(made: list[rows.Row]) -> dict[str, Any]:
+    """By purpose, domain and order: each score's mean with its interval over networks and items, and `n` networks."""
+    table: dict[str, Any] = {}
+    for purpose in ("choosing", "judging"):
+        mine = [one for one in made if planted.TASKS[one["key"]["task"]].purpose == purpose and "scores" in one]
+        domains = dict.fromkeys(name for one in mine for name in one["scores"])
+        table[purpose] = {
+            name: of_domain([one["scores"][name] for one in mine if name in one["scores"]]) for name in domains
+        }
+    return table
+
+
+def of_domain(cells: list[dict[str, Lists]]) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for order in dict.fromkeys(name for cell in cells for name in cell):
+        several = [cell[order] for cell in cells if order in cell]
+        means = {score: interval([one[score] for one in several]) for score in planted.Scores._fields}
+        table[order] = {"n": len(several), **{score: mean for score, mean in means.items() if mean is not None}}
+    return table
+
+
+def interval(values: list[list[float | None]]) -> list[float] | None:
+    numbers = [[math.nan if v is None else v for v in one] for one in values]
+    mean = interval_over_networks(numbers)
+    return None if math.isnan(mean.mean) else [round(v, 3) for v in mean]
+
+
+def by_network(made: list[rows.Row]) -> list[dict[str, Any]]:
+    """Each network: what verified or refused it, and the mean precision of each order in its main domain."""
+    table = []
+    for one in made:
+        entry = {**one["key"], "seconds": one["seconds"]}
+        if "refused" in one:
+            table.append(entry | {"refused": one["refused"]})
+            continue
+        task = planted.TASKS[one["key"]["task"]]
+        cells = {"": one["scores"][common.main_domain(task)], " in samples": one["scores"]["Identity"]}
+        precision = {
+            f"{order}{where}": round(sum(lists["precision"]) / len(lists["precision"]), 3)
+            for where, cell in cells.items()
+            for order, lists in cell.items()
+        }
+        table.append(entry | {k: one[k] for k in ("verification", "true coefficients")} | {"precision": precision})
+    return table
+
+
+def main(argv: list[str] | None = None) -> None:
+    given = common.options(__doc__, argv)
+    keys = list(common.keys(given))
+    settings = {
+        "items": given.items,
+        "effort": orders.EFFORT,
+        "methods": {k: repr(v) for k, v in orders.METHODS.items()},
+    }
+    settings |= {"baselines": {name: repr(value) for name, value in orders.BASELINES.items()}}
+    settings |= {"tasks": {key["task"]: repr(planted.TASKS[key["task"]]) for key in keys}}
+    made = []
+    for key in keys:
+        task = planted.TASKS[key["task"]]
+        own = settings | {"tasks": repr(task), "domains": {k: repr(v) for k, v in common.domains_of(task).items()}}
+        made += rows.each(common.place("find"), own, [key], partial(row, items=given.items))
+    whole = {
+        "settings": settings,
+        "load": common.load(),
+        "seconds": round(sum(one["seconds"] for one in made)),
+        "networks": by_network(made),
+        "results": summary(made),
+    }
+    common.records.write(given.results / "find.json", whole)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
