@@ -129,7 +129,7 @@ def test_scales_have_the_unit_of_the_input(folder, capsys):
 def test_alphas_that_are_none_are_one_line(folder, capsys):
     assert main(["minimal", "left.png", "--model", "own_nets:photos", "--alpha", "1,much"]) == 2
     assert (
-        "--alpha takes numbers from 0 with commas between, such as 100,1000,10000; got '1,much'"
+        "--alpha takes numbers from 0 separated by commas, such as 100,1000,10000; got '1,much'"
         in capsys.readouterr().err
     )
     assert main(["minimal", "left.png", "--model", "own_nets:photos", "--alpha", "-1"]) == 2

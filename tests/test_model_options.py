@@ -392,8 +392,8 @@ def test_profiles_compare_models_with_the_same_options(photo, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--mean", "half"], "--mean is one value, or several with commas between; got 'half'"),
-        (["--input-size", "8x8"], "--input-size is one value, or several with commas between; got '8x8'"),
+        (["--mean", "half"], "--mean is one value, or several separated by commas; got 'half'"),
+        (["--input-size", "8x8"], "--input-size is one value, or several separated by commas; got '8x8'"),
         (["--crop", "2"], "crop is the share of the resized photo's side"),
         (["--class-names", "absent.txt"], "no such class names: absent.txt"),
     ],

@@ -366,7 +366,7 @@ def test_files_measured_in_two_units_have_no_profile_in_common(folder, capsys):
         (["own_nets:fine", "--spacing", "0"], "a spacing is finite and above 0; got (0.0, 0.0)"),
         (
             ["own_nets:fine", "--spacing", "near"],
-            "--spacing is a number, or one an axis with commas between; got 'near'",
+            "--spacing is one value, or one per axis separated by commas; got 'near'",
         ),
         (["own_nets:fine", "--spacing", "1,2,3"], "a spacing is one number, or one for each of 2 axes; got 3"),
         (["own_nets:fine", "--unit", "m"], "--unit is that of --spacing; got 'm' alone"),

@@ -54,19 +54,22 @@ def check(
     domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
     method: MethodText = DEFAULT_METHOD,
     autocast: Annotated[
-        str | None, typer.Option(help="bfloat16 or float16: whether the gradient survives it.", show_default="none")
+        str | None,
+        typer.Option(
+            help="bfloat16 or float16: also test whether the gradient survives this precision.", show_default="none"
+        ),
     ] = None,
     out: Out = Path("wavelens-out"),
     batch_size: BatchSize = None,
     device: DeviceName = None,
 ) -> None:
-    """Say whether a classifier can be explained at these inputs. To be asked before any map of it is believed.
+    """Check whether explanations can be trusted at these inputs.
 
-    Prints a verdict a line (pass, warn, fail or not applicable, with figures and what to do) for each input, and
+    Prints one verdict per line (pass, warn, fail or not applicable, with figures and a remedy) for each input, and
     writes NAME-check.json to the folder --out.
 
-    Exit codes: 0, no check fails (warnings are no failures); 1, a check fails, or some inputs could not be read, and a
-    line on stderr says why; 2, no input could be checked, or an option is wrong.
+    Exit codes: 0, no check fails (a warning is not a failure); 1, a check fails, or some inputs could not be read (one
+    line on stderr says why); 2, no input could be checked, or an option is wrong.
     """
     chosen_domain, chosen_method, chosen_device = domain_of(domain), method_of(method), device_called(device)
     if autocast is not None and autocast not in AUTOCAST:

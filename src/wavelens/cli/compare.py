@@ -19,18 +19,19 @@ from wavelens.runs.store.shards import write_whole
 
 
 def compare_runs(
-    runs: Annotated[list[Path], typer.Argument(help="Folders that wavelens evaluate wrote.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folders written by wavelens evaluate.")],
     out: Annotated[
-        Path | None, typer.Option(help="A folder for comparison.md, .tex, .csv and curves.png.", show_default="none")
+        Path | None,
+        typer.Option(help="Folder to write comparison.md, .tex, .csv and curves.png to.", show_default="none"),
     ] = None,
-    resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = RESAMPLES,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    resamples: Annotated[int, typer.Option(min=100, help="Number of bootstrap resamples.")] = RESAMPLES,
+    seed: Annotated[int, typer.Option(help="Seed for the bootstrap.")] = 0,
 ) -> None:
-    """Compare runs: means, 95 % intervals, ranks. Over the files that all of them have.
+    """Compare runs: means, 95 % intervals, ranks. Only files that all runs have are counted.
 
-    Intervals are those of a paired bootstrap: files are drawn with replacement, the same ones for every run. A rank is
-    followed by those that the run has in 95 % of the draws. Arrows say whether more (↑) or less (↓) is better; without
-    one a run has no rank, and its distance is that to the first run.
+    Intervals come from a paired bootstrap: files are resampled with replacement, the same ones for every run. Behind a
+    rank stand the ranks that the run has in 95 % of the resamples. Arrows say whether more (↑) or less (↓) is better; a
+    column without an arrow is not ranked, and shows the difference from the first run.
     """
     comparison = compare(runs, resamples=resamples, seed=seed)
     console = Terminal()

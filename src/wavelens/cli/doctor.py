@@ -59,11 +59,11 @@ class Check:
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Say what is installed here, and test the transforms. In seconds, on every device.
+    """List what is installed, and test the transforms. Takes seconds, and tests every device.
 
     The transforms are compared with PyWavelets over wavelets, modes and one to three axes; their adjoints must satisfy
-    ⟨S c, g⟩ = ⟨c, P g⟩; and integrated gradients of a small network must add up. An extra that is not installed is no
-    fault: its pip command is printed. What is installed and cannot be loaded is named, with the reason.
+    ⟨S c, g⟩ = ⟨c, P g⟩; and integrated gradients of a small network must add up. For a missing extra, which is not a
+    failure, the pip command is printed. A package that is installed but cannot be loaded is named with the reason.
 
     Exit codes: 0, all checks of the transforms passed; 1, one did not; 2, an option is wrong.
     """

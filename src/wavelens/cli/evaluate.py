@@ -38,20 +38,18 @@ from wavelens.runs.statistics.tables import caption, lines
 from wavelens.spec import is_method
 
 EXPLAINED = (
-    f"How to explain: as wavelens explain, or {', '.join(cls.__name__ for cls in (*EXPLAINERS, *CONTROLS))}, or an "
+    f"Method, as for wavelens explain, or {', '.join(cls.__name__ for cls in (*EXPLAINERS, *CONTROLS))}, or an "
     "explainer of your own."
 )
-MEASURED = (
-    f"What to measure, may be repeated: {', '.join(cls.__name__ for cls in METRICS)}, or module:name of your own."
-)
+MEASURED = f"Metric; may be repeated: {', '.join(cls.__name__ for cls in METRICS)}, or module:name of your own."
 EXECUTORS = ("local", "processes", "ray")
 LINE_EVERY = 30.0  # seconds between lines of progress where there is no terminal
 
 
 @with_model_options
 def evaluate(
-    data: Annotated[Path, typer.Argument(help="A folder of photos, sounds, volumes or videos, with its folders.")],
-    out: Annotated[Path, typer.Option(help="The folder of the run; one that is there goes on.")],
+    data: Annotated[Path, typer.Argument(help="Folder of photos, sounds, volumes or videos; subfolders are included.")],
+    out: Annotated[Path, typer.Option(help="Output folder; an existing run is resumed.")],
     model: ModelName = None,
     options: Options = Options(),
     labels: Annotated[
@@ -62,30 +60,33 @@ def evaluate(
     metric: Annotated[list[str] | None, typer.Option(help=MEASURED, show_default="Curves(steps=64)")] = None,
     annotations: Annotated[
         Path | None,
-        typer.Option(help="Where objects are, for PointingGame: a COCO file of boxes, or a folder of masks (PNG)."),
+        typer.Option(help="Where the objects are, for PointingGame: a COCO file of boxes, or a folder of masks (PNG)."),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Inputs in a forward pass.")] = BATCH_SIZE,
+    batch_size: Annotated[int, typer.Option(min=1, help="Number of inputs per forward pass.")] = BATCH_SIZE,
     device: DeviceName = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of a CPU for each worker.")] = 1,
-    executor: Annotated[str, typer.Option(help="local (this process), processes (of this machine) or ray.")] = "local",
-    workers: Annotated[int, typer.Option(min=1, help="Workers of the executors processes and ray.")] = 2,
-    num_cpus: Annotated[float, typer.Option(min=0, help="CPUs of a worker of Ray.")] = 1,
-    num_gpus: Annotated[float, typer.Option(min=0, help="GPUs of a worker of Ray.")] = 0,
-    ray_address: Annotated[str | None, typer.Option(help="A cluster, as for ray.init.")] = None,
-    shard: Annotated[str, typer.Option(help="i/n: of n processes that share --out, this is number i, from 0.")] = "0/1",
+    threads: Annotated[int, typer.Option(min=1, help="Number of CPU threads per worker.")] = 1,
+    executor: Annotated[
+        str, typer.Option(help="Where to run: local (this process), processes (on this machine) or ray.")
+    ] = "local",
+    workers: Annotated[int, typer.Option(min=1, help="Number of workers for the executors processes and ray.")] = 2,
+    num_cpus: Annotated[float, typer.Option(min=0, help="CPUs per Ray worker.")] = 1,
+    num_gpus: Annotated[float, typer.Option(min=0, help="GPUs per Ray worker.")] = 0,
+    ray_address: Annotated[str | None, typer.Option(help="Address of a Ray cluster, as for ray.init.")] = None,
+    shard: Annotated[str, typer.Option(help="i/n: this is process i, from 0, of n that share --out.")] = "0/1",
     shard_size: Annotated[
-        int | None, typer.Option(min=1, help="Files in one file of results.", show_default="that of --out, or 16")
+        int | None,
+        typer.Option(min=1, help="Number of input files per file of results.", show_default="that of --out, or 16"),
     ] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Try files again that failed before.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry files that failed before.")] = False,
 ) -> None:
-    """Explain and measure every file of a folder. On one machine or many.
+    """Explain and measure every file of a folder. Several machines may share a run.
 
-    Results go to the folder --out, shard by shard; a run that is interrupted or killed goes on with the same command.
-    The same numbers come out whatever the executor, the number of workers and the size of shards. --out remembers what
-    was asked and refuses to mix it with anything else. `wavelens compare` shows the results of several runs.
+    Results are written to the folder --out in shards; running the same command again resumes an interrupted run. The
+    numbers do not depend on the executor, the number of workers or the shard size. --out records the settings and
+    refuses a run with others. `wavelens compare` shows the results of several runs.
 
-    Exit codes: 0, all files have results; 1, some have, and a line on stderr says what is wrong with each of the
-    others; 2, none has, an option is wrong, or the results could not be written; 130, interrupted.
+    Exit codes: 0, all files have results; 1, some have (one line per failed file on stderr says why); 2, none has, an
+    option is wrong, or the results could not be written; 130, interrupted.
     """
     part = _part(shard)
     where = _executor(executor, workers, num_cpus, num_gpus, ray_address)

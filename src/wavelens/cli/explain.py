@@ -56,10 +56,11 @@ def explain(
     method: MethodText = DEFAULT_METHOD,
     out: Out = Path("wavelens-out"),
     batch_size: BatchSize = None,
-    top: Annotated[int, typer.Option(min=1, help="How many classes to print.")] = 5,
+    top: Annotated[int, typer.Option(min=1, help="Number of classes to print.")] = 5,
     device: DeviceName = None,
     decompose: Annotated[
-        str | None, typer.Option(help="Wavelets such as haar,db4,bior2.2: what each scale contributes, as pictures.")
+        str | None,
+        typer.Option(help="Wavelets such as haar,db4,bior2.2: draw what each scale contributes in each of them."),
     ] = None,
     spacing: Spacing = None,
     unit: Unit = None,
@@ -67,10 +68,10 @@ def explain(
         bool, typer.Option("--exact-passes", help="Run the model's own passes: nothing folded, no other memory format.")
     ] = False,
     report: Annotated[
-        bool, typer.Option("--report", help="Write report.html too: one page to look at, to hear and to pass on.")
+        bool, typer.Option("--report", help="Also write report.html, one self-contained page with pictures and sounds.")
     ] = False,
 ) -> None:
-    """Explain what a classifier goes by, scale by scale. In photos, sounds, volumes or videos.
+    """Explain a classifier's decision, scale by scale. Takes photos, sounds, volumes and videos.
 
     Prints the top classes and the scale profile of each input, and writes NAME.png (the panel), NAME.safetensors
     (the attribution), NAME.json (a summary) and what else belongs to its kind to the folder --out. With --decompose,

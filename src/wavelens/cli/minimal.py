@@ -58,14 +58,15 @@ def minimal(
     target: TargetText = None,
     against: AgainstText = None,
     domain: Annotated[
-        str | None, typer.Option(help="Where to mask.", show_default="for photos DWT('haar', levels=5)")
+        str | None,
+        typer.Option(help="Domain in which coefficients are masked.", show_default="for photos DWT('haar', levels=5)"),
     ] = None,
     alpha: Annotated[
-        str, typer.Option(help="What the mask's mean weighs against the logit; several with commas.")
+        str, typer.Option(help="Weight of the mask's mean against the logit; several values separated by commas.")
     ] = ALPHAS,
-    steps: Annotated[int, typer.Option(min=1, help="At most so many steps of the optimiser.")] = 100,
+    steps: Annotated[int, typer.Option(min=1, help="Maximum number of optimiser steps.")] = 100,
     baseline: Annotated[
-        str, typer.Option(help="What takes the place of what is dropped: a number, Blur(sigma=10), Noise(seed=0).")
+        str, typer.Option(help="What replaces dropped coefficients: a number, Blur(sigma=10) or Noise(seed=0).")
     ] = "0",
     spacing: Spacing = None,
     unit: Unit = None,
@@ -75,13 +76,13 @@ def minimal(
 ) -> None:
     """Find the fewest coefficients that keep the answer.
 
-    Prints the front of each input, zeros against logit, and how much is kept of each scale, and writes to the folder
-    --out: NAME-minimal.png (both, and of photos what is left for each alpha), NAME-minimal.json, and for each alpha
-    what is left of a sound as wav, of a volume as NIfTI. With --spacing scales are named in its unit. An input whose
-    NAME is taken gets NAME-2. A mask may raise the logit far above the input's: it is fitted to the network, and says
-    what suffices for it, not what it went by.
+    For each input, prints the trade-off between zeros and logit and how much of each scale is kept, and writes to the
+    folder --out: NAME-minimal.png (both and, for photos, what is left for each alpha), NAME-minimal.json and, for each
+    alpha, what is left of a sound as WAV or of a volume as NIfTI. --spacing gives the unit in which scales are named.
+    If NAME is taken, the input becomes NAME-2. A mask may raise the logit far above that of the input: it is fitted to
+    the network and shows what suffices, not what the network relied on.
 
-    Exit codes as of explain: 0, all inputs were done; 1, some; 2, none, or an option is wrong.
+    Exit codes, as for explain: 0, all inputs were done; 1, some; 2, none, or an option is wrong.
     """
     chosen_domain, alphas, chosen_device = domain_of(domain), _alphas(alpha), device_called(device)
     dropped = _baseline(baseline)
@@ -99,7 +100,7 @@ def _alphas(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise ValueError(f"--alpha takes numbers from 0 with commas between, such as {ALPHAS}; got {text!r}.") from None
+        raise ValueError(f"--alpha takes numbers from 0 separated by commas, such as {ALPHAS}; got {text!r}.") from None
 
 
 def _baseline(text: str) -> float | masks.Noise | Callable[[Tensor], Tensor]:

@@ -19,9 +19,7 @@ from wavelens.models.preparations.image import FILTERS
 
 Weights = Annotated[
     str | None,
-    typer.Option(
-        help="A checkpoint (.safetensors, .pth) or its folder, in place of its own; FILE::KEY for one of several."
-    ),
+    typer.Option(help="Checkpoint (.safetensors, .pth) or folder that holds it; FILE::KEY selects one of several."),
 ]
 Trust = Annotated[
     bool,
@@ -29,31 +27,33 @@ Trust = Annotated[
 ]
 ClassNames = Annotated[
     str | None,
-    typer.Option(help="A file of class names: one per line, or JSON.", show_default="those of the model"),
+    typer.Option(help="File of class names: one per line, or JSON.", show_default="the model's"),
 ]
 Mean = Annotated[
     str | None,
-    typer.Option(help="Mean of pixels in [0, 1]: one value, or one per channel.", show_default="that of the model"),
+    typer.Option(help="Mean of pixels in [0, 1]: one value, or one per channel.", show_default="the model's"),
 ]
 Std = Annotated[
     str | None,
-    typer.Option(help="Their standard deviation: one value, or one per channel.", show_default="that of the model"),
+    typer.Option(
+        help="Standard deviation of pixels in [0, 1]: one value, or one per channel.", show_default="the model's"
+    ),
 ]
 InputSize = Annotated[
     str | None,
-    typer.Option(help="Input size in pixels: 224, or height and width: 224,320.", show_default="that of the model"),
+    typer.Option(help="Input size in pixels: 224, or height and width: 224,320.", show_default="the model's"),
 ]
 Crop = Annotated[
     str | None,
     typer.Option(
         help="Share of the resized photo's side that the centre crop keeps, such as 0.875; or squash: resize to the "
         "input size without a crop.",
-        show_default="that of the model",
+        show_default="the model's",
     ),
 ]
 Interpolation = Annotated[
     str | None,
-    typer.Option(help=f"Filter for resizing: {', '.join(FILTERS)}.", show_default="that of the model"),
+    typer.Option(help=f"Filter for resizing: {', '.join(FILTERS)}.", show_default="the model's"),
 ]
 
 
@@ -116,13 +116,13 @@ def load_model(name: str, options: Options, console: Console, *, any_output: boo
 
 
 def _numbers(name: str, text: str | None, kind: Callable[[str], Any]) -> Any:
-    """One number or a tuple of them, of numbers with commas between."""
+    """One number or a tuple of them, from numbers separated by commas."""
     if text is None:
         return None
     try:
         values = tuple(kind(part) for part in text.split(","))
     except ValueError:
-        raise ValueError(f"--{name} is one value, or several with commas between; got {text!r}.") from None
+        raise ValueError(f"--{name} is one value, or several separated by commas; got {text!r}.") from None
     return values[0] if len(values) == 1 else values
 
 

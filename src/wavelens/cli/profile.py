@@ -44,38 +44,40 @@ OWN = "-"  # instead of a checkpoint: the weights that a model comes with
 @with_model_options
 def profile(
     model: Annotated[list[str], typer.Argument(metavar="MODEL...", help=f"Classifiers, each {models.FORMS}.")],
-    data: Annotated[Path, typer.Option(help="A folder of photos, sounds, volumes or videos, with its folders.")],
-    out: Annotated[Path, typer.Option(help="The folder of the results; one that is there goes on.")],
+    data: Annotated[Path, typer.Option(help="Folder of photos, sounds, volumes or videos; subfolders are included.")],
+    out: Annotated[Path, typer.Option(help="Output folder; an existing run is resumed.")],
     weights: Annotated[
         list[str] | None,
-        typer.Option(help=f"A checkpoint for each model in their order; {OWN} for its own.", show_default="their own"),
+        typer.Option(
+            help=f"One checkpoint per model, in the same order; {OWN} for the model's own.", show_default="their own"
+        ),
     ] = None,
     options: Options = Options(),
     labels: Annotated[
         str, typer.Option(help=f"The class to explain: '{TOP}', '{FOLDERS}' (their names), or a CSV of file and class.")
     ] = TOP,
     items: Annotated[
-        int | None, typer.Option(min=1, help="So many files, evenly spread.", show_default="all of them")
+        int | None, typer.Option(min=1, help="Use N evenly spaced files.", show_default="all of them")
     ] = None,
     domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
     method: Annotated[str, typer.Option(help=METHOD_HELP)] = "IntegratedGradients(steps=25)",
     spacing: Spacing = None,
     unit: Unit = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Inputs in a forward pass.")] = BATCH_SIZE,
+    batch_size: Annotated[int, typer.Option(min=1, help="Number of inputs per forward pass.")] = BATCH_SIZE,
     device: DeviceName = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of a CPU.")] = 1,
-    resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = RESAMPLES,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Number of CPU threads.")] = 1,
+    resamples: Annotated[int, typer.Option(min=100, help="Number of bootstrap resamples.")] = RESAMPLES,
+    seed: Annotated[int, typer.Option(help="Seed for the bootstrap.")] = 0,
 ) -> None:
-    """Compare which scales models go by, in the mean over a folder.
+    """Compare the scales that models rely on over a folder.
 
-    Prints for each scale and model its share of what is attributed, how far that is from the first model's, and its
-    signed sum, each the mean over the files that all models have, with 95 % intervals (files are drawn with
-    replacement, the same ones for every model). Writes profile.png, .md, .csv and .json to the folder --out, and there
-    the profile of every file to runs/: a command that is interrupted goes on where it was.
+    For each scale and model, prints its share of the attribution, the difference of that share from the first model's,
+    and its signed sum: means over the files that all models have, with 95 % intervals (files are resampled with
+    replacement, the same ones for every model). Writes profile.png, .md, .csv and .json to the folder --out, and the
+    profile of each file to its folder runs/; running the same command again resumes an interrupted run.
 
-    Exit codes: 0, all files have profiles; 1, some have, and a line on stderr says what is wrong with each of the
-    others; 2, none has, or an option is wrong; 130, interrupted.
+    Exit codes: 0, all files have profiles; 1, some have (one line per failed file on stderr says why); 2, none has, or
+    an option is wrong; 130, interrupted.
     """
     place, chosen_domain, chosen_method = device_called(device), domain_of(domain), method_of(method)
     checkpoints = _checkpoints(model, weights)

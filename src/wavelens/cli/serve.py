@@ -58,10 +58,10 @@ def app(
     ] = None,
     device: DeviceName = None,
 ) -> None:
-    """Explain in a browser. Drop a photo, a sound, a volume or a video, and see and hear what the classifier goes by.
+    """Explain in a browser. Upload a photo, sound, volume or video; see and hear what the classifier relies on.
 
-    Serves until it is interrupted with Ctrl-C. Uploads stay on this machine, in a temporary folder, and are removed
-    when their page is closed. Whoever reaches --host may use it; with --password, who knows the password as well.
+    Runs until it is interrupted with Ctrl-C. Uploads stay on this machine in a temporary folder and are deleted when
+    their page is closed. Anyone who can reach --host can use the app; with --password, anyone who also knows it.
 
     Exit codes: 130, interrupted; 2, an option is wrong.
     """

@@ -25,23 +25,21 @@ ModelName = Annotated[
     str | None, typer.Option(help=f"The classifier: {models.FORMS}.", show_default=f"{models.EMBEDDED}, for photos")
 ]
 DOMAIN_HELP = (
-    "Where to read the answer, as in Python: DWT('db4', levels=3), DWT('sym8', mode='reflect'), Identity, own:Mine()."
+    "Domain of the explanation, as in Python: DWT('db4', levels=3), DWT('sym8', mode='reflect'), Identity, own:Mine()."
 )
-METHOD_HELP = (
-    f"How to ask the model, as in Python: SmoothGrad(samples=50); {', '.join(m.__name__ for m in METHODS)}, own:Mine()."
-)
+METHOD_HELP = f"Method, as in Python: SmoothGrad(samples=50); {', '.join(m.__name__ for m in METHODS)}, own:Mine()."
 MethodText = Annotated[str, typer.Option(help=METHOD_HELP)]
 DEFAULT_METHOD = "IntegratedGradients(tolerance=0.02)"
-Out = Annotated[Path, typer.Option(help="The folder to write to.")]
+Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 BatchSize = Annotated[
-    int | None, typer.Option(min=1, help="Inputs in a forward pass.", show_default="what fits memory")
+    int | None, typer.Option(min=1, help="Number of inputs per forward pass.", show_default="what fits memory")
 ]
 TargetText = Annotated[
     str | None,
     typer.Option(
         "--target",
-        help="What to explain: a class by its index, label or a part of one, or package.module:function, which gives "
-        "the target of (module, x).",
+        help="What to explain: a class by its index, its label or part of its label, or package.module:function, "
+        "called as (module, x), which returns the target.",
         show_default="top class",
     ),
 ]
@@ -52,11 +50,11 @@ AgainstText = Annotated[
 Spacing = Annotated[
     str | None,
     typer.Option(
-        help="How far apart the inputs' own pixels or voxels lie, one number or one an axis: 0.3 or 1.5,1,1.",
-        show_default="what they say",
+        help="Distance between neighbouring pixels or voxels of the input, one value or one per axis: 0.3 or 1.5,1,1.",
+        show_default="as stored in the files",
     ),
 ]
-Unit = Annotated[str | None, typer.Option(help="The unit of --spacing.", show_default="m, of volumes mm")]
+Unit = Annotated[str | None, typer.Option(help="The unit of --spacing.", show_default="m; mm for volumes")]
 DeviceName = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps …", show_default="cuda if there is one")]
 
 
@@ -79,7 +77,7 @@ def spacing_of(text: str | None) -> tuple[float, ...] | None:
     try:
         return None if text is None else tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise ValueError(f"--spacing is a number, or one an axis with commas between; got {text!r}.") from None
+        raise ValueError(f"--spacing is one value, or one per axis separated by commas; got {text!r}.") from None
 
 
 def each(work: Iterable[tuple[str, Callable[[], Iterable[Path]]]], console: Console) -> int:
