@@ -90,8 +90,12 @@ def halves(x: Tensor) -> Tensor:
 ASKING = {  # these ask the model in chunks, and take the domain that is perturbed
     "insertion": partial(wl.metrics.insertion, steps=6),
     "insertion, ÷ max": partial(wl.metrics.insertion, steps=5, normalize="max"),
+    "insertion, shuffled": partial(wl.metrics.insertion, steps=5, fill="shuffled", fractions="log", samples=2),
     "deletion": partial(wl.metrics.deletion, steps=6),
+    "deletion, noise": partial(wl.metrics.deletion, steps=4, fill="noise", score="logit", samples=2),
+    "deletion, blurred": partial(wl.metrics.deletion, steps=4, fill="blur", fractions="nonzero"),
     "faithfulness": partial(wl.metrics.faithfulness, steps=6),
+    "faithfulness, mean": partial(wl.metrics.faithfulness, steps=4, fill="mean", fractions="log"),
     "mu_fidelity": partial(wl.metrics.mu_fidelity, subsets=9, grid=5),
     "mu_fidelity, ranks": partial(wl.metrics.mu_fidelity, subsets=9, correlation="spearman"),
     "ff": wl.metrics.ff,

@@ -243,6 +243,50 @@ def test_insertion_is_the_literal_one_over_all_signals():
     assert relative(wl.metrics.insertion(net, x, CLASSES, a, steps=steps), expected) < 1e-10
 
 
+def test_curves_start_from_each_signal_by_itself():
+    x, a, net = pair(), explained(), Pair()
+    blurred = {key: masks.Blur()(value) for key, value in x.items()}
+    found = wl.metrics.insertion(net, x, CLASSES, a, steps=4, fill="blur")
+    assert relative(found, wl.metrics.insertion(net, x, CLASSES, a, steps=4, baseline=blurred)) < 1e-12
+    others = {key: value.flip(0)[:2] for key, value in x.items()}
+    each = [{key: value[k] for key, value in others.items()} for k in range(2)]
+    found = wl.metrics.faithfulness(net, x, CLASSES, a, steps=4, fill=others)
+    expected = [wl.metrics.faithfulness(net, x, CLASSES, a, steps=4, baseline=other) for other in each]
+    assert relative(found, torch.stack(expected).mean(0)) < 1e-12
+    seen = []
+
+    def model(*, image, text):
+        seen.append({"image": image.clone(), "text": text.clone()})
+        return net(image=image, text=text)
+
+    for fill in ("shuffled", "mean"):
+        seen.clear()
+        wl.metrics.insertion(model, x, CLASSES, a, steps=1, fill=fill, samples=1)
+        start = next(one for one in seen if one["text"].shape == x["text"].shape and (one["text"] != x["text"]).any())
+        z, z0 = (DOMAINS["image"].analysis(one["image"]) for one in (x, start))
+        for band, values in z:  # channels of a signal have their own means, and go together
+            if fill == "mean":
+                assert relative(z0[band], values.mean((2, 3), keepdim=True).expand_as(values)) < 1e-9
+            else:
+                assert relative(z0[band].flatten(2).sort(-1).values, values.flatten(2).sort(-1).values) < 1e-9
+        if fill == "shuffled":
+            own, moved = (one["text"].movedim(1, 2).tolist() for one in (x, start))
+            assert [sorted(tokens) for tokens in own] == [sorted(tokens) for tokens in moved]
+
+
+def test_parts_of_several_signals_count_places_with_all_their_channels():
+    x, net = pair(), Pair()
+    x["text"][0, :, 3:] = 0
+    x["text"][1, :2, 3:] = 0
+    a = explained(wl.IntegratedGradients(steps=2), x)
+    c = wl.metrics.curves(net, x, CLASSES, a, steps=212, fractions="nonzero")
+    assert [len(row.unique()) - 1 for row in c.fraction] == [204, 212, 212]
+    with pytest.raises(ValueError, match="other signals are given by name, image, text; got one tensor"):
+        wl.metrics.insertion(net, x, CLASSES, a, fill=torch.zeros(1, 1, 212))
+    with pytest.raises(ValueError, match="a baseline goes with fill='zero'; got one with fill='shuffled'"):
+        wl.metrics.insertion(net, x, CLASSES, a, fill="shuffled", baseline={"text": 0.2})
+
+
 def test_the_top_of_all_signals_and_of_each():
     a, x = explained(), pair()
     together, size = masks.top(a, 0.25), 96 + 5

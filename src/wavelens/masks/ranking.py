@@ -51,7 +51,7 @@ def order(attribution: Coefficients, *, reduce: Reduce = magnitude) -> Tensor:
     >>> wl.masks.order(a)[0, 0, :3].tolist()
     [12, 43, 36]
     """
-    return _descending(importance(attribution, reduce))
+    return descending(importance(attribution, reduce))
 
 
 @overload
@@ -85,7 +85,7 @@ def top(
         return _together(attribution, fraction, reduce)
     count = math.floor(_fraction(fraction) * attribution.layout.size)
     scores = importance(attribution, reduce)
-    return Mask(torch.zeros_like(scores).scatter_(-1, _descending(scores)[..., :count], 1.0), attribution.layout)
+    return Mask(torch.zeros_like(scores).scatter_(-1, descending(scores)[..., :count], 1.0), attribution.layout)
 
 
 def _together(several: Mapping[str, Coefficients], fraction: float | Fraction, reduce: Reduce) -> dict[str, Mask]:
@@ -93,7 +93,7 @@ def _together(several: Mapping[str, Coefficients], fraction: float | Fraction, r
     ranked = [importance(c, reduce) for c in several.values()]
     flat = torch.cat([one.flatten(-2) for one in ranked], -1)
     count = math.floor(_fraction(fraction) * flat.shape[-1])
-    kept = torch.zeros_like(flat).scatter_(-1, _descending(flat)[..., :count], 1.0)
+    kept = torch.zeros_like(flat).scatter_(-1, descending(flat)[..., :count], 1.0)
     pieces = kept.split([one.shape[-2] * one.shape[-1] for one in ranked], -1)
     triples = zip(several.items(), ranked, pieces, strict=True)
     return {name: Mask(piece.reshape(one.shape), c.layout) for (name, c), one, piece in triples}
@@ -114,7 +114,8 @@ def threshold(attribution: Coefficients, ratio: float, *, reduce: Reduce = magni
     return Mask(kept.to(scores.dtype), attribution.layout)
 
 
-def _descending(scores: Tensor) -> Tensor:
+def descending(scores: Tensor) -> Tensor:
+    """Places from the largest score to the least, of equal ones the first first."""
     return scores.sort(dim=-1, descending=True, stable=True).indices
 
 

@@ -1,4 +1,9 @@
-"""Insertion and deletion: the score along a path from the baseline to the signal, most important coefficients first."""
+"""Insertion and deletion: the score along a path from a start to the signal, most important coefficients first.
+
+Insertion of the top k is deletion of all but them, so the area under insertion is that under deletion of the *least*
+important first, read from its end. Insertion less deletion is therefore the symmetric relevance gain of Blücher et al.
+(2024), for the chosen fill, spacing and score.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +17,16 @@ from torch import Tensor
 from wavelens.core import Coefficients, Domain
 from wavelens.engine.given import with_given
 from wavelens.engine.gradients import Gradients, Model
-from wavelens.masks.ranking import Reduce, magnitude, order
+from wavelens.masks.ranking import Reduce, descending, importance, magnitude
 from wavelens.methods.averages import check_effort
-from wavelens.metrics.perturbation import Features, chunks, features, probability
+from wavelens.metrics.perturbation import Features, chunks, features, probability, single
 from wavelens.metrics.several import takes_signals
+from wavelens.metrics.starts import CurveFill, check_fill, counted, starts
 from wavelens.targets import Target
 
 NORMALIZE = (None, "max")
+FRACTIONS = ("uniform", "nonzero", "log")
+SCORES = ("probability", "logit")
 INSERTION, DELETION = 1, -1
 
 
@@ -26,44 +34,56 @@ INSERTION, DELETION = 1, -1
 class Curves:
     """The insertion and the deletion curve of each item.
 
-    `fraction` is the true part of the coefficients that was inserted or deleted, `(steps + 1,)` from 0 to 1;
-    `insertion` and `deletion` are the scores there, `(batch, steps + 1)`. Insertion begins at the baseline's score and
-    ends at the signal's own, deletion the other way round.
+    `fraction` is the true part of the coefficients that was inserted or deleted, `(steps + 1,)` from 0 to 1, or
+    `(batch, steps + 1)` where items count coefficients of their own; `insertion` and `deletion` are the scores there,
+    `(batch, steps + 1)`. Insertion begins at the start's score and ends at the signal's own, deletion the other way
+    round. `position` is what areas are taken over: the fraction itself, or for `fractions="log"` its even steps from 0
+    to 1 on the logarithmic axis.
     """
 
     fraction: Tensor
     insertion: Tensor
     deletion: Tensor
+    position: Tensor | None = None
 
     @property
     def insertion_area(self) -> Tensor:
         """The area under the insertion curve, `(batch,)`; more is better."""
-        return torch.trapezoid(self.insertion, self.fraction)
+        return torch.trapezoid(self.insertion, self._positions)
 
     @property
     def deletion_area(self) -> Tensor:
         """The area under the deletion curve, `(batch,)`; less is better."""
-        return torch.trapezoid(self.deletion, self.fraction)
+        return torch.trapezoid(self.deletion, self._positions)
 
     @property
     def faithfulness(self) -> Tensor:
-        """Insertion less deletion, `(batch,)`; more is better."""
+        """Insertion less deletion, the symmetric relevance gain for the chosen fill, `(batch,)`; more is better."""
         return self.insertion_area - self.deletion_area
+
+    @property
+    def _positions(self) -> Tensor:
+        return self.fraction if self.position is None else self.position
 
 
 class Options(TypedDict, total=False):
     """The options of `curves`, which its areas share."""
 
     steps: int
+    fractions: str
     domain: Domain | None
     baseline: Tensor | float
+    fill: CurveFill
+    samples: int
+    seed: int
+    score: str
     reduce: Reduce
     normalize: str | None
     given: Sequence[Tensor]
     batch_size: int | None
 
 
-@takes_signals("reduce", "baseline")
+@takes_signals("reduce", "baseline", "fill")
 def curves(
     model: Model,
     x: Tensor,
@@ -71,8 +91,13 @@ def curves(
     attribution: Coefficients,
     *,
     steps: int = 64,
+    fractions: str = "uniform",
     domain: Domain | None = None,
     baseline: Tensor | float = 0.0,
+    fill: CurveFill = "zero",
+    samples: int = 4,
+    seed: int = 0,
+    score: str = "probability",
     reduce: Reduce = magnitude,
     normalize: str | None = None,
     given: Sequence[Tensor] = (),
@@ -81,12 +106,28 @@ def curves(
     """Both curves from `2 steps` passes: `p(x₀ + S(m_k ⊙ d))` and `p(x - S(m_k ⊙ d))`, `d = W(x - x₀)`, `m_k` the top.
 
     Step k takes the `⌊k N / steps⌋` most important of N coefficients (Petsiuk et al., 2018; WAM's equations 13 to 15);
-    its ends are the baseline and the untouched signal, exactly. `p` is the softmax probability of a class target, or
-    the number that any other target gives. `domain` is the domain that is perturbed, by default the attribution's own;
-    see `translate` for how an attribution is read in another. `baseline` is a number, a signal or one for each item.
+    its ends are the start and the untouched signal, exactly. `p` is the softmax probability of a class target, or the
+    number that any other target gives; with `score="logit"` it is the explained number itself. `domain` is the domain
+    that is perturbed, by default the attribution's own; see `translate` for how an attribution is read in another.
     `reduce` ranks as in `masks.order`: by the mean of `|γ|` over channels. `normalize="max"` divides each curve by its
     maximum, as the authors of WAM did. `given` are tensors with one entry per item that the model is called with after
     the signal. `batch_size` bounds the rows of a forward pass (`None`: measured from memory).
+
+    `fill` says what the coefficients are that are not inserted yet, or are deleted:
+
+    - "zero": those of `baseline`, a number, a signal or one for each item;
+    - "shuffled": the item's own, permuted within their bands: a start with the signal's statistics by scale;
+    - "blur", "noise", "mean": those of the blurred signal (`masks.Blur()`), noise with the mean and deviation of each
+      band (`masks.Noise`), the mean of each band and channel;
+    - a tensor `(number, channel, *axes)`: those of other signals; a function: those of what it makes of the signals,
+      such as `masks.Blur(2.0)`.
+
+    "shuffled" and "noise" are drawn `samples` times from `seed` and the number of the sample, each item alike, and the
+    curves of all starts (of all other signals) are averaged: `samples` times the passes.
+
+    `fractions` says which parts are taken: "uniform" as above; "nonzero" likewise of the N coefficients that are not
+    zero, where the fill leaves zeros as they are ("zero" and "shuffled"), so that the order of padding does not count;
+    "log" of these the `(1 + N)^(k / steps) - 1`, rounded, and areas are then taken over the logarithmic axis.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> curves = wl.metrics.curves(model, x, 1, a, steps=4)
@@ -95,17 +136,24 @@ def curves(
     """
     named = Options(
         steps=steps,
+        fractions=fractions,
         domain=domain,
         baseline=baseline,
+        fill=fill,
+        samples=samples,
+        seed=seed,
+        score=score,
         reduce=reduce,
         normalize=normalize,
         given=given,
         batch_size=batch_size,
     )
-    return Curves(*_scores_along(model, x, target, attribution, (INSERTION, DELETION), **named))
+    sides = (INSERTION, DELETION)
+    fraction, position, (inserted, deleted) = _scores_along(model, x, target, attribution, sides, **named)
+    return Curves(fraction, inserted, deleted, position)
 
 
-@takes_signals("reduce", "baseline")
+@takes_signals("reduce", "baseline", "fill")
 def insertion(model: Model, x: Tensor, target: Target, attribution: Coefficients, **options: Unpack[Options]) -> Tensor:
     """The area under the insertion curve, `(batch,)`, in [0, 1] for a probability; more is better.
 
@@ -115,11 +163,11 @@ def insertion(model: Model, x: Tensor, target: Target, attribution: Coefficients
     >>> [round(score, 3) for score in wl.metrics.insertion(model, x, 1, a, steps=8).tolist()]
     [0.675]
     """
-    fraction, curve = _scores_along(model, x, target, attribution, (INSERTION,), **options)
-    return torch.trapezoid(curve, fraction)
+    _, position, (curve,) = _scores_along(model, x, target, attribution, (INSERTION,), **options)
+    return torch.trapezoid(curve, position)
 
 
-@takes_signals("reduce", "baseline")
+@takes_signals("reduce", "baseline", "fill")
 def deletion(model: Model, x: Tensor, target: Target, attribution: Coefficients, **options: Unpack[Options]) -> Tensor:
     """The area under the deletion curve, `(batch,)`, in [0, 1] for a probability; less is better.
 
@@ -129,17 +177,18 @@ def deletion(model: Model, x: Tensor, target: Target, attribution: Coefficients,
     >>> [round(score, 3) for score in wl.metrics.deletion(model, x, 1, a, steps=8).tolist()]
     [0.589]
     """
-    fraction, curve = _scores_along(model, x, target, attribution, (DELETION,), **options)
-    return torch.trapezoid(curve, fraction)
+    _, position, (curve,) = _scores_along(model, x, target, attribution, (DELETION,), **options)
+    return torch.trapezoid(curve, position)
 
 
-@takes_signals("reduce", "baseline")
+@takes_signals("reduce", "baseline", "fill")
 def faithfulness(
     model: Model, x: Tensor, target: Target, attribution: Coefficients, **options: Unpack[Options]
 ) -> Tensor:
     """Insertion less deletion, `(batch,)`; more is better (Muzellec et al., 2024; WAM's equation 9).
 
-    Options are those of `curves`.
+    This is the symmetric relevance gain of Blücher et al. (2024) for the chosen fill: from zero it rewards compression,
+    from shuffled starts on log-spaced fractions it does so less. Options are those of `curves`.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> [round(score, 3) for score in wl.metrics.faithfulness(model, x, 1, a, steps=8).tolist()]
@@ -148,9 +197,15 @@ def faithfulness(
     return curves(model, x, target, attribution, **options).faithfulness
 
 
-def ranks(attribution: Coefficients, reduce: Reduce = magnitude) -> Tensor:
-    """The rank of each coefficient, 0 for the most important, `(batch, 1 or channel, size)`: `ranks < k` is the top."""
-    places = order(attribution, reduce=reduce)
+def ranks(attribution: Coefficients, reduce: Reduce = magnitude, counted: Tensor | None = None) -> Tensor:
+    """The rank of each coefficient, 0 for the most important, `(batch, 1 or channel, size)`: `ranks < k` is the top.
+
+    Those that are not `counted`, `(batch, size)`, come last.
+    """
+    scores = importance(attribution, reduce)
+    if counted is not None:
+        scores = scores.where(counted[:, None], -torch.inf)
+    places = descending(scores)
     numbers = torch.arange(places.shape[-1], device=places.device, dtype=torch.int32).expand_as(places)
     return torch.empty_like(numbers, memory_format=torch.contiguous_format).scatter_(-1, places, numbers)
 
@@ -163,27 +218,67 @@ def _scores_along(
     sides: tuple[int, ...],
     *,
     steps: int = 64,
+    fractions: str = "uniform",
     domain: Domain | None = None,
     baseline: Tensor | float = 0.0,
+    fill: CurveFill = "zero",
+    samples: int = 4,
+    seed: int = 0,
+    score: str = "probability",
     reduce: Reduce = magnitude,
     normalize: str | None = None,
     given: Sequence[Tensor] = (),
     batch_size: int | None = None,
-) -> list[Tensor]:
-    """The fractions, then the curve of each side."""
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """The fractions, the positions that areas are taken over, and the curve of each side."""
     check_effort(steps=steps)
+    _check_words(fractions=fractions, score=score)
     if normalize not in NORMALIZE:
         raise ValueError(f"normalize is None or 'max'; got {normalize!r}.")
+    check_fill(fill, baseline, samples, seed)
     parts = features(x, attribution, domain, baseline)
-    size = parts.layout.size
-    counts = torch.tensor([k * size // steps for k in range(steps + 1)], dtype=torch.int32, device=x.device)
-    with Gradients(with_given(model, given), x, probability(target), batch_size=batch_size) as ask:
-        first, last = ask.values(parts.start)[0], ask.values(parts.x)[0]
-        between = _between(ask, parts, ranks(parts.attribution, reduce), counts[1:-1], sides)
+    present = counted(parts, fill) if fractions != "uniform" else None
+    rank = ranks(parts.attribution, reduce, present)
+    totals = torch.tensor([parts.layout.size], device="cpu") if present is None else present.sum(1).cpu()
+    counts = _counts(totals, steps, fractions)
+    read = probability(target) if score == "probability" else single(target)
+    with Gradients(with_given(model, given), x, read, batch_size=batch_size) as ask:
+        last = ask.values(parts.x)[0]
+        each = [_curves(ask, one, rank, counts, sides, last) for one in starts(parts, fill, samples, seed)]
+    both = list(torch.stack(each).mean(0))
+    both = [curve / curve.amax(1, keepdim=True) if normalize == "max" else curve for curve in both]
+    even = torch.arange(steps + 1, device=last.device).to(last) / steps
+    fraction = counts.to(last) / totals[:, None].to(last)
+    fraction = fraction[0] if present is None else torch.where(fraction.isfinite(), fraction, even)
+    return fraction, even if fractions == "log" else fraction, both
+
+
+def _check_words(fractions: str, score: str) -> None:
+    if fractions not in FRACTIONS:
+        raise ValueError(f"fractions is one of {', '.join(FRACTIONS)}; got {fractions!r}.")
+    if score not in SCORES:
+        raise ValueError(f"score is one of {', '.join(SCORES)}; got {score!r}.")
+
+
+def _counts(totals: Tensor, steps: int, fractions: str) -> Tensor:
+    """How many coefficients each step takes of so many, `(items, steps + 1)`, on the CPU."""
+    k = torch.arange(steps + 1, device="cpu")
+    if fractions != "log":
+        return k * totals[:, None] // steps
+    return ((1 + totals[:, None].double()) ** (k.double() / steps) - 1).round().long()
+
+
+def _curves(
+    ask: Gradients, parts: Features, rank: Tensor, counts: Tensor, sides: tuple[int, ...], last: Tensor
+) -> Tensor:
+    """The curves of one start, `(sides, batch, counts)`; steps at which no item takes more are not asked again."""
+    first = ask.values(parts.start)[0]
+    new = (counts[:, 1:-1] > counts[:, :-2]).any(0)
+    between = _between(ask, parts, rank, counts[:, 1:-1][:, new].to(rank), sides)
+    own = torch.cat([new.new_zeros(1), new]).cumsum(0).to(last.device)
     ends = [(first, last) if side == INSERTION else (last, first) for side in sides]
-    curves = [torch.cat([a[:, None], b, c[:, None]], 1) for (a, c), b in zip(ends, between, strict=True)]
-    curves = [curve / curve.amax(1, keepdim=True) if normalize == "max" else curve for curve in curves]
-    return [counts.to(first.dtype) / size, *curves]
+    curves = [torch.cat([a[:, None], b], 1)[:, own] for (a, _), b in zip(ends, between, strict=True)]
+    return torch.stack([torch.cat([a, b[:, None]], 1) for a, (_, b) in zip(curves, ends, strict=True)])
 
 
 def _between(ask: Gradients, parts: Features, rank: Tensor, counts: Tensor, sides: tuple[int, ...]) -> Tensor:
@@ -193,10 +288,11 @@ def _between(ask: Gradients, parts: Features, rank: Tensor, counts: Tensor, side
     """
     pairs = max(1, ask.rows // len(sides))
     items = torch.arange(len(parts.x), device=parts.x.device)
-    scores = ask.x.new_empty(len(sides), len(items), len(counts), dtype=ask.dtype)
-    for some in chunks(len(items), max(1, pairs // max(1, len(counts)))):
-        for few in chunks(len(counts), pairs):
-            masks = rank[some, None] < counts[few, None, None]
+    counts = counts.expand(len(items), -1)
+    scores = ask.x.new_empty(len(sides), *counts.shape, dtype=ask.dtype)
+    for some in chunks(len(items), max(1, pairs // max(1, counts.shape[1]))):
+        for few in chunks(counts.shape[1], pairs):
+            masks = rank[some, None] < counts[some, few, None, None]
             part = parts.part((some, None), masks)
             points = part.new_empty(len(sides), *part.shape)
             for side, out in zip(sides, points, strict=True):

@@ -23,12 +23,20 @@ from wavelens.metrics.stability import max_sensitivity
 
 @dataclass(frozen=True)
 class Curves(Metric):
-    """`metrics.curves`: insertion, deletion, faithfulness and the two curves, from one set of passes."""
+    """`metrics.curves`: insertion, deletion, faithfulness and the two curves, from one set of passes.
+
+    Faithfulness, insertion less deletion, is the symmetric relevance gain (Blücher et al., 2024) for the fill.
+    """
 
     steps: int = 64
     domain: Domain | None = None
     baseline: float = 0.0
     normalize: str | None = None
+    fractions: str = "uniform"
+    fill: str = "zero"
+    samples: int = 4
+    seed: int = 0
+    score: str = "probability"
 
     columns = (
         Column("insertion", "more"),
@@ -39,7 +47,8 @@ class Curves(Metric):
     )
 
     def __call__(self, case: Case) -> tuple[Tensor, ...]:
-        target = case.target if case.followed is None else case.followed
+        plain = case.followed is None or self.score == "logit"
+        target = case.target if plain else case.followed
         both = curves(case.model, case.x, target, case.attribution, **self.options(case), batch_size=case.batch_size)
         return both.insertion_area, both.deletion_area, both.faithfulness, both.insertion, both.deletion
 

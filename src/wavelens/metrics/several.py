@@ -23,8 +23,9 @@ def takes_signals(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """A metric that also takes `x` as a mapping of signals, with the `Attributions` of them.
 
     All signals are perturbed together: coefficients are ranked over all of them, each place by its own channels.
-    `names` says which of the options "reduce" and "baseline" the metric has; a baseline is then a number for all or one
-    per signal. Perturbing another `domain` than the attributions' own is a `ValueError`.
+    `names` says which of the options "reduce", "baseline" and "fill" the metric has; a baseline is then a number for
+    all or one per signal, and other signals that fill in are those of each by name. Perturbing another `domain` than
+    the attributions' own is a `ValueError`.
     """
 
     def decorated(metric: Callable[P, T]) -> Callable[P, T]:
@@ -36,14 +37,14 @@ def takes_signals(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
             if not isinstance(given.get("x"), Mapping):
                 return metric(*args, **kwargs)
             given |= given.pop("options", {})
-            return plain(**_packed(given, "reduce" in names, "baseline" in names))
+            return plain(**_packed(given, names))
 
         return judged
 
     return decorated
 
 
-def _packed(given: dict[str, Any], ranked: bool, started: bool) -> dict[str, Any]:
+def _packed(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """The arguments with one model, one signal and one attribution in place of several."""
     model, x, attribution = given["model"], given["x"], given["attribution"]
     check_signals(x)
@@ -57,13 +58,28 @@ def _packed(given: dict[str, Any], ranked: bool, started: bool) -> dict[str, Any
     if given.get("domain") is not None:
         raise ValueError(f"several signals are perturbed in their own domains; got domain={given['domain']!r}.")
     packed = {**given, "model": Unpacked(model, joint), "x": joint.pack(x), "attribution": attribution.joint}
-    if ranked:
+    if "reduce" in names:
         packed["reduce"] = partial(reduced, joint, given.get("reduce", magnitude))
-    if started:
+    if "baseline" in names:
         packed["baseline"] = packed_baseline(joint, x, given.get("baseline"), 0.0)
+    if "fill" in names:
+        packed |= _packed_fill(given, joint, x)
     if (explainer := given.get("explainer")) is not None:
         packed["explainer"] = lambda _, points, target: explainer(model, joint.unpack(points), target).joint
     return packed
+
+
+def _packed_fill(given: dict[str, Any], joint: Joint, x: Mapping[str, Tensor]) -> dict[str, Any]:
+    """A fill of other signals as one tensor; beside any but "zero" no baseline, unless one is given."""
+    fill = given.get("fill", "zero")
+    if isinstance(fill, str) and fill == "zero":
+        return {}
+    if isinstance(fill, Tensor):
+        raise ValueError(
+            f"other signals are given by name, {', '.join(x)}; got one tensor. Give fill={{name: tensor}}."
+        )
+    named = packed_baseline(joint, x, fill, 0.0, references=True) if isinstance(fill, Mapping) else fill
+    return {"fill": named} if "baseline" in given else {"fill": named, "baseline": 0.0}
 
 
 def reduced(joint: Joint, reduce: Reduce, data: Tensor) -> Tensor:
