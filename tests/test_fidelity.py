@@ -7,7 +7,9 @@ import torch
 import wavelens as wl
 from cases import DOMAINS, Net, name, relative, signal
 from wavelens.core import real_product
-from wavelens.metrics.fidelity import cells
+from wavelens.metrics.measures import FF, MuFidelity
+from wavelens.metrics.metric import Case
+from wavelens.metrics.removals import cells
 
 SHAPE = (12, 17)
 CLASSES = [2, 0, 4]
@@ -215,6 +217,33 @@ def test_fid_in_tells_a_class_that_changes():
     a = wl.Identity().analysis(torch.tensor([[[4.0, 3, 2, 1]], [[4.0, 1, 2, 3]]], dtype=torch.float64))
     assert wl.metrics.fid_in(first_or_rest, x, 0, a, fraction=0.25).tolist() == [1, 0]
     assert wl.metrics.fid_in(first_or_rest, x, 0, a, fraction=0.5).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+def test_the_distance_to_the_energy_order_comes_with_the_measure(domain):
+    net, x = Net(SHAPE), signal(SHAPE)
+    a = wl.attribute(net, x, CLASSES, domain=domain, method=wl.InputTimesGradient())
+    energy = wl.metrics.energy_order(x, domain, baseline=0.3)
+    signed = energy.map(torch.abs) if energy.data.is_complex() else energy
+    own, over = MuFidelity(subsets=9, grid=5, baseline=0.3)(Case(net, x, CLASSES, a, print, 8))
+    options = {"subsets": 9, "grid": 5, "baseline": 0.3}
+    assert torch.equal(own, wl.metrics.mu_fidelity(net, x, CLASSES, a, **options, batch_size=8))
+    assert relative(own - over, wl.metrics.mu_fidelity(net, x, CLASSES, signed, **options)) < 1e-9
+    assert over.abs().min() > 1e-6
+    own, over = FF(fraction=0.3, baseline=0.3)(Case(net, x, CLASSES, a, print, 8))
+    assert torch.equal(own, wl.metrics.ff(net, x, CLASSES, a, fraction=0.3, baseline=0.3, batch_size=8))
+    assert relative(own - over, wl.metrics.ff(net, x, CLASSES, energy, fraction=0.3, baseline=0.3)) < 1e-9
+    assert over.abs().min() > 1e-6
+
+
+def test_the_energy_order_is_no_distance_from_itself_and_costs_next_to_nothing():
+    net, x = Recorder(Net(SHAPE)), signal(SHAPE)
+    energy = wl.metrics.energy_order(x, wl.DWT("haar", levels=2))
+    case = Case(net, x, CLASSES, energy, print, 1)
+    for metric, passes in ((MuFidelity(subsets=9, grid=5), 3 * (9 + 1)), (FF(), 3 * (1 + 2))):
+        net.seen.clear()
+        assert metric(case)[1].tolist() == [0, 0, 0]
+        assert len(net.seen) == passes
 
 
 def test_options():

@@ -4,7 +4,8 @@ from wavelens.metrics.complexity import complexity, sparseness
 from wavelens.metrics.controls import energy_order, random_order
 from wavelens.metrics.correlation import pearson, spearman
 from wavelens.metrics.curves import Curves, curves, deletion, faithfulness, insertion
-from wavelens.metrics.fidelity import ff, fid_in, infidelity, mu_fidelity
+from wavelens.metrics.fidelity import ff, fid_in, mu_fidelity
+from wavelens.metrics.infidelity import infidelity
 from wavelens.metrics.localisation import boxes, pointing_game
 from wavelens.metrics.metric import Case, Column, Metric, less_is_better, more_is_better
 from wavelens.metrics.perturbation import probability, translate

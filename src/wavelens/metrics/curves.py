@@ -21,11 +21,10 @@ from wavelens.masks.ranking import Reduce, descending, importance, magnitude
 from wavelens.methods.averages import check_effort
 from wavelens.metrics.perturbation import Features, chunks, features, probability, single
 from wavelens.metrics.several import takes_signals
-from wavelens.metrics.starts import CurveFill, check_fill, counted, starts
+from wavelens.metrics.starts import CurveFill, check_fill, counted, counts_along, starts
 from wavelens.targets import Target
 
 NORMALIZE = (None, "max")
-FRACTIONS = ("uniform", "nonzero", "log")
 SCORES = ("probability", "logit")
 INSERTION, DELETION = 1, -1
 
@@ -232,15 +231,16 @@ def _scores_along(
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """The fractions, the positions that areas are taken over, and the curve of each side."""
     check_effort(steps=steps)
-    _check_words(fractions=fractions, score=score)
     if normalize not in NORMALIZE:
         raise ValueError(f"normalize is None or 'max'; got {normalize!r}.")
+    if score not in SCORES:
+        raise ValueError(f"score is one of {', '.join(SCORES)}; got {score!r}.")
     check_fill(fill, baseline, samples, seed)
     parts = features(x, attribution, domain, baseline)
     present = counted(parts, fill) if fractions != "uniform" else None
     rank = ranks(parts.attribution, reduce, present)
     totals = torch.tensor([parts.layout.size], device="cpu") if present is None else present.sum(1).cpu()
-    counts = _counts(totals, steps, fractions)
+    counts = counts_along(totals, steps, fractions)
     read = probability(target) if score == "probability" else single(target)
     with Gradients(with_given(model, given), x, read, batch_size=batch_size) as ask:
         last = ask.values(parts.x)[0]
@@ -251,21 +251,6 @@ def _scores_along(
     fraction = counts.to(last) / totals[:, None].to(last)
     fraction = fraction[0] if present is None else torch.where(fraction.isfinite(), fraction, even)
     return fraction, even if fractions == "log" else fraction, both
-
-
-def _check_words(fractions: str, score: str) -> None:
-    if fractions not in FRACTIONS:
-        raise ValueError(f"fractions is one of {', '.join(FRACTIONS)}; got {fractions!r}.")
-    if score not in SCORES:
-        raise ValueError(f"score is one of {', '.join(SCORES)}; got {score!r}.")
-
-
-def _counts(totals: Tensor, steps: int, fractions: str) -> Tensor:
-    """How many coefficients each step takes of so many, `(items, steps + 1)`, on the CPU."""
-    k = torch.arange(steps + 1, device="cpu")
-    if fractions != "log":
-        return k * totals[:, None] // steps
-    return ((1 + totals[:, None].double()) ** (k.double() / steps) - 1).round().long()
 
 
 def _curves(

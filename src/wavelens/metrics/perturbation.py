@@ -39,6 +39,11 @@ class Features:
     def layout(self) -> Layout:
         return self.attribution.layout
 
+    @property
+    def energy(self) -> Tensor:
+        """The energy order as numbers with signs: the coefficients, and of complex ones the moduli."""
+        return self.step.abs() if self.step.is_complex() else self.step
+
     def part(self, items: Rows, masks: Tensor) -> Tensor:
         """`S(m ⊙ d)` for rows of items, `(*rows, channel, *axes)`; masks `(*rows, 1 or channel, size)`, bool."""
         data = torch.where(masks, self.step[items], 0.0)
