@@ -306,8 +306,9 @@ def test_options_of_a_measure_reach_its_metric():
     measure = parse_metric("FF(fraction=0.1, domain=DWT('db2', levels=1), baseline=0.5)")
     found = measure.measured(Case(net, x, 1, a, wl.baselines.FromMethod(), 7))
     expected = metrics.ff(net, x, 1, a, fraction=0.1, domain=wl.DWT("db2", levels=1), baseline=0.5)
-    assert list(found) == [f"ff(fraction=0.1, domain={wl.DWT('db2', levels=1)!r}, baseline=0.5)"]
-    assert torch.equal(*found.values(), expected)
+    options = f"(fraction=0.1, domain={wl.DWT('db2', levels=1)!r}, baseline=0.5)"
+    assert list(found) == [f"ff{options}", f"ff over energy{options}"]
+    assert torch.equal(found[f"ff{options}"], expected)
 
 
 @pytest.mark.parametrize("control", [cls() for cls in CONTROLS], ids=repr)
