@@ -13,7 +13,7 @@ from wavelens import plots, runs
 from wavelens.cli import main
 from wavelens.metrics import Column
 from wavelens.runs.statistics.comparison import bootstrap, compare
-from wavelens.runs.statistics.tables import comma_separated, latex, markdown
+from wavelens.runs.statistics.tables import caption, comma_separated, latex, lines, markdown
 
 LEVELS = np.array([3.0, 1.0, 4.0, 1.5, 9.0, 2.6, 5.3, 5.8, 9.7, 9.3, 2.3, 8.4])
 
@@ -59,6 +59,38 @@ def test_values_are_means_and_medians_and_a_constant_distance_has_no_width(made)
         assert (best.value, best.low, best.high) == (0, 0, 0)
         assert [found.row(metric, run).rank.value for run in "ab"] == [1, 2]
         assert (found.row(metric, "b").rank.low, found.row(metric, "b").rank.high) == (2, 2)
+
+
+@dataclass(frozen=True)
+class Controlled(Scores):
+    """Scores of an explainer with a name."""
+
+    explainer: str = "Saliency()"
+
+
+def test_floors_and_ceilings_are_marked_and_a_ceiling_is_not_ranked(made):
+    a = made("a", Controlled())
+    floor = made("energy", Controlled(shift=-1.0, explainer="EnergyOrder(domain=Identity(), baseline=0.0)"))
+    ceiling = made(
+        "pursuit", Controlled(shift=2.0, explainer="PursuitOrder(domain=Identity(), steps=25, baseline=0.0)")
+    )
+    found = compare([ceiling, a, floor])
+    assert found.roles == {"pursuit": "ceiling", "energy": "floor"}
+    assert found.row("insertion", "pursuit").rank is None
+    assert found.row("deletion(steps=8)", "pursuit").rank is None  # least, and not the best
+    assert [found.row("insertion", run).rank.value for run in ("a", "energy")] == [1, 2]
+    assert found.row("insertion", "pursuit").difference.value == pytest.approx(2)
+    assert found.row("insertion", "energy").difference.value == pytest.approx(-1)
+    assert found.row("deletion(steps=8)", "pursuit").difference.value == pytest.approx(-2)
+    for text in (markdown(found), latex(found), "\n".join(line[1] for line in lines(found))):
+        assert "pursuit (ceiling)" in text
+        assert "energy (floor)" in text
+    assert caption(found).endswith(
+        "floors know nothing of the model; a ceiling is made for insertion, explains nothing and has no rank."
+    )
+    alone = compare([ceiling])
+    assert alone.roles == {}
+    assert alone.row("insertion", "pursuit").rank.value == 1
 
 
 def test_ranks_of_runs_that_cannot_be_told_apart_say_so(made):

@@ -1,4 +1,4 @@
-"""The controls as explainers: orders of coefficients that know nothing of the model."""
+"""The controls as explainers: floors, which know nothing of the model, and the ceiling of insertion."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from torch import Tensor
 from wavelens.core import Coefficients, Domain
 from wavelens.domains import DWT
 from wavelens.engine.gradients import Model
+from wavelens.masks.pursuit import pursuit
+from wavelens.methods.averages import check_effort
 from wavelens.metrics.controls import energy_order, random_order
 from wavelens.targets import Target
 from wavelens.whole_numbers import check_seed
@@ -39,4 +41,24 @@ class RandomOrder:
         return random_order(x, self.domain, seed=self.seed)
 
 
-CONTROLS = (EnergyOrder, RandomOrder)
+@dataclass(frozen=True)
+class PursuitOrder:
+    """The ceiling of insertion, `masks.pursuit`: optimised for the measure, so it explains nothing."""
+
+    domain: Domain = field(default_factory=DWT)
+    steps: int = 25
+    baseline: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_effort(steps=self.steps)
+
+    def __call__(self, model: Model, x: Tensor, target: Target, *, batch_size: int | None = None) -> Coefficients:
+        found = pursuit(
+            model, x, target, domain=self.domain, steps=self.steps, baseline=self.baseline, batch_size=batch_size
+        )
+        return found.order
+
+
+FLOORS = (EnergyOrder, RandomOrder)
+CEILINGS = (PursuitOrder,)
+CONTROLS = (*FLOORS, *CEILINGS)

@@ -5,6 +5,7 @@ from wavelens.masks.decomposed import Decomposed, decompose
 from wavelens.masks.fills import Blur, Noise
 from wavelens.masks.mask import Mask
 from wavelens.masks.minimal import Minimal, minimal
+from wavelens.masks.pursuit import Pursuit, pursuit
 from wavelens.masks.ranking import magnitude, order, signed, threshold, top
 from wavelens.masks.soft import evidence, soft
 
@@ -14,6 +15,7 @@ __all__ = [
     "Mask",
     "Minimal",
     "Noise",
+    "Pursuit",
     "band",
     "decompose",
     "each_stem",
@@ -23,6 +25,7 @@ __all__ = [
     "order",
     "orientation",
     "parts",
+    "pursuit",
     "scale",
     "signed",
     "soft",

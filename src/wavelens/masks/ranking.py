@@ -13,6 +13,8 @@ from torch import Tensor
 from wavelens.core import Coefficients, with_sign
 from wavelens.masks.mask import Mask
 
+FRACTIONS = ("uniform", "nonzero", "log")
+
 Reduce = Callable[[Tensor], Tensor]  # (…, channel, size) to (…, 1 or channel, size)
 
 
@@ -117,6 +119,16 @@ def threshold(attribution: Coefficients, ratio: float, *, reduce: Reduce = magni
 def descending(scores: Tensor) -> Tensor:
     """Places from the largest score to the least, of equal ones the first first."""
     return scores.sort(dim=-1, descending=True, stable=True).indices
+
+
+def counts_along(totals: Tensor, steps: int, fractions: str) -> Tensor:
+    """How many of so many coefficients each step takes, `(items, steps + 1)`, on the CPU."""
+    if fractions not in FRACTIONS:
+        raise ValueError(f"fractions is one of {', '.join(FRACTIONS)}; got {fractions!r}.")
+    k = torch.arange(steps + 1, device="cpu")
+    if fractions != "log":
+        return k * totals[:, None] // steps
+    return ((1 + totals[:, None].double()) ** (k.double() / steps) - 1).round().long()
 
 
 def _fraction(fraction: float | Fraction) -> Fraction:

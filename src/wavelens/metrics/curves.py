@@ -17,11 +17,11 @@ from torch import Tensor
 from wavelens.core import Coefficients, Domain
 from wavelens.engine.given import with_given
 from wavelens.engine.gradients import Gradients, Model
-from wavelens.masks.ranking import Reduce, descending, importance, magnitude
+from wavelens.masks.ranking import Reduce, counts_along, descending, importance, magnitude
 from wavelens.methods.averages import check_effort
 from wavelens.metrics.perturbation import Features, chunks, features, probability, single
 from wavelens.metrics.several import takes_signals
-from wavelens.metrics.starts import CurveFill, check_fill, counted, counts_along, starts
+from wavelens.metrics.starts import CurveFill, check_fill, counted, starts
 from wavelens.targets import Target
 
 NORMALIZE = (None, "max")

@@ -1,4 +1,4 @@
-"""Where curves start, what takes the place of coefficients that are not there, and how many are taken at each step."""
+"""Where curves start: what takes the place of the coefficients that are not inserted yet, or are deleted."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from wavelens.whole_numbers import check_seed
 FILLS = ("zero", "shuffled", "blur", "noise", "mean")
 DRAWN = ("shuffled", "noise")  # another one for each sample
 LEAVING_ZEROS = ("zero", "shuffled")  # coefficients that are zero stay zero
-
-FRACTIONS = ("uniform", "nonzero", "log")
 
 CurveFill = str | Tensor | Callable[[Tensor], Tensor]
 
@@ -47,16 +45,6 @@ def counted(parts: Features, fill: CurveFill) -> Tensor | None:
     if not isinstance(fill, str) or fill not in LEAVING_ZEROS:
         return None
     return _by_signal(parts, lambda c: present(c.data)[:, None].to(c.data.real.dtype))[:, 0] > 0
-
-
-def counts_along(totals: Tensor, steps: int, fractions: str) -> Tensor:
-    """How many of so many coefficients each step takes, `(items, steps + 1)`, on the CPU."""
-    if fractions not in FRACTIONS:
-        raise ValueError(f"fractions is one of {', '.join(FRACTIONS)}; got {fractions!r}.")
-    k = torch.arange(steps + 1, device="cpu")
-    if fractions != "log":
-        return k * totals[:, None] // steps
-    return ((1 + totals[:, None].double()) ** (k.double() / steps) - 1).round().long()
 
 
 def starts(parts: Features, fill: CurveFill, samples: int, seed: int) -> Iterator[Features]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wavelens.baselines.controls import CEILINGS, FLOORS
 from wavelens.metrics.metric import Column
 from wavelens.runs.statistics.columns import number_columns, recorded_columns
 from wavelens.runs.store.reading import Results, Run
@@ -19,6 +20,7 @@ Array = NDArray[np.float64]
 RESAMPLES = 2000
 MAX_RESAMPLES = 10**6  # as many means of each run are held in memory
 LEVEL = (2.5, 97.5)  # percentiles
+ROLES = {cls.__name__: "floor" for cls in FLOORS} | {cls.__name__: "ceiling" for cls in CEILINGS}
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Row:
     """One run by one metric: the mean (or median) over the items, its distance to the best run's, its rank from 1.
 
     The interval of a rank is that of its values over the resamples. Where neither more nor less is better there is no
-    rank, and the distance is that to the first run.
+    rank, and the distance is that to the first run. A ceiling, which is made for a measure, has no rank and is not the
+    best.
     """
 
     metric: str
@@ -52,6 +55,7 @@ class Comparison:
 
     `columns` says of each metric which way is better. `items` are in every run; `of` is how many are in any. `left_out`
     counts for each metric those where it is not a number for some run. `missing` are metrics that some run lacks.
+    `roles` says which runs are controls, a "floor" or a "ceiling".
     """
 
     runs: tuple[str, ...]
@@ -62,6 +66,7 @@ class Comparison:
     left_out: dict[str, int]
     columns: dict[str, Column]
     missing: tuple[str, ...] = ()
+    roles: dict[str, str] = field(default_factory=dict)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -90,6 +95,8 @@ def compare(folders: Sequence[str | Path], *, resamples: int = RESAMPLES, seed: 
     recorded = recorded_columns({name: run.manifest.columns for name, run in zip(names, runs, strict=True)})
     columns = {c.name: c for c in number_columns(recorded, [results.values for results in all_results])}
     shared = [name for name in columns if all(name in results.values for results in all_results)]
+    roles = _roles(names, runs)
+    ranked = np.array([roles.get(name) != "ceiling" for name in names])
     rows: list[Row] = []
     left_out = {}
     for metric in [name for name in shared if not columns[name].is_curve]:
@@ -97,7 +104,7 @@ def compare(folders: Sequence[str | Path], *, resamples: int = RESAMPLES, seed: 
         known = np.isfinite(table).all(0)
         left_out[metric] = int((~known).sum())
         if known.any():
-            rows += _rows(columns[metric], names, table[:, known], resamples, seed)
+            rows += _rows(columns[metric], names, table[:, known], ranked, resamples, seed)
     curves = {
         name: {
             key: r.values[key].double().numpy()[p].mean(0)
@@ -108,7 +115,16 @@ def compare(folders: Sequence[str | Path], *, resamples: int = RESAMPLES, seed: 
     }
     every = {name for results in all_results for name in results.names}
     missing = tuple(name for name in columns if name not in shared)
-    return Comparison(tuple(names), len(common), len(every), tuple(rows), curves, left_out, columns, missing)
+    return Comparison(tuple(names), len(common), len(every), tuple(rows), curves, left_out, columns, missing, roles)
+
+
+def _roles(names: Sequence[str], runs: Sequence[Run]) -> dict[str, str]:
+    """Which runs are of controls; none is a ceiling where there is nothing below it."""
+    explainers = {
+        name: run.manifest.task.get("explainer", "").partition("(")[0] for name, run in zip(names, runs, strict=True)
+    }
+    roles = {name: ROLES[explainer] for name, explainer in explainers.items() if explainer in ROLES}
+    return roles if any(roles.get(name) != "ceiling" for name in names) else {}
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -124,8 +140,10 @@ def _places(results: Results, common: Sequence[str]) -> NDArray[np.int64]:
     return np.array([where[name] for name in common])
 
 
-def _rows(column: Column, names: Sequence[str], table: Array, resamples: int, seed: int) -> list[Row]:
-    """`table` is `(runs, items)`."""
+def _rows(
+    column: Column, names: Sequence[str], table: Array, ranked: NDArray[np.bool_], resamples: int, seed: int
+) -> list[Row]:
+    """`table` is `(runs, items)`; `ranked` says which runs have ranks."""
     middle = np.median if column.middle == "median" else np.mean
     values = middle(table, axis=1)
     draws = bootstrap(table, middle, resamples, seed)
@@ -133,9 +151,10 @@ def _rows(column: Column, names: Sequence[str], table: Array, resamples: int, se
     first = 0
     if column.better is not None:
         sign = 1.0 if column.better == "less" else -1.0
-        first = int(np.argmin(sign * values))
-        pairs = zip(_ranks(sign * values), _ranks(sign * draws), strict=True)
-        ranks = [_estimate(rank, drawn) for rank, drawn in pairs]
+        first = int(np.argmin(np.where(ranked, sign * values, np.inf)))
+        pairs = zip(_ranks(sign * values[ranked]), _ranks(sign * draws[ranked]), strict=True)
+        for place, (rank, drawn) in zip(np.flatnonzero(ranked), pairs, strict=True):
+            ranks[place] = _estimate(rank, drawn)
     return [
         Row(
             column.name,

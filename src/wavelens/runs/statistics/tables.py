@@ -25,7 +25,7 @@ def latex(c: Comparison) -> str:
     """The table of values, for `booktabs`; bold as in `markdown`."""
     head = " & ".join(["run", *(latex_text(_head(c, metric)) for metric in c.metrics)])
     lines = [
-        " & ".join([latex_text(run), *(_latex_cell(c.row(metric, run)) for metric in c.metrics)]) + r" \\"
+        " & ".join([latex_text(_run(c, run)), *(_latex_cell(c.row(metric, run)) for metric in c.metrics)]) + r" \\"
         for run in c.runs
     ]
     begin = rf"\begin{{tabular}}{{l{'l' * len(c.metrics)}}}"
@@ -44,15 +44,20 @@ def comma_separated(c: Comparison) -> str:
 
 def lines(c: Comparison) -> list[tuple[str, str, str, str, str]]:
     """For a terminal: metric, run, value, distance to the best and rank, each with its interval."""
-    return [(_head(c, r.metric), r.run, _number(r.value), _distance(r), _rank(r.rank)) for r in c.rows]
+    return [(_head(c, r.metric), _run(c, r.run), _number(r.value), _distance(r), _rank(r.rank)) for r in c.rows]
 
 
 def _markdown(c: Comparison, cell: Callable[[Row], str]) -> str:
     rows = [["run", *(markdown_text(_head(c, metric)) for metric in c.metrics)], ["---"] * (1 + len(c.metrics))]
     for run in c.runs:
         cells = [c.row(metric, run) for metric in c.metrics]
-        rows.append([markdown_text(run), *("" if row is None else _bold(cell(row), row) for row in cells)])
+        rows.append([markdown_text(_run(c, run)), *("" if row is None else _bold(cell(row), row) for row in cells)])
     return "".join(map(markdown_row, rows))
+
+
+def _run(c: Comparison, run: str) -> str:
+    """'energy (floor)'; of what is no control its name alone."""
+    return f"{run} ({c.roles[run]})" if run in c.roles else run
 
 
 def _bold(text: str, row: Row) -> str:
@@ -114,6 +119,10 @@ def caption(c: Comparison) -> str:
         parts.append(f"{', '.join(unranked)}: not known whether more or less is better, distances are to the first run")
     if medians := [metric for metric in c.metrics if c.columns[metric].middle == "median"]:
         parts.append(f"{', '.join(medians)}: medians, all others means")
+    if "floor" in c.roles.values():
+        parts.append("floors know nothing of the model")
+    if "ceiling" in c.roles.values():
+        parts.append("a ceiling is made for insertion, explains nothing and has no rank")
     return "; ".join(parts) + "."
 
 
