@@ -294,7 +294,8 @@ def test_a_measure_is_its_metric_and_its_text(measure):
     region = metrics.boxes(x, [[((0, 9),)]] * 2)
     case = Case(net, x, 1, explainer(net, x, 1), explainer, 7, region=region)
     found = measure.measured(case)
-    (name,) = [n for n in found if n not in ("insertion", "deletion", "insertion curve", "deletion curve")]
+    beside = ("insertion", "deletion", "insertion curve", "deletion curve", "mu_fidelity over energy", "ff over energy")
+    (name,) = [n for n in found if n not in beside]
     options = {"max_sensitivity": {"explainer": explainer}, "pointing_game": {"region": region}}.get(name, {})
     assert torch.equal(found[name], getattr(metrics, name)(net, x, 1, case.attribution, **options))
 
