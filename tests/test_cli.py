@@ -366,7 +366,7 @@ def test_the_command_in_a_report_says_how_far_samples_lie_apart():
             request=request,
             input=SimpleNamespace(path=Path("it's left.png")),
             target=SimpleNamespace(options=("--target", "2")),
-            attribution=SimpleNamespace(domain=wl.DWT("haar")),
+            domains=[wl.DWT("haar")],
         )
         return shlex.split(command_of(explanation))
 

@@ -242,7 +242,7 @@ def test_pixels_are_named_in_the_unit_of_spacing_and_shown_in_other_wavelets(fol
         "photo.png", "own_halves:photo", spacing=0.5, unit="mm", decompose=["haar", "db2"], device="cpu"
     )
     assert explanation.input.grid.units == ("mm", "mm")
-    assert [a.domain.wavelet for a in explanation.others] == ["haar", "db2"]
+    assert [a.domain.wavelet for a in explanation.decomposed] == ["haar", "db2"]
     names = [path.name for path in explanation.save("found")]
     assert names[-2:] == ["photo-decomposed.png", "photo-scales.png"]
 

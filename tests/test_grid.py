@@ -1,12 +1,14 @@
 """What a scale means in the units of its input."""
 
 import math
+import re
 
 import pytest
 import torch
 
+import wavelens as wl
 from wavelens.domains import DWT, Identity
-from wavelens.grid import Grid
+from wavelens.grid import Grid, note_of
 
 
 def layout(shape, domain):
@@ -58,3 +60,46 @@ def test_a_grid_that_is_none_is_refused(spacing, units, sentence):
 def test_a_grid_belongs_to_its_signal():
     with pytest.raises(ValueError, match="a grid has the axes of its signal; got 1"):
         Grid.sound(8000).extents(layout((4, 4), DWT("haar")))
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+def test_a_semitone_is_called_by_its_nearest_note(rate):
+    letters = "C C♯ D D♯ E F F♯ G G♯ A A♯ B".split()
+    placed, grid = layout((rate,), wl.ConstantQ(12, octaves=6)), Grid.sound(rate)
+    labels, extents = grid.labels(placed), grid.extents(placed)
+    assert labels[next(iter(labels))].startswith("< ")  # what lies below is no note
+    named = {}
+    for scale, label in list(labels.items())[1:]:
+        note, low, high = re.fullmatch(r"(\S+) \(([\d.k]+)–([\d.k]+) Hz\)", label).groups()
+        letter, octave = re.fullmatch(r"(\D+)(\d+)", note).groups()
+        hertz = 440 * 2 ** ((letters.index(letter) - 9) / 12 + int(octave) - 4)
+        ((start, end),) = extents[scale]
+        assert start / 2 ** (1 / 24) <= hertz * (1 + 1e-9) and hertz <= end * 2 ** (1 / 24)
+        assert abs(math.log2(hertz / math.sqrt(start * end))) <= 0.5 / 12 + 1e-9
+        named[note] = (start, end)
+    assert len(named) == 72  # each note once
+    assert "A4" in named
+
+
+@pytest.mark.parametrize(
+    ("domain", "grid"),
+    [
+        (wl.ConstantQ(3), Grid.sound(8000)),
+        (wl.ConstantQ(24), Grid.sound(8000)),
+        (wl.Packets("db4", levels=6), Grid.sound(8000)),
+        (wl.STFT("hann", 256), Grid.sound(8000)),
+        (wl.ConstantQ(12), Grid((0.001,), ("s",))),
+    ],
+)
+def test_what_is_no_semitone_in_hertz_has_no_note(domain, grid):
+    assert not any("(" in label for label in grid.labels(layout((4000,), domain)).values())
+
+
+@pytest.mark.needs("librosa")
+def test_notes_are_those_of_librosa():
+    import librosa
+
+    for number in range(24, 108):
+        hertz = 440 * 2 ** ((number - 69) / 12)
+        half = 2 ** (1 / 24)
+        assert note_of((hertz / half, hertz * half), "Hz") == librosa.hz_to_note(hertz)

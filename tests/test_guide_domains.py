@@ -17,7 +17,7 @@ def test_snippets(run_page, capsys):
     assert max(swings[f"DualTree d{level}"] for level in range(1, 5)) < 10
     assert int(printed[19].split()[1].rstrip("%")) > 90
     assert printed[20] == "62 bytes for each pixel"
-    assert "semitone: 420–445 Hz" in printed
+    assert "semitone: A4 (420–445 Hz)" in printed
     fewer, _, _, every = next(line for line in printed if " bands of " in line).split()
     assert 2 < int(fewer) < int(every) == 64
     needed = {line.split()[0]: int(line.split()[2]) for line in printed if " needs " in line}

@@ -6,6 +6,7 @@ import torch
 import wavelens as wl
 from cases import Net, relative, signal
 from wavelens import maps
+from wavelens.marginal import common_scales
 
 SHIFTS = [wl.Shifted(wl.DWT("haar", 2), (k,)) for k in range(4)]
 
@@ -39,12 +40,62 @@ def test_a_marginal_account_of_nothing_is_zero():
     assert not any(t.any() for t in (found.share, found.share_spread, found.place, found.place_spread))
 
 
+def test_scales_that_differ_are_added_up_until_all_domains_have_them():
+    x = signal((8000,))
+    domains = [
+        wl.DWT("db4", 5),
+        wl.ConstantQ(per_octave=3, octaves=7),
+        wl.Packets("db4", levels=6),
+        wl.STFT("hann", 512),
+    ]
+    several = wl.attribute(Net((8000,)), x, 1, domain=domains, method=wl.IntegratedGradients(steps=2))
+    account = maps.marginal(several)
+    assert account.names == ("a5", "d5", "d4", "d3", "d2", "d1")
+    assert [extent[0].high for extent in account.extents] == [2.0**-k for k in (6, 5, 4, 3, 2, 1)]
+    assert relative(account.shares[0], maps.profile(several[0]).share) < 1e-14
+    for k, c in enumerate(several):
+        profile = maps.profile(c)
+        for j, extent in enumerate(account.extents):
+            inside = [
+                number
+                for number, scale in enumerate(c.layout.scales().values())
+                if extent[0].low - 1e-9 <= scale.extent[0].low and scale.extent[0].high <= extent[0].high + 1e-9
+            ]
+            assert relative(account.shares[k][:, j], profile.share[:, inside].sum(1)) < 1e-12
+    assert relative(account.signed.sum(1), torch.stack([c.data.sum((1, 2)) for c in several]).mean(0)) < 1e-10
+
+
+def test_a_marginal_account_names_what_is_one_scale_in_no_domain_by_its_ends():
+    layouts = [wl.Packets("haar", levels=4).layout((64,)), wl.ConstantQ(per_octave=2, octaves=4).layout((64,))]
+    scales = common_scales(layouts)
+    assert [scale.name for scale in scales] == ["p4.0", "p4.1", "p4.2–p4.3", "p4.4–p4.7", "p4.8–p4.15"]
+    for k, layout in enumerate(layouts):
+        assert [number for scale in scales for number in scale.parts[k]] == list(range(len(layout.scales())))
+
+
+def test_an_item_has_the_same_marginal_account_alone():
+    x = signal((8, 12))
+    domains = [wl.DWT("haar", 2), wl.DualTree(levels=3)]
+    whole = maps.marginal([domain.analysis(x) for domain in domains])
+    alone = maps.marginal([domain.analysis(x[1:2]) for domain in domains])
+    for field in ("share", "share_spread", "signed", "signed_spread", "place", "place_spread"):
+        assert relative(getattr(alone, field)[0].nan_to_num(), getattr(whole, field)[1].nan_to_num()) < 1e-12
+
+
+def test_complex_gradients_have_shares_and_no_signs():
+    x = signal((32,))
+    several = wl.attribute(Net((32,)), x, 1, domain=[wl.STFT("hann", 8), wl.DWT("haar", 2)], method=wl.Saliency())
+    account = maps.marginal(several)
+    assert account.signed.isnan().all()
+    assert relative(account.share.sum(1), torch.ones(3)) < 1e-12
+
+
 def test_what_has_no_marginal_account():
     x = signal((8, 8))
-    one, deeper = wl.DWT("haar", 2).analysis(x), wl.DWT("haar", 3).analysis(x)
     with pytest.raises(ValueError, match="takes two attributions or more; got 1"):
-        maps.marginal([one])
-    with pytest.raises(
-        ValueError, match=r"domains with the same scales; got .* and .* Give each domain as many levels"
-    ):
-        maps.marginal([one, deeper])
+        maps.marginal([wl.DWT("haar", 2).analysis(x)])
+    for other in (wl.Identity(), wl.ConstantQ(per_octave=3)):
+        with pytest.raises(ValueError, match=r"tell the same scales apart; got .* Give each domain as many levels"):
+            maps.marginal([wl.DWT("haar", 2).analysis(x), other.analysis(x)])
+    with pytest.raises(ValueError, match=r"of the same signals; got axes \(8, 8\) and \(8, 9\)"):
+        maps.marginal([wl.DWT("haar", 2).analysis(x), wl.DWT("haar", 2).analysis(signal((8, 9)))])

@@ -11,6 +11,8 @@ from typing import Any
 from wavelens.core import Extent, Layout
 
 Range = tuple[float, float]  # from, to, in an axis' unit; either may be open: 0 or infinity
+NOTES = "C C♯ D D♯ E F F♯ G G♯ A A♯ B".split()
+CONCERT_PITCH_HZ = 440.0  # of A4, which is note 69 of MIDI
 NAMES = {1: "samples", 2: "px"}  # of samples without a unit; voxels for more axes
 
 
@@ -55,12 +57,19 @@ class Grid:
         return {name: self._ranges(scale.extent) for name, scale in layout.scales().items()}
 
     def labels(self, layout: Layout) -> dict[str, str]:
-        """The extents as texts: '1–2 px', '> 8 px', '689–1.38k Hz', '0.5–1 × 2–4 mm'; '' where they are not known."""
+        """The extents as texts: '1–2 px', '> 8 px', '689–1.38k Hz', '0.5–1 × 2–4 mm'; '' where they are not known.
+
+        Scales of one semitone, as those of `ConstantQ(per_octave=12)`, have the nearest note: 'A4 (426–451 Hz)'.
+        """
         return {name: self._label(ranges) for name, ranges in self.extents(layout).items()}
 
     def titles(self, layout: Layout) -> dict[str, str]:
         """Each scale with its label: 'd1 · 1–2 px'; the name alone where the domain does not know its extent."""
         return {name: f"{name} · {label}" if label else name for name, label in self.labels(layout).items()}
+
+    def label(self, extent: tuple[Extent, ...]) -> str:
+        """What a scale spans as text: '1–2 px'; '' where it is not known."""
+        return self._label(self._ranges(extent))
 
     def label_along(self, axis: int, extent: Extent) -> str:
         """One extent as text: '0.04–0.08 s'."""
@@ -110,12 +119,26 @@ class Grid:
             return ""
         pairs = list(zip(ranges, self.units, strict=True))
         if len(set(pairs)) == 1:
-            return f"{_interval(pairs[0][0])} {pairs[0][1]}"
+            text, note = f"{_interval(pairs[0][0])} {pairs[0][1]}", note_of(*pairs[0])
+            return f"{note} ({text})" if note else text
         texts = []
         for k, (ends, unit) in enumerate(pairs):
             last = k + 1 == len(pairs) or pairs[k + 1][1] != unit
             texts.append(f"{_interval(ends)} {unit}" if last else _interval(ends))
         return " × ".join(texts)
+
+
+def note_of(ends: Range, unit: str) -> str:
+    """The note nearest to the middle of a semitone, equal temperament on A4 = 440 Hz; '' for other ranges.
+
+    >>> note_of((440 / 2 ** (1 / 24), 440 * 2 ** (1 / 24)), "Hz")
+    'A4'
+    """
+    low, high = ends
+    if unit != "Hz" or low <= 0 or not math.isclose(12 * math.log2(high / low), 1, rel_tol=1e-6):
+        return ""
+    number = round(69 + 12 * math.log2(math.sqrt(low * high) / CONCERT_PITCH_HZ))
+    return f"{NOTES[number % 12]}{number // 12 - 1}"
 
 
 def each_axis(spacing: Sequence[float], axes: int) -> tuple[float, ...]:

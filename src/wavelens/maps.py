@@ -6,7 +6,6 @@ Every function takes Coefficients `(batch, channel, size)` over any number of ax
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from types import EllipsisType
 
@@ -14,7 +13,8 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Band, Coefficients, Layout, Scale, band_sums, checked_axis, scale_sums
-from wavelens.placing import placed, spread, spread_band, summed
+from wavelens.marginal import Marginal, marginal
+from wavelens.placing import placed, scale_maps, spatial_map, spread, summed
 from wavelens.rose import Rose, has_rose, rose
 from wavelens.scalogram import TimeFrequency, scalogram, time_frequency
 
@@ -88,49 +88,6 @@ def profile(c: Coefficients, *, by_channel: bool = False) -> Profile:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Marginal:
-    """What several domains say of the same explanation: means, and standard deviations from one domain to another.
-
-    `share` and `share_spread` have shape `(batch, scales)` in the order of `names`, coarsest scale first; `place` and
-    `place_spread` have shape `(batch, *axes)` and are of spatial maps with total 1, or 0 where nothing is attributed.
-    """
-
-    names: tuple[str, ...]
-    share: Tensor
-    share_spread: Tensor
-    place: Tensor
-    place_spread: Tensor
-
-
-def marginal(several: Sequence[Coefficients]) -> Marginal:
-    """How scale shares and places hang on the choice of a domain, such as the wavelet and where its grid begins.
-
-    `several` are attributions of the same signals in domains with the same scales, from one pass of gradients:
-    `attribute(…, domain=[DWT("haar", 4), DWT("db4", 4), Shifted(DWT("haar", 4), (5,)), …])`. A spread is no error
-    of the explanation; it says how much of a share is the domain's.
-
-    >>> import torch, wavelens as wl
-    >>> x, domains = torch.arange(16.0)[None, None], [wl.Shifted(wl.DWT("haar", 2), (k,)) for k in range(4)]
-    >>> found = marginal([domain.analysis(x) for domain in domains])
-    >>> found.names, found.share_spread.shape, found.place.sum()
-    (('a2', 'd2', 'd1'), torch.Size([1, 3]), tensor(1.))
-    """
-    if len(several) < 2:
-        raise ValueError(f"a marginal account takes two attributions or more; got {len(several)}.")
-    first, *others = ((c.layout.signal_shape, c.data.shape[:-2], tuple(c.layout.scales())) for c in several)
-    if odd := [one for one in others if one != first]:
-        raise ValueError(
-            f"attributions are of the same signals and in domains with the same scales; got {first[2]} of axes "
-            f"{first[0]} and {odd[0][2]} of axes {odd[0][0]}. Give each domain as many levels."
-        )
-    axes = tuple(range(-len(first[0]), 0))
-    maps = torch.stack([spatial_map(c) for c in several])
-    total = maps.sum(axes, keepdim=True)
-    places, shares = maps / total.where(total > 0, 1), torch.stack([profile(c).share for c in several])
-    return Marginal(first[2], shares.mean(0), shares.std(0), places.mean(0), places.std(0))
-
-
 def mosaic(c: Coefficients) -> Tensor:
     """The pyramid in one array `(*batch, *axes)`, laid out as `pywt.coeffs_to_array` lays it.
 
@@ -197,36 +154,6 @@ def contributions(c: Coefficients) -> dict[str, Tensor]:
     {'a2': (1, 1, 8, 8), 'd2': (1, 1, 8, 8), 'd1': (1, 1, 8, 8)}
     """
     return {name: c.only(*bands).synthesis() for name, bands in c.layout.scales().items()}
-
-
-def scale_maps(c: Coefficients, *, signed: bool = False, by_channel: bool = False) -> dict[str, Tensor]:
-    """Where in the signal each scale matters: one map `(batch, *axes)` a scale, whose total is Σ|γ| of that scale.
-
-    |γ| is summed over channels and orientations and brought to the signal's resolution by linear interpolation
-    between the coefficients' centres, each coefficient spread with total weight 1. `signed=True` keeps the signs, and
-    the totals are the signed sums of `profile`. `by_channel=True` keeps the channels apart, `(batch, channel, *axes)`.
-
-    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
-    >>> {name: tuple(picture.shape) for name, picture in wl.maps.scale_maps(a).items()}
-    {'a2': (1, 8, 8), 'd2': (1, 8, 8), 'd1': (1, 8, 8)}
-    """
-    sums = summed(c, signed, by_channel)
-    kept = slice(None) if by_channel else 0
-    inside = (..., kept, *[slice(None)] * len(c.layout.signal_shape))
-    scales = c.layout.scales().items()
-    return {name: torch.stack([spread_band(sums, band) for band in bands]).sum(0)[inside] for name, bands in scales}
-
-
-def spatial_map(c: Coefficients, *, signed: bool = False, by_channel: bool = False) -> Tensor:
-    """Where in the signal the attribution lies, `(batch, *axes)`: the sum of the scale maps, with total Σ|γ|.
-
-    `by_channel=True` keeps the channels apart, `(batch, channel, *axes)`.
-
-    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
-    >>> wl.maps.spatial_map(a).shape
-    torch.Size([1, 8, 8])
-    """
-    return torch.stack(list(scale_maps(c, signed=signed, by_channel=by_channel).values())).sum(0)
 
 
 def along(layout: Layout, axis: int) -> dict[str, Scale]:

@@ -14,6 +14,36 @@ def summed(c: Coefficients, signed: bool, by_channel: bool) -> Coefficients:
     return Coefficients(data if by_channel else data.sum(-2, keepdim=True), c.layout)
 
 
+def scale_maps(c: Coefficients, *, signed: bool = False, by_channel: bool = False) -> dict[str, Tensor]:
+    """Where in the signal each scale matters: one map `(batch, *axes)` a scale, whose total is Σ|γ| of that scale.
+
+    |γ| is summed over channels and orientations and brought to the signal's resolution by linear interpolation
+    between the coefficients' centres, each coefficient spread with total weight 1. `signed=True` keeps the signs, and
+    the totals are the signed sums of `profile`. `by_channel=True` keeps the channels apart, `(batch, channel, *axes)`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> {name: tuple(picture.shape) for name, picture in wl.maps.scale_maps(a).items()}
+    {'a2': (1, 8, 8), 'd2': (1, 8, 8), 'd1': (1, 8, 8)}
+    """
+    sums = summed(c, signed, by_channel)
+    kept = slice(None) if by_channel else 0
+    inside = (..., kept, *[slice(None)] * len(c.layout.signal_shape))
+    scales = c.layout.scales().items()
+    return {name: torch.stack([spread_band(sums, band) for band in bands]).sum(0)[inside] for name, bands in scales}
+
+
+def spatial_map(c: Coefficients, *, signed: bool = False, by_channel: bool = False) -> Tensor:
+    """Where in the signal the attribution lies, `(batch, *axes)`: the sum of the scale maps, with total Σ|γ|.
+
+    `by_channel=True` keeps the channels apart, `(batch, channel, *axes)`.
+
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.maps.spatial_map(a).shape
+    torch.Size([1, 8, 8])
+    """
+    return torch.stack(list(scale_maps(c, signed=signed, by_channel=by_channel).values())).sum(0)
+
+
 def placed(c: Coefficients, band: Band) -> Tensor:
     """The coefficients of a band by place, `(*batch, *places)`: those that share a place are added up."""
     shape, axes = band.shape, len(c.layout.signal_shape)

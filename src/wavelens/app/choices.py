@@ -72,7 +72,7 @@ def request_of(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, devi
     method = METHODS[wish.method](wish.gradients, kind.sigma)
     domain = _domain(wish, kind, loaded.preprocess.shape[1:])
     question = Question(wish.target)
-    return Request(loaded, kind, question, domain, method, None, 5, device, chosen=wish.levels is not None)
+    return Request(loaded, kind, question, (domain,), method, None, 5, device, chosen=wish.levels is not None)
 
 
 def _within(value: object, low: int, high: int) -> bool:

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wavelens.attribution import Attribution
 from wavelens.cli.model_options import with_model_options
-from wavelens.cli.options import check_folder, domain_of, method_of
+from wavelens.cli.options import check_folder, domain_called, method_of
 from wavelens.cli.shared_options import (
     DEFAULT_METHOD,
     DOMAIN_HELP,
@@ -34,12 +35,17 @@ from wavelens.cli.shared_options import (
 from wavelens.cli.terminal import Terminal, plain, table
 from wavelens.explaining import Explanation, explained, request_for
 from wavelens.explaining.arguments import device_called
-from wavelens.explaining.files import DECOMPOSED, inputs, stems
+from wavelens.explaining.by_domain import endings, marginal_rows
+from wavelens.explaining.files import inputs, stems
 from wavelens.explaining.question import is_target_function
 from wavelens.explaining.report import report_path
 from wavelens.explaining.request import Request
 from wavelens.explaining.spacing import spaced
+from wavelens.explaining.summary import profile_rows
+from wavelens.grid import Grid
+from wavelens.marginal import short_names
 from wavelens.models import Options
+from wavelens.own import text_of
 from wavelens.reports import Section, section, write_page
 
 
@@ -51,7 +57,11 @@ def explain(
     target: TargetText = None,
     against: AgainstText = None,
     domain: Annotated[
-        str | None, typer.Option(help=DOMAIN_HELP, show_default="for photos DWT('haar', levels=5), else by kind")
+        list[str] | None,
+        typer.Option(
+            help=f"{DOMAIN_HELP} Give it several times for several domains from one pass of gradients.",
+            show_default="for photos DWT('haar', levels=5), else by kind",
+        ),
     ] = None,
     method: MethodText = DEFAULT_METHOD,
     out: Out = Path("wavelens-out"),
@@ -74,7 +84,8 @@ def explain(
     """Explain a classifier's decision, scale by scale. Takes photos, sounds, volumes and videos.
 
     Prints the top classes and the scale profile of each input, and writes NAME.png (the panel), NAME.safetensors
-    (the attribution), NAME.json (a summary) and what else belongs to its kind to the folder --out. With --decompose,
+    (the attribution), NAME.json (a summary) and what else belongs to its kind to the folder --out. Each further
+    --domain reads the same gradients, into NAME-DWT.png …; NAME-marginal.png has the means of all. With --decompose,
     NAME-decomposed.png shows the input rebuilt scale by scale from its important coefficients in each of the wavelets,
     from the same gradients, and NAME-scales.png where in it each scale of the first matters, a colour a scale. With
     --against the difference of two logits is explained, and a --target that is a function asks any model for any
@@ -83,7 +94,8 @@ def explain(
     Exit codes: 0, all inputs were explained; 1, some were, and a line on stderr says what is wrong with each of the
     others, or with those of whose files some could not be written; 2, none was, or an option is wrong.
     """
-    chosen_domain, chosen_method, chosen_device = domain_of(domain), method_of(method), device_called(device)
+    chosen_domains = [domain_called(text) for text in domain or ()]
+    chosen_method, chosen_device = method_of(method), device_called(device)
     check_folder(out)
     console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
@@ -94,7 +106,7 @@ def explain(
         chosen_device,
         target=target,
         against=against,
-        domain=chosen_domain,
+        domain=chosen_domains or None,
         method=chosen_method,
         decompose=() if decompose is None else tuple(decompose.split(",")),
         batch_size=batch_size,
@@ -118,7 +130,7 @@ def _explain_all(request: Request, paths: list[Path], out: Path, console: Consol
     def last() -> list[Path]:
         return [write_page(sections, report_path(out))] if sections else []
 
-    also = DECOMPOSED if request.decompose else ()
+    also = endings(request.domains, decomposed=bool(request.decompose))
     named = enumerate(zip(paths, stems(paths, out, request.kind, also=also), strict=True), 1)
     work = [(str(path), partial(one, number, path, stem)) for number, (path, stem) in named]
     return each([*work, ("", last)], console)
@@ -131,7 +143,16 @@ def _print(explanation: Explanation, console: Console, prefix: str) -> None:
     if explanation.answer:
         console.print(_class_table(explanation.answer))
     console.print(Text(_account(explanation)), soft_wrap=True)
-    console.print(_scale_table(explanation))
+    several = explanation.attributions
+    for a in several:
+        if len(several) > 1:
+            console.print(Text(f"in {plain(text_of(a.domain))}"), soft_wrap=True)
+        console.print(_scale_table(a, explanation.input.grid))
+    if explanation.marginal is not None:
+        console.print(Text(f"{len(several)} domains together, mean ± spread from one to another"), soft_wrap=True)
+        console.print(_marginal_table(explanation))
+    elif explanation.no_marginal:
+        console.print(Text(f"no common account: {explanation.no_marginal}"), soft_wrap=True)
     if missed := explanation.caution:
         advice = "Try --method 'IntegratedGradients(tolerance=0.02, max_steps=1000)'."
         console.print(Text(f"{missed} {advice}", style="yellow"), soft_wrap=True)
@@ -154,9 +175,9 @@ def _class_table(classes: list[dict[str, Any]]) -> Table:
     return shown
 
 
-def _scale_table(explanation: Explanation) -> Table:
+def _scale_table(a: Attribution, grid: Grid) -> Table:
     """The profile: signed sums with what they add up to, and shares of the total magnitude."""
-    a, rows = explanation.attribution, explanation.profile
+    rows = profile_rows(a, grid)
     shown = table("scale", "extent", "signed sum", "share of |γ|")
     for row in rows:
         shown.add_row(row["scale"], row["extent"], _signed(row["signed"]), f"{row['share']:.1%}")
@@ -169,6 +190,17 @@ def _scale_table(explanation: Explanation) -> Table:
     )
     if a.gap is not None:
         shown.add_row("f(x) − f(x₀)", "", f"{float(a.data.sum() + a.gap):+.4f}", "")
+    return shown
+
+
+def _marginal_table(explanation: Explanation) -> Table:
+    """The scales that all domains tell apart: their shares and signed sums, and the share in each domain."""
+    assert explanation.marginal is not None
+    shown = table("scale", "extent", "signed sum", "share of |γ|", *short_names(explanation.domains))
+    for row in marginal_rows(explanation.marginal, explanation.input.grid):
+        total = "—" if row["signed"] is None else f"{row['signed']:+.4f} ± {row['signed_spread']:.4f}"
+        share = f"{row['share']:.1%} ± {100 * row['share_spread']:.1f}"
+        shown.add_row(row["scale"], row["extent"], total, share, *(f"{one:.1%}" for one in row["shares"]))
     return shown
 
 

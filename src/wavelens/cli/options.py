@@ -11,8 +11,12 @@ from wavelens.spec import is_method, parse_own
 
 
 def domain_of(text: str | None) -> Domain | None:
-    value = None if text is None else parse_own(text)
-    if value is None or isinstance(value, Domain):
+    return None if text is None else domain_called(text)
+
+
+def domain_called(text: str) -> Domain:
+    value = parse_own(text)
+    if isinstance(value, Domain):
         return value
     what = "the method " if is_method(value) else ""
     raise ValueError(f"--domain takes a domain, such as DWT('db4', levels=3); got {what}{text}.")

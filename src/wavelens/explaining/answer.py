@@ -8,15 +8,18 @@ import shlex
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wavelens import maps
 from wavelens.attribution import Attribution, attribute
 from wavelens.core import Domain
 from wavelens.domains import DWT
 from wavelens.engine.progress import Progress
-from wavelens.explaining.files import DECOMPOSED, WRITTEN, beside, stems
+from wavelens.explaining.by_domain import bases, domain_record, endings, marginal_of, marginal_rows
+from wavelens.explaining.files import DECOMPOSED, MARGINAL, PER_DOMAIN, SUMMARY, beside, stems
 from wavelens.explaining.kinds import Input
 from wavelens.explaining.question import ExplainedTarget
 from wavelens.explaining.reading import read_input
@@ -29,6 +32,8 @@ from wavelens.own import text_of
 from wavelens.reports import Entry
 from wavelens.untrusted import plain
 
+MAX_DRAWN_AXES = 3
+
 if TYPE_CHECKING:  # matplotlib: only once there is something to draw
     from matplotlib.figure import Figure
 
@@ -37,9 +42,10 @@ if TYPE_CHECKING:  # matplotlib: only once there is something to draw
 class Explanation:
     """One file explained: all that `wavelens explain` prints and writes of it.
 
-    `input` is the file as the model was given it, `target` what is explained of it, `attribution` why. `others` are
-    the attributions in the domains of `decompose`, from the same gradients; `note` says how the file was read, where a
-    format is read in several ways. `request` holds the model, its kind of signal and the method.
+    `input` is the file as the model was given it, `target` what is explained of it, `attributions` why, in each of the
+    domains, from the same gradients; `attribution` is the first. `decomposed` are those in the domains of `decompose`;
+    `note` says how the file was read, where a format is read in several ways. `request` holds the model, its kind of
+    signal and the method.
 
     >>> import torch, wavelens as wl
     >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(4000) / 5)[None, None], rate=8000)
@@ -54,13 +60,19 @@ class Explanation:
     request: Request
     input: Input
     target: ExplainedTarget
-    attribution: Attribution
-    others: tuple[Attribution, ...] = ()
+    attributions: tuple[Attribution, ...]
+    decomposed: tuple[Attribution, ...] = ()
     note: str = ""
 
     def __repr__(self) -> str:
         model, name = self.request.loaded.name, self.input.path.name
-        return f"<Explanation of {name}: {self.target.heading}, by {model} in {self.attribution.domain}>"
+        domains = " and ".join(str(a.domain) for a in self.attributions)
+        return f"<Explanation of {name}: {self.target.heading}, by {model} in {domains}>"
+
+    @property
+    def attribution(self) -> Attribution:
+        """The attribution in the first domain."""
+        return self.attributions[0]
 
     @property
     def answer(self) -> list[dict[str, Any]]:
@@ -71,6 +83,20 @@ class Explanation:
     def profile(self) -> list[dict[str, Any]]:
         """A row for each scale, coarsest first: what it spans in the input's units, its signed sum and its share."""
         return profile_rows(self.attribution, self.input.grid)
+
+    @cached_property
+    def marginal(self) -> maps.Marginal | None:
+        """What several domains say together: means and spreads; None for one, and where they share no scales."""
+        return self._marginal[0]
+
+    @cached_property
+    def _marginal(self) -> tuple[maps.Marginal | None, str]:
+        return marginal_of(self.attributions)
+
+    @property
+    def no_marginal(self) -> str:
+        """Why several domains have no marginal account; else empty."""
+        return self._marginal[1]
 
     @property
     def caution(self) -> str:
@@ -98,12 +124,28 @@ class Explanation:
             **{name: None if value is None else value.reshape(-1)[0].item() for name, value in scalars.items()},
             "units": one.grid.units,
             "profile": self.profile,
+            **self._further_summary(),
             "provenance": a.provenance,
         }
 
-    def panel(self) -> Figure:
-        """The figure of this kind of signal, as NAME.png holds it."""
-        return self.request.kind.panel(self.attribution, self.input, self.title)
+    def _further_summary(self) -> dict[str, Any]:
+        """What the further domains say, and all of them together."""
+        if len(self.attributions) < 2:
+            return {}
+        pairs = zip(self.attributions, bases(self.domains), strict=True)
+        records = [domain_record(a, self.input.grid, base) for a, base in pairs]
+        account = self.marginal
+        together = {"missing": self.no_marginal} if account is None else marginal_rows(account, self.input.grid)
+        return {"further_domains": records[1:], "marginal": together}
+
+    @property
+    def domains(self) -> list[Domain]:
+        """The domains of the attributions."""
+        return [a.domain for a in self.attributions]
+
+    def panel(self, domain: int = 0) -> Figure:
+        """The figure of this kind of signal in one of the domains, the first as NAME.png holds it."""
+        return self.request.kind.panel(self.attributions[domain], self.input, self.title)
 
     def entry(self) -> Entry:
         """The explanation for a report: `wl.report([one.entry() for one in explanations], "report.html")`."""
@@ -113,9 +155,10 @@ class Explanation:
         """Write to a folder what `wavelens explain` writes, and return the paths.
 
         These are NAME.png (the panel), NAME.safetensors (the attribution), NAME.json (the summary) and what else
-        belongs to the kind. The folder is made; a NAME that another input or a stranger's file has becomes NAME-2.
+        belongs to the kind; of further domains NAME-DWT.png …, and NAME-marginal.png of all together. The folder is
+        made; a NAME that another input or a stranger's file has becomes NAME-2.
         """
-        out, also = Path(folder), DECOMPOSED if self.others else ()
+        out, also = Path(folder), endings(self.domains, decomposed=bool(self.decomposed))
         if out.exists() and not out.is_dir():
             raise NotADirectoryError(f"an explanation is saved in a folder; {out} is a file. Name another.")
         out.mkdir(parents=True, exist_ok=True)
@@ -124,31 +167,35 @@ class Explanation:
 
     def write(self, base: Path) -> Iterator[Path]:
         """Write the files, called `base` and their endings: each path once it is there."""
+        for k, own in enumerate(bases(self.domains)):
+            yield from self._write_domain(k, beside(base, own))
+            if k == 0:
+                summary = beside(base, SUMMARY)
+                summary.write_text(json.dumps(self.summary, indent=2) + "\n", encoding="utf-8")
+                yield summary
+            a = self.attributions[k]
+            yield from self.request.kind.extras(a, self.input, self.target.label, beside(base, own))
+        yield from self._write_pictures(base)
+
+    def _write_domain(self, k: int, base: Path) -> Iterator[Path]:
+        """The panel and the attribution of one domain."""
+        panel, attribution = (beside(base, ending) for ending in PER_DOMAIN)
+        save_figure(self.panel(k), panel)
+        self.attributions[k].save(attribution)
+        yield from (panel, attribution)
+
+    def _write_pictures(self, base: Path) -> Iterator[Path]:
+        """All domains together; the input scale by scale in those of `decompose`, and where scales matter."""
         from wavelens import plots  # matplotlib: only once there is something to draw
 
-        panel, attribution, summary = (beside(base, suffix) for suffix in WRITTEN)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # characters that the font lacks are drawn as boxes
-            plots.save(self.panel(), panel)
-        self.attribution.save(attribution)
-        summary.write_text(json.dumps(self.summary, indent=2) + "\n", encoding="utf-8")
-        yield from (panel, attribution, summary)
-        yield from self.request.kind.extras(self.attribution, self.input, self.target.label, base)
-        yield from self._write_decomposed(base)
-
-    def _write_decomposed(self, base: Path) -> list[Path]:
-        """The input scale by scale in the domains of `decompose`, and where each scale of the first matters."""
-        if not self.others:
-            return []
-        from wavelens import plots  # matplotlib: only once there is something to draw
-
-        paths = [beside(base, ending) for ending in DECOMPOSED]
+        x = self.input.x
         named: dict[str, Any] = {"title": self.title, "grid": self.input.grid}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            plots.save(plots.decomposed(self.others, self.input.x, **named), paths[0])
-            plots.save(plots.by_scale(self.others[0], self.input.x, **named), paths[1])
-        return paths
+        if self.marginal is not None and x.ndim - 2 <= MAX_DRAWN_AXES:
+            yield save_figure(plots.marginal(self.attributions, x, **named), beside(base, MARGINAL))
+        if self.decomposed:
+            rebuilt, where = (beside(base, ending) for ending in DECOMPOSED)
+            yield save_figure(plots.decomposed(self.decomposed, x, **named), rebuilt)
+            yield save_figure(plots.by_scale(self.decomposed[0], x, **named), where)
 
 
 def explained(request: Request, path: Path, progress: Progress = False) -> Explanation:
@@ -156,19 +203,30 @@ def explained(request: Request, path: Path, progress: Progress = False) -> Expla
     loaded, kind = request.loaded, request.kind
     one = read_input(loaded, kind, path, request.device)
     target = request.question(loaded, one.x, one.logits)
-    usual = request.domain if request.chosen else _within(request.domain, one.x.shape[2:])
-    first, *others = attribute(
+    usual = request.domains if request.chosen else [_within(domain, one.x.shape[2:]) for domain in request.domains]
+    several = attribute(
         loaded.module,
         one.x,
         target.target,
-        domain=[usual, *request.decompose],
+        domain=[*usual, *request.decompose],
         method=request.method,
         batch_size=request.batch_size,
         exact_passes=request.exact_passes,
         progress=progress,
     )
-    named = replace(first, provenance=first.provenance | _model_provenance(loaded))
-    return Explanation(request, one, target, named, tuple(others), kind.note(path))
+    made_by = _model_provenance(loaded)
+    named = tuple(replace(a, provenance=a.provenance | made_by) for a in several[: len(usual)])
+    return Explanation(request, one, target, named, tuple(several[len(usual) :]), kind.note(path))
+
+
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write a figure, and return where."""
+    from wavelens import plots  # matplotlib: only once there is something to draw
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # characters that the font lacks are drawn as boxes
+        plots.save(figure, path)
+    return path
 
 
 def _model_provenance(loaded: LoadedModel) -> dict[str, str]:

@@ -44,7 +44,7 @@ def explain(
     *,
     target: Target = None,
     against: str | int | None = None,
-    domain: Domain | None = None,
+    domain: Domain | Sequence[Domain] | None = None,
     method: Method = DEFAULT_METHOD,
     decompose: Sequence[str] = (),
     batch_size: int | None = None,
@@ -65,9 +65,10 @@ def explain(
 
     `target` is a class by its index or label, 'package.module:function', or any target of `attribute`; by default the
     top class. The other options are those of the command: `against`, another class; `domain`, by default
-    that of the kind, and `method`; `decompose`, names of wavelets in which pictures are shown scale by scale;
-    `batch_size`; `top`, the number of classes in summaries; `spacing` and `unit` of pixels and voxels; `exact_passes`.
-    `device` is for a model by name; a module is used where it is. `progress` is that of `attribute`.
+    that of the kind, or a list, in each of which the same gradients are read; `method`; `decompose`, names of wavelets
+    in which pictures are shown scale by scale; `batch_size`; `top`, the number of classes in summaries; `spacing` and
+    `unit` of pixels and voxels; `exact_passes`. `device` is for a model by name; a module is used where it is.
+    `progress` is that of `attribute`.
 
     One path returns an `Explanation`, or raises its error. A list returns a list in the same order, which holds the
     exception in place of a file that cannot be explained, so that one broken file does not end the others. Options

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from wavelens.explaining.kinds import Kind
 
-WRITTEN = (".png", ".safetensors", ".json")  # for each input
+PER_DOMAIN = (".png", ".safetensors")  # for each domain of an input
+SUMMARY = ".json"
+WRITTEN = (*PER_DOMAIN, SUMMARY)  # for each input
+MARGINAL = "-marginal.png"  # with several domains
 DECOMPOSED = ("-decomposed.png", "-scales.png")  # with --decompose
 
 
@@ -36,16 +39,21 @@ def stems(
 
     `written` are the endings of the files that are always written together, `also` those of others beside them.
     """
+
+    def names_of(stem: str) -> set[str]:
+        """Its files by names that no other input may have, whatever the case."""
+        return {f"{stem}{ending}".casefold() for ending in ("", *written, *also)}
+
     folder = os.path.realpath(out)
     real = [Path(os.path.realpath(path)) for path in paths]
-    used = {kind.stem(path).casefold() for path in real if str(path.parent) == folder}
-    names = []
+    used = {name for path in real if str(path.parent) == folder for name in names_of(kind.stem(path))}
+    stems = []
     for path in paths:
-        free = (s for s in _candidates(kind.stem(path)) if s.casefold() not in used)
+        free = (s for s in _candidates(kind.stem(path)) if not used & names_of(s))
         stem = next(s for s in free if not _is_foreign(out / s, written, also))
-        used.add(stem.casefold())
-        names.append(stem)
-    return names
+        used |= names_of(stem)
+        stems.append(stem)
+    return stems
 
 
 def _candidates(stem: str) -> Iterator[str]:

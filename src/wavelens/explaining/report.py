@@ -35,6 +35,7 @@ def entry_of(explanation: Explanation) -> Entry:
         start=f"a constant {base:g}" if base else kind.start,
         note=explanation.caution,
         command=command_of(explanation),
+        further=explanation.attributions[1:],
         facts={
             "file": str(one.path),
             "model": loaded.name,
@@ -68,8 +69,7 @@ def command_of(explanation: Explanation) -> str:
         words += ["--spacing", ",".join(f"{step:.12g}" for step in spacing[0]), "--unit", spacing[1]]
     words += [
         *target.options,
-        "--domain",
-        text_of(explanation.attribution.domain),
+        *(word for domain in explanation.domains for word in ("--domain", text_of(domain))),
         "--method",
         text_of(request.method),
         *["--exact-passes"] * request.exact_passes,
@@ -86,7 +86,8 @@ def _call(explanation: Explanation) -> str:
     choices |= {name: repr(value) for name, value in request.loaded.options.given.items()}
     if (spacing := _spacing(request.loaded.preprocess)) is not None:
         choices |= {"spacing": repr(spacing[0]), "unit": repr(spacing[1])}
-    choices |= {"domain": _name(explanation.attribution.domain), "method": _name(request.method)}
+    names = [_name(domain) for domain in explanation.domains]
+    choices |= {"domain": names[0] if len(names) == 1 else f"[{', '.join(names)}]", "method": _name(request.method)}
     choices |= {"exact_passes": "True"} if request.exact_passes else {}
     model = repr(request.loaded.name) if request.by_name else "model"
     words = [repr(str(explanation.input.path)), model, *(f"{name}={value}" for name, value in choices.items())]

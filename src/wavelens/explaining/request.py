@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -23,15 +24,16 @@ DEFAULT_METHOD = IntegratedGradients(tolerance=0.02)
 class Request:
     """What is to be done with every input of a call: which model is explained, for which target, how, and where.
 
-    A domain that was not `chosen` has fewer levels for an input that is shorter than the model's usual. `decompose` are
-    further domains, in each of which the input is drawn scale by scale. `top` is the number of classes in summaries.
+    The answer is read in each of the `domains`, from the same gradients. One that was not `chosen` has fewer levels for
+    an input that is shorter than the model's usual. `decompose` are further domains, in each of which the input is
+    drawn scale by scale. `top` is the number of classes in summaries.
     With `exact_passes` the model runs as it is. A model that is not known `by_name` is known to Python alone.
     """
 
     loaded: LoadedModel
     kind: Kind
     question: Question
-    domain: Domain
+    domains: tuple[Domain, ...]
     method: Method
     batch_size: int | None
     top: int
@@ -49,7 +51,7 @@ def request_for(
     *,
     target: Target = None,
     against: str | int | None = None,
-    domain: Domain | None = None,
+    domain: Domain | Sequence[Domain] | None = None,
     method: Method = DEFAULT_METHOD,
     decompose: Sequence[str] = (),
     batch_size: int | None = None,
@@ -58,12 +60,10 @@ def request_for(
     by_name: bool = True,
 ) -> Request:
     """The request that the options of `explain` mean; `ValueError` for those that do not fit the model."""
-    if domain is not None and not isinstance(domain, Domain):
-        raise ValueError(f"domain is a domain such as DWT('haar'); got {domain!r}. wl.parse makes one of its text.")
     if not isinstance(top, int) or top < 1:
         raise ValueError(f"top, the number of classes in summaries, is a whole number from 1; got {top!r}.")
-    chosen = fitted(domain, kind, loaded)
-    shown = tuple(fitted(one, kind, loaded) for one in wavelets_like(chosen, decompose))
+    chosen = tuple(fitted(one, kind, loaded) for one in _domains(domain))
+    shown = tuple(fitted(one, kind, loaded) for one in wavelets_like(chosen[0], decompose))
     if shown and len(kind.units) < 2:
         raise ValueError(f"--decompose draws pictures; {kind.one} has none. Leave it out.")
     question = question_of(target, against, loaded)
@@ -81,6 +81,19 @@ def request_for(
         exact_passes=exact_passes,
         by_name=by_name,
     )
+
+
+def _domains(domain: Domain | Sequence[Domain] | None) -> Sequence[Domain | None]:
+    """The domains, or None for that of the kind; `ValueError` for what is none, and for one that is given twice."""
+    several: list[Any] = list(domain) if isinstance(domain, list | tuple) else [domain]
+    for k, one in enumerate(several):
+        if one is not None and not isinstance(one, Domain):
+            raise ValueError(f"domain is a domain such as DWT('haar'); got {one!r}. wl.parse makes one of its text.")
+        if one in several[:k]:
+            raise ValueError(f"each domain is given once; got {one} twice. Leave one out.")
+    if not several:
+        raise ValueError("domain is one domain or several; got none. Leave it out for that of the kind.")
+    return several
 
 
 def wavelets_like(domain: Domain, names: Sequence[str]) -> tuple[Domain, ...]:

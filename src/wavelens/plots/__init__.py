@@ -3,6 +3,7 @@
 from wavelens.plots.by_scale import by_scale
 from wavelens.plots.comparison import mean_curves
 from wavelens.plots.decomposed import decomposed
+from wavelens.plots.marginal import marginal
 from wavelens.plots.minimal import minimal
 from wavelens.plots.panel import panel, save, show
 from wavelens.plots.parts import common_scale
@@ -19,6 +20,7 @@ __all__ = [
     "common_scale",
     "decomposed",
     "film",
+    "marginal",
     "mean_curves",
     "mean_profiles",
     "minimal",

@@ -151,10 +151,10 @@ def column_starts(n: int) -> Array:
     return np.unique(np.linspace(0, n, min(n, 2000), endpoint=False).astype(int))
 
 
-def draw_bar(figure: Figure, box: Frame, norm: PowerNorm, unit: str) -> None:
+def draw_bar(figure: Figure, box: Frame, norm: PowerNorm, unit: str, what: str = "|γ|") -> None:
     cax = add_axes(figure, box, "")
     bar = figure.colorbar(ScalarMappable(norm, MAGNITUDE), cax=cax, extend="max", extendfrac=0.03)
     bar.set_ticks(norm.inverse(np.array([0, 0.5, 1])))
     bar.ax.set_yticklabels([f"{tick:.2g}" for tick in bar.get_ticks()])
-    cax.set_title(f"|γ| per {unit} (√)", size=12, loc="left", color=INK, pad=9)
+    cax.set_title(f"{what} per {unit} (√)", size=12, loc="left", color=INK, pad=9)
     bar.ax.tick_params(labelsize=11)

@@ -32,8 +32,9 @@ class Entry:
     `name` is what the input is called, `label` the explained class, `classes` the model's answer, most probable first.
     `kind` chooses what is shown: "photo", "sound", "volume", "video" or a `ReportView` of one's own; without it the
     axes do. `grid` says where the samples lie. `start` is what the baseline is to a reader, `note` a line of caution.
-    `command` makes the explanation again, in a shell or in Python; `facts` are further lines for the record. All texts
-    are shown as they are, never as HTML.
+    `further` is the same input read in further domains, each a block of the report. `command` makes the explanation
+    again, in a shell or in Python; `facts` are further lines for the record. All texts are shown as they are, never as
+    HTML.
     """
 
     attribution: Coefficients
@@ -47,9 +48,18 @@ class Entry:
     note: str = ""
     command: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
+    further: Sequence[Coefficients] = ()
 
     def __post_init__(self) -> None:
-        axes, data = self.attribution.layout.signal_shape, self.attribution.data
+        for one in (self.attribution, *self.further):
+            self._check(one)
+        if self.view is not None and self.view.axes != self.x.ndim - 2:
+            raise ValueError(
+                f"the view {self.view.name} shows signals with {self.view.axes} axes; got {self.x.ndim - 2}."
+            )
+
+    def _check(self, attribution: Coefficients) -> None:
+        axes, data = attribution.layout.signal_shape, attribution.data
         if data.ndim != 3 or len(data) != 1:
             raise ValueError(
                 f"an entry is one item and one target: coefficients (1, channel, size); got {tuple(data.shape)}. "
@@ -65,9 +75,11 @@ class Entry:
                 "a report shows an attribution and a signal that are finite; got NaN or infinity. Look at the model's "
                 "gradient."
             )
-        self.place.extents(self.attribution.layout)  # says now whether the grid fits
-        if self.view is not None and self.view.axes != len(axes):
-            raise ValueError(f"the view {self.view.name} shows signals with {self.view.axes} axes; got {len(axes)}.")
+        self.place.extents(attribution.layout)  # says now whether the grid fits
+
+    def each(self) -> list[Entry]:
+        """An entry for each domain, in which the others are left out."""
+        return [replace(self, attribution=one, further=()) for one in (self.attribution, *self.further)]
 
     @property
     def place(self) -> Grid:

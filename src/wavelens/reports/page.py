@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from wavelens.reports import text as texts
 from wavelens.reports.entry import Entry
+from wavelens.reports.marginal import marginal_card
 from wavelens.reports.markup import Html, data, joined, printable, tag, text
 from wavelens.reports.packing import colours
 from wavelens.reports.views.view import View, asset
@@ -24,14 +25,19 @@ WHOLE = 6_000_000  # numbers of a page: with more entries each has fewer
 
 
 class Section(NamedTuple):
-    """An entry as the page has it; `script` shows its payload."""
+    """An entry as the page has it; `script` shows its payloads, one for each domain."""
 
     name: str
     answer: str
     html: Html
-    payload: dict[str, Any]
+    payloads: tuple[dict[str, Any], ...]
     thumb: str
     script: str = ""
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """That of the first domain."""
+        return self.payloads[0]
 
 
 def report(explained: Entry | Iterable[Entry], path: str | PathLike[str], *, title: str = "") -> Path:
@@ -63,19 +69,34 @@ def write_page(sections: Sequence[Section], path: str | PathLike[str], *, title:
 
 def section(entry: Entry, count: int = 1) -> Section:
     """What a page says of an entry, one of `count`; after that the entry is no longer needed."""
-    shown, room = entry.view, min(ROOM, WHOLE // max(count, 1))
-    view = shown.show(entry, room) if shown else View({}, "")
-    payload = {"view": shown.name, "wide": shown.wide, **view.payload} if shown else {"view": ""}
+    shown, several = entry.view, entry.each()
+    room = min(ROOM, WHOLE // max(count, 1)) // len(several)
+    views = [shown.show(one, room) if shown else View({}, "") for one in several]
+    payloads = [{"view": shown.name, "wide": shown.wide, **view.payload} if shown else {"view": ""} for view in views]
     heading = entry.name or texts.shown_label(entry)
-    first = tag("img", src=view.thumb, alt="", class_="still") if view.thumb else None
+    numbers = [joined(texts.answer(entry) if one is several[0] else None, texts.profile(one)) for one in several]
+    titles = [texts.domain_heading(one) if len(several) > 1 else None for one in several]
     body = joined(
         tag("header", tag("h2", tag("bdi", heading)), texts.sentence(entry), texts.note(entry), class_="lead"),
-        tag("div", tag("noscript", first), class_="views"),
-        tag("div", texts.answer(entry), texts.profile(entry), class_="numbers"),
-        tag("div", class_="more"),
+        *(_block(*parts) for parts in zip(titles, views, numbers, strict=True)),
+        marginal_card(entry) if len(several) > 1 else None,
         texts.record(entry),
     )
-    return Section(heading, texts.shown_label(entry), body, payload, view.thumb, shown.script if shown else "")
+    script = shown.script if shown else ""
+    return Section(heading, texts.shown_label(entry), body, tuple(payloads), views[0].thumb, script)
+
+
+def _block(title: Html | None, view: View, numbers: Html) -> Html:
+    """What is shown of one domain."""
+    first = tag("img", src=view.thumb, alt="", class_="still") if view.thumb else None
+    return tag(
+        "div",
+        title,
+        tag("div", tag("noscript", first), class_="views"),
+        tag("div", numbers, class_="numbers"),
+        tag("div", class_="more"),
+        class_="block",
+    )
 
 
 def page(sections: Sequence[Section], *, title: str = "") -> str:
@@ -88,7 +109,11 @@ def page(sections: Sequence[Section], *, title: str = "") -> str:
         tag("article", one.html, id=f"entry-{k}", data_number=str(k), hidden=k > 0, aria_label=one.name)
         for k, one in enumerate(sections)
     ]
-    payloads = [data(f"data-{k}", one.payload) for k, one in enumerate(sections)]
+    payloads = [
+        data("-".join(["data", str(k), *([str(j)] if j else [])]), payload)
+        for k, one in enumerate(sections)
+        for j, payload in enumerate(one.payloads)
+    ]
     script = _script(sections)
     digest = base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
     return Template(asset("page.html")).substitute(

@@ -23,6 +23,23 @@ RESPONDS = f"γ is how the score responds to each coefficient. {ALIKE}"
 
 def sentence(entry: Entry) -> Html:
     """What the model answered, what was explained and what it adds up to, and where most of it lies."""
+    lies = () if entry.further else _strongest(entry)  # of several domains each block says it
+    return tag("p", *_answered(entry), *_account(entry), *lies, class_="sentence")
+
+
+def domain_heading(entry: Entry) -> Html:
+    """Which domain the numbers and pictures below are of, and where most lies in it."""
+    lies = _strongest(entry)
+    return tag(
+        "header",
+        tag("h3", text_of(entry.attribution.layout.domain), class_="domain"),
+        tag("p", *lies, class_="sentence") if lies else None,
+        class_="lead",
+    )
+
+
+def _strongest(entry: Entry) -> list[str]:
+    """Where most of the attribution lies; nothing where there is one scale, or nothing to name."""
     profile, titles = maps.profile(entry.attribution), entry.place.titles(entry.attribution.layout)
     shares = sorted(zip(profile.share[0].tolist(), profile.names, strict=True), reverse=True)[:NAMED_SCALES]
     named = [
@@ -34,8 +51,7 @@ def sentence(entry: Entry) -> Html:
         if share
     ]
     lies = [" Most of it lies in ", joined(*named[:1]), *(joined(", then ", one) for one in named[1:]), "."]
-    return tag("p", *_answered(entry), *_account(entry), *(lies if len(profile.names) > 1 and named else ()),
-               class_="sentence")  # fmt: skip
+    return lies if len(profile.names) > 1 and named else []
 
 
 def account(a: Attribution, item: int = 0) -> str:
@@ -96,7 +112,7 @@ def answer(entry: Entry) -> Html | None:
     return tag(
         "section",
         tag("h3", "The model's answer"),
-        tag("table", tag("thead", _headings("class", "probability", "logit")), tag("tbody", *rows), class_="answer"),
+        tag("table", tag("thead", headings("class", "probability", "logit")), tag("tbody", *rows), class_="answer"),
         class_="card",
     )
 
@@ -106,7 +122,7 @@ def _chance(one: Chance, explained: bool) -> Html:
     return tag(
         "tr",
         tag("th", short(one.label), mark and " ", mark, scope="row", title=one.label),
-        tag("td", _bar(one.probability, 1.0), tag("span", percent(one.probability)), class_="measure"),
+        tag("td", bar(one.probability, 1.0), tag("span", percent(one.probability)), class_="measure"),
         tag("td", number(one.logit), class_="number"),
         class_="explained" if explained else None,
     )
@@ -128,7 +144,7 @@ def profile(entry: Entry) -> Html:
         tag("h3", "Scale by scale"),
         tag(
             "table",
-            tag("thead", _headings("scale", "share of |γ|", "signed sum")),
+            tag("thead", headings("scale", "share of |γ|", "signed sum")),
             tag("tbody", *rows),
             tag("tfoot", *_totals(a, sum(sums))),
             class_="profile",
@@ -144,8 +160,8 @@ def _scale(name: str, label: str, share: tuple[float, float], total: tuple[float
     return tag(
         "tr",
         tag("th", tag("button", name, type="button", data_scale=name), tag("small", label), scope="row"),
-        tag("td", _bar(*share), tag("span", percent(share[0]), _plus_minus(spread)), class_="measure"),
-        tag("td", _bar(*total, side), tag("span", signed(total[0])), class_="measure"),
+        tag("td", bar(*share), tag("span", percent(share[0]), _plus_minus(spread)), class_="measure"),
+        tag("td", bar(*total, side), tag("span", signed(total[0])), class_="measure"),
         data_row=name,
     )
 
@@ -183,7 +199,7 @@ def _parameters(entry: Entry) -> dict[str, str]:
     parameters = {
         **model,
         "method": getattr(a, "method", ""),
-        "domain": text_of(a.layout.domain),
+        "domain": ", ".join(text_of(c.layout.domain) for c in (a, *entry.further)),
         "target": f"{getattr(a, 'target', '')} {entry.label}".strip(),
         "gradients": "" if spent is None else str(int(spent.max())),
         "standard error": f"at most {percent(max(errors))} of a scale's share" if errors else "",
@@ -242,11 +258,11 @@ def short(label: str) -> str:
     return label.split(", ")[0]
 
 
-def _headings(*names: str) -> Html:
+def headings(*names: str) -> Html:
     return tag("tr", *(tag("th", name, scope="col") for name in names))
 
 
-def _bar(value: float, largest: float, kind: str = "") -> Html:
+def bar(value: float, largest: float, kind: str = "") -> Html:
     width = 0.0 if math.isnan(value) else 100 * abs(value) / (largest or 1.0)
     return tag("i", class_=f"bar {kind}".strip(), style=f"--part:{width:.2f}%", aria_hidden="true")
 

@@ -7,32 +7,32 @@ async function build(article) {
   const number = article.dataset.number;
   if (shown.has(number)) return;
   shown.add(number);
-  const data = read(`data-${number}`), place = article.querySelector(".views");
-  const more = article.querySelector(".more"), command = article.querySelector(".command");
+  const command = article.querySelector(".command");
   const copies = { class: "plain copy", type: "button", onclick: (event) => copy(event.target, command) };
   article.querySelector(".again").append(make("button", copies, "Copy"));
-  if (!VIEWS[data.view]) {
-    place.remove();
-    article.dataset.ready = "true";
-    return;
-  }
+  const blocks = [...article.querySelectorAll(".block")];
+  for (const [k, block] of blocks.entries()) await fill(block, read(k ? `data-${number}-${k}` : `data-${number}`));
+  article.dataset.ready = "true";
+}
+
+/** Builds the views of one domain. */
+async function fill(block, data) {
+  const place = block.querySelector(".views"), more = block.querySelector(".more");
+  if (!VIEWS[data.view]) return place.remove();
   if (!self.DecompressionStream) {
-    place.append(hint("The maps need a browser of 2023 or later; this one is older."));
-    article.dataset.ready = "true";
-    return;
+    return place.append(hint("The maps need a browser of 2023 or later; this one is older."));
   }
   const { magnitude = [], signed = [], scales = [] } = data.maps ?? {};
   await Promise.all([...magnitude, ...signed, ...(data.mosaic ? [data.mosaic] : [])].map(inflate));
   const state = openingState();
-  article.classList.toggle("wide", data.wide);
-  link(article, scales, state);
+  block.classList.toggle("wide", data.wide);
+  link(block, scales, state);
   await VIEWS[data.view](data, state, place, more);
-  article.dataset.ready = "true";
 }
 
 /** Rows of the profile choose their scale, and show which one is chosen. */
-function link(article, scales, state) {
-  for (const row of article.querySelectorAll("[data-row]")) {
+function link(block, scales, state) {
+  for (const row of block.querySelectorAll("[data-row]")) {
     const k = scales.findIndex(({ name }) => name === row.dataset.row);
     const choose = () => state.set({ scale: state.scale === k ? 0 : k });
     row.addEventListener("click", choose);
