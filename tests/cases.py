@@ -58,10 +58,14 @@ UNEVEN = [  # levels that differ from axis to axis, with a signal that they fit
 
 METHODS = [
     wl.Saliency(),
+    wl.Saliency(times_input=True),
     wl.InputTimesGradient(),
     wl.SmoothGrad(samples=7, sigma=0.3),
+    wl.SmoothGrad(samples=7, sigma=0.3, times_input=True),
+    wl.SmoothGrad(samples=7, sigma=0.5, noise="band"),
     wl.VarGrad(samples=7, sigma=0.3),
     wl.SquareGrad(samples=7, sigma=0.3),
+    wl.SquareGrad(samples=7, sigma=0.5, noise="band"),
     wl.IntegratedGradients(steps=12),
     wl.IntegratedGradients(steps=12, quadrature="trapezoid", baseline=0.3),
     wl.IntegratedGradients(steps=12, quadrature="riemann"),

@@ -9,7 +9,7 @@ import wavelens as wl
 from cases import DOMAINS, LINEAR, METHODS, PATHS, SHAPES, Net, name, relative, signal, takes
 from wavelens import Coefficients
 from wavelens.core import real_product
-from wavelens.methods import averages, paths
+from wavelens.methods import averages, paths, sampling
 
 SHAPE = (12, 17)
 TARGET = [1, 0, 3]
@@ -26,7 +26,7 @@ def literal(method, net, x, domain, target):
 
     z = domain.analysis(x).data
     if isinstance(method, wl.Saliency):
-        return slope(z)
+        return real_product(z, slope(z)) if method.times_input else slope(z)
     if isinstance(method, wl.InputTimesGradient):
         return real_product(z, slope(z))
     if isinstance(method, wl.ExpectedGradients):
@@ -38,11 +38,27 @@ def literal(method, net, x, domain, target):
         places, weights = paths.nodes(method.quadrature, method.steps)
         slopes = [w * slope(start + a * (z - start)) for a, w in zip(places, weights, strict=True)]
         return real_product(z - start, sum(slopes))
-    point = averages.noisy(x, method.sigma, method.seed)
+    point = averages.noisy(x, method.sigma, method.seed) if method.noise == "white" else coloured(method, x, domain)
     slopes = torch.stack([slope(domain.analysis(point(slice(None), k)).data) for k in range(method.samples)])
     if isinstance(method, wl.VarGrad):
         return slopes.var(0, unbiased=False)
-    return slopes.abs().square().mean(0) if isinstance(method, wl.SquareGrad) else slopes.mean(0)
+    if isinstance(method, wl.SquareGrad):
+        return slopes.abs().square().mean(0)
+    return real_product(z, slopes.mean(0)) if method.times_input else slopes.mean(0)
+
+
+def coloured(method, x, domain):
+    """Copies of `x` with noise of its own deviation in each band, times sigma."""
+    z, white = domain.analysis(x), averages.noisy(x, 1.0, method.seed)
+
+    def point(_, k):
+        noise = domain.analysis((white(slice(None), k) - x) / averages.ranges(x))
+        for band, part in z:
+            own, its = (p.flatten(1).std(1, correction=0).reshape(-1, 1, 1) for p in (part, noise[band]))
+            noise.data[..., z.layout.slices[band]] *= method.sigma * own / its
+        return x + noise.synthesis()
+
+    return point
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if getattr(m, "tolerance", None) is None], ids=name)
@@ -323,7 +339,7 @@ class TestAdaptive:
 
 @pytest.mark.parametrize("samples", [4, 5, 7, 13, 25])
 def test_batches_are_as_equal_as_can_be(samples):
-    ends = [averages._batch_end(k, samples) for k in range(averages.BATCHES + 1)]
+    ends = [sampling._batch_end(k, samples) for k in range(sampling.BATCHES + 1)]
     sizes = np.diff(ends)
     assert (ends[0], ends[-1]) == (0, samples)
     assert sizes.max() - sizes.min() <= 1

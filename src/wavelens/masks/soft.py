@@ -21,7 +21,8 @@ def evidence(attribution: Coefficients, x: Tensor) -> Coefficients:
     """What a gradient says of the score, to first order: `Re(conj(W x) ⊙ γ)`, a plain product of real numbers.
 
     For `Saliency` and `SmoothGrad` before `soft`. The sign of a gradient alone follows the phase of the signal.
-    Attributions that add up to the score (`IntegratedGradients`, `InputTimesGradient`) already are of this kind.
+    Attributions that add up to the score (`IntegratedGradients`, `InputTimesGradient`), and those made with
+    `times_input=True`, already are of this kind.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> wl.masks.evidence(a, x).data.shape

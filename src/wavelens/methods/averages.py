@@ -2,7 +2,7 @@
 
 Noise depends on the seed and the number of the sample alone, so an item has the same attribution alone, in any batch
 and with any chunk size. Samples come in batches; the spread of the scale profile between batches is its standard
-error (the method of batch means).
+error (the method of batch means; see `sampling`).
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from wavelens.core import real_product
+from wavelens.core import Coefficients, Layout
 from wavelens.engine.gradients import Gradients, Items, Point
-from wavelens.methods.lift import Lift, Outcome
+from wavelens.methods.lift import Lift, Outcome, domain_by_domain
+from wavelens.methods.sampling import Mean, Moments, sample
 from wavelens.whole_numbers import check_seed, is_whole
 
 MAX_EFFORT = 10**7  # samples, steps and the like: lists of them are held in memory
-BATCHES = 4  # a fixed number of samples is split into so many batches, to know its standard error
+NOISES = ("white", "band")
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,12 @@ class SmoothGrad:
     """The gradient averaged over noisy inputs, `P mean_i g(x + δ_i)` (Smilkov et al., 2017; WAM's equation 7).
 
     `sigma` is the noise's standard deviation as a fraction of each item's range, `max x - min x`: 0.25 suits images,
-    0.001 sounds, 0.0001 volumes (the paper's values). With `tolerance`, sampling goes on item by item until the
-    standard error of every scale's share of the profile is at most `tolerance`, or `max_samples` are spent.
+    0.001 sounds, 0.0001 volumes (the paper's values). With `noise="band"` the noise is coloured as the item is: each
+    band of the domain gets noise of `sigma` times the standard deviation of the item's own coefficients there, so a
+    `sigma` of 1 is as strong as the signal in every band; each of several domains then has passes of its own. With
+    `times_input` it is multiplied with the coefficients, `Re(conj(z) ⊙ P mean_i g(x + δ_i))`, one real number with a
+    sign for each. With `tolerance`, sampling goes on item by item until the standard error of every scale's share of
+    the profile is at most `tolerance`, or `max_samples` are spent.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.SmoothGrad(samples=4, sigma=0.1))
     >>> a.data.shape, round(a.data.abs().max().item(), 3)
@@ -42,16 +46,22 @@ class SmoothGrad:
     seed: int = 0
     tolerance: float | None = None
     max_samples: int = 1000
+    noise: str = "white"
+    times_input: bool = False
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples)
         check_seed(self.seed)
         check_tolerance(self.tolerance, self.samples, max_samples=self.max_samples)
-        check_noise(self.sigma)
+        check_noise(self.sigma, self.noise)
+        check_flag(times_input=self.times_input)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
-        point = noisy(ask.x, self.sigma, self.seed, ask.parts)
-        return sample(Mean(ask, lifts), point, self.samples, self.tolerance, self.max_samples)
+        def mean(lifts: list[Lift], point: Point) -> Outcome:
+            estimate = Mean(ask, lifts, self.times_input)
+            return sample(estimate, point, self.samples, self.tolerance, self.max_samples)
+
+        return over_noise(ask, lifts, self, mean)
 
 
 @dataclass(frozen=True)
@@ -61,21 +71,25 @@ class _Moment:
     samples: int = 25
     sigma: float = 0.25
     seed: int = 0
+    noise: str = "white"
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples)
         check_seed(self.seed)
-        check_noise(self.sigma)
+        check_noise(self.sigma, self.noise)
 
     def _moment(self, ask: Gradients, lifts: list[Lift], central: bool) -> Outcome:
-        return sample(Moments(ask, lifts, central), noisy(ask.x, self.sigma, self.seed, ask.parts), self.samples)
+        def moment(lifts: list[Lift], point: Point) -> Outcome:
+            return sample(Moments(ask, lifts, central), point, self.samples)
+
+        return over_noise(ask, lifts, self, moment)
 
 
 @dataclass(frozen=True)
 class VarGrad(_Moment):
-    """The variance of each coefficient's gradient over noisy inputs (Adebayo et al., 2018); `sigma` as `SmoothGrad`.
+    """The variance of each coefficient's gradient over noisy inputs (Adebayo et al., 2018).
 
-    Not linear in the gradient: every sample is pulled back.
+    `sigma` and `noise` are those of `SmoothGrad`. Not linear in the gradient: every sample is pulled back.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.VarGrad(samples=4, sigma=0.1))
     >>> a.data.shape, bool((a.data >= 0).all())
@@ -88,9 +102,9 @@ class VarGrad(_Moment):
 
 @dataclass(frozen=True)
 class SquareGrad(_Moment):
-    """The mean of each coefficient's squared gradient over noisy inputs (Hooker et al., 2019); `sigma` as `SmoothGrad`.
+    """The mean of each coefficient's squared gradient over noisy inputs (Hooker et al., 2019).
 
-    Not linear in the gradient: every sample is pulled back.
+    `sigma` and `noise` are those of `SmoothGrad`. Not linear in the gradient: every sample is pulled back.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.SquareGrad(samples=4, sigma=0.1))
     >>> a.data.shape, bool((a.data >= 0).all())
@@ -126,9 +140,19 @@ def check_tolerance(tolerance: float | None, least: int, **limit: int) -> None:
         )
 
 
-def check_noise(sigma: float) -> None:
+def check_noise(sigma: float, noise: str = "white") -> None:
+    """`ValueError` for a deviation below 0 or infinite, and for an unknown kind of noise."""
     if not 0 <= sigma <= torch.finfo(torch.float32).max:
         raise ValueError(f"sigma, a fraction of the signal's range, is at least 0 and finite; got sigma={sigma}.")
+    if noise not in NOISES:
+        raise ValueError(f"noise is one of {', '.join(NOISES)}; got {noise!r}.")
+
+
+def check_flag(**flags: bool) -> None:
+    """`ValueError` unless each is True or False."""
+    for name, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise ValueError(f"{name} is True or False; got {flag!r}.")
 
 
 def generator(seed: int, k: int, device: torch.device) -> torch.Generator:
@@ -158,143 +182,38 @@ def noisy(x: Tensor, sigma: float, seed: int, parts: Sequence[slice] = ()) -> Po
     return point
 
 
-class Accumulator(Protocol):
-    """A quantity for each lift that is built from batches of samples."""
-
-    ask: Gradients
-    lifts: list[Lift]
-
-    def add(self, point: Point, samples: Sequence[int], items: Tensor | None) -> list[Tensor]:
-        """Takes in a batch of samples of some items, or of all; what all samples so far say of these, to a factor."""
-
-    def result(self, parts: list[Tensor] | None) -> list[Tensor]:
-        """The estimate for all items; `parts` is what the last `add` returned if that was for all."""
-
-
-def sample(
-    estimate: Accumulator, point: Point, samples: int, tolerance: float | None = None, limit: int | None = None
+def over_noise(
+    ask: Gradients, lifts: list[Lift], rule: SmoothGrad | _Moment, average: Callable[[list[Lift], Point], Outcome]
 ) -> Outcome:
-    """Feeds samples in batches; with a tolerance, to each item until its profile's standard error is below it."""
-    score = estimate.ask.values(estimate.ask.x)  # first: these passes show what those for gradients can leave out
-    limit = samples if tolerance is None else limit or samples
-    batch = len(estimate.ask.x)
-    spreads = [Spread() for _ in estimate.lifts]
-    active, done, rounds = torch.arange(batch, device=estimate.ask.x.device), 0, 0
-    parts: list[Tensor] = []
-    while done < limit and len(active):
-        numbers = range(done, min(_batch_end(rounds + 1, samples), limit))
-        whole, parts = len(active) == batch, []  # what was pulled back makes room for the model
-        parts = estimate.add(point, numbers, None if whole else active)
-        for n, spread in enumerate(spreads):
-            spread.add(estimate.lifts[n].shares(parts[n]), active, batch, numbers)
-        done, rounds = numbers.stop, rounds + 1
-        if tolerance is not None and rounds >= BATCHES:
-            worst = torch.stack([spread.standard_error().amax((0, 2)) for spread in spreads]).amax(0)
-            active = active[worst[active] > tolerance]
-    data = estimate.result(parts if whole else None)
-    return Outcome(data, score, standard_error=[spread.standard_error() for spread in spreads])
+    """What `average(lifts, point)` makes of noisy copies of the input: band noise differs from domain to domain."""
+    if rule.noise == "white":
+        return average(lifts, noisy(ask.x, rule.sigma, rule.seed, ask.parts))
+    return domain_by_domain(
+        lifts, lambda lift: average([lift], noisy_in_bands(ask.x, lift, rule.sigma, rule.seed, ask.dtype))
+    )
 
 
-def _batch_end(rounds: int, samples: int) -> int:
-    """Samples after so many batches: `samples` in `BATCHES` batches as equal as can be, then on in the same measure."""
-    return -(-rounds * samples // min(BATCHES, samples))
+def noisy_in_bands(x: Tensor, lift: Lift, sigma: float, seed: int, dtype: torch.dtype) -> Point:
+    """Noisy copy `k` of items of `x`, with noise of `sigma` times the item's own deviation in each band.
 
-
-class Spread:
-    """Running mean and squared deviation of profiles `(targets, batch, scales)`, item by item (Welford, 1962).
-
-    Of profiles p of all samples so far, a batch's own say is the pseudo-value (n p − n' p') / (n − n'), with n' and p'
-    before it (as in the jackknife; Tukey, 1958): no sum of a batch alone need be kept.
+    White noise, the same for every item, is brought to that deviation band by band. So in an orthonormal domain each
+    copy has it exactly; in a redundant one, bands of the synthesised noise reach into each other as the domain's do.
     """
+    own = sigma * deviations(lift.analysis(x.to(dtype)), lift.layout)
+    is_bound = bool(lift.domain.bound_tensors())
 
-    def add(self, profile: Tensor, items: Tensor, batch: int, numbers: range) -> None:
-        if not hasattr(self, "count"):
-            self.count = profile.new_zeros(batch, 1)
-            self.mean = profile.new_zeros(len(profile), batch, profile.shape[2])
-            self.squares, self.last = torch.zeros_like(self.mean), torch.zeros_like(self.mean)
-        own = (numbers.stop * profile - numbers.start * self.last[:, items]) / len(numbers)
-        self.last[:, items] = profile
-        self.count[items] += 1
-        before = own - self.mean[:, items]
-        self.mean[:, items] += before / self.count[items]
-        self.squares[:, items] += before * (own - self.mean[:, items])
+    def point(items: Items, k: int) -> Tensor:
+        some, here = x[items], lift.of(items)
+        white = torch.randn(x.shape[1:], generator=generator(seed, k, x.device), device=x.device, dtype=torch.float32)
+        z = here.analysis(white.to(dtype).expand(len(some) if is_bound else 1, *white.shape))
+        gains = own[items] / deviations(z, here.layout).clamp_min(torch.finfo(dtype).tiny)
+        sizes = torch.tensor([band.size for band in here.layout.bands], device=x.device)
+        coloured = z * gains.repeat_interleave(sizes, 1, output_size=here.layout.size)[:, None]
+        return some + here.domain.synthesis(Coefficients(coloured, here.layout)).to(x.dtype)
 
-    def standard_error(self) -> Tensor:
-        """Of the mean over batches, `(targets, batch, scales)`; NaN where there was one batch only."""
-        return (self.squares / ((self.count - 1) * self.count)).sqrt()
+    return point
 
 
-class Mean:
-    """The mean gradient: gradients are summed in input space, and their sum is pulled back."""
-
-    def __init__(self, ask: Gradients, lifts: list[Lift]) -> None:
-        self.ask, self.lifts = ask, lifts
-        self.total = ask.zeros(len(ask.x))
-        self.count = ask.x.new_zeros((len(ask.x), 1, 1), dtype=ask.dtype)
-
-    def add(self, point: Point, samples: Sequence[int], items: Tensor | None) -> list[Tensor]:
-        weights = [1.0] * len(samples)
-        self.count[slice(None) if items is None else items] += len(samples)
-        if items is None:
-            g = self.ask.sum(lambda chosen, j: point(chosen, samples[j]), weights, into=self.total)
-        else:
-            g = self.total[:, items]  # a copy, added to in the same order as above
-            self.ask.sum(lambda chosen, j: point(chosen, samples[j]), weights, items, into=g)
-            self.total[:, items] = g
-        return [lift.of(items).pull(g) for lift in self.lifts]
-
-    def result(self, parts: list[Tensor] | None) -> list[Tensor]:
-        sums = [lift.pull(self.total) for lift in self.lifts] if parts is None else parts
-        return [part / self.count for part in sums]
-
-
-class PerSample:
-    """The mean of a function of each sample's pullback, and the squared deviation from it (Welford, 1962)."""
-
-    def __init__(self, ask: Gradients, lifts: list[Lift], read: Callable[[int, Tensor, slice, int], Tensor]) -> None:
-        self.ask, self.lifts, self.read = ask, lifts, read
-        shape = (ask.targets, *ask.x.shape[:2])
-        self.mean = [ask.x.new_zeros((*shape, lift.layout.size), dtype=self._dtype(lift)) for lift in lifts]
-        self.squares = [torch.zeros_like(mean, dtype=ask.dtype) for mean in self.mean]
-
-    def _dtype(self, lift: Lift) -> torch.dtype:
-        """What is averaged: real contributions."""
-        return self.ask.dtype
-
-    def add(self, point: Point, samples: Sequence[int], items: Tensor | None) -> list[Tensor]:
-        """Of all items: sampling that leaves items out is not asked of these."""
-        for place, j, g, _ in self.ask.each(lambda chosen, j: point(chosen, samples[j]), len(samples)):
-            for n, lift in enumerate(self.lifts):
-                value = self.read(n, lift.of(place).pull(g), place, samples[j])
-                before = value - self.mean[n][:, place]
-                self.mean[n][:, place] += before / (samples[j] + 1)
-                self.squares[n][:, place] += real_product(before, value - self.mean[n][:, place])
-        self.count = samples[-1] + 1
-        return self.estimate()
-
-    def estimate(self) -> list[Tensor]:
-        return self.mean
-
-    def result(self, parts: list[Tensor] | None) -> list[Tensor]:
-        return self.estimate()
-
-
-class Moments(PerSample):
-    """The variance (`central`) or the mean square of each coefficient's gradient."""
-
-    def __init__(self, ask: Gradients, lifts: list[Lift], central: bool) -> None:
-        super().__init__(ask, lifts, lambda n, pulled, place, k: pulled)
-        self.central = central
-
-    def _dtype(self, lift: Lift) -> torch.dtype:
-        """Gradients, which are complex in a complex domain."""
-        return self.ask.dtype.to_complex() if lift.layout.is_complex else self.ask.dtype
-
-    def add(self, point: Point, samples: Sequence[int], items: Tensor | None) -> list[Tensor]:
-        parts = super().add(point, samples, items)
-        known = self.count > 1 or not self.central  # one sample has no variance
-        return parts if known else [torch.full_like(part, torch.nan) for part in parts]
-
-    def estimate(self) -> list[Tensor]:
-        variance = [square / self.count for square in self.squares]
-        return variance if self.central else [v + m.abs() ** 2 for v, m in zip(variance, self.mean, strict=True)]
+def deviations(z: Tensor, layout: Layout) -> Tensor:
+    """The standard deviation of each band's coefficients over places and channels, `(batch, bands)`."""
+    return torch.stack([z[..., piece].flatten(1).std(1, correction=0) for piece in layout.slices.values()], 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from wavelens.engine.gradients import Gradients
+from wavelens.methods.averages import check_flag
 from wavelens.methods.lift import Lift, Outcome
 
 
@@ -14,12 +15,21 @@ from wavelens.methods.lift import Lift, Outcome
 class Saliency:
     """The gradient in the domain's coordinates, `P g(x)`, signed (Simonyan et al., 2014; WAM's equation 6).
 
+    With `times_input` it is multiplied with the coefficients, `Re(conj(z) ⊙ P g(x))`: `InputTimesGradient`.
+
     >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.Saliency())
     >>> a.data.shape, round(a.data.abs().max().item(), 3)
     (torch.Size([1, 1, 64]), 0.006)
     """
 
+    times_input: bool = False
+
+    def __post_init__(self) -> None:
+        check_flag(times_input=self.times_input)
+
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
+        if self.times_input:
+            return InputTimesGradient()(ask, lifts, baseline)
         g, score = ask.at_input()
         return Outcome([lift.pull(g) for lift in lifts], score)
 

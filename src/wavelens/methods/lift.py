@@ -7,7 +7,8 @@ the gradient. It knows no domain: a lift is all that it sees of one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -67,6 +68,13 @@ class Outcome:
     score: Tensor | None = None
     start: Tensor | None = None
     standard_error: list[Tensor] | None = None
+
+
+def domain_by_domain(lifts: list[Lift], explain: Callable[[Lift], Outcome]) -> Outcome:
+    """The outcomes of each lift alone as one: for methods whose points differ from domain to domain."""
+    outcomes = [explain(lift) for lift in lifts]
+    errors = [error for outcome in outcomes for error in outcome.standard_error or ()]
+    return replace(outcomes[0], data=[outcome.data[0] for outcome in outcomes], standard_error=errors or None)
 
 
 class Method(Protocol):

@@ -17,8 +17,9 @@ from torch import Tensor
 from wavelens.core import real_product
 from wavelens.engine.gradients import Gradients, Items, Point
 from wavelens.methods import adaptive
-from wavelens.methods.averages import PerSample, check_effort, check_tolerance, generator, sample
+from wavelens.methods.averages import check_effort, check_tolerance, generator
 from wavelens.methods.lift import Lift, Outcome
+from wavelens.methods.sampling import PerSample, sample
 from wavelens.whole_numbers import check_seed
 
 QUADRATURES = ("gauss-legendre", "trapezoid", "riemann")

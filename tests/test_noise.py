@@ -1,0 +1,130 @@
+"""Noise as strong as the signal in each band, and gradients times the input."""
+
+import pytest
+import torch
+
+import wavelens as wl
+from cases import DOMAINS, Net, name, relative, signal, takes
+from test_bound import Ranked
+from wavelens import masks
+from wavelens.core import Coefficients
+from wavelens.methods import averages
+from wavelens.methods.lift import Lift
+
+SHAPE = (12, 16)
+ORTHONORMAL = [wl.DWT("db2", levels=2), wl.Identity(), wl.Cosine(), wl.Packets("haar", levels=2)]
+
+
+def copies(x, domain, sigma, count, dtype=torch.float64):
+    """The coefficients of the noise in `count` copies, each `(batch, channel, size)`, and those of `x`."""
+    bound = domain.bind(x)
+    lift = Lift(bound, bound.layout(tuple(x.shape[2:])))
+    point = averages.noisy_in_bands(x, lift, sigma, 0, dtype)
+    noise = [bound.analysis(point(slice(None), k) - x).data for k in range(count)]
+    return [Coefficients(part, lift.layout) for part in noise], Coefficients(lift.analysis(x), lift.layout)
+
+
+def deviation(part):
+    return part.flatten(1).std(1, correction=0)
+
+
+@pytest.mark.parametrize("domain", [*ORTHONORMAL, Ranked()], ids=name)
+def test_each_copy_has_the_deviation_of_the_item_in_each_band(domain):
+    x = signal((24,) if isinstance(domain, Ranked) else SHAPE) + 5  # the mean is no deviation
+    noise, z = copies(x, domain, 0.5, 3)
+    for copy in noise:
+        for band, part in copy:
+            assert relative(deviation(part), 0.5 * deviation(z[band])) < 1e-9, band
+    assert relative(noise[0].data, noise[1].data) > 0.1  # another draw for each copy
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+def test_noise_has_no_mean_and_is_larger_where_the_signal_is(domain):
+    if not takes(domain, SHAPE):
+        pytest.skip("of two axes")
+    x = signal(SHAPE, batch=1)
+    loud = x + 20 * domain.analysis(x).only(domain.layout(SHAPE).bands[-1]).synthesis()
+    (quiet, _), (strong, _) = copies(x, domain, 1.0, 64), copies(loud, domain, 1.0, 64)
+    drawn, louder = (torch.stack([copy.data for copy in each]) for each in (quiet, strong))
+    spread = drawn.abs().square().mean().sqrt()
+    assert drawn.mean(0).abs().max() < 6 * drawn.abs().square().mean(0).sqrt().max() / 64**0.5
+    assert louder.abs().square().mean().sqrt() > 1.5 * spread
+
+
+def test_noise_of_several_signals_is_of_each_signals_bands():
+    x = {"image": signal(SHAPE), "text": signal((5,), channels=4, seed=2) * 1e-3}
+    domains = {"image": wl.DWT("haar", levels=2), "text": wl.Identity()}
+    joint = wl.Joint.of(x, domains)
+    packed = joint.pack(x)
+    (copy, *_), z = copies(packed, joint, 0.3, 1)
+    for band, part in copy:
+        assert relative(deviation(part), 0.3 * deviation(z[band])) < 1e-9, band
+    parts = joint.unpack(copy.synthesis())
+    assert parts["text"].abs().max() < 1e-2 < parts["image"].abs().max()
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+@pytest.mark.parametrize("noise", ["white", "band"])
+def test_times_input_is_the_evidence_of_the_gradient(domain, noise):
+    net, x = Net(SHAPE), signal(SHAPE)
+    plain, times = (
+        wl.attribute(net, x, 2, domain=domain, method=wl.SmoothGrad(5, 0.3, noise=noise, times_input=flag))
+        for flag in (False, True)
+    )
+    assert relative(times.data, masks.evidence(plain, x).data) < 1e-12
+    assert not times.data.is_complex()
+    assert times.standard_error.shape == plain.standard_error.shape
+    assert len(times.layout.scales()) == 1 or not torch.equal(times.standard_error, plain.standard_error)
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+def test_saliency_times_input_is_input_times_gradient(domain):
+    net, x = Net(SHAPE), signal(SHAPE)
+    a, b = (
+        wl.attribute(net, x, 2, domain=domain, method=method)
+        for method in (wl.Saliency(times_input=True), wl.InputTimesGradient())
+    )
+    assert torch.equal(a.data, b.data)
+
+
+@pytest.mark.parametrize("noise", ["white", "band"])
+def test_times_input_of_a_linear_model_is_exact_whatever_the_noise(noise):
+    weights = signal(SHAPE, batch=1, seed=5)
+    x = signal(SHAPE)
+    method = wl.SmoothGrad(samples=4, sigma=0.5, noise=noise, times_input=True)
+    a = wl.attribute(lambda x: (x * weights).flatten(1).sum(1), x, None, domain=wl.DWT("db2", 1), method=method)
+    assert relative(a.data.sum((1, 2)), a.score) < 1e-12
+
+
+def test_samples_go_on_until_the_shares_of_the_product_are_known():
+    net, x = Net(SHAPE), signal(SHAPE)
+    method = wl.SmoothGrad(samples=10, sigma=0.5, tolerance=0.004, max_samples=400, times_input=True, noise="band")
+    a = wl.attribute(net, x, 2, domain=wl.DWT(), method=method)
+    assert ((a.standard_error.amax(1) <= 0.004) | (a.spent == 400)).all()
+    assert a.spent.min() > 10
+
+
+def test_each_of_several_domains_has_passes_of_its_own():
+    net, x = Net(SHAPE), signal(SHAPE)
+    together = wl.attribute(net, x, 2, domain=ORTHONORMAL[:3], method=wl.SmoothGrad(5, noise="band"))
+    assert [a.spent.tolist() for a in together] == [[15, 15, 15]] * 3
+
+
+def test_a_constant_item_gets_no_noise():
+    x = torch.full((1, 2, *SHAPE), 0.7, dtype=torch.float64)
+    noise, _ = copies(x, wl.DWT("haar", levels=1), 1.0, 1)
+    assert noise[0].data.abs().max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: wl.SmoothGrad(noise="pink"), "noise is one of white, band; got 'pink'"),
+        (lambda: wl.VarGrad(noise=None), "noise is one of white, band; got None"),
+        (lambda: wl.SmoothGrad(times_input=1), "times_input is True or False; got 1"),
+        (lambda: wl.Saliency(times_input="yes"), "times_input is True or False; got 'yes'"),
+    ],
+)
+def test_wrong_options_say_what_to_do(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()
