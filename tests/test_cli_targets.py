@@ -1,6 +1,7 @@
 """What a command explains: a class, a class against another, or what a function of one's own says."""
 
 import html
+import importlib
 import json
 import re
 import shlex
@@ -251,3 +252,49 @@ def test_minimal_keeps_a_class_above_another(folder, capsys):
     assert "0 left side rather than 1 right side" in capsys.readouterr().out
     assert main([*usual, "--target", "own_scenes:mean"]) == 0
     assert json.loads((folder / "out/noise-minimal.json").read_text())["front"][0]["probability"] is None
+
+
+def test_against_next_is_the_runner_up_of_each_input(folder, capsys):
+    assert explain("--against", "next", "--report") == 0
+    a, summary = found()
+    logits = sys.modules["own_scenes"].Net()(read_image("noise.png"))[0]
+    first, second = logits.argsort(descending=True)[:2].tolist()
+    assert a.target == f"Contrast(target={first}, against={second})"
+    assert summary["against"] == {
+        "index": second,
+        "label": ("left side, port", "right side", "Whole")[second],
+        "is": "next",
+    }
+    assert "(the next class), difference of logits" in capsys.readouterr().out
+    page = html.unescape((folder / "out/report.html").read_text(encoding="utf-8"))
+    (command,) = re.findall(r"<code>(wavelens .*?)</code>", page, re.DOTALL)
+    assert "--against next" in command
+    assert main([*shlex.split(command)[1:], "--out", "again"]) == 0
+    again = json.loads((folder / "again/noise.json").read_text())
+    assert {**again, "provenance": 0} == {**summary, "provenance": 0}
+    assert explain("--target", str(second), "--against", "next") == 0
+    assert found()[0].target == f"Contrast(target={second}, against={first})"
+
+
+def test_against_is_a_target_of_python_too(folder):
+    model = importlib.import_module("own_scenes").net()
+    model.module.eval()
+    named = wl.explain("noise.png", model, target=wl.targets.Against("Whole", target="left"), method=wl.Saliency())
+    assert named.attribution.target == "Contrast(target=0, against=2)"
+    nearest = wl.explain("noise.png", model, target=wl.targets.Against(), method=wl.Saliency())
+    assert nearest.attribution.target == wl.explain("noise.png", model, against="next").attribution.target
+    assert nearest.attribution.target == "Contrast(target=0, against=1)"
+    assert "--target 0 --against next" in nearest.entry().command
+    with pytest.raises(ValueError, match=r"of one input, so Against takes one class, not one per item; got Against"):
+        wl.explain("noise.png", model, target=wl.targets.Against([1, 2]))
+    with pytest.raises(ValueError, match=r"against is said once; got Against.* and against=1"):
+        wl.explain("noise.png", model, target=wl.targets.Against(), against=1)
+
+
+@pytest.mark.parametrize("command", ["check", "minimal"])
+def test_check_and_minimal_take_the_runner_up_too(folder, command):
+    options = ["--steps", "2", "--alpha", "1"] if command == "minimal" else ["--method", "Saliency"]
+    arguments = ["noise.png", "--model", "own_scenes:net", "--against", "next", "--out", "out", *options]
+    assert main([command, *arguments]) in (0, 1)
+    summary = json.loads((folder / f"out/noise-{command}.json").read_text())
+    assert summary["against"]["is"] == "next"

@@ -315,3 +315,30 @@ def test_options_of_a_measure_reach_its_metric():
 @pytest.mark.parametrize("control", [cls() for cls in CONTROLS], ids=repr)
 def test_controls_are_known_by_their_text(control):
     assert parse_explainer(repr(control)) == control
+
+
+def test_against_another_class_the_difference_is_explained_and_measured(folder):
+    assert evaluate("--against", "next", "--method", "IntegratedGradients(steps=4)", "--metric", "FF") == 1
+    measured = results()
+    net, name = sys.modules["own_net"].Net().eval(), measured.names[0]
+    x = read_image(folder / "photos" / name)
+    logits = net(x)[0].detach()
+    first, second = logits.argsort(descending=True)[:2].tolist()
+    values = {key: value[0] for key, value in measured.values.items()}
+    assert (int(values["target"]), int(values["against"])) == (first, second)
+    assert float(values["score"]) == pytest.approx(float(logits[first] - logits[second]), rel=1e-5)
+    contrast = wl.targets.Contrast(first, second)
+    a = wl.attribute(net, x, contrast, domain=DOMAIN, method=wl.IntegratedGradients(steps=4))
+    assert torch.allclose(values["signed"], wl.maps.profile(a).signed[0])
+    assert float(values["insertion(steps=4)"]) == pytest.approx(
+        float(metrics.insertion(net, x, contrast, a, steps=4)), rel=1e-4
+    )
+    assert runs.Run.open("run").manifest.task["against"] == "next"
+
+
+def test_a_record_without_a_class_against_is_that_of_earlier_versions(folder, capsys):
+    assert evaluate("--method", "Saliency") == 1
+    assert "against" not in runs.Run.open("run").manifest.task
+    assert "against" not in results().values
+    assert evaluate("--method", "Saliency", "--against", "Whole") == 2
+    assert "against is not given there, 2 was asked" in last(capsys)

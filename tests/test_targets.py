@@ -7,7 +7,7 @@ import torch
 import wavelens as wl
 from cases import Net, relative, signal
 from wavelens.reports.entry import per_target
-from wavelens.targets import ByItem, Contrast, Several, check_target, describe, joined, parsed, texts
+from wavelens.targets import Against, ByItem, Contrast, Several, check_target, describe, joined, parsed, settled, texts
 
 SHAPE = (6, 7)
 NET, X = Net(SHAPE), signal(SHAPE)
@@ -175,7 +175,18 @@ def test_wrong_targets_say_what_to_do(kind):
 def test_counts_are_checked_before_the_model_runs():
     with pytest.raises(ValueError, match="got 2"):
         check_target([1, 2], 3)
-    for target in (None, 1, [1], [1, 2, 3], Contrast(1, [1, 2, 3]), Several(None, 2), ByItem(len), len):
+    for target in (
+        None,
+        1,
+        [1],
+        [1, 2, 3],
+        Contrast(1, [1, 2, 3]),
+        Several(None, 2),
+        ByItem(len),
+        len,
+        Against(),
+        Against([1, 2, 3]),
+    ):
         check_target(target, 3)
 
 
@@ -223,3 +234,86 @@ def test_a_name_with_commas_and_brackets_is_never_taken_apart():
     assert a.targets == (("Several(1, [2, 3], odd",), ("1", "0", "3"))
     assert a.item(2).target == "Several(Several(1, [2, 3], odd, 3)"
     assert [one.target for one in per_target(a)] == ["Several(1, [2, 3], odd", "[1, 0, 3]"]
+
+
+FLAT = torch.tensor([[0.0, 3, 2, 1, -1], [5, 4, 0, 0, 0], [1, 1, 1, 9, 8]], dtype=torch.float64)
+
+
+def bent(x):
+    """Outputs that are `FLAT` at `X`, item by item in any order, and others elsewhere."""
+    item = (x.flatten(1)[:, None] - X.flatten(1)).abs().sum(2).argmin(1)
+    return FLAT[item] * (1 + (x - X[item]).flatten(1).sum(1, keepdim=True))
+
+
+AGAINST = {
+    "next": (Against(), [1, 0, 3], [2, 1, 4]),
+    "a class": (Against(2), [1, 0, 3], [2, 2, 2]),
+    "a class for each": (Against([0, 4, 4]), [1, 0, 3], [0, 4, 4]),
+    "next to a class": (Against(target=2), [2, 2, 2], [1, 0, 3]),
+    "next to each": (Against(target=[1, 1, 4]), [1, 1, 4], [2, 0, 3]),
+    "both": (Against(0, target=torch.tensor(2)), [2, 2, 2], [0, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("kind", AGAINST)
+@pytest.mark.parametrize("batch_size", [1, 2, None])
+def test_against_is_the_contrast_of_each_items_own_classes(kind, batch_size):
+    target, classes, others = AGAINST[kind]
+    method = wl.IntegratedGradients(steps=4)  # along whose path other classes lead
+    found = explain(target, bent, method=method, batch_size=batch_size)
+    expected = explain(Contrast(classes, others), bent, method=method, batch_size=batch_size)
+    assert torch.equal(found.data, expected.data)
+    assert found.targets == expected.targets
+    assert found.target == describe(target)
+    assert found.item(1).target == f"Contrast(target={classes[1]}, against={others[1]})"
+    several = explain(Several(0, target, target), bent, method=method, batch_size=batch_size)
+    assert relative(several.data[1], found.data) < 1e-14
+    assert torch.equal(several.data[1], several.data[2])
+
+
+def test_a_runner_up_is_the_same_alone_and_in_a_batch_that_the_model_mixes():
+    def mixing(x):
+        return FLAT[: len(x)] + x.flatten(1).mean(1, keepdim=True) * torch.arange(5.0) * (len(x) > 1)
+
+    with pytest.warns(UserWarning, match="depends on"):
+        found = explain(Against(), lambda x: mixing(x) + 0 * NET(x))
+    assert [row.split("against=")[1] for row in found.targets[0]] == ["2)"] * 3
+
+
+def test_metrics_and_explainers_take_against():
+    contrast = Contrast([1, 0, 3], [2, 1, 4])
+    a = explain(contrast, bent)
+    for target in (contrast, Against()):
+        judged = wl.metrics.insertion(bent, X, target, a, steps=4)
+        assert torch.equal(judged, wl.metrics.insertion(bent, X, contrast, a, steps=4))
+        values = wl.shapley(bent, X, target, domain=wl.DWT("haar", levels=1))
+        assert torch.equal(values.score, FLAT[ROWS, [1, 0, 3]] - FLAT[ROWS, [2, 1, 4]])
+    assert settled(Several(2, Against()), FLAT).targets == (2, contrast)
+
+
+@pytest.mark.parametrize(
+    ("target", "net", "match"),
+    [
+        (Against(1), bent, "against is another class than the target; both are 1 for item 0. Name another or 'next'"),
+        (Against(5), bent, "against of Against is a class from 0 to 4 or one for each of 3 items; got 5"),
+        (Against([1, 2]), bent, r"one for each of 3 items; got \[1, 2\]"),
+        (Against("cat"), bent, "got 'cat'"),
+        (Against(target=1.5), bent, "target of Against is a class from 0 to 4 or one for each of 3 items; got 1.5"),
+        (Against(), lambda x: bent(x)[:, :1], r"outputs \(batch, classes\), with 2 classes or more; got \(3, 1\)"),
+        (Against(), lambda x: {"a": x}, "with 2 classes or more; got dict"),
+    ],
+)
+def test_wrong_classes_against_say_what_to_do(target, net, match):
+    with pytest.raises(ValueError, match=match):
+        explain(target, net)
+
+
+def test_an_unsettled_contrast_is_not_read_off_another_output():
+    with pytest.raises(TypeError, match="is settled by the model's answer to the untouched input"):
+        wl.targets.scores(Against(), FLAT, ROWS)
+
+
+def test_checks_take_against():
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(X[0].numel(), 5)).double().eval()
+    findings = wl.check(net, X, Against(), domain=wl.DWT("haar", levels=1), method=wl.IntegratedGradients(steps=4))
+    assert findings.verdicts[5].status == "pass"

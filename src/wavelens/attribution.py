@@ -353,7 +353,7 @@ def _result(
     one |= {
         "method": text_of(method),
         "target": describe(target),
-        "targets": texts(target, len(ask.x)),
+        "targets": texts(ask.target, len(ask.x)),
         "spent": ask.spent,
         "provenance": provenance(ask),
     }

@@ -25,7 +25,8 @@ from wavelens.methods import IntegratedGradients
 from wavelens.methods.lift import Method
 from wavelens.models.module_kinds import check_gradients, check_shapes
 from wavelens.models.runnable import runnable
-from wavelens.targets import Target
+from wavelens.targets import Target, settled
+from wavelens.targets.runner_up import is_open
 
 TOP = "top"  # each item's own top class
 CHECKS = (
@@ -81,7 +82,7 @@ def check(
     if baseline is None:
         baseline = getattr(method, "baseline", 0.0)
     with evaluating(model, x):
-        target = _top(model, x) if isinstance(target, str) else target
+        target = _settled(model, x, target)
     options = {"baseline": baseline} if hasattr(method, "baseline") else {}
     explainer = partial(attribute, domain=DWT("haar") if domain is None else domain, method=method, **options)
     verdicts = list(_verdicts(model, x, target, explainer, baseline, autocast, batch_size))
@@ -162,11 +163,14 @@ def _is_finite(model: Model, x: Tensor, target: Target) -> bool:
     return all(bool(part.isfinite().all()) for answer in answers for part in answer if part is not None)
 
 
-def _top(model: Model, x: Tensor) -> Tensor:
-    """The class with the largest output, for each item."""
+def _settled(model: Model, x: Tensor, target: Target) -> Target:
+    """The target, with the classes that the model's answers decide: the top one of each item, and its runner-up."""
+    if not (isinstance(target, str) or is_open(target)):
+        return target
     with torch.no_grad():
         outputs = [model(row, *beside(model, item)) for row, item in one_by_one(x)]
     if not isinstance(outputs[0], Tensor) or outputs[0].ndim != 2:
         got = tuple(outputs[0].shape) if isinstance(outputs[0], Tensor) else type(outputs[0]).__name__
         raise ValueError(f"the top class is that of outputs (batch, classes); got {got}. Give a target.")
-    return torch.cat(outputs).argmax(1)
+    answers = torch.cat(outputs)
+    return answers.argmax(1) if isinstance(target, str) else settled(target, answers)

@@ -18,11 +18,12 @@ from wavelens.baselines import EXPLAINERS, FromMethod, parse_explainer
 from wavelens.baselines.controls import CONTROLS
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, domain_of
-from wavelens.cli.shared_options import DOMAIN_HELP, DeviceName, ModelName
+from wavelens.cli.shared_options import DOMAIN_HELP, AgainstText, DeviceName, ModelName
 from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
 from wavelens.explaining import Kind, kind_called, kind_of
 from wavelens.explaining.arguments import device_called
+from wavelens.explaining.question import against_of
 from wavelens.explaining.reading import reader_for
 from wavelens.explaining.request import default_model, fitted
 from wavelens.metrics.measures import METRICS, parse_metric
@@ -55,6 +56,7 @@ def evaluate(
     labels: Annotated[
         str, typer.Option(help=f"The class to explain: '{TOP}', '{FOLDERS}' (their names), or a CSV of file and class.")
     ] = TOP,
+    against: AgainstText = None,
     domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
     method: Annotated[str, typer.Option(help=EXPLAINED)] = "IntegratedGradients(steps=25)",
     metric: Annotated[list[str] | None, typer.Option(help=MEASURED, show_default="Curves(steps=64)")] = None,
@@ -116,6 +118,7 @@ def evaluate(
         torch.device(place).type,
         options=options,
         place=place,
+        against=against_of(against, loaded),
     )
     display = Display(console)
     settings: dict[str, Any] = {"shard_size": shard_size, "part": part, "threads": threads, "retry": retry}

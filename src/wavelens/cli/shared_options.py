@@ -45,7 +45,11 @@ TargetText = Annotated[
 ]
 AgainstText = Annotated[
     str | None,
-    typer.Option("--against", help="Another class: why the target rather than it, the difference of their logits."),
+    typer.Option(
+        "--against",
+        help="Another class, or 'next' for the runner-up of each input: why the target rather than it, the difference "
+        "of their logits.",
+    ),
 ]
 Spacing = Annotated[
     str | None,

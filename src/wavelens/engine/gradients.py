@@ -23,8 +23,9 @@ from wavelens.engine.given import beside, check_callable, check_given
 from wavelens.engine.progress import Bar, Progress
 from wavelens.models.module_kinds import check_evaluation, check_gradients, check_shapes
 from wavelens.models.runnable import runnable
-from wavelens.targets import Several, Target, check_target
+from wavelens.targets import Several, Target, check_target, settled
 from wavelens.targets import scores as read
+from wavelens.targets.runner_up import is_open
 from wavelens.whole_numbers import is_whole
 
 Items = slice | Tensor  # items of the batch: a slice where they are neighbours, else their indices
@@ -84,6 +85,7 @@ class Gradients:
                 self._fast = stack.enter_context(FastPasses(self._runs, self.x, self.exact_passes))
                 self._batch.begin(self.x.device)
                 self.bar = stack.enter_context(Bar(self._progress))
+                self.target = self._settled()
                 self._exit = stack.pop_all()
             return self
         except BaseException:
@@ -95,6 +97,15 @@ class Gradients:
             self._exit.__exit__(*error)
         finally:
             self._loan.give_back()
+
+    def _settled(self) -> Target:
+        """The target, its open classes read off the answer to each item alone, which no batch mate changes."""
+        if not is_open(self.target):
+            return self.target
+        items = torch.arange(len(self.x), device=self.x.device)
+        with torch.no_grad(), self._uncompiled(), self._cast(self.x):
+            outputs = [self._output(self.x[row].clone(), row, self._fast.unfolded) for row in items.split(1)]
+        return settled(self.target, torch.cat(outputs) if isinstance(outputs[0], Tensor) else outputs[0])
 
     @property
     def dtype(self) -> torch.dtype:
@@ -296,12 +307,15 @@ class Gradients:
             sizes.append(largest(output))
             return output
 
-        uncompiled = torch.compiler.set_stance("force_eager") if self._sizes is not None else nullcontext()
-        with uncompiled, torch.set_grad_enabled(graph):
+        with self._uncompiled(), torch.set_grad_enabled(graph):
             point = points[row : row + 1].detach().clone().requires_grad_(graph)
             values = self._scores(point, items[row : row + 1], ask)
             g = self._gradient_of(values[0].sum(), point, 0) if gradient and values[0].requires_grad else None
         return Answer(torch.cat(values).detach().to(self.dtype), sizes[-1], g)
+
+    def _uncompiled(self) -> AbstractContextManager[None]:
+        """For rows alone, for whose size a compiled model need not be compiled anew."""
+        return torch.compiler.set_stance("force_eager") if self._sizes is not None else nullcontext()
 
     def _gradient_of(self, value: Tensor, points: Tensor, row: int) -> Tensor | None:
         with torch.enable_grad(), self.exact():
@@ -346,25 +360,30 @@ class Gradients:
         return self._fast.exact(hidden)
 
     def _scores(self, points: Tensor, items: Tensor, ask: Model) -> list[Tensor]:
-        kind = points.device.type
-        on = self._autocast is not None
-        self._fast.beside = beside(self.model, items)
-        with torch.autocast(kind, self._autocast, on, cache_enabled=False):  # it would keep what it cast until the end
-            try:
-                output = ask(points)
-            except Exception as error:
-                if "leaf Variable" in str(error) and self._fast.spare():
-                    return self._scores(points, items, ask)
-                if not _out_of_memory(error) and self._fast.undo():  # it may reshape what it takes for contiguous
-                    return self._scores(points, items, ask)
-                if not _out_of_memory(error):
-                    error.add_note(
-                        f"the model was called with a batch of shape {tuple(points.shape)} and {points.dtype} on "
-                        f"{points.device}; x is (batch, channel, *axes) = {tuple(self.x.shape)}. If they do not fit "
-                        "the model, change the shape, type or device of x."
-                    )
-                raise
+        with self._cast(points):
+            output = self._output(points, items, ask)
             return [value.to(points.device) for value in read(self.target, output, items)]
+
+    def _cast(self, points: Tensor) -> AbstractContextManager[Any]:
+        kind, on = points.device.type, self._autocast is not None
+        return torch.autocast(kind, self._autocast, on, cache_enabled=False)  # a cache would live until the end
+
+    def _output(self, points: Tensor, items: Tensor, ask: Model) -> Any:
+        self._fast.beside = beside(self.model, items)
+        try:
+            return ask(points)
+        except Exception as error:
+            if "leaf Variable" in str(error) and self._fast.spare():
+                return self._output(points, items, ask)
+            if not _out_of_memory(error) and self._fast.undo():  # it may reshape what it takes for contiguous
+                return self._output(points, items, ask)
+            if not _out_of_memory(error):
+                error.add_note(
+                    f"the model was called with a batch of shape {tuple(points.shape)} and {points.dtype} on "
+                    f"{points.device}; x is (batch, channel, *axes) = {tuple(self.x.shape)}. If they do not fit "
+                    "the model, change the shape, type or device of x."
+                )
+            raise
 
 
 def _all_finite(*tensors: Tensor) -> Tensor:

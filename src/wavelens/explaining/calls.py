@@ -64,11 +64,11 @@ def explain(
     own values, a video with all its frames. For any other preparation pass a `LoadedModel`.
 
     `target` is a class by its index or label, 'package.module:function', or any target of `attribute`; by default the
-    top class. The other options are those of the command: `against`, another class; `domain`, by default
-    that of the kind, or a list, in each of which the same gradients are read; `method`; `decompose`, names of wavelets
-    in which pictures are shown scale by scale; `batch_size`; `top`, the number of classes in summaries; `spacing` and
-    `unit` of pixels and voxels; `exact_passes`. `device` is for a model by name; a module is used where it is.
-    `progress` is that of `attribute`.
+    top class. The other options are those of the command: `against`, another class or "next", the runner-up; `domain`,
+    by default that of the kind, or a list, in each of which the same gradients are read; `method`; `decompose`, names
+    of wavelets in which pictures are shown scale by scale; `batch_size`; `top`, the number of classes in summaries;
+    `spacing` and `unit` of pixels and voxels; `exact_passes`. `device` is for a model by name; a module is used where
+    it is. `progress` is that of `attribute`.
 
     One path returns an `Explanation`, or raises its error. A list returns a list in the same order, which holds the
     exception in place of a file that cannot be explained, so that one broken file does not end the others. Options

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from wavelens.models import LoadedModel
 from wavelens.models.loading import function_called, is_function
 from wavelens.models.trust import importable_working_folder
-from wavelens.targets import Contrast, Several, Target, describe
+from wavelens.targets import Against, Contrast, Several, Target, describe
+from wavelens.targets.runner_up import runner_up
+from wavelens.targets.values import NEXT
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +38,14 @@ class ExplainedTarget:
 class Question:
     """A class, the input's top class where it is None, and the class `against` which it is set; or something else.
 
+    `against` is "next" for the class that the input has the highest logit for, other than the target.
+
     That is a `function(module, x)` that gives the target of an input, whatever the model returns, or a `fixed` target
     as `attribute` takes it, the same for every input; both have a `name`.
     """
 
     target: int | None = None
-    against: int | None = None
+    against: int | str | None = None
     function: Callable[[nn.Module, Tensor], Target] | None = None
     name: str = ""
     fixed: Target = None
@@ -61,34 +66,51 @@ class Question:
         summary: dict[str, Any] = {"target": {"index": target, "label": label}}
         if self.against is None:
             return ExplainedTarget(target, label, f"{target} {label}", "logit", (target,), summary, options)
-        if self.against == target:
-            raise ValueError(
-                f"--against is another class than the target; the top class is {target} ({label}) too. Name a --target."
-            )
-        other = loaded.labels[self.against]
+        against = self._against(loaded, logits, target)
+        other = loaded.labels[against]
         pair = tuple(name.split(", ")[0] for name in (label, other))
+        next_class = " (the next class)" if self.against == NEXT else ""
         return ExplainedTarget(
-            Contrast(target, self.against),
+            Contrast(target, against),
             " rather than ".join(pair),
-            f"{target} {pair[0]} rather than {self.against} {pair[1]}",
+            f"{target} {pair[0]} rather than {against} {pair[1]}{next_class}",
             "difference of logits",
-            (target, self.against),
-            summary | {"against": {"index": self.against, "label": other}},
+            (target, against),
+            summary | {"against": {"index": against, "label": other} | ({"is": NEXT} if next_class else {})},
             (*options, "--against", str(self.against)),
         )
+
+    def _against(self, loaded: LoadedModel, logits: Tensor, target: int) -> int:
+        """The class against which the target is set; `ValueError` if that is the target, or there is none."""
+        if self.against == NEXT:
+            if len(logits) < 2:
+                raise ValueError(f"--against next takes a model of two classes or more; {loaded.name} has one logit.")
+            return int(runner_up(logits[None], torch.tensor([target], device=logits.device)))
+        assert isinstance(self.against, int)
+        if self.against == target:
+            raise ValueError(
+                f"--against is another class than the target; the top class is {target} ({loaded.labels[target]}) too. "
+                "Name a --target."
+            )
+        return self.against
 
 
 def is_target_function(target: Target) -> bool:
     """Whether the target is read off the output by a function, so that a model may return anything."""
-    return is_function(target) if isinstance(target, str) else not (target is None or isinstance(target, int))
+    return is_function(target) if isinstance(target, str) else not (target is None or isinstance(target, int | Against))
 
 
 def question_of(target: Target, against: str | int | None, loaded: LoadedModel) -> Question:
     """The question that a target and a class against it ask; `ValueError` for what is no class, or twice the same.
 
     A text is the index or the name of a class, or 'package.module:function'; what names a class is that class, even if
-    it is written like a function. Anything else is a target as `attribute` takes it.
+    it is written like a function. "next" against it is the runner-up, unless a class has that name. Anything else is a
+    target as `attribute` takes it.
     """
+    if isinstance(target, Against):
+        if against is not None:
+            raise ValueError(f"against is said once; got {target} and against={against!r}.")
+        target, against = _sides(target)
     if isinstance(target, Contrast) and isinstance(target.target, int) and isinstance(target.against, int):
         target, against = target.target, target.against
     if not (target is None or isinstance(target, str | int)):
@@ -109,10 +131,24 @@ def question_of(target: Target, against: str | int | None, loaded: LoadedModel) 
                 f"--target is a class or a function of (module, x); {target} is {type(function).__name__}."
             )
         return Question(function=function, name=target)
-    index, other = (None if one is None else loaded.index(str(one)) for one in (target, against))
+    index, other = None if target is None else loaded.index(str(target)), against_of(against, loaded)
     if index is not None and index == other:
         raise ValueError(f"--against is another class than --target; both are {index} ({loaded.labels[index]}).")
     return Question(index, other)
+
+
+def against_of(against: str | int | None, loaded: LoadedModel) -> str | int | None:
+    """The index of a class; "next", unless a class has that name, and None stay as they are."""
+    is_next = against == NEXT and not loaded.named(NEXT)
+    return against if against is None or is_next else loaded.index(str(against))
+
+
+def _sides(target: Against) -> tuple[int | str | None, int | str]:
+    """The class and the class against it; `ValueError` for one class per item, since an explanation is of one input."""
+    sides = target.target, target.against
+    if not all(side is None or isinstance(side, int | str) for side in sides):
+        raise ValueError(f"an explanation is of one input, so Against takes one class, not one per item; got {target}.")
+    return sides  # type: ignore[return-value]
 
 
 def _fixed(target: Target, against: str | int | None) -> Question:

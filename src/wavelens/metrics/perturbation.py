@@ -17,7 +17,7 @@ from wavelens.core import Coefficients, Domain, Layout, signal_axes
 from wavelens.engine.gradients import HALF, Gradients
 from wavelens.maps import spatial_map
 from wavelens.methods.paths import starting_points
-from wavelens.targets import ByItem, Contrast, Several, Target, scores
+from wavelens.targets import Against, ByItem, Contrast, Several, Target, scores
 
 Rows = Tensor | tuple[slice, None]  # an item for each row, or some items and room for an axis behind them
 
@@ -147,7 +147,7 @@ def probability(target: Target) -> Target:
     >>> wl.metrics.insertion(model, x, wl.metrics.probability(1), a, steps=4).round(decimals=3).tolist()
     [0.67]
     """
-    if target is None or callable(single(target)) or isinstance(target, ByItem | Contrast):
+    if target is None or callable(single(target)) or isinstance(target, ByItem | Contrast | Against):
         return target
 
     def read(output: Any, items: Tensor) -> Tensor:

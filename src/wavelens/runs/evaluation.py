@@ -20,9 +20,20 @@ from wavelens.core import Coefficients
 from wavelens.metrics.metric import Case, Column, Metric, columns_of, seed_of
 from wavelens.models import CheckpointWarning, LoadedModel, Options
 from wavelens.runs.samples import Sample
+from wavelens.runs.store.manifest import IF_GIVEN
+from wavelens.targets import Against, Contrast, settled
 
 BATCH_SIZE = 16
-FACTS = ("target", "top", "score", "probability", "share", "signed", "gap")  # of every file, beside its metrics
+FACTS = (
+    "target",
+    "top",
+    "score",
+    "probability",
+    "share",
+    "signed",
+    "gap",
+    "against",
+)  # of every file, beside its metrics
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,8 @@ class Evaluation:
     `weights` is a digest of what the model holds, `batch_size` the rows of a forward pass: the last bits of a result
     depend on both, so they belong to the record. `read` makes a signal of a file, as the model's preparation takes it.
     `options` load the model in a worker; of them the record has those that change how a file becomes the model's input.
-    `place` says which device it is, which is no part of what is computed.
+    `place` says which device it is, which is no part of what is computed. With `against`, a class or "next" for the
+    runner-up of each file, the difference of two logits is explained and measured.
     """
 
     model: str
@@ -44,6 +56,7 @@ class Evaluation:
     device: str = "cpu"
     options: Options = field(default_factory=Options)
     place: str = field(default="cpu", repr=False)
+    against: int | str | None = field(default=None, metadata=IF_GIVEN)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -70,22 +83,27 @@ class Evaluation:
         with torch.no_grad():
             logits = loaded.module(x.clone()).float()  # a model may write to its input
         top = int(logits[0].argmax())
-        target = top if sample.target is None else sample.target
+        label = top if sample.target is None else sample.target
+        against = None if self.against is None else settled(Against(self.against, label), logits).against[0]
+        target = label if against is None else Contrast(label, against)
         explainer = self.explainer
         if isinstance(explainer, RandomOrder):
             explainer = replace(explainer, seed=seed_of(explainer.seed, sample.name))
         attribution = explainer(loaded.module, x, target, batch_size=self.batch_size)
-        followed = None if loaded.link == "softmax" else lambda output: loaded.probabilities(output)[:, target]
-        region = _region(loaded, sample, signal, target)
+        is_plain = loaded.link == "softmax" or against is not None
+        followed = None if is_plain else lambda output: loaded.probabilities(output)[:, label]
+        region = _region(loaded, sample, signal, label)
         case = Case(loaded.module, x, target, attribution, explainer, self.batch_size, followed, sample.name, region)
-        numbers = {
-            "target": torch.tensor(target),
+        numbers: dict[str, Tensor | float] = {
+            "target": torch.tensor(label),
             "top": torch.tensor(top),
-            "score": logits[0, target],
-            "probability": loaded.probabilities(logits)[0, target],
+            "score": logits[0, label] - (0 if against is None else logits[0, against]),
+            "probability": loaded.probabilities(logits)[0, label],
             "share": maps.profile(attribution).share[0],
             "signed": maps.profile(attribution).signed[0],
         }
+        if against is not None:
+            numbers["against"] = torch.tensor(against)
         if isinstance(attribution, Attribution) and attribution.gap is not None:
             numbers["gap"] = attribution.gap[0]
         for metric in self.measures:

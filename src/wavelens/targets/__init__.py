@@ -1,15 +1,17 @@
 """What is explained: one number for each item, read off the model's output.
 
-A target is a class index, a class for each item, a `Contrast` of two of them, any function of the output, or
-`Several` of these at once. `None` stands for an output that already is one number an item.
+A target is a class index, a class for each item, a `Contrast` of two of them, the contrast `Against` the runner-up, any
+function of the output, or `Several` of these at once. `None` stands for an output that already is one number an item.
 """
 
 from wavelens.targets.regions import Strongest, detection, region, strongest
+from wavelens.targets.runner_up import settled
 from wavelens.targets.scoring import check_target, scores
 from wavelens.targets.text import describe, joined, parsed, texts
-from wavelens.targets.values import ByItem, Contrast, Several, Target
+from wavelens.targets.values import Against, ByItem, Contrast, Several, Target
 
 __all__ = [
+    "Against",
     "ByItem",
     "Contrast",
     "Several",
@@ -22,6 +24,7 @@ __all__ = [
     "parsed",
     "region",
     "scores",
+    "settled",
     "strongest",
     "texts",
 ]

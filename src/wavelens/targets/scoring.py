@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wavelens.targets.values import ByItem, Contrast, Several, Target
+from wavelens.targets.values import Against, ByItem, Contrast, Several, Target
 
 
 def check_target(target: Target, batch: int) -> None:
@@ -21,7 +21,7 @@ def check_target(target: Target, batch: int) -> None:
     elif isinstance(target, Contrast):
         check_target(target.target, batch)
         check_target(target.against, batch)
-    elif not (target is None or callable(target) or isinstance(target, ByItem)):
+    elif not (target is None or callable(target) or isinstance(target, ByItem | Against)):
         try:
             count = torch.as_tensor(target).numel()
         except (TypeError, ValueError, RuntimeError):
@@ -45,6 +45,11 @@ def scores(target: Target, output: Any, items: Tensor) -> list[Tensor]:
 def _score(target: Target, output: Any, items: Tensor) -> Tensor:
     if isinstance(target, Contrast):
         return _score(target.target, output, items) - _score(target.against, output, items)
+    if isinstance(target, Against):
+        raise TypeError(
+            f"{target} is settled by the model's answer to the untouched input; this output is another. Give "
+            "targets.settled(target, outputs)."
+        )
     if isinstance(target, ByItem):
         return _one_each(target.function(output, items), items)
     if callable(target):

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-Target = Any  # int | Sequence[int] | Tensor | Contrast | Several | ByItem | Callable[[Any], Tensor] | None
+NEXT = "next"
+Target = Any  # int | Sequence[int] | Tensor | Contrast | Against | Several | ByItem | Callable[[Any], Tensor] | None
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,23 @@ class Contrast:
 
     target: int | Sequence[int]
     against: int | Sequence[int]
+
+
+@dataclass(frozen=True)
+class Against:
+    """The contrast of each item's top class with the `"next"` one, its runner-up, or with a class of one's own choice.
+
+    A `target` takes the place of the top class; its runner-up then is the highest-scoring class other than it. Both
+    are classes, or a class for each item. What is left open is read off the model's answer to the untouched input, and
+    holds from there on: along a path, under noise and for metrics. In `wl.explain` a class may be its name.
+
+    >>> a = wl.attribute(model, x, wl.targets.Against(), domain=wl.Identity(), method=wl.Saliency())
+    >>> a.targets, bool(a.score > 0)
+    ((('Contrast(target=1, against=0)',),), True)
+    """
+
+    against: int | str | Sequence[int] = NEXT
+    target: int | str | Sequence[int] | None = None
 
 
 @dataclass(frozen=True, init=False)

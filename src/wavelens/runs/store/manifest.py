@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import Field, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from wavelens.whole_numbers import is_whole
 FORMAT = "wavelens.run/1"
 FILE = "manifest.json"
 MAX_SHARDS = 10**7  # of a run that is read: each is a file
+IF_GIVEN = {"if_given": True}  # metadata of a field that records leave out at its default, as versions before it did
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def described(task: object) -> dict[str, str]:
     """A task as texts, field by field (those in its `repr`); `ValueError` where the text does not say what it is."""
     description = {"task": type(task).__name__}
     if is_dataclass(task):
-        description |= {f.name: _text(getattr(task, f.name)) for f in fields(task) if f.repr}
+        recorded = [f for f in fields(task) if f.repr and not (f.metadata.get("if_given") and _is_default(task, f))]
+        description |= {f.name: _text(getattr(task, f.name)) for f in recorded}
     else:
         description["value"] = text_of(task)
     for name, text in description.items():
@@ -98,6 +100,10 @@ def described(task: object) -> dict[str, str]:
                 "Make it a frozen dataclass whose fields are literals."
             )
     return description
+
+
+def _is_default(task: object, field: Field[Any]) -> bool:
+    return bool(getattr(task, field.name) == field.default)
 
 
 def _text(value: Any) -> str:
