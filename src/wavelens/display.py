@@ -13,7 +13,8 @@ from wavelens.attribution import Attribution
 from wavelens.core import Coefficients
 from wavelens.reports.entry import per_target
 from wavelens.reports.markup import joined, tag
-from wavelens.reports.text import account, percent, signed
+from wavelens.reports.numerals import percent, signed
+from wavelens.reports.text import account
 
 MAX_SHOWN = 3  # items and targets that are shown
 

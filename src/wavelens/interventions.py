@@ -10,6 +10,7 @@ from torch import Tensor
 from wavelens.core import Domain, signal_axes
 from wavelens.engine.given import with_given
 from wavelens.engine.gradients import Gradients, Model
+from wavelens.engine.progress import Progress
 from wavelens.methods.lift import Lift
 from wavelens.methods.partitions import GROUPS, Partition, partition
 from wavelens.methods.paths import starting_points
@@ -32,12 +33,15 @@ def shapley(
     baseline: Any = None,
     given: Sequence[Tensor] = (),
     batch_size: int | None = None,
+    exact_passes: bool = False,
+    progress: Progress = False,
 ) -> ShapleyValues:
     """The Shapley value of each group of coefficients of `x`, `(batch, channel, *axes)`, and how groups interact.
 
     `groups` are words as `ScaleShapley` has them, or a `Partition` of one's own; `method` holds the other options.
-    No gradient is taken: the model may be any function of signals. `x`, `domain`, `baseline` and `given` are as in
-    `attribute`, several signals included. Up to 10 groups the values are exact, by 2ⁿ forward passes for each item.
+    No gradient is taken: the model may be any function of signals. `x`, `domain`, `baseline`, `given`,
+    `exact_passes` and `progress` are as in `attribute`, several signals included. Up to `method.exact_groups`, 10, the
+    values are exact, by 2ⁿ forward passes for each item.
 
     >>> import torch, wavelens as wl
     >>> x = torch.tensor([[[4.0, 2.0, 1.0, 1.0]]])
@@ -51,14 +55,22 @@ def shapley(
         model, one, joint = packed(model, x, domain)
         start = packed_baseline(joint, x, baseline, method.baseline)
         options: dict[str, Any] = {"groups": groups, "method": method, "given": given, "batch_size": batch_size}
+        options |= {"exact_passes": exact_passes, "progress": progress}
         return shapley(model, one, target, domain=joint, baseline=start, **options)
     if not isinstance(domain, Domain):
         raise ValueError(f"domain is a domain such as DWT('haar'); got {domain!r}.")
-    if not isinstance(method, ScaleShapley):
-        raise ValueError(f"method is a ScaleShapley such as ScaleShapley(tolerance=0.05); got {method!r}.")
     if not isinstance(groups, str | Partition):
         raise ValueError(f"groups are one of {', '.join(GROUPS)}, or a Partition; got {groups!r}.")
-    with Gradients(with_given(model, given), x, target, batch_size=batch_size) as ask:
+    engine = Gradients(
+        with_given(model, given),
+        x,
+        target,
+        batch_size=batch_size,
+        progress=progress,
+        progress_label="Shapley values, forward passes",
+        exact_passes=exact_passes,
+    )
+    with engine as ask:
         bound = domain.bind(ask.x)
         lift = Lift(bound, bound.layout(signal_axes(ask.x)))
         if not isinstance(groups, Partition):

@@ -37,7 +37,7 @@ def waiting(step: Step) -> Html:
         return tag("p", "Starting …", class_="wl-wait", role="status")
     most = max(step.most, step.done)
     bar = tag("progress", value=str(step.done), max=str(most))
-    return tag("p", bar, f" {step.done} of at most {most} gradients", class_="wl-wait", role="status")
+    return tag("p", bar, f" {step.done} of at most {most} passes", class_="wl-wait", role="status")
 
 
 def result(shown: Result) -> Html:

@@ -24,7 +24,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """How far a request is: `ahead` others before it in line, gradients `done` of at most `most`, at last drawing."""
+    """How far a request is: `ahead` others before it in line, passes `done` of at most `most`, at last drawing."""
 
     ahead: int = 0
     done: int = 0
@@ -34,17 +34,24 @@ class Step:
 
 @dataclass(eq=False)
 class Work:
-    """A request of at most `most` gradients. `step` is called after each chunk, and ends it where it was cancelled."""
+    """A request of at most `most` gradients. `step` is called after each chunk, and ends it where it was cancelled.
+
+    Passes are counted over all computations of the request: gradients first, then those of interventions.
+    """
 
     turns: Turns
     most: int = 0
     done: int = 0
+    before: int = 0  # passes of computations that are done
     drawing: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
     future: Future[Any] = field(default_factory=Future)
 
     def step(self, done: int = 0, expected: int = 0) -> None:
-        self.done = max(self.done, done)
+        if 0 < done < self.done - self.before:  # another computation has begun
+            self.before = self.done
+        if done:
+            self.done, self.most = self.before + done, max(self.most, self.before + expected)
         self.check()
         self.turns.pass_on()
         self.check()

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wavelens.accounts import aligned
 from wavelens.attribution import Attribution
 from wavelens.cli.model_options import with_model_options
 from wavelens.cli.options import check_folder, domain_called, method_of
@@ -37,6 +38,7 @@ from wavelens.explaining import Explanation, explained, request_for
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.by_domain import endings, marginal_rows
 from wavelens.explaining.files import inputs, stems
+from wavelens.explaining.interventions import MAX_FORWARD_PASSES
 from wavelens.explaining.question import is_target_function
 from wavelens.explaining.report import report_path
 from wavelens.explaining.request import Request
@@ -44,6 +46,7 @@ from wavelens.explaining.spacing import spaced
 from wavelens.explaining.summary import profile_rows
 from wavelens.grid import Grid
 from wavelens.marginal import short_names
+from wavelens.methods.shapley import ShapleyValues
 from wavelens.models import Options
 from wavelens.own import text_of
 from wavelens.reports import Section, section, write_page
@@ -77,19 +80,28 @@ def explain(
     exact_passes: Annotated[
         bool, typer.Option("--exact-passes", help="Run the model's own passes: nothing folded, no other memory format.")
     ] = False,
+    interventions: Annotated[
+        bool | None,
+        typer.Option(
+            "--interventions/--no-interventions",
+            help="What each scale adds when scales come and go (Shapley values): whatever it costs, or never.",
+            show_default=f"exact or sampled, where {MAX_FORWARD_PASSES} forward passes suffice",
+        ),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report", help="Also write report.html, one self-contained page with pictures and sounds.")
     ] = False,
 ) -> None:
     """Explain a classifier's decision, scale by scale. Takes photos, sounds, volumes and videos.
 
-    Prints the top classes and the scale profile of each input, and writes NAME.png (the panel), NAME.safetensors
-    (the attribution), NAME.json (a summary) and what else belongs to its kind to the folder --out. Each further
-    --domain reads the same gradients, into NAME-DWT.png …; NAME-marginal.png has the means of all. With --decompose,
-    NAME-decomposed.png shows the input rebuilt scale by scale from its important coefficients in each of the wavelets,
-    from the same gradients, and NAME-scales.png where in it each scale of the first matters, a colour a scale. With
-    --against the difference of two logits is explained, and a --target that is a function asks any model for any
-    number. With --spacing scales are named in its unit. An input whose NAME is taken gets NAME-2.
+    Prints the top classes and the scale profile of each input: what each scale contributes along the method's path, and
+    beside it the scale's Shapley value, which says what the scale adds when scales come and go. Writes NAME.png (the
+    panel), NAME.safetensors (the attribution), NAME.json (a summary) and what else belongs to its kind to the folder
+    --out. Each further --domain reads the same gradients, into NAME-DWT.png …; NAME-marginal.png has the means of all.
+    With --decompose, NAME-decomposed.png shows the input rebuilt scale by scale from its important coefficients in each
+    of the wavelets, from the same gradients, and NAME-scales.png where in it each scale of the first matters, one
+    colour per scale. With --against the difference of two logits is explained, and a --target that is a function asks
+    any model for any number. With --spacing scales are named in its unit. An input whose NAME is taken gets NAME-2.
 
     Exit codes: 0, all inputs were explained; 1, some were, and a line on stderr says what is wrong with each of the
     others, or with those of whose files some could not be written; 2, none was, or an option is wrong.
@@ -112,6 +124,7 @@ def explain(
         batch_size=batch_size,
         top=top,
         exact_passes=exact_passes,
+        interventions=interventions,
     )
     raise typer.Exit(_explain_all(request, inputs(files, kind), out, console, report))
 
@@ -140,22 +153,40 @@ def _print(explanation: Explanation, console: Console, prefix: str) -> None:
     console.print(Text(f"{prefix}{plain(str(explanation.input.path))}", style="bold"), soft_wrap=True)
     if explanation.note:
         console.print(Text(plain(explanation.note)), soft_wrap=True)
+    if len(explanation.attributions) == 1:  # of several domains each has its own
+        _print_texts(console, *explanation.sentences()[:2])
     if explanation.answer:
         console.print(_class_table(explanation.answer))
-    console.print(Text(_account(explanation)), soft_wrap=True)
-    several = explanation.attributions
-    for a in several:
+    _print_texts(console, _account(explanation))
+    _print_scales(explanation, console)
+    if missed := explanation.caution:
+        advice = "Try --method 'IntegratedGradients(tolerance=0.02, max_steps=1000)'."
+        console.print(Text(f"{missed} {advice}", style="yellow"), soft_wrap=True)
+
+
+def _print_scales(explanation: Explanation, console: Console) -> None:
+    """The profile in each domain with both accounts, and all domains together."""
+    several, grid = explanation.attributions, explanation.input.grid
+    for k, a in enumerate(several):
+        told, shapley = explanation.sentences(k), explanation.shapley_in(k)
         if len(several) > 1:
-            console.print(Text(f"in {plain(text_of(a.domain))}"), soft_wrap=True)
-        console.print(_scale_table(a, explanation.input.grid))
+            _print_texts(console, f"in {plain(text_of(a.domain))}", told.largest, told.by_shapley)
+        console.print(_scale_table(a, grid, shapley))
+        _print_texts(console, told.compared, told.pairs)
+        if shapley is not None and shapley.interaction is not None:
+            console.print(_pair_table(shapley))
+        _print_texts(console, told.sampled)
     if explanation.marginal is not None:
         console.print(Text(f"{len(several)} domains together, mean ± spread from one to another"), soft_wrap=True)
         console.print(_marginal_table(explanation))
     elif explanation.no_marginal:
         console.print(Text(f"no common account: {explanation.no_marginal}"), soft_wrap=True)
-    if missed := explanation.caution:
-        advice = "Try --method 'IntegratedGradients(tolerance=0.02, max_steps=1000)'."
-        console.print(Text(f"{missed} {advice}", style="yellow"), soft_wrap=True)
+
+
+def _print_texts(console: Console, *texts: str) -> None:
+    for text in texts:
+        if text:
+            console.print(Text(text), soft_wrap=True)
 
 
 def _account(explanation: Explanation) -> str:
@@ -175,21 +206,35 @@ def _class_table(classes: list[dict[str, Any]]) -> Table:
     return shown
 
 
-def _scale_table(a: Attribution, grid: Grid) -> Table:
-    """The profile: signed sums with what they add up to, and shares of the total magnitude."""
-    rows = profile_rows(a, grid)
-    shown = table("scale", "extent", "signed sum", "share of |γ|")
+def _scale_table(a: Attribution, grid: Grid, shapley: ShapleyValues | None) -> Table:
+    """The profile: signed sums and Shapley values with what they add up to, and shares of the total magnitude."""
+    rows, has_values = profile_rows(a, grid, shapley), shapley is not None
+    shown = table("scale", "extent", "signed sum", *["Shapley value"] * has_values, "share of |γ|")
     for row in rows:
-        shown.add_row(row["scale"], row["extent"], _signed(row["signed"]), f"{row['share']:.1%}")
+        values = [_signed(row["shapley"]) + _plus_minus(row.get("shapley_error"))] if has_values else []
+        shown.add_row(row["scale"], row["extent"], _signed(row["signed"]), *values, f"{row['share']:.1%}")
     shown.add_section()
-    shown.add_row(
-        "total",
-        "",
-        _signed(None if a.data.is_complex() else float(a.data.sum())),
-        f"{sum(row['share'] for row in rows):.1%}",
-    )
+    total = None if a.data.is_complex() else float(a.data.sum())
+    sums = [_signed(float(shapley.values.sum()))] if shapley is not None else []
+    shown.add_row("total", "", _signed(total), *sums, f"{sum(row['share'] for row in rows):.1%}")
     if a.gap is not None:
-        shown.add_row("f(x) − f(x₀)", "", f"{float(a.data.sum() + a.gap):+.4f}", "")
+        rise = f"{float(a.data.sum() + a.gap):+.4f}"
+        shown.add_row("f(x) − f(x₀)", "", rise, *[rise] * has_values, "")
+    return shown
+
+
+def _pair_table(shapley: ShapleyValues) -> Table:
+    """The interaction of each pair of scales; what each adds alone and last."""
+    assert shapley.interaction is not None
+    names = shapley.names
+    shown = table("scale", names[0], *names[1:], "alone", "last")
+    shown.columns[1].justify = "right"
+    values = shapley.values[0].tolist()
+    texts = aligned(shapley.interaction.flatten().tolist(), values)
+    ends = [aligned(one[0].tolist(), values) for one in (shapley.alone, shapley.last)]
+    for i, name in enumerate(names):
+        pairs = [texts[len(names) * i + j] if i != j else "" for j in range(len(names))]
+        shown.add_row(name, *pairs, *(column[i] for column in ends))
     return shown
 
 
@@ -206,3 +251,7 @@ def _marginal_table(explanation: Explanation) -> Table:
 
 def _signed(value: float | None) -> str:
     return "—" if value is None else f"{value:+.4f}"
+
+
+def _plus_minus(error: float | None) -> str:
+    return "" if error is None else f" ± {error:.2g}"

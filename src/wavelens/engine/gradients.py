@@ -54,6 +54,7 @@ class Gradients:
         batch_size: int | None = None,
         autocast: torch.dtype | None = None,
         progress: Progress = False,
+        progress_label: str = "passes",
         exact_passes: bool = False,
     ) -> None:
         check_callable(model)
@@ -68,7 +69,7 @@ class Gradients:
             self.x = x.detach().clone() if x.is_inference() else x.detach()
             self.spent = torch.zeros(len(x), dtype=torch.long, device="cpu")
         self.parts: tuple[slice, ...] = ()  # where each of several signals lies, for methods that scale noise by each
-        self._rows, self._autocast, self._progress = batch_size, autocast, progress
+        self._rows, self._autocast, self._bar = batch_size, autocast, (progress, progress_label)
         self._sizes = Sizes() if is_compiled(model) else None
         self._batch = BatchCheck(tolerance(model, x, autocast))
         self.apart = False  # whether rows go through the model one at a time, since they depend on each other
@@ -84,7 +85,7 @@ class Gradients:
             with ExitStack() as stack:
                 self._fast = stack.enter_context(FastPasses(self._runs, self.x, self.exact_passes))
                 self._batch.begin(self.x.device)
-                self.bar = stack.enter_context(Bar(self._progress))
+                self.bar = stack.enter_context(Bar(*self._bar))
                 self.target = self._settled()
                 self._exit = stack.pop_all()
             return self

@@ -13,9 +13,9 @@ UPDATE_SECONDS = 0.1  # seconds between two changes of a cell
 
 
 class Bar:
-    """A progress bar over passes of the model, or the caller's own, or nothing."""
+    """A progress bar over passes of the model, called `label`, or the caller's own, or nothing."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, label: str = "passes") -> None:
         self._progress: Any = None
         self._cell: _Cell | None = None
         self._report = progress if callable(progress) else None
@@ -23,13 +23,13 @@ class Bar:
         if not progress or self._report:
             return
         if _in_notebook():
-            self._cell = _Cell()
+            self._cell = _Cell(label)
             return
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         text = TextColumn("{task.description} {task.completed:.0f}/{task.total:.0f}")
         self._progress = Progress(text, BarColumn(), TimeRemainingColumn(), transient=True)
-        self._task = self._progress.add_task("passes", total=0)
+        self._task = self._progress.add_task(label, total=0)
         self._progress.start()
 
     def __enter__(self) -> Bar:
@@ -59,16 +59,17 @@ class Bar:
 class _Cell:
     """A bar of plain HTML. Rich's is a widget there: of a package and an extension that many notebooks lack."""
 
-    def __init__(self) -> None:
+    def __init__(self, label: str) -> None:
         from IPython.display import display
 
-        self._handle = display({"text/plain": "passes …"}, raw=True, display_id=True)
+        self._label = label
+        self._handle = display({"text/plain": f"{label} …"}, raw=True, display_id=True)
         self._shown = -UPDATE_SECONDS
 
     def show(self, done: int, expected: int) -> None:
         now = time.monotonic()
         if now - self._shown >= UPDATE_SECONDS:
-            self._shown, text = now, f"passes {done}/{expected}"
+            self._shown, text = now, f"{self._label} {done}/{expected}"
             html = f'<progress value="{done}" max="{expected}"></progress> {text}'
             self._handle.update({"text/plain": text, "text/html": html}, raw=True)
 

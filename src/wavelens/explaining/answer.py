@@ -14,19 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wavelens import maps
+from wavelens.accounts import AccountSentences, sentences
 from wavelens.attribution import Attribution, attribute
 from wavelens.core import Domain
 from wavelens.domains import DWT
 from wavelens.engine.progress import Progress
 from wavelens.explaining.by_domain import bases, domain_record, endings, marginal_of, marginal_rows
 from wavelens.explaining.files import DECOMPOSED, MARGINAL, PER_DOMAIN, SUMMARY, beside, stems
+from wavelens.explaining.interventions import Interventions, interventions_of
 from wavelens.explaining.kinds import Input
 from wavelens.explaining.question import ExplainedTarget
 from wavelens.explaining.reading import read_input
 from wavelens.explaining.records import words_of
 from wavelens.explaining.report import entry_of
 from wavelens.explaining.request import Request
-from wavelens.explaining.summary import caution, profile_rows, target_summary, top_classes
+from wavelens.explaining.summary import caution, interventions_summary, profile_rows, target_summary, top_classes
+from wavelens.methods.shapley import ShapleyValues
 from wavelens.models import LoadedModel
 from wavelens.own import text_of
 from wavelens.reports import Entry
@@ -47,6 +50,9 @@ class Explanation:
     `note` says how the file was read, where a format is read in several ways. `request` holds the model, its kind of
     signal and the method.
 
+    `interventions` are the Shapley values of the scales of each attribution, what a scale adds when scales come and go,
+    or the reason why there are none; `shapley` and `no_shapley` are those of the first.
+
     >>> import torch, wavelens as wl
     >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(4000) / 5)[None, None], rate=8000)
     >>> model = torch.nn.Sequential(torch.nn.AvgPool1d(4000), torch.nn.Flatten(), torch.nn.Linear(1, 2)).eval()
@@ -63,6 +69,7 @@ class Explanation:
     attributions: tuple[Attribution, ...]
     decomposed: tuple[Attribution, ...] = ()
     note: str = ""
+    interventions: tuple[Interventions, ...] = ()
 
     def __repr__(self) -> str:
         model, name = self.request.loaded.name, self.input.path.name
@@ -75,14 +82,43 @@ class Explanation:
         return self.attributions[0]
 
     @property
+    def shapley(self) -> ShapleyValues | None:
+        """The Shapley values of the scales in the first domain."""
+        return self.shapley_in(0)
+
+    def shapley_in(self, domain: int) -> ShapleyValues | None:
+        """The Shapley values of the scales in one of the domains."""
+        return self._all_interventions[domain].shapley
+
+    @property
+    def no_shapley(self) -> str:
+        """Why there are no Shapley values that were asked for; else empty."""
+        return self._all_interventions[0].reason
+
+    @property
+    def _all_interventions(self) -> tuple[Interventions, ...]:
+        """One for each attribution."""
+        return self.interventions or (Interventions(),) * len(self.attributions)
+
+    @property
     def answer(self) -> list[dict[str, Any]]:
         """The model's top classes, most probable first: index, label, probability, logit; none of no classifier."""
         return top_classes(self.request.loaded, self.input.logits, self.request.top)
 
     @property
     def profile(self) -> list[dict[str, Any]]:
-        """A row for each scale, coarsest first: what it spans in the input's units, its signed sum and its share."""
-        return profile_rows(self.attribution, self.input.grid)
+        """A row for each scale, coarsest first: what it spans in the input's units, its signed sum and its share.
+
+        With Shapley values it has the scale's own too, what the scale adds `alone` and what the input loses without it
+        as the `last`, and of a sampled value the standard error.
+        """
+        return profile_rows(self.attribution, self.input.grid, self.shapley)
+
+    def sentences(self, domain: int = 0) -> AccountSentences:
+        """What the profile in a domain says: the largest contributions, and where the two accounts disagree."""
+        a, values = self.attributions[domain], self._all_interventions[domain]
+        told = sentences(a, values.shapley, self.input.grid.titles(a.layout))
+        return told._replace(sampled=told.sampled or values.reason)
 
     @cached_property
     def marginal(self) -> maps.Marginal | None:
@@ -124,6 +160,8 @@ class Explanation:
             **{name: None if value is None else value.reshape(-1)[0].item() for name, value in scalars.items()},
             "units": one.grid.units,
             "profile": self.profile,
+            **interventions_summary(self.shapley, self.no_shapley),
+            "sentences": [text for text in self.sentences() if text],
             **self._further_summary(),
             "provenance": a.provenance,
         }
@@ -132,8 +170,8 @@ class Explanation:
         """What the further domains say, and all of them together."""
         if len(self.attributions) < 2:
             return {}
-        pairs = zip(self.attributions, bases(self.domains), strict=True)
-        records = [domain_record(a, self.input.grid, base) for a, base in pairs]
+        rows = zip(self.attributions, bases(self.domains), self._all_interventions, strict=True)
+        records = [domain_record(a, self.input.grid, base, values) for a, base, values in rows]
         account = self.marginal
         together = {"missing": self.no_marginal} if account is None else marginal_rows(account, self.input.grid)
         return {"further_domains": records[1:], "marginal": together}
@@ -144,8 +182,13 @@ class Explanation:
         return [a.domain for a in self.attributions]
 
     def panel(self, domain: int = 0) -> Figure:
-        """The figure of this kind of signal in one of the domains, the first as NAME.png holds it."""
-        return self.request.kind.panel(self.attributions[domain], self.input, self.title)
+        """The figure of this kind of signal in one of the domains, with both accounts: the first is NAME.png."""
+        from wavelens import plots  # matplotlib: only once there is something to draw
+
+        a, values = self.attributions[domain], self._all_interventions[domain]
+        figure = self.request.kind.panel(a, self.input, self.title)
+        plots.add_evidence(figure, a, self.input.x, grid=self.input.grid)
+        return plots.add_accounts(figure, a, values.shapley, grid=self.input.grid, reason=values.reason)
 
     def entry(self) -> Entry:
         """The explanation for a report: `wl.report([one.entry() for one in explanations], "report.html")`."""
@@ -216,7 +259,11 @@ def explained(request: Request, path: Path, progress: Progress = False) -> Expla
     )
     made_by = _model_provenance(loaded)
     named = tuple(replace(a, provenance=a.provenance | made_by) for a in several[: len(usual)])
-    return Explanation(request, one, target, named, tuple(several[len(usual) :]), kind.note(path))
+    values = tuple(
+        interventions_of(request, one.x, target.target, domain, len(a.layout.scales()), progress)
+        for domain, a in zip(usual, named, strict=True)
+    )
+    return Explanation(request, one, target, named, tuple(several[len(usual) :]), kind.note(path), values)
 
 
 def save_figure(figure: Figure, path: Path) -> Path:

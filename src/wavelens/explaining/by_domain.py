@@ -12,7 +12,8 @@ from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.explaining.files import DECOMPOSED, MARGINAL, PER_DOMAIN
-from wavelens.explaining.summary import profile_rows
+from wavelens.explaining.interventions import Interventions
+from wavelens.explaining.summary import interventions_summary, profile_rows
 from wavelens.grid import Grid
 from wavelens.marginal import short_names
 from wavelens.own import text_of
@@ -29,10 +30,16 @@ def endings(domains: Sequence[Domain], decomposed: bool) -> tuple[str, ...]:
     return (*further, *[MARGINAL] * (len(domains) > 1), *(DECOMPOSED if decomposed else ()))
 
 
-def domain_record(a: Attribution, grid: Grid, base: str) -> dict[str, Any]:
+def domain_record(a: Attribution, grid: Grid, base: str, values: Interventions) -> dict[str, Any]:
     """For JSON, what a further domain says; `files` is what follows the input's name in its files."""
     gap = None if a.gap is None else float(a.gap.reshape(-1)[0])
-    return {"domain": text_of(a.domain), "files": base, "gap": gap, "profile": profile_rows(a, grid)}
+    return {
+        "domain": text_of(a.domain),
+        "files": base,
+        "gap": gap,
+        "profile": profile_rows(a, grid, values.shapley),
+        **interventions_summary(values.shapley, values.reason),
+    }
 
 
 def marginal_of(attributions: Sequence[Attribution]) -> tuple[maps.Marginal | None, str]:

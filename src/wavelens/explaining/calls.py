@@ -53,6 +53,7 @@ def explain(
     spacing: float | Sequence[float] | None = None,
     unit: str | None = None,
     exact_passes: bool = False,
+    interventions: bool | None = None,
     progress: Progress = False,
     **options: Any,
 ) -> Explanation | list[Explanation | Exception]:
@@ -69,6 +70,10 @@ def explain(
     of wavelets in which pictures are shown scale by scale; `batch_size`; `top`, the number of classes in summaries;
     `spacing` and `unit` of pixels and voxels; `exact_passes`. `device` is for a model by name; a module is used where
     it is. `progress` is that of `attribute`.
+
+    Beside the attribution stand the Shapley values of the scales, `explanation.shapley`: exact up to eight scales,
+    sampled where 256 forward passes do not suffice, left out where few samples do not fit them. With
+    `interventions=True` they are computed whatever they cost, with `interventions=False` never.
 
     One path returns an `Explanation`, or raises its error. A list returns a list in the same order, which holds the
     exception in place of a file that cannot be explained, so that one broken file does not end the others. Options
@@ -102,6 +107,7 @@ def explain(
             batch_size=batch_size,
             top=top,
             exact_passes=exact_passes,
+            interventions=interventions,
             by_name=not isinstance(model, nn.Module),
         )
 

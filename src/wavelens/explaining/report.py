@@ -34,6 +34,9 @@ def entry_of(explanation: Explanation) -> Entry:
         grid=one.grid,
         start=f"a constant {base:g}" if base else kind.start,
         note=explanation.caution,
+        shapley=explanation.shapley,
+        no_shapley=explanation.no_shapley,
+        further_shapley=explanation.interventions[1:],
         command=command_of(explanation),
         further=explanation.attributions[1:],
         facts={
@@ -73,9 +76,14 @@ def command_of(explanation: Explanation) -> str:
         "--method",
         text_of(request.method),
         *["--exact-passes"] * request.exact_passes,
+        *_interventions_option(request.interventions),
         "--report",
     ]
     return " ".join(map(_quoted, words))
+
+
+def _interventions_option(chosen: bool | None) -> list[str]:
+    return [] if chosen is None else ["--interventions" if chosen else "--no-interventions"]
 
 
 def _call(explanation: Explanation) -> str:
@@ -89,6 +97,7 @@ def _call(explanation: Explanation) -> str:
     names = [_name(domain) for domain in explanation.domains]
     choices |= {"domain": names[0] if len(names) == 1 else f"[{', '.join(names)}]", "method": _name(request.method)}
     choices |= {"exact_passes": "True"} if request.exact_passes else {}
+    choices |= {} if request.interventions is None else {"interventions": str(request.interventions)}
     model = repr(request.loaded.name) if request.by_name else "model"
     words = [repr(str(explanation.input.path)), model, *(f"{name}={value}" for name, value in choices.items())]
     return f"wl.explain({', '.join(words)})"

@@ -28,6 +28,7 @@ class Request:
     an input that is shorter than the model's usual. `decompose` are further domains, in each of which the input is
     drawn scale by scale. `top` is the number of classes in summaries.
     With `exact_passes` the model runs as it is. A model that is not known `by_name` is known to Python alone.
+    `interventions` says whether Shapley values of the scales are computed too; None: where few passes suffice.
     """
 
     loaded: LoadedModel
@@ -42,6 +43,7 @@ class Request:
     chosen: bool = True
     exact_passes: bool = False
     by_name: bool = True
+    interventions: bool | None = None
 
 
 def request_for(
@@ -58,6 +60,7 @@ def request_for(
     top: int = 5,
     exact_passes: bool = False,
     by_name: bool = True,
+    interventions: bool | None = None,
 ) -> Request:
     """The request that the options of `explain` mean; `ValueError` for those that do not fit the model."""
     if not isinstance(top, int) or top < 1:
@@ -80,6 +83,7 @@ def request_for(
         chosen=domain is not None,
         exact_passes=exact_passes,
         by_name=by_name,
+        interventions=interventions,
     )
 
 

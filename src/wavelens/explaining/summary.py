@@ -15,6 +15,7 @@ from wavelens.explaining.question import ExplainedTarget
 from wavelens.explaining.records import model_summary
 from wavelens.grid import Grid
 from wavelens.methods.lift import Method
+from wavelens.methods.shapley import ShapleyValues
 from wavelens.models import LoadedModel
 
 
@@ -29,13 +30,37 @@ def top_classes(loaded: LoadedModel, logits: Tensor | None, count: int) -> list[
     ]
 
 
-def profile_rows(a: Attribution, grid: Grid) -> list[dict[str, Any]]:
-    """A row for each scale, coarsest first: what it spans in the grid's units, its signed sum and its share."""
+def profile_rows(a: Attribution, grid: Grid, shapley: ShapleyValues | None = None) -> list[dict[str, Any]]:
+    """A row for each scale, coarsest first: what it spans in the grid's units, its signed sum, its share and more.
+
+    That is its Shapley value, where there are any, and what it adds alone and last.
+    """
     profile, scales = maps.profile(a), grid.rows(a.layout)
     numbers = zip(scales, profile.signed[0].tolist(), profile.share[0].tolist(), strict=True)
-    return [
+    rows: list[dict[str, Any]] = [
         {**scale, "signed": None if math.isnan(signed) else signed, "share": share} for scale, signed, share in numbers
     ]
+    if shapley is None:
+        return rows
+    columns = {"shapley": shapley.values, "alone": shapley.alone, "last": shapley.last}
+    columns |= {} if shapley.standard_error is None else {"shapley_error": shapley.standard_error}
+    named = {name: column[0].tolist() for name, column in columns.items()}
+    return [{**row, **{name: column[k] for name, column in named.items()}} for k, row in enumerate(rows)]
+
+
+def interventions_summary(shapley: ShapleyValues | None, reason: str) -> dict[str, Any]:
+    """For a summary: how the Shapley values of the rows were found, and the interaction of each pair of scales."""
+    if shapley is None:
+        return {"interventions": {"reason": reason}} if reason else {}
+    pairs = shapley.interaction
+    return {
+        "interventions": {
+            "scales": list(shapley.names),
+            "exact": shapley.standard_error is None,
+            "forward_passes": int(shapley.passes[0]),
+            "interaction": None if pairs is None else pairs[0].tolist(),
+        }
+    }
 
 
 def caution(a: Attribution, method: Method) -> str:

@@ -22,7 +22,7 @@ from wavelens.methods.paths import starting_points
 from wavelens.precision import full_precision
 from wavelens.whole_numbers import check_seed
 
-MAX_EXACT_GROUPS = 10  # 1024 coalitions
+MAX_EXACT_GROUPS = 14  # 16,384 coalitions
 FIRST_PAIRS = 4  # of permutations and their reverses, before standard errors are looked at
 
 
@@ -53,7 +53,7 @@ class ScaleShapley:
 
     So `maps.profile` of the attribution, with groups of scales, has the values as signed sums; where in a scale the
     energy lies is no evidence of where the model looks. `groups` are "scales", "bands" (scales by orientation),
-    "blocks" (scales by place, `blocks` along each axis), "channels" or "signals". Up to 10 groups are exact, by 2ⁿ
+    "blocks" (scales by place, `blocks` along each axis), "channels" or "signals". Up to `exact_groups` are exact, by 2ⁿ
     forward passes; more are sampled by permutations and their reverses (Castro et al., 2009; Mitchell et al., 2022)
     until every standard error is at most `tolerance` of `|f(x) − f(x₀)|`, or there are `max_permutations`. No gradient
     is taken. `wl.shapley` gives the values with interactions and standard errors.
@@ -69,9 +69,15 @@ class ScaleShapley:
     max_permutations: int = 512
     seed: int = 0
     baseline: float = 0.0
+    exact_groups: int = 10
 
     def __post_init__(self) -> None:
-        check_effort(blocks=self.blocks)
+        check_effort(blocks=self.blocks, exact_groups=self.exact_groups)
+        if self.exact_groups > MAX_EXACT_GROUPS:
+            raise ValueError(
+                f"exact_groups is at most {MAX_EXACT_GROUPS}, {2**MAX_EXACT_GROUPS:,} forward passes; got "
+                f"{self.exact_groups}. Further groups are sampled."
+            )
         check_seed(self.seed)
         check_tolerance(self.tolerance, 2 * FIRST_PAIRS, max_permutations=self.max_permutations)
         if self.groups not in GROUPS:
@@ -90,7 +96,7 @@ class ScaleShapley:
 def values_of_groups(ask: Gradients, lift: Lift, start: Tensor, groups: Partition, rule: ScaleShapley) -> ShapleyValues:
     """The Shapley values of the groups of a partition of `lift`'s coefficients, with targets in front."""
     game = _Game(ask, lift, start, groups)
-    exact = len(groups.names) <= MAX_EXACT_GROUPS
+    exact = len(groups.names) <= rule.exact_groups
     return _exact(game) if exact else _sampled(game, rule)
 
 

@@ -1,8 +1,10 @@
 """Figures of explanations, drawn with matplotlib from what `wavelens.maps` computes."""
 
+from wavelens.plots.accounts import add_accounts
 from wavelens.plots.by_scale import by_scale
 from wavelens.plots.comparison import mean_curves
 from wavelens.plots.decomposed import decomposed
+from wavelens.plots.evidence import add_evidence
 from wavelens.plots.marginal import marginal
 from wavelens.plots.minimal import minimal
 from wavelens.plots.panel import panel, save, show
@@ -16,6 +18,8 @@ from wavelens.plots.video import film, overlay
 from wavelens.plots.volume import montage, slices
 
 __all__ = [
+    "add_accounts",
+    "add_evidence",
     "by_scale",
     "common_scale",
     "decomposed",

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from wavelens import maps
+from wavelens.accounts import aligned
 from wavelens.core import Coefficients
 from wavelens.plots.figure import Figure
 from wavelens.plots.parts import DPI, INK, NEGATIVE, POSITIVE, SHARE, Array, Frame, add_axes, array
@@ -38,7 +39,7 @@ def draw_profile(
         return
     right = add_axes(figure, box._replace(left=box.left + (1 - more) * box.width, width=more * box.width), "signed sum")
     colours = [POSITIVE if value >= 0 else NEGATIVE for value in signed]
-    _draw_bars(right, signed, colours, _numbers(signed), np.zeros_like(signed), texts)
+    _draw_bars(right, signed, colours, aligned(signed.tolist()), np.zeros_like(signed), texts)
     right.set_xlabel(_account(a, item, signed.sum()), size=12, loc="right")
 
 
@@ -75,13 +76,6 @@ def _sparse(slot: float, strongest: int) -> tuple[slice, float]:
 def _room(labels: list[str]) -> float:
     """Inches for the longest of the labels."""
     return 0.085 * max(map(len, labels)) + 0.1 if labels else 0.0
-
-
-def _numbers(values: Array) -> list[str]:
-    """With sign, and as many decimals for all as show two or three digits of the largest."""
-    magnitude = int(np.floor(np.log10(np.abs(values).max() or 1)))
-    form = f"+.{max(1 - magnitude, int(magnitude < 2))}f" if -3 <= magnitude <= 5 else "+.0e"
-    return [format(value, form).replace("-", "−") if value else "0" for value in values]
 
 
 def _account(a: Coefficients, item: int, total: float) -> str:

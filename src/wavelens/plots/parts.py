@@ -13,6 +13,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure as AnyFigure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from torch import Tensor
@@ -78,7 +79,7 @@ def fitting(title: str, inches: float) -> float:
     return min(15, 120 * inches / max(len(title), 1))
 
 
-def add_axes(figure: Figure, box: Frame, title: str, size: float = 15) -> Axes:
+def add_axes(figure: AnyFigure, box: Frame, title: str, size: float = 15) -> Axes:
     width, height = figure.get_size_inches()
     bottom = height - box.top - box.height
     ax = figure.add_axes((box.left / width, bottom / height, box.width / width, box.height / height))

@@ -115,7 +115,7 @@ def over_time_and_frequency(
         _draw_spectrum(panes[1], wave, 1 / step, axis.edges[0])
     for ax in panes:
         axis.apply(ax, unit)
-        _tick_times(ax, end, "s" if in_hertz else grid.units[0])
+        tick_times(ax, end, "s" if in_hertz else grid.units[0])
     draw_bar(figure, boxes["bar"], norm, "sample")
     titles = grid.labels(a.layout) if in_hertz else grid.titles(a.layout)
     draw_profile(figure, boxes["profile"], a, item, titles)
@@ -168,7 +168,8 @@ def _draw_spectrum(ax: Axes, wave: Array, rate: float, lowest: float) -> None:
     ax.pcolormesh(times, bins, decibels, cmap="gray_r", norm=Normalize(-RANGE, 0), rasterized=True)
 
 
-def _tick_times(ax: Axes, end: float, unit: str) -> None:
+def tick_times(ax: Axes, end: float, unit: str) -> None:
+    """Limits and ticks of the horizontal axis, from 0 to `end`."""
     ax.set_xlim(0, end)
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{t:.3g} {unit}"))

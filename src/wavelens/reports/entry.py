@@ -12,6 +12,7 @@ from wavelens.attribution import Attribution
 from wavelens.attribution_header import TENSORS
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
+from wavelens.methods.shapley import ShapleyValues
 from wavelens.reports.views import ReportView, view_called, view_for
 
 
@@ -32,9 +33,11 @@ class Entry:
     `name` is what the input is called, `label` the explained class, `classes` the model's answer, most probable first.
     `kind` chooses what is shown: "photo", "sound", "volume", "video" or a `ReportView` of one's own; without it the
     axes do. `grid` says where the samples lie. `start` is what the baseline is to a reader, `note` a line of caution.
-    `further` is the same input read in further domains, each a block of the report. `command` makes the explanation
-    again, in a shell or in Python; `facts` are further lines for the record. All texts are shown as they are, never as
-    HTML.
+    `further` is the same input read in further domains, each a block of the report. `shapley` are the Shapley values of
+    the attribution's scales, of one item and target as `wl.shapley` gives them, to stand beside its signed sums, and
+    `no_shapley` a reason to print where there are none; `further_shapley` has such pairs for the further domains.
+    `command` makes the explanation again, in a shell or in Python; `facts` are further lines for the record. All texts
+    are shown as they are, never as HTML.
     """
 
     attribution: Coefficients
@@ -49,10 +52,14 @@ class Entry:
     command: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     further: Sequence[Coefficients] = ()
+    shapley: ShapleyValues | None = None
+    no_shapley: str = ""
+    further_shapley: Sequence[tuple[ShapleyValues | None, str]] = ()
 
     def __post_init__(self) -> None:
         for one in (self.attribution, *self.further):
             self._check(one)
+        self._check_shapley()
         if self.view is not None and self.view.axes != self.x.ndim - 2:
             raise ValueError(
                 f"the view {self.view.name} shows signals with {self.view.axes} axes; got {self.x.ndim - 2}."
@@ -79,7 +86,27 @@ class Entry:
 
     def each(self) -> list[Entry]:
         """An entry for each domain, in which the others are left out."""
-        return [replace(self, attribution=one, further=()) for one in (self.attribution, *self.further)]
+        values = [*self.further_shapley, *[(None, "")] * len(self.further)]
+        first = replace(self, further=(), further_shapley=())
+        return [
+            first,
+            *(
+                replace(first, attribution=one, shapley=shapley, no_shapley=reason)
+                for one, (shapley, reason) in zip(self.further, values, strict=False)
+            ),
+        ]
+
+    def _check_shapley(self) -> None:
+        """`ValueError` for Shapley values of another item, or of groups that are not the scales."""
+        if self.shapley is None:
+            return
+        names, count = tuple(self.attribution.layout.scales()), len(self.attribution.layout.scales())
+        if self.shapley.names != names or tuple(self.shapley.values.shape) != (1, count):
+            raise ValueError(
+                f"shapley has one value for each scale of one item, {', '.join(names)}; got "
+                f"{tuple(self.shapley.values.shape)} for {', '.join(self.shapley.names)}. Pass "
+                "wl.shapley(model, x, target, domain=…) of this item in the attribution's domain."
+            )
 
     @property
     def place(self) -> Grid:

@@ -12,8 +12,9 @@ from wavelens.core import Coefficients
 from wavelens.marginal import short_names
 from wavelens.reports.entry import Entry
 from wavelens.reports.markup import Html, tag
+from wavelens.reports.numerals import percent
 from wavelens.reports.packing import Array, picture
-from wavelens.reports.text import bar, headings, percent
+from wavelens.reports.tables import bar, headings
 from wavelens.reports.views.photo import in_unit_range
 from wavelens.reports.views.view import array, glowing
 

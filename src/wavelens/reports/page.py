@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
+from wavelens.reports import scales
 from wavelens.reports import text as texts
 from wavelens.reports.entry import Entry
 from wavelens.reports.marginal import marginal_card
@@ -74,11 +75,12 @@ def section(entry: Entry, count: int = 1) -> Section:
     views = [shown.show(one, room) if shown else View({}, "") for one in several]
     payloads = [{"view": shown.name, "wide": shown.wide, **view.payload} if shown else {"view": ""} for view in views]
     heading = entry.name or texts.shown_label(entry)
-    numbers = [joined(texts.answer(entry) if one is several[0] else None, texts.profile(one)) for one in several]
+    numbers = [joined(texts.answer(entry) if one is several[0] else None, scales.profile(one)) for one in several]
+    changes = [scales.interventions(one) for one in several]
     titles = [texts.domain_heading(one) if len(several) > 1 else None for one in several]
     body = joined(
         tag("header", tag("h2", tag("bdi", heading)), texts.sentence(entry), texts.note(entry), class_="lead"),
-        *(_block(*parts) for parts in zip(titles, views, numbers, strict=True)),
+        *(_block(*parts) for parts in zip(titles, views, numbers, changes, strict=True)),
         marginal_card(entry) if len(several) > 1 else None,
         texts.record(entry),
     )
@@ -86,7 +88,7 @@ def section(entry: Entry, count: int = 1) -> Section:
     return Section(heading, texts.shown_label(entry), body, tuple(payloads), views[0].thumb, script)
 
 
-def _block(title: Html | None, view: View, numbers: Html) -> Html:
+def _block(title: Html | None, view: View, numbers: Html, changes: Html | None) -> Html:
     """What is shown of one domain."""
     first = tag("img", src=view.thumb, alt="", class_="still") if view.thumb else None
     return tag(
@@ -94,6 +96,7 @@ def _block(title: Html | None, view: View, numbers: Html) -> Html:
         title,
         tag("div", tag("noscript", first), class_="views"),
         tag("div", numbers, class_="numbers"),
+        changes,
         tag("div", class_="more"),
         class_="block",
     )

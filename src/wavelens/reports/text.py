@@ -1,57 +1,43 @@
-"""The texts of an entry as HTML: the sentence on top, the model's answer, the profile, and the record."""
+"""The texts of an entry as HTML: the sentence on top, the model's answer, and the record."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
-
-from wavelens import maps
+from wavelens import accounts
 from wavelens.attribution import Attribution
 from wavelens.grid import Grid
 from wavelens.own import text_of
 from wavelens.reports.entry import Chance, Entry
 from wavelens.reports.markup import Html, joined, tag
-
-NAMED_SCALES = 2  # scales that the sentence names
-ALIKE = "|γ| counts what speaks for it and what speaks against it alike; signed sums set one against the other."
-ADDS = f"γ is what each coefficient adds to the score. {ALIKE}"
-RESPONDS = f"γ is how the score responds to each coefficient. {ALIKE}"
+from wavelens.reports.numerals import number, percent, scalar, signed
+from wavelens.reports.scales import share_errors
+from wavelens.reports.tables import bar, headings
 
 
 def sentence(entry: Entry) -> Html:
-    """What the model answered, what was explained and what it adds up to, and where most of it lies."""
-    lies = () if entry.further else _strongest(entry)  # of several domains each block says it
-    return tag("p", *_answered(entry), *_account(entry), *lies, class_="sentence")
+    """The largest contributions, then the model's answer, what was explained and what it adds up to."""
+    opening = None if entry.further else _largest(entry)  # of several domains each block says it
+    return tag("p", opening, *_answered(entry), *_account(entry), class_="sentence")
 
 
 def domain_heading(entry: Entry) -> Html:
-    """Which domain the numbers and pictures below are of, and where most lies in it."""
-    lies = _strongest(entry)
+    """Which domain the numbers and pictures below are of, and the largest contributions in it."""
+    opening = _largest(entry)
     return tag(
         "header",
         tag("h3", text_of(entry.attribution.layout.domain), class_="domain"),
-        tag("p", *lies, class_="sentence") if lies else None,
+        tag("p", opening, class_="sentence") if opening else None,
         class_="lead",
     )
 
 
-def _strongest(entry: Entry) -> list[str]:
-    """Where most of the attribution lies; nothing where there is one scale, or nothing to name."""
-    profile, titles = maps.profile(entry.attribution), entry.place.titles(entry.attribution.layout)
-    shares = sorted(zip(profile.share[0].tolist(), profile.names, strict=True), reverse=True)[:NAMED_SCALES]
-    named = [
-        joined(
-            tag("b", titles[name], class_="whole"),
-            tag("span", f" ({percent(share)} of |γ|)", class_="whole"),
-        )
-        for share, name in shares
-        if share
-    ]
-    lies = [" Most of it lies in ", joined(*named[:1]), *(joined(", then ", one) for one in named[1:]), "."]
-    return lies if len(profile.names) > 1 and named else []
+def _largest(entry: Entry) -> Html | None:
+    """The largest contributions by both accounts; nothing where there is one scale."""
+    titles = entry.place.titles(entry.attribution.layout)
+    told = accounts.sentences(entry.attribution, entry.shapley, titles)
+    first = " ".join(text for text in (told.largest, told.by_shapley) if text)
+    return joined(tag("span", first, class_="first"), " ") if first else None
 
 
 def account(a: Attribution, item: int = 0) -> str:
@@ -128,54 +114,6 @@ def _chance(one: Chance, explained: bool) -> Html:
     )
 
 
-def profile(entry: Entry) -> Html:
-    """A row a scale: what it spans, its share of |γ| with its standard error, its signed sum, and the account below."""
-    a, shares = entry.attribution, maps.profile(entry.attribution)
-    labels = entry.place.labels(a.layout)
-    errors: Sequence[float | None] = _errors(a) or [None] * len(shares.names)
-    share, sums = shares.share[0].tolist(), shares.signed[0].tolist()
-    largest = max((abs(value) for value in sums if not math.isnan(value)), default=0.0) or 1.0
-    rows = [
-        _scale(name, labels[name], (part, max(share)), (value, largest), spread)
-        for name, part, value, spread in zip(shares.names, share, sums, errors, strict=True)
-    ]
-    return tag(
-        "section",
-        tag("h3", "Scale by scale"),
-        tag(
-            "table",
-            tag("thead", headings("scale", "share of |γ|", "signed sum")),
-            tag("tbody", *rows),
-            tag("tfoot", *_totals(a, sum(sums))),
-            class_="profile",
-        ),
-        tag("p", RESPONDS if getattr(a, "gap", None) is None else ADDS, class_="hint"),
-        class_="card",
-    )
-
-
-def _scale(name: str, label: str, share: tuple[float, float], total: tuple[float, float], spread: float | None) -> Html:
-    """A row of the profile; each number comes with the largest of its kind."""
-    side = "for" if total[0] >= 0 else "against"
-    return tag(
-        "tr",
-        tag("th", tag("button", name, type="button", data_scale=name), tag("small", label), scope="row"),
-        tag("td", bar(*share), tag("span", percent(share[0]), _plus_minus(spread)), class_="measure"),
-        tag("td", bar(*total, side), tag("span", signed(total[0])), class_="measure"),
-        data_row=name,
-    )
-
-
-def _totals(a: Any, total: float) -> list[Html]:
-    rows = [("total", signed(total))]
-    score, start, gap = (scalar(getattr(a, name, None)) for name in ("score", "baseline_score", "gap"))
-    if score is not None and start is not None and gap is not None:
-        rows += [("completeness gap", signed(gap)), ("f(x) − f(x₀)", signed(score - start))]
-    return [
-        tag("tr", tag("th", name, scope="row", colspan="2"), tag("td", value, class_="number")) for name, value in rows
-    ]
-
-
 def record(entry: Entry) -> Html:
     """How the explanation came about, and the command that makes it again."""
     lines = {**entry.facts, **_parameters(entry)}
@@ -192,7 +130,7 @@ def record(entry: Entry) -> Html:
 
 def _parameters(entry: Entry) -> dict[str, str]:
     a = entry.attribution
-    errors, spent, made = _errors(a), getattr(a, "spent", None), dict(getattr(a, "provenance", {}))
+    errors, spent, made = share_errors(a), getattr(a, "spent", None), dict(getattr(a, "provenance", {}))
     model = {} if "model" in entry.facts else {"model": made.get("model", "")}
     made.pop("model", None)
     place = {name: made.pop(name) for name in ("device", "dtype") if name in made}
@@ -210,12 +148,6 @@ def _parameters(entry: Entry) -> dict[str, str]:
         "versions": ", ".join(f"{name} {value}" for name, value in made.items()),
     }
     return {name: value for name, value in parameters.items() if value}
-
-
-def _errors(a: Any) -> list[float] | None:
-    """The standard error of each scale's share, where more than one sample tells it."""
-    errors = getattr(a, "standard_error", None)
-    return None if errors is None or not errors.isfinite().all() else [float(one) for one in errors[0]]
 
 
 def _gap(a: Any) -> str:
@@ -256,37 +188,3 @@ def shown_label(entry: Entry) -> str:
 def short(label: str) -> str:
     """The first of a class' names."""
     return label.split(", ")[0]
-
-
-def headings(*names: str) -> Html:
-    return tag("tr", *(tag("th", name, scope="col") for name in names))
-
-
-def bar(value: float, largest: float, kind: str = "") -> Html:
-    width = 0.0 if math.isnan(value) else 100 * abs(value) / (largest or 1.0)
-    return tag("i", class_=f"bar {kind}".strip(), style=f"--part:{width:.2f}%", aria_hidden="true")
-
-
-def _plus_minus(spread: float | None) -> str | None:
-    return None if spread is None else f" ± {100 * spread:.2g}"
-
-
-def percent(part: float) -> str:
-    """Two digits at least, and never more than is known."""
-    return f"{100 * part:.0f} %" if part >= 0.995 else f"{100 * part:.1f} %" if part >= 0.001 else f"{100 * part:.1g} %"
-
-
-def number(value: float) -> str:
-    """Four digits, with a minus that is as wide as a plus."""
-    return f"{value:.4g}".replace("-", "−")
-
-
-def signed(value: float) -> str:
-    """With its sign; a dash for NaN, which stands where nothing has signs."""
-    return "—" if math.isnan(value) else f"{value:+.4g}".replace("-", "−") if value else "0"
-
-
-def scalar(value: Tensor | None) -> float | None:
-    """The one number of a tensor with one item; None where there is none, or where it says nothing."""
-    number = None if value is None else float(value.reshape(-1)[0])
-    return number if number is not None and math.isfinite(number) else None

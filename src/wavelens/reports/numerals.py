@@ -1,0 +1,28 @@
+"""Numbers as a reader sees them."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+
+def percent(part: float) -> str:
+    """Two digits at least, and never more than is known."""
+    return f"{100 * part:.0f} %" if part >= 0.995 else f"{100 * part:.1f} %" if part >= 0.001 else f"{100 * part:.1g} %"
+
+
+def number(value: float) -> str:
+    """Four digits, with a minus that is as wide as a plus."""
+    return f"{value:.4g}".replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """With its sign; a dash for NaN, which stands where nothing has signs."""
+    return "—" if math.isnan(value) else f"{value:+.4g}".replace("-", "−") if value else "0"
+
+
+def scalar(value: Tensor | None) -> float | None:
+    """The one number of a tensor with one item; None where there is none, or where it says nothing."""
+    number = None if value is None else float(value.reshape(-1)[0])
+    return number if number is not None and math.isfinite(number) else None
