@@ -1,7 +1,7 @@
 """Planted truth: tasks whose decisive pattern is known, networks verified to go by it, and judges of explainers."""
 
 from wavelens.planted.architectures import ARCHITECTURES
-from wavelens.planted.catalogue import CHOOSING, TASKS
+from wavelens.planted.catalogue import CHOOSING, JUDGING, TASKS
 from wavelens.planted.judging import (
     Interval,
     Judgement,
@@ -21,6 +21,7 @@ from wavelens.planted.verification import Verification, verification, verify
 __all__ = [
     "ARCHITECTURES",
     "CHOOSING",
+    "JUDGING",
     "READINGS",
     "TASKS",
     "Interval",

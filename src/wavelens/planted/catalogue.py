@@ -47,4 +47,64 @@ CHOOSING = (
         "choosing",
     ),
 )
-TASKS = {task.name: task for task in CHOOSING}
+
+JUDGING = (
+    PlantedTask(  # one pattern alone decides nothing
+        "both",
+        SQUARE,
+        ("not both", "both"),
+        (((), (_grating(6.0, DOWN),), (_grating(6.0, RIGHT),)), ((_grating(6.0, DOWN), _grating(6.0, RIGHT)),)),
+        SLANTED_DISTRACTOR,
+    ),
+    PlantedTask(
+        "either",
+        SQUARE,
+        ("neither", "either"),
+        (((),), ((_grating(6.0, DOWN),), (_grating(6.0, RIGHT),))),
+        SLANTED_DISTRACTOR,
+    ),
+    PlantedTask(
+        "texture",
+        SQUARE,
+        ("horizontal", "vertical"),
+        (((Wave(6.0, DOWN, None, 0.5),),), ((Wave(6.0, RIGHT, None, 0.5),),)),
+        SLANTED_DISTRACTOR,
+    ),
+    PlantedTask(
+        "faint orientation",
+        SQUARE,
+        ("horizontal", "vertical"),
+        (((_grating(6.0, DOWN, 1.3),),), ((_grating(6.0, RIGHT, 1.3),),)),
+        SLANTED_DISTRACTOR,
+    ),
+    PlantedTask(
+        "faint pitch",
+        (512,),
+        ("high", "low"),
+        (((_tone(6.0, 0.9),),), ((_tone(12.0, 1.2),),)),
+        Wave(3.0, (1.0,), width=16.0, amplitude=1.2),
+    ),
+    PlantedTask(
+        "planes",
+        (16, 16, 16),
+        ("across", "along"),
+        (((Wave(5.0, (1.0, 0.0, 0.0), 2.5, 2.0),),), ((Wave(5.0, (0.0, 0.0, 1.0), 2.5, 2.0),),)),
+        Wave(3.0, (1.0, 1.0, 1.0), width=2.0, amplitude=2.0),
+    ),
+    PlantedTask(
+        "blob",
+        (16, 16, 16),
+        ("dark", "bright"),
+        (((Wave(None, (1.0, 0.0, 0.0), 1.5, -4.0),),), ((Wave(None, (1.0, 0.0, 0.0), 1.5, 4.0),),)),
+        Wave(4.0, (1.0, 1.0, 1.0), width=2.0, amplitude=2.0),
+    ),
+    PlantedTask(
+        "bump",
+        (256,),
+        ("dent", "bump"),
+        (((Wave(None, RIGHT, 0.12, -2.5),),), ((Wave(None, RIGHT, 0.12, 2.5),),)),
+        Wave(0.2, RIGHT, width=0.12, amplitude=1.5),
+        cloud=True,
+    ),
+)
+TASKS = {task.name: task for task in (*CHOOSING, *JUDGING)}

@@ -1,0 +1,181 @@
+"""How far each measure of `wavelens.metrics` agrees with planted truth, over orders of coefficients.
+
+    python benchmarks/planted/agreement.py                                   # all networks; resumes
+    python benchmarks/planted/agreement.py --tasks "orientation;pitch" --architectures "convolutions, max"
+
+On each verified network, every order of `ORDERS` is judged by truth, the share of the planted coefficients among as
+many top ones, and by every measure, on the same items, in the Haar domain (TreeHaar for points). The agreement of a
+measure is the rank correlation (Spearman) of the two over the orders, network by network, turned so that 1 is best.
+Beside it is the share of the orders of methods that the measure ranks below the energy order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import common
+import find
+import orders
+import torch
+from common import rows
+from orders import Order
+from torch import Tensor, nn
+
+import wavelens as wl
+from wavelens import metrics, planted
+from wavelens.core import Coefficients
+from wavelens.masks.ranking import signed
+
+ITEMS, STEPS, SUBSETS, STARTS, NEAR = 12, 16, 64, 2, 3  # of curves, correlations, shuffled starts, sensitivities
+ORDERS = (
+    Order("saliency"),
+    Order("saliency", True, "signed"),
+    Order("SmoothGrad"),
+    Order("SmoothGrad", True),
+    Order("SmoothGrad", True, "signed"),
+    Order("SmoothGrad", True, "signed", True),
+    Order("VarGrad"),
+    Order("SquareGrad"),
+    Order("IG"),
+    Order("IG", reading="signed"),
+    Order("IG", reading="signed", contrast=True),
+    Order("expected gradients", reading="signed"),
+    Order("Shapley by scale"),
+    Order("Shapley by scale", reading="signed"),
+    Order("energy"),
+    Order("random"),
+)
+Measure = Callable[[nn.Module, Tensor, Any, Coefficients], Tensor]
+
+
+def curve(side: str, **options: Any) -> Measure:
+    """Insertion, deletion or their difference, coefficients ranked from the largest down as they stand."""
+    return partial(getattr(metrics, side), steps=STEPS, reduce=signed, **options)
+
+
+MEASURES: dict[str, tuple[int, Measure]] = {  # 1 where more is better, else -1
+    "insertion": (1, curve("insertion")),
+    "deletion": (-1, curve("deletion")),
+    "faithfulness": (1, curve("faithfulness")),
+    "faithfulness, log": (1, curve("faithfulness", fractions="log")),
+    "faithfulness, shuffled": (1, curve("faithfulness", fill="shuffled", samples=STARTS)),
+    "faithfulness, shuffled, log": (1, curve("faithfulness", fill="shuffled", samples=STARTS, fractions="log")),
+    "faithfulness, shuffled, log, logit": (
+        1,
+        curve("faithfulness", fill="shuffled", samples=STARTS, fractions="log", score="logit"),
+    ),
+    "faithfulness, blur, log": (1, curve("faithfulness", fill="blur", fractions="log")),
+    "faithfulness, noise, log": (1, curve("faithfulness", fill="noise", samples=STARTS, fractions="log")),
+    "faithfulness, mean, log": (1, curve("faithfulness", fill="mean", fractions="log")),
+    "ff": (1, partial(metrics.ff, reduce=signed)),
+    "fid_in": (1, partial(metrics.fid_in, reduce=signed)),
+    "mu_fidelity": (1, partial(metrics.mu_fidelity, subsets=SUBSETS)),
+    "infidelity, removal": (-1, partial(metrics.infidelity, perturb="removal", samples=SUBSETS, normalize=True)),
+    "infidelity, noise": (-1, partial(metrics.infidelity, perturb="noise", samples=SUBSETS, normalize=True)),
+    "sparseness": (1, metrics.sparseness),
+    "complexity": (-1, metrics.complexity),
+}
+SENSITIVITY = "max_sensitivity"  # asks the explainer, so it has no number for controls
+
+
+def attributed(order: Order, network: planted.PlantedNetwork, x: Tensor, domain: Any, target: Any) -> Coefficients:
+    """The order's numbers, ranked from the largest down."""
+    if order.method in orders.CONTROLS:
+        c = dict(orders.controls(x, domain))[order]
+        return c.map(torch.abs)
+    return orders.explainer(order, domain, network.task)(network.module, x, target)
+
+
+def row(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
+    try:
+        network = planted.network(planted.TASKS[task], architecture, seed=seed)
+    except ValueError as error:
+        return {"refused": str(error)}
+    signals = planted.explained_signals(network, items)
+    x, labels = signals.x, signals.labels.tolist()
+    domain = common.domains_of(network.task)[common.main_domain(network.task)].bind(x)
+    others = common.others_of(network.module, x, signals.labels)
+    targets = {False: labels, True: wl.targets.Contrast(tuple(labels), tuple(others))}
+    known, table = planted.truth(signals.pattern, domain), {}
+    for order in ORDERS:
+        c = attributed(order, network, x, domain, targets[order.contrast])
+        cell = {"truth": mean(planted.scores(c, known, "signed").precision)}
+        cell |= {name: mean(measure(network.module, x, labels, c)) for name, (_, measure) in MEASURES.items()}
+        if order.method not in orders.CONTROLS:
+            explain = orders.explainer(order, domain, network.task)
+            target = targets[order.contrast]
+            found = metrics.max_sensitivity(network.module, x, target, c, explainer=explain, samples=NEAR)
+            cell[SENSITIVITY] = mean(found)
+        table[str(order)] = cell
+    return {"measures": table}
+
+
+def mean(values: Tensor) -> float:
+    return round(values.double().nanmean().item(), 5)
+
+
+def agreement(one: rows.Row, name: str) -> float:
+    """Spearman's correlation of a measure with truth over the orders of a network; NaN where either is constant."""
+    cells = [cell for cell in one["measures"].values() if name in cell]
+    sign = -1 if name == SENSITIVITY else MEASURES[name][0]
+    measured, true = (torch.tensor([[cell[key] for cell in cells]], dtype=torch.float64) for key in (name, "truth"))
+    return metrics.spearman(sign * measured, true).item()
+
+
+def behind_energy(one: rows.Row, name: str) -> float:
+    """The share of the orders of methods that a measure ranks below the energy order."""
+    sign, cells = MEASURES[name][0], one["measures"]
+    energy = sign * cells["energy"][name]
+    methods = [sign * cell[name] < energy for order, cell in cells.items() if order not in orders.CONTROLS]
+    return sum(methods) / len(methods)
+
+
+def summary(made: list[rows.Row]) -> dict[str, Any]:
+    """By purpose: each measure's agreement, with its interval over networks, and the orders it ranks behind energy."""
+    table: dict[str, Any] = {}
+    for purpose in ("choosing", "judging"):
+        mine = [one for one in made if planted.TASKS[one["key"]["task"]].purpose == purpose and "measures" in one]
+        cell: dict[str, Any] = {"networks": len(mine)}
+        for name in (*MEASURES, SENSITIVITY) if mine else ():
+            cell[name] = {"agreement": find.interval([[agreement(one, name)] for one in mine])}
+            if name in MEASURES:
+                cell[name]["behind energy"] = find.interval([[behind_energy(one, name)] for one in mine])
+        if mine:
+            cell["truth"] = {"behind energy": find.interval([[_behind(one)] for one in mine])}
+        table[purpose] = cell
+    return table
+
+
+def _behind(one: rows.Row) -> float:
+    cells = one["measures"]
+    methods = [cell["truth"] < cells["energy"]["truth"] for name, cell in cells.items() if name not in orders.CONTROLS]
+    return sum(methods) / len(methods)
+
+
+def main(argv: list[str] | None = None) -> None:
+    given = common.options(__doc__, argv, items=ITEMS)
+    settings = {"items": given.items, "steps": STEPS, "subsets": SUBSETS, "starts": STARTS, "near": NEAR}
+    settings |= {"orders": list(map(str, ORDERS)), "measures": [*MEASURES, SENSITIVITY], "effort": orders.EFFORT}
+    made = []
+    for key in common.keys(given):
+        own = settings | {"task": repr(planted.TASKS[key["task"]])}
+        made += rows.each(common.place("agreement"), own, [key], partial(row, items=given.items))
+    means = {
+        "networks": [one["key"] for one in made if "measures" in one],
+        "measures": [one["measures"] for one in made if "measures" in one],
+    }
+    whole = {
+        "settings": settings,
+        "load": common.load(),
+        "seconds": round(sum(one["seconds"] for one in made)),
+        "results": summary(made),
+        "by network": means,
+    }
+    common.records.write(given.results / "agreement.json", whole)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
