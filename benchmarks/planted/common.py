@@ -25,7 +25,7 @@ FIRST = ("convolutions, max", "convolutions, mean", "points, max", "points, mean
 GENERAL: dict[str, Domain] = {
     "DWT haar": wl.DWT("haar", levels=4),
     "DWT db4": wl.DWT("db4", levels=4),
-    "Stationary haar": wl.Stationary("haar", levels=4),
+    "Stationary haar": wl.Stationary("haar", levels=3),
     "Packets db4": wl.Packets("db4", levels=3),
     "DualTree": wl.DualTree(levels=4),
     "Cosine": wl.Cosine(),
@@ -56,7 +56,7 @@ def main_domain(task: planted.PlantedTask) -> str:
 
 def options(doc: str | None, argv: list[str] | None, **more: Any) -> Any:
     """`--tasks` and `--architectures`, separated by `;`, `--seeds` from 0, `--items`."""
-    small = {"tasks": "", "architectures": "", "seeds": 1, "items": planted.judging.ITEMS}
+    small = {"tasks": "", "architectures": "", "seeds": 1, "items": 20}
     return sized(doc, small | more, {}, RESULTS, argv)
 
 

@@ -4,7 +4,7 @@
     python benchmarks/planted/find.py --tasks "orientation;pitch" --architectures "convolutions, max"
 
 For each task and architecture a network is trained from a fixed seed and verified (`wl.planted.verify`); one that fails
-is refused and listed. 30 new signals are explained for their class, and for their class less the other. Truth is the
+is refused and listed. 20 new signals are explained for their class, and for their class less the other. Truth is the
 fewest coefficients with 90 % of its energy in the domain at hand, the scores are those of `wl.planted.scores`.
 Controls: the energy order, a random order. Pixel methods and class activation maps compete in samples (Identity).
 """
@@ -25,6 +25,7 @@ from wavelens.core import Coefficients
 from wavelens.planted import interval_over_networks
 
 Lists = dict[str, list[float | None]]
+HAAR, IN_HAAR = "Haar", ("DWT haar", "TreeHaar")
 
 
 def row(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
@@ -63,16 +64,49 @@ def lists(scores: planted.Scores) -> Lists:
     return {name: [None if math.isnan(v) else round(v, 4) for v in values.tolist()] for name, values in named}
 
 
+def cells_of(made: list[rows.Row], purpose: str, domain: str) -> list[dict[str, Lists]]:
+    """The orders' scores in a domain, network by network; "Haar" is `DWT haar`, or TreeHaar for points."""
+    table = []
+    for one in made:
+        task = planted.TASKS[one["key"]["task"]]
+        name = common.main_domain(task) if domain == HAAR else domain
+        if task.purpose == purpose and name in one.get("scores", {}):
+            table.append(one["scores"][name])
+    return table
+
+
 def summary(made: list[rows.Row]) -> dict[str, Any]:
     """By purpose, domain and order: each score's mean with its interval over networks and items, and `n` networks."""
+    known = dict.fromkeys([HAAR, *(name for one in made for name in one.get("scores", {}) if name not in IN_HAAR)])
     table: dict[str, Any] = {}
     for purpose in ("choosing", "judging"):
-        mine = [one for one in made if planted.TASKS[one["key"]["task"]].purpose == purpose and "scores" in one]
-        domains = dict.fromkeys(name for one in mine for name in one["scores"])
-        table[purpose] = {
-            name: of_domain([one["scores"][name] for one in mine if name in one["scores"]]) for name in domains
-        }
+        cells = {name: cells_of(made, purpose, name) for name in known}
+        table[purpose] = {name: of_domain(several) for name, several in cells.items() if several}
     return table
+
+
+def verdict(made: list[rows.Row], results: dict[str, Any]) -> dict[str, Any]:
+    """By domain: the order of highest precision on the tasks for choosing, and what it does on those for judging.
+
+    Differences to other orders are paired, item by item.
+    """
+    table: dict[str, Any] = {}
+    for domain, chosen_from in results["choosing"].items():
+        every = {name: cell for name, cell in chosen_from.items() if name not in orders.CONTROLS}
+        chosen = max(every, key=lambda name: every[name]["precision"][0])
+        cells = [cell for cell in cells_of(made, "judging", domain) if chosen in cell]
+        entry: dict[str, Any] = {"chosen": chosen, "choosing": every[chosen]["precision"], "n": len(cells)}
+        if cells:
+            entry["judging"] = interval([cell[chosen]["precision"] for cell in cells])
+            entry |= {f"less {other}": paired(cells, chosen, other) for other in ("energy", "SmoothGrad", "IG")}
+        table[domain] = entry
+    return table
+
+
+def paired(cells: list[dict[str, Lists]], name: str, other: str) -> list[float] | None:
+    """The mean difference in precision of two orders, with its interval over networks and items."""
+    pairs = [zip(cell[name]["precision"], cell[other]["precision"], strict=True) for cell in cells]
+    return interval([[(a or 0.0) - (b or 0.0) for a, b in pair] for pair in pairs])
 
 
 def of_domain(cells: list[dict[str, Lists]]) -> dict[str, Any]:
@@ -124,12 +158,15 @@ def main(argv: list[str] | None = None) -> None:
         task = planted.TASKS[key["task"]]
         own = settings | {"tasks": repr(task), "domains": {k: repr(v) for k, v in common.domains_of(task).items()}}
         made += rows.each(common.place("find"), own, [key], partial(row, items=given.items))
+    results = summary(made)
     whole = {
         "settings": settings,
         "load": common.load(),
         "seconds": round(sum(one["seconds"] for one in made)),
+        "purposes": {key["task"]: planted.TASKS[key["task"]].purpose for key in keys},
         "networks": by_network(made),
-        "results": summary(made),
+        "results": results,
+        "verdict": verdict(made, results),
     }
     common.records.write(given.results / "find.json", whole)
 

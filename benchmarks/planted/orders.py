@@ -27,6 +27,8 @@ METHODS: dict[str, Any] = {
 }
 GRADIENTS = ("saliency", "SmoothGrad", "SmoothGrad, little noise")  # also read times z
 UNSIGNED = ("VarGrad", "SquareGrad")
+EVERYWHERE = ("saliency", "SmoothGrad", "IG")  # one pullback each; the others are of the domains named `WHOLE` alone
+WHOLE = ("DWT haar", "TreeHaar", "Identity")
 MAX_COALITIONS_SCALES = 6  # of a domain that Shapley values are exact and cheap in
 BASELINES: dict[str, Any] = {
     "Grad-CAM": wl.baselines.GradCAM(),
@@ -54,21 +56,25 @@ class Order:
 
 
 def read(name: str, plain: Coefficients, z: Coefficients, contrast: bool) -> Iterator[tuple[Order, Coefficients]]:
-    """The orders that one attribution gives; `z` are the signal's coefficients."""
+    """The orders that one attribution gives; `z` are the signal's coefficients. Contrasts are read with their signs."""
     order = Order(name, contrast=contrast)
-    yield order, plain
+    if not contrast:
+        yield order, plain
     if name in GRADIENTS:
         product = Coefficients(real_product(z.data, plain.data), plain.layout)
-        yield replace(order, times_z=True), product
         yield replace(order, times_z=True, reading="signed"), product
+        if not contrast:
+            yield replace(order, times_z=True), product
     elif name not in UNSIGNED and name in METHODS:
         yield replace(order, reading="signed"), plain
 
 
-def methods_of(domain: Domain, shape: tuple[int, ...]) -> list[str]:
+def methods_of(name: str, domain: Domain, shape: tuple[int, ...]) -> list[str]:
     """The methods that are measured in a domain: Shapley values where there are few scales."""
+    if name not in WHOLE:
+        return list(EVERYWHERE)
     scales = len(domain.layout(shape).scales())
-    return [name for name in METHODS if name != "Shapley by scale" or 1 < scales <= MAX_COALITIONS_SCALES]
+    return [method for method in METHODS if method != "Shapley by scale" or 1 < scales <= MAX_COALITIONS_SCALES]
 
 
 def attributions(
@@ -84,7 +90,7 @@ def attributions(
     shape = tuple(x.shape[2:])
     references = task.signals(EFFORT, REFERENCES_SEED).x
     for name, method in METHODS.items():
-        fitting = {key: domain for key, domain in domains.items() if name in methods_of(domain, shape)}
+        fitting = {key: domain for key, domain in domains.items() if name in methods_of(key, domain, shape)}
         if not fitting:
             continue
         baseline = references if getattr(method, "takes_references", False) else None

@@ -1,0 +1,162 @@
+"""The tables of docs/planted.md, from the records of this folder.
+
+python benchmarks/planted/tables.py          # print them
+python benchmarks/planted/tables.py --write  # and put each under its `<!-- table: NAME -->`
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from harness import records
+from harness.tables import table
+
+RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parents[2] / "docs" / "planted.md"
+SCORES = ("precision", "mass", "top1", "scale", "signed_scale", "place")
+SHOWN = (  # the orders of tables by domain, task and architecture
+    "energy",
+    "saliency",
+    "SmoothGrad",
+    "IG",
+    "IG, signed",
+    "SmoothGrad × z, signed",
+    "SmoothGrad × z, signed, contrast",
+)
+Record = dict[str, Any]
+
+
+def number(value: Sequence[float] | float | None, digits: int = 2, interval: bool = True) -> str:
+    """A mean, with its interval in brackets where it has one."""
+    if value is None:
+        return ""
+    if not isinstance(value, Sequence):
+        return f"{value:.{digits}f}"
+    mean, low, high = (f"{round(v, digits) + 0.0:.{digits}f}" for v in value)  # no -0.00
+    return f"{mean} [{low}, {high}]" if interval else mean
+
+
+def networks(record: Record) -> str:
+    """Which networks were verified, and which were refused, task by task."""
+    lines = []
+    for name in dict.fromkeys(one["task"] for one in record["networks"]):
+        mine = [one for one in record["networks"] if one["task"] == name]
+        verified = [one for one in mine if "verification" in one]
+        accuracies = [f"{one['verification']['accuracy']:.3f}" for one in verified]
+        refused = [one["architecture"] for one in mine if "refused" in one]
+        names = [f"{one['architecture']} {a}" for one, a in zip(verified, accuracies, strict=True)]
+        lines.append([name, record["purposes"][name], "; ".join(names), "; ".join(refused)])
+    return table(["task", "for", "verified, with accuracy", "refused"], lines)
+
+
+def orders(record: Record, purpose: str, domain: str) -> str:
+    """Every order in a domain, the one of highest precision first, with all scores."""
+    cells = record["results"].get(purpose, {}).get(domain, {})
+    ranked = sorted(cells, key=lambda name: -cells[name]["precision"][0])
+    head = ["order", "n", *SCORES]
+    lines = [
+        [
+            name,
+            str(cells[name]["n"]),
+            *(number(cells[name].get(score), interval=score == "precision") for score in SCORES),
+        ]
+        for name in ranked
+    ]
+    return table(_without_empty(head, lines)[0], _without_empty(head, lines)[1])
+
+
+def domains(record: Record, purpose: str) -> str:
+    """The precision of a few orders, domain by domain."""
+    results = record["results"].get(purpose, {})
+    lines = [
+        [name, str(cells["energy"]["n"]), *(_precision(cells, order) for order in SHOWN)]
+        for name, cells in results.items()
+    ]
+    return table(["domain", "n", *SHOWN], lines)
+
+
+def _precision(cells: Record, order: str) -> str:
+    return number(cells[order]["precision"], interval=False) if order in cells else ""
+
+
+def by(record: Record, field: str) -> str:
+    """The precision of a few orders by task or architecture: means of networks."""
+    lines = []
+    for name in dict.fromkeys(one[field] for one in record["networks"]):
+        mine = [one["precision"] for one in record["networks"] if one[field] == name and "precision" in one]
+        if mine:
+            means = [sum(one[order] for one in mine) / len(mine) for order in SHOWN]
+            lines.append([name, str(len(mine)), *map(number, means)])
+    return table([field, "n", *SHOWN], lines)
+
+
+def verdict(record: Record) -> str:
+    """Which order was chosen in each domain, and how it does on the tasks for judging."""
+    differences = [f"less {name}" for name in ("energy", "SmoothGrad", "IG")]
+    lines = [
+        [name, one["chosen"], number(one["choosing"], interval=False), str(one["n"]), number(one.get("judging"))]
+        + [number(one.get(key)) for key in differences]
+        for name, one in record["verdict"].items()
+    ]
+    return table(["domain", "chosen", "there", "n", "on tasks for judging", *differences], lines)
+
+
+def agreement(record: Record) -> str:
+    """Each measure's rank correlation with truth, and the share of orders that it ranks behind the energy order."""
+    results = {purpose: cells for purpose, cells in record["results"].items() if cells["networks"]}
+    names = [name for name in next(iter(results.values())) if name not in ("networks", "truth")]
+    head, lines = ["measure"], [[name] for name in [*names, "truth"]]
+    for purpose, cells in results.items():
+        head += [f"agreement, {purpose} (n {cells['networks']})", f"behind energy, {purpose}"]
+        for line in lines:
+            cell = cells[line[0]]
+            line += [number(cell.get("agreement")), number(cell.get("behind energy"), interval=False)]
+    return table(head, lines)
+
+
+def _without_empty(head: Sequence[str], lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Without columns that no line fills."""
+    kept = [k for k, _ in enumerate(head) if any(line[k] for line in lines)]
+    return [head[k] for k in kept], [[line[k] for k in kept] for line in lines]
+
+
+def tables() -> dict[str, str]:
+    find, agree = (records.read(RESULTS / f"{name}.json") for name in ("find", "agreement"))
+    made = {}
+    if find:
+        made = {"networks": networks(find), "verdict": verdict(find)}
+        for purpose in ("choosing", "judging"):
+            made |= {f"orders, {purpose}": orders(find, purpose, "Haar")}
+            made |= {f"samples, {purpose}": orders(find, purpose, "Identity")}
+            made |= {f"domains, {purpose}": domains(find, purpose)}
+        made |= {f"by {field}": by(find, field) for field in ("task", "architecture")}
+    return made | ({"agreement": agreement(agree)} if agree else {})
+
+
+def filled(page: str, made: dict[str, str]) -> str:
+    """A page with each table under its mark; a mark without a table is a KeyError."""
+    return re.sub(
+        r"(<!-- table: (.*?) -->\n\n)(?:(?:\|.*\n)+\n)?",
+        lambda match: f"{match[1]}{made[match[2]].rstrip()}\n\n",
+        page,
+    )
+
+
+def main(argv: Iterable[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true")
+    made = tables()
+    if parser.parse_args(None if argv is None else list(argv)).write:
+        PAGE.write_text(filled(PAGE.read_text("utf-8"), made), encoding="utf-8")
+    for name, text in made.items():
+        print(f"{name}\n\n{text}\n")
+
+
+if __name__ == "__main__":
+    main()

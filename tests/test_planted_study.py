@@ -1,0 +1,153 @@
+"""The statistics of benchmarks/planted on known rows, a row of each study on a small network, and the tables."""
+
+import importlib
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import wavelens as wl
+from wavelens import planted
+
+STUDY = Path(__file__).parents[1] / "benchmarks" / "planted"
+TASK = replace(planted.TASKS["pitch"], axes=(64,))
+SMALL = {"DWT haar": wl.DWT("haar", levels=3), "Identity": wl.Identity()}
+
+
+@pytest.fixture
+def study(monkeypatch):
+    """Imports a script of benchmarks/planted."""
+    monkeypatch.syspath_prepend(str(STUDY.parent))
+    monkeypatch.syspath_prepend(str(STUDY))
+    return importlib.import_module
+
+
+@pytest.fixture
+def small(study, monkeypatch):
+    """An untrained network in place of each verified one, and two domains."""
+    module = planted.train(TASK, "convolutions, max", training=planted.Training(steps=1, batch=2))
+    made = planted.PlantedNetwork(TASK, "convolutions, max", 0, module, planted.verification(module, TASK, signals=8))
+    monkeypatch.setattr(planted, "network", lambda *_, **__: made)
+    monkeypatch.setattr(study("common"), "domains_of", lambda task: SMALL)
+    for effort in ("SmoothGrad", "SmoothGrad, little noise", "VarGrad", "SquareGrad", "expected gradients"):
+        orders = study("orders")
+        monkeypatch.setitem(orders.METHODS, effort, replace(orders.METHODS[effort], samples=2))
+    return study
+
+
+def lists(*precision):
+    return {score: list(precision) for score in planted.Scores._fields}
+
+
+def rows():
+    def row(task, architecture, **orders):
+        cells = {"DWT haar": {name: lists(*values) for name, values in orders.items()}}
+        return {"key": {"task": task, "architecture": architecture, "seed": 0}, "seconds": 1.0, "scores": cells}
+
+    return [
+        row("orientation", "a", IG=[1.0, 0.0], SmoothGrad=[0.5, 1.0], energy=[0.0, 0.0], random=[1.0, 1.0]),
+        row("texture", "a", IG=[0.0, 0.5], SmoothGrad=[0.5, 1.0], energy=[0.25, 0.5], random=[1.0, 1.0]),
+        {"key": {"task": "texture", "architecture": "b", "seed": 0}, "seconds": 1.0, "refused": "no"},
+    ]
+
+
+def test_choices_are_made_on_one_kind_of_tasks_and_judged_on_the_other(study):
+    find = study("find")
+    results = find.summary(rows())
+    assert results["choosing"]["Haar"]["IG"]["precision"][0] == 0.5
+    assert results["judging"]["Haar"]["IG"]["precision"][0] == 0.25
+    assert results["judging"]["Haar"]["IG"]["n"] == 1
+    verdict = find.verdict(rows(), results)["Haar"]
+    assert verdict["chosen"] == "SmoothGrad"  # the random order is better there, but is no method
+    assert verdict["choosing"][0] == verdict["judging"][0] == 0.75
+    assert verdict["less energy"][0] == 0.375
+    assert verdict["less IG"] == [0.5, 0.5, 0.5]  # paired: the same for both items
+
+
+def test_what_is_no_number_is_left_out(study):
+    find = study("find")
+    nan = math.nan
+    scores = planted.Scores(*(torch.tensor([0.25, nan]) for _ in planted.Scores._fields))
+    assert find.lists(scores)["mass"] == [0.25, None]
+    assert find.interval([[0.25, None], [None, None]])[0] == 0.25
+    assert find.interval([[None]]) is None
+
+
+def test_a_row_has_every_order_in_every_domain(small):
+    find, orders = small("find"), small("orders")
+    row = find.row("pitch", "convolutions, max", 0, items=3)
+    haar, samples = row["scores"]["DWT haar"], row["scores"]["Identity"]
+    assert {
+        "energy",
+        "random",
+        "saliency",
+        "SmoothGrad × z, signed, contrast",
+        "IG, signed",
+        "Shapley by scale",
+    } <= set(haar)
+    assert set(haar) - set(samples) == {name for name in haar if name.startswith("Shapley")}  # one scale has no shares
+    assert set(samples) - set(haar) == {"Grad-CAM", "Grad-CAM++", "Layer-CAM", "LRP", "SRD"} & set(samples)
+    assert "Grad-CAM" in samples
+    assert all(len(values) == 3 for cell in haar.values() for values in cell.values())
+    assert not [name for name in haar if "VarGrad" in name and "signed" in name]
+    times = {str(orders.Order(name, True, "signed")) for name in orders.GRADIENTS}
+    assert times <= set(haar)
+
+
+def test_gradient_times_z_is_that_of_the_method(small):
+    orders = small("orders")
+    x, model = TASK.signals(2).x, planted.network(TASK, "").module
+    explain = orders.explainer(orders.Order("saliency", True, "signed"), SMALL["DWT haar"], TASK)
+    own = wl.attribute(model, x, 1, domain=SMALL["DWT haar"], method=wl.InputTimesGradient())
+    torch.testing.assert_close(explain(model, x, 1).data, own.data)
+    sized = orders.explainer(orders.Order("saliency", True), SMALL["DWT haar"], TASK)
+    torch.testing.assert_close(sized(model, x, 1).data, own.data.abs())
+
+
+@pytest.mark.slow
+def test_a_row_of_measures_has_a_number_for_every_order(small):
+    agreement = small("agreement")
+    row = agreement.row("pitch", "convolutions, max", 0, items=3)
+    cells = row["measures"]
+    assert list(cells) == list(map(str, agreement.ORDERS))
+    assert set(cells["IG"]) == {"truth", agreement.SENSITIVITY, *agreement.MEASURES}
+    assert agreement.SENSITIVITY not in cells["energy"]
+
+
+def test_agreement_is_a_rank_correlation_turned_so_that_one_is_best(study):
+    agreement = study("agreement")
+    orders = {"a": (0.1, 1.0), "b": (0.2, 2.0), "c": (0.3, 3.0), "energy": (0.0, 2.5), "random": (0.0, 0.0)}
+    cells = {name: {"truth": t, "insertion": v, "deletion": -v, "complexity": v} for name, (t, v) in orders.items()}
+    row = {"key": {"task": "orientation"}, "measures": cells}
+    expected = wl.metrics.spearman(torch.tensor([[1.0, 2.0, 3.0, 2.5, 0.0]]), torch.tensor([[0.1, 0.2, 0.3, 0, 0]]))
+    assert agreement.agreement(row, "insertion") == pytest.approx(expected.item(), abs=1e-6)
+    assert agreement.agreement(row, "deletion") == agreement.agreement(row, "insertion")
+    assert agreement.agreement(row, "complexity") == -agreement.agreement(row, "insertion")
+    assert agreement.behind_energy(row, "insertion") == pytest.approx(2 / 3)
+    assert agreement._behind(row) == 0
+
+
+def test_networks_of_the_first_architectures_come_first(study):
+    common = study("common")
+    given = common.options("", ["--tasks", "pitch;orientation", "--architectures", "recurrent;convolutions, max"])
+    assert [(key["task"], key["architecture"]) for key in common.keys(given)] == [
+        ("pitch", "convolutions, max"),
+        ("orientation", "convolutions, max"),
+        ("pitch", "recurrent"),
+        ("orientation", "recurrent"),
+    ]
+
+
+def test_the_other_class_is_the_one_with_the_largest_score_but_its_own(study):
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Identity())
+    x = torch.tensor([[[3.0, 2.0, 1.0]], [[3.0, 2.0, 1.0]]])
+    assert study("common").others_of(model, x, torch.tensor([0, 2])) == [1, 0]
+
+
+def test_the_page_has_the_tables_of_the_records(study):
+    tables = study("tables")
+    page = tables.PAGE.read_text("utf-8")
+    assert page.count("<!-- table: ") >= 5
+    assert tables.filled(page, tables.tables()) == page
