@@ -12,6 +12,7 @@ Controls: the energy order, a random order. Pixel methods and class activation m
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,7 @@ from wavelens.core import Coefficients
 from wavelens.planted import interval_over_networks
 
 Lists = dict[str, list[float | None]]
+RECIPE = 1  # to be raised when what the names stand for changes, so that rows are made again
 HAAR, IN_HAAR = "Haar", ("DWT haar", "TreeHaar")
 
 
@@ -143,24 +145,27 @@ def by_network(made: list[rows.Row]) -> list[dict[str, Any]]:
     return table
 
 
+def texts(tasks: Iterable[str]) -> dict[str, dict[str, str]]:
+    """What the names of the record stand for."""
+    domains = {k: v for task in tasks for k, v in common.domains_of(planted.TASKS[task]).items()}
+    named = {"tasks": {name: planted.TASKS[name] for name in tasks}, "methods": orders.METHODS, "domains": domains}
+    return {kind: {name: repr(value) for name, value in several.items()} for kind, several in named.items()}
+
+
 def main(argv: list[str] | None = None) -> None:
     given = common.options(__doc__, argv)
     keys = list(common.keys(given))
-    settings = {
-        "items": given.items,
-        "effort": orders.EFFORT,
-        "methods": {k: repr(v) for k, v in orders.METHODS.items()},
-    }
-    settings |= {"baselines": {name: repr(value) for name, value in orders.BASELINES.items()}}
-    settings |= {"tasks": {key["task"]: repr(planted.TASKS[key["task"]]) for key in keys}}
+    settings = {"items": given.items, "effort": orders.EFFORT, "recipe": RECIPE, "methods": list(orders.METHODS)}
+    settings |= {"baselines": list(orders.BASELINES)}
     made = []
     for key in keys:
         task = planted.TASKS[key["task"]]
-        own = settings | {"tasks": repr(task), "domains": {k: repr(v) for k, v in common.domains_of(task).items()}}
+        own = settings | {"task": repr(task), "domains": list(common.domains_of(task))}
         made += rows.each(common.place("find"), own, [key], partial(row, items=given.items))
     results = summary(made)
     whole = {
         "settings": settings,
+        "texts": texts(dict.fromkeys(key["task"] for key in keys)),
         "load": common.load(),
         "seconds": round(sum(one["seconds"] for one in made)),
         "purposes": {key["task"]: planted.TASKS[key["task"]].purpose for key in keys},
