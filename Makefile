@@ -18,7 +18,7 @@ VERSION_OK := import sys; sys.exit(sys.version_info < (3, 11))
 VENV_OK := import ensurepip, venv
 
 .NOTPARALLEL:  # one pip at a time in the environment
-.PHONY: help demo test test-browser setup-browser fuzz check check-javascript bench paper gallery docs lock clean setup-demo setup-test setup-check setup-bench setup-docs
+.PHONY: help demo test test-browser setup-browser fuzz check check-javascript bench paper planted gallery docs lock clean setup-demo setup-test setup-check setup-bench setup-docs
 
 help:
 	@echo "make demo    explain a photo with a pretrained network, into $(OUT)/"
@@ -28,6 +28,7 @@ help:
 	@echo "make check   format, lint, types, direction of imports; the types of the JavaScript where npm is there"
 	@echo "make bench   measure speed, as ratios"
 	@echo "make paper   the paper's tables on data at hand (WAVELENS_DATA), into docs/paper.md; FULL=1 for all of it"
+	@echo "make planted what every method finds of planted patterns, into docs/planted.md; resumes"
 	@echo "make gallery the pictures of the pages that are not there yet (WAVELENS_DATA)"
 	@echo "make lock    pin what pyproject.toml gained, in constraints*.txt; all to the newest with UPGRADE=--upgrade"
 	@echo "make docs    build the pages into site/"
@@ -62,6 +63,11 @@ bench: setup-bench
 
 paper: setup-bench
 	$(MAKE) --file benchmarks/paper/Makefile --jobs=2 PYTHON=$(BIN)/python
+
+planted: setup-bench
+	$(BIN)/python benchmarks/planted/find.py
+	$(BIN)/python benchmarks/planted/agreement.py
+	$(BIN)/python benchmarks/planted/tables.py --write
 
 gallery: setup-bench
 	$(MAKE) --file benchmarks/gallery/Makefile PYTHON=$(BIN)/python

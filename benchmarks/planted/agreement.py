@@ -28,7 +28,7 @@ from wavelens import metrics, planted
 from wavelens.core import Coefficients
 from wavelens.masks.ranking import signed
 
-ITEMS, STEPS, SUBSETS, STARTS, NEAR = 12, 16, 64, 2, 3  # of curves, correlations, shuffled starts, sensitivities
+ITEMS, STEPS, SUBSETS, STARTS, NEAR = 8, 8, 32, 1, 2  # of curves, correlations, shuffled starts, sensitivities
 ORDERS = (
     Order("saliency"),
     Order("saliency", True, "signed"),
@@ -48,27 +48,22 @@ ORDERS = (
     Order("random"),
 )
 Measure = Callable[[nn.Module, Tensor, Any, Coefficients], Tensor]
-
-
-def curve(side: str, **options: Any) -> Measure:
-    """Insertion, deletion or their difference, coefficients ranked from the largest down as they stand."""
-    return partial(getattr(metrics, side), steps=STEPS, reduce=signed, **options)
-
-
-MEASURES: dict[str, tuple[int, Measure]] = {  # 1 where more is better, else -1
-    "insertion": (1, curve("insertion")),
-    "deletion": (-1, curve("deletion")),
-    "faithfulness": (1, curve("faithfulness")),
-    "faithfulness, log": (1, curve("faithfulness", fractions="log")),
-    "faithfulness, shuffled": (1, curve("faithfulness", fill="shuffled", samples=STARTS)),
-    "faithfulness, shuffled, log": (1, curve("faithfulness", fill="shuffled", samples=STARTS, fractions="log")),
-    "faithfulness, shuffled, log, logit": (
-        1,
-        curve("faithfulness", fill="shuffled", samples=STARTS, fractions="log", score="logit"),
-    ),
-    "faithfulness, blur, log": (1, curve("faithfulness", fill="blur", fractions="log")),
-    "faithfulness, noise, log": (1, curve("faithfulness", fill="noise", samples=STARTS, fractions="log")),
-    "faithfulness, mean, log": (1, curve("faithfulness", fill="mean", fractions="log")),
+CURVES: dict[str, dict[str, Any]] = {
+    "faithfulness": {},
+    "faithfulness, log": {"fractions": "log"},
+    "faithfulness, shuffled": {"fill": "shuffled", "samples": STARTS},
+    "faithfulness, shuffled, log": {"fill": "shuffled", "samples": STARTS, "fractions": "log"},
+    "faithfulness, shuffled, log, logit": {
+        "fill": "shuffled",
+        "samples": STARTS,
+        "fractions": "log",
+        "score": "logit",
+    },
+    "faithfulness, blur, log": {"fill": "blur", "fractions": "log"},
+    "faithfulness, noise, log": {"fill": "noise", "samples": STARTS, "fractions": "log"},
+    "faithfulness, mean, log": {"fill": "mean", "fractions": "log"},
+}
+OTHERS: dict[str, tuple[int, Measure]] = {
     "ff": (1, partial(metrics.ff, reduce=signed)),
     "fid_in": (1, partial(metrics.fid_in, reduce=signed)),
     "mu_fidelity": (1, partial(metrics.mu_fidelity, subsets=SUBSETS)),
@@ -78,6 +73,8 @@ MEASURES: dict[str, tuple[int, Measure]] = {  # 1 where more is better, else -1
     "complexity": (-1, metrics.complexity),
 }
 SENSITIVITY = "max_sensitivity"  # asks the explainer, so it has no number for controls
+SIGNS = {"insertion": 1, "deletion": -1, **dict.fromkeys(CURVES, 1)}  # 1 where more is better
+SIGNS |= {name: sign for name, (sign, _) in OTHERS.items()} | {SENSITIVITY: -1}
 
 
 def attributed(order: Order, network: planted.PlantedNetwork, x: Tensor, domain: Any, target: Any) -> Coefficients:
@@ -102,7 +99,8 @@ def row(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
     for order in ORDERS:
         c = attributed(order, network, x, domain, targets[order.contrast])
         cell = {"truth": mean(planted.scores(c, known, "signed").precision)}
-        cell |= {name: mean(measure(network.module, x, labels, c)) for name, (_, measure) in MEASURES.items()}
+        cell |= curves(network.module, x, labels, c)
+        cell |= {name: mean(measure(network.module, x, labels, c)) for name, (_, measure) in OTHERS.items()}
         if order.method not in orders.CONTROLS:
             explain = orders.explainer(order, domain, network.task)
             target = targets[order.contrast]
@@ -112,6 +110,17 @@ def row(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
     return {"measures": table}
 
 
+def curves(model: nn.Module, x: Tensor, labels: list[int], c: Coefficients) -> dict[str, float]:
+    """Insertion less deletion by every start and spacing, and the two from zero by themselves."""
+    table = {}
+    for name, options in CURVES.items():
+        both = metrics.curves(model, x, labels, c, steps=STEPS, reduce=signed, **options)
+        if name == "faithfulness":
+            table |= {"insertion": mean(both.insertion_area), "deletion": mean(both.deletion_area)}
+        table[name] = mean(both.faithfulness)
+    return table
+
+
 def mean(values: Tensor) -> float:
     return round(values.double().nanmean().item(), 5)
 
@@ -119,14 +128,14 @@ def mean(values: Tensor) -> float:
 def agreement(one: rows.Row, name: str) -> float:
     """Spearman's correlation of a measure with truth over the orders of a network; NaN where either is constant."""
     cells = [cell for cell in one["measures"].values() if name in cell]
-    sign = -1 if name == SENSITIVITY else MEASURES[name][0]
+    sign = SIGNS[name]
     measured, true = (torch.tensor([[cell[key] for cell in cells]], dtype=torch.float64) for key in (name, "truth"))
     return metrics.spearman(sign * measured, true).item()
 
 
 def behind_energy(one: rows.Row, name: str) -> float:
     """The share of the orders of methods that a measure ranks below the energy order."""
-    sign, cells = MEASURES[name][0], one["measures"]
+    sign, cells = SIGNS[name], one["measures"]
     energy = sign * cells["energy"][name]
     methods = [sign * cell[name] < energy for order, cell in cells.items() if order not in orders.CONTROLS]
     return sum(methods) / len(methods)
@@ -138,9 +147,9 @@ def summary(made: list[rows.Row]) -> dict[str, Any]:
     for purpose in ("choosing", "judging"):
         mine = [one for one in made if planted.TASKS[one["key"]["task"]].purpose == purpose and "measures" in one]
         cell: dict[str, Any] = {"networks": len(mine)}
-        for name in (*MEASURES, SENSITIVITY) if mine else ():
+        for name in SIGNS if mine else ():
             cell[name] = {"agreement": find.interval([[agreement(one, name)] for one in mine])}
-            if name in MEASURES:
+            if name != SENSITIVITY:
                 cell[name]["behind energy"] = find.interval([[behind_energy(one, name)] for one in mine])
         if mine:
             cell["truth"] = {"behind energy": find.interval([[_behind(one)] for one in mine])}
@@ -157,11 +166,10 @@ def _behind(one: rows.Row) -> float:
 def main(argv: list[str] | None = None) -> None:
     given = common.options(__doc__, argv, items=ITEMS)
     settings = {"items": given.items, "steps": STEPS, "subsets": SUBSETS, "starts": STARTS, "near": NEAR}
-    settings |= {"orders": list(map(str, ORDERS)), "measures": [*MEASURES, SENSITIVITY], "effort": orders.EFFORT}
-    made = []
-    for key in common.keys(given):
-        own = settings | {"task": repr(planted.TASKS[key["task"]])}
-        made += rows.each(common.place("agreement"), own, [key], partial(row, items=given.items))
+    settings |= {"orders": list(map(str, ORDERS)), "measures": list(SIGNS), "effort": orders.EFFORT}
+    made = common.each(
+        "agreement", given, lambda task: settings | {"task": repr(task)}, partial(row, items=given.items)
+    )
     means = {
         "networks": [one["key"] for one in made if "measures" in one],
         "measures": [one["measures"] for one in made if "measures" in one],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import wavelens as wl
 from wavelens import planted
 from wavelens.core import Domain
 
-__all__ = ["RESULTS", "domains_of", "keys", "load", "options", "others_of", "place", "records", "rows"]
+__all__ = ["RESULTS", "domains_of", "each", "keys", "load", "options", "others_of", "place", "records", "rows"]
 RESULTS = Path(__file__).parent / "results"
 FIRST = ("convolutions, max", "convolutions, mean", "points, max", "points, mean")  # as prototyped; before the others
 GENERAL: dict[str, Domain] = {
@@ -55,8 +55,8 @@ def main_domain(task: planted.PlantedTask) -> str:
 
 
 def options(doc: str | None, argv: list[str] | None, **more: Any) -> Any:
-    """`--tasks` and `--architectures`, separated by `;`, `--seeds` from 0, `--items`."""
-    small = {"tasks": "", "architectures": "", "seeds": 1, "items": 20}
+    """`--tasks` and `--architectures`, separated by `;`, `--seeds` from 0, `--items`; `--kept 1` computes nothing new."""
+    small = {"tasks": "", "architectures": "", "seeds": 1, "items": 20, "kept": 0}
     return sized(doc, small | more, {}, RESULTS, argv)
 
 
@@ -78,6 +78,18 @@ def others_of(model: torch.nn.Module, x: Tensor, labels: Tensor) -> list[int]:
         logits = model(x)
     others: list[int] = logits.scatter(1, labels[:, None], -torch.inf).argmax(1).tolist()
     return others
+
+
+def each(
+    name: str, given: Any, settings: Callable[[planted.PlantedTask], rows.Row], compute: Callable[..., rows.Row]
+) -> list[rows.Row]:
+    """The rows of all networks, computed where they are missing; with `--kept 1` those that are there."""
+    path, made = place(name), []
+    there = [one["key"] for one in rows.kept(path)]
+    for key in keys(given):
+        if key in there or not given.kept:
+            made += rows.each(path, settings(planted.TASKS[key["task"]]), [key], compute)
+    return made
 
 
 def place(name: str) -> Path:

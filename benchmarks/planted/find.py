@@ -154,21 +154,21 @@ def texts(tasks: Iterable[str]) -> dict[str, dict[str, str]]:
 
 def main(argv: list[str] | None = None) -> None:
     given = common.options(__doc__, argv)
-    keys = list(common.keys(given))
     settings = {"items": given.items, "effort": orders.EFFORT, "recipe": RECIPE, "methods": list(orders.METHODS)}
     settings |= {"baselines": list(orders.BASELINES)}
-    made = []
-    for key in keys:
-        task = planted.TASKS[key["task"]]
-        own = settings | {"task": repr(task), "domains": list(common.domains_of(task))}
-        made += rows.each(common.place("find"), own, [key], partial(row, items=given.items))
+
+    def own(task: planted.PlantedTask) -> rows.Row:
+        return settings | {"task": repr(task), "domains": list(common.domains_of(task))}
+
+    made = common.each("find", given, own, partial(row, items=given.items))
+    tasks = list(dict.fromkeys(one["key"]["task"] for one in made))
     results = summary(made)
     whole = {
         "settings": settings,
-        "texts": texts(dict.fromkeys(key["task"] for key in keys)),
+        "texts": texts(tasks),
         "load": common.load(),
         "seconds": round(sum(one["seconds"] for one in made)),
-        "purposes": {key["task"]: planted.TASKS[key["task"]].purpose for key in keys},
+        "purposes": {task: planted.TASKS[task].purpose for task in tasks},
         "networks": by_network(made),
         "results": results,
         "verdict": verdict(made, results),
