@@ -178,6 +178,7 @@ def main(argv: list[str] | None = None) -> None:
         "settings": settings,
         "load": common.load(),
         "seconds": round(sum(one["seconds"] for one in made)),
+        "of processor": round(sum(one.get("processor", 0) for one in made)),
         "results": summary(made),
         "by network": means,
     }

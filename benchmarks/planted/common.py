@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,7 @@ def main_domain(task: planted.PlantedTask) -> str:
 
 
 def options(doc: str | None, argv: list[str] | None, **more: Any) -> Any:
-    """`--tasks` and `--architectures`, separated by `;`, `--seeds` from 0, `--items`; `--kept 1` computes nothing new."""
+    """`--tasks` and `--architectures`, separated by `;`, `--seeds` from 0, `--items`; `--kept 1`: nothing new."""
     small = {"tasks": "", "architectures": "", "seeds": 1, "items": 20, "kept": 0}
     return sized(doc, small | more, {}, RESULTS, argv)
 
@@ -85,11 +87,19 @@ def each(
 ) -> list[rows.Row]:
     """The rows of all networks, computed where they are missing; with `--kept 1` those that are there."""
     path, made = place(name), []
-    there = [one["key"] for one in rows.kept(path)]
+    there = rows.kept(path)
     for key in keys(given):
-        if key in there or not given.kept:
-            made += rows.each(path, settings(planted.TASKS[key["task"]]), [key], compute)
+        own = settings(planted.TASKS[key["task"]])
+        if not given.kept or any(one["key"] == key and own.items() <= one["settings"].items() for one in there):
+            made += rows.each(path, own, [key], partial(_timed, compute))
     return made
+
+
+def _timed(compute: Callable[..., rows.Row], **key: Any) -> rows.Row:
+    """A row with the seconds of processor that it took."""
+    start = time.process_time()
+    computed = compute(**key)
+    return {"processor": round(time.process_time() - start, 1), **computed}
 
 
 def place(name: str) -> Path:

@@ -168,6 +168,7 @@ def main(argv: list[str] | None = None) -> None:
         "texts": texts(tasks),
         "load": common.load(),
         "seconds": round(sum(one["seconds"] for one in made)),
+        "of processor": round(sum(one.get("processor", 0) for one in made)),
         "purposes": {task: planted.TASKS[task].purpose for task in tasks},
         "networks": by_network(made),
         "results": results,

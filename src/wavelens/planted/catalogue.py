@@ -81,7 +81,7 @@ JUDGING = (
         "faint pitch",
         (512,),
         ("high", "low"),
-        (((_tone(6.0, 0.9),),), ((_tone(12.0, 1.2),),)),
+        (((_tone(6.0, 1.0),),), ((_tone(12.0, 1.4),),)),
         Wave(3.0, (1.0,), width=16.0, amplitude=1.2),
     ),
     PlantedTask(

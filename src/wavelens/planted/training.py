@@ -22,6 +22,7 @@ from wavelens.whole_numbers import check_seed, is_whole
 
 FIRST_SEED = 10**9  # of training signals; smaller seeds are for verification and for judging
 SEEDS_PER_NETWORK = 10**6
+LONGER = {"convolutions, mean": 1600}  # steps of architectures that dilute a small pattern
 WINDOW, LOW_LOSS, MIN_STEPS = 25, 0.01, 100  # steps: training ends when the mean loss of a window is low
 
 
@@ -39,6 +40,11 @@ class Training:
     def __post_init__(self) -> None:
         if not (is_whole(self.steps, 1) and is_whole(self.batch, 1)) or not 0 < self.rate < 1:
             raise ValueError(f"steps and batch are whole numbers from 1, rate lies between 0 and 1; got {self}.")
+
+    @classmethod
+    def of(cls, architecture: str) -> Training:
+        """The training of an architecture where none is given: longer where a mean dilutes a small pattern."""
+        return cls(LONGER.get(architecture, cls.steps))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +75,7 @@ def train(task: PlantedTask, architecture: str, *, seed: int = 0, training: Trai
     >>> model(task.signals(3).x).shape
     torch.Size([3, 2])
     """
-    training = training or Training()
+    training = training or Training.of(architecture)
     check_seed(seed)
     model = _new(task, architecture, seed).train()
     optimizer = torch.optim.Adam(model.parameters(), training.rate)
@@ -109,7 +115,7 @@ def network(
     ... except ValueError as error: print(str(error).partition(":")[0])
     the network does not go by the planted pattern
     """
-    training = training or Training()
+    training = training or Training.of(architecture)
     path = Path(folder or _cache()) / f"{_digest(task, architecture, training, seed)}.safetensors"
     model = _new(task, architecture, seed).eval()
     if path.exists():
