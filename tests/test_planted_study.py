@@ -96,6 +96,18 @@ def test_a_row_has_every_order_in_every_domain(small):
     assert times <= set(haar)
 
 
+def test_further_orders_of_a_network_join_its_row(small):
+    find = small("find")
+    row = find.row("pitch", "convolutions, max", 0, items=3, accounts=True)
+    (cell,) = row["scores"].values()
+    assert {"coarse to fine, signed", "Owen, signed, contrast", "SmoothGrad, band noise × z, signed"} <= set(cell)
+    made = rows()
+    further = [{"key": made[0]["key"], "scores": {"DWT haar": {"Owen": lists(1.0, 1.0)}}}, {"key": made[2]["key"]}]
+    whole = find.merged(made, further)
+    assert list(whole[0]["scores"]["DWT haar"])[-1] == "Owen"
+    assert whole[1:] == made[1:]
+
+
 def test_gradient_times_z_is_that_of_the_method(small):
     orders = small("orders")
     x, model = TASK.signals(2).x, planted.network(TASK, "").module

@@ -11,6 +11,7 @@ Controls: the energy order, a random order. Pixel methods and class activation m
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 from functools import partial
@@ -30,12 +31,16 @@ RECIPE = 1  # to be raised when what the names stand for changes, so that rows a
 HAAR, IN_HAAR = "Haar", ("DWT haar", "TreeHaar")
 
 
-def row(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
+def row(task: str, architecture: str, seed: int, *, items: int, accounts: bool = False) -> rows.Row:
+    """All methods, controls and baselines; or with `accounts` those of `orders.ACCOUNTS` alone."""
     try:
         network = planted.network(planted.TASKS[task], architecture, seed=seed)
     except ValueError as error:
         return {"refused": str(error)}
     signals, domains = planted.explained_signals(network, items), common.domains_of(network.task)
+    if accounts:
+        main = common.main_domain(network.task)
+        domains = {main: domains[main]}
     x, labels = signals.x, signals.labels.tolist()
     others = common.others_of(network.module, x, signals.labels)
     bound = {name: domain.bind(x) for name, domain in domains.items()}
@@ -46,11 +51,14 @@ def row(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
     def judge(domain: str, order: orders.Order, c: Coefficients) -> None:
         cells[domain][str(order)] = lists(planted.scores(c, truths[domain], order.reading))  # type: ignore[arg-type]
 
+    methods = orders.ACCOUNTS if accounts else orders.METHODS
+    for name, method, contrast, plain in orders.attributions(network, x, labels, others, domains, methods):
+        for order, c in orders.read(method, plain, z[name], contrast):
+            judge(name, order, c)
+    if accounts:
+        return {"scores": cells}
     for name, domain in domains.items():
         for order, c in orders.controls(x, domain):
-            judge(name, order, c)
-    for name, method, contrast, plain in orders.attributions(network.module, x, labels, others, domains, network.task):
-        for order, c in orders.read(method, plain, z[name], contrast):
             judge(name, order, c)
     for name, heat in orders.baselines(network.module, x, labels):
         if heat is not None:
@@ -58,6 +66,17 @@ def row(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
     counts = {name: round(known.count.double().mean().item(), 1) for name, known in truths.items()}
     verification = {key: round(value, 4) for key, value in network.verification._asdict().items()}
     return {"verification": verification, "true coefficients": counts, "scores": cells}
+
+
+def merged(made: list[rows.Row], further: list[rows.Row]) -> list[rows.Row]:
+    """The rows with the further orders of the same networks."""
+    more = {json.dumps(one["key"]): one["scores"] for one in further if "scores" in one}
+    table = []
+    for one in made:
+        own = more.get(json.dumps(one["key"]), {}) if "scores" in one else {}
+        scores = {name: cell | own.get(name, {}) for name, cell in one.get("scores", {}).items()}
+        table.append(one | ({"scores": scores} if scores else {}))
+    return table
 
 
 def lists(scores: planted.Scores) -> Lists:
@@ -148,7 +167,7 @@ def by_network(made: list[rows.Row]) -> list[dict[str, Any]]:
 def texts(tasks: Iterable[str]) -> dict[str, dict[str, str]]:
     """What the names of the record stand for."""
     domains = {k: v for task in tasks for k, v in common.domains_of(planted.TASKS[task]).items()}
-    named = {"tasks": {name: planted.TASKS[name] for name in tasks}, "methods": orders.METHODS, "domains": domains}
+    named = {"tasks": {name: planted.TASKS[name] for name in tasks}, "methods": orders.EVERY_METHOD, "domains": domains}
     return {kind: {name: repr(value) for name, value in several.items()} for kind, several in named.items()}
 
 
@@ -161,6 +180,10 @@ def main(argv: list[str] | None = None) -> None:
         return settings | {"task": repr(task), "domains": list(common.domains_of(task))}
 
     made = common.each("find", given, own, partial(row, items=given.items))
+    made_with = {"items": given.items, "recipe": RECIPE, "methods": list(orders.ACCOUNTS)}
+    compute = partial(row, items=given.items, accounts=True)
+    further = common.each("find-accounts", given, lambda task: made_with | {"task": repr(task)}, compute)
+    made = merged(made, further)
     tasks = list(dict.fromkeys(one["key"]["task"] for one in made))
     results = summary(made)
     whole = {

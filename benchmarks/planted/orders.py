@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens.core import Coefficients, Domain, real_product
-from wavelens.planted import PlantedTask
+from wavelens.planted import PlantedNetwork, PlantedTask
 
 EFFORT = 16  # samples or steps
 REFERENCES_SEED = 3  # of the signals that ExpectedGradients starts from
@@ -25,7 +25,15 @@ METHODS: dict[str, Any] = {
     "expected gradients": wl.ExpectedGradients(samples=EFFORT),
     "Shapley by scale": wl.ScaleShapley(),
 }
-GRADIENTS = ("saliency", "SmoothGrad", "SmoothGrad, little noise")  # also read times z
+ACCOUNTS: dict[str, Any] = {  # measured after the others, in rows of their own, in Haar domains alone
+    "SmoothGrad, band noise": wl.SmoothGrad(samples=EFFORT, sigma=1.0, noise="band"),
+    "IG, shuffled start": wl.IntegratedGradients(steps=EFFORT // 2, baseline="shuffled", shuffles=4),
+    "coarse to fine": wl.CoarseToFine(steps=24),
+    "both ways": wl.CoarseToFine(order="both", steps=24),
+    "Owen": wl.Owen(),
+}
+EVERY_METHOD = METHODS | ACCOUNTS
+GRADIENTS = ("saliency", "SmoothGrad", "SmoothGrad, little noise", "SmoothGrad, band noise")  # also read times z
 UNSIGNED = ("VarGrad", "SquareGrad")
 EVERYWHERE = ("saliency", "SmoothGrad", "IG")  # one pullback each; the others are of the domains named `WHOLE` alone
 WHOLE = ("DWT haar", "TreeHaar", "Identity")
@@ -65,36 +73,38 @@ def read(name: str, plain: Coefficients, z: Coefficients, contrast: bool) -> Ite
         yield replace(order, times_z=True, reading="signed"), product
         if not contrast:
             yield replace(order, times_z=True), product
-    elif name not in UNSIGNED and name in METHODS:
+    elif name not in UNSIGNED and name in EVERY_METHOD:
         yield replace(order, reading="signed"), plain
 
 
-def methods_of(name: str, domain: Domain, shape: tuple[int, ...]) -> list[str]:
-    """The methods that are measured in a domain: Shapley values where there are few scales."""
+def methods_of(name: str, domain: Domain, shape: tuple[int, ...], methods: dict[str, Any]) -> list[str]:
+    """Those of the methods that are measured in a domain: Shapley values where there are few scales."""
     if name not in WHOLE:
-        return list(EVERYWHERE)
-    scales = len(domain.layout(shape).scales())
-    return [method for method in METHODS if method != "Shapley by scale" or 1 < scales <= MAX_COALITIONS_SCALES]
+        return [method for method in methods if method in EVERYWHERE]
+    few = 1 < len(domain.layout(shape).scales()) <= MAX_COALITIONS_SCALES
+    return [method for method in methods if few or method not in ("Shapley by scale", *ACCOUNTS)]
 
 
 def attributions(
-    model: nn.Module,
+    network: PlantedNetwork,
     x: Tensor,
     labels: Sequence[int],
     others: Sequence[int],
     domains: dict[str, Domain],
-    task: PlantedTask,
+    methods: dict[str, Any],
 ) -> Iterator[tuple[str, str, bool, Coefficients]]:
     """`(domain, method, contrast, attribution)`: one pass of a method serves its domains and both targets."""
     target = wl.targets.Several(list(labels), wl.targets.Contrast(tuple(labels), tuple(others)))
     shape = tuple(x.shape[2:])
-    references = task.signals(EFFORT, REFERENCES_SEED).x
-    for name, method in METHODS.items():
-        fitting = {key: domain for key, domain in domains.items() if name in methods_of(key, domain, shape)}
+    references = network.task.signals(EFFORT, REFERENCES_SEED).x
+    for name, method in methods.items():
+        fitting = {key: domain for key, domain in domains.items() if name in methods_of(key, domain, shape, methods)}
         if not fitting:
             continue
         baseline = references if getattr(method, "takes_references", False) else None
-        several = wl.attribute(model, x, target, domain=list(fitting.values()), method=method, baseline=baseline)
+        several = wl.attribute(
+            network.module, x, target, domain=list(fitting.values()), method=method, baseline=baseline
+        )
         for key, a in zip(fitting, several, strict=True):
             for number, contrast in enumerate((False, True)):
                 yield key, name, contrast, Coefficients(a.data[number], a.layout)
@@ -120,7 +130,7 @@ def controls(x: Tensor, domain: Domain) -> Iterator[tuple[Order, Coefficients]]:
 
 def explainer(order: Order, domain: Domain, task: PlantedTask) -> Callable[[nn.Module, Tensor, Any], Coefficients]:
     """An order as a function `(model, x, target)`, its numbers being ranked from the largest down."""
-    method = METHODS[order.method]
+    method = EVERY_METHOD[order.method]
     references = task.signals(EFFORT, REFERENCES_SEED).x if getattr(method, "takes_references", False) else None
 
     def explain(model: nn.Module, x: Tensor, target: Any) -> Coefficients:
