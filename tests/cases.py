@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens.core import Coefficients
+from wavelens.methods.shuffles import shuffled
 
 SHAPES = [(37,), (64,), (12, 17), (8, 9, 10)]
 
@@ -70,14 +71,28 @@ METHODS = [
     wl.IntegratedGradients(steps=12, quadrature="trapezoid", baseline=0.3),
     wl.IntegratedGradients(steps=12, quadrature="riemann"),
     wl.IntegratedGradients(tolerance=1e-3),
+    wl.IntegratedGradients(steps=12, baseline="shuffled", shuffles=2),
+    wl.CoarseToFine(steps=24),
+    wl.CoarseToFine("both", steps=40, quadrature="trapezoid", baseline=0.3),
+    wl.CoarseToFine("fine-to-coarse", tolerance=1e-3),
+    wl.Owen(permutations=2, steps=3),
     wl.SmoothGrad(samples=10, tolerance=0.02, max_samples=60),
     wl.ExpectedGradients(samples=7, baseline=0.2),
     wl.ScaleShapley(max_permutations=8),
 ]
-PATHS = [m for m in METHODS if isinstance(m, wl.IntegratedGradients)]
+PATHS = [m for m in METHODS if isinstance(m, wl.IntegratedGradients | wl.CoarseToFine)]
 LINEAR = [  # linear in f; an adaptive rule stops elsewhere for another f, so it is not
     m for m in METHODS if not isinstance(m, wl.VarGrad | wl.SquareGrad) and getattr(m, "tolerance", None) is None
 ]
+
+
+def starts(method: Any, x: Tensor, domain: wl.Domain) -> list[Tensor]:
+    """Where the paths of a method begin, `(batch, channel, *axes)` each."""
+    if method.baseline != "shuffled":
+        return [torch.full_like(x, method.baseline)]
+    z = domain.analysis(x)
+    permuted = [shuffled(z, seed=method.seed, k=k) for k in range(method.shuffles)]
+    return [Coefficients(data, z.layout).synthesis() for data in permuted]
 
 
 def explainer(a: Coefficients) -> wl.metrics.Explainer:

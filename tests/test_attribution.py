@@ -1,12 +1,14 @@
 """Laws of attribution, over every domain and every method."""
 
+import itertools
+
 import numpy as np
 import pytest
 import pywt
 import torch
 
 import wavelens as wl
-from cases import DOMAINS, LINEAR, METHODS, PATHS, SHAPES, Net, name, relative, signal, takes
+from cases import DOMAINS, LINEAR, METHODS, PATHS, SHAPES, Net, name, relative, signal, starts, takes
 from wavelens import Coefficients
 from wavelens.core import real_product
 from wavelens.methods import averages, paths, sampling
@@ -34,10 +36,14 @@ def literal(method, net, x, domain, target):
         start = domain.analysis(torch.full_like(x, method.baseline)).data
         return torch.stack([real_product(z - start, slope(start + a * (z - start))) for a in draws]).mean(0)
     if isinstance(method, wl.IntegratedGradients):
-        start = domain.analysis(torch.full_like(x, method.baseline)).data
         places, weights = paths.nodes(method.quadrature, method.steps)
-        slopes = [w * slope(start + a * (z - start)) for a, w in zip(places, weights, strict=True)]
-        return real_product(z - start, sum(slopes))
+        total = 0
+        for start in (domain.analysis(start).data for start in starts(method, x, domain)):
+            slopes = [w * slope(start + a * (z - start)) for a, w in zip(places, weights, strict=True)]
+            total = total + real_product(z - start, sum(slopes))
+        return total / len(starts(method, x, domain))
+    if isinstance(method, wl.CoarseToFine):
+        return step_by_step(method, z, domain.analysis(torch.full_like(x, method.baseline)).data, layout, slope)
     point = averages.noisy(x, method.sigma, method.seed) if method.noise == "white" else coloured(method, x, domain)
     slopes = torch.stack([slope(domain.analysis(point(slice(None), k)).data) for k in range(method.samples)])
     if isinstance(method, wl.VarGrad):
@@ -45,6 +51,23 @@ def literal(method, net, x, domain, target):
     if isinstance(method, wl.SquareGrad):
         return slopes.abs().square().mean(0)
     return real_product(z, slopes.mean(0)) if method.times_input else slopes.mean(0)
+
+
+def step_by_step(method, z, start, layout, slope):
+    """One scale after another, each from nothing to all of itself, in the orders of the method."""
+    orders = {"coarse-to-fine": [1], "fine-to-coarse": [-1], "both": [1, -1]}[method.order]
+    total, legs = torch.zeros_like(z.real), len(layout.scales()) * len(orders)
+    least = 2 if method.quadrature == "trapezoid" else 1
+    ends = [-(-method.steps * k // legs) for k in range(legs + 1)]
+    counts = iter(max(least, b - a) for a, b in itertools.pairwise(ends))
+    for direction in orders:
+        here = start.clone()
+        for scale in list(layout.scales().values())[::direction]:
+            step = Coefficients(z - start, layout).only(*scale).data
+            pairs = zip(*paths.nodes(method.quadrature, next(counts)), strict=True)
+            total += real_product(step, sum(w * slope(here + a * step) for a, w in pairs)) / len(orders)
+            here = here + step
+    return total
 
 
 def coloured(method, x, domain):
@@ -78,8 +101,11 @@ def test_paths_are_complete(domain, method):
         net, x = Net(shape), signal(shape)
         a = wl.attribute(net, x, TARGET, domain=domain, method=method)
         rise = net(x).gather(1, torch.tensor(TARGET)[:, None])[:, 0] - a.baseline_score
-        assert relative(a.baseline_score, net(torch.full_like(x, method.baseline))[range(3), TARGET]) < 1e-12
+        begins = torch.stack([net(start)[range(3), TARGET] for start in starts(method, x, domain)]).mean(0)
+        assert relative(a.baseline_score, begins) < 1e-12
         assert (rise - a.data.sum((1, 2)) - a.gap).abs().max() < 1e-10
+        if isinstance(method, wl.CoarseToFine) or method.baseline == "shuffled":
+            continue  # how exact rougher paths are for their nodes is asked in test_coarse_to_fine.py
         expected = {"gauss-legendre": 1e-2, "trapezoid": 0.2, "riemann": 1}[method.quadrature]
         assert (a.gap.abs() <= (method.tolerance or expected) * (rise.abs() + 0.5)).all()
 
@@ -134,6 +160,8 @@ def test_an_item_is_the_same_alone_in_a_batch_and_in_any_chunk(domain, method, d
     bound = 3 * tolerance
     if isinstance(method, wl.ScaleShapley):  # made of differences of scores, which are rounded by their own size
         bound *= 3 * float(whole.score.abs().max() / wl.maps.profile(whole).signed.abs().min(1).values.min())
+    if isinstance(method, wl.CoarseToFine):  # its corners are sums of as many parts as there are scales, each rounded
+        bound *= 10
     for batch_size in (1, 2, 64):
         chunked = wl.attribute(net, x, targets, domain=domain, method=method, batch_size=batch_size)
         assert relative(chunked.data, whole.data) < bound
@@ -160,7 +188,7 @@ def test_several_domains_are_each_what_they_are_alone(method):
     together = wl.attribute(net, x, 2, domain=DOMAINS, method=method)
     for domain, found in zip(DOMAINS, together, strict=True):
         assert found.domain == domain
-        if getattr(method, "tolerance", None) is None or isinstance(method, wl.IntegratedGradients):
+        if getattr(method, "tolerance", None) is None or method in PATHS:
             alone = wl.attribute(net, x, 2, domain=domain, method=method)
             assert relative(found.data, alone.data) < 1e-14
 

@@ -291,6 +291,26 @@ def test_against_is_a_target_of_python_too(folder):
         wl.explain("noise.png", model, target=wl.targets.Against(), against=1)
 
 
+@pytest.mark.parametrize(
+    ("method", "line"),
+    [
+        (
+            "IntegratedGradients(steps=3, baseline='shuffled', shuffles=2)",
+            "rise over the mean of shuffled coefficients",
+        ),
+        ("CoarseToFine(tolerance=0.05)", "rise over a black"),
+        ("Owen(permutations=2, steps=2)", "rise over a black"),
+    ],
+)
+def test_accounts_along_other_paths_are_explained_and_reported(folder, capsys, method, line):
+    assert explain("--report", method=method) == 0
+    a, summary = found()
+    assert wl.parse(a.method) == wl.parse(method) == wl.parse(summary["method"])
+    rise = float(a.score - a.baseline_score - a.gap)
+    assert sum(row["signed"] for row in summary["profile"]) == pytest.approx(rise, rel=1e-4)
+    assert line in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", ["check", "minimal"])
 def test_check_and_minimal_take_the_runner_up_too(folder, command):
     options = ["--steps", "2", "--alpha", "1"] if command == "minimal" else ["--method", "Saliency"]

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import wavelens as wl
-from cases import METHODS, METRICS, PATHS, name, relative, signal
+from cases import METHODS, METRICS, PATHS, name, relative, signal, starts
 from wavelens import masks, spec
 from wavelens.methods import averages
 
@@ -42,10 +42,9 @@ def explained(method=None, x=None, target=CLASSES, **options):
 @pytest.mark.parametrize("method", PATHS, ids=name)
 def test_the_account_adds_up_over_all_signals(method):
     x, a = pair(), explained(method)
-    rise = (
-        Pair()(**x)[range(BATCH), CLASSES]
-        - Pair()(**{k: torch.full_like(v, method.baseline) for k, v in x.items()})[range(BATCH), CLASSES]
-    )
+    joint = wl.Joint.of(x, DOMAINS)
+    begins = [Pair()(**joint.unpack(s))[range(BATCH), CLASSES] for s in starts(method, joint.pack(x), joint)]
+    rise = Pair()(**x)[range(BATCH), CLASSES] - torch.stack(begins).mean(0)
     parts = {key: part.data.sum((1, 2)) for key, part in a.items()}
     assert relative(sum(parts.values()) + a.joint.gap, rise) < 1e-10
     assert all(part.abs().min() > 1e-3 for part in parts.values())  # each has its share

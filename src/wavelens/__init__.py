@@ -55,9 +55,11 @@ from wavelens.explaining import Explanation, Kind, explain, register_kind
 from wavelens.interventions import shapley
 from wavelens.methods import (
     Captum,
+    CoarseToFine,
     ExpectedGradients,
     InputTimesGradient,
     IntegratedGradients,
+    Owen,
     Saliency,
     ScaleShapley,
     SmoothGrad,
@@ -76,6 +78,7 @@ __all__ = [
     "Band",
     "Bandwidth",
     "Captum",
+    "CoarseToFine",
     "Coefficients",
     "ConstantQ",
     "Cosine",
@@ -92,6 +95,7 @@ __all__ = [
     "Joint",
     "Kind",
     "Layout",
+    "Owen",
     "Packets",
     "Saliency",
     "Scale",

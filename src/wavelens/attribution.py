@@ -38,15 +38,16 @@ class Attribution(Coefficients):
 
     `data` has shape `(batch, channel, size)`; with `targets.Several` there is one entry a target in front, in every
     field. For path methods `data` adds up to `score - baseline_score` but for the `gap`. `standard_error` is that of
-    each scale's share of the profile, `(batch, scales)`, for methods that sample. `spent` counts gradients per item.
+    each scale's share of the profile, `(batch, scales)`, for methods that sample; `correction` is what `Owen` gave each
+    group of coefficients to make its sum exact, `(batch, groups)`. `spent` counts gradients per item.
     `target` is what was explained as one text, `targets` the same target by target, with one text for each item or one
     that all share.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> a.save("explained.safetensors")
     >>> back = wl.Attribution.load("explained.safetensors")
-    >>> back.method, torch.equal(back.data, a.data)
-    ("IntegratedGradients(steps=25, quadrature='gauss-legendre', baseline=0.0, tolerance=None, max_steps=256)", True)
+    >>> wl.parse(back.method) == wl.IntegratedGradients(), torch.equal(back.data, a.data)
+    (True, True)
     """
 
     method: str = ""
@@ -56,6 +57,7 @@ class Attribution(Coefficients):
     baseline_score: Tensor | None = None
     gap: Tensor | None = None
     standard_error: Tensor | None = None
+    correction: Tensor | None = None
     spent: Tensor | None = None
     provenance: dict[str, str] = field(default_factory=dict)
 
@@ -155,7 +157,7 @@ class Attributions(Mapping[str, Attribution]):
 
     def __getitem__(self, name: str) -> Attribution:
         c = self._parts[name]
-        return replace(self.joint, data=c.data, layout=c.layout, gap=None, standard_error=None)
+        return replace(self.joint, data=c.data, layout=c.layout, gap=None, standard_error=None, correction=None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._parts)
@@ -291,11 +293,9 @@ def attribute(
         usual = getattr(method, "baseline", None)
         if usual is None and baseline is not None:
             raise ValueError(f"{BASELINE_BELONGS}; got it with {method}.")
-        start = (
-            None
-            if usual is None
-            else packed_baseline(joint, x, baseline, usual, getattr(method, "takes_references", False))
-        )
+        start = None
+        if usual is not None and not (isinstance(usual, str) and baseline is None):
+            start = packed_baseline(joint, x, baseline, usual, getattr(method, "takes_references", False))
         options: dict[str, Any] = {"given": given, "batch_size": batch_size, "autocast": autocast}
         options |= {"exact_passes": exact_passes, "progress": progress}
         return Attributions(attribute(model, one, target, domain=joint, method=method, baseline=start, **options))
@@ -321,7 +321,7 @@ def attribute(
         lifts = [Lift(one, one.layout(signal_axes(ask.x))) for one in bound]
         outcome = method(ask, lifts, baseline)
         score = ask.values(ask.x) if outcome.score is None else outcome.score
-        start_score = None if outcome.start is None else _start_score(ask, outcome.start)
+        start_score = outcome.start_score if outcome.start is None else _start_score(ask, outcome.start)
     results = [_result(ask, lift, n, outcome, score, start_score, method, target) for n, lift in enumerate(lifts)]
     return results[0] if isinstance(domain, Domain) else results
 
@@ -346,7 +346,9 @@ def _result(
     data = outcome.data[n]
     gap = None if start_score is None else score - start_score - data.flatten(2).sum(2)
     spread = None if outcome.standard_error is None else outcome.standard_error[n]
+    correction = None if outcome.correction is None else outcome.correction[n]
     fields = {"data": data, "score": score, "baseline_score": start_score, "gap": gap, "standard_error": spread}
+    fields |= {"correction": correction}
     one: dict[str, Any] = {
         name: value if value is None or isinstance(target, Several) else value[0] for name, value in fields.items()
     }

@@ -15,7 +15,7 @@ from wavelens.targets import parsed
 FORMAT = "wavelens.attribution/1"
 TEXTS = {"method": str, "target": str, "provenance": dict}  # fields that are stored as they are
 GEOMETRY = "geometry."  # before the names of what a domain rests on that is bound to items
-TENSORS = ("score", "baseline_score", "gap", "standard_error", "spent")
+TENSORS = ("score", "baseline_score", "gap", "standard_error", "correction", "spent")
 MAX_AXES = 16  # of a stored signal: the number of bands grows as a power of the axes
 
 
@@ -76,8 +76,9 @@ def _check_data(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     for name, expected in shapes.items():
         if name in tensors and tensors[name].shape != expected:
             raise ValueError(f"its {name} has shape {tuple(tensors[name].shape)}")
-    if "standard_error" in tensors and tensors["standard_error"].shape[:-1] != lead:
-        raise ValueError(f"its standard_error has shape {tuple(tensors['standard_error'].shape)}")
+    for name in ("standard_error", "correction"):
+        if name in tensors and tensors[name].shape[:-1] != lead:
+            raise ValueError(f"its {name} has shape {tuple(tensors[name].shape)}")
     if "scale" in tensors and tensors["scale"].shape != (*data.shape[:-2], 1, 1):
         raise ValueError(f"its scale has shape {tuple(tensors['scale'].shape)}")
     if not isinstance(shape, list) or not all(type(n) is int and n > 0 for n in shape):

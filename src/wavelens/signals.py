@@ -54,7 +54,7 @@ def packed(model: Callable[..., Any], signals: Mapping[str, Tensor], domains: ob
 
 
 def packed_baseline(
-    joint: Joint, signals: Mapping[str, Tensor], baseline: Any, usual: float, references: bool = False
+    joint: Joint, signals: Mapping[str, Tensor], baseline: Any, usual: float | str, references: bool = False
 ) -> Tensor:
     """Each signal's baseline packed, a number or a tensor that broadcasts to it; `usual` where none is given.
 
@@ -64,6 +64,11 @@ def packed_baseline(
     given = baseline if isinstance(baseline, Mapping) else dict.fromkeys(signals, baseline)
     if unknown := [str(name) for name in given if name not in signals]:
         raise ValueError(f"baseline has one entry per signal, {', '.join(signals)}; got {', '.join(unknown)}.")
+    if isinstance(usual, str) and (missing := [name for name in signals if name not in given]):
+        raise ValueError(
+            f"the method's own baseline is {usual!r}, for all signals or none; got none for {', '.join(missing)}. Give "
+            "one for each."
+        )
     if no := [str(value) for value in given.values() if not isinstance(value, Tensor | int | float)]:
         raise ValueError(f"baselines of several signals are numbers or tensors; got {', '.join(no)}.")
     starts = {

@@ -36,9 +36,11 @@ from wavelens.domains import (
 )
 from wavelens.methods import (
     Captum,
+    CoarseToFine,
     ExpectedGradients,
     InputTimesGradient,
     IntegratedGradients,
+    Owen,
     Saliency,
     ScaleShapley,
     SmoothGrad,
@@ -69,10 +71,12 @@ METHODS = (
     InputTimesGradient,
     SmoothGrad,
     IntegratedGradients,
+    CoarseToFine,
     ExpectedGradients,
     VarGrad,
     SquareGrad,
     ScaleShapley,
+    Owen,
     Captum,
     Zennit,
 )

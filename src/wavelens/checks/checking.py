@@ -79,11 +79,12 @@ def check(
         raise ValueError(f"target is {TOP!r}, a class, one for each item, or a function of the output; got {target!r}.")
     model = with_given(model, given)
     method = IntegratedGradients(tolerance=0.02) if method is None else method
+    options = {} if baseline is None or not hasattr(method, "baseline") else {"baseline": baseline}
     if baseline is None:
-        baseline = getattr(method, "baseline", 0.0)
+        usual = getattr(method, "baseline", 0.0)
+        baseline = 0.0 if isinstance(usual, str) else usual  # what is no signal lies nowhere
     with evaluating(model, x):
         target = _settled(model, x, target)
-    options = {"baseline": baseline} if hasattr(method, "baseline") else {}
     explainer = partial(attribute, domain=DWT("haar") if domain is None else domain, method=method, **options)
     verdicts = list(_verdicts(model, x, target, explainer, baseline, autocast, batch_size))
     reason = f"nothing can be said while {verdicts[-1].check} fails."

@@ -43,7 +43,7 @@ from wavelens.explaining.question import is_target_function
 from wavelens.explaining.report import report_path
 from wavelens.explaining.request import Request
 from wavelens.explaining.spacing import spaced
-from wavelens.explaining.summary import profile_rows
+from wavelens.explaining.summary import profile_rows, start_of
 from wavelens.grid import Grid
 from wavelens.marginal import short_names
 from wavelens.methods.shapley import ShapleyValues
@@ -192,8 +192,7 @@ def _print_texts(console: Console, *texts: str) -> None:
 def _account(explanation: Explanation) -> str:
     """The target, its score, and whether the scales below add up to its rise: those of path methods do."""
     request, a, target = explanation.request, explanation.attribution, explanation.target
-    base = getattr(request.method, "baseline", 0.0)
-    start = f"a constant {base:g}" if base else request.kind.start
+    start = start_of(request.method, request.kind)
     verb = "it responds to" if a.gap is None else f"its rise over {start} comes from"
     assert a.score is not None
     return f"{target.heading}, {target.number} {float(a.score):.3f}: {verb} these scales"

@@ -35,6 +35,11 @@ def interventions_of(
     """The Shapley values of the `scales` of a domain, as the request has them."""
     if request.interventions is False or scales < 2:
         return Interventions()
+    baseline = getattr(request.method, "baseline", None)
+    if isinstance(baseline, str):
+        return Interventions(
+            reason=f"Shapley values are over one baseline; {baseline} ones are many: they are left out."
+        )
     rule = ScaleShapley() if request.interventions else bounded(scales)
     if rule is None:
         return Interventions(
@@ -48,7 +53,7 @@ def interventions_of(
             target,
             domain=domain,
             method=rule,
-            baseline=getattr(request.method, "baseline", None),
+            baseline=baseline,
             batch_size=request.batch_size,
             exact_passes=request.exact_passes,
             progress=progress,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wavelens.explaining.records import words_of
-from wavelens.explaining.summary import top_classes
+from wavelens.explaining.summary import start_of, top_classes
 from wavelens.own import text_of
 from wavelens.reports import GENERATOR, Chance, Entry
 from wavelens.reports.markup import is_printable
@@ -23,7 +23,6 @@ def entry_of(explanation: Explanation) -> Entry:
     """What a report shows of an explanation."""
     request, one = explanation.request, explanation.input
     loaded, kind, method = request.loaded, request.kind, request.method
-    base = getattr(method, "baseline", 0.0)
     return Entry(
         explanation.attribution,
         one.x,
@@ -32,7 +31,7 @@ def entry_of(explanation: Explanation) -> Entry:
         classes=_chances(explanation),
         kind=kind.view,
         grid=one.grid,
-        start=f"a constant {base:g}" if base else kind.start,
+        start=start_of(method, kind),
         note=explanation.caution,
         shapley=explanation.shapley,
         no_shapley=explanation.no_shapley,

@@ -76,6 +76,14 @@ def caution(a: Attribution, method: Method) -> str:
     return f"The signed sums miss {missed} after {spent} gradients; more would close the gap."
 
 
+def start_of(method: Method, kind: Kind) -> str:
+    """What the paths of a method begin at, as a text: 'a black picture', 'a constant 0.5'."""
+    base = getattr(method, "baseline", 0.0)
+    if isinstance(base, str):
+        return f"the mean of {base} coefficients"
+    return f"a constant {base:g}" if base else kind.start
+
+
 def target_summary(loaded: LoadedModel, kind: Kind, path: Path, target: ExplainedTarget) -> dict[str, Any]:
     """For a summary: the input, the model and what is explained."""
     return {kind.name: str(path), **model_summary(loaded), **target.summary}

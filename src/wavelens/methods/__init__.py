@@ -2,20 +2,24 @@
 
 from wavelens.methods.adapters import Captum, Zennit
 from wavelens.methods.averages import SmoothGrad, SquareGrad, VarGrad
+from wavelens.methods.coarse_to_fine import CoarseToFine
 from wavelens.methods.gradient import InputTimesGradient, Saliency
 from wavelens.methods.lift import Lift, Method, Outcome
+from wavelens.methods.owen import Owen
 from wavelens.methods.partitions import Partition
 from wavelens.methods.paths import ExpectedGradients, IntegratedGradients
 from wavelens.methods.shapley import ScaleShapley, ShapleyValues
 
 __all__ = [
     "Captum",
+    "CoarseToFine",
     "ExpectedGradients",
     "InputTimesGradient",
     "IntegratedGradients",
     "Lift",
     "Method",
     "Outcome",
+    "Owen",
     "Partition",
     "Saliency",
     "ScaleShapley",

@@ -197,7 +197,7 @@ class Zennit:
             )
 
     @property
-    def baseline(self) -> float:
+    def baseline(self) -> float | str:
         """That of the method; `AttributeError` if it has none."""
         return self.method.baseline  # type: ignore[attr-defined,no-any-return]
 

@@ -3,17 +3,22 @@
 Between two nodes the score's own rise is known exactly, so the trapezoid's error there is too: their difference. The
 worst intervals are halved, round after round; every node is kept. On rectified networks the gradient jumps along the
 path, high orders do not help, and halving everywhere spends most nodes where nothing happens.
+
+A path may have several legs (see `routes`): a place is a leg's number plus the way along it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from wavelens.engine.gradients import Gradients
+from wavelens.methods.routes import Blocks, Route
 
 FIRST_INTERVALS = 8
 INTERVALS_PER_HALVING = 4  # a round halves one interval in so many,
@@ -24,95 +29,131 @@ ROUNDS = 2  # the gap must be small in so many rounds in a row: once may be chan
 
 
 def integrate(ask: Gradients, start: Tensor, tolerance: float, limit: int) -> Tensor:
-    """`∫ g(x₀ + α (x - x₀)) dα`, `(targets, batch, channel, *axes)`, each item to its own completeness gap.
+    """`∫ g(x₀ + α (x - x₀)) dα`, `(targets, batch, channel, *axes)`, each item to its own completeness gap."""
+    total = ask.zeros(len(ask.x))
+    route = Route(1, lambda items: torch.stack([start[items], ask.x[items]]).to(ask.dtype))
+    for items, means in integrals(ask, route, tolerance, limit):
+        total[:, items] = means[0]
+    return total
+
+
+def integrals(ask: Gradients, route: Route, tolerance: float, limit: int) -> Blocks:
+    """The mean gradient on each leg of a route, each item to its own completeness gap, some items at a time.
 
     An item is done when its gap is at most `tolerance` of the rise of its score, or at `limit` nodes. Gradients of a
     chunk of items are kept until it is done, where they fit.
     """
-    total = ask.zeros(len(ask.x))
-    size = total[:, :1].nbytes
+    size = ask.zeros(1).nbytes
     most = max(1, KEPT_GRADIENT_BYTES // (min(limit, NODES_PER_ITEM) * size))
-    for block in torch.arange(len(ask.x), device="cpu").split(min(ask.rows, most)):
-        paths = {item: Path(tolerance) for item in block.tolist()}
-        _follow(ask, start, paths, limit, KEPT_GRADIENT_BYTES // size)
-        _add(ask, start, paths, total)
-    return total
+    for block in torch.arange(len(ask.x), device=ask.x.device).split(min(ask.rows, most)):
+        walk = Walk(ask, block, route.corners(block))
+        paths = [Path(tolerance, route.legs) for _ in block]
+        walk.follow(paths, limit, KEPT_GRADIENT_BYTES // size)
+        yield block, walk.means(paths)
 
 
-def _follow(ask: Gradients, start: Tensor, paths: dict[int, Path], limit: int, room: int) -> None:
-    """Nodes for all paths until each is done, the first `room` of them with gradients."""
-    items = list(paths)
-    going = list(items)
-    places = [(item, k / FIRST_INTERVALS) for item in items for k in range(FIRST_INTERVALS + 1)]
-    while places:
-        _ask(ask, start, paths, places, room)
-        places = [(item, place) for item in going for place in paths[item].next_places(limit)]
-        going = sorted({item for item, _ in places})
+@dataclass(frozen=True)
+class Walk:
+    """Some items of the batch on their ways, whose `corners` are `(legs + 1, items, channel, *axes)`."""
 
+    ask: Gradients
+    items: Tensor
+    corners: Tensor
 
-def _add(ask: Gradients, start: Tensor, paths: dict[int, Path], total: Tensor) -> None:
-    """The trapezoid of each path over all of its nodes, to its item of `total`."""
-    dropped = []
-    for item, path in paths.items():
-        for node, weight in path.weighted():
-            if node.gradient is None:
-                dropped.append((item, node.place, weight))
-            else:
-                total[:, item].add_(node.gradient, alpha=weight)
-    for rows, g, _, _ in _rows(ask, start, [(item, place) for item, place, _ in dropped]):
-        for r, (item, _, weight) in enumerate(dropped[rows]):
-            total[:, item].add_(g[:, r], alpha=weight)
+    def follow(self, paths: list[Path], limit: int, room: int) -> None:
+        """Nodes for all paths until each is done, the first `room` of them with gradients."""
+        places = [(row, place) for row, path in enumerate(paths) for place in path.first_places()]
+        while places:
+            self._ask(paths, places, room)
+            going = sorted({row for row, _ in places})
+            places = [(row, place) for row in going for place in paths[row].next_places(limit)]
 
+    def means(self, paths: list[Path]) -> Tensor:
+        """The trapezoid of each path over all of its nodes, leg by leg, `(legs, targets, items, channel, *axes)`."""
+        means = torch.stack([self.ask.zeros(len(self.items)) for _ in self.corners[1:]])
+        dropped = []
+        for row, path in enumerate(paths):
+            for node, weights in path.weighted():
+                if node.gradient is None:
+                    dropped.append((row, node.place, weights))
+                    continue
+                for leg, weight in weights.items():
+                    means[leg, :, row].add_(node.gradient, alpha=weight)
+        for rows, g, _ in self._rows([(row, place) for row, place, _ in dropped]):
+            for r, (row, _, weights) in enumerate(dropped[rows]):
+                for leg, weight in weights.items():
+                    means[leg, :, row].add_(g[:, r], alpha=weight)
+        return means
 
-def _ask(ask: Gradients, start: Tensor, paths: dict[int, Path], pairs: list[tuple[int, float]], room: int) -> None:
-    left = room - sum(len(path.nodes) for path in paths.values())
-    for rows, g, values, items in _rows(ask, start, pairs):
-        step = (ask.x[items] - start[items]).to(g)
-        values, slopes = values.cpu().double(), (g * step).flatten(2).sum(2).cpu().double()
-        for r, (item, place) in enumerate(pairs[rows]):
-            kept = g[:, r] if rows.start + r < left else None
-            paths[item].nodes.append(Node(place, kept, values[:, r], slopes[:, r]))
+    def _ask(self, paths: list[Path], pairs: list[tuple[int, float]], room: int) -> None:
+        left = room - sum(len(path.nodes) for path in paths)
+        for rows, g, values in self._rows(pairs):
+            some, values = pairs[rows], values.cpu().double()
+            behind, ahead = ([self._leg(place, side) for _, place in some] for side in (math.ceil, math.floor))
+            after = self._slopes(g, some, ahead)
+            before = after if behind == ahead else self._slopes(g, some, behind)
+            for r, (row, place) in enumerate(some):
+                kept = g[:, r] if rows.start + r < left else None
+                paths[row].nodes.append(Node(place, kept, values[:, r], before[:, r], after[:, r]))
 
+    def _leg(self, place: float, side: Callable[[float], int]) -> int:
+        """The leg that ends at or holds a place (`math.ceil`), or begins at or holds it (`math.floor`)."""
+        leg = side(place) - (side is math.ceil)
+        return min(max(0, leg), len(self.corners) - 2)
 
-def _rows(
-    ask: Gradients, start: Tensor, pairs: list[tuple[int, float]]
-) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
-    """Gradients and values at places of items' paths: `(rows of wanted, g, values, their items)`."""
-    items = torch.tensor([item for item, _ in pairs], device=ask.x.device, dtype=torch.long)
-    places = torch.tensor([place for _, place in pairs], device=ask.x.device, dtype=ask.dtype)
+    def _slopes(self, g: Tensor, pairs: list[tuple[int, float]], legs: list[int]) -> Tensor:
+        """How the score rises along these legs at each place, `(targets, places)`."""
+        rows = [row for row, _ in pairs]
+        step = (self.corners[[leg + 1 for leg in legs], rows] - self.corners[legs, rows]).to(g)
+        return (g * step).flatten(2).sum(2).cpu().double()
 
-    def points(rows: slice) -> Tensor:
-        here = places[rows].reshape(-1, *[1] * (ask.x.ndim - 1))
-        return torch.lerp(start[items[rows]].to(here), ask.x[items[rows]].to(here), here).to(ask.x.dtype)
+    def _rows(self, pairs: list[tuple[int, float]]) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """Gradients and values at places of paths: `(rows of pairs, g, values)`."""
+        x, last = self.ask.x, len(self.corners) - 2
+        rows = torch.tensor([row for row, _ in pairs], device=x.device, dtype=torch.long)
+        legs = torch.tensor([min(int(place), last) for _, place in pairs], device=x.device, dtype=torch.long)
+        ways = torch.tensor([place for _, place in pairs], device=x.device, dtype=self.ask.dtype) - legs
 
-    for rows, g, values in ask.rows_at(items, points):
-        yield rows, g, values, items[rows]
+        def points(some: slice) -> Tensor:
+            way = ways[some].reshape(-1, *[1] * (x.ndim - 1))
+            begin, end = self.corners[legs[some], rows[some]], self.corners[legs[some] + 1, rows[some]]
+            return torch.lerp(begin, end, way).to(x.dtype)
+
+        return self.ask.rows_at(self.items[rows], points)
 
 
 @dataclass(frozen=True)
 class Node:
-    """What was met at one place of a path: `(targets, channel, *axes)` if it is kept, `(targets,)`, `(targets,)`."""
+    """What was met at one place of a path: `(targets, channel, *axes)` if it is kept, and numbers `(targets,)`.
+
+    `before` and `after` are the slopes along the legs that end and begin there; within a leg they are one.
+    """
 
     place: float
     gradient: Tensor | None
     value: Tensor
-    slope: Tensor
+    before: Tensor
+    after: Tensor
 
 
 class Path:
     """The nodes of one item's path, and how long its gap has been small."""
 
-    def __init__(self, tolerance: float) -> None:
-        self.tolerance, self.small = tolerance, 0
+    def __init__(self, tolerance: float, legs: int = 1) -> None:
+        self.tolerance, self.legs, self.small = tolerance, legs, 0
         self.nodes: list[Node] = []
+
+    def first_places(self) -> list[float]:
+        intervals = -(-FIRST_INTERVALS // self.legs)
+        return [k / intervals for k in range(self.legs * intervals + 1)]
 
     def next_places(self, limit: int) -> list[float]:
         """Where to look next; nowhere when the gap is small or the limit is reached."""
         self.nodes.sort(key=lambda node: node.place)
         places = torch.tensor([node.place for node in self.nodes], dtype=torch.float64, device="cpu")
         values = torch.stack([node.value for node in self.nodes])
-        slopes = torch.stack([node.slope for node in self.nodes])
-        gaps = (slopes[1:] + slopes[:-1]) / 2 * places.diff()[:, None] - values.diff(dim=0)  # (intervals, targets)
+        slopes = torch.stack([a.after + b.before for a, b in itertools.pairwise(self.nodes)])
+        gaps = slopes / 2 * places.diff()[:, None] - values.diff(dim=0)  # (intervals, targets)
         rise = (values[-1] - values[0]).abs()
         self.small = self.small + 1 if bool((gaps.sum(0).abs() <= self.tolerance * rise).all()) else 0
         count = min(max(1, len(gaps) // INTERVALS_PER_HALVING), limit - len(places))
@@ -122,9 +163,11 @@ class Path:
         worst = worst[errors >= MIN_ERROR_FRACTION * errors[0]]
         return ((places[worst] + places[worst + 1]) / 2).tolist()
 
-    def weighted(self) -> list[tuple[Node, float]]:
-        """The nodes with their weights in the trapezoid over all."""
-        places = [node.place for node in self.nodes]
-        before, after = [places[0], *places[:-1]], [*places[1:], places[-1]]
-        ends = zip(self.nodes, before, after, strict=True)
-        return [(node, (right - left) / 2) for node, left, right in ends]
+    def weighted(self) -> list[tuple[Node, dict[int, float]]]:
+        """The nodes with their weights in the trapezoid over all, on each leg that they lie on."""
+        weights: list[dict[int, float]] = [{} for _ in self.nodes]
+        for k, (a, b) in enumerate(itertools.pairwise(self.nodes)):
+            leg = min(int(a.place), self.legs - 1)
+            for end in (k, k + 1):
+                weights[end][leg] = weights[end].get(leg, 0.0) + (b.place - a.place) / 2
+        return list(zip(self.nodes, weights, strict=True))

@@ -61,20 +61,32 @@ class Outcome:
     """Coefficients for each lift, `(targets, batch, channel, size)`, and what was learnt on the way.
 
     `score` is `f(x)`, `(targets, batch)`, where the method met it; `start` is where a path began, shaped like `x`;
-    `standard_error` belongs to each scale's share of the profile, `(targets, batch, scales)` for each lift.
+    where several paths began elsewhere, `start_score`, `(targets, batch)`, is the mean of their scores there. For each
+    lift, `standard_error` belongs to each scale's share of the profile, `(targets, batch, scales)`, and `correction` is
+    what each group of coefficients was given to make its sum exact, `(targets, batch, groups)`.
     """
 
     data: list[Tensor]
     score: Tensor | None = None
     start: Tensor | None = None
+    start_score: Tensor | None = None
     standard_error: list[Tensor] | None = None
+    correction: list[Tensor] | None = None
 
 
 def domain_by_domain(lifts: list[Lift], explain: Callable[[Lift], Outcome]) -> Outcome:
     """The outcomes of each lift alone as one: for methods whose points differ from domain to domain."""
     outcomes = [explain(lift) for lift in lifts]
-    errors = [error for outcome in outcomes for error in outcome.standard_error or ()]
-    return replace(outcomes[0], data=[outcome.data[0] for outcome in outcomes], standard_error=errors or None)
+    errors, corrections = (
+        [tensor for outcome in outcomes for tensor in getattr(outcome, name) or ()]
+        for name in ("standard_error", "correction")
+    )
+    return replace(
+        outcomes[0],
+        data=[outcome.data[0] for outcome in outcomes],
+        standard_error=errors or None,
+        correction=corrections or None,
+    )
 
 
 class Method(Protocol):

@@ -14,14 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wavelens.core import real_product
+from wavelens.core import Coefficients, real_product
 from wavelens.engine.gradients import Gradients, Items, Point
 from wavelens.methods import adaptive
 from wavelens.methods.averages import check_effort, check_tolerance, generator
-from wavelens.methods.lift import Lift, Outcome
-from wavelens.methods.sampling import PerSample, sample
+from wavelens.methods.lift import Lift, Outcome, domain_by_domain
+from wavelens.methods.sampling import PerSample, Spread, sample
+from wavelens.methods.shuffles import shuffled
 from wavelens.whole_numbers import check_seed
 
+SHUFFLED = "shuffled"
 QUADRATURES = ("gauss-legendre", "trapezoid", "riemann")
 MAX_GAUSS_STEPS = 10_000  # a matrix of 800 MB
 MAX_BASELINE = torch.finfo(torch.float64).max
@@ -38,6 +40,11 @@ class IntegratedGradients:
     `max_steps`; `gap` and `spent` of the result say which. Gradients of nodes are kept up to 512 MB: those of further
     nodes are asked for twice (a sound of minutes), and `spent` counts both.
 
+    With `baseline="shuffled"` the path begins at the input with its coefficients permuted within their bands, all
+    channels alike: what each band holds stays, where it holds it goes. The mean over `shuffles` such paths, each with
+    nodes of its own, adds up to `f(x)` less the mean of the scores where they begin, which is the `baseline_score`;
+    `standard_error` is over the shuffles. Each of several domains has shuffles and passes of its own.
+
     >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.IntegratedGradients(steps=16))
     >>> round(a.data.sum().item(), 3), round((a.score - a.baseline_score).item(), 3)
     (0.954, 0.954)
@@ -45,25 +52,47 @@ class IntegratedGradients:
 
     steps: int = 25
     quadrature: str = "gauss-legendre"
-    baseline: float = 0.0
+    baseline: float | str = 0.0
     tolerance: float | None = None
     max_steps: int = 256
+    shuffles: int = 5
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        check_effort(steps=self.steps)
+        check_effort(steps=self.steps, shuffles=self.shuffles)
         check_tolerance(self.tolerance, adaptive.FIRST_INTERVALS + 1, max_steps=self.max_steps)
         check_quadrature(self.quadrature, self.steps)
+        check_seed(self.seed)
+        if isinstance(self.baseline, str) and self.baseline != SHUFFLED:
+            raise ValueError(f"baseline is a number or {SHUFFLED!r}; got {self.baseline!r}.")
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
+        if baseline is None and self.baseline == SHUFFLED:
+            return domain_by_domain(lifts, lambda lift: self._from_shuffles(ask, lift))
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)
         score = ask.values(ask.x)  # first: these passes show what those for gradients can leave out
-        if self.tolerance is None:
-            places, weights = nodes(self.quadrature, self.steps)
-            g = ask.sum(straight(ask.x, start, places), weights)
-        else:
-            g = adaptive.integrate(ask, start, self.tolerance, self.max_steps)
+        g = self._mean_gradient(ask, start)
         step = (ask.x - start).to(ask.dtype)
         return Outcome([lift.account(step, g) for lift in lifts], score, start)
+
+    def _mean_gradient(self, ask: Gradients, start: Tensor) -> Tensor:
+        if self.tolerance is not None:
+            return adaptive.integrate(ask, start, self.tolerance, self.max_steps)
+        places, weights = nodes(self.quadrature, self.steps)
+        return ask.sum(straight(ask.x, start, places), weights)
+
+    def _from_shuffles(self, ask: Gradients, lift: Lift) -> Outcome:
+        score, spread = ask.values(ask.x), Spread()
+        z = Coefficients(lift.analysis(ask.x.to(ask.dtype)), lift.layout)
+        batch = len(ask.x)
+        total, start_score = torch.zeros_like(z.data.real), torch.zeros_like(score)
+        for k in range(self.shuffles):
+            start = Coefficients(shuffled(z, seed=self.seed, k=k), z.layout).synthesis().to(ask.x.dtype)
+            total = total + lift.account((ask.x - start).to(ask.dtype), self._mean_gradient(ask, start))
+            start_score += ask.values(start)
+            spread.add(lift.shares(total), torch.arange(batch, device=total.device), batch, range(k, k + 1))
+        means = total / self.shuffles, start_score / self.shuffles
+        return Outcome([means[0]], score, start_score=means[1], standard_error=[spread.standard_error()])
 
 
 @dataclass(frozen=True)
@@ -142,7 +171,7 @@ def straight(x: Tensor, start: Tensor, places: Sequence[float]) -> Point:
     return lambda items, k: torch.lerp(start[items], x[items], places[k])
 
 
-def starting_points(x: Tensor, baseline: float | Tensor) -> Tensor:
+def starting_points(x: Tensor, baseline: float | str | Tensor) -> Tensor:
     """The baseline of each item, shaped like `x`."""
     if not isinstance(baseline, Tensor):
         return x.new_full((), _finite(baseline)).expand_as(x)
@@ -158,7 +187,7 @@ def starting_points(x: Tensor, baseline: float | Tensor) -> Tensor:
     return start
 
 
-def _finite(baseline: float) -> float:
+def _finite(baseline: float | str) -> float:
     if not isinstance(baseline, int | float) or not abs(baseline) <= MAX_BASELINE:
         got = repr(baseline) if isinstance(baseline, int | float | str) else type(baseline).__name__
         raise ValueError(f"baseline is a finite number or a tensor; got {got}.")
