@@ -14,6 +14,8 @@ ADAPTERS = [
     wl.Captum("Saliency"),
     wl.Captum("Saliency", tunnel="smoothgrad", seed=3, nt_samples=7, stdevs=0.1),
     wl.Captum("IntegratedGradients", baseline=-0.5, method="riemann_trapezoid", n_steps=20),
+    wl.Lxt(),
+    wl.Lxt(wl.SmoothGrad(samples=3, times_input=True)),
     wl.Zennit("GuidedBackprop"),
     wl.Zennit("BetaSmooth", wl.SmoothGrad(samples=3, sigma=1e-3)),
     wl.Zennit("DeconvNet", wl.IntegratedGradients(baseline=-1.5, tolerance=1e-2)),

@@ -40,6 +40,7 @@ from wavelens.methods import (
     ExpectedGradients,
     InputTimesGradient,
     IntegratedGradients,
+    Lxt,
     Owen,
     Saliency,
     ScaleShapley,
@@ -79,6 +80,7 @@ METHODS = (
     Owen,
     Captum,
     Zennit,
+    Lxt,
 )
 FORM = "a domain or method is written like DWT('db4', levels=3)"
 MAX_CHARACTERS = 2000  # of a text: no number in it is too long to be shown, and no bracket too deep

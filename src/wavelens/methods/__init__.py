@@ -1,6 +1,7 @@
 """Methods: which gradients to ask a model for."""
 
 from wavelens.methods.adapters import Captum, Zennit
+from wavelens.methods.attnlrp import Lxt
 from wavelens.methods.averages import SmoothGrad, SquareGrad, VarGrad
 from wavelens.methods.coarse_to_fine import CoarseToFine
 from wavelens.methods.gradient import InputTimesGradient, Saliency
@@ -17,6 +18,7 @@ __all__ = [
     "InputTimesGradient",
     "IntegratedGradients",
     "Lift",
+    "Lxt",
     "Method",
     "Outcome",
     "Owen",

@@ -82,7 +82,7 @@ class Captum:
         if baseline is not None and not path:
             raise ValueError(f"baseline belongs to methods with one; got it with {self}.")
         if self.algorithm in NEEDS_MODULE:
-            _check_module(ask.model, self)
+            check_module(ask.model, self)
         if self.algorithm in RECTIFIED:
             _check_rectifiers(ask.model, self, capped=False)
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)
@@ -207,7 +207,7 @@ class Zennit:
         return getattr(self.method, "takes_references", False)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
-        _check_module(ask.model, self)
+        check_module(ask.model, self)
         _check_rectifiers(ask.model, self, capped=self.composite != "BetaSmooth")
         composites, rules = (optional(f"zennit.{name}", "baselines") for name in ("composites", "rules"))
         rule = getattr(rules, f"ReLU{self.composite}")
@@ -215,7 +215,7 @@ class Zennit:
             return self.method(ask, lifts, baseline)
 
 
-def _check_module(model: Any, method: Method) -> None:
+def check_module(model: Any, method: Method) -> None:
     if not isinstance(model, nn.Module):
         raise TypeError(
             f"model is an nn.Module for {method}, which changes the backward pass of its modules; got "
