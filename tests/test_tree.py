@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import wavelens as wl
+from big_tree import Sentences, halves
 from cases import METHODS, PATHS, Net, name, relative, signal
 from wavelens.domains.tree import k_d_order
 
@@ -174,3 +175,21 @@ def test_float32_of_many_points_is_exact():
 def test_what_cannot_be(build, sentence):
     with pytest.raises(ValueError, match=sentence):
         build()
+
+
+def test_a_tree_whose_text_is_too_long_is_kept_in_a_class(tmp_path):
+    x = signal((800,))
+    literal = wl.TreeHaar(halves(0, 800))
+    a = wl.attribute(Net((800,)), x, 1, domain=literal, method=wl.Saliency())
+    with pytest.raises(
+        ValueError, match=r"at most 2,000 characters; got 5,516 characters. Keep a tree, edges or a basis"
+    ):
+        a.save(tmp_path / "a.safetensors")
+    own = wl.attribute(Net((800,)), x, 1, domain=Sentences(), method=wl.Saliency())
+    assert torch.equal(own.data, a.data)
+    own.save(tmp_path / "own.safetensors")
+    again = wl.Attribution.load(tmp_path / "own.safetensors", also=[Sentences])
+    assert torch.equal(again.data, a.data)
+    assert again.domain == own.domain
+    assert wl.parse("big_tree:Sentences()", also=[Sentences]) == Sentences()
+    assert repr(Sentences()) == "Sentences(coordinates=3)"

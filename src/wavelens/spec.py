@@ -141,8 +141,13 @@ class _Reader:
 
     def value(self) -> Any:
         if not isinstance(self.given, str) or len(self.given) > MAX_CHARACTERS:
-            got = f"{len(self.given):,} characters" if isinstance(self.given, str) else type(self.given).__name__
-            raise ValueError(f"{FORM}, a text of at most {MAX_CHARACTERS:,} characters; got {got}.")
+            form = f"{FORM}, a text of at most {MAX_CHARACTERS:,} characters"
+            if not isinstance(self.given, str):
+                raise ValueError(f"{form}; got {type(self.given).__name__}.")
+            raise ValueError(
+                f"{form}; got {len(self.given):,} characters. Keep a tree, edges or a basis of that length in a class of "
+                "your own, as the default of a field(repr=False)."
+            )
         try:
             node = ast.parse(_as_expression(self.text), mode="eval").body
         except (SyntaxError, ValueError, MemoryError, RecursionError, tokenize.TokenError):  # of too many brackets, too
