@@ -58,6 +58,7 @@ DOMAINS: dict[tuple[str, str], dict[str, Domain]] = {
         "Fourier": wl.Fourier(),
         "Identity": wl.Identity(),
     },
+    ("photo", "directional"): {"Shearlets": wl.Shearlets(4)},
     ("clip", "first"): {
         **{f"DWT {name}": wl.DWT(name, levels=8) for name in ("haar", "db4", "sym8")},
         "Packets db4": wl.Packets("db4", levels=5),

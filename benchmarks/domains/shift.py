@@ -46,6 +46,7 @@ GROUPS: dict[str, dict[str, Domain]] = {
         "Shifted haar, 8": wl.Shifted(wl.DWT("haar", LEVELS), EIGHT),
     },
     "complex": {"DualTree": wl.DualTree(LEVELS)},
+    "directional": {"Shearlets": wl.Shearlets(LEVELS)},
 }
 MARGINALS: dict[str, dict[str, list[Domain]]] = {
     "first": {

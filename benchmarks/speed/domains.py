@@ -12,6 +12,9 @@ does adds little to; candidates take turns. What they compute differs in this:
 - scipy.fft.dctn is compiled for cosines; torch has no cosine transform, and ours is a real Fourier transform between
   two sorts.
 - librosa and nnAudio are constant-Q without an exact inverse and with fewer numbers; both sides have 84 filters.
+- pytorch_wavelets' dual tree has two axes and computes the same numbers; it needs setuptools below 81.
+- alpha_transform's shearlets (PyPI, with pyfftw, numexpr and tqdm, in no extra of ours) are as tight a frame of other
+  windows: 27 full pictures for three scales, one picture at a time; both sides take float64.
 - pywt.swtn, ptwt's packets and pygsp's Meyer filters compute the same coefficients, or the same number of them; against
   pygsp both sides take float64.
 
@@ -137,6 +140,37 @@ def undecimated(domain: wl.Stationary, x: Tensor) -> dict[str, Tasks]:
     return forms
 
 
+def dual_tree(domain: wl.DualTree, x: Tensor) -> dict[str, Tasks]:
+    if not importlib.util.find_spec("pytorch_wavelets"):
+        print("pytorch_wavelets is not installed: pip install pytorch_wavelets==1.3.0 'setuptools<81'", flush=True)
+        return {}
+    from pytorch_wavelets import DTCWTForward, DTCWTInverse
+
+    filters = {"biort": domain.biort, "qshift": domain.qshift}
+    analysis, synthesis = DTCWTForward(J=domain.levels, **filters), DTCWTInverse(**filters)
+    z = analysis(x)
+    return {"pytorch_wavelets": {"analysis": lambda: analysis(x), "synthesis": lambda: synthesis(z)}}
+
+
+def shearlets(domain: wl.Shearlets, x: Tensor) -> dict[str, Tasks]:
+    if not importlib.util.find_spec("alpha_transform"):
+        print("alpha_transform is not installed: pip install alpha-transform pyfftw numexpr tqdm", flush=True)
+        return {}
+    from alpha_transform import AlphaShearletTransform
+
+    *_, height, width = x.shape
+    options = {"real": True, "parseval": True, "verbose": False}
+    bank = AlphaShearletTransform(width, height, [0.5] * domain.levels, **options)
+    pictures = list(x.flatten(0, 1).numpy())
+    z = [bank.transform(one, do_norm=False) for one in pictures]
+    return {
+        "alpha_transform": {
+            "analysis": lambda: [bank.transform(one, do_norm=False) for one in pictures],
+            "synthesis": lambda: [bank.adjoint_transform(one, do_norm=False) for one in z],
+        }
+    }
+
+
 def constant_q(domain: wl.ConstantQ, x: Tensor) -> dict[str, Tasks]:
     forms: dict[str, Tasks] = {}
     filters = domain.per_octave * (domain.octaves or 0)
@@ -193,6 +227,9 @@ CASES: list[tuple[wl.Domain, tuple[int, ...], Callable[..., dict[str, Tasks]]]] 
     (wl.Stationary("db4", levels=5), (4, 1, 2**17), undecimated),
     (wl.Stationary("haar", levels=3), (4, *PHOTOS[1:]), undecimated),
     (wl.Stationary("db4", levels=3), (4, *PHOTOS[1:]), undecimated),
+    (wl.DualTree(levels=3), (4, *PHOTOS[1:]), dual_tree),
+    (wl.DualTree(levels=5), (4, *PHOTOS[1:]), dual_tree),
+    (wl.Shearlets(levels=3), (4, *PHOTOS[1:]), shearlets),
     *((wl.Fourier(), shape, spectra) for shape in (SOUND, PHOTOS, VOLUMES)),
     *((wl.Cosine(), shape, cosines) for shape in (SOUND, PHOTOS, VOLUMES)),
     (wl.GraphWavelets(levels=4), (1, 3, 1000), graphs),
@@ -206,7 +243,7 @@ def rows(name: str, rounds: int) -> Iterator[Row]:
     for domain, shape, theirs in CASES:
         if type(domain).__name__ == name:
             torch.manual_seed(0)
-            x = torch.rand(shape, dtype=torch.float64 if theirs is graphs else torch.float32)
+            x = torch.rand(shape, dtype=torch.float64 if theirs in (graphs, shearlets) else torch.float32)
             yield from compared(domain, x, theirs(domain, x), rounds)
 
 
@@ -261,6 +298,8 @@ def main() -> None:
         for row in trees(options.rounds) if name == "TreeHaar" else rows(name, options.rounds):
             measured.append(row)
             print(json.dumps(row, ensure_ascii=False), flush=True)
+        if not measured:
+            continue
         print(f"{name}: geometric mean {geometric_mean([row['theirs ÷ ours'] for row in measured]):.2f}", flush=True)
         record = "trees" if name == "TreeHaar" else "domains"
         replace(record, "cpu", measured, ("name",), rounds=options.rounds)
