@@ -187,3 +187,17 @@ def test_many_scales_stand_in_rows_of_one_width():
     places = [ax.get_subplotspec() for ax in drawn]
     assert {place.rowspan.start for place in places} == {0, 1}
     assert max(place.colspan.stop for place in places) == 9
+
+
+def test_many_scales_go_on_in_further_rows():
+    x = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    a = attribution(wl.Packets("haar", levels=4), (32, 32), 1, 1)
+    figure = plots.decomposed(a, x, 0.3)
+    pictures = drawn(figure)
+    assert len(pictures) == 2 * (1 + 16)
+    boxes = [ax.get_position() for ax in figure.axes]
+    assert min(box.width for box in boxes) * figure.get_size_inches()[0] > 1.2  # inches
+    assert len({round(box.y0, 3) for box in boxes}) == 4
+    assert min(box.y0 for box in boxes) > 0
+    captions = [caption for caption, _ in pictures if "% of it kept" in caption]
+    assert [caption.split(" · ")[0] for caption in captions] == [f"p4.{k}" for k in range(16)]

@@ -7,9 +7,10 @@ import pytest
 import pywt
 import torch
 
+from cases import relative
 from wavelens import maps
 from wavelens.core import Band, Coefficients, Domain, Layout
-from wavelens.domains import DWT, Fourier, Identity
+from wavelens.domains import DWT, ConstantQ, Fourier, Identity
 
 torch.set_num_threads(1)
 
@@ -279,3 +280,18 @@ def test_a_profile_by_channel_adds_up_to_the_profile(domain, shape):
     for k in range(c.data.shape[1]):
         alone = Coefficients(c.data[:, k : k + 1], c.layout)
         torch.testing.assert_close(apart.signed[:, k], maps.profile(alone).signed, **close)
+
+
+def test_a_map_of_a_periodic_transform_is_as_high_at_both_ends():
+    domain = ConstantQ(per_octave=3, octaves=4)
+    layout = domain.layout((120,))
+    ones = Coefficients(torch.ones(1, 1, layout.size, dtype=torch.float64), layout)
+    for name, heat in maps.scale_maps(ones).items():
+        band = layout.scales()[name][0]
+        assert relative(heat, torch.full((1, 120), band.size / 120, dtype=torch.float64)) < 0.2, name
+        assert relative(heat.sum(), torch.tensor(float(band.size))) < 1e-12
+    tone = Coefficients(torch.zeros_like(ones.data), layout)
+    tone.data[..., 0] = 1  # the low-pass at time 0
+    heat = maps.scale_maps(tone)[str(layout.bands[0])][0]
+    assert relative(heat[1:], heat[1:].flip(0)) < 1e-12
+    assert heat.argmax() == 0

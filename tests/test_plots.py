@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import wavelens as wl
 from wavelens import maps, plots
 from wavelens.core import Coefficients
 from wavelens.domains import DWT, ConstantQ, DualTree, Fourier, Identity, Packets, Shearlets, Stationary
@@ -248,3 +249,16 @@ def test_what_cannot_be_drawn_is_said():
     four, y = explained((2, 2, 2, 2), 1, Identity())
     with pytest.raises(ValueError, match="1, 2 or 3 axes; got 4"):
         plots.panel(four, y)
+
+
+@pytest.mark.parametrize("domain", [wl.ConstantQ(per_octave=2), wl.STFT("hann", 8)], ids=repr)
+def test_a_picture_whose_scales_lie_along_one_axis_says_why_it_is_striped(domain):
+    x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    said = "These scales lie along axis 2 of 2 alone: each line along it is read by itself, so maps are striped."
+    a = domain.analysis(x)
+    assert wl.maps.scaled_axes(a.layout) == (1,)
+    assert said in [text.get_text() for text in wl.plots.panel(a, x).texts]
+    assert said in wl.reports.section(wl.reports.Entry(a, x)).html
+    other = wl.DWT("haar", 2).analysis(x)
+    assert not any("striped" in text.get_text() for text in wl.plots.panel(other, x).texts)
+    assert "striped" not in wl.reports.section(wl.reports.Entry(other, x)).html

@@ -3,12 +3,11 @@
     python benchmarks/speed/in_domains.py [--rounds 3] [--case photo]
 
 Photo: EfficientNet-lite0 and 224 × 224 pixels; clips: those of sound.py and its network, at 44.1 kHz; clouds: 4,096
-points and a PointNet without transforms (Qi et al., 2017). n = 25. Bare: the
-model's own passes, as it is given, and nothing else. The passes of ours are the same in every domain, are timed inside
-each run, and count as equal: ours ÷ bare is those and the rest of a run, over bare, and ours ÷ its passes is what all
-but the model costs, in `Identity()` the noise and the statistics: noise is drawn once for all items, so one clip pays it
-alone. Trees and graphs are made anew in each run. Processor times of one thread, the least of the
-rounds, in which all take turns.
+points and a PointNet without transforms (Qi et al., 2017). n = 25. Bare: the model's own passes, as it is given, and
+nothing else. The passes of ours are the same in every domain, are timed inside each run, and count as equal: ours ÷
+bare is those and the rest of a run, over bare, and ours ÷ its passes is what all but the model costs, in `Identity()`
+the noise and the statistics. Noise is drawn once for all items, so one clip pays it alone. Trees and graphs are made
+anew in each run. Processor times of one thread, the least of the rounds, in which all take turns.
 """
 
 from __future__ import annotations

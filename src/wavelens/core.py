@@ -219,10 +219,12 @@ class Domain(ABC):
     adjoint has a default through autograd, a closed form is faster. `scales` says what the bands mean.
 
     A domain may depend on the item, as the tree of a point cloud does; see `wavelens.bound`. `pyramid` is false where
-    bands with letters along the axes do not shrink from scale to scale, so that there is no mosaic.
+    bands with letters along the axes do not shrink from scale to scale, so that there is no mosaic. `circular` is true
+    where the coefficients at one end of an axis reach over the other.
     """
 
     pyramid: ClassVar[bool] = True
+    circular: ClassVar[bool] = False
 
     @abstractmethod
     def analysis(self, x: Tensor) -> Coefficients:

@@ -36,8 +36,10 @@ __all__ = [
     "profile",
     "rose",
     "scale_maps",
+    "scaled_axes",
     "scalogram",
     "spatial_map",
+    "striped",
     "time_frequency",
 ]
 
@@ -146,6 +148,27 @@ def has_places(layout: Layout) -> bool:
     return samples == 1 or any(math.prod(band.shape[-axes:]) > 1 for band in layout.bands)
 
 
+def scaled_axes(layout: Layout) -> tuple[int, ...]:
+    """The axes along which scales are known to differ: of a picture in `ConstantQ` or `STFT` the last alone.
+
+    >>> wl.maps.scaled_axes(wl.DWT("haar", 2).layout((8, 8))), wl.maps.scaled_axes(wl.STFT("hann", 4).layout((8, 8)))
+    ((0, 1), (1,))
+    """
+    extents = [scale.extent for scale in layout.scales().values()]
+    axes = range(len(layout.signal_shape))
+    return tuple(k for k in axes if all(extents) and len({extent[k] for extent in extents}) > 1)
+
+
+def striped(layout: Layout) -> str:
+    """A line on why maps of a picture are striped, where scales lie along some of its axes alone; else empty."""
+    scaled, axes = scaled_axes(layout), len(layout.signal_shape)
+    if not 0 < len(scaled) < axes:
+        return ""
+    named = " and ".join(str(k + 1) for k in scaled)
+    where = f"These scales lie along axis {named} of {axes} alone"
+    return f"{where}: each line along it is read by itself, so maps are striped."
+
+
 def contributions(c: Coefficients) -> dict[str, Tensor]:
     """The part of the signal that each scale makes, `(batch, channel, *axes)`: they add up to `c.synthesis()`.
 
@@ -191,7 +214,8 @@ def courses(c: Coefficients, axis: int, *, signed: bool = False, by_channel: boo
             along_axis = (places if own is None else own).movedim(axis - axes, lead)
             values = along_axis.reshape(*along_axis.shape[: lead + 1], -1).sum(-1)
             if own is None:
-                values = spread(values, c.layout.domain.centres(band, c.layout)[axis].to(values), n)
+                centres = c.layout.domain.centres(band, c.layout)[axis].to(values)
+                values = spread(values, centres, n, c.layout.domain.circular)
             parts.append(values)
         sums[name] = torch.stack(parts).sum(0)
     return sums if by_channel else {name: course.squeeze(-2) for name, course in sums.items()}

@@ -60,15 +60,16 @@ def spread_band(c: Coefficients, band: Band) -> Tensor:
     centres = c.layout.domain.centres(band, c.layout)
     for k, n in enumerate(c.layout.signal_shape):
         dim = k - len(c.layout.signal_shape)
-        values = spread(values.movedim(dim, -1), centres[k].to(values), n).movedim(-1, dim)
+        values = spread(values.movedim(dim, -1), centres[k].to(values), n, c.layout.domain.circular).movedim(-1, dim)
     return values
 
 
-def spread(values: Tensor, centres: Tensor, n: int) -> Tensor:
+def spread(values: Tensor, centres: Tensor, n: int, circular: bool = False) -> Tensor:
     """`(…, m)` coefficients at `centres` on `n` samples: linear interpolation, each coefficient with weight 1 in all.
 
     Sample t takes the part 1 − w of the knot before it and w of the one after it, and beyond the ends all of the
-    last. Each knot is divided by the weights that it gives, so sums are kept.
+    last; `circular` knots that lie nearer to one end go round. Each knot is divided by the weights that it
+    gives, so sums are kept.
     """
     knots, knot_of = torch.unique(knot_places(centres, n), return_inverse=True)
     samples = torch.arange(n, dtype=knots.dtype, device=knots.device)
@@ -76,10 +77,21 @@ def spread(values: Tensor, centres: Tensor, n: int) -> Tensor:
     before = (after - 1).clamp(min=0)
     gap = (knots[after] - knots[before]).where(after > before, 1)  # 1 for a single knot
     w = ((samples - knots[before]) / gap).clamp(0, 1)
+    if circular and _is_off_centre(knots, n):
+        turns = (samples - knots[0]) * (len(knots) / n)
+        before, w = turns.floor().long() % len(knots), turns - turns.floor()
+        after = (before + 1) % len(knots)
     given = torch.zeros_like(knots).index_add(0, before, 1 - w).index_add(0, after, w)
     heights = values.new_zeros((*values.shape[:-1], len(knots))).index_add(-1, knot_of, values) / given
     spread_out: Tensor = heights[..., before] * (1 - w) + heights[..., after] * w
     return spread_out
+
+
+def _is_off_centre(knots: Tensor, n: int) -> bool:
+    """Whether knots lie evenly on the circle of `n` samples, and nearer to one end than to the other."""
+    step = n / len(knots)
+    even = len(knots) > 1 and torch.allclose(knots.diff(), knots.new_tensor(step), rtol=0, atol=1e-6 * step)
+    return even and abs(float(knots[0]) + 0.5 - step / 2) > 1e-6 * step
 
 
 def boxes(values: Tensor, centres: Tensor, n: int) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,6 +41,8 @@ class ConstantQ(Domain):
     >>> bool((c.synthesis() - tone).abs().max() < 1e-5)
     True
     """
+
+    circular: ClassVar[bool] = True
 
     per_octave: int = 3
     octaves: int | None = None

@@ -38,6 +38,7 @@ from wavelens.plots.parts import (
 UPPER, LOWER = 0.3, 0.52  # inches above a picture for a caption of one line or two
 NAME = 0.45  # inches above the rows of an attribution, for what it is
 STRONG = 99.5  # percentile of the details' values that is black or white
+MAX_COLUMNS = 9  # pictures in a row; more scales go on below
 WINDOW = (0.5, 99.5)  # percentiles of a volume's values that are black and white
 
 
@@ -73,7 +74,8 @@ def decomposed(
     one pass. `x` is what was explained, `(batch, channel, *axes)`: photos with 1 or 3 channels and values in [0, 1];
     volumes and videos are shown by the plane across their first axis that holds most of the first attribution's |γ|.
     The upper row of each has what is there so far, the lower one each scale alone and, below the input, what was
-    dropped: the lower row adds up to the input. `reduce` says what is ranked, as in `masks.top`.
+    dropped: the lower row adds up to the input. More than eight scales go on in further pairs of rows.
+    `reduce` says what is ranked, as in `masks.top`.
     """
     several = [attributions] if isinstance(attributions, Coefficients) else list(attributions)
     check_pictures(several, x)
@@ -81,20 +83,23 @@ def decomposed(
     parts = [decompose(one, top(c, fraction, reduce=reduce)) for c in ranked]
     place = plane(ranked[0])
     look = _look(one, parts, place)
-    columns = 1 + max(len(part.alone) for part in parts)
+    counts = [1 + len(part.alone) for part in parts]
+    lines = [-(-count // MAX_COLUMNS) for count in counts]
+    columns = max(-(-count // rows) for count, rows in zip(counts, lines, strict=True))
     side = (WIDTH - 2 * MARGIN - GAP * (columns - 1)) / columns
     height = side * min(max(x.shape[-2] / x.shape[-1], 0.3), 2.0)
-    block = NAME + UPPER + LOWER + 2 * height
-    figure = Figure((WIDTH, HEADER + len(parts) * block + GAP), dpi=DPI, facecolor="white")
+    line = UPPER + LOWER + 2 * height
+    blocks = [NAME + rows * line for rows in lines]
+    figure = Figure((WIDTH, HEADER + sum(blocks) + GAP), dpi=DPI, facecolor="white")
     write_header(figure, title or title_of(several[0]), _account(fraction, look, place, x))
     for k, (a, part) in enumerate(zip(several, parts, strict=True)):
-        head = HEADER + k * block
+        head = HEADER + sum(blocks[:k])
         _name(figure, " · ".join(filter(None, (repr(a.layout.domain), getattr(a, "method", "")))), head)
-        tops = head + NAME + UPPER, head + NAME + UPPER + height + LOWER
         titles = (grid or Grid.plain(x.ndim - 2)).titles(a.layout)
-        for column, pictures in enumerate(_columns(part, titles, flat(one, place), look, place)):
-            left = MARGIN + column * (side + GAP)
-            for above, (caption, shown) in zip(tops, pictures, strict=True):
+        for number, pictures in enumerate(_columns(part, titles, flat(one, place), look, place)):
+            row, column = divmod(number, columns)
+            left, first = MARGIN + column * (side + GAP), head + NAME + row * line + UPPER
+            for above, (caption, shown) in zip((first, first + height + LOWER), pictures, strict=True):
                 _draw(figure, Frame(left, above, side, height), caption, shown)
     return figure
 

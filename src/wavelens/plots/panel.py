@@ -27,6 +27,7 @@ from wavelens.plots.parts import (
     scale_parts,
     title_of,
     write_header,
+    write_striped,
 )
 from wavelens.plots.rose import draw_rose
 from wavelens.plots.scalogram import has_frequencies, over_time_and_frequency
@@ -76,8 +77,10 @@ def panel(
     titles = (grid or Grid.plain(len(axes))).titles(a.layout)
     draw_second = _second_drawing(one, view, norm)
     cells = view.arrange(axes, len(scales), draw_second is not None, has_map)
-    figure = Figure((WIDTH, cells.height), dpi=DPI, facecolor="white")
+    note = 0.35 * bool(maps.striped(a.layout))  # inches
+    figure = Figure((WIDTH, cells.height + note), dpi=DPI, facecolor="white")
     write_header(figure, title or title_of(a), origin_of(a))
+    write_striped(figure, a.layout, cells.height + note / 2 - 0.1)
 
     view.signal(add_axes(figure, cells.signal, "input" if has_map else "input, and its scales below"), signal)
     if draw_second is not None:

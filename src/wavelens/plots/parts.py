@@ -50,6 +50,12 @@ def origin_of(a: Coefficients) -> str:
     return " · ".join(text for text in (getattr(a, "method", ""), repr(a.layout.domain)) if text)
 
 
+def write_striped(figure: Figure, layout: Layout, bottom: float) -> None:
+    """Why maps are striped, where they are, `bottom` inches below the figure's upper edge."""
+    height = figure.get_size_inches()[1]
+    figure.text(MARGIN / WIDTH, 1 - bottom / height, maps.striped(layout), size=12, va="center", color=SHARE)
+
+
 def literal(text: str) -> str:
     """A name of any origin for Matplotlib: no formula, and in legends too, which leave out what begins with `_`."""
     shown = plain(text).replace("$", r"\$")

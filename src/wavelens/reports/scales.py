@@ -74,6 +74,7 @@ def profile(entry: Entry) -> Html:
             class_="profile" if entry.shapley is None else "profile both",
         ),
         tag("p", RESPONDS if getattr(a, "gap", None) is None else ADDS, class_="hint"),
+        tag("p", striped, class_="hint") if (striped := maps.striped(a.layout)) else None,
         class_="card",
     )
 
