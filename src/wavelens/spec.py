@@ -145,8 +145,8 @@ class _Reader:
             if not isinstance(self.given, str):
                 raise ValueError(f"{form}; got {type(self.given).__name__}.")
             raise ValueError(
-                f"{form}; got {len(self.given):,} characters. Keep a tree, edges or a basis of that length in a class of "
-                "your own, as the default of a field(repr=False)."
+                f"{form}; got {len(self.given):,} characters. Keep a tree, edges or a basis of that length in a class "
+                "of your own, as the default of a field(repr=False)."
             )
         try:
             node = ast.parse(_as_expression(self.text), mode="eval").body
