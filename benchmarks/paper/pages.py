@@ -29,6 +29,7 @@ TITLES = {
     "ff": "FF ↑",
     "fid_in": "Fid-In ↑",
 }
+BESIDE = {"ff": "FF", "mu_fidelity": "μ-fidelity"}  # whose distance to the energy order is beside them
 AREAS = ("faithfulness", "insertion", "deletion")
 WAM = ("WAM-IG", "WAM-SG")
 WORDS = {1: "ahead of the energy order", 0: "not told apart from the energy order", -1: "behind the energy order"}
@@ -76,20 +77,29 @@ def domains(cells: list[Record]) -> list[str]:
     return list(dict.fromkeys(c["domain"] for c in cells))
 
 
+def less(value: Sequence[float | None], energy: Sequence[float | None] | None) -> str:
+    """How far a mean lies above the energy order's, where both are known: of means alone, without an interval."""
+    known = energy is not None and value[0] is not None and energy[0] is not None
+    return number(value[0] - energy[0], "+") if known else "–"  # type: ignore[operator, index]
+
+
 def measured(title: str, cells: list[Record], domain: str, measures: Sequence[str], paper: Record) -> str:
     """The orders of a domain with their measures; the published ones in the last columns."""
-    most = max(c["items"] for c in cells)
+    most, energy = max(c["items"] for c in cells), cell(cells, "energy order", domain) or {}
+    beside = [m for m in measures if m in BESIDE]
     rows = [
         [
             c["order"] + ("" if c["items"] == most else f" ({c['items']} items)"),
             *(estimate(c[m]) for m in measures),
             "" if c["order"] == "energy order" else over(c["over energy"], c["items"]),
+            *("" if c["order"] == "energy order" else less(c[m], energy.get(m)) for m in beside),
             *(number(paper.get(c["order"], {}).get(m)) for m in measures),
         ]
         for c in cells
         if c["domain"] == domain
     ]
-    return table([title, *(TITLES[m] for m in measures), "over energy", *(f"paper's {m}" for m in measures)], rows)
+    head = [title, *(TITLES[m] for m in measures), "over energy", *(f"{BESIDE[m]} less energy's" for m in beside)]
+    return table([*head, *(f"paper's {m}" for m in measures)], rows)
 
 
 def verdict(title: str, cells: list[Record], domain: str, names: Sequence[str]) -> str:
@@ -209,8 +219,11 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
             later = f"{number(fifth[name][measure])} (table 5)" if mine is None and name in fifth else number(mine)
             shown = [number(c[measure][0]) if c else "–" for c in each]
             middle = estimate(mean[measure]) + part.get((name, domain), "") if mean else "–"
-            rows.append([label, *shown, middle, later])
-        text.append(table([TITLES[measure], *nets, "mean", "paper's mean"], rows))
+            energy = cell(whole, "energy order", domain)
+            far = less(mean[measure], energy and energy[measure]) if mean and name != "energy order" else ""
+            rows.append([label, *shown, middle, *([far] if measure in BESIDE else []), later])
+        head = [*nets, "mean", *(["less energy's"] if measure in BESIDE else []), "paper's mean"]
+        text.append(table([TITLES[measure], *head], rows))
     same = [
         [name]
         + [
@@ -245,6 +258,7 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
         "probabilities": ", ".join(f"{net} {estimate(found['networks'][net]['probability'])}" for net in nets),
         "networks": ", ".join(name for name in paper["WAM-IG"]["faithfulness"] if name != "mean"),
         "source": source(found, f"{found['photos']} photos of Caltech-101 and {len(nets)} networks"),
+        "energy mu": number((cell(whole, "energy order", "wavelets") or {"mu_fidelity": [None]})["mu_fidelity"][0]),
         "chance": number((found["settings"]["subsets"] - 1) ** -0.5),
         **said,
     }
