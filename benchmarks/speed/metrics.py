@@ -5,7 +5,8 @@
 Bare: the same number of forward passes, nothing else, in the same chunks and with the model as it is given. Floor:
 the same in the passes that wavelens runs (on a CPU channels last). Loop: a mask at a time, channel by channel
 through PyWavelets, one forward pass each. Quantus: PixelFlipping at the same number of steps, against our deletion of
-samples. Each round times all of them in turn; a ratio is that of the least times.
+samples. Shuffled: both curves from two shuffled starts, against as many bare passes. Each round times all of them in
+turn; a ratio is that of the least times.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 import wavelens as wl
 from wavelens.engine.fast_passes import FastPasses
 
-STEPS, LEVELS = 64, 3
+STEPS, LEVELS, STARTS = 64, 3, 2
 ITEMS = {"efficientnet": 2, "volumes": 8}
 ROWS = {"efficientnet": 4, "volumes": 64}  # what `attribute` takes where it is not told (chunks.py)
 
@@ -62,6 +63,10 @@ def candidates(net: nn.Module, x: Tensor, rows: int) -> dict[str, Callable[[], A
         "ours": lambda: wl.metrics.curves(net, x, 0, a, steps=STEPS, batch_size=rows),
         "bare": bare,
         "floor": floor,
+        "shuffled": lambda: wl.metrics.curves(
+            net, x, 0, a, steps=STEPS, fill="shuffled", samples=STARTS, batch_size=rows
+        ),
+        "bare, all starts": lambda: bare(2 * STEPS * STARTS),
         "loop": lambda: loop(net, x, a),
         "deletion of samples": lambda: wl.metrics.deletion(net, x, 0, heat, steps=STEPS, batch_size=rows),
     }
@@ -108,6 +113,7 @@ def measure(name: str, device: str, rounds: int) -> dict[str, Any]:
         "seconds": least(seconds),
         "ours ÷ bare": round(ratio(seconds, "ours", "bare"), 3),
         "ours ÷ floor": round(ratio(seconds, "ours", "floor"), 3),
+        "shuffled ÷ bare": round(ratio(seconds, "shuffled", "bare, all starts"), 3),
         "loop ÷ ours": round(ratio(seconds, "loop", "ours"), 2),
         "Quantus ÷ ours": round(ratio(seconds, "quantus", "deletion of samples"), 2) if "quantus" in seconds else None,
         "largest difference from the loop": float((found - plain).abs().max()),
