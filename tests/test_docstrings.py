@@ -22,7 +22,7 @@ NAMESPACES = (
 RESULTS = {  # what calls return or take, and nobody makes by hand; abstract classes and executors
     "wl": "Attributions Band Bandwidth Domain Explanation Extent Joint Layout Scale",
     "wl.metrics": "Case Curves Randomization",
-    "wl.masks": "Decomposed Minimal each_stem magnitude signed",
+    "wl.masks": "Decomposed Minimal Pursuit each_stem magnitude signed",
     "wl.maps": "Band Coefficients Layout Marginal Profile Rose Scale TimeFrequency band_sums checked_axis "
     "mosaic_slices scale_sums",
     "wl.targets": "Strongest check_target describe joined parsed scores texts",

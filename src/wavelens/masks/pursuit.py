@@ -74,7 +74,7 @@ def pursuit(
 
     >>> found = wl.masks.pursuit(model, x, 1, domain=wl.DWT("haar", levels=2), steps=8)
     >>> found.counts, int(found.sufficient(0.9))
-    ((0, 1, 2, 4, 7, 12, 22, 37, 64), 4)
+    ((0, 1, 2, 4, 7, 13, 22, 38, 64), 22)
     """
     if isinstance(x, Mapping):
         model, one, joint = packed(model, x, domain)
