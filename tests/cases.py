@@ -106,6 +106,18 @@ def halves(x: Tensor) -> Tensor:
     return wl.metrics.boxes(x, [[((0, x.shape[2] // 2), *((0, n) for n in x.shape[3:]))]] * len(x))
 
 
+class Turned(nn.Module):
+    """Another network of the same input and classes: what speaks for a class speaks against it."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.eval()
+
+    def forward(self, *args: Any, **named: Any) -> Any:
+        return -self.model(*args, **named)
+
+
 ASKING = {  # these ask the model in chunks, and take the domain that is perturbed
     "insertion": partial(wl.metrics.insertion, steps=6),
     "insertion, ÷ max": partial(wl.metrics.insertion, steps=5, normalize="max"),
@@ -122,15 +134,28 @@ ASKING = {  # these ask the model in chunks, and take the domain that is perturb
     "infidelity, noise": partial(wl.metrics.infidelity, samples=7),
     "infidelity, removal": partial(wl.metrics.infidelity, perturb="removal", samples=7),
     "infidelity, normalized": partial(wl.metrics.infidelity, samples=7, normalize=True),
+    "irof": partial(wl.metrics.irof, grid=3),
+    "irof, shuffled": partial(wl.metrics.irof, grid=2, fill="shuffled", samples=2),
+    "road": partial(wl.metrics.road, steps=4),
+    "transfer": lambda m, x, t, a, **options: wl.metrics.transfer(m, x, t, a, other=Turned(m), steps=4, **options),
 }
 METRICS = ASKING | {
     "sparseness": wl.metrics.sparseness,
     "complexity": wl.metrics.complexity,
     "pointing_game": lambda m, x, t, a: wl.metrics.pointing_game(m, x, t, a, region=halves(x)),
     "max_sensitivity": lambda m, x, t, a: wl.metrics.max_sensitivity(m, x, t, a, explainer=explainer(a), samples=3),
+    "relevance_mass": lambda m, x, t, a: wl.metrics.relevance_mass(m, x, t, a, region=halves(x)),
+    "relevance_rank": lambda m, x, t, a: wl.metrics.relevance_rank(m, x, t, a, region=halves(x)),
+    "residual_correlation": lambda m, x, t, a: wl.metrics.residual_correlation(m, x, t, a, explainer=explainer(a)),
+    "complexity_rise": lambda m, x, t, a: wl.metrics.complexity_rise(m, x, t, a, explainer=explainer(a), bins=9),
+    "smooth_cascading": lambda m, x, t, a: wl.metrics.smooth_cascading(m, x, t, a, explainer=explainer(a), samples=2),
     "cascading": lambda m, x, t, a: wl.metrics.cascading(m, x, t, a, explainer=explainer(a)),
     "independent": lambda m, x, t, a: wl.metrics.independent(m, x, t, a, explainer=explainer(a)),
 }
+REGIONAL = ("pointing_game", "relevance_mass", "relevance_rank")  # judge the map of one signal by a region
+SILENT = ("sparseness", "complexity", *REGIONAL)  # never ask the model
+RANKED = ("cascading", "independent", "smooth_cascading", "residual_correlation")  # correlations of ranks
+ANEW = ("max_sensitivity", "complexity_rise", *RANKED)  # explain again
 UNITS = ("infidelity, noise", "infidelity, removal", "max_sensitivity")  # the unit of the attribution counts
 
 

@@ -6,13 +6,12 @@ import pytest
 import torch
 
 import wavelens as wl
-from cases import METHODS, METRICS, PATHS, Net, explainer, name, relative, signal
+from cases import ANEW, METHODS, METRICS, PATHS, Net, explainer, name, relative, signal
 from wavelens import masks, spec
 from wavelens.bound import Bound, ItemDomain
 from wavelens.core import Coefficients, Domain
 
 SHAPE, CLASSES = (24,), [2, 0, 4]
-ANEW = ("max_sensitivity", "cascading", "independent")  # explain inputs anew, which then have other coordinates
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ import torch
 from PIL import Image
 
 import wavelens as wl
+from cases import ANEW, REGIONAL
 from wavelens import metrics, runs
 from wavelens.baselines import parse_explainer
 from wavelens.baselines.controls import CONTROLS
 from wavelens.cli import main
 from wavelens.cli.evaluate import Display
 from wavelens.frontends.image import read_image
-from wavelens.metrics.measures import METRICS, parse_metric
+from wavelens.metrics.measures import METRICS, Transfer, parse_metric
 from wavelens.metrics.metric import Case, seed_of
 from wavelens.runs.progress import Progress
 from wavelens.runs.samples import samples
@@ -35,6 +36,16 @@ class Net(torch.nn.Module):
 
 def net():
     return LoadedModel(Net(), ("left side", "right side", "Whole"), Geometry((16, 16), (16, 16), squash=True), "net")
+
+def other():
+    found = net()
+    with torch.no_grad():
+        found.module.weight.neg_()
+    return found
+
+def small():
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 3))
+    return LoadedModel(net, ("left side", "right side", "Whole"), Geometry((8, 8), (8, 8), squash=True), "small")
 """
 DOMAIN = wl.DWT("haar", levels=2)
 
@@ -285,7 +296,7 @@ def test_progress_has_rate_time_left_and_failures():
     assert display.summary() == "1,100 of 50,000 files, 12.5 a second, 1:05:12 left, 1 failed."
 
 
-@pytest.mark.parametrize("measure", [cls() for cls in METRICS], ids=repr)
+@pytest.mark.parametrize("measure", [cls() for cls in METRICS if cls != Transfer], ids=repr)
 def test_a_measure_is_its_metric_and_its_text(measure):
     assert parse_metric(repr(measure)) == measure
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 3)).double().eval()
@@ -296,8 +307,27 @@ def test_a_measure_is_its_metric_and_its_text(measure):
     found = measure.measured(case)
     beside = ("insertion", "deletion", "insertion curve", "deletion curve", "mu_fidelity over energy", "ff over energy")
     (name,) = [n for n in found if n not in beside]
-    options = {"max_sensitivity": {"explainer": explainer}, "pointing_game": {"region": region}}.get(name, {})
+    options = {"explainer": explainer} if name in ANEW else {"region": region} if name in REGIONAL else {}
     assert torch.equal(found[name], getattr(metrics, name)(net, x, 1, case.attribution, **options))
+
+
+def test_an_order_is_judged_by_another_network(folder, capsys):
+    other = "Transfer(other='own_net:other', steps=4)"
+    own = "Transfer(other='own_net:net', steps=4)"
+    assert evaluate("--method", "Saliency", "--metric", other, "--metric", own) == 1  # one file is damaged
+    values = results().values
+    first, second = (next(v for n, v in values.items() if n.startswith("transfer(") and key in n)
+                     for key in ("own_net:other", "own_net:net"))  # fmt: skip
+    assert torch.equal(second, values["faithfulness(steps=4)"])
+    model, net = wl.models.load("own_net:net"), wl.models.load("own_net:other")
+    for place, name in enumerate(results().names):
+        x = model.preprocess(read_image(folder / "photos" / name))
+        a = wl.attribute(model.module, x, int(values["target"][place]), domain=DOMAIN, method=wl.Saliency())
+        expected = metrics.faithfulness(net.module, x, int(values["target"][place]), a, steps=4)
+        assert torch.allclose(first[place], expected[0], atol=1e-6)
+    capsys.readouterr()
+    assert evaluate("--metric", "Transfer(other='own_net:small', steps=4)", "--out", "small") == 2
+    assert "of the same input, (3, 16, 16); own_net:small takes (3, 8, 8)" in " ".join(capsys.readouterr().err.split())
 
 
 def test_options_of_a_measure_reach_its_metric():

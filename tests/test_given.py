@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import wavelens as wl
-from cases import METHODS, METRICS, Net, name, relative, signal
+from cases import ANEW, METHODS, METRICS, SILENT, Net, name, relative, signal
 from wavelens import masks
 
 SHAPE, BATCH, CLASSES = (12, 17), 3, [2, 0, 4]
@@ -71,15 +71,14 @@ def test_each_row_has_what_its_item_brings():
         assert relative(a.data[item : item + 1], alone.data) < 1e-12
 
 
-JUDGING = [key for key in METRICS if key not in ("sparseness", "complexity", "pointing_game")]
-MAKING_ANEW = ("max_sensitivity", "cascading", "independent")
+JUDGING = [key for key in METRICS if key not in SILENT]
 
 
 @pytest.mark.parametrize("metric", JUDGING)
 def test_metrics_hand_it_on(metric):
-    method = wl.Saliency() if metric in MAKING_ANEW else None
+    method = wl.Saliency() if metric in ANEW else None
     judge, again = METRICS[metric], partial(wl.attribute, domain=HAAR, method=wl.Saliency())
-    if metric in MAKING_ANEW:
+    if metric in ANEW:
         judge = partial(getattr(wl.metrics, metric), explainer=again)
     x, a = signal(SHAPE), explained(method)
     together = judge(Asked(), x, CLASSES, a, given=GIVEN)

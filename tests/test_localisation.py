@@ -166,3 +166,58 @@ def test_controls(domain):
     assert random.layout == energy.layout
     ranks = random.data[0, 0].argsort().double()
     assert abs(np.corrcoef(ranks, np.arange(size))[0, 1]) < 0.2  # no trace of the place
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+def test_mass_and_rank_as_they_are_written(domain):
+    x = signal((12, 17))
+    region = m.boxes(x, [[((0, 5), (2, 9))], [((3, 12), (0, 17)), ((0, 1), (0, 1))], [((0, 12), (0, 17))]])
+    a = domain.analysis(x)
+    heat = wl.maps.spatial_map(a).flatten(1)
+    mass, rank = (metric(None, x, 0, a, region=region) for metric in (m.relevance_mass, m.relevance_rank))
+    for i in range(3):
+        inside, size = region[i].flatten(), int(region[i].sum())
+        assert abs(mass[i] - heat[i][inside].sum() / heat[i].sum()) < 1e-12
+        ordered = heat[i].sort(descending=True).values
+        if ordered[size - 1] - ordered[min(size, 203)] > 1e-9:  # else the last place is a tie
+            top = heat[i] >= ordered[size - 1]
+            assert abs(rank[i] - int((top & inside).sum()) / size) < 1e-12
+    assert relative(mass[2:], torch.ones(1, dtype=x.dtype)) < 1e-12
+    assert rank[2] == 1
+
+
+def test_mass_and_rank_of_maps_that_are_known():
+    x = torch.zeros(1, 1, 8, dtype=torch.float64)
+    region = m.boxes(x, [[((2, 5),)]])
+    spread = wl.Identity().analysis(torch.tensor([[[1.0, 0, 5, -4, 0, 6, 0, 0]]], dtype=torch.float64))
+    assert m.relevance_mass(None, x, 0, spread, region=region).tolist() == [9 / 16]
+    assert m.relevance_rank(None, x, 0, spread, region=region).item() == pytest.approx(2 / 3)
+    even = spread.map(torch.ones_like)
+    assert m.relevance_mass(None, x, 0, even, region=region).tolist() == [3 / 8]
+    assert m.relevance_rank(None, x, 0, even, region=region).item() == pytest.approx(1 / 3)  # the first three places
+    noisy = even.map(lambda data: data + 1e-15 * torch.arange(8))
+    assert torch.equal(
+        m.relevance_rank(None, x, 0, noisy, region=region), m.relevance_rank(None, x, 0, even, region=region)
+    )
+    assert m.relevance_mass(None, x, 0, spread.map(torch.zeros_like), region=region).isnan().all()
+    for metric in (m.relevance_mass, m.relevance_rank):
+        with pytest.raises(ValueError, match=r"region is a boolean mask \(1, 8\) with an object in each item"):
+            metric(None, x, 0, spread, region=torch.zeros(1, 8, dtype=torch.bool))
+
+
+@pytest.mark.needs("quantus")
+def test_quantus_has_the_same_mass_and_rank():
+    import quantus
+
+    x = signal((8, 8), channels=1).float()
+    a = wl.Identity().analysis(x)
+    region = m.boxes(x, [[((0, 5), (2, 7))], [((3, 8), (0, 8))], [((1, 2), (1, 8))]])
+    named = {"x_batch": x.numpy(), "y_batch": np.zeros(3, int), "a_batch": x.numpy(), "device": "cpu"}
+    named["s_batch"] = region[:, None].numpy()
+    options = {"abs": True, "normalise": False, "disable_warnings": True}
+    for ours, theirs in (
+        (m.relevance_mass, quantus.RelevanceMassAccuracy(**options)),
+        (m.relevance_rank, quantus.RelevanceRankAccuracy(**options)),
+    ):
+        expected = torch.as_tensor(np.array(theirs(torch.nn.Flatten().eval(), **named)), dtype=torch.float32)
+        assert relative(ours(None, x, 0, a, region=region), expected) < 1e-5

@@ -4,11 +4,25 @@ import pytest
 import torch
 
 import wavelens as wl
-from cases import ASKING, DOMAINS, METRICS, PAIRS, SHAPES, UNITS, Net, explainer, name, relative, signal
+from cases import (
+    ANEW,
+    ASKING,
+    DOMAINS,
+    METRICS,
+    PAIRS,
+    RANKED,
+    SHAPES,
+    SILENT,
+    UNITS,
+    Net,
+    explainer,
+    name,
+    relative,
+    signal,
+)
 from wavelens.core import Coefficients
 from wavelens.masks.ranking import importance
 
-SILENT = ("sparseness", "complexity", "pointing_game")  # these never ask the model
 SHAPE = (12, 17)
 CLASSES = [2, 0, 4]
 
@@ -17,9 +31,6 @@ def judged(domain, shape=SHAPE, channels=2):
     """A net, a batch, and its integrated gradients for a class each."""
     net, x = Net(shape, channels), signal(shape, channels=channels)
     return net, x, wl.attribute(net, x, CLASSES, domain=domain, method=wl.IntegratedGradients(steps=4))
-
-
-RANKED = ("cascading", "independent")  # correlations of ranks, of an explanation before and after a reset
 
 
 def ties(attribution):
@@ -84,7 +95,7 @@ def test_any_chunk_gives_the_same(domain, metric):
 def test_the_unit_of_an_attribution(domain, metric):
     net, x, a = judged(domain)
     scaled = a.map(lambda data: data * torch.tensor([0.1, 3.0, 700.0])[:, None, None])
-    if metric in ("cascading", "independent", *UNITS):  # those that explain again know the unit, or ranks alone
+    if metric in (*ANEW, *UNITS):  # those that explain again know the unit, or ranks alone
         assert metric not in UNITS or not same(
             METRICS[metric](net, x, CLASSES, scaled), METRICS[metric](net, x, CLASSES, a)
         )

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import wavelens as wl
-from cases import METHODS, METRICS, PATHS, name, relative, signal, starts
+from cases import ANEW, METHODS, METRICS, PATHS, REGIONAL, name, relative, signal, starts
 from wavelens import masks, spec
 from wavelens.methods import averages
 
@@ -203,7 +203,7 @@ def test_baselines_that_do_not_fit():
         explained(baseline={"text": torch.zeros(7)})
 
 
-JUDGING = {key: metric for key, metric in METRICS.items() if key != "pointing_game"}  # which judges one signal's map
+JUDGING = {key: metric for key, metric in METRICS.items() if key not in REGIONAL}
 
 
 def joint_explainer(a):
@@ -213,7 +213,7 @@ def joint_explainer(a):
 @pytest.mark.parametrize("metric", JUDGING)
 def test_metrics_judge_an_item_alone_as_in_a_batch(metric, monkeypatch):
     monkeypatch.setattr("cases.explainer", joint_explainer)
-    a = explained(wl.Saliency() if metric in ("max_sensitivity", "cascading", "independent") else None)
+    a = explained(wl.Saliency() if metric in ANEW else None)
     together = METRICS[metric](Pair(), pair(), CLASSES, a)
     assert together.shape == (BATCH,)
     for item in range(BATCH):

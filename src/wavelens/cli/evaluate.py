@@ -43,6 +43,7 @@ EXPLAINED = (
     "explainer of your own."
 )
 MEASURED = f"Metric; may be repeated: {', '.join(cls.__name__ for cls in METRICS)}, or module:name of your own."
+REGIONAL = " or ".join(cls.__name__ for cls in METRICS if cls.needs_region)
 EXECUTORS = ("local", "processes", "ray")
 LINE_EVERY = 30.0  # seconds between lines of progress where there is no terminal
 
@@ -97,7 +98,7 @@ def evaluate(
     columns_of(measures, FACTS)  # says now that two have one name
     if any(one.needs_region for one in measures) != (annotations is not None):
         raise ValueError(
-            "--annotations, a COCO file of boxes or a folder of masks, and --metric PointingGame go together; "
+            f"--annotations, a COCO file of boxes or a folder of masks, and --metric {REGIONAL} go together; "
             f"got {'no metric that takes a region' if annotations else 'no --annotations'}."
         )
     check_folder(out)

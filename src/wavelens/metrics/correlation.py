@@ -25,7 +25,7 @@ def spearman(a: Tensor, b: Tensor) -> Tensor:
     >>> wl.metrics.spearman(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([9.0, 4.0, 1.0])).round(decimals=6).item()
     -1.0
     """
-    return pearson(_mean_ranks(_rounded(_real(a))), _mean_ranks(_rounded(_real(b))))
+    return pearson(_mean_ranks(rounded(_real(a))), _mean_ranks(rounded(_real(b))))
 
 
 def _real(a: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ def _centred(a: Tensor) -> Tensor:
     return unit
 
 
-def _rounded(a: Tensor) -> Tensor:
+def rounded(a: Tensor) -> Tensor:
     """Six bits less of each value; zero for what is below that of the row's largest."""
     step = 64 * torch.finfo(a.dtype).eps
     significand, exponent = torch.frexp(a)

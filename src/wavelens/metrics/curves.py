@@ -244,7 +244,7 @@ def _scores_along(
     read = probability(target) if score == "probability" else single(target)
     with Gradients(with_given(model, given), x, read, batch_size=batch_size) as ask:
         last = ask.values(parts.x)[0]
-        each = [_curves(ask, one, rank, counts, sides, last) for one in starts(parts, fill, samples, seed)]
+        each = [curves_of_ranks(ask, one, rank, counts, sides, last) for one in starts(parts, fill, samples, seed)]
     both = list(torch.stack(each).mean(0))
     both = [curve / curve.amax(1, keepdim=True) if normalize == "max" else curve for curve in both]
     even = torch.arange(steps + 1, device=last.device).to(last) / steps
@@ -253,10 +253,14 @@ def _scores_along(
     return fraction, even if fractions == "log" else fraction, both
 
 
-def _curves(
+def curves_of_ranks(
     ask: Gradients, parts: Features, rank: Tensor, counts: Tensor, sides: tuple[int, ...], last: Tensor
 ) -> Tensor:
-    """The curves of one start, `(sides, batch, counts)`; steps at which no item takes more are not asked again."""
+    """The curves of one start, `(sides, batch, counts)`: what has a rank below the count is inserted or deleted.
+
+    `counts` go from nothing to all, `(1 or batch, counts)` on the CPU, and `last` is the score of the signal itself.
+    Steps at which no item takes more are not asked again.
+    """
     first = ask.values(parts.start)[0]
     new = (counts[:, 1:-1] > counts[:, :-2]).any(0)
     between = _between(ask, parts, rank, counts[:, 1:-1][:, new].to(rank), sides)

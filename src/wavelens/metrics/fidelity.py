@@ -45,9 +45,10 @@ def mu_fidelity(
     mosaic, which for samples is the signal (as many as fit a shorter axis), of which each subset takes the part
     `fraction`. Attributions are added up with their signs. `f` is the explained number itself, a logit for a class.
     `correlation` is "pearson" or "spearman"; it is NaN where the score or the attribution does not vary. The subsets
-    depend on `seed` alone and are the same for every item. So is what chance does: an attribution that has nothing to
-    do with the model has mean 0 and deviation `1 / √(subsets - 1)` over seeds, which a mean over items of one seed
-    keeps and a mean over items with a seed each is rid of. `domain`, `baseline` and `batch_size` as in `curves`.
+    depend on `seed` alone and are the same for every item. So is what chance does: a random attribution has mean 0 and
+    deviation `1 / √(subsets - 1)` over seeds, which a mean over items of one seed keeps and a mean over items with a
+    seed each is rid of. The energy order has more than 0 in wavelets: see how far an attribution is above that.
+    `domain`, `baseline` and `batch_size` as in `curves`.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> [round(score, 3) for score in wl.metrics.mu_fidelity(model, x, 1, a, subsets=16, grid=4).tolist()]

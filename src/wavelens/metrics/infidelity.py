@@ -72,13 +72,13 @@ def _disturbances(
     check_effort(samples=samples)
     check_noise(sigma)
     x, device = parts.x, parts.x.device
-    scale = sigma * _coefficient_ranges(parts)
+    scale = sigma * coefficient_ranges(parts)
     items, number = every_pair(len(x), samples, device)
     predicted = []
 
     def points(rows: slice) -> Tensor:
         numbers, which = number[rows].unique(return_inverse=True)
-        draws = torch.stack([_noise(parts, seed, k) for k in numbers.tolist()])
+        draws = torch.stack([coefficient_noise(parts, seed, k) for k in numbers.tolist()])
         change = draws[which] * scale[items[rows]]
         predicted.append(real_product(change, parts.attribution.data[items[rows]]).sum((1, 2)))
         return x[items[rows]] - Coefficients(change, parts.layout.at(items[rows])).synthesis().to(x.dtype)
@@ -89,7 +89,7 @@ def _disturbances(
     return torch.cat(predicted).view(-1, samples).to(done.dtype), done
 
 
-def _coefficient_ranges(parts: Features) -> Tensor:
+def coefficient_ranges(parts: Features) -> Tensor:
     """Each item's range `max x − min x` beside its coefficients, `(batch, 1, 1)`, or that of each signal."""
     x, joint = parts.x, parts.layout.domain
     if not isinstance(joint, Joint):
@@ -99,7 +99,8 @@ def _coefficient_ranges(parts: Features) -> Tensor:
     return torch.cat(spans, -1)
 
 
-def _noise(parts: Features, seed: int, k: int) -> Tensor:
+def coefficient_noise(parts: Features, seed: int, k: int) -> Tensor:
+    """Standard normal numbers beside the coefficients of any item, `(channel, size)`, of their type."""
     source = generator(seed, k, parts.x.device)
     dtype = torch.complex64 if parts.step.is_complex() else torch.float32
     draw = torch.randn(parts.step.shape[1:], generator=source, device=parts.x.device, dtype=dtype)

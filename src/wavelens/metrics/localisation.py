@@ -10,6 +10,8 @@ from torch import Tensor
 from wavelens.core import Coefficients, signal_axes
 from wavelens.engine.gradients import Model
 from wavelens.maps import spatial_map
+from wavelens.masks.ranking import descending
+from wavelens.metrics.correlation import rounded
 from wavelens.metrics.perturbation import check_attribution
 from wavelens.targets import Target
 
@@ -33,6 +35,52 @@ def pointing_game(
     >>> wl.metrics.pointing_game(model, x, 1, a, region=region).tolist()
     [1.0]
     """
+    _check_region(x, attribution, region)
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance, in samples, is at least 0; got {tolerance}.")
+    heat = spatial_map(attribution)
+    hits = [_distance(one, mask) <= tolerance for one, mask in zip(heat, region.to(heat.device), strict=True)]
+    return torch.stack(hits).to(heat.dtype)
+
+
+def relevance_mass(model: Model, x: Tensor, target: Target, attribution: Coefficients, *, region: Tensor) -> Tensor:
+    """The share of the map that lies in the region, `(batch,)`, from 0 to 1; more is better (Arras et al., 2022).
+
+    The map is `maps.spatial_map`, `|γ|` spread over the signal; `region` as in `pointing_game`. The share of an even
+    map is that of the region. NaN for a map of zeros.
+
+    >>> region = wl.metrics.boxes(x, [[((0, 4), (0, 8))]])
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> round(wl.metrics.relevance_mass(model, x, 1, a, region=region).item(), 3)
+    0.504
+    """
+    _check_region(x, attribution, region)
+    heat = spatial_map(attribution).flatten(1)
+    total = heat.sum(1)
+    return (heat * region.to(heat.device).flatten(1)).sum(1) / total.where(total > 0, torch.nan)
+
+
+def relevance_rank(model: Model, x: Tensor, target: Target, attribution: Coefficients, *, region: Tensor) -> Tensor:
+    """The share of the map's highest places that lies in the region, of as many as it has, `(batch,)`; more is better.
+
+    (Arras et al., 2022.) Map and region as in `relevance_mass`; of places that are equal but for rounding the first
+    come first. The share of a random order is that of the region.
+
+    >>> region = wl.metrics.boxes(x, [[((0, 4), (0, 8))]])
+    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+    >>> wl.metrics.relevance_rank(model, x, 1, a, region=region).item()
+    0.5
+    """
+    _check_region(x, attribution, region)
+    heat, inside = spatial_map(attribution).flatten(1), region.flatten(1)
+    size = inside.sum(1).to(heat.device)
+    places = descending(rounded(heat))
+    first = torch.arange(heat.shape[1], device=heat.device) < size[:, None]
+    return (inside.to(heat.device).gather(1, places) & first).sum(1) / size.to(heat.dtype)
+
+
+def _check_region(x: Tensor, attribution: Coefficients, region: Tensor) -> None:
+    """`ValueError` unless the region is a mask with an object in each item, and the attribution one of this batch."""
     check_attribution(x, attribution)
     axes = signal_axes(x)
     if region.shape != (len(x), *axes) or region.dtype != torch.bool or not region.flatten(1).any(1).all():
@@ -40,11 +88,6 @@ def pointing_game(
             f"region is a boolean mask {(len(x), *axes)} with an object in each item; got {tuple(region.shape)} of "
             f"{region.dtype}. Make one of boxes with metrics.boxes(x, …)."
         )
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance, in samples, is at least 0; got {tolerance}.")
-    heat = spatial_map(attribution)
-    hits = [_distance(one, mask) <= tolerance for one, mask in zip(heat, region.to(heat.device), strict=True)]
-    return torch.stack(hits).to(heat.dtype)
 
 
 def boxes(x: Tensor, items: Sequence[Sequence[SampleBox]]) -> Tensor:

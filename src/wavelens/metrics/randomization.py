@@ -163,8 +163,13 @@ def reset(model: nn.Module, *, seed: int = 0) -> nn.Module:
     """The model itself with every layer reset; global random states stay."""
     devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
     with torch.random.fork_rng(list(devices)):
-        _reset(model, "", seed, whole=True)
+        reset_whole(model, seed)
     return model
+
+
+def reset_whole(model: nn.Module, seed: int) -> None:
+    """Reset every layer of the model; the caller gives global random states back, as `frozen_model` does."""
+    _reset(model, "", seed, whole=True)
 
 
 def own_parameters(model: nn.Module) -> list[str]:
@@ -179,7 +184,7 @@ def _reset(module: nn.Module, name: str, seed: int, whole: bool) -> None:
         if not own:
             continue
         for device in {p.device for p in own}:
-            seed_device(device, _number(seed, inner))
+            seed_device(device, number(seed, inner))
         fresh = getattr(part, "reset_parameters", None)
         if callable(fresh):
             fresh()
@@ -189,6 +194,6 @@ def _reset(module: nn.Module, name: str, seed: int, whole: bool) -> None:
                 p.copy_(torch.randn_like(p) * p.std(correction=0) + p.mean())
 
 
-def _number(seed: int, name: str) -> int:
-    """A seed for a module, independent of every other's."""
+def number(seed: int, name: str) -> int:
+    """A seed for what has a name, such as a module, independent of every other's."""
     return int.from_bytes(hashlib.blake2b(f"{seed} {name}".encode(), digest_size=8).digest(), "little") >> 1

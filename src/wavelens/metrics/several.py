@@ -33,10 +33,13 @@ def takes_signals(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
         @wraps(metric)
         def judged(*args: P.args, **kwargs: P.kwargs) -> T:
+            parameters = inspect.signature(metric).parameters
             given = inspect.signature(metric).bind_partial(*args, **kwargs).arguments
             if not isinstance(given.get("x"), Mapping):
                 return metric(*args, **kwargs)
             given |= given.pop("options", {})
+            if "fill" in names:
+                given.setdefault("fill", parameters["fill"].default if "fill" in parameters else "zero")
             return plain(**_packed(given, names))
 
         return judged
@@ -71,7 +74,7 @@ def _packed(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 def _packed_fill(given: dict[str, Any], joint: Joint, x: Mapping[str, Tensor]) -> dict[str, Any]:
     """A fill of other signals as one tensor; beside any but "zero" no baseline, unless one is given."""
-    fill = given.get("fill", "zero")
+    fill = given["fill"]
     if isinstance(fill, str) and fill == "zero":
         return {}
     if isinstance(fill, Tensor):

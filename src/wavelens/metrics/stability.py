@@ -50,8 +50,7 @@ def max_sensitivity(
         raise ValueError(f"radius, a fraction of the signal's range, is at least 0 and finite; got radius={radius}.")
     check_attribution(x, attribution)
     single(target)
-    domain = attribution.layout.domain
-    scale = radius * ranges(x, tuple(domain.samples.values()) if isinstance(domain, Joint) else ())
+    scale = radius * spans(x, attribution)
     known = attribution.data.flatten(1)
     length = known.norm(dim=1)
     worst = torch.zeros_like(length)
@@ -62,6 +61,12 @@ def max_sensitivity(
         worst = torch.maximum(worst, (perturbed.data.flatten(1) - known).norm(dim=1))
     relative: Tensor = worst / length.where(length > 0, 1)
     return relative
+
+
+def spans(x: Tensor, attribution: Coefficients) -> Tensor:
+    """Each item's range `max x − min x`, or that of each signal, to be multiplied with `x`."""
+    domain = attribution.layout.domain
+    return ranges(x, tuple(domain.samples.values()) if isinstance(domain, Joint) else ())
 
 
 def explained(explainer: Explainer, model: Model, x: Tensor, target: Target, attribution: Coefficients) -> Coefficients:
