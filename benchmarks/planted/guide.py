@@ -1,0 +1,105 @@
+"""The table of docs/guides/metrics.md that says how far each measure agrees with planted truth.
+
+    python benchmarks/planted/guide.py            # print it, from results/agreement.json
+    python benchmarks/planted/guide.py --write    # and put it under its mark in the guide
+
+Measures are in the order of their agreement on the tasks for judging, or for choosing where those are not on record.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from harness import records
+from harness.tables import table
+
+RECORD = Path(__file__).parent / "results" / "agreement.json"
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "metrics.md"
+MARK = "<!-- table: agreement with planted truth -->\n"
+PURPOSES = ("judging", "choosing")
+APART = ("networks", "truth")  # what is in a record beside its measures
+ASKED: dict[str, str] = {  # how each measure of the record is asked for in a run
+    "insertion": "Curves()",
+    "deletion": "Curves()",
+    "faithfulness": "Curves()",
+    "faithfulness, log": "Curves(fractions='log')",
+    "faithfulness, shuffled": "Curves(fill='shuffled')",
+    "faithfulness, shuffled, log": "Curves(fill='shuffled', fractions='log')",
+    "faithfulness, shuffled, log, logit": "Curves(fill='shuffled', fractions='log', score='logit')",
+    "faithfulness, blur, log": "Curves(fill='blur', fractions='log')",
+    "faithfulness, noise, log": "Curves(fill='noise', fractions='log')",
+    "faithfulness, mean, log": "Curves(fill='mean', fractions='log')",
+    "mu_fidelity": "MuFidelity()",
+    "infidelity, noise": "Infidelity(normalize=True)",
+    "infidelity, removal": "Infidelity(perturb='removal', normalize=True)",
+    "ff": "FF()",
+    "fid_in": "FidIn()",
+    "irof": "Irof()",
+    "road": "Road()",
+    "transfer": "Transfer()",
+    "max_sensitivity": "MaxSensitivity()",
+    "residual_correlation": "ResidualCorrelation()",
+    "smooth_cascading": "SmoothCascading()",
+    "complexity_rise": "ComplexityRise()",
+    "sparseness": "Sparseness()",
+    "complexity": "Complexity()",
+}
+Record = dict[str, Any]
+
+
+def agreement(record: Record) -> str:
+    """Each measure with its rank correlation with truth, and how many orders it ranks behind the energy order."""
+    cells = {purpose: record["results"][purpose] for purpose in PURPOSES if record["results"][purpose]["networks"]}
+    first = next(iter(cells.values()))
+    names = sorted((name for name in first if name not in APART), key=lambda name: -first[name]["agreement"][0])
+    head, lines = ["measure", "`--metric`"], [[name, f"`{ASKED[name]}`"] for name in names]
+    for purpose, cell in cells.items():
+        head.append(f"agreement, {purpose} (n {cell['networks']})")
+        for line in lines:
+            line.append(interval(cell[line[0]].get("agreement")))
+    head.append("behind energy")
+    for line in lines:
+        line.append(share(first[line[0]].get("behind energy")))
+    lines.append(["*truth itself*", "", *[""] * len(cells), share(first["truth"]["behind energy"])])
+    return table(head, lines)
+
+
+def interval(value: Sequence[float] | None) -> str:
+    """A mean with its interval, or nothing."""
+    return "" if value is None else "{:+.2f} [{:+.2f}, {:+.2f}]".format(*(round(v, 2) + 0.0 for v in value))
+
+
+def share(value: Sequence[float] | None) -> str:
+    return "" if value is None else f"{100 * value[0]:.0f} %"
+
+
+def filled(page: str, text: str) -> str:
+    """The page with the table under its mark, in place of one that is there; `ValueError` for a page without it."""
+    before, mark, after = page.partition(MARK)
+    if not mark:
+        raise ValueError(f"a page has the mark {MARK.strip()}; this one has not.")
+    lines = after.lstrip("\n").splitlines(keepends=True)
+    rest = next((k for k, line in enumerate(lines) if not line.startswith("|")), len(lines))
+    return f"{before}{mark}\n{text}\n{''.join(lines[rest:]).lstrip()}"
+
+
+def main(argv: Iterable[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args(None if argv is None else list(argv))
+    record = records.read(RECORD)
+    if not record:
+        raise SystemExit(f"there is no {RECORD}. Make it with python benchmarks/planted/agreement.py.")
+    text = agreement(record)
+    if given.write:
+        GUIDE.write_text(filled(GUIDE.read_text("utf-8"), text), encoding="utf-8")
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    main()
