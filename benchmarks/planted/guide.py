@@ -61,7 +61,7 @@ def agreement(record: Record) -> str:
     for purpose, cell in cells.items():
         head.append(f"agreement, {purpose} (n {cell['networks']})")
         for line in lines:
-            line.append(interval(cell[line[0]].get("agreement")))
+            line.append(interval(cell[line[0]].get("agreement"), cell["networks"]))
     head.append("behind energy")
     for line in lines:
         line.append(share(first[line[0]].get("behind energy")))
@@ -69,9 +69,12 @@ def agreement(record: Record) -> str:
     return table(head, lines)
 
 
-def interval(value: Sequence[float] | None) -> str:
-    """A mean with its interval, or nothing."""
-    return "" if value is None else "{:+.2f} [{:+.2f}, {:+.2f}]".format(*(round(v, 2) + 0.0 for v in value))
+def interval(value: Sequence[float] | None, networks: int) -> str:
+    """A mean, with its interval where there are several networks, or nothing."""
+    if value is None:
+        return ""
+    mean, *ends = (f"{round(v, 2) + 0.0:+.2f}" for v in value)
+    return f"{mean} [{', '.join(ends)}]" if networks > 1 else mean
 
 
 def share(value: Sequence[float] | None) -> str:
