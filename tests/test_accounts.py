@@ -170,6 +170,16 @@ def test_a_report_shows_both_accounts_and_the_pairs():
     assert html.index("The largest contributions are") < html.index("The score of")
 
 
+def test_a_report_of_sampled_values_has_no_pairs():
+    a, shapley, x = explained()
+    sampled = shapley._replace(interaction=None, standard_error=torch.tensor([[0.25, 0.5, 0.125]]))
+    html = section(Entry(a, x, shapley=sampled)).html
+    assert "What happens when scales come and go" in html
+    assert "± 0.25" in html
+    assert 'class="matrix"' not in html
+    assert 'class="matrix"' in section(Entry(a, x, shapley=shapley)).html
+
+
 def test_an_entry_without_shapley_values_is_as_before():
     a, _, x = explained()
     html = section(Entry(a, x)).html

@@ -90,7 +90,6 @@ def interventions(entry: Entry) -> Html | None:
     has_both = accounts.adds_up(entry.attribution)
     read = [told.compared or told.by_shapley, told.pairs]
     hints = [TWO_ACCOUNTS if has_both else ONE_ACCOUNT, told.sampled]
-    pairs = tag("div", tag("h3", PAIRS_TITLE), _matrix(shapley), tag("p", PAIRS, class_="hint"), class_="matrix")
     return tag(
         "section",
         tag(
@@ -99,7 +98,7 @@ def interventions(entry: Entry) -> Html | None:
             *(tag("p", text, class_="reading") for text in read if text),
             *(tag("p", text, class_="hint") for text in hints),
         ),
-        pairs if shapley.interaction is not None else None,
+        _pairs(shapley),
         class_="card accounts",
     )
 
@@ -161,6 +160,13 @@ def _rounded(rest: float, rise: float) -> float:
 
 def _told(entry: Entry) -> accounts.AccountSentences:
     return accounts.sentences(entry.attribution, entry.shapley, entry.place.titles(entry.attribution.layout))
+
+
+def _pairs(shapley: ShapleyValues) -> Html | None:
+    """The interaction of each pair of scales; none where Shapley values are sampled."""
+    if shapley.interaction is None:
+        return None
+    return tag("div", tag("h3", PAIRS_TITLE), _matrix(shapley), tag("p", PAIRS, class_="hint"), class_="matrix")
 
 
 def _matrix(shapley: ShapleyValues) -> Html:
