@@ -66,23 +66,26 @@ METHODS = [
     wl.SmoothGrad(samples=7, sigma=0.5, noise="band"),
     wl.VarGrad(samples=7, sigma=0.3),
     wl.SquareGrad(samples=7, sigma=0.3),
-    wl.SquareGrad(samples=7, sigma=0.5, noise="band"),
     wl.IntegratedGradients(steps=12),
     wl.IntegratedGradients(steps=12, quadrature="trapezoid", baseline=0.3),
     wl.IntegratedGradients(steps=12, quadrature="riemann"),
     wl.IntegratedGradients(tolerance=1e-3),
     wl.IntegratedGradients(steps=12, baseline="shuffled", shuffles=2),
-    wl.CoarseToFine(steps=24),
     wl.CoarseToFine("both", steps=40, quadrature="trapezoid", baseline=0.3),
     wl.CoarseToFine("fine-to-coarse", tolerance=1e-3),
     wl.Owen(permutations=2, steps=3),
+    wl.DecisionGradients(steps=6),
+    wl.ImportantDirections(steps=6),
     wl.SmoothGrad(samples=10, tolerance=0.02, max_samples=60),
     wl.ExpectedGradients(samples=7, baseline=0.2),
     wl.ScaleShapley(max_permutations=8),
 ]
 PATHS = [m for m in METHODS if isinstance(m, wl.IntegratedGradients | wl.CoarseToFine)]
 LINEAR = [  # linear in f; an adaptive rule stops elsewhere for another f, so it is not
-    m for m in METHODS if not isinstance(m, wl.VarGrad | wl.SquareGrad) and getattr(m, "tolerance", None) is None
+    m
+    for m in METHODS
+    if getattr(m, "tolerance", None) is None
+    and not isinstance(m, wl.VarGrad | wl.SquareGrad | wl.DecisionGradients | wl.ImportantDirections)
 ]
 
 

@@ -42,6 +42,8 @@ def literal(method, net, x, domain, target):
             slopes = [w * slope(start + a * (z - start)) for a, w in zip(places, weights, strict=True)]
             total = total + real_product(z - start, sum(slopes))
         return total / len(starts(method, x, domain))
+    if isinstance(method, wl.DecisionGradients | wl.ImportantDirections):
+        return by_decisions(method, net, x, domain, target, slope)
     if isinstance(method, wl.CoarseToFine):
         return step_by_step(method, z, domain.analysis(torch.full_like(x, method.baseline)).data, layout, slope)
     point = averages.noisy(x, method.sigma, method.seed) if method.noise == "white" else coloured(method, x, domain)
@@ -68,6 +70,22 @@ def step_by_step(method, z, start, layout, slope):
             total += real_product(step, sum(w * slope(here + a * step) for a, w in pairs)) / len(orders)
             here = here + step
     return total
+
+
+def by_decisions(method, net, x, domain, target, slope):
+    z, start = (domain.analysis(signal).data for signal in (x, torch.full_like(x, method.baseline)))
+    if isinstance(method, wl.DecisionGradients):
+        total = torch.zeros_like(z.real)
+        for place, weight in zip(*paths.nodes(method.quadrature, method.steps), strict=True):
+            parts = real_product(z - start, slope(start + place * (z - start)))
+            total += weight * parts * parts.sum((1, 2), keepdim=True)
+        return total
+    points = [torch.lerp(torch.full_like(x, method.baseline), x, k / method.steps) for k in range(method.steps + 1)]
+    scores = [net(point)[range(3), target].detach() for point in points]
+    squares = [slope(domain.analysis(point).data).abs().square() for point in points[:-1]]
+    shares = [square / square.sum((1, 2), keepdim=True) for square in squares]
+    rises = zip(shares, itertools.pairwise(scores), strict=True)
+    return sum(share * (after - before).reshape(-1, 1, 1) for share, (before, after) in rises)
 
 
 def coloured(method, x, domain):

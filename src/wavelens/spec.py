@@ -37,7 +37,9 @@ from wavelens.domains import (
 from wavelens.methods import (
     Captum,
     CoarseToFine,
+    DecisionGradients,
     ExpectedGradients,
+    ImportantDirections,
     InputTimesGradient,
     IntegratedGradients,
     Lxt,
@@ -73,6 +75,8 @@ METHODS = (
     SmoothGrad,
     IntegratedGradients,
     CoarseToFine,
+    DecisionGradients,
+    ImportantDirections,
     ExpectedGradients,
     VarGrad,
     SquareGrad,

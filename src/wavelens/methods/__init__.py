@@ -4,6 +4,7 @@ from wavelens.methods.adapters import Captum, Zennit
 from wavelens.methods.attnlrp import Lxt
 from wavelens.methods.averages import SmoothGrad, SquareGrad, VarGrad
 from wavelens.methods.coarse_to_fine import CoarseToFine
+from wavelens.methods.decisions import DecisionGradients, ImportantDirections
 from wavelens.methods.gradient import InputTimesGradient, Saliency
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.methods.owen import Owen
@@ -14,7 +15,9 @@ from wavelens.methods.shapley import ScaleShapley, ShapleyValues
 __all__ = [
     "Captum",
     "CoarseToFine",
+    "DecisionGradients",
     "ExpectedGradients",
+    "ImportantDirections",
     "InputTimesGradient",
     "IntegratedGradients",
     "Lift",
