@@ -118,9 +118,14 @@ def common_scales(layouts: Sequence[Layout]) -> tuple[CommonScale, ...]:
 
 def short_names(domains: Sequence[Domain]) -> list[str]:
     """A short name for each domain, no two alike: 'DualTree', 'DWT', 'DWT-2'."""
+    return short_texts([text_of(domain) for domain in domains])
+
+
+def short_texts(values: Sequence[str]) -> list[str]:
+    """A short name for each value by its text, no two alike: 'GradCAM', 'SmoothGrad', 'SmoothGrad-2'."""
     names: list[str] = []
-    for domain in domains:
-        name = text_of(domain).partition("(")[0].rpartition(":")[2].rpartition(".")[2]
+    for text in values:
+        name = text.partition("(")[0].rpartition(":")[2].rpartition(".")[2]
         count = 1 + sum(other.partition("-")[0] == name for other in names)
         names.append(name if count == 1 else f"{name}-{count}")
     return names

@@ -15,15 +15,15 @@ from rich.text import Text
 from wavelens.accounts import aligned
 from wavelens.attribution import Attribution
 from wavelens.cli.model_options import with_model_options
-from wavelens.cli.options import check_folder, domain_called, method_of
+from wavelens.cli.options import check_folder, domain_called, explainer_of
 from wavelens.cli.shared_options import (
     DEFAULT_METHOD,
     DOMAIN_HELP,
+    METHOD_HELP,
     AgainstText,
     BatchSize,
     DeviceName,
     Files,
-    MethodText,
     ModelName,
     Out,
     Spacing,
@@ -66,7 +66,14 @@ def explain(
             show_default="for photos DWT('haar', levels=5), else by kind",
         ),
     ] = None,
-    method: MethodText = DEFAULT_METHOD,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"{METHOD_HELP} Explainers such as GradCAM() too; given several times, the others stand beside the "
+            "first.",
+            show_default=DEFAULT_METHOD,
+        ),
+    ] = None,
     out: Out = Path("wavelens-out"),
     batch_size: BatchSize = None,
     top: Annotated[int, typer.Option(min=1, help="Number of classes to print.")] = 5,
@@ -107,7 +114,7 @@ def explain(
     others, or with those of whose files some could not be written; 2, none was, or an option is wrong.
     """
     chosen_domains = [domain_called(text) for text in domain or ()]
-    chosen_method, chosen_device = method_of(method), device_called(device)
+    chosen_methods, chosen_device = [explainer_of(text) for text in method or [DEFAULT_METHOD]], device_called(device)
     check_folder(out)
     console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
@@ -119,7 +126,7 @@ def explain(
         target=target,
         against=against,
         domain=chosen_domains or None,
-        method=chosen_method,
+        method=chosen_methods,
         decompose=() if decompose is None else tuple(decompose.split(",")),
         batch_size=batch_size,
         top=top,
@@ -143,7 +150,8 @@ def _explain_all(request: Request, paths: list[Path], out: Path, console: Consol
     def last() -> list[Path]:
         return [write_page(sections, report_path(out))] if sections else []
 
-    also = endings(request.domains, decomposed=bool(request.decompose))
+    methods = [text_of(method) for method in request.further_methods]
+    also = endings(request.domains, bool(request.decompose), methods)
     named = enumerate(zip(paths, stems(paths, out, request.kind, also=also), strict=True), 1)
     work = [(str(path), partial(one, number, path, stem)) for number, (path, stem) in named]
     return each([*work, ("", last)], console)
@@ -176,6 +184,10 @@ def _print_scales(explanation: Explanation, console: Console) -> None:
         if shapley is not None and shapley.interaction is not None:
             console.print(_pair_table(shapley))
         _print_texts(console, told.sampled)
+    for a in explanation.further_methods:
+        _print_texts(console, f"beside it {plain(a.method)}, in {plain(text_of(a.domain))}")
+        if len(a.layout.scales()) > 1:
+            console.print(_scale_table(a, grid, None))
     if explanation.marginal is not None:
         console.print(Text(f"{len(several)} domains together, mean ± spread from one to another"), soft_wrap=True)
         console.print(_marginal_table(explanation))

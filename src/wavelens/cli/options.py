@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+from wavelens.baselines import parse_explainer
 from wavelens.core import Domain
 from wavelens.methods.lift import Method
 from wavelens.spec import is_method, parse_own
@@ -32,6 +34,14 @@ def method_of(text: str) -> Method:
         )
     method: Method = value
     return method
+
+
+def explainer_of(text: str) -> Any:
+    """A method, or an explainer or a control, which are called with the model."""
+    try:
+        return parse_explainer(text)
+    except ValueError:
+        return method_of(text)
 
 
 def check_folder(out: Path) -> None:

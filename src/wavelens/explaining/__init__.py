@@ -1,7 +1,8 @@
 """From a file and a model to an explanation: for the command, the app and Python alike."""
 
-from wavelens.explaining.answer import Explanation, explained
+from wavelens.explaining.answer import Explanation
 from wavelens.explaining.calls import explain
+from wavelens.explaining.computing import explained
 from wavelens.explaining.kinds import (
     KINDS,
     AsRead,

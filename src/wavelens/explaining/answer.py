@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
-import shlex
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -15,22 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from wavelens import maps
 from wavelens.accounts import AccountSentences, sentences
-from wavelens.attribution import Attribution, attribute
+from wavelens.attribution import Attribution
 from wavelens.core import Domain
-from wavelens.domains import DWT
-from wavelens.engine.progress import Progress
 from wavelens.explaining.by_domain import bases, domain_record, endings, marginal_of, marginal_rows
 from wavelens.explaining.files import DECOMPOSED, MARGINAL, PER_DOMAIN, SUMMARY, beside, stems
-from wavelens.explaining.interventions import Interventions, interventions_of
+from wavelens.explaining.further_methods import BY_METHOD, method_bases, methods_summary
+from wavelens.explaining.interventions import Interventions
 from wavelens.explaining.kinds import Input
 from wavelens.explaining.question import ExplainedTarget
-from wavelens.explaining.reading import read_input
-from wavelens.explaining.records import words_of
 from wavelens.explaining.report import entry_of
 from wavelens.explaining.request import Request
 from wavelens.explaining.summary import caution, interventions_summary, profile_rows, target_summary, top_classes
 from wavelens.methods.shapley import ShapleyValues
-from wavelens.models import LoadedModel
 from wavelens.own import text_of
 from wavelens.reports import Entry
 from wavelens.untrusted import plain
@@ -51,7 +45,8 @@ class Explanation:
     signal and the method.
 
     `interventions` are the Shapley values of the scales of each attribution, what a scale adds when scales come and go,
-    or the reason why there are none; `shapley` and `no_shapley` are those of the first.
+    or the reason why there are none; `shapley` and `no_shapley` are those of the first. `further_methods` are what
+    further methods and explainers find, each in the first domain or in a domain of its own, such as the samples.
 
     >>> import torch, wavelens as wl
     >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(4000) / 5)[None, None], rate=8000)
@@ -70,6 +65,7 @@ class Explanation:
     decomposed: tuple[Attribution, ...] = ()
     note: str = ""
     interventions: tuple[Interventions, ...] = ()
+    further_methods: tuple[Attribution, ...] = ()
 
     def __repr__(self) -> str:
         model, name = self.request.loaded.name, self.input.path.name
@@ -163,6 +159,7 @@ class Explanation:
             **interventions_summary(self.shapley, self.no_shapley),
             "sentences": [text for text in self.sentences() if text],
             **self._further_summary(),
+            **methods_summary(self.further_methods, one.grid),
             "provenance": a.provenance,
         }
 
@@ -187,6 +184,8 @@ class Explanation:
 
         a, values = self.attributions[domain], self._all_interventions[domain]
         figure = self.request.kind.panel(a, self.input, self.title)
+        if domain == 0:
+            plots.add_methods(figure, (a, *self.further_methods), self.input.x, grid=self.input.grid)
         plots.add_evidence(figure, a, self.input.x, grid=self.input.grid)
         return plots.add_accounts(figure, a, values.shapley, grid=self.input.grid, reason=values.reason)
 
@@ -201,7 +200,8 @@ class Explanation:
         belongs to the kind; of further domains NAME-DWT.png …, and NAME-marginal.png of all together. The folder is
         made; a NAME that another input or a stranger's file has becomes NAME-2.
         """
-        out, also = Path(folder), endings(self.domains, decomposed=bool(self.decomposed))
+        methods = [a.method for a in self.further_methods]
+        out, also = Path(folder), endings(self.domains, bool(self.decomposed), methods)
         if out.exists() and not out.is_dir():
             raise NotADirectoryError(f"an explanation is saved in a folder; {out} is a file. Name another.")
         out.mkdir(parents=True, exist_ok=True)
@@ -218,6 +218,9 @@ class Explanation:
                 yield summary
             a = self.attributions[k]
             yield from self.request.kind.extras(a, self.input, self.target.label, beside(base, own))
+        for a, own in zip(self.further_methods, method_bases([a.method for a in self.further_methods]), strict=True):
+            a.save(path := beside(base, f"{own}{BY_METHOD}"))
+            yield path
         yield from self._write_pictures(base)
 
     def _write_domain(self, k: int, base: Path) -> Iterator[Path]:
@@ -241,31 +244,6 @@ class Explanation:
             yield save_figure(plots.by_scale(self.decomposed[0], x, **named), where)
 
 
-def explained(request: Request, path: Path, progress: Progress = False) -> Explanation:
-    """Read and explain an input."""
-    loaded, kind = request.loaded, request.kind
-    one = read_input(loaded, kind, path, request.device)
-    target = request.question(loaded, one.x, one.logits)
-    usual = request.domains if request.chosen else [_within(domain, one.x.shape[2:]) for domain in request.domains]
-    several = attribute(
-        loaded.module,
-        one.x,
-        target.target,
-        domain=[*usual, *request.decompose],
-        method=request.method,
-        batch_size=request.batch_size,
-        exact_passes=request.exact_passes,
-        progress=progress,
-    )
-    made_by = _model_provenance(loaded)
-    named = tuple(replace(a, provenance=a.provenance | made_by) for a in several[: len(usual)])
-    values = tuple(
-        interventions_of(request, one.x, target.target, domain, len(a.layout.scales()), progress)
-        for domain, a in zip(usual, named, strict=True)
-    )
-    return Explanation(request, one, target, named, tuple(several[len(usual) :]), kind.note(path), values)
-
-
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write a figure, and return where."""
     from wavelens import plots  # matplotlib: only once there is something to draw
@@ -274,15 +252,3 @@ def save_figure(figure: Figure, path: Path) -> Path:
         warnings.simplefilter("ignore")  # characters that the font lacks are drawn as boxes
         plots.save(figure, path)
     return path
-
-
-def _model_provenance(loaded: LoadedModel) -> dict[str, str]:
-    options = shlex.join(words_of(loaded.options))
-    return {"model": loaded.name} | ({"model options": options} if options else {})
-
-
-def _within(domain: Domain, axes: Sequence[int]) -> Domain:
-    """A default domain with no more levels than the axes of an input allow."""
-    if not isinstance(domain, DWT) or not isinstance(domain.levels, int):
-        return domain
-    return replace(domain, levels=min(domain.levels, int(math.log2(min(axes)))))

@@ -12,6 +12,7 @@ from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.explaining.files import DECOMPOSED, MARGINAL, PER_DOMAIN
+from wavelens.explaining.further_methods import BY_METHOD, method_bases
 from wavelens.explaining.interventions import Interventions
 from wavelens.explaining.summary import interventions_summary, profile_rows
 from wavelens.grid import Grid
@@ -24,10 +25,11 @@ def bases(domains: Sequence[Domain]) -> list[str]:
     return ["", *(f"-{name}" for name in short_names(domains)[1:])]
 
 
-def endings(domains: Sequence[Domain], decomposed: bool) -> tuple[str, ...]:
-    """The endings of the files beside those that each input has."""
+def endings(domains: Sequence[Domain], decomposed: bool, further_methods: Sequence[str] = ()) -> tuple[str, ...]:
+    """The endings of the files beside those that each input has; `further_methods` are texts."""
     further = tuple(f"{base}{ending}" for base in bases(domains)[1:] for ending in PER_DOMAIN)
-    return (*further, *[MARGINAL] * (len(domains) > 1), *(DECOMPOSED if decomposed else ()))
+    methods = tuple(f"{base}{BY_METHOD}" for base in method_bases(further_methods))
+    return (*further, *methods, *[MARGINAL] * (len(domains) > 1), *(DECOMPOSED if decomposed else ()))
 
 
 def domain_record(a: Attribution, grid: Grid, base: str, values: Interventions) -> dict[str, Any]:

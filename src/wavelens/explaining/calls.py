@@ -13,15 +13,15 @@ from torch import nn
 from wavelens import models
 from wavelens.core import Domain
 from wavelens.engine.progress import Progress
-from wavelens.explaining.answer import Explanation, explained
+from wavelens.explaining.answer import Explanation
 from wavelens.explaining.arguments import check_model, check_options, device_called, files_of
 from wavelens.explaining.bare import device_of, load_bare
+from wavelens.explaining.computing import explained
 from wavelens.explaining.errors import INPUT_ERRORS
 from wavelens.explaining.kinds import kind_called, kind_of
 from wavelens.explaining.question import is_target_function
 from wavelens.explaining.request import DEFAULT_METHOD, Request, default_model, request_for
 from wavelens.explaining.spacing import spaced
-from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel
 from wavelens.models.module_kinds import check_evaluation
 from wavelens.targets import Target
@@ -45,7 +45,7 @@ def explain(
     target: Target = None,
     against: str | int | None = None,
     domain: Domain | Sequence[Domain] | None = None,
-    method: Method = DEFAULT_METHOD,
+    method: Any = DEFAULT_METHOD,
     decompose: Sequence[str] = (),
     batch_size: int | None = None,
     top: int = 5,
@@ -66,7 +66,8 @@ def explain(
 
     `target` is a class by its index or label, 'package.module:function', or any target of `attribute`; by default the
     top class. The other options are those of the command: `against`, another class or "next", the runner-up; `domain`,
-    by default that of the kind, or a list, in each of which the same gradients are read; `method`; `decompose`, names
+    by default that of the kind, or a list, in each of which the same gradients are read; `method`, or a list, of which the
+    first is explained and the others, explainers such as `GradCAM()` too, stand beside it; `decompose`, names
     of wavelets in which pictures are shown scale by scale; `batch_size`; `top`, the number of classes in summaries;
     `spacing` and `unit` of pixels and voxels; `exact_passes`. `device` is for a model by name; a module is used where
     it is. `progress` is that of `attribute`.

@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wavelens.core import Domain
+from wavelens.explaining.further_methods import is_explainer
 from wavelens.explaining.records import words_of
 from wavelens.explaining.summary import start_of, top_classes
 from wavelens.own import text_of
@@ -38,6 +40,7 @@ def entry_of(explanation: Explanation) -> Entry:
         further_shapley=explanation.interventions[1:],
         command=command_of(explanation),
         further=explanation.attributions[1:],
+        further_methods=explanation.further_methods,
         facts={
             "file": str(one.path),
             "model": loaded.name,
@@ -71,14 +74,18 @@ def command_of(explanation: Explanation) -> str:
         words += ["--spacing", ",".join(f"{step:.12g}" for step in spacing[0]), "--unit", spacing[1]]
     words += [
         *target.options,
-        *(word for domain in explanation.domains for word in ("--domain", text_of(domain))),
-        "--method",
-        text_of(request.method),
+        *(word for domain in _chosen_domains(explanation) for word in ("--domain", text_of(domain))),
+        *(word for method in (request.method, *request.further_methods) for word in ("--method", text_of(method))),
         *["--exact-passes"] * request.exact_passes,
         *_interventions_option(request.interventions),
         "--report",
     ]
     return " ".join(map(_quoted, words))
+
+
+def _chosen_domains(explanation: Explanation) -> list[Domain]:
+    """The domains to be named; an explainer brings its own."""
+    return [] if is_explainer(explanation.request.method) else explanation.domains
 
 
 def _interventions_option(chosen: bool | None) -> list[str]:
@@ -93,8 +100,10 @@ def _call(explanation: Explanation) -> str:
     choices |= {name: repr(value) for name, value in request.loaded.options.given.items()}
     if (spacing := _spacing(request.loaded.preprocess)) is not None:
         choices |= {"spacing": repr(spacing[0]), "unit": repr(spacing[1])}
-    names = [_name(domain) for domain in explanation.domains]
-    choices |= {"domain": names[0] if len(names) == 1 else f"[{', '.join(names)}]", "method": _name(request.method)}
+    values = {"domain": _chosen_domains(explanation), "method": [request.method, *request.further_methods]}
+    for name, several in values.items():
+        texts = [_name(value) for value in several]
+        choices |= {name: texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"} if texts else {}
     choices |= {"exact_passes": "True"} if request.exact_passes else {}
     choices |= {} if request.interventions is None else {"interventions": str(request.interventions)}
     model = repr(request.loaded.name) if request.by_name else "model"
@@ -104,7 +113,9 @@ def _call(explanation: Explanation) -> str:
 
 def _name(value: Any) -> str:
     """A value as Python's, of the library or of the caller's own."""
-    return repr(value) if ":" in text_of(value).partition("(")[0] else f"wl.{value!r}"
+    if ":" in text_of(value).partition("(")[0]:
+        return repr(value)
+    return f"wl.baselines.{value!r}" if is_explainer(value) else f"wl.{value!r}"
 
 
 def _spacing(preparation: Any) -> tuple[tuple[float, ...], str] | None:

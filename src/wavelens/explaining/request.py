@@ -10,11 +10,12 @@ import torch
 
 from wavelens.core import Domain
 from wavelens.domains import DWT
+from wavelens.explaining.further_methods import is_explainer
 from wavelens.explaining.kinds import Kind
 from wavelens.explaining.question import Question, question_of
 from wavelens.methods import IntegratedGradients
-from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel
+from wavelens.own import text_of
 from wavelens.targets import Target
 
 DEFAULT_METHOD = IntegratedGradients(tolerance=0.02)
@@ -27,6 +28,7 @@ class Request:
     The answer is read in each of the `domains`, from the same gradients. One that was not `chosen` has fewer levels for
     an input that is shorter than the model's usual. `decompose` are further domains, in each of which the input is
     drawn scale by scale. `top` is the number of classes in summaries.
+    `further_methods` are methods and explainers to stand beside `method`.
     With `exact_passes` the model runs as it is. A model that is not known `by_name` is known to Python alone.
     `interventions` says whether Shapley values of the scales are computed too; None: where few passes suffice.
     """
@@ -35,7 +37,7 @@ class Request:
     kind: Kind
     question: Question
     domains: tuple[Domain, ...]
-    method: Method
+    method: Any
     batch_size: int | None
     top: int
     device: torch.device
@@ -44,6 +46,7 @@ class Request:
     exact_passes: bool = False
     by_name: bool = True
     interventions: bool | None = None
+    further_methods: tuple[Any, ...] = ()
 
 
 def request_for(
@@ -54,7 +57,7 @@ def request_for(
     target: Target = None,
     against: str | int | None = None,
     domain: Domain | Sequence[Domain] | None = None,
-    method: Method = DEFAULT_METHOD,
+    method: Any = DEFAULT_METHOD,
     decompose: Sequence[str] = (),
     batch_size: int | None = None,
     top: int = 5,
@@ -70,12 +73,18 @@ def request_for(
     if shown and len(kind.units) < 2:
         raise ValueError(f"--decompose draws pictures; {kind.one} has none. Leave it out.")
     question = question_of(target, against, loaded)
+    first, *further = _methods(method)
+    if is_explainer(first) and (domain is not None or shown):
+        raise ValueError(
+            f"--domain and --decompose read the gradients of a method; {text_of(first)} comes first, an explainer with a "
+            "domain of its own. Give a method first, or leave them out."
+        )
     return Request(
         loaded,
         kind,
         question,
         chosen,
-        method,
+        first,
         batch_size,
         top,
         device,
@@ -84,7 +93,23 @@ def request_for(
         exact_passes=exact_passes,
         by_name=by_name,
         interventions=interventions,
+        further_methods=tuple(further),
     )
+
+
+def _methods(method: Any) -> list[Any]:
+    """The methods and explainers, of which the first is explained; `ValueError` for what is none, or given twice."""
+    several = list(method) if isinstance(method, list | tuple) else [method]
+    if not several:
+        raise ValueError("method is one method or several; got none. Leave it out for integrated gradients.")
+    for k, one in enumerate(several):
+        if isinstance(one, type) or not callable(one):
+            raise ValueError(
+                f"method is a method's or an explainer's value such as SmoothGrad(samples=25); got {one!r}."
+            )
+        if one in several[:k]:
+            raise ValueError(f"each method is given once; got {text_of(one)} twice. Leave one out.")
+    return several
 
 
 def _domains(domain: Domain | Sequence[Domain] | None) -> Sequence[Domain | None]:

@@ -6,6 +6,7 @@ from wavelens.plots.comparison import mean_curves
 from wavelens.plots.decomposed import decomposed
 from wavelens.plots.evidence import add_evidence
 from wavelens.plots.marginal import marginal
+from wavelens.plots.methods import add_methods
 from wavelens.plots.minimal import minimal
 from wavelens.plots.panel import panel, save, show
 from wavelens.plots.parts import common_scale
@@ -20,6 +21,7 @@ from wavelens.plots.volume import montage, slices
 __all__ = [
     "add_accounts",
     "add_evidence",
+    "add_methods",
     "by_scale",
     "common_scale",
     "decomposed",

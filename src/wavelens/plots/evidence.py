@@ -86,7 +86,7 @@ def _over_pictures(figure: AnyFigure, a: Coefficients, x: Tensor, grid: Grid) ->
     heats = {"all scales": array(maps.spatial_map(a, signed=True)[0])}
     scales = {name: array(heat[0]) for name, heat in maps.scale_maps(a, signed=True).items()}
     heats |= scales if 1 < len(scales) <= MAX_SCALES else {}
-    take, aspect = _plane(a, grid)
+    take, aspect = plane_of(a, grid)
     pictures = {name: take(heat) for name, heat in heats.items()}
     behind, end, titles = take(array(x[0])), common_scale(a), grid.titles(a.layout)
     rows, columns = pictures["all scales"].shape
@@ -96,11 +96,11 @@ def _over_pictures(figure: AnyFigure, a: Coefficients, x: Tensor, grid: Grid) ->
     for k, (name, heat) in enumerate(pictures.items()):
         shown = titles.get(name, name)
         ax = add_axes(figure, Frame(MARGIN + k * (side + GAP), top, side, height), shown, fitting(shown, side))
-        ax.imshow(signed_glow(_in_unit_range(behind), heat, end))
+        ax.imshow(signed_glow(in_unit_range(behind), heat, end))
         ax.set_aspect(aspect, anchor="NW")
 
 
-def _plane(a: Coefficients, grid: Grid) -> tuple[Callable[[Array], Array], float]:
+def plane_of(a: Coefficients, grid: Grid) -> tuple[Callable[[Array], Array], float]:
     """What takes the shown plane of an array `(…, *axes)`, and how much higher than wide its samples are."""
     if len(a.layout.signal_shape) == 2:
         return (lambda values: values), 1.0
@@ -113,7 +113,8 @@ def _plane(a: Coefficients, grid: Grid) -> tuple[Callable[[Array], Array], float
     return (lambda values: values.take(place, axis - 3).swapaxes(-1, -2)[..., ::-1, :]), up / right
 
 
-def _in_unit_range(x: Array) -> Array:
+def in_unit_range(x: Array) -> Array:
+    """Values as they are where they lie in [0, 1], else stretched to it."""
     low, high = float(x.min()), float(x.max())
     shown: Array = x if low >= 0 and high <= 1 else (x - low) / (high - low or 1.0)
     return shown

@@ -36,6 +36,7 @@ class Entry:
     `further` is the same input read in further domains, each a block of the report. `shapley` are the Shapley values of
     the attribution's scales, of one item and target as `wl.shapley` gives them, to stand beside its signed sums, and
     `no_shapley` a reason to print where there are none; `further_shapley` has such pairs for the further domains.
+    `further_methods` are what other methods find of the same input, each in any domain, shown side by side.
     `command` makes the explanation again, in a shell or in Python; `facts` are further lines for the record. All texts
     are shown as they are, never as HTML.
     """
@@ -54,10 +55,11 @@ class Entry:
     further: Sequence[Coefficients] = ()
     shapley: ShapleyValues | None = None
     no_shapley: str = ""
+    further_methods: Sequence[Coefficients] = ()
     further_shapley: Sequence[tuple[ShapleyValues | None, str]] = ()
 
     def __post_init__(self) -> None:
-        for one in (self.attribution, *self.further):
+        for one in (self.attribution, *self.further, *self.further_methods):
             self._check(one)
         self._check_shapley()
         if self.view is not None and self.view.axes != self.x.ndim - 2:
@@ -87,7 +89,7 @@ class Entry:
     def each(self) -> list[Entry]:
         """An entry for each domain, in which the others are left out."""
         values = [*self.further_shapley, *[(None, "")] * len(self.further)]
-        first = replace(self, further=(), further_shapley=())
+        first = replace(self, further=(), further_shapley=(), further_methods=())
         return [
             first,
             *(

@@ -85,7 +85,7 @@ def _pictures(entry: Entry, account: maps.Marginal) -> list[Html]:
     """The mean of the maps and their spread: over pictures, or as courses along one axis."""
     mean, spread = array(account.place[0]), array(account.place_spread[0])
     if mean.ndim == 1:
-        return [_figure(_course(mean, spread), "mean of the maps over time, and one spread around it")]
+        return [captioned(course(mean, spread), "mean of the maps over time, and one spread around it")]
     if mean.ndim > 3 or not mean.any():
         return []
     from wavelens.plots.parts import scale_end  # matplotlib: only once there is something to draw
@@ -95,18 +95,19 @@ def _pictures(entry: Entry, account: maps.Marginal) -> list[Html]:
     behind, where = (x, "") if place is None else (x[:, place], f", plane {place + 1} across axis 1")
     end = scale_end(mean)
     return [
-        _figure(
+        captioned(
             tag("img", src=picture(glowing(behind, heat if place is None else heat[place], end), SIDE), alt=name), name
         )
         for name, heat in ((f"maps, mean{where}", mean), (f"maps, spread{where}", spread))
     ]
 
 
-def _figure(inside: Html, caption: str) -> Html:
+def captioned(inside: Html, caption: str) -> Html:
+    """A picture with a line below it."""
     return tag("figure", inside, tag("small", caption), class_="tile")
 
 
-def _course(mean: Array, spread: Array) -> Html:
+def course(mean: Array, spread: Array) -> Html:
     """A line with a band, in the colours of the page."""
     low, high, middle = (_binned(values) for values in (mean - spread, mean + spread, mean))
     top = float(high.max()) or 1.0

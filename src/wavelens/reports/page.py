@@ -15,6 +15,7 @@ from wavelens.reports import text as texts
 from wavelens.reports.entry import Entry
 from wavelens.reports.marginal import marginal_card
 from wavelens.reports.markup import Html, data, joined, printable, tag, text
+from wavelens.reports.methods import methods_card
 from wavelens.reports.packing import colours
 from wavelens.reports.views.view import View, asset
 from wavelens.version import __version__
@@ -82,6 +83,7 @@ def section(entry: Entry, count: int = 1) -> Section:
         tag("header", tag("h2", tag("bdi", heading)), texts.sentence(entry), texts.note(entry), class_="lead"),
         *(_block(*parts) for parts in zip(titles, views, numbers, changes, strict=True)),
         marginal_card(entry) if len(several) > 1 else None,
+        methods_card(entry) if entry.further_methods else None,
         texts.record(entry),
     )
     script = shown.script if shown else ""

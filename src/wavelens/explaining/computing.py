@@ -1,0 +1,78 @@
+"""From a file to its `Explanation`: read, attribute, and ask what scales add when they come and go."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from wavelens.attribution import Attribution, attribute
+from wavelens.core import Domain
+from wavelens.domains import DWT
+from wavelens.engine.progress import Progress
+from wavelens.explaining.answer import Explanation
+from wavelens.explaining.further_methods import attribution_by, is_explainer
+from wavelens.explaining.interventions import interventions_of
+from wavelens.explaining.kinds import Input
+from wavelens.explaining.question import ExplainedTarget
+from wavelens.explaining.reading import read_input
+from wavelens.explaining.records import words_of
+from wavelens.explaining.request import Request
+from wavelens.models import LoadedModel
+
+
+def explained(request: Request, path: Path, progress: Progress = False) -> Explanation:
+    """Read and explain an input."""
+    loaded, kind = request.loaded, request.kind
+    one = read_input(loaded, kind, path, request.device)
+    target = request.question(loaded, one.x, one.logits)
+    usual = request.domains if request.chosen else [_within(domain, one.x.shape[2:]) for domain in request.domains]
+    several, decomposed = _attributions(request, one, target, usual, progress)
+    made_by = _model_provenance(loaded)
+    named = tuple(replace(a, provenance=a.provenance | made_by) for a in several)
+    domains = [a.domain if is_explainer(request.method) else domain for a, domain in zip(named, usual, strict=True)]
+    values = tuple(
+        interventions_of(request, one.x, target.target, domain, len(a.layout.scales()), progress)
+        for domain, a in zip(domains, named, strict=True)
+    )
+    further = tuple(
+        attribution_by(method, loaded.module, one.x, target.target, domain=usual[0], batch_size=request.batch_size)
+        for method in request.further_methods
+    )
+    beside = tuple(replace(a, provenance=a.provenance | made_by) for a in further)
+    return Explanation(request, one, target, named, decomposed, kind.note(path), values, beside)
+
+
+def _attributions(
+    request: Request, one: Input, target: ExplainedTarget, usual: Sequence[Domain], progress: Progress
+) -> tuple[list[Attribution], tuple[Attribution, ...]]:
+    """Those in each of the domains, and those in the domains of `decompose`, from one pass of gradients."""
+    module, method = request.loaded.module, request.method
+    if is_explainer(method):
+        rows = request.batch_size
+        return [attribution_by(method, module, one.x, target.target, domain=usual[0], batch_size=rows)], ()
+    several = attribute(
+        module,
+        one.x,
+        target.target,
+        domain=[*usual, *request.decompose],
+        method=method,
+        batch_size=request.batch_size,
+        exact_passes=request.exact_passes,
+        progress=progress,
+    )
+    return several[: len(usual)], tuple(several[len(usual) :])
+
+
+def _model_provenance(loaded: LoadedModel) -> dict[str, str]:
+    options = shlex.join(words_of(loaded.options))
+    return {"model": loaded.name} | ({"model options": options} if options else {})
+
+
+def _within(domain: Domain, axes: Sequence[int]) -> Domain:
+    """A default domain with no more levels than the axes of an input allow."""
+    if not isinstance(domain, DWT) or not isinstance(domain.levels, int):
+        return domain
+    return replace(domain, levels=min(domain.levels, int(math.log2(min(axes)))))
