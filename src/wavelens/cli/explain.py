@@ -239,7 +239,7 @@ def _pair_table(shapley: ShapleyValues) -> Table:
     assert shapley.interaction is not None
     names = shapley.names
     shown = table("scale", names[0], *names[1:], "alone", "last")
-    shown.columns[1].justify = "right"
+    shown.columns[1].justify, shown.padding = "right", (0, 0)
     values = shapley.values[0].tolist()
     texts = aligned(shapley.interaction.flatten().tolist(), values)
     ends = [aligned(one[0].tolist(), values) for one in (shapley.alone, shapley.last)]

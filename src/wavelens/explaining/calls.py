@@ -66,9 +66,9 @@ def explain(
 
     `target` is a class by its index or label, 'package.module:function', or any target of `attribute`; by default the
     top class. The other options are those of the command: `against`, another class or "next", the runner-up; `domain`,
-    by default that of the kind, or a list, in each of which the same gradients are read; `method`, or a list, of which the
-    first is explained and the others, explainers such as `GradCAM()` too, stand beside it; `decompose`, names
-    of wavelets in which pictures are shown scale by scale; `batch_size`; `top`, the number of classes in summaries;
+    by default that of the kind, or a list, in each of which the same gradients are read; `method`, or a list, of which
+    the first is explained while the others, explainers such as `GradCAM()` too, stand beside it; `decompose`, names of
+    wavelets in which pictures are shown scale by scale; `batch_size`; `top`, the number of classes in summaries;
     `spacing` and `unit` of pixels and voxels; `exact_passes`. `device` is for a model by name; a module is used where
     it is. `progress` is that of `attribute`.
 

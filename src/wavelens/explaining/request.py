@@ -76,8 +76,8 @@ def request_for(
     first, *further = _methods(method)
     if is_explainer(first) and (domain is not None or shown):
         raise ValueError(
-            f"--domain and --decompose read the gradients of a method; {text_of(first)} comes first, an explainer with a "
-            "domain of its own. Give a method first, or leave them out."
+            f"--domain and --decompose read the gradients of a method; {text_of(first)} comes first, an explainer with "
+            "a domain of its own. Give a method first, or leave them out."
         )
     return Request(
         loaded,

@@ -20,7 +20,7 @@ from wavelens.reports.views.view import array, glowing
 
 
 def methods_card(entry: Entry) -> Html:
-    """The maps of the entry's method and of its further ones, and their shares by scale where the domain is the same."""
+    """The maps of the entry's method and of its further ones; shares by scale where the domain is the same."""
     several = [entry.attribution, *entry.further_methods]
     return tag(
         "section",
@@ -29,8 +29,8 @@ def methods_card(entry: Entry) -> Html:
         _shares(several),
         tag(
             "p",
-            "Each map shows |γ| of one method, on colours of its own: methods have different units. Brighter within a map "
-            "is more; between maps it says nothing.",
+            "Each map shows |γ| of one method, on colours of its own: methods have different units. Brighter within a "
+            "map is more; between maps it says nothing.",
             class_="hint",
         ),
         class_="card",
