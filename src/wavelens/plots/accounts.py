@@ -16,6 +16,7 @@ from wavelens.grid import Grid
 from wavelens.methods.shapley import ShapleyValues
 from wavelens.plots.figure import extended
 from wavelens.plots.parts import (
+    DPI,
     GAP,
     INK,
     MARGIN,
@@ -28,6 +29,7 @@ from wavelens.plots.parts import (
     Frame,
     add_axes,
     array,
+    fitting,
 )
 
 BARS, MATRIX, SPACE = 4.6, 4.2, 0.75  # inches of width, and between them
@@ -102,8 +104,8 @@ def _draw_bars(ax: Axes, a: Coefficients, shapley: ShapleyValues) -> None:
             ax.annotate(text, (value, place), (5 * side, 0), textcoords="offset points", size=10, va="center",
                         ha="left" if side > 0 else "right", color=INK if last else SHARE)  # fmt: skip
     low, high = min(0.0, *(row.min() for row in rows)), max(0.0, *(row.max() for row in rows))
-    room = 0.17 * ((high - low) or 1.0)
-    ax.set_xlim(low - room * (low < 0), high + room)
+    room = 0.2 * ((high - low) or 1.0)
+    ax.set_xlim(low - 1.2 * room * (low < 0), high + room)
     ax.set_ylim(len(values) - 0.5, -0.5)
     ax.set_yticks(places, shapley.names, size=12)
     ax.tick_params(axis="y", length=0)
@@ -122,10 +124,11 @@ def _draw_pairs(ax: Axes, shapley: ShapleyValues) -> None:
     shown = np.where(np.eye(n, dtype=bool), np.nan, table)
     ax.imshow(shown, cmap=SIGNS, vmin=-1.4 * top, vmax=1.4 * top)
     texts = accounts.aligned(table.flatten().tolist(), values)
+    size = min(11.0, fitting("0" * max(map(len, texts)), ax.bbox.width / DPI / n - 0.06))
     for k, text in enumerate(texts):
         i, j = divmod(k, n)
         if i != j:
-            ax.text(j, i, text, size=min(11, 66 / n), va="center", ha="center", color=INK)
+            ax.text(j, i, text, size=size, va="center", ha="center", color=INK)
     ax.set_xticks(range(n), shapley.names, size=11)
     ax.set_yticks(range(n), shapley.names, size=11)
     ax.tick_params(length=0)

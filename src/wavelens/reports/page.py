@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
+from wavelens import accounts
 from wavelens.reports import scales
 from wavelens.reports import text as texts
 from wavelens.reports.entry import Entry
@@ -74,7 +75,12 @@ def section(entry: Entry, count: int = 1) -> Section:
     shown, several = entry.view, entry.each()
     room = min(ROOM, WHOLE // max(count, 1)) // len(several)
     views = [shown.show(one, room) if shown else View({}, "") for one in several]
-    payloads = [{"view": shown.name, "wide": shown.wide, **view.payload} if shown else {"view": ""} for view in views]
+    payloads = [
+        {"view": shown.name, "wide": shown.wide, "evidence": accounts.has_signs(one.attribution), **view.payload}
+        if shown
+        else {"view": ""}
+        for one, view in zip(several, views, strict=True)
+    ]
     heading = entry.name or texts.shown_label(entry)
     numbers = [joined(texts.answer(entry) if one is several[0] else None, scales.profile(one)) for one in several]
     changes = [scales.interventions(one) for one in several]

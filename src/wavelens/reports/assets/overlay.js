@@ -112,20 +112,32 @@ function legend(state, end, unit) {
   return found;
 }
 
-/** Buttons with a small picture for each scale; the chosen one is pressed, and pressing it again shows all. */
-function tiles(state, maps, draw, width, height) {
-  const strip = make("div", { class: "strip" });
+/**
+ * Buttons with a small picture for each scale; the chosen one is pressed, and pressing it again shows all.
+ * `draw(target, scale, signed)` draws one, in the state's own look or in the `signed` one that is given.
+ */
+function tiles(state, maps, draw, width, height, signed) {
+  const strip = make("div", { class: "strip" }), look = signed === undefined ? {} : { signed };
+  const isChosen = (k) => state.scale === k && (signed === undefined || state.signed === signed);
   maps.scales.forEach((scale, k) => {
     const small = canvas(width, height);
     const button = make(
-      "button", { class: "tile", type: "button", onclick: () => state.set({ scale: state.scale === k ? 0 : k }) },
+      "button", { class: "tile", type: "button", onclick: () => state.set({ scale: isChosen(k) ? 0 : k, ...look }) },
       small, make("b", {}, scale.name), make("small", {}, scale.label),
     );
     state.listen(() => {
-      button.setAttribute("aria-pressed", state.scale === k);
-      draw(small, k);
+      button.setAttribute("aria-pressed", isChosen(k));
+      draw(small, k, signed ?? state.signed);
     });
     strip.append(button);
   });
   return strip;
+}
+
+/** The tiles; where signs are evidence those of how much, and those of what speaks for and against. */
+function scaleTiles(state, maps, draw, width, height, evidence) {
+  if (!evidence) return tiles(state, maps, draw, width, height);
+  return make("div", {},
+    make("h4", {}, "how much"), tiles(state, maps, draw, width, height, false),
+    make("h4", {}, "for (orange) and against (striped blue)"), tiles(state, maps, draw, width, height, true));
 }

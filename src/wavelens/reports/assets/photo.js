@@ -7,9 +7,9 @@ async function showPhoto(data, state, place, more) {
   const main = canvas(width * factor, height * factor, "the input with the map over it");
 
   const parts = await Promise.all(data.parts.map(picture)); // without places there is no map to lay over the input
-  const draw = (target, scale) => {
+  const draw = (target, scale, signed = state.signed) => {
     if (parts.length) return target.getContext("2d").drawImage(parts[scale], 0, 0, target.width, target.height);
-    const layer = maps.layer({ ...state, scale });
+    const layer = maps.layer({ ...state, scale, signed });
     paint(target, base, grey, heat(columns, rows, (k) => layer.values[k], layer), state.opacity / 100);
   };
   const stage = make("div", { class: height > 1.15 * width ? "stage tall" : "stage" }, main);
@@ -26,7 +26,8 @@ async function showPhoto(data, state, place, more) {
   place.append(viewer);
   if (maps.scales.length > 1) {
     const small = 160 / Math.max(width, height);
-    const strip = tiles(state, maps, draw, Math.max(1, Math.round(width * small)), Math.max(1, Math.round(height * small)));
+    const sides = [width, height].map((side) => Math.max(1, Math.round(side * small)));
+    const strip = scaleTiles(state, maps, draw, sides[0], sides[1], data.evidence && !parts.length);
     const note = parts.length ? "The input, and its part in each scale." : "One colour scale for all: what is brighter matters more.";
     more.append(card("Each scale by itself", strip, hint(note)));
   }

@@ -12,8 +12,8 @@ async function showVideo(data, state, place, more) {
   state.frame = data.at;
   const factor = Math.max(1, Math.ceil(720 / Math.max(width, height)));
   const main = canvas(width * factor, height * factor, "a frame with the map over it");
-  const draw = (target, scale) => {
-    const layer = maps.layer({ ...state, scale }), start = Math.floor(((state.frame + 0.5) * times) / frames) * rows * columns;
+  const draw = (target, scale, signed = state.signed) => {
+    const layer = maps.layer({ ...state, scale, signed }), start = Math.floor(((state.frame + 0.5) * times) / frames) * rows * columns;
     const over = heat(columns, rows, (k) => layer.values[start + k], layer);
     paint(target, pictures[state.frame], greys[state.frame], over, state.opacity / 100);
   };
@@ -30,7 +30,8 @@ async function showVideo(data, state, place, more) {
   place.append(viewer);
   if (maps.scales.length > 1) {
     const small = 160 / Math.max(width, height);
-    const strip = tiles(state, maps, draw, Math.max(1, Math.round(width * small)), Math.max(1, Math.round(height * small)));
+    const sides = [width, height].map((side) => Math.max(1, Math.round(side * small)));
+    const strip = scaleTiles(state, maps, draw, sides[0], sides[1], data.evidence);
     more.append(card("Each scale by itself", strip, hint("The chosen frame. One colour scale for all: what is brighter matters more.")));
   }
   if (frames > 1) more.append(courses(data, state));

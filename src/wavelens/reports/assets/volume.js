@@ -23,8 +23,9 @@ async function showVolume(data, state, place, more) {
     return { width, height, index };
   }
 
-  function draw(one, target, scale, marks) {
-    const behind = reader(one, data.grey.shape), over = reader(one, maps.shape), layer = maps.layer({ ...state, scale });
+  function draw(one, target, scale, marks, signed = state.signed) {
+    const behind = reader(one, data.grey.shape), over = reader(one, maps.shape),
+      layer = maps.layer({ ...state, scale, signed });
     const base = canvas(behind.width, behind.height), pen = base.getContext("2d");
     const image = pen.createImageData(behind.width, behind.height);
     for (let k = 0; k < behind.width * behind.height; k++) {
@@ -93,8 +94,8 @@ async function showVolume(data, state, place, more) {
   place.append(viewer);
   if (maps.scales.length < 2) return;
   const [last] = slices.slice(-1), small = 160 / Math.max(last.target.width, last.target.height);
-  const strip = tiles(state, maps, (target, scale) => draw(last, target, scale, false),
-    Math.max(1, Math.round(last.target.width * small)), Math.max(1, Math.round(last.target.height * small)));
+  const strip = scaleTiles(state, maps, (target, scale, signed) => draw(last, target, scale, false, signed),
+    Math.max(1, Math.round(last.target.width * small)), Math.max(1, Math.round(last.target.height * small)), data.evidence);
   more.append(beside("left", card("Each scale by itself", strip, hint("The slice across axis 3. One colour scale for all: what is brighter matters more."))));
   if (data.mosaic) more.append(beside("right", card("Mosaic", make("div", { class: "mosaic" }, mosaic(state, maps, data.mosaic)),
     hint("All coefficients, the largest along axis 1: coarse in the upper left corner, each finer scale around it."))));
