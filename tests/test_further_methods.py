@@ -64,7 +64,7 @@ def test_the_command_writes_and_shows_them(folder, capsys):
     printed = capsys.readouterr().out
     assert "beside it GradCAM(layer=None), in Identity()" in printed
     record = json.loads(Path("out/photo.json").read_text())
-    assert [one["domain"] for one in record["further_methods"]][0] == "Identity()"
+    assert record["further_methods"][0]["domain"] == "Identity()"
     stored = wl.Attribution.load("out/photo-GradCAM.safetensors")
     torch.testing.assert_close(stored.data, explained([IG, CAM]).further_methods[0].data)
     page = Path("out/report.html").read_text()

@@ -201,12 +201,44 @@ def moving() -> Figure:
     return wl.plots.film(a, x[:1], title=f"moving {motion.NAMES['motion'][int(answers['motion'][0])]}", grid=grid)
 
 
+def removed() -> Figure:
+    """Two accounts of one decision, and the photo with a scale really taken away."""
+    x, net = photo("chelsea.png"), at_hand.image_network("EfficientNet-lite0")
+    a, values = wl.attribute(net, x, CAT, domain=HAAR, method=PATH), wl.shapley(net, x, CAT, domain=HAAR)
+    names, z = values.names, HAAR.analysis(x)
+    photos = {name: wl.masks.scale(z, *(one for one in names if one != name)).apply(x) for name in ("d5", "d2")}
+    with torch.no_grad():
+        logits = {name: float(net(one)[0, CAT]) for name, one in {"": x, **photos}.items()}
+    figure = Figure((14.0, 3.3), dpi=80, facecolor="white", layout="constrained")
+    axes: Any = figure.subplots(1, 4, squeeze=False, width_ratios=(1.5, 1, 1, 1))[0]
+    places, columns = (
+        np.arange(len(names)),
+        {
+            "integrated gradients": (wl.maps.profile(a).signed[0], "#b8b8b8"),
+            "Shapley value": (values.values[0], "#d55e00"),
+            "lost when it is removed": (values.last[0], "#222222"),
+        },
+    )
+    for k, (title, (column, colour)) in enumerate(columns.items()):
+        axes[0].barh(places + 0.27 * (k - 1), column.numpy(), 0.25, color=colour, label=title)
+    axes[0].set_yticks(places, names)
+    axes[0].invert_yaxis()
+    axes[0].axvline(0, color="#222222", linewidth=0.8)
+    axes[0].set_xlabel("logit of tiger cat", fontsize=9)
+    axes[0].legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1)
+    titles = {"": f"the photo: {logits['']:.2f}"}
+    titles |= {name: f"without {name}: {logits[name]:.2f}" for name in photos}
+    for ax, (name, title) in zip(axes[1:], titles.items(), strict=True):
+        ax.imshow(picture(photos.get(name, x)).clip(0, 1))
+        ax.set_title(title, fontsize=10)
+        ax.set_axis_off()
+    return figure
+
+
 def chelsea() -> Figure:
     """What `wavelens explain chelsea.png` draws."""
-    model = wl.models.load()
-    x = model.preprocess(wl.frontends.read_image(Path(skimage.__file__).parent / "data" / "chelsea.png"))
-    a = wl.attribute(model.module, x, CAT, domain=HAAR, method=wl.IntegratedGradients(tolerance=0.02))
-    return wl.plots.panel(a, x, title="chelsea.png: tiger cat")
+    path = Path(skimage.__file__).parent / "data" / "chelsea.png"
+    return wl.explain(path, target=CAT, domain=HAAR, device="cpu").panel()
 
 
 GALLERY: dict[str, Callable[[], Figure]] = {
@@ -219,6 +251,7 @@ GALLERY: dict[str, Callable[[], Figure]] = {
     "gallery/overlap.png": overlap,
     "gallery/bird.png": bird,
     "gallery/moving.webp": moving,
+    "gallery/removed.webp": removed,
 }
 
 
