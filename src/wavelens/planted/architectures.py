@@ -13,7 +13,7 @@ POOLS = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
 MEANS = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
 WIDTHS = (12, 16, 24)  # channels of the three convolutions
 TOKENS, HEADS = 32, 4  # features of a token, and heads of its attention
-NEIGHBOURS = 12  # of a point
+NEIGHBOURS = 8  # of a point
 
 
 def _stem(axes: int, channels: int) -> nn.Sequential:

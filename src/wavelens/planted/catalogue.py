@@ -100,10 +100,10 @@ JUDGING = (
     ),
     PlantedTask(
         "bump",
-        (256,),
+        (128,),
         ("dent", "bump"),
-        (((Wave(None, RIGHT, 0.12, -2.5),),), ((Wave(None, RIGHT, 0.12, 2.5),),)),
-        Wave(0.2, RIGHT, width=0.12, amplitude=1.5),
+        (((Wave(None, RIGHT, 0.12, -8.0),),), ((Wave(None, RIGHT, 0.12, 8.0),),)),
+        Wave(0.3, RIGHT, width=0.15, amplitude=3.0),
         cloud=True,
     ),
 )
