@@ -158,8 +158,25 @@ def test_the_other_class_is_the_one_with_the_largest_score_but_its_own(study):
     assert study("common").others_of(model, x, torch.tensor([0, 2])) == [1, 0]
 
 
-def test_the_page_has_the_tables_of_the_records(study):
+def test_groups_compare_architectures_on_tasks_that_several_learnt(study):
+    find = study("find")
+    orders = {name: [0.5, 0.5] for name in find.HEADLINE}
+
+    def row(task, architecture, **more):
+        cells = {"DWT haar": {name: lists(*values) for name, values in (orders | more).items()}}
+        return {"key": {"task": task, "architecture": architecture, "seed": 0}, "scores": cells}
+
+    made = [row("pitch", name, IG=[k, k]) for k, name in enumerate("abcd")] + [row("blob", "a", IG=[9.0, 9.0])]
+    groups = find.groups(made)
+    assert groups["architecture"]["a"]["IG"][0] == 0  # without the blob, which one architecture learnt
+    assert groups["task"]["blob"] == {"n": 1, **dict.fromkeys(find.HEADLINE, [0.5] * 3), "IG": [9.0] * 3}
+    assert groups["signals"]["one axis"]["IG"][0] == 1.5
+    assert groups["signals"]["three axes"]["n"] == 1
+
+
+def test_the_pages_have_the_tables_of_the_records(study):
     tables = study("tables")
-    page = tables.PAGE.read_text("utf-8")
-    assert page.count("<!-- table: ") >= 5
-    assert tables.filled(page, tables.tables()) == page
+    for name in tables.PAGES:
+        page = (tables.DOCS / name).read_text("utf-8")
+        assert page.count("<!-- planted: ") >= 1
+        assert tables.filled(page, tables.tables()) == page

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,18 @@ from wavelens.planted import interval_over_networks
 
 Lists = dict[str, list[float | None]]
 RECIPE = 1  # to be raised when what the names stand for changes, so that rows are made again
+HEADLINE = (
+    "random",
+    "energy",
+    "saliency",
+    "SmoothGrad",
+    "IG",
+    "IG, signed",
+    "IG, signed, contrast",
+    "SmoothGrad × z, signed, contrast",
+)
+KINDS = ("points", "one axis", "two axes", "three axes")
+MIN_ARCHITECTURES = 4  # verified on a task, for it to count where architectures are compared
 HAAR, IN_HAAR = "Haar", ("DWT haar", "TreeHaar")
 
 
@@ -109,11 +121,12 @@ def summary(made: list[rows.Row]) -> dict[str, Any]:
 def verdict(made: list[rows.Row], results: dict[str, Any]) -> dict[str, Any]:
     """By domain: the order of highest precision on the tasks for choosing, and what it does on those for judging.
 
-    Differences to other orders are paired, item by item.
+    It is one that was measured on all of the domain's networks. Differences to other orders are paired, item by item.
     """
     table: dict[str, Any] = {}
     for domain, chosen_from in results["choosing"].items():
-        every = {name: cell for name, cell in chosen_from.items() if name not in orders.CONTROLS}
+        most = chosen_from["energy"]["n"]
+        every = {k: cell for k, cell in chosen_from.items() if k not in orders.CONTROLS and cell["n"] == most}
         chosen = max(every, key=lambda name: every[name]["precision"][0])
         cells = [cell for cell in cells_of(made, "judging", domain) if chosen in cell]
         entry: dict[str, Any] = {"chosen": chosen, "choosing": every[chosen]["precision"], "n": len(cells)}
@@ -128,6 +141,38 @@ def paired(cells: list[dict[str, Lists]], name: str, other: str) -> list[float] 
     """The mean difference in precision of two orders, with its interval over networks and items."""
     pairs = [zip(cell[name]["precision"], cell[other]["precision"], strict=True) for cell in cells]
     return interval([[(a or 0.0) - (b or 0.0) for a, b in pair] for pair in pairs])
+
+
+def groups(made: list[rows.Row]) -> dict[str, dict[str, Any]]:
+    """The precision of `HEADLINE` in the main domains, by kind of signal, task and architecture, with intervals.
+
+    Architectures are compared on tasks that several of them learnt.
+    """
+    made = [one for one in made if "scores" in one]
+    learnt = [one["key"]["task"] for one in made]
+    several = [one for one in made if learnt.count(one["key"]["task"]) >= MIN_ARCHITECTURES]
+    names: dict[str, tuple[Callable[[rows.Row], str], list[rows.Row]]] = {
+        "signals": (lambda one: kind(planted.TASKS[one["key"]["task"]]), made),
+        "task": (lambda one: one["key"]["task"], made),
+        "architecture": (lambda one: one["key"]["architecture"], several),
+    }
+    table: dict[str, dict[str, Any]] = {}
+    for field, (name, mine) in names.items():
+        table[field] = {}
+        for value in dict.fromkeys(map(name, mine)):
+            cells = [main_cell(one) for one in mine if name(one) == value]
+            means = {order: interval([cell[order]["precision"] for cell in cells]) for order in HEADLINE}
+            table[field][value] = {"n": len(cells), **means}
+    return table
+
+
+def main_cell(one: rows.Row) -> dict[str, Lists]:
+    cell: dict[str, Lists] = one["scores"][common.main_domain(planted.TASKS[one["key"]["task"]])]
+    return cell
+
+
+def kind(task: planted.PlantedTask) -> str:
+    return KINDS[0] if task.cloud else KINDS[len(task.axes)]
 
 
 def of_domain(cells: list[dict[str, Lists]]) -> dict[str, Any]:
@@ -146,22 +191,9 @@ def interval(values: list[list[float | None]]) -> list[float] | None:
 
 
 def by_network(made: list[rows.Row]) -> list[dict[str, Any]]:
-    """Each network: what verified or refused it, and the mean precision of each order in its main domain."""
-    table = []
-    for one in made:
-        entry = {**one["key"], "seconds": one["seconds"]}
-        if "refused" in one:
-            table.append(entry | {"refused": one["refused"]})
-            continue
-        task = planted.TASKS[one["key"]["task"]]
-        cells = {"": one["scores"][common.main_domain(task)], " in samples": one["scores"]["Identity"]}
-        precision = {
-            f"{order}{where}": round(sum(lists["precision"]) / len(lists["precision"]), 3)
-            for where, cell in cells.items()
-            for order, lists in cell.items()
-        }
-        table.append(entry | {k: one[k] for k in ("verification", "true coefficients")} | {"precision": precision})
-    return table
+    """Each network: what verified or refused it, and how many coefficients are true in each domain."""
+    kept = ("refused", "verification", "true coefficients")
+    return [{**one["key"], "seconds": one["seconds"], **{k: one[k] for k in kept if k in one}} for one in made]
 
 
 def texts(tasks: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -194,6 +226,7 @@ def main(argv: list[str] | None = None) -> None:
         "of processor": round(sum(one.get("processor", 0) for one in made)),
         "purposes": {task: planted.TASKS[task].purpose for task in tasks},
         "networks": by_network(made),
+        "groups": groups(made),
         "results": results,
         "verdict": verdict(made, results),
     }

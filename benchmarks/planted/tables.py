@@ -1,7 +1,7 @@
-"""The tables of docs/planted.md, from the records of this folder.
+"""The tables of the documentation, from the records of this folder.
 
 python benchmarks/planted/tables.py          # print them
-python benchmarks/planted/tables.py --write  # and put each under its `<!-- table: NAME -->`
+python benchmarks/planted/tables.py --write  # and put each under its `<!-- planted: NAME -->` in docs/
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from harness import records
 from harness.tables import table
 
 RESULTS = Path(__file__).parent / "results"
-PAGE = Path(__file__).parents[2] / "docs" / "planted.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("planted.md", "choosing.md")
 SCORES = ("precision", "mass", "top1", "scale", "signed_scale", "place")
 SHOWN = (  # the orders of tables by domain, task and architecture
     "energy",
@@ -86,14 +87,11 @@ def _precision(cells: Record, order: str) -> str:
 
 
 def by(record: Record, field: str) -> str:
-    """The precision of a few orders by task or architecture: means of networks."""
-    lines = []
-    for name in dict.fromkeys(one[field] for one in record["networks"]):
-        mine = [one["precision"] for one in record["networks"] if one[field] == name and "precision" in one]
-        if mine:
-            means = [sum(one[order] for one in mine) / len(mine) for order in SHOWN]
-            lines.append([name, str(len(mine)), *map(number, means)])
-    return table([field, "n", *SHOWN], lines)
+    """The precision of a few orders by kind of signal, task or architecture."""
+    groups = record["groups"][field]
+    names = [name for name in next(iter(groups.values())) if name != "n"]
+    lines = [[value, str(cell["n"]), *(number(cell[name]) for name in names)] for value, cell in groups.items()]
+    return table([field, "n", *names], lines)
 
 
 def verdict(record: Record) -> str:
@@ -135,14 +133,14 @@ def tables() -> dict[str, str]:
             made |= {f"orders, {purpose}": orders(find, purpose, "Haar")}
             made |= {f"samples, {purpose}": orders(find, purpose, "Identity")}
             made |= {f"domains, {purpose}": domains(find, purpose)}
-        made |= {f"by {field}": by(find, field) for field in ("task", "architecture")}
+        made |= {f"by {field}": by(find, field) for field in ("signals", "task", "architecture")}
     return made | ({"agreement": agreement(agree)} if agree else {})
 
 
 def filled(page: str, made: dict[str, str]) -> str:
     """A page with each table under its mark; a mark without a table is a KeyError."""
     return re.sub(
-        r"(<!-- table: (.*?) -->\n\n)(?:(?:\|.*\n)+\n)?",
+        r"(<!-- planted: (.*?) -->\n\n)(?:(?:\|.*\n)+\n)?",
         lambda match: f"{match[1]}{made[match[2]].rstrip()}\n\n",
         page,
     )
@@ -153,7 +151,8 @@ def main(argv: Iterable[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true")
     made = tables()
     if parser.parse_args(None if argv is None else list(argv)).write:
-        PAGE.write_text(filled(PAGE.read_text("utf-8"), made), encoding="utf-8")
+        for page in (DOCS / name for name in PAGES):
+            page.write_text(filled(page.read_text("utf-8"), made), encoding="utf-8")
     for name, text in made.items():
         print(f"{name}\n\n{text}\n")
 

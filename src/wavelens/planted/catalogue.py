@@ -102,7 +102,7 @@ JUDGING = (
         "bump",
         (128,),
         ("dent", "bump"),
-        (((Wave(None, RIGHT, 0.12, -8.0),),), ((Wave(None, RIGHT, 0.12, 8.0),),)),
+        (((Wave(None, RIGHT, 0.12, -12.0),),), ((Wave(None, RIGHT, 0.12, 12.0),),)),
         Wave(0.3, RIGHT, width=0.15, amplitude=3.0),
         cloud=True,
     ),
