@@ -28,7 +28,7 @@ import wavelens as wl
 from test_dicom import dicom_slice, enhanced
 from wavelens.app import Limits, Refused, Result, Served, Service, Step, Stopped, Wish, html, request_queue, server
 from wavelens.app import service as services
-from wavelens.app.choices import METHODS, NO_WAVELET, request_of
+from wavelens.app.choices import FURTHER_DOMAINS, METHODS, NO_WAVELET, request_of
 from wavelens.app.limits import check_upload
 from wavelens.app.turns import Turns
 from wavelens.engine import gradients
@@ -449,6 +449,7 @@ def test_an_upload_that_no_session_has_named_yet_is_left_for_a_minute(tmp_path):
         (Wish(wavelet="../x"), "got '../x'"),
         (Wish(levels=0), "levels are 1 to 12; got 0"),
         (Wish(levels=99), "levels are 1 to 12; got 99"),
+        (Wish(wavelet=next(iter(FURTHER_DOMAINS)), levels=13), "levels are 1 to 12; got 13"),
         (Wish(method="Captum"), "the methods are integrated gradients, SmoothGrad"),
         (Wish(gradients=9), "10 to 256 gradients here; got 9"),
         (Wish(gradients=257), "10 to 256 gradients here; got 257"),
@@ -539,13 +540,36 @@ def test_levels_go_as_deep_as_each_axis_allows():
     photo = served(torch.nn.Identity())
 
     def domain(one, **wish):
-        return request_of(Wish(**wish), one.loaded, one.kind, Limits(), CPU).domain
+        (chosen,) = request_of(Wish(**wish), one.loaded, one.kind, Limits(), CPU).domains
+        return chosen
 
     assert domain(film, levels=4) == wl.DWT("haar", levels=(3, 4, 4))
     assert domain(film) == wl.DWT("haar", levels=(3, 5, 5))
     assert domain(photo, levels=9, wavelet="db4") == wl.DWT("db4", levels=5)
     assert domain(photo, wavelet="sym8") == wl.DWT("sym8", levels=5)
     assert domain(photo, wavelet=NO_WAVELET, levels=3) == wl.Identity()
+
+
+@pytest.mark.parametrize("name", FURTHER_DOMAINS)
+def test_any_domain_of_the_list_is_computed_and_shown(tmp_path, name):
+    clip = served(torch.nn.Sequential(torch.nn.AvgPool1d(500), torch.nn.Flatten()), "ears", SOUND, Sampling(500))
+    photo = served(torch.nn.Identity())
+    for one in (clip, photo):
+        axes = one.loaded.preprocess.shape[1:]
+        wish = Wish(wavelet=name, levels=2)
+        if name.startswith("shearlets") and len(axes) == 1:
+            with pytest.raises(ValueError, match="two axes"):
+                request_of(wish, one.loaded, one.kind, Limits(), CPU)
+            continue
+        (domain,) = request_of(wish, one.loaded, one.kind, Limits(), CPU).domains
+        assert len(domain.layout(axes).scales()) > 1 or ("semitones" in name and len(axes) == 2)  # 32 pixels have none
+        assert wl.parse(repr(domain)) == domain
+    net = Watched()
+    with opened(tmp_path, served(net)) as service:
+        wish = Wish(wavelet=name, levels=2, method="SmoothGrad", gradients=10)
+        result = result_of(service.explain("me", "net", upload(service), wish))
+        a = wl.Attribution.load(next(path for file, path in result.files.items() if file.endswith(".safetensors")))
+        assert type(a.domain) is type(FURTHER_DOMAINS[name](2))
 
 
 def picture(path, size=(8, 8), **options):

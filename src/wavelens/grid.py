@@ -13,6 +13,7 @@ from wavelens.core import Extent, Layout
 Range = tuple[float, float]  # from, to, in an axis' unit; either may be open: 0 or infinity
 NOTES = "C C♯ D D♯ E F F♯ G G♯ A A♯ B".split()
 CONCERT_PITCH_HZ = 440.0  # of A4, which is note 69 of MIDI
+LOWEST_NOTE = 12  # C0, 16 Hz: nobody hears lower ones
 NAMES = {1: "samples", 2: "px"}  # of samples without a unit; voxels for more axes
 
 
@@ -138,7 +139,7 @@ def note_of(ends: Range, unit: str) -> str:
     if unit != "Hz" or low <= 0 or not math.isclose(12 * math.log2(high / low), 1, rel_tol=1e-6):
         return ""
     number = round(69 + 12 * math.log2(math.sqrt(low * high) / CONCERT_PITCH_HZ))
-    return f"{NOTES[number % 12]}{number // 12 - 1}"
+    return f"{NOTES[number % 12]}{number // 12 - 1}" if number >= LOWEST_NOTE else ""
 
 
 def each_axis(spacing: Sequence[float], axes: int) -> tuple[float, ...]:

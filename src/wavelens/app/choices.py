@@ -12,7 +12,7 @@ import torch
 
 from wavelens.app.limits import Limits
 from wavelens.core import Domain
-from wavelens.domains import DWT, Identity
+from wavelens.domains import DWT, STFT, ConstantQ, Cosine, DualTree, Fourier, Identity, Packets, Shearlets, Stationary
 from wavelens.explaining import Kind, Question, Request
 from wavelens.methods import InputTimesGradient, IntegratedGradients, Saliency, SmoothGrad
 from wavelens.methods.lift import Method
@@ -21,6 +21,18 @@ from wavelens.models import LoadedModel
 NO_WAVELET = "none: pixels, samples or voxels"
 WAVELETS = tuple(name for name in pywt.wavelist(kind="discrete") if name != "dmey")  # its filters do not reconstruct
 MAX_LEVELS = 12
+USUAL_LEVELS = 4
+FURTHER_DOMAINS: dict[str, Callable[[int | None], Domain]] = {  # of so many levels, or as many as are usual
+    "dual tree: octaves by direction": lambda levels: DualTree(levels or USUAL_LEVELS),
+    "shearlets: pictures by finer directions": lambda levels: Shearlets(levels or USUAL_LEVELS),
+    "stationary haar: octaves without a grid": lambda levels: Stationary("haar", levels or USUAL_LEVELS),
+    "packets db4: bands of one width": lambda levels: Packets("db4", levels or USUAL_LEVELS),
+    "constant-Q: thirds of an octave, over time": lambda levels: ConstantQ(3, levels),
+    "constant-Q: semitones, over time": lambda levels: ConstantQ(12),
+    "STFT: frequencies over time": lambda levels: STFT("hann", 512),
+    "Fourier: frequencies without places": Fourier,
+    "cosine: frequencies without places": Cosine,
+}
 MIN_GRADIENTS = 10  # gradients of a method that takes several
 METHODS: dict[str, Callable[[int, float], Method]] = {  # of at most so many gradients, with noise of so much
     "integrated gradients": lambda most, sigma: IntegratedGradients(tolerance=0.02, max_steps=most),
@@ -32,7 +44,10 @@ METHODS: dict[str, Callable[[int, float], Method]] = {  # of at most so many gra
 
 @dataclass(frozen=True)
 class Wish:
-    """How a user wants an input explained; None means the top class, and the depth that suits the kind of signal."""
+    """How a user wants an input explained; None means the top class, and the depth that suits the kind of signal.
+
+    `wavelet` is one of PyWavelets' names, `NO_WAVELET`, or a name of `FURTHER_DOMAINS`.
+    """
 
     target: int | None = None
     wavelet: str = "haar"
@@ -84,12 +99,17 @@ def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:
     """Axes that are too short for the levels go as deep as they can."""
     if wish.wavelet == NO_WAVELET:
         return Identity()
+    if wish.levels is not None and not _within(wish.levels, 1, MAX_LEVELS):
+        raise ValueError(f"levels are 1 to {MAX_LEVELS}; got {wish.levels!r}.")
+    if wish.wavelet in FURTHER_DOMAINS:
+        deepest = int(math.log2(min(axes)))
+        domain = FURTHER_DOMAINS[wish.wavelet](None if wish.levels is None else min(wish.levels, deepest))
+        domain.layout(axes)  # says what does not fit
+        return domain
     if wish.wavelet not in WAVELETS:
         raise ValueError(f"a wavelet is one of PyWavelets' discrete ones, but dmey; got {wish.wavelet!r}.")
     usual = kind.domain(axes)
     if wish.levels is None:
         return replace(usual, wavelet=wish.wavelet) if isinstance(usual, DWT) else DWT(wish.wavelet)
-    if not _within(wish.levels, 1, MAX_LEVELS):
-        raise ValueError(f"levels are 1 to {MAX_LEVELS}; got {wish.levels!r}.")
     depths = tuple(min(wish.levels, int(math.log2(n))) for n in axes)
     return DWT(wish.wavelet, levels=depths if len(set(depths)) > 1 else depths[0])

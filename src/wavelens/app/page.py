@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from wavelens.app import html
-from wavelens.app.choices import MAX_LEVELS, METHODS, MIN_GRADIENTS, NO_WAVELET, WAVELETS, Wish
+from wavelens.app.choices import FURTHER_DOMAINS, MAX_LEVELS, METHODS, MIN_GRADIENTS, NO_WAVELET, WAVELETS, Wish
 from wavelens.app.request_queue import Refused, Stopped
 from wavelens.app.served import Result
 from wavelens.app.service import Service
@@ -113,9 +113,9 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
                 model = gr.Dropdown(names, value=names[0], label="Model", elem_id="wl-model")
                 target = gr.Dropdown([], label="Class to explain", elem_id="wl-target")
                 with gr.Row():
-                    wavelets = [*WAVELETS, NO_WAVELET]
+                    wavelets = [*WAVELETS, *FURTHER_DOMAINS, NO_WAVELET]
                     wavelet = gr.Dropdown(
-                        wavelets, value=usual_wavelet(service, names[0]), label="Wavelet", min_width=120
+                        wavelets, value=usual_wavelet(service, names[0]), label="Wavelet or other domain", min_width=120
                     )
                     depths = [("usual", AUTOMATIC), *((str(n), n) for n in range(1, MAX_LEVELS + 1))]
                     levels = gr.Dropdown(depths, value=AUTOMATIC, label="Levels", min_width=120)
