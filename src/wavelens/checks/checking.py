@@ -12,9 +12,10 @@ from torch import Tensor
 
 from wavelens.attribution import Attribution, attribute
 from wavelens.checks.asking import BROKEN, error_text, evaluating, one_by_one, score_and_gradient
-from wavelens.checks.explanation import TOLERANCE, beats_energy, complete, model_dependent
+from wavelens.checks.explanation import TOLERANCE, complete, model_dependent
 from wavelens.checks.gradient import differentiable, precise, unsaturated
 from wavelens.checks.passes import batch_independent, deterministic
+from wavelens.checks.planting import finds_planted
 from wavelens.checks.uniqueness import unique
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, Findings, Verdict
 from wavelens.core import Domain, signal_axes
@@ -38,7 +39,7 @@ CHECKS = (
     "complete",
     "unique",
     "model_dependent",
-    "beats_energy",
+    "finds_planted",
 )
 
 
@@ -137,7 +138,7 @@ def _verdicts(
         again = partial(explainer, batch_size=rows, method=_no_more(explainer.keywords["method"], attribution))
         yield _tried(unique, model, x, target, explainer=again)
         yield _tried(model_dependent, model, x, target, attribution, explainer=again, baseline=baseline)
-        yield _tried(beats_energy, model, x, target, attribution, **options)
+        yield _tried(finds_planted, model, x, target, explainer=again, baseline=baseline)
 
 
 def _no_more(method: Method, attribution: Attribution) -> Method:

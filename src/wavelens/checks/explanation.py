@@ -1,8 +1,6 @@
-"""Whether an attribution accounts for the score, knows what the model has learnt, and beats the energy order."""
+"""Whether an attribution accounts for the score, and whether it knows what the model has learnt."""
 
 from __future__ import annotations
-
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +12,7 @@ from wavelens.core import Coefficients
 from wavelens.engine.copies import NoCopyError
 from wavelens.engine.gradients import Model
 from wavelens.masks.ranking import importance
-from wavelens.metrics import curves, energy_order, spearman
-from wavelens.metrics.perturbation import probability
+from wavelens.metrics import energy_order, spearman
 from wavelens.metrics.randomization import reset
 from wavelens.metrics.stability import Explainer, explained
 from wavelens.targets import Target
@@ -28,12 +25,6 @@ LOST = 0.25  # with a quarter of the rise missing no scale's share can be relied
 # up to 0.32, where the bare correlation of IG's maps was 0.49 to 0.9999; a filter that is not learnt has 1.
 # (This and what follows: benchmarks/paper/checks.py.)
 SHARED, SAME = 0.5, 0.8
-
-# Of `beats_energy`, as parts of the score's rise over the baseline.
-STEPS = 32
-MARGIN, WORSE = 0.01, -0.1  # on single inputs IG and the energy order lay within 0.08 of each other
-FLAT = 0.05  # a baseline that has the score of the input but for so much says nothing about orders
-FAINT = 0.01  # nor does a probability that rises by less
 
 
 def complete(
@@ -108,7 +99,7 @@ def model_dependent(
         return Verdict(name, PASS, "the map of a copy with its layers reset is zero everywhere.", "", figures)
     if bool(shared.isnan().all()):
         finding = "the map ranks as the energy of the signal does, so it cannot be told apart from a reset copy's."
-        return Verdict(name, NOT_APPLICABLE, finding, "See beats_energy.", figures)
+        return Verdict(name, NOT_APPLICABLE, finding, "See finds_planted.", figures)
     value = figures["beyond the energy order"]
     finding = f"beyond the energy order it ranks like the map of a copy with its layers reset by {value:.2f}"
     if value < SHARED:
@@ -121,54 +112,3 @@ def _partial(ab: Tensor, az: Tensor, bz: Tensor) -> Tensor:
     """The correlation of a and b for equal z; NaN where z leaves nothing of one of them."""
     left = (1 - az.square()) * (1 - bz.square())
     return (ab - az * bz) / torch.where(left > 1e-12, left, torch.nan).sqrt()
-
-
-def beats_energy(
-    model: Model,
-    x: Tensor,
-    target: Target,
-    attribution: Coefficients,
-    *,
-    steps: int = STEPS,
-    baseline: Tensor | float = 0.0,
-    batch_size: int | None = None,
-) -> Verdict:
-    """Whether insertion less deletion is larger for the attribution than for the energy order, the mean over items.
-
-    (`metrics.curves`, `metrics.energy_order`.) A method that does not beat the order of the coefficients' own size has
-    explained nothing. Differences are parts of the rise of the score, a probability for a class, over the baseline.
-    """
-    judged = partial(curves, model, x, target, steps=steps, baseline=baseline, batch_size=batch_size)
-    energy = energy_order(x, attribution.layout.domain, baseline=baseline)
-    with evaluating(model, x):
-        ours, theirs = judged(attribution=attribution), judged(attribution=energy)
-    ends = ours.insertion[:, [0, -1]].double()
-    rise = ends[:, 1] - ends[:, 0]
-    decided = rise > FLAT * ends.abs().amax(1)
-    if probability(target) is not target:
-        decided &= rise > FAINT
-    figures = {
-        "faithfulness": float(ours.faithfulness.mean()),
-        "energy order": float(theirs.faithfulness.mean()),
-        "insertion": float(ours.insertion_area.mean()),
-        "deletion": float(ours.deletion_area.mean()),
-        "energy order's insertion": float(theirs.insertion_area.mean()),
-        "energy order's deletion": float(theirs.deletion_area.mean()),
-    }
-    name = "beats_energy"
-    if not decided.any():
-        start, end = ends[int(rise.argmax())].tolist()
-        finding = f"the score hardly rises over the baseline, from {start:.3g} to {end:.3g}: no order can show it."
-        return Verdict(
-            name, NOT_APPLICABLE, finding, "Choose another baseline, or a class that the input shows.", figures
-        )
-    better = ((ours.faithfulness - theirs.faithfulness).double()[decided] / rise[decided]).mean()
-    figures["margin"] = float(better)
-    finding = (
-        f"insertion less deletion is {figures['faithfulness']:.3g}, against {figures['energy order']:.3g} of the "
-        "energy order"
-    )
-    if better > MARGIN:
-        return Verdict(name, PASS, f"{finding}.", figures=figures)
-    remedy = "This map ranks no better than the size of the coefficients: try another method, and more inputs."
-    return Verdict(name, WARN if better >= WORSE else FAIL, f"{finding}.", remedy, figures)
