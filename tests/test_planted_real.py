@@ -97,8 +97,8 @@ def test_tables_rank_orders_by_their_mean_over_kinds(study):
         return {"precision": [value, value - 0.1, value + 0.1]}
 
     results = {
-        "photo": {"DWT haar": {"IG": cell(0.5), "energy": cell(0.1)}},
-        "scan": {"DWT haar": {"IG": cell(0.2), "energy": cell(0.3), "random": cell(0.0)}},
+        "photo": {"DWT haar": {"orders": {"IG": cell(0.5), "energy": cell(0.1)}}},
+        "scan": {"DWT haar": {"orders": {"IG": cell(0.2), "energy": cell(0.3), "random": cell(0.0)}}},
     }
     record = {"results": results, "items by kind": {"photo": 7, "scan": 5}}
     lines = study("real_tables").orders(record, "DWT haar").splitlines()

@@ -56,22 +56,11 @@ class Head(nn.Module):
         return logits.amax(2) if self.pooling == "largest" else logits.mean(2)
 
 
-class Tokens(nn.Module):
-    """The tokens of a vision transformer after some blocks, as features of places."""
-
-    def __init__(self, net: nn.Module, blocks: int) -> None:
-        super().__init__()
-        self.net, self.blocks = net, blocks
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.net.pos_drop(self.net._pos_embed(self.net.patch_embed(x)))
-        for block in self.net.blocks[: self.blocks]:
-            x = block(x)
-        return x[:, 1:].transpose(1, 2)
-
-
 class Heard(nn.Module):
-    """YAMNet's features of a waveform after some layers, all patches of a clip along time."""
+    """YAMNet's features of a waveform after some layers, patches of a clip along time.
+
+    Each channel at each frequency is a feature of its own: a head that all frequencies share could tell no pitch.
+    """
 
     def __init__(self, net: nn.Module, layers: int) -> None:
         super().__init__()
@@ -81,7 +70,7 @@ class Heard(nn.Module):
         y = torch.relu(self.net.conv1(self.net.patches(x)))
         for k in range(2, self.layers + 2):
             y = torch.relu(getattr(self.net, f"pw{k}")(torch.relu(getattr(self.net, f"dw{k}")(y))))
-        return y.unflatten(0, (len(x), -1)).transpose(1, 2).flatten(2)
+        return y.unflatten(0, (len(x), -1)).permute(0, 2, 4, 1, 3).flatten(3).flatten(1, 2)
 
 
 class Scanned(nn.Module):
@@ -104,20 +93,9 @@ def efficientnet(blocks: int) -> nn.Module:
     return with_normalisation(whole, nn.Sequential(net.conv_stem, net.bn1, *net.blocks[:blocks]))
 
 
-def mobilenet(blocks: int) -> nn.Module:
-    whole = at_hand.image_network("MobileNetV2")
-    net = whole.module
-    return with_normalisation(whole, nn.Sequential(net.conv_stem, net.bn1, *net.blocks[:blocks]))
-
-
 def squeezenet(layers: int) -> nn.Module:
     whole = at_hand.image_network("SqueezeNet 1.1")
     return with_normalisation(whole, whole.module.features[:layers])
-
-
-def vit(blocks: int) -> nn.Module:
-    whole = at_hand.image_network("ViT-tiny")
-    return with_normalisation(whole, Tokens(whole.module, blocks))
 
 
 def with_normalisation(whole: nn.Module, part: nn.Module) -> nn.Module:
@@ -150,7 +128,6 @@ class Recipe:
 RECIPES = {
     "EfficientNet-lite0, 4 stages": Recipe("orientation in photos", efficientnet, 4),
     "SqueezeNet, 8 layers": Recipe("orientation in photos", squeezenet, 8),
-    "ViT-tiny, 4 blocks": Recipe("orientation in photos", vit, 4),
-    "YAMNet, 6 layers": Recipe("pitch in sounds", yamnet, 6),
+    "YAMNet, 4 layers": Recipe("pitch in sounds", yamnet, 4),
     "ResNet3D, 1 stage": Recipe("orientation in scans", resnet3d, 1, reach=3),
 }

@@ -15,7 +15,8 @@ MEASURED = ("accuracy", "moved", "exchanged", "removed", "distractor", "backgrou
 
 def tables(record: Record) -> dict[str, str]:
     """By the name of its mark in the page."""
-    return {"real networks": networks(record)} | {name: orders(record, key) for key, name in DOMAINS.items()}
+    made = {name: orders(record, key) for key, name in DOMAINS.items()}
+    return {"real networks": networks(record), "real differences": differences(record)} | made
 
 
 def networks(record: Record) -> str:
@@ -29,13 +30,24 @@ def networks(record: Record) -> str:
 
 def orders(record: Record, domain: str) -> str:
     """Precision of every order by kind of signal, with intervals over items; the largest mean of kinds first."""
-    cells = {kind: record["results"][kind][domain] for kind in KINDS if kind in record["results"]}
+    cells = {kind: record["results"][kind][domain]["orders"] for kind in KINDS if kind in record["results"]}
     names = dict.fromkeys(name for orders in cells.values() for name in orders)
     ranked = sorted(names, key=lambda name: -mean([c[name]["precision"][0] for c in cells.values() if name in c]))
     head = ["order", *(f"{KINDS[kind]} (n {record['items by kind'][kind]})" for kind in cells)]
     return table(
         head, [[name, *(shown(c[name]["precision"]) if name in c else "" for c in cells.values())] for name in ranked]
     )
+
+
+def differences(record: Record) -> str:
+    """How far the signed product is ahead of other orders, paired by item, by kind of signal and domain."""
+    names = list(next(iter(next(iter(record["results"].values())).values()))["differences"])
+    lines = [
+        [KINDS[kind], domain, *(shown(cell["differences"][name]) for name in names)]
+        for kind, domains in record["results"].items()
+        for domain, cell in domains.items()
+    ]
+    return table(["signals", "domain", *names], lines)
 
 
 def mean(values: Sequence[float]) -> float:

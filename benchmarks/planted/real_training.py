@@ -1,7 +1,7 @@
 """Tunes pretrained networks to planted patterns in real signals, and verifies that they go by the pattern.
 
     python benchmarks/planted/real_training.py                     # all of real_networks.RECIPES; resumes
-    python benchmarks/planted/real_training.py --networks "YAMNet, 6 layers" --signals 400
+    python benchmarks/planted/real_training.py --networks "YAMNet, 4 layers" --signals 400
 
 The pretrained part stays as it is: its features of the training items are computed once and kept in
 wavelens-out/planted, and a head is trained on them, whose epoch is chosen on the choosing items. `verification` of

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+import real_tables
 from harness import records
 from harness.tables import table
 
@@ -134,7 +135,9 @@ def tables() -> dict[str, str]:
             made |= {f"samples, {purpose}": orders(find, purpose, "Identity")}
             made |= {f"domains, {purpose}": domains(find, purpose)}
         made |= {f"by {field}": by(find, field) for field in ("signals", "task", "architecture")}
-    return made | ({"agreement": agreement(agree)} if agree else {})
+    made |= {"agreement": agreement(agree)} if agree else {}
+    real = records.read(RESULTS / "real.json")
+    return made | (real_tables.tables(real) if real else {})
 
 
 def filled(page: str, made: dict[str, str]) -> str:
