@@ -35,6 +35,7 @@ DOMAINS = [
     wl.Cosine(),
     wl.STFT("hann", 8),
     wl.ConstantQ(2, octaves=1),
+    wl.FrequencyBands((0.05, 0.1, 0.3)),
     wl.Packets("db2", levels=2, mode="reflect"),
     wl.Stationary("bior2.4", levels=2),
     wl.DualTree(levels=2),

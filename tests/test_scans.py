@@ -363,7 +363,7 @@ def test_damaged_archives_and_headers_of_arrays_are_one_line(tmp_path):
         ),
         "empty.npy": (
             npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3, 4), }"),
-            r"a volume has voxels; .* has axes of \(0, 3, 4\)",
+            r"has no voxels: its axes are \(0, 3, 4\)",
         ),
         "version.npy": (b"\x93NUMPY\x09\x00", r"version 1 or 2 of NumPy's format; .* has version \(9, 0\)"),
         "names.npy": (

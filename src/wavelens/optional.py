@@ -14,6 +14,17 @@ def optional(name: str, extra: str) -> Any:
         raise unloadable(name.partition(".")[0], extra, error) from None
 
 
+def installed(name: str) -> Any:
+    """The module called `name`, of a package that no extra brings; `ImportError` that says how to install it."""
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        package, cause = name.partition(".")[0], first_cause(error)
+        raise ImportError(
+            f"{package} is needed here and cannot be imported ({type(cause).__name__}: {cause}): pip install {package}"
+        ) from None
+
+
 def unloadable(package: str, extra: str, error: Exception) -> ImportError:
     """That a package is not there, with the extra that brings it; or that it is and cannot be loaded, and why."""
     cause = first_cause(error)

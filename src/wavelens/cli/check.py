@@ -91,7 +91,7 @@ def check(
 
     def one(path: Path, stem: str) -> list[Path]:
         one_input = read_input(loaded, kind, path, chosen_device)
-        explained = question(loaded, one_input.x, one_input.logits)
+        explained = question(loaded, one_input.x, one_input.logits, one_input.grid)
         with console.status(f"checking {plain(path.name)}"):
             findings = check_input(one_input.x, explained.target)
         statuses.append(findings.status)

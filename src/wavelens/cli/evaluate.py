@@ -50,7 +50,7 @@ LINE_EVERY = 30.0  # seconds between lines of progress where there is no termina
 
 @with_model_options
 def evaluate(
-    data: Annotated[Path, typer.Argument(help="Folder of photos, sounds, volumes or videos; subfolders are included.")],
+    data: Annotated[Path, typer.Argument(help="Folder of photos, sounds, volumes, videos or series; with subfolders.")],
     out: Annotated[Path, typer.Option(help="Output folder; an existing run is resumed.")],
     model: ModelName = None,
     options: Options = Options(),
@@ -106,7 +106,7 @@ def evaluate(
     console = Terminal(stderr=True)
     loaded = load_model(name, options, console)
     kind = kind_called(loaded.preprocess.kind)
-    dataset = labelled(samples(data, kind.inside), labels, loaded.index)
+    dataset = labelled(samples(data, kind.inside, kind.files), labels, loaded.index)
     if annotations is not None:
         dataset = _annotated(dataset, annotations, loaded, console)
     task = Evaluation(

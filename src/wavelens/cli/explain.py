@@ -1,4 +1,4 @@
-"""`wavelens explain`: explains photos, sounds, volumes and videos, prints the results and writes them to a folder."""
+"""`wavelens explain`: explains photos, sounds, volumes, videos and series, prints and writes the results."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from wavelens.cli.shared_options import (
     Files,
     ModelName,
     Out,
+    Rate,
     Spacing,
     TargetText,
     Unit,
@@ -42,7 +43,7 @@ from wavelens.explaining.interventions import MAX_FORWARD_PASSES
 from wavelens.explaining.question import is_target_function
 from wavelens.explaining.report import report_path
 from wavelens.explaining.request import Request
-from wavelens.explaining.spacing import spaced
+from wavelens.explaining.spacing import rated, spaced
 from wavelens.explaining.summary import profile_rows, start_of
 from wavelens.grid import Grid
 from wavelens.marginal import short_names
@@ -84,6 +85,7 @@ def explain(
     ] = None,
     spacing: Spacing = None,
     unit: Unit = None,
+    rate: Rate = None,
     exact_passes: Annotated[
         bool, typer.Option("--exact-passes", help="Run the model's own passes: nothing folded, no other memory format.")
     ] = False,
@@ -99,7 +101,7 @@ def explain(
         bool, typer.Option("--report", help="Also write report.html, one self-contained page with pictures and sounds.")
     ] = False,
 ) -> None:
-    """Explain a classifier's decision, scale by scale. Takes photos, sounds, volumes and videos.
+    """Explain a classifier's decision, scale by scale. Takes photos, sounds, volumes, videos and time series.
 
     Prints the top classes and the scale profile of each input: what each scale contributes along the method's path, and
     beside it the scale's Shapley value, which says what the scale adds when scales come and go. Writes NAME.png (the
@@ -118,7 +120,7 @@ def explain(
     check_folder(out)
     console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
-    loaded = spaced(loaded, spacing_of(spacing), unit)
+    loaded = rated(spaced(loaded, spacing_of(spacing), unit), rate)
     request = request_for(
         loaded,
         kind,
@@ -167,6 +169,8 @@ def _print(explanation: Explanation, console: Console, prefix: str) -> None:
         console.print(_class_table(explanation.answer))
     _print_texts(console, _account(explanation))
     _print_scales(explanation, console)
+    if explanation.by_channel:
+        console.print(_channel_table(explanation))
     if missed := explanation.caution:
         advice = "Try --method 'IntegratedGradients(tolerance=0.02, max_steps=1000)'."
         console.print(Text(f"{missed} {advice}", style="yellow"), soft_wrap=True)
@@ -257,6 +261,18 @@ def _marginal_table(explanation: Explanation) -> Table:
         total = "—" if row["signed"] is None else f"{row['signed']:+.4f} ± {row['signed_spread']:.4f}"
         share = f"{row['share']:.1%} ± {100 * row['share_spread']:.1f}"
         shown.add_row(row["scale"], row["extent"], total, share, *(f"{one:.1%}" for one in row["shares"]))
+    return shown
+
+
+def _channel_table(explanation: Explanation) -> Table:
+    """Signed sums by channel and scale; of complex gradients shares of |γ|."""
+    rows, scales = explanation.by_channel, explanation.profile
+    shown = table("channel", *(row["scale"] for row in scales), "total")
+    every = [value for row in rows for value in row["signed"] if value is not None]
+    for row in rows:
+        values = row["signed"] if every else row["share"]
+        each = [*values, sum(values)]
+        shown.add_row(plain(row["channel"]), *(aligned(each, every) if every else [f"{part:.1%}" for part in each]))
     return shown
 
 

@@ -13,9 +13,20 @@ from rich.console import Console
 
 from wavelens import models
 from wavelens.cli.terminal import note, plain
-from wavelens.models import CheckpointWarning, LoadedModel, Options
+from wavelens.explaining import AsRead
+from wavelens.models import (
+    CheckpointWarning,
+    Geometry,
+    LoadedModel,
+    Options,
+    Sampling,
+    Traces,
+    VideoGeometry,
+    Voxels,
+)
 from wavelens.models.options import options_of
 from wavelens.models.preparations.image import FILTERS
+from wavelens.spec import parse_own
 
 Weights = Annotated[
     str | None,
@@ -57,6 +68,16 @@ Interpolation = Annotated[
 ]
 
 
+PreparationText = Annotated[
+    str | None,
+    typer.Option(
+        help="How inputs are prepared, as in Python: Traces((3, 3000), rate=100), Voxels((1, 64, 64, 64)), own:Mine().",
+        show_default="that of the model",
+    ),
+]
+PREPARATIONS = (AsRead, Geometry, Sampling, Traces, VideoGeometry, Voxels)
+
+
 def model_options(
     weights: Weights = None,
     trust: Trust = False,
@@ -66,6 +87,7 @@ def model_options(
     input_size: InputSize = None,
     crop: Crop = None,
     interpolation: Interpolation = None,
+    preparation: PreparationText = None,
 ) -> Options:
     """The options as `models.load` has them."""
     return options_of(
@@ -77,6 +99,7 @@ def model_options(
         input_size=_numbers("input-size", input_size, int),
         crop=_share(crop),
         interpolation=interpolation,
+        preparation=_preparation(preparation),
     )
 
 
@@ -124,6 +147,14 @@ def _numbers(name: str, text: str | None, kind: Callable[[str], Any]) -> Any:
     except ValueError:
         raise ValueError(f"--{name} is one value, or several separated by commas; got {text!r}.") from None
     return values[0] if len(values) == 1 else values
+
+
+def _preparation(text: str | None) -> Any:
+    value = None if text is None else parse_own(text, also=PREPARATIONS)
+    if value is None or isinstance(value, PREPARATIONS) or hasattr(value, "grid"):
+        return value
+    known = ", ".join(cls.__name__ for cls in PREPARATIONS)
+    raise ValueError(f"--preparation is one of {known}, or your own; got {text}.")
 
 
 def _share(text: str | None) -> float | str | None:

@@ -44,7 +44,7 @@ OWN = "-"  # instead of a checkpoint: the weights that a model comes with
 @with_model_options
 def profile(
     model: Annotated[list[str], typer.Argument(metavar="MODEL...", help=f"Classifiers, each {models.FORMS}.")],
-    data: Annotated[Path, typer.Option(help="Folder of photos, sounds, volumes or videos; subfolders are included.")],
+    data: Annotated[Path, typer.Option(help="Folder of photos, sounds, volumes, videos or series; with subfolders.")],
     out: Annotated[Path, typer.Option(help="Output folder; an existing run is resumed.")],
     weights: Annotated[
         list[str] | None,
@@ -86,7 +86,7 @@ def profile(
     each = [replace(options, weights=own) for own in checkpoints]
     loaded = [spaced(load_model(name, own, bar), steps, unit) for name, own in zip(model, each, strict=True)]
     kind = _kind(loaded)
-    files = _spread(samples(data, kind.inside), items)
+    files = _spread(samples(data, kind.inside, kind.files), items)
     names = _names(model, checkpoints)
     members = [
         member_of(name, one, kind, labelled(files, labels, one.index), chosen_domain, chosen_method, batch_size, place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +17,11 @@ from wavelens.cli.model_options import load_model
 from wavelens.cli.terminal import complain, plain
 from wavelens.explaining import Kind, kind_called, kind_of
 from wavelens.explaining.errors import INPUT_ERRORS, sentence_of
+from wavelens.explaining.files import inputs
+from wavelens.explaining.kinds.photo import PHOTO
 from wavelens.explaining.request import default_model
-from wavelens.models import LoadedModel, Options
+from wavelens.models import LoadedModel, Options, Preparation
+from wavelens.models.loading import is_module_file
 from wavelens.spec import METHODS
 
 Files = Annotated[list[str], typer.Argument(help="Files, folders of them, or patterns such as '*.jpg'.")]
@@ -38,8 +42,8 @@ TargetText = Annotated[
     str | None,
     typer.Option(
         "--target",
-        help="What to explain: a class by its index, its label or part of its label, or package.module:function, "
-        "called as (module, x), which returns the target.",
+        help="What to explain: a class by its index, its label or part of its label; a class at a time, QRS@3.2s or "
+        "P@10-12s; a forecast, @+24; or package.module:function, called as (module, x), which returns the target.",
         show_default="top class",
     ),
 ]
@@ -59,6 +63,12 @@ Spacing = Annotated[
     ),
 ]
 Unit = Annotated[str | None, typer.Option(help="The unit of --spacing.", show_default="m; mm for volumes")]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        help="Samples per second, for series whose files do not say it.", show_default="as stored in the files"
+    ),
+]
 DeviceName = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps …", show_default="cuda if there is one")]
 
 
@@ -71,10 +81,18 @@ def opened(
     any_output: bool = False,
 ) -> tuple[LoadedModel, Kind]:
     """The model on its device, and the kind of signals that it takes."""
-    name = model or default_model(kind_of(files))
+    kind = kind_of(files)
+    name = model or default_model(kind)
+    if kind is not PHOTO and options.preparation is None and is_module_file(name):
+        options = replace(options, preparation=_as_read(kind, files))
     loaded = load_model(name, options, console, any_output=any_output)
     loaded.module.to(device)
     return loaded, kind_called(loaded.preprocess.kind)
+
+
+def _as_read(kind: Kind, files: Sequence[str]) -> Preparation:
+    """What hands the signal of the first file to a module as it is: a module's file says nothing of its input."""
+    return kind.plain_preparation(kind.read(inputs(files, kind)[0]))
 
 
 def spacing_of(text: str | None) -> tuple[float, ...] | None:

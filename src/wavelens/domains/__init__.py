@@ -5,6 +5,7 @@ from wavelens.domains.cosine import Cosine
 from wavelens.domains.dualtree import DualTree
 from wavelens.domains.dwt import DWT, from_pywt, to_pywt
 from wavelens.domains.fourier import Fourier
+from wavelens.domains.frequency_bands import FrequencyBands
 from wavelens.domains.graph import GraphWavelets
 from wavelens.domains.identity import Identity
 from wavelens.domains.joint import Joint
@@ -22,6 +23,7 @@ __all__ = [
     "Cosine",
     "DualTree",
     "Fourier",
+    "FrequencyBands",
     "GraphWavelets",
     "Identity",
     "Joint",

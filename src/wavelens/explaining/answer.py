@@ -23,7 +23,14 @@ from wavelens.explaining.kinds import Input
 from wavelens.explaining.question import ExplainedTarget
 from wavelens.explaining.report import entry_of
 from wavelens.explaining.request import Request
-from wavelens.explaining.summary import caution, interventions_summary, profile_rows, target_summary, top_classes
+from wavelens.explaining.summary import (
+    caution,
+    channel_rows,
+    interventions_summary,
+    profile_rows,
+    target_summary,
+    top_classes,
+)
 from wavelens.methods.shapley import ShapleyValues
 from wavelens.own import text_of
 from wavelens.reports import Entry
@@ -131,6 +138,11 @@ class Explanation:
         return self._marginal[1]
 
     @property
+    def by_channel(self) -> list[dict[str, Any]]:
+        """The profile by channel, where the kind tells channels apart and there are several: all rows add up to it."""
+        return channel_rows(self.attribution, self.request.kind.channels(self.input))
+
+    @property
     def caution(self) -> str:
         """A line for signed sums that miss the score difference by more than the method's tolerance; else empty."""
         return caution(self.attribution, self.request.method)
@@ -160,6 +172,7 @@ class Explanation:
             "sentences": [text for text in self.sentences() if text],
             **self._further_summary(),
             **methods_summary(self.further_methods, one.grid),
+            **({"by_channel": self.by_channel} if self.by_channel else {}),
             "provenance": a.provenance,
         }
 

@@ -21,7 +21,7 @@ from wavelens.explaining.errors import INPUT_ERRORS
 from wavelens.explaining.kinds import kind_called, kind_of
 from wavelens.explaining.question import is_target_function
 from wavelens.explaining.request import DEFAULT_METHOD, Request, default_model, request_for
-from wavelens.explaining.spacing import spaced
+from wavelens.explaining.spacing import rated, spaced
 from wavelens.models import LoadedModel
 from wavelens.models.module_kinds import check_evaluation
 from wavelens.targets import Target
@@ -52,6 +52,7 @@ def explain(
     device: str | torch.device | None = None,
     spacing: float | Sequence[float] | None = None,
     unit: str | None = None,
+    rate: float | None = None,
     exact_passes: bool = False,
     interventions: bool | None = None,
     progress: Progress = False,
@@ -69,8 +70,8 @@ def explain(
     by default that of the kind, or a list, in each of which the same gradients are read; `method`, or a list, of which
     the first is explained while the others, explainers such as `GradCAM()` too, stand beside it; `decompose`, names of
     wavelets in which pictures are shown scale by scale; `batch_size`; `top`, the number of classes in summaries;
-    `spacing` and `unit` of pixels and voxels; `exact_passes`. `device` is for a model by name; a module is used where
-    it is. `progress` is that of `attribute`.
+    `spacing` and `unit` of pixels and voxels; `rate` of series that do not say theirs; `exact_passes`. `device` is for
+    a model by name; a module is used where it is. `progress` is that of `attribute`.
 
     Beside the attribution stand the Shapley values of the scales, `explanation.shapley`: exact up to eight scales,
     sampled where 256 forward passes do not suffice, left out where few samples do not fit them. With
@@ -95,7 +96,7 @@ def explain(
     steps = (spacing,) if isinstance(spacing, int | float) else spacing
 
     def request_at(path: Path) -> Request:
-        loaded = spaced(_loaded(model, path, device, options, is_target_function(target)), steps, unit)
+        loaded = rated(spaced(_loaded(model, path, device, options, is_target_function(target)), steps, unit), rate)
         return request_for(
             loaded,
             kind_called(loaded.preprocess.kind),

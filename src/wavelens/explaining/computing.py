@@ -27,7 +27,8 @@ def explained(request: Request, path: Path, progress: Progress = False) -> Expla
     """Read and explain an input."""
     loaded, kind = request.loaded, request.kind
     one = read_input(loaded, kind, path, request.device)
-    target = request.question(loaded, one.x, one.logits)
+    target = request.question(loaded, one.x, one.logits, one.grid)
+    one = replace(one, marks=target.marks)
     usual = request.domains if request.chosen else [_within(domain, one.x.shape[2:]) for domain in request.domains]
     several, decomposed = _attributions(request, one, target, usual, progress)
     made_by = _model_provenance(loaded)

@@ -94,7 +94,7 @@ def minimal_input(request: MinimalRequest, path: Path) -> MinimalResult:
     """Read a file and find its minimal inputs."""
     loaded = request.loaded
     one = read_input(loaded, request.kind, path, request.device)
-    target = request.question(loaded, one.x, one.logits)
+    target = request.question(loaded, one.x, one.logits, one.grid)
     front = masks.minimal(
         loaded.module,
         one.x,

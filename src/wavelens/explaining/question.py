@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wavelens.explaining.places import FORM, Place, is_place, place_of
+from wavelens.grid import Grid
 from wavelens.models import LoadedModel
 from wavelens.models.loading import function_called, is_function
 from wavelens.models.trust import importable_working_folder
@@ -22,7 +24,7 @@ class ExplainedTarget:
     """What is explained of one input: `target` as `attribute` takes it, `label` as a reader does.
 
     `heading` is the label with indices, `number` what the target's number is called, `classes` those that it is of.
-    `summary` and `options` are for JSON and for a command.
+    `summary` and `options` are for JSON and for a command; `marks` are spans of the input's samples that it is of.
     """
 
     target: Target
@@ -32,6 +34,7 @@ class ExplainedTarget:
     classes: tuple[int, ...]
     summary: dict[str, Any]
     options: tuple[str, ...]
+    marks: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Question:
     `against` is "next" for the class that the input has the highest logit for, other than the target.
 
     That is a `function(module, x)` that gives the target of an input, whatever the model returns, or a `fixed` target
-    as `attribute` takes it, the same for every input; both have a `name`.
+    as `attribute` takes it, the same for every input; both have a `name`. Or it is a class at a `place` of the input.
     """
 
     target: int | None = None
@@ -49,9 +52,15 @@ class Question:
     function: Callable[[nn.Module, Tensor], Target] | None = None
     name: str = ""
     fixed: Target = None
+    place: Place | None = None
 
-    def __call__(self, loaded: LoadedModel, x: Tensor, logits: Tensor | None) -> ExplainedTarget:
-        """What is explained of the input `x` to which the model gives `logits` `(classes,)`, if it is a classifier."""
+    def __call__(self, loaded: LoadedModel, x: Tensor, logits: Tensor | None, grid: Grid) -> ExplainedTarget:
+        """What is explained of the input `x` to which the model gives `logits` `(classes,)`, if it is a classifier.
+
+        `grid` says where the samples of `x` lie.
+        """
+        if self.place is not None:
+            return _at_place(self.place, loaded, x, grid)
         if self.function is not None:
             return _target_by(self.function, self.name, loaded.module, x)
         if self.fixed is not None:
@@ -59,7 +68,7 @@ class Question:
         if logits is None:
             raise ValueError(
                 f"a class is asked of a classifier; {loaded.name} returns no logits. "
-                "Give --target package.module:function."
+                f"Give --target package.module:function; {FORM}."
             )
         target = int(logits.argmax()) if self.target is None else self.target
         label, options = loaded.labels[target], ("--target", str(target))
@@ -97,15 +106,17 @@ class Question:
 
 def is_target_function(target: Target) -> bool:
     """Whether the target is read off the output by a function, so that a model may return anything."""
-    return is_function(target) if isinstance(target, str) else not (target is None or isinstance(target, int | Against))
+    if isinstance(target, str):
+        return is_function(target) or is_place(target)
+    return not (target is None or isinstance(target, int | Against))
 
 
 def question_of(target: Target, against: str | int | None, loaded: LoadedModel) -> Question:
     """The question that a target and a class against it ask; `ValueError` for what is no class, or twice the same.
 
-    A text is the index or the name of a class, or 'package.module:function'; what names a class is that class, even if
-    it is written like a function. "next" against it is the runner-up, unless a class has that name. Anything else is a
-    target as `attribute` takes it.
+    A text is the index or the name of a class, 'package.module:function', or a class at a time such as 'QRS@3.2s'; what
+    names a class is that class, even if it is written like a function. "next" against it is the runner-up, unless a
+    class has that name. Anything else is a target as `attribute` takes it.
     """
     if isinstance(target, Against):
         if against is not None:
@@ -131,6 +142,10 @@ def question_of(target: Target, against: str | int | None, loaded: LoadedModel) 
                 f"--target is a class or a function of (module, x); {target} is {type(function).__name__}."
             )
         return Question(function=function, name=target)
+    if is_place(target) and isinstance(target, str) and not loaded.named(target):
+        if against is not None:
+            raise ValueError(f"--against sets a class against a class; {target} is a class at a time. Leave it out.")
+        return Question(place=place_of(target))
     index, other = None if target is None else loaded.index(str(target)), against_of(against, loaded)
     if index is not None and index == other:
         raise ValueError(f"--against is another class than --target; both are {index} ({loaded.labels[index]}).")
@@ -149,6 +164,15 @@ def _sides(target: Against) -> tuple[int | str | None, int | str]:
     if not all(side is None or isinstance(side, int | str) for side in sides):
         raise ValueError(f"an explanation is of one input, so Against takes one class, not one per item; got {target}.")
     return sides  # type: ignore[return-value]
+
+
+def _at_place(place: Place, loaded: LoadedModel, x: Tensor, grid: Grid) -> ExplainedTarget:
+    placed = place(loaded, x, grid)
+    number = "probability" if place.probability else "value" if place.ahead else "logit"
+    summary = {"target": {"label": placed.label, "text": place.text, "is": describe(placed.target)}}
+    return ExplainedTarget(
+        placed.target, placed.label, placed.label, number, (), summary, ("--target", place.text), placed.marks
+    )
 
 
 def _fixed(target: Target, against: str | int | None) -> Question:

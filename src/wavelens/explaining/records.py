@@ -18,6 +18,6 @@ def words_of(options: Options) -> list[str]:
 
 def model_summary(loaded: LoadedModel) -> dict[str, Any]:
     """A model for a record in JSON: its name, its weights, its preparation, and which other options it was given."""
-    options = {name: value for name, value in loaded.options.given.items() if name != "weights"}
+    options = {name: value for name, value in loaded.options.given.items() if name not in ("weights", "preparation")}
     record = {"model": loaded.name, "weights": loaded.options.weights, "preprocess": repr(loaded.preprocess)}
     return record | ({"options": options} if options else {})

@@ -33,6 +33,8 @@ def entry_of(explanation: Explanation) -> Entry:
         classes=_chances(explanation),
         kind=kind.view,
         grid=one.grid,
+        channels=kind.channels(one),
+        marks=one.marks,
         start=start_of(method, kind),
         note=explanation.caution,
         shapley=explanation.shapley,
@@ -72,6 +74,8 @@ def command_of(explanation: Explanation) -> str:
     words += words_of(request.loaded.options)
     if (spacing := _spacing(request.loaded.preprocess)) is not None:
         words += ["--spacing", ",".join(f"{step:.12g}" for step in spacing[0]), "--unit", spacing[1]]
+    if (rate := _rate(request.loaded.preprocess)) is not None:
+        words += ["--rate", f"{rate:.12g}"]
     words += [
         *target.options,
         *(word for domain in _chosen_domains(explanation) for word in ("--domain", text_of(domain))),
@@ -100,6 +104,8 @@ def _call(explanation: Explanation) -> str:
     choices |= {name: repr(value) for name, value in request.loaded.options.given.items()}
     if (spacing := _spacing(request.loaded.preprocess)) is not None:
         choices |= {"spacing": repr(spacing[0]), "unit": repr(spacing[1])}
+    if (rate := _rate(request.loaded.preprocess)) is not None:
+        choices |= {"rate": f"{rate!r}"}
     values = {"domain": _chosen_domains(explanation), "method": [request.method, *request.further_methods]}
     for name, several in values.items():
         texts = [_name(value) for value in several]
@@ -123,6 +129,12 @@ def _spacing(preparation: Any) -> tuple[tuple[float, ...], str] | None:
     place = getattr(preparation, "picture", preparation)  # of a video's frames
     spacing = getattr(place, "spacing", None)
     return None if spacing is None else (spacing, getattr(place, "unit", "mm"))
+
+
+def _rate(preparation: Any) -> float | None:
+    """The rate of a series that does not say it, where that was given."""
+    rate: float | None = getattr(preparation, "given_rate", None)
+    return rate
 
 
 def _quoted(word: str) -> str:

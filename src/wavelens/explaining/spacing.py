@@ -1,4 +1,4 @@
-"""How far apart the pixels or voxels of an input lie, where the input does not say."""
+"""How far apart the samples of an input lie, in space or in time, where the input does not say."""
 
 from __future__ import annotations
 
@@ -24,3 +24,16 @@ def spaced(loaded: LoadedModel, spacing: Sequence[float] | None, unit: str | Non
         )
     usual = unit or kind_called(preparation.kind).spacing_unit
     return replace(loaded, preprocess=preparation.spaced(tuple(spacing), usual))
+
+
+def rated(loaded: LoadedModel, rate: float | None) -> LoadedModel:
+    """The model with a preparation that knows the rate, in Hz, of series that do not say theirs."""
+    if rate is None:
+        return loaded
+    preparation: Any = loaded.preprocess
+    if not hasattr(preparation, "rated"):
+        raise ValueError(
+            f"--rate is for time series; {type(preparation).__name__} of {loaded.name}, which takes a "
+            f"{preparation.kind}, does not take it. Leave it away."
+        )
+    return replace(loaded, preprocess=preparation.rated(rate))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,18 @@ def interventions_summary(shapley: ShapleyValues | None, reason: str) -> dict[st
             "interaction": None if pairs is None else pairs[0].tolist(),
         }
     }
+
+
+def channel_rows(a: Attribution, names: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each of several channels: the signed sum of each scale, coarsest first, and its share of Σ|γ|."""
+    if len(names) < 2:
+        return []
+    profile = maps.profile(a, by_channel=True)
+    rows = zip(names, profile.signed[0].tolist(), profile.share[0].tolist(), strict=True)
+    return [
+        {"channel": name, "signed": [None if math.isnan(value) else value for value in signed], "share": share}
+        for name, signed, share in rows
+    ]
 
 
 def caution(a: Attribution, method: Method) -> str:

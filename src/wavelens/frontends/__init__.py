@@ -4,6 +4,7 @@ from wavelens.frontends.audio import AudioFile, Clip, Resample, open_audio, read
 from wavelens.frontends.dicom import dicom_display, read_dicom_image
 from wavelens.frontends.image import ImageFile, open_image, read_image
 from wavelens.frontends.mel import KaldiMel, LogMel
+from wavelens.frontends.series import Series, read_series, write_series
 from wavelens.frontends.video import Video, VideoFile, open_video, read_video, write_video
 from wavelens.frontends.volume import Volume, read_volume, volume_cost, write_volume
 
@@ -14,6 +15,7 @@ __all__ = [
     "KaldiMel",
     "LogMel",
     "Resample",
+    "Series",
     "Video",
     "VideoFile",
     "Volume",
@@ -24,12 +26,14 @@ __all__ = [
     "read_audio",
     "read_dicom_image",
     "read_image",
+    "read_series",
     "read_video",
     "read_volume",
     "resample",
     "volume_cost",
     "windows",
     "write_audio",
+    "write_series",
     "write_video",
     "write_volume",
 ]

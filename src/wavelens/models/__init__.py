@@ -8,6 +8,7 @@ from wavelens.models.networks.resnet3d import ResNet3D
 from wavelens.models.options import Options
 from wavelens.models.preparations.audio import Sampling, Windowed
 from wavelens.models.preparations.image import Geometry, Normalized
+from wavelens.models.preparations.series import Traces
 from wavelens.models.preparations.video import VideoGeometry
 from wavelens.models.preparations.volume import Voxels
 from wavelens.models.weights import Around, CheckpointWarning
@@ -25,6 +26,7 @@ __all__ = [
     "Preparation",
     "ResNet3D",
     "Sampling",
+    "Traces",
     "VideoGeometry",
     "Voxels",
     "Windowed",

@@ -15,18 +15,21 @@ from torch import Tensor, nn
 
 from wavelens.models.checkpoints import read_checkpoint
 from wavelens.models.labels import imagenet_labels, read_class_names
-from wavelens.models.loaded import LoadedModel, Parts, Variant
+from wavelens.models.loaded import LoadedModel, Parts, Preparation, Variant
 from wavelens.models.module_kinds import exported_shape, set_evaluation
 from wavelens.models.networks.acdnet import micro_acdnet
 from wavelens.models.networks.efficientnet_lite import EMBEDDED, embedded
+from wavelens.models.networks.phasenet import phasenet
 from wavelens.models.networks.resnet3d import resnet3d
 from wavelens.models.networks.yamnet import yamnet
 from wavelens.models.options import Options, options_of
 from wavelens.models.preparations.image import Geometry, renormalized
 from wavelens.models.preparations.video import VideoGeometry
 from wavelens.models.runnable import InBatches
+from wavelens.models.sources.braindecode import from_braindecode
 from wavelens.models.sources.hf import from_transformers
 from wavelens.models.sources.monai import from_monai
+from wavelens.models.sources.seisbench import from_seisbench
 from wavelens.models.sources.timm import from_timm
 from wavelens.models.sources.torchvision import from_torchvision
 from wavelens.models.trust import check_trust, importable_working_folder
@@ -37,12 +40,15 @@ NETWORKS: dict[str, Callable[[Variant], Parts]] = {
     "yamnet": yamnet,
     "micro-acdnet": micro_acdnet,
     "resnet3d": resnet3d,
+    "phasenet": phasenet,
 }
 PREFIXES: dict[str, Callable[[str, Variant], Parts]] = {
     "timm": from_timm,
     "torchvision": from_torchvision,
     "hf": from_transformers,
     "monai": from_monai,
+    "seisbench": from_seisbench,
+    "braindecode": from_braindecode,
 }
 _OWN = [*NETWORKS, *(f"{prefix}:NAME" for prefix in PREFIXES)]
 FORMS = f"{', '.join(_OWN)}, a TorchScript file (.pt, .ts), an exported program (.pt2) or package.module:function"
@@ -59,16 +65,18 @@ def load(
     input_size: int | Sequence[int] | None = None,
     crop: float | str | None = None,
     interpolation: str | None = None,
+    preparation: Preparation | None = None,
     any_output: bool = False,
 ) -> LoadedModel:
     """The classifier called `name`, with `weights` from a checkpoint file instead of its own where given.
 
     Names: 'efficientnet-lite0' (ImageNet weights from an installed package), 'timm:NAME', 'hf:NAME_OR_FOLDER'
-    (transformers), 'monai:NAME' (volumes), 'resnet3d' (volumes of 28³), 'yamnet' and 'micro-
-    acdnet' (sounds; with `weights`), a TorchScript file ending in .pt or .ts, a program of `torch.export` ending in
-    .pt2, and 'package.module:function', whose function returns a module or a `LoadedModel`. Such a file and a
-    function's module take pixels in [0, 1], 224 × 224 or what a program was exported for. 'timm:NAME(classes=5)' builds
-    a network with five outputs; with `weights` their number is taken from the file.
+    (transformers), 'monai:NAME' (volumes), 'resnet3d' (volumes of 28³), 'yamnet' and 'micro-acdnet' (sounds; with
+    `weights`), 'phasenet' (seismograms; with `weights`), 'seisbench:NAME' and 'braindecode:NAME(…)' (time series), a
+    TorchScript file ending in .pt or .ts, a program of `torch.export` ending in .pt2, and 'package.module:function',
+    whose function returns a module or a `LoadedModel`. Such a file and a function's module take pixels in [0, 1], 224 ×
+    224 or what a program was exported for.
+    'timm:NAME(classes=5)' builds a network with five outputs; with `weights` their number is taken from the file.
 
     `weights` are safetensors files or what `torch.save` wrote, alone or inside a checkpoint, whose tensors beside the
     network's are left out with a warning; 'file.pth::key' chooses one of several state dicts. No code in them is run.
@@ -79,6 +87,9 @@ def load(
     JSON). For photos and videos that it takes otherwise than the name says: `mean` and `std` of pixels in [0, 1], one
     value or one per channel; `input_size` in pixels, one value or height and width; `crop`, the share of the resized
     photo's side that is kept, or 'squash' to resize to the input size without a crop; `interpolation`, the filter.
+
+    `preparation` makes the model's input in place of its own: a TorchScript file on seismograms takes
+    `preparation=models.Traces((3, 3000), rate=100)`.
 
     With `any_output` a model may return anything, as segmenters and detectors do; its target is then a function.
 
@@ -101,6 +112,7 @@ def load(
         input_size=input_size,
         crop=crop,
         interpolation=interpolation,
+        preparation=preparation,
     )
     parts, left_out = _filled(name, options)
     if left_out:
@@ -141,6 +153,8 @@ def _beside(options: Options, names: Sequence[str]) -> str:
 
 def _adapted(parts: Parts, name: str, options: Options) -> Parts:
     """The parts with the preparation that the options say."""
+    if options.preparation is not None:
+        parts = replace(parts, preprocess=options.preparation)
     given = options.geometry | {key: value for key in ("mean", "std") if (value := getattr(options, key)) is not None}
     if not given:
         return parts
@@ -220,6 +234,11 @@ def _evaluate(module: nn.Module) -> None:
         module.eval()
     except NotImplementedError:  # an exported program has no mode
         set_evaluation(module)
+
+
+def is_module_file(name: str) -> bool:
+    """Whether a name is that of a TorchScript file or an exported program, which say no preparation."""
+    return Path(name).suffix in (".pt", ".ts", ".pt2")
 
 
 def is_function(name: str) -> bool:

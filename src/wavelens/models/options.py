@@ -28,6 +28,7 @@ class Options:
     input_size: tuple[int, int] | None = None
     crop: float | str | None = None
     interpolation: str | None = None
+    preparation: Any = None  # a `Preparation`
 
     def __repr__(self) -> str:
         shown = [f.name for f in fields(self) if f.repr]
@@ -54,6 +55,7 @@ def options_of(
     input_size: int | Sequence[int] | None = None,
     crop: float | str | None = None,
     interpolation: str | None = None,
+    preparation: Any = None,
 ) -> Options:
     """`load`'s arguments as values; `ValueError` or `TypeError` for what cannot be meant."""
     return Options(
@@ -65,7 +67,14 @@ def options_of(
         _size(input_size),
         _crop(crop),
         interpolation,
+        _preparation(preparation),
     )
+
+
+def _preparation(value: Any) -> Any:
+    if value is None or (callable(value) and all(hasattr(value, name) for name in ("kind", "shape", "grid"))):
+        return value
+    raise TypeError(f"preparation makes a model's input, such as models.Traces((3, 3000), rate=100); got {value!r}.")
 
 
 def _class_names(value: str | Path | Sequence[str] | None) -> str | tuple[str, ...] | None:

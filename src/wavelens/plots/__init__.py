@@ -13,6 +13,7 @@ from wavelens.plots.parts import common_scale
 from wavelens.plots.profiles import mean_profiles
 from wavelens.plots.rose import rose
 from wavelens.plots.scene import scene
+from wavelens.plots.series import traces
 from wavelens.plots.sound import sound
 from wavelens.plots.thumbnail import thumbnail
 from wavelens.plots.video import film, overlay
@@ -40,4 +41,5 @@ __all__ = [
     "slices",
     "sound",
     "thumbnail",
+    "traces",
 ]

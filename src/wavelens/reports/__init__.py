@@ -3,11 +3,21 @@
 from wavelens.reports.entry import Chance, Entry, entries
 from wavelens.reports.page import GENERATOR, Section, page, report, section, write_page
 from wavelens.reports.sounds import sounds
-from wavelens.reports.views import PHOTO_VIEW, SOUND_VIEW, VIDEO_VIEW, VOLUME_VIEW, ReportView, View, packed_maps
+from wavelens.reports.views import (
+    PHOTO_VIEW,
+    SERIES_VIEW,
+    SOUND_VIEW,
+    VIDEO_VIEW,
+    VOLUME_VIEW,
+    ReportView,
+    View,
+    packed_maps,
+)
 
 __all__ = [
     "GENERATOR",
     "PHOTO_VIEW",
+    "SERIES_VIEW",
     "SOUND_VIEW",
     "VIDEO_VIEW",
     "VOLUME_VIEW",

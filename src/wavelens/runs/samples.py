@@ -44,15 +44,25 @@ class Sample:
         return self.name
 
 
-def samples(root: Path, inside: Callable[[Path], Sequence[Path]]) -> list[Sample]:
-    """The files in a folder and its folders, by name; `inside` lists those of one folder, which may be one itself."""
+def itself(path: Path) -> Sequence[Path]:
+    """An input of one file."""
+    return [path]
+
+
+def samples(
+    root: Path, inside: Callable[[Path], Sequence[Path]], files: Callable[[Path], Sequence[Path]] = itself
+) -> list[Sample]:
+    """The inputs in a folder and its folders, by name; `inside` lists those of one folder, which may be one itself.
+
+    `files` lists the files of an input, all of whose bytes count.
+    """
     if not root.is_dir():
         raise FileNotFoundError(f"a data set is a folder; got {root}. Check the path.")
     folders = sorted(Path(folder) for folder, _, _ in os.walk(root))
     paths = [path for folder in folders for path in inside(folder)]
     if not paths:
         raise ValueError(f"a data set is a folder with files that the model takes; got {root}, which has none.")
-    return [Sample(path.relative_to(root).as_posix(), _bytes(path), root=str(root)) for path in paths]
+    return [Sample(path.relative_to(root).as_posix(), sum(map(_bytes, files(path))), root=str(root)) for path in paths]
 
 
 def _bytes(path: Path) -> int:

@@ -4,6 +4,7 @@ A target is a class index, a class for each item, a `Contrast` of two of them, t
 function of the output, or `Several` of these at once. `None` stands for an output that already is one number an item.
 """
 
+from wavelens.targets.per_sample import horizon, window
 from wavelens.targets.regions import Strongest, detection, region, strongest
 from wavelens.targets.runner_up import settled
 from wavelens.targets.scoring import check_target, scores
@@ -20,6 +21,7 @@ __all__ = [
     "check_target",
     "describe",
     "detection",
+    "horizon",
     "joined",
     "parsed",
     "region",
@@ -27,4 +29,5 @@ __all__ = [
     "settled",
     "strongest",
     "texts",
+    "window",
 ]

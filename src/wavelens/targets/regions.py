@@ -109,7 +109,7 @@ class _Region:
     mask: Tensor = field(repr=False)
 
     def __call__(self, output: Any, items: Tensor) -> Tensor:
-        logits = _logits(output)
+        logits = logits_of(output)
         axes = logits.ndim - 2
         masks = self.mask if self.mask.ndim == axes + 1 else self.mask[None]
         if masks.ndim != axes + 1 or logits.ndim < 3:
@@ -185,7 +185,8 @@ def _listed(one: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     return boxes, one["scores"][:, None] * (one["labels"][:, None] == torch.arange(classes, device=boxes.device))
 
 
-def _logits(output: Any) -> Tensor:
+def logits_of(output: Any) -> Tensor:
+    """The logits of an output: itself, its 'out', or its `logits`."""
     logits = output.get("out") if isinstance(output, dict) else None
     logits = getattr(output, "logits", output) if logits is None else logits
     if not isinstance(logits, Tensor):

@@ -9,13 +9,14 @@ from wavelens.explaining.kinds.as_read import AsRead
 from wavelens.explaining.kinds.input import Input
 from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
 from wavelens.explaining.kinds.photo import PHOTO
+from wavelens.explaining.kinds.series import SERIES
 from wavelens.explaining.kinds.sound import SOUND
 from wavelens.explaining.kinds.video import VIDEO
 from wavelens.explaining.kinds.volume import VOLUME
 
 __all__ = ["KINDS", "AsRead", "FileSize", "Input", "Kind", "Writer", "kind_called", "kind_of", "register_kind"]
 
-LIBRARY = (PHOTO, SOUND, VIDEO, VOLUME)
+LIBRARY = (PHOTO, SOUND, VIDEO, VOLUME, SERIES)
 KINDS: list[Kind] = [*LIBRARY]
 
 
@@ -56,13 +57,14 @@ def kind_called(name: str) -> Kind:
 def kind_of(arguments: Sequence[str]) -> Kind:
     """The kind of the first argument, by its suffix, the longest that fits, or by what its folder holds; else photos.
 
-    In a folder DICOM files count as volumes, though each may be a picture.
+    In a folder DICOM files count as volumes, though each may be a picture. Arrays of one or two axes are series.
 
     >>> from wavelens import explaining
-    >>> [explaining.kind_of([name]).name for name in ("cat.jpg", "scan.nii.gz", "clip.flac", "unknown")]
-    ['photo', 'volume', 'sound', 'photo']
+    >>> [explaining.kind_of([name]).name for name in ("cat.jpg", "scan.nii.gz", "clip.flac", "ecg.edf", "unknown")]
+    ['photo', 'volume', 'sound', 'series', 'photo']
     """
     path = Path(arguments[0])
     if path.is_dir():
         return max(KINDS, key=lambda kind: sum(map(kind.speaks, kind.inside(path))))  # the first of equals
-    return max((kind for kind in KINDS if kind.reads(path)), key=lambda kind: len(kind.suffix_of(path)), default=PHOTO)
+    fitting = sorted((kind for kind in KINDS if kind.reads(path)), key=lambda kind: -len(kind.suffix_of(path)))
+    return next((kind for kind in fitting if kind.holds(path)), fitting[0] if fitting else PHOTO)

@@ -18,6 +18,7 @@ class Input:
 
     `signal` is what the front end reads at `path`, `x` `(1, channel, *axes)` what the `preparation` makes of it, `grid`
     where the samples of `x` lie. `logits` `(classes,)` is the model's output; None for a model that is no classifier.
+    `marks` are spans of samples that the target is of, where it is of a part of the input.
     """
 
     path: Path
@@ -26,3 +27,4 @@ class Input:
     x: Tensor
     grid: Grid
     logits: Tensor | None = None
+    marks: tuple[tuple[float, float], ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -55,6 +55,16 @@ def no_note(path: Path) -> str:
     return ""
 
 
+def itself(path: Path) -> Sequence[Path]:
+    """An input is one file."""
+    return [path]
+
+
+def no_channels(shown: Input) -> tuple[str, ...]:
+    """Channels of this kind are not told apart."""
+    return ()
+
+
 def no_extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterable[Path]:
     """Nothing beside the panel, the attribution and the summary."""
     return []
@@ -88,6 +98,9 @@ class Kind:
       tensors and whatever has one as `data`.
     - `gather(folder)` lists the inputs in a folder, where they are not the files with the suffixes; `speaks(path)` says
       whether a file counts when the kind of a folder is guessed.
+    - `holds(path)` says whether a file is of this kind, where files of several kinds end alike, as arrays do.
+    - `files(path)` lists the files of one input: what it is read from, whose bytes count.
+    - `channels(input)` names the channels of the model's input, where it matters how much of an account each has.
     - `note(path)` is a line on how a file was read, where there are several ways.
     - `extras(attribution, input, label, base)` writes further files, called `base` + something, and gives their paths;
       `outputs` says for each of their suffixes what such a file is.
@@ -114,6 +127,9 @@ class Kind:
     as_is: Callable[[Any], Preparation] | None = None
     gather: Callable[[Path], list[Path]] | None = None
     speaks: Callable[[Path], bool] = every_file
+    holds: Callable[[Path], bool] = every_file
+    files: Callable[[Path], Sequence[Path]] = itself
+    channels: Callable[[Input], tuple[str, ...]] = no_channels
     note: Callable[[Path], str] = no_note
     extras: Callable[[Attribution, Input, str, Path], Iterable[Path]] = no_extras
     outputs: Mapping[str, str] = field(default_factory=dict)
@@ -137,6 +153,11 @@ class Kind:
     def one(self) -> str:
         """The name with its article: 'a photo', 'an ecg'."""
         return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name}"
+
+    @property
+    def several(self) -> str:
+        """The name of many: 'photos', 'series'."""
+        return self.name if self.name.endswith("s") else f"{self.name}s"
 
     def reader(self, takes_files: bool) -> Callable[[Path], Any]:
         """What makes of a file the signal that a preparation takes."""
@@ -175,5 +196,5 @@ class Kind:
         if path.is_dir() and self.gather is None:
             deeper = next((file for file in path.rglob("*") if self.reads(file)), None)
             hint = f"Those in its folders are '{path / '**' / f'*{deeper.suffix}'}'." if deeper else "Name another."
-            raise ValueError(f"a folder of {self.name}s holds {', '.join(self.suffixes)}; {path} has none. {hint}")
+            raise ValueError(f"a folder of {self.several} holds {', '.join(self.suffixes)}; {path} has none. {hint}")
         return self.reader(takes_files(preparation))(path)

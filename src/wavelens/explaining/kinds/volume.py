@@ -17,6 +17,7 @@ from wavelens.domains import DWT
 from wavelens.explaining.kinds.input import Input
 from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
 from wavelens.frontends.dicom import dicom_content, is_dicom
+from wavelens.frontends.series import is_series_array
 from wavelens.frontends.volume import SCANS, SUFFIXES, read_volume, volume_cost, write_volume
 from wavelens.reports import VOLUME_VIEW
 
@@ -44,6 +45,11 @@ def _inside(folder: Path) -> list[Path]:
     return sorted([*(path for path in scans if not _has_header(path, names)), *volumes]) + [folder] * (
         "slice" in dicom.values()
     )
+
+
+def _is_no_series(path: Path) -> bool:
+    """An array with one or two axes is a series."""
+    return not is_series_array(path)
 
 
 def _has_header(path: Path, names: set[str]) -> bool:
@@ -122,6 +128,8 @@ VOLUME = Kind(
     view=VOLUME_VIEW,
     size=_size,
     gather=_inside,
+    speaks=_is_no_series,
+    holds=_is_no_series,
     extras=_extras,
     outputs={".html": "the volume, to turn", ".nii.gz": "a map over the scan"},
     writer=Writer(".nii.gz", _write, _has_place),

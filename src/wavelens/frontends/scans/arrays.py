@@ -22,12 +22,32 @@ LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}  # the length of the header stands before 
 MAX_HEADER_BYTES = 10_000  # as in NumPy, which reads longer ones before it refuses them
 
 
-def stored_array(path: Path, key: str | None) -> Stored:
-    """The array at `path`, its axes as they are; `key` names one of several in an .npz file."""
-    if path.suffix.lower() == ".npz":
-        return _stored(path, MemberSource(path, _member(path, key)))
+def stored_array(path: Path, key: str | None, noun: str = "voxels") -> Stored:
+    """The array at `path`, its axes as they are; `key` names one of several in an .npz file, `noun` its values."""
+    if is_archive(path):
+        return _stored(path, MemberSource(path, _member(path, key)), noun)
     with decoding_errors(path):
-        return _stored(path, FileSource.sniffed(path))
+        return _stored(path, FileSource.sniffed(path), noun)
+
+
+def array_keys(path: Path) -> tuple[str, ...]:
+    """What the arrays in an .npz file are called; none of an .npy file."""
+    return tuple(member.filename.removesuffix(".npy") for member in _members(path)) if is_archive(path) else ()
+
+
+def stored_texts(path: Path, key: str, max_bytes: int) -> tuple[str, ...]:
+    """The texts of an array in an .npz file; `ValueError` for other elements, and for more bytes than that."""
+    member = _member(path, key)
+    if member.file_size > max_bytes:
+        raise ValueError(f"{key} of {path} is a list of names; it takes {size(member.file_size)}. Shorten it.")
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            texts = np.lib.format.read_array(io.BytesIO(file.read(max_bytes)), allow_pickle=False)
+    except Exception as error:  # a header is parsed as Python
+        raise damaged(path, f"{key}: {error}") from error
+    if texts.dtype.kind != "U" or texts.ndim != 1:
+        raise ValueError(f"{key} of {path} is a list of names; got {texts.shape} of {texts.dtype}. Save texts.")
+    return tuple(map(str, texts.tolist()))
 
 
 def check_axes(stored: Stored, item: int | None) -> None:
@@ -41,8 +61,7 @@ def check_axes(stored: Stored, item: int | None) -> None:
 
 
 def _member(path: Path, key: str | None) -> zipfile.ZipInfo:
-    with decoding_errors(path), zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
+    members = _members(path)
     keys = [member.filename.removesuffix(".npy") for member in members]
     if key is None and len(keys) == 1:
         return members[0]
@@ -54,7 +73,16 @@ def _member(path: Path, key: str | None) -> zipfile.ZipInfo:
     return members[keys.index(key)]
 
 
-def _stored(path: Path, source: Source) -> Stored:
+def is_archive(path: Path) -> bool:
+    return path.suffix.lower() == ".npz"
+
+
+def _members(path: Path) -> list[zipfile.ZipInfo]:
+    with decoding_errors(path), zipfile.ZipFile(path) as archive:
+        return archive.infolist()
+
+
+def _stored(path: Path, source: Source, noun: str) -> Stored:
     with decoding_errors(path), source.open() as file:
         magic = file.read(np.lib.format.MAGIC_LEN)
         prefix, version = magic[:-2], tuple(magic[-2:])
@@ -76,4 +104,4 @@ def _stored(path: Path, source: Source) -> Stored:
     sizes = tuple(axes[::-1] if fortran else axes)
     order = tuple(range(len(sizes)))
     offset = len(magic + length + text)
-    return Stored(path, source, dtype, sizes, order[::-1] if fortran else order, offset)
+    return Stored(path, source, dtype, sizes, order[::-1] if fortran else order, offset, noun=noun)

@@ -30,6 +30,7 @@ class Stored:
 
     `sizes` are the lengths of the stored axes, the slowest first; axis `n` of the result is stored axis `order[n]`.
     A voxel is `slope` × the stored number + `intercept`. `detached` where another file than `path` holds the voxels.
+    `noun` is what errors call them.
     `ValueError` where the voxels are no real numbers, or more than the source can hold.
     """
 
@@ -44,6 +45,7 @@ class Stored:
     affine: Array = field(default_factory=lambda: np.eye(4))
     unit: str = "voxel"
     detached: bool = False
+    noun: str = "voxels"
 
     def __post_init__(self) -> None:
         if self.dtype.kind == "O":
@@ -53,12 +55,13 @@ class Stored:
             )
         if self.dtype.kind not in "buif":
             raise ValueError(
-                f"voxels are real numbers; got {self.dtype} in {self.path}. Save real numbers, such as the magnitude."
+                f"{self.noun} are real numbers; got {self.dtype} in {self.path}. Save real numbers, such as "
+                "the magnitude."
             )
         if min(self.sizes, default=1) < 0 or self.offset < 0:
-            raise damaged(self.path, f"its header says axes of {self.shape} voxels from byte {self.offset} on")
+            raise damaged(self.path, f"its header says axes of {self.shape} {self.noun} from byte {self.offset} on")
         if min(self.sizes, default=1) < 1:
-            raise ValueError(f"a volume has voxels; {self.path} has axes of {self.shape}. Save one that is not empty.")
+            raise ValueError(f"{self.path} has no {self.noun}: its axes are {self.shape}. Save one that is not empty.")
         bound = self.source.max_bytes
         if bound is not None and self.stream_bytes > bound:
             raise damaged(
@@ -95,7 +98,7 @@ class Stored:
     def _read(self, item: int | None = None) -> Array:
         sizes = self.sizes if item is None else self.sizes[1:]
         order = self.order if item is None else tuple(axis - 1 for axis in self.order[1:])
-        out = empty_voxels(self.path, tuple(sizes[axis] for axis in order))
+        out = empty_voxels(self.path, tuple(sizes[axis] for axis in order), self.noun)
         start = self.offset + (item or 0) * math.prod(sizes) * self.dtype.itemsize
         with decoding_errors(self.path), self.source.open() as file:
             file.seek(start, os.SEEK_CUR) if file.seekable() else _skip(file, start)
@@ -110,7 +113,7 @@ class Stored:
         axis = next((axis for axis, step in enumerate(steps) if step <= BLOCK_NUMBERS), 0)
         rows = max(1, BLOCK_NUMBERS // steps[axis]) if steps else 1
         for index in np.ndindex(out.shape[:axis]):
-            part = out[index]
+            part = out[(*index, ...)]  # a view, of an array without axes too
             for first in range(0, len(part) if part.ndim else 1, rows):
                 block = part[first : first + rows] if part.ndim else part
                 block[...] = self._numbers(file, block.shape)
@@ -119,7 +122,7 @@ class Stored:
         count = math.prod(shape) * self.dtype.itemsize
         data = file.read(count)
         if len(data) < count:
-            raise EOFError("it ends before its voxels do")
+            raise EOFError(f"it ends before its {self.noun} do")
         numbers: Array = np.frombuffer(data, self.dtype).reshape(shape)
         with np.errstate(over="ignore", invalid="ignore"):  # a volume refuses what is not finite in float32
             if (self.slope, self.intercept) != (1, 0):
@@ -171,12 +174,12 @@ def size(count: int) -> str:
     return f"{count / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
-def empty_voxels(path: Path, shape: tuple[int, ...]) -> Array:
-    """Room for voxels in float32, which takes memory as it is written; `ValueError` where the machine has less."""
+def empty_voxels(path: Path, shape: tuple[int, ...], noun: str = "voxels") -> Array:
+    """Room for values in float32, which takes memory as it is written; `ValueError` where the machine has less."""
     needed, free = 4 * math.prod(shape), _free_bytes()
     if free is not None and needed > free:
         raise ValueError(
-            f"{path} has {' × '.join(map(str, shape))} voxels, which take {size(needed)} in float32; this machine has "
+            f"{path} has {' × '.join(map(str, shape))} {noun}, which take {size(needed)} in float32; this machine has "
             f"{size(free)} free. Crop it, or sample it more coarsely, first."
         )
     with decoding_errors(path):

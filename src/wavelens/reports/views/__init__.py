@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wavelens.reports.views.photo import PHOTO_VIEW
+from wavelens.reports.views.series import SERIES_VIEW
 from wavelens.reports.views.sound import SOUND_VIEW
 from wavelens.reports.views.video import VIDEO_VIEW
 from wavelens.reports.views.view import ReportView, View, packed_maps
@@ -10,6 +11,7 @@ from wavelens.reports.views.volume import VOLUME_VIEW
 
 __all__ = [
     "PHOTO_VIEW",
+    "SERIES_VIEW",
     "SOUND_VIEW",
     "VIDEO_VIEW",
     "VOLUME_VIEW",
@@ -20,7 +22,7 @@ __all__ = [
     "view_for",
 ]
 
-VIEWS = (SOUND_VIEW, PHOTO_VIEW, VOLUME_VIEW, VIDEO_VIEW)
+VIEWS = (SOUND_VIEW, PHOTO_VIEW, VOLUME_VIEW, VIDEO_VIEW, SERIES_VIEW)
 
 
 def view_called(name: str, axes: int) -> ReportView:
@@ -28,8 +30,8 @@ def view_called(name: str, axes: int) -> ReportView:
     named = [view for view in VIEWS if view.name == name and view.axes == axes]
     if not named:
         raise ValueError(
-            f"kind is sound for one axis, photo for two, and volume or video for three; got {name!r} for {axes}. Leave "
-            "it out, and the axes choose."
+            f"kind is sound or series for one axis, photo for two, and volume or video for three; got {name!r} for "
+            f"{axes}. Leave it out, and the axes choose."
         )
     return named[0]
 

@@ -51,7 +51,7 @@ def show_sound(entry: Entry, room: int) -> View:
         "maps": {
             "shape": list(values[False].shape),
             "scales": [{"name": name, "label": labels.get(name, "")} for name in scale_names(entry)],
-            **_placed(rows[False], rate or 1.0, list(a.layout.scales())),
+            **placed_rows(rows[False], rate or 1.0, list(a.layout.scales())),
             "magnitude": [magnitudes(values[False])],
             "signed": [signs(values[True])] if True in values else [],
         },
@@ -78,7 +78,7 @@ def envelope(wave: Array, columns: int) -> dict[str, Any]:
     return {"top": top, "low": bytes_of(0.5 + low / top / 2), "high": bytes_of(0.5 + high / top / 2)}
 
 
-def _placed(placed: TimeFrequency, rate: float, scales: list[str]) -> dict[str, Any]:
+def placed_rows(placed: TimeFrequency, rate: float, scales: list[str]) -> dict[str, Any]:
     """The axis of frequencies, and of each row its scale and where on the axis it lies; `rate` 1 without hertz.
 
     Rows of a domain without frequencies are as high as each other.
