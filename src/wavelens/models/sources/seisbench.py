@@ -27,7 +27,7 @@ def from_seisbench(text: str, variant: Variant) -> Parts:
     name, _, weights = name.partition("/")
     models = installed("seisbench.models")
     made: Any = getattr(models, name, None)
-    if not (isinstance(made, type) and issubclass(made, models.WaveformModel)):
+    if not _is_model(made, models):
         known = [n for n in dir(models) if isinstance(getattr(models, n), type) and n[0].isupper()]
         raise ValueError(f"seisbench: takes the name of a model of SeisBench; got {name!r}. Names: {', '.join(known)}.")
     if variant.pretrained and not weights:
@@ -46,6 +46,10 @@ def from_seisbench(text: str, variant: Variant) -> Parts:
     except (TypeError, ValueError, AttributeError, OSError) as error:
         raise ValueError(f"seisbench:{text} could not be built: {' '.join(str(error).split())}") from error
     return Parts(Phases(module), taken, tuple(module.labels or ()))
+
+
+def _is_model(made: Any, models: Any) -> bool:
+    return isinstance(made, type) and issubclass(made, models.WaveformModel)
 
 
 class Phases(Around):
