@@ -96,7 +96,7 @@ def write_fif(path: Path, values: np.ndarray) -> Path:
     return path
 
 
-def _stream(values: np.ndarray):
+def stream_of(values: np.ndarray):
     import obspy
 
     heads = [{"network": "XX", "station": "AAA", "channel": f"HH{c}", "sampling_rate": RATE} for c in "ENZ"]
@@ -104,13 +104,13 @@ def _stream(values: np.ndarray):
 
 
 def write_miniseed(path: Path, values: np.ndarray) -> Path:
-    _stream(values).write(str(path), format="MSEED")
+    stream_of(values).write(str(path), format="MSEED")
     return path
 
 
 def write_sac(path: Path, values: np.ndarray) -> Path:
     """A folder with a file for each component."""
     path.mkdir()
-    for trace in _stream(values):
+    for trace in stream_of(values):
         trace.write(str(path / f"{trace.stats.channel}.sac"), format="SAC")
     return path

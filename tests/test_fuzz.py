@@ -15,9 +15,9 @@ from fuzz import worker
 from fuzz.__main__ import verdicts
 from fuzz.formats import Format, formats
 from fuzz.worker import Worker, damage, judged
-from wavelens.frontends import audio, image, video, volume
+from wavelens.frontends import audio, image, series, video, volume
 
-pytestmark = pytest.mark.needs("av", "nibabel", "pydicom", "captum", "zennit")
+pytestmark = pytest.mark.needs("av", "nibabel", "pydicom", "captum", "zennit", "mne", "wfdb", "obspy", "pyarrow")
 
 
 @pytest.mark.slow
@@ -28,7 +28,13 @@ def test_200_cases_end_with_an_answer_or_one_clean_sentence():
 
 @pytest.mark.parametrize(
     ("kind", "suffixes"),
-    [("photo", image.SUFFIXES), ("sound", audio.SUFFIXES), ("video", video.SUFFIXES), ("volume", volume.SUFFIXES)],
+    [
+        ("photo", image.SUFFIXES),
+        ("sound", audio.SUFFIXES),
+        ("video", video.SUFFIXES),
+        ("volume", volume.SUFFIXES),
+        ("series", series.SUFFIXES),
+    ],
 )
 def test_every_suffix_that_is_read_has_a_file_to_damage(kind, suffixes):
     names = [one.name for one in formats() if one.name.startswith(f"{kind} ")]

@@ -251,7 +251,7 @@ def test_a_pickle_that_is_called_a_seismogram_is_not_opened(tmp_path, monkeypatc
     monkeypatch.setattr(pickle, "load", lambda *_: pytest.fail("unpickled"))
     monkeypatch.setattr(pickle, "loads", lambda *_: pytest.fail("unpickled"))
     path = tmp_path / "a.mseed"
-    path.write_bytes(pickle.dumps(files._stream(files.recording())))
+    path.write_bytes(pickle.dumps(files.stream_of(files.recording())))
     with pytest.raises(ValueError, match="cannot be read as a seismogram"):
         wl.frontends.read_series(path)
 
@@ -273,3 +273,16 @@ def test_grids_of_fast_and_slow_series():
     assert json.dumps(list(labels.values()), ensure_ascii=False) == (
         '["62.5–125 Hz", "1–2 s", "1–2 min", "1–2 h", "1–2 days", "5–10 s"]'
     )
+
+
+@pytest.mark.needs("obspy")
+def test_a_seismogram_whose_header_promises_more_than_the_file_holds_is_one_line(tmp_path):
+    folder = files.write_sac(tmp_path / "quake", files.recording())
+    one = sorted(folder.iterdir())[0]
+    header = bytearray(one.read_bytes())
+    header[316:320] = (2**30).to_bytes(4, "little")  # the number of samples, word 79
+    one.write_bytes(header)
+    with pytest.raises(
+        ValueError, match="cannot be read as a seismogram: Actual and theoretical file size are inconsistent"
+    ):
+        wl.frontends.read_series(folder)

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "domains"))
-from tables import filled, number, table
+_SPEC = spec_from_file_location("domain_tables", Path(__file__).parents[1] / "domains" / "tables.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+shared = module_from_spec(_SPEC)  # by its place: other folders have tables, too
+_SPEC.loader.exec_module(shared)
+filled, number, table = shared.filled, shared.number, shared.table
 
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("guides/series.md", "guides/ecg.md", "guides/seismogram.md")
+POINTS = ("IG in wavelets points at that QRS", "by sample")
 KINDS, ASKED = ("P", "QRS", "T"), ("sample", "record")
 ORDERS = [
     *(
@@ -47,6 +52,20 @@ def ludb(measure: str) -> str:
     ]
     lines.append(["random", *(number(targets[c]["random"]) for c in columns)])
     return table(["order", *(f"a {c.split(', ')[1]}: {c.split(', ')[0]}" for c in columns)], lines)
+
+
+def ludb_falls() -> str:
+    made = record("ludb")["falls"]
+    places = ("itself", "nearest QRS", "no wave")
+    lines = [
+        [
+            kind,
+            f"{cell['leads']}",
+            *(number(cell[key]) for key in (*places, "points at it, wavelets", "points at it, samples")),
+        ]
+        for kind, cell in made.items()
+    ]
+    return table(["asked", "leads", *(f"erased: {place}" for place in places), *POINTS], lines)
 
 
 def ludb_bands() -> str:
@@ -137,7 +156,12 @@ def tables() -> dict[str, str]:
     """Every table that a record is there for."""
     made = {}
     if record("ludb"):
-        made |= {"ludb hits": ludb("hits"), "ludb mass": ludb("mass"), "ludb bands": ludb_bands()}
+        made |= {
+            "ludb hits": ludb("hits"),
+            "ludb mass": ludb("mass"),
+            "ludb bands": ludb_bands(),
+            "ludb falls": ludb_falls(),
+        }
     if record("phasenet"):
         made |= {
             "phasenet components": phasenet_components(),

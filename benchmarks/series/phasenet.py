@@ -6,10 +6,10 @@
 fixed seed to 24 s that begin 0 to 6 s later. A pick is explained where the network's probability is above 0.5 within
 0.1 s of the analyst's time: the difference of the logits of the phase and of noise at the analyst's sample.
 
-    component   the part of the rise that each component has in the account, against its part of the energy within 1 s
+    component   the part that each component has in the account, against its part of the energy within 1 s
                 of the pick, and against exact Shapley values of the components (8 passes: what happens to the
                 difference when components come and go)
-    band        the part of the rise of each octave
+    band        the part of the account of each octave
     time        the part of |γ| within 1 s of the analyst's time, and how far from it the largest place is
 
 Records in which a component is dead count for time and bands, not for components. Controls: energy and random orders.

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+import series_files
 import wavelens as wl
 from fuzz import mutations as m
 from wavelens import frontends, runs
@@ -53,7 +54,7 @@ class Format:
 
 
 def formats() -> list[Format]:
-    return [*_photos(), *_sounds(), *_videos(), *_volumes(), *_results(), *_records(), *_values()]
+    return [*_photos(), *_sounds(), *_videos(), *_volumes(), *_series(), *_results(), *_records(), *_values()]
 
 
 def _file(name: str, write: Callable[[Path], object]) -> Callable[[Path], Path]:
@@ -182,7 +183,7 @@ def _write_by_ffmpeg(codec: str, path: Path) -> None:
     import av
 
     with av.open(str(path), "w", format=CONTAINERS.get(path.suffix)) as container:
-        stream = container.add_stream(codec, rate=48000, layout="stereo")
+        stream = container.addstream_of(codec, rate=48000, layout="stereo")
         stream.bit_rate = 64000
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(SOUND.T), format="fltp", layout="stereo")
         frame.sample_rate = 48000
@@ -201,7 +202,7 @@ def _write_video(codec: str, pixels: str, path: Path) -> None:
     import av
 
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
+        stream = container.addstream_of(codec, rate=25)
         stream.height, stream.width, stream.pix_fmt = *FRAMES.shape[1:3], pixels
         for picture in FRAMES:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
@@ -242,6 +243,38 @@ def _volumes() -> Iterator[Format]:
 
 
 ARRAY = (m.any_bytes, m.npy_header)
+
+
+SERIES: dict[str, tuple[Callable[..., Path], tuple[m.Mutation, ...]]] = {
+    "a.csv": (series_files.write_csv, (m.any_bytes, m.text_tokens)),
+    "a.tsv": (partial(series_files.write_csv, delimiter="\t"), (m.any_bytes, m.text_tokens)),
+    "row.npy": (lambda path, values: np.save(path, values) or path, ARRAY),
+    "rate.npz": (series_files.write_npz, (m.any_bytes, *map(m.in_zip, ARRAY))),
+    "a.parquet": (series_files.write_parquet, (m.any_bytes,)),
+    "a.hea": (series_files.write_wfdb, (m.any_bytes, m.text_tokens)),
+    "a.edf": (series_files.write_edf, (m.any_bytes,)),
+    "a.bdf": (series_files.write_edf, (m.any_bytes,)),
+    "a_raw.fif": (series_files.write_fif, (m.any_bytes,)),
+    "a.mseed": (series_files.write_miniseed, (m.any_bytes,)),
+    "a.miniseed": (series_files.write_miniseed, (m.any_bytes,)),
+    "a.ms": (series_files.write_miniseed, (m.any_bytes,)),
+}
+
+
+def _series() -> Iterator[Format]:
+    for name, (write, ways) in SERIES.items():
+        yield Format(f"series {name}", partial(_write_one, name, write), frontends.read_series, ways)
+    yield Format("series folder.sac", _write_components, frontends.read_series)
+
+
+def _write_one(name: str, write: Callable[..., Path], folder: Path) -> Path:
+    return write(folder / name, series_files.recording())
+
+
+def _write_components(folder: Path) -> Path:
+    for trace in series_files.stream_of(series_files.recording()):
+        trace.write(str(folder / f"{trace.stats.channel}.sac"), format="SAC")
+    return folder
 
 
 def _first(path: Path) -> object:

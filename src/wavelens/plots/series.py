@@ -96,6 +96,11 @@ def traces(
     axes = [_row_axes(figure, boxes["rows"], k, len(shown)) for k in range(len(shown))]
     for ax, k in zip(axes, shown, strict=True):
         _draw_trace(ax, wave[k], heat[k], end, literal(names[k]), marks)
+    for start, stop in marks:
+        middle = (start + max(stop, start + 1) - 1) / 2
+        axes[0].plot(
+            [middle], [1.03], "v", color=INK, markersize=7, clip_on=False, transform=axes[0].get_xaxis_transform()
+        )
     left_out = f", the {len(shown)} of {len(names)} with the largest Σ|γ|" if len(shown) < len(names) else ""
     axes[0].set_title(f"traces over γ per sample, ±{end:.2g} (√){left_out}", size=15, loc="left", color=INK)
     _tick_times(axes[-1], wave.shape[1], grid)

@@ -12,6 +12,7 @@ import torch
 
 from wavelens.frontends.series.series import Series, SeriesError, check_length, one_rate, reading_errors, series_of
 from wavelens.optional import optional
+from wavelens.untrusted import check_file
 
 MINISEED, SAC = (".mseed", ".miniseed", ".ms"), (".sac",)
 MAX_FILE_BYTES = 2**33
@@ -25,7 +26,7 @@ def read_seismogram(path: Path) -> Series:
     """
     obspy = optional("obspy", "series")
     with reading_errors(path, "a seismogram"):
-        stream = obspy.Stream([trace for file in seismogram_files(path) for trace in _traces(obspy, file, False)])
+        stream = obspy.Stream([trace for file in seismogram_files(path) for trace in _traces(obspy, file)])
         stream.merge(method=-1)
         stream.sort(keys=["network", "station", "location", "channel", "starttime"])
         return _series(path, stream)
@@ -35,11 +36,10 @@ def seismogram_cost(path: Path) -> tuple[int, float]:
     """Numbers of 4 bytes that reading takes, and seconds, by the headers."""
     obspy = optional("obspy", "series")
     with reading_errors(path, "a seismogram"):
-        traces = [trace for file in seismogram_files(path) for trace in _traces(obspy, file, True)]
-        values = sum(int(trace.stats.npts) for trace in traces)
-        if values > MAX_RATIO * sum(file.stat().st_size for file in seismogram_files(path)):
-            raise SeriesError(f"{path} is damaged: its headers promise {values} samples. Get a fresh copy.")
-        return 2 * values, max(trace.stats.npts / trace.stats.sampling_rate for trace in traces)
+        traces = [trace for file in seismogram_files(path) for trace in _headers(obspy, file)]
+        return 2 * sum(int(trace.stats.npts) for trace in traces), max(
+            trace.stats.npts / trace.stats.sampling_rate for trace in traces
+        )
 
 
 def seismogram_files(path: Path) -> list[Path]:
@@ -49,8 +49,26 @@ def seismogram_files(path: Path) -> list[Path]:
     return sorted(file for file in path.iterdir() if file.name.lower().endswith(SAC))
 
 
-def _traces(obspy: Any, path: Path, headers: bool) -> Any:
+def _traces(obspy: Any, path: Path) -> Any:
+    """With their samples, once their headers promise no more of them than the file can hold."""
+    _headers(obspy, path)
+    return _read(obspy, path, False)
+
+
+def _headers(obspy: Any, path: Path) -> Any:
+    traces = _read(obspy, path, True)
+    samples = sum(int(trace.stats.npts) for trace in traces)
+    if samples > MAX_RATIO * path.stat().st_size:
+        raise SeriesError(f"{path} is damaged: its headers promise {samples} samples. Get a fresh copy.")
+    return traces
+
+
+def _read(obspy: Any, path: Path, headers: bool) -> Any:
     """From bytes, never from a name: ObsPy would follow a pattern or an address, and unpack archives."""
+    try:
+        check_file(path, "seismogram")  # of a folder nothing is checked yet
+    except (ValueError, OSError) as error:
+        raise SeriesError(str(error)) from error
     if path.stat().st_size > MAX_FILE_BYTES:
         raise SeriesError(f"a seismogram has at most {MAX_FILE_BYTES} bytes; {path} has {path.stat().st_size}. Cut it.")
     form = "SAC" if path.name.lower().endswith(SAC) else "MSEED"
