@@ -22,7 +22,6 @@ filled, number, table = shared.filled, shared.number, shared.table
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("guides/series.md", "guides/ecg.md", "guides/seismogram.md")
-POINTS = ("IG in wavelets points at that QRS", "by sample")
 KINDS, ASKED = ("P", "QRS", "T"), ("sample", "record")
 ORDERS = [
     *(
@@ -57,15 +56,8 @@ def ludb(measure: str) -> str:
 def ludb_falls() -> str:
     made = record("ludb")["falls"]
     places = ("itself", "nearest QRS", "no wave")
-    lines = [
-        [
-            kind,
-            f"{cell['leads']}",
-            *(number(cell[key]) for key in (*places, "points at it, wavelets", "points at it, samples")),
-        ]
-        for kind, cell in made.items()
-    ]
-    return table(["asked", "leads", *(f"erased: {place}" for place in places), *POINTS], lines)
+    lines = [[kind, f"{cell['leads']}", *(number(cell[place]) for place in places)] for kind, cell in made.items()]
+    return table(["asked", "leads", *(f"erased: {place}" for place in places)], lines)
 
 
 def ludb_bands() -> str:
