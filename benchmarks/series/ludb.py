@@ -95,8 +95,8 @@ def asked_waves(
     return drawn
 
 
-def erased(patient: int, lead: int, *, steps: int, seed: int) -> rows.Row:
-    """How far the logit of each kind's asked sample falls when a wave is erased, and whether IG points at that wave."""
+def erased(patient: int, lead: int, *, seed: int) -> rows.Row:
+    """How far the logit of each kind's asked sample falls when a wave is erased."""
     net, data = network(), recordings.ludb()
     x, wave, annotated = prepared(patient, lead), data["wave"][patient, lead], data["annotated"][patient, lead]
     source = np.random.default_rng([seed, patient, lead])
@@ -114,12 +114,6 @@ def erased(patient: int, lead: int, *, steps: int, seed: int) -> rows.Row:
             logit = {where: float(net(flattened(x, span))[0, kind, middle]) for where, span in places.items() if span}
             whole = float(net(x)[0, kind, middle])
         falls[name] = {where: round(whole - value, 5) for where, value in logit.items()}
-        target, ig = wl.targets.window(kind, middle), methods(steps)["IG"]
-        for domain, a in zip(
-            DOMAINS, wl.attribute(net, x, target, domain=list(DOMAINS.values()), method=ig), strict=True
-        ):
-            largest = int(recordings.over_time(a, "magnitude").argmax())
-            falls[name][f"points at it, {domain}"] = float(nearest is not None and nearest[0] <= largest < nearest[1])
     return {"falls": falls}
 
 
@@ -207,7 +201,7 @@ def falls(made: list[rows.Row]) -> dict[str, Any]:
         cells = [(one["key"]["patient"], one["falls"][name]) for one in made if name in one["falls"]]
         cells = [(patient, cell) for patient, cell in cells if all(place in cell for place in ERASED)]
         table[name] = {"leads": len(cells)}
-        for key in (*ERASED, *(f"points at it, {domain}" for domain in DOMAINS)):
+        for key in ERASED:
             table[name][key] = mean(cells, lambda cell, key=key: cell[key])
         table[name]["itself is the largest"] = mean(
             cells, lambda cell: float(cell["itself"] == max(cell[place] for place in ERASED))
@@ -239,10 +233,7 @@ def main(argv: list[str] | None = None) -> None:
         rows.place("ludb"), settings, draws(given), lambda **key: row(**key, steps=given.steps, seed=given.seed)
     )
     fallen = rows.each(
-        rows.place("ludb_erased"),
-        settings,
-        draws(given),
-        lambda **key: erased(**key, steps=given.steps, seed=given.seed),
+        rows.place("ludb_erased"), {"seed": given.seed}, draws(given), lambda **key: erased(**key, seed=given.seed)
     )
     record = {"settings": settings, "rows": len(made), "targets": summary(made), "falls": falls(fallen)}
     print(recordings.records.write(given.results / "ludb.json", record))
