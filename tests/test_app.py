@@ -190,7 +190,7 @@ def test_a_request_ends_between_two_passes_when_nobody_waits_for_it(tmp_path, wa
                 list(steps)
         if way == "another":
             result_of(other)
-            assert len(net.calls) < made + 10
+            assert len(net.calls) < made + 10 + 2**6  # with the Shapley values of six scales
             made = len(net.calls)
         settled(service)
         assert len(net.calls) == made
