@@ -61,7 +61,10 @@ WRONG = {
     "saved in a file": (lambda: explain().save(PHOTO), "saved in a folder; .*astronaut.png is a file. Name another"),
     "values of no model": (lambda: shapley(model="resnet18"), "model is a module or a function; got str. Of"),
     "a number for groups": (lambda: shapley(groups=3), "groups are one of scales, .* or a Partition; got 3"),
-    "gradients for values": (lambda: shapley(method=wl.Saliency()), r"method is a ScaleShapley.*; got Saliency\(times_input=False\)"),
+    "gradients for values": (
+        lambda: shapley(method=wl.Saliency()),
+        r"method is a ScaleShapley.*; got Saliency\(times_input=False\)",
+    ),
     "a text for a tolerance": (lambda: wl.ScaleShapley(tolerance="a"), "tolerance is above 0, .*got tolerance=a"),
     "a tree of lists": (lambda: wl.TreeHaar([[0, 1], [2]]), r"in nested tuples; got \[\[0, 1\], \[2\]\]. Make tuples"),
     "complex ranks": (lambda: wl.metrics.spearman(COMPLEX, COMPLEX.real), r"real numbers; got complex ones\. Give"),

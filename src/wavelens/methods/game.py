@@ -1,7 +1,7 @@
 """The score of a signal whose coefficients are partly taken away: values alone, no gradient.
 
-A mask `m` with a weight from 0 to 1 for each coefficient leaves `f(x₀ + S(m ⊙ W(x − x₀)))`. The masks of a game have one
-weight per group: the synthesis is linear, so a few groups are synthesised once and their masks are sums of parts.
+A mask `m` with a weight from 0 to 1 for each coefficient leaves `f(x₀ + S(m ⊙ W(x − x₀)))`. The masks of a game have
+one weight per group. The synthesis is linear, so a few groups are synthesised once, and masks of them are sums.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from wavelens.methods.partitions import Partition
 from wavelens.precision import full_precision
 
 PARTS_BYTES = 2**28  # of the parts that are kept of a chunk of items
+MASK_NUMBERS = 2**22  # of masks that are made at a time
 MAX_PARTS = 64  # groups whose sums cost no more than a synthesis
 
 Weights = Callable[[Tensor], Tensor]  # numbers of masks `(number,)` to their weights `(number, 1 or channel, size)`
@@ -36,23 +37,27 @@ class Masked:
         """The indices of all items of the batch."""
         return torch.arange(len(self.ask.x), device="cpu")
 
-    def each(self, count: int, items: Tensor, weights: Weights) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """Values under masks 0 to `count`, chunk by chunk: `(places among items, numbers, values, weights)`.
+    def each(self, count: int, items: Tensor, weights: Weights) -> Iterator[tuple[Tensor, Tensor]]:
+        """Values `(targets, items, masks)` under masks 0 to `count`, and the weights of these masks, chunk by chunk.
 
-        The values are `(targets, places, numbers)`. Masks are the same for every item.
+        Masks are the same for every item.
         """
-        for block, numbers in self._chunks(count, len(items), len(items)):
-            chosen = items[block].to(self.ask.x.device)
-            rows = weights(numbers)
-            yield block, numbers, self._scores(self._masked(chosen, rows), chosen, len(numbers)), rows
+        for numbers in torch.arange(count, device="cpu").split(max(1, MASK_NUMBERS // self.lift.layout.size)):
+            masks = weights(numbers)
+            values = self._room(items, len(numbers))
+            known, d = torch.empty(0), torch.empty(0)
+            for block, some in self._chunks(len(numbers), len(items), len(items)):
+                chosen = items[block].to(self.ask.x.device)
+                if known is not block:
+                    known, d = block, self.displacement(chosen)
+                points = self._masked(d, masks[some], chosen)
+                values[:, block[:, None], some] = self._scores(points, chosen, len(some))
+            yield values, masks
         self.passes[items.cpu()] += count
 
     def at(self, weights: Tensor, items: Tensor) -> Tensor:
         """`(targets, items, masks)` for masks `(masks, 1 or channel, size)`."""
-        values = self._room(items, len(weights))
-        for block, numbers, part, _ in self.each(len(weights), items, weights.__getitem__):
-            values[:, block[:, None], numbers] = part
-        return values
+        return torch.cat([values for values, _ in self.each(len(weights), items, weights.__getitem__)], -1)
 
     def _chunks(self, count: int, items: int, most: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Items, at most so many, and numbers of masks that go through the model together."""
@@ -67,20 +72,23 @@ class Masked:
     def _room(self, items: Tensor, count: int) -> Tensor:
         return self.ask.x.new_zeros((self.ask.targets, len(items), count), dtype=self.ask.dtype)
 
-    def _masked(self, items: Tensor, weights: Tensor) -> Tensor:
-        """`x₀ + S(m ⊙ W(x − x₀))`, `(masks, items, channel, *axes)`."""
-        lift, count = self.lift.of(items), len(weights)
-        d = lift.analysis((self.ask.x[items] - self.start[items]).to(self.ask.dtype))
-        layout = self.lift.of(items.repeat(count)).layout
+    def displacement(self, items: Tensor) -> Tensor:
+        """`W(x − x₀)`, `(items, channel, size)`."""
+        return self.lift.of(items).analysis((self.ask.x[items] - self.start[items]).to(self.ask.dtype))
+
+    def _masked(self, d: Tensor, weights: Tensor, items: Tensor) -> Tensor:
+        """`x₀ + S(m ⊙ d)`, `(masks, items, channel, *axes)`."""
+        layout = self.lift.of(items.repeat(len(weights))).layout
         masked = d * weights.to(d.device, self.ask.dtype)[:, None]
         signals = layout.domain.synthesis(Coefficients(masked.flatten(0, 1), layout))
-        return self.start[items] + signals.unflatten(0, (count, len(items)))
+        return torch.add(self.start[items], signals.unflatten(0, (len(weights), len(items))))
 
     def _scores(self, points: Tensor, items: Tensor, count: int) -> Tensor:
         """`(targets, items, masks)` at `(masks, items, channel, *axes)`."""
         rows = self.ask.values(points.flatten(0, 1).to(self.ask.x), items.repeat(count))
         self.ask.bar.advance(count * len(items))
-        return rows.unflatten(1, (count, len(items))).mT
+        values: Tensor = rows.unflatten(1, (count, len(items)))
+        return values.mT
 
 
 class Game(Masked):
@@ -108,15 +116,13 @@ class Game(Masked):
         return values
 
     def _by_synthesis(self, masks: Tensor, items: Tensor) -> Tensor:
-        values, labels = self._room(items, len(masks)), self.groups.labels
-        for block, numbers, part, _ in self.each(len(masks), items, lambda numbers: masks[numbers][:, labels]):
-            values[:, block[:, None], numbers] = part
-        return values
+        labels = self.groups.labels
+        parts = [values for values, _ in self.each(len(masks), items, lambda numbers: masks[numbers][:, labels])]
+        return torch.cat(parts, -1)
 
     def _parts(self, items: Tensor) -> Tensor:
         """What each group makes of the displacement from the baseline, `(groups, items, channel, *axes)`."""
-        lift = self.lift.of(items)
-        d = lift.analysis((self.ask.x[items] - self.start[items]).to(self.ask.dtype))
+        lift, d = self.lift.of(items), self.displacement(items)
         labels = self.groups.labels.to(d.device)
         return torch.stack(
             [lift.domain.synthesis(Coefficients(d * (labels == group), lift.layout)) for group in range(self.count)]
@@ -124,8 +130,7 @@ class Game(Masked):
 
     def spread(self, values: Tensor) -> Tensor:
         """Each group's value, `(targets, items, groups)`, over its coefficients, `(targets, items, channel, size)`."""
-        d = self.lift.analysis((self.ask.x - self.start).to(self.ask.dtype))
-        return spread(values, d, self.groups.labels)
+        return spread(values, self.displacement(self.everyone), self.groups.labels)
 
 
 def spread(values: Tensor, d: Tensor, labels: Tensor) -> Tensor:

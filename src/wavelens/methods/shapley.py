@@ -14,9 +14,10 @@ from torch import Tensor
 
 from wavelens.engine.gradients import Gradients
 from wavelens.methods.averages import check_effort, check_tolerance, generator
+from wavelens.methods.coalitions import all_coalitions
 from wavelens.methods.game import Game, spread
 from wavelens.methods.lift import Lift, Outcome
-from wavelens.methods.partitions import GROUPS, Partition, partition
+from wavelens.methods.partitions import Partition, check_groups, partition
 from wavelens.methods.paths import starting_points
 from wavelens.precision import full_precision
 from wavelens.whole_numbers import check_seed
@@ -52,10 +53,11 @@ class ScaleShapley:
 
     So `maps.profile` of the attribution, with groups of scales, has the values as signed sums; where in a scale the
     energy lies is no evidence of where the model looks. `groups` are "scales", "bands" (scales by orientation),
-    "blocks" (scales by place, `blocks` along each axis), "channels" or "signals". Up to `exact_groups` are exact, by 2ⁿ
-    forward passes; more are sampled by permutations and their reverses (Castro et al., 2009; Mitchell et al., 2022)
-    until every standard error is at most `tolerance` of `|f(x) − f(x₀)|`, or there are `max_permutations`. No gradient
-    is taken. `wl.shapley` gives the values with interactions and standard errors.
+    "blocks" (scales by place, `blocks` along each axis), "cells" (bands by place, in a grid over the mosaic with
+    `blocks` along each axis), "channels" or "signals". Up to `exact_groups` are exact, by 2ⁿ forward passes; more are
+    sampled by permutations and their reverses (Castro et al., 2009; Mitchell et al., 2022) until every standard error
+    is at most `tolerance` of `|f(x) − f(x₀)|`, or there are `max_permutations`. No gradient is taken. `wl.shapley`
+    gives the values with interactions and standard errors.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.ScaleShapley())
     >>> bool(a.gap.abs() < 1e-4)
@@ -79,8 +81,7 @@ class ScaleShapley:
             )
         check_seed(self.seed)
         check_tolerance(self.tolerance, 2 * FIRST_PAIRS, max_permutations=self.max_permutations)
-        if self.groups not in GROUPS:
-            raise ValueError(f"groups are one of {', '.join(GROUPS)}; got {self.groups!r}.")
+        check_groups(self.groups)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)
@@ -101,9 +102,8 @@ def values_of_groups(ask: Gradients, lift: Lift, start: Tensor, groups: Partitio
 
 def _exact(game: Game) -> ShapleyValues:
     """By all coalitions, numbered so that bit `i` says whether group `i` is in."""
-    n, players = game.count, torch.arange(game.count, device="cpu")
-    members = (torch.arange(2**n, device="cpu")[:, None] >> players) & 1
-    inner = game.values(members[1:-1], torch.arange(len(game.score[0]), device="cpu"))
+    n, players, members = game.count, torch.arange(game.count, device="cpu"), all_coalitions(game.count)
+    inner = game.values(members[1:-1], game.everyone)
     values = torch.cat([game.empty[..., None], inner, game.score[..., None]], -1)
     gain, interact = (weights.to(values) for weights in _weights(members))
     single = 2**players
