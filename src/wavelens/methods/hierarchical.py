@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -43,6 +44,7 @@ class HierarchicalShapley:
     share: float = 0.02
     seed: int = 0
     baseline: float = 0.0
+    needs_gradients: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_effort(max_groups=self.max_groups, pairs=self.pairs)

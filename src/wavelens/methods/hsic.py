@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -41,6 +42,7 @@ class HSIC:
     blocks: int = 8
     seed: int = 0
     baseline: float = 0.0
+    needs_gradients: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples, blocks=self.blocks)

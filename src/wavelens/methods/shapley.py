@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -71,6 +71,7 @@ class ScaleShapley:
     seed: int = 0
     baseline: float = 0.0
     exact_groups: int = 10
+    needs_gradients: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_effort(blocks=self.blocks, exact_groups=self.exact_groups)
