@@ -22,9 +22,9 @@ class BlackBox(nn.Module):
 
     The function may be anything that runs elsewhere: a compiled program, a pipeline of scikit-learn, a request to a
     server. It is called with arrays of the signal's type, `rows` items at a time where that is given, `flat` ones
-    `(batch, features)` as scikit-learn takes them, and with one more for each tensor of `given`. It may return one
-    array with a row per item, or dicts, lists and tuples of them. What it raises ends the computation; a server's
-    retries are the function's own. Methods that need values alone explain it.
+    `(batch, features)` as scikit-learn takes them, with one more for each tensor of `given`, and with several signals
+    by their names. It may return one array with a row per item, or dicts, lists and tuples of them. What it raises ends
+    the computation; a server's retries are the function's own. Methods that need values alone explain it.
 
     >>> import numpy as np
     >>> loudness = wl.models.BlackBox(lambda a: np.abs(a).mean((1, 2, 3))[:, None])
@@ -43,17 +43,21 @@ class BlackBox(nn.Module):
         self.function, self.rows, self.flat = function, rows, flat
         self.training = False
 
-    def forward(self, x: Tensor, *given: Tensor) -> Any:
-        signals = x.flatten(1) if self.flat else x
-        pieces = [piece.detach().cpu().numpy() for piece in signals.split(self.rows or len(x))]
-        beside = [[t.detach().cpu().numpy() for t in one.split(self.rows or len(x))] for one in given]
-        parts = [self._called(len(rows[0]), *rows) for rows in zip(pieces, *beside, strict=True)]
+    def forward(self, *tensors: Tensor, **signals: Tensor) -> Any:
+        """Its output for a signal and the tensors of `given`, or for several signals by name."""
+        first = next(iter((*signals.values(), *tensors)))
+        parts = []
+        for start in range(0, len(first), self.rows or len(first)):
+            piece = slice(start, start + (self.rows or len(first)))
+            arrays = [_array(t[piece], self.flat and not signals and k == 0) for k, t in enumerate(tensors)]
+            named = {name: _array(x[piece], self.flat) for name, x in signals.items()}
+            parts.append(self._called(len(first[piece]), arrays, named))
         joined = parts[0] if len(parts) == 1 else tree_map(lambda *arrays: np.concatenate(arrays), *parts)
-        return tree_map(lambda array: _tensor(array).to(x.device), joined)
+        return tree_map(lambda array: _tensor(array).to(first.device), joined)
 
-    def _called(self, count: int, *arrays: Any) -> Any:
+    def _called(self, count: int, arrays: list[Any], named: dict[str, Any]) -> Any:
         """What the function says of `count` items, as arrays with a row for each."""
-        return tree_map(lambda value: self._checked(np.asarray(value), count), self.function(*arrays))
+        return tree_map(lambda value: self._checked(np.asarray(value), count), self.function(*arrays, **named))
 
     def _checked(self, array: Any, count: int) -> Any:
         if array.dtype.kind not in "fiub":
@@ -69,6 +73,10 @@ class BlackBox(nn.Module):
     def called(self) -> str:
         """The name of the function."""
         return str(getattr(self.function, "__name__", type(self.function).__name__))
+
+
+def _array(x: Tensor, flat: bool) -> Any:
+    return (x.flatten(1) if flat else x).detach().cpu().numpy()
 
 
 def _tensor(array: Any) -> Tensor:

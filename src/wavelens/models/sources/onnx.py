@@ -30,6 +30,14 @@ class Onnx(BlackBox):
 
     `shape` is `(batch, channel, *axes)`, None where a length is free. `digest` is of the file, without what lies beside
     it.
+
+    >>> from onnx import TensorProto, helper
+    >>> ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3, 8, 8]) for name in "xy"]
+    >>> graph = helper.make_graph([helper.make_node("Abs", ["x"], ["y"])], "absolute", ends[:1], ends[1:])
+    >>> net = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    >>> _ = Path("net.onnx").write_bytes(net.SerializeToString())
+    >>> wl.models.Onnx("net.onnx")(-torch.ones(1, 3, 8, 8)).max()
+    tensor(1.)
     """
 
     digest: Tensor
