@@ -49,7 +49,6 @@ SECTIONS = (
     ("sound", "Attributions of sounds", ()),
     ("volumes", "Attributions of large volumes", ()),
     ("in_domains", "WAM-SG in each domain", ()),
-    ("values", "KernelSHAP and RISE at equal masks", ()),
     ("metrics", "Insertion and deletion together", ()),
     ("minimal", "Minimal inputs", ()),
     ("chunks", "Milliseconds a row in passes of 1 to 32 rows", ()),
