@@ -7,7 +7,7 @@ SEED := 0
 OUT := wavelens-out
 TYPESCRIPT := 7.0.2
 PINNED := torch==2.13.0 torchvision==0.28.0  # make lock leaves these as they are
-SPEED := transforms domains attribution readings in_domains metrics minimal sound volumes photos runs chunks page  # the page last: it reads the others' records
+SPEED := transforms domains attribution readings in_domains values metrics minimal sound volumes photos runs chunks page  # the page last: it reads the others' records
 
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -81,12 +81,21 @@ METHODS = [
     wl.ExpectedGradients(samples=7, baseline=0.2),
     wl.ScaleShapley(max_permutations=8),
 ]
+BLACK_BOX = [  # values alone, so that they are no combination of gradients
+    wl.RISE(samples=12, grid=3),
+    wl.RISE(samples=9, grid=2, keep=0.3, centred=False, baseline=0.2),
+    wl.Sobol(samples=4, groups="bands"),
+    wl.HSIC(samples=24, groups="bands"),
+    wl.KernelSHAP(samples=50, groups="scales"),
+    wl.HierarchicalShapley(max_groups=9, pairs=2),
+]
+METHODS += BLACK_BOX
 PATHS = [m for m in METHODS if isinstance(m, wl.IntegratedGradients | wl.CoarseToFine)]
+NONLINEAR = (
+    wl.VarGrad | wl.SquareGrad | wl.DecisionGradients | wl.ImportantDirections | wl.Sobol | wl.HSIC
+) | wl.HierarchicalShapley
 LINEAR = [  # linear in f; an adaptive rule stops elsewhere for another f, so it is not
-    m
-    for m in METHODS
-    if getattr(m, "tolerance", None) is None
-    and not isinstance(m, wl.VarGrad | wl.SquareGrad | wl.DecisionGradients | wl.ImportantDirections)
+    m for m in METHODS if getattr(m, "tolerance", None) is None and not isinstance(m, NONLINEAR)
 ]
 
 

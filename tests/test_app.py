@@ -28,13 +28,21 @@ import wavelens as wl
 from test_dicom import dicom_slice, enhanced
 from wavelens.app import Limits, Refused, Result, Served, Service, Step, Stopped, Wish, html, request_queue, server
 from wavelens.app import service as services
-from wavelens.app.choices import FURTHER_DOMAINS, METHODS, NO_WAVELET, request_of
+from wavelens.app.choices import (
+    FURTHER_DOMAINS,
+    METHODS,
+    METHODS_OF_VALUES,
+    NO_WAVELET,
+    methods_of,
+    request_of,
+    shown_name,
+)
 from wavelens.app.limits import check_upload
 from wavelens.app.turns import Turns
 from wavelens.engine import gradients
 from wavelens.explaining.kinds import PHOTO, SOUND, VIDEO, VOLUME
 from wavelens.frontends.audio import Clip, write_audio
-from wavelens.models import Geometry, LoadedModel, Options
+from wavelens.models import BlackBox, Geometry, LoadedModel, Options
 from wavelens.models.preparations.audio import Sampling
 from wavelens.models.preparations.video import VideoGeometry
 from wavelens.models.preparations.volume import Voxels
@@ -524,6 +532,28 @@ def test_every_method_on_offer_stays_within_its_gradients(tmp_path, name):
     with opened(tmp_path, served(net)) as service:
         found = result_of(service.explain("me", "net", upload(service), Wish(method=name, gradients=12)))
         assert 1 <= wl.Attribution.load(found.files["photo.safetensors"]).spent.max() <= 12
+
+
+@pytest.mark.parametrize("name", METHODS_OF_VALUES)
+def test_a_model_without_gradients_is_offered_methods_of_values(tmp_path, name):
+    net = Watched()
+    inside = BlackBox(lambda array: net(torch.from_numpy(array)).detach().numpy())
+    with opened(tmp_path, served(inside), served(net, "network")) as service:
+        assert list(methods_of(service.models["net"].loaded)) == list(METHODS_OF_VALUES)
+        assert list(methods_of(service.models["network"].loaded)) == list(METHODS)
+        path = upload(service)
+        found = result_of(service.explain("me", "net", path, Wish(method=name, gradients=12)))
+        a = wl.Attribution.load(found.files["photo.safetensors"])
+        assert a.spent.max() == 0
+        assert a.gap is None or float(a.gap.abs()) < 1e-4
+        with pytest.raises(Refused, match=r"the methods are Shapley values, RISE; got 'integrated gradients'"):
+            list(service.explain("me", "net", upload(service), Wish()))
+
+
+def test_an_onnx_file_is_called_by_its_own_name(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"")
+    assert shown_name(f"{tmp_path}/net.onnx") == "net.onnx"
+    assert shown_name(f"{tmp_path}/net.onnx::probs") == "net.onnx::probs"
 
 
 def test_a_short_sound_has_the_octaves_that_it_can_have(tmp_path):

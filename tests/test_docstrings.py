@@ -36,6 +36,7 @@ RESULTS = {  # what calls return or take, and nobody makes by hand; abstract cla
 NEEDS = {
     "wl.Captum": "captum",
     "wl.Zennit": "zennit",
+    "wl.models.Onnx": "onnx onnxruntime",
     "wl.frontends.read_video": "av",
     "wl.frontends.write_video": "av",
     "wl.frontends.write_volume": "nibabel",
@@ -85,7 +86,8 @@ def names(tmp_path, monkeypatch) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.needs(NEEDS[name]) if name in NEEDS else ()) for name in PUBLIC]
+    "name",
+    [pytest.param(name, marks=pytest.mark.needs(*NEEDS[name].split()) if name in NEEDS else ()) for name in PUBLIC],
 )
 def test_an_example_prints_what_it_says(name, names):
     value = PUBLIC[name]

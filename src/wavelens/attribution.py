@@ -23,7 +23,7 @@ from wavelens.domains.joint import Joint
 from wavelens.engine.given import Given, with_given
 from wavelens.engine.gradients import Gradients, Model
 from wavelens.engine.progress import Progress
-from wavelens.methods.lift import Lift, Method, Outcome
+from wavelens.methods.lift import Lift, Method, Outcome, check_method
 from wavelens.own import own_classes, text_of
 from wavelens.signals import Unpacked, packed, packed_baseline
 from wavelens.spec import UnknownOwnClass, parse
@@ -306,6 +306,7 @@ def attribute(
         raise ValueError(f"method is a method's value such as SmoothGrad(samples=25); got {method!r}.")
     if baseline is not None and not hasattr(method, "baseline"):
         raise ValueError(f"{BASELINE_BELONGS}; got it with {method}.")
+    check_method(model, method)
     gradients = Gradients(
         with_given(model, given),
         x,

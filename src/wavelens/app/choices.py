@@ -14,9 +14,10 @@ from wavelens.app.limits import Limits
 from wavelens.core import Domain
 from wavelens.domains import DWT, STFT, ConstantQ, Cosine, DualTree, Fourier, Identity, Packets, Shearlets, Stationary
 from wavelens.explaining import Kind, Question, Request
-from wavelens.methods import InputTimesGradient, IntegratedGradients, Saliency, SmoothGrad
+from wavelens.methods import RISE, HierarchicalShapley, InputTimesGradient, IntegratedGradients, Saliency, SmoothGrad
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel
+from wavelens.models.black_box import black_box
 
 NO_WAVELET = "none: pixels, samples or voxels"
 WAVELETS = tuple(name for name in pywt.wavelist(kind="discrete") if name != "dmey")  # its filters do not reconstruct
@@ -40,6 +41,10 @@ METHODS: dict[str, Callable[[int, float], Method]] = {  # of at most so many gra
     "saliency": lambda most, sigma: Saliency(),
     "input × gradient": lambda most, sigma: InputTimesGradient(),
 }
+METHODS_OF_VALUES: dict[str, Callable[[int, float], Method]] = {  # of models without gradients, and as far as these go
+    "Shapley values": lambda most, sigma: HierarchicalShapley(max_groups=most),
+    "RISE": lambda most, sigma: RISE(samples=20 * most),
+}
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,16 @@ class Wish:
     gradients: int = 50
 
 
+def methods_of(loaded: LoadedModel) -> dict[str, Callable[[int, float], Method]]:
+    """The methods that are offered for a model, the default first."""
+    return METHODS if black_box(loaded.module) is None else METHODS_OF_VALUES
+
+
 def shown_name(model: str) -> str:
     """A model's name for users: of one that is a file or a folder of the server, what it is called there."""
+    path, colons, output = model.partition("::")
+    if colons and Path(path).exists():
+        return f"{Path(path).name}{colons}{output}"
     prefix, colon, rest = model.rpartition(":")
     return f"{prefix}{colon}{Path(rest).name}" if Path(rest).exists() else model
 
@@ -78,13 +91,13 @@ def request_of(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, devi
     classes = len(loaded.labels)
     if wish.target is not None and not _within(wish.target, 0, classes - 1):
         raise ValueError(f"a class of {loaded.name} is an index from 0 to {classes - 1}; got {wish.target!r}.")
-    if wish.method not in METHODS:
-        raise ValueError(f"the methods are {', '.join(METHODS)}; got {wish.method!r}.")
+    if wish.method not in (methods := methods_of(loaded)):
+        raise ValueError(f"the methods are {', '.join(methods)}; got {wish.method!r}.")
     if not _within(wish.gradients, MIN_GRADIENTS, limits.gradients):
         raise ValueError(
             f"a method takes {MIN_GRADIENTS} to {limits.gradients} gradients here; got {wish.gradients!r}."
         )
-    method = METHODS[wish.method](wish.gradients, kind.sigma)
+    method = methods[wish.method](wish.gradients, kind.sigma)
     domain = _domain(wish, kind, loaded.preprocess.shape[1:])
     question = Question(wish.target)
     return Request(loaded, kind, question, (domain,), method, None, 5, device, chosen=wish.levels is not None)

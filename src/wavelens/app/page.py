@@ -14,7 +14,15 @@ from typing import Any
 import gradio as gr
 
 from wavelens.app import html
-from wavelens.app.choices import FURTHER_DOMAINS, MAX_LEVELS, METHODS, MIN_GRADIENTS, NO_WAVELET, WAVELETS, Wish
+from wavelens.app.choices import (
+    FURTHER_DOMAINS,
+    MAX_LEVELS,
+    MIN_GRADIENTS,
+    NO_WAVELET,
+    WAVELETS,
+    Wish,
+    methods_of,
+)
 from wavelens.app.request_queue import Refused, Stopped
 from wavelens.app.served import Result
 from wavelens.app.service import Service
@@ -32,27 +40,32 @@ class Page:
         self.service, self.uploads = service, uploads
 
     def look(self, upload: str | None, model: str, request: gr.Request) -> Any:
-        """The classes of an upload, by a model that takes it: model, wavelet, class, answer, status, start."""
+        """The classes of an upload, by a model that takes it: model, wavelet, method, class, answer, status, start."""
         nothing = gr.Dropdown(choices=[], value=None)
         if upload is None:
-            return gr.skip(), gr.skip(), nothing, "", "", gr.Button(interactive=False)
+            return *(gr.skip(),) * 3, nothing, "", "", gr.Button(interactive=False)
         try:
             path = self._path(upload, request)
             chosen = self.service.suited(model, path)
             classes = self.service.look(request.session_hash, chosen, path)
         except Refused as error:
-            return gr.skip(), gr.skip(), nothing, "", html.alert(str(error)), gr.Button(interactive=False)
+            return *(gr.skip(),) * 3, nothing, "", html.alert(str(error)), gr.Button(interactive=False)
         except Stopped:
-            return (gr.skip(),) * 6
+            return (gr.skip(),) * 7
         options = [(f"{row['label'].split(', ')[0]} · {row['probability']:.1%}", row["index"]) for row in classes]
         return (
             chosen,
             usual_wavelet(self.service, chosen),
+            gr.skip() if chosen == model else gr.Dropdown(**_methods(self.service, chosen)),
             gr.Dropdown(choices=options, value=options[0][1]),
             html.answer(path.name, classes),
             "",
             gr.Button(interactive=True),
         )
+
+    def methods(self, model: str) -> Any:
+        """The methods that a model which was chosen has."""
+        return gr.Dropdown(**_methods(self.service, model)) if model in self.service.models else gr.skip()
 
     def explain(
         self,
@@ -119,7 +132,7 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
                     )
                     depths = [("usual", AUTOMATIC), *((str(n), n) for n in range(1, MAX_LEVELS + 1))]
                     levels = gr.Dropdown(depths, value=AUTOMATIC, label="Levels", min_width=120)
-                method = gr.Dropdown(list(METHODS), value=Wish.method, label="Method", elem_id="wl-method")
+                method = gr.Dropdown(**_methods(service, names[0]), label="Method", elem_id="wl-method")
                 most = gr.Slider(
                     MIN_GRADIENTS, service.limits.gradients, _gradients(service), step=1, label="Gradients, at most"
                 )
@@ -132,7 +145,8 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
                 result = gr.HTML(elem_id="wl-shown")
         # values come as the page has them, and are checked by the service
         plain = {"preprocess": False, "show_progress": "hidden", "concurrency_limit": many, "api_visibility": "private"}
-        looked_up = [model, wavelet, target, answer, status, start]
+        looked_up = [model, wavelet, method, target, answer, status, start]
+        model.input(events.methods, [model], [method], **plain)
         for event in (upload.change, model.input):
             event(events.look, [upload, model], looked_up, **plain)
         wished = [upload, model, target, wavelet, levels, method, most]
@@ -155,6 +169,12 @@ def usual_wavelet(service: Service, model: str) -> str:
     served = service.models[model]
     domain = served.kind.domain(served.loaded.preprocess.shape[1:])
     return domain.wavelet if isinstance(domain, DWT) else NO_WAVELET
+
+
+def _methods(service: Service, model: str) -> dict[str, Any]:
+    """The choices of methods for a model; gradients are offered for those that have them."""
+    names = list(methods_of(service.models[model].loaded))
+    return {"choices": names, "value": names[0]}
 
 
 def look_of_it() -> dict[str, Any]:

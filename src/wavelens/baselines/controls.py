@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -22,6 +23,7 @@ class EnergyOrder:
 
     domain: Domain = field(default_factory=DWT)
     baseline: float = 0.0
+    needs_gradients: ClassVar[bool] = False
 
     def __call__(self, model: Model, x: Tensor, target: Target, *, batch_size: int | None = None) -> Coefficients:
         return energy_order(x, self.domain, baseline=self.baseline)
@@ -33,6 +35,7 @@ class RandomOrder:
 
     domain: Domain = field(default_factory=DWT)
     seed: int = 0
+    needs_gradients: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

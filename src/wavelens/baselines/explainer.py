@@ -14,6 +14,7 @@ from wavelens.core import Domain
 from wavelens.domains import Identity
 from wavelens.engine.gradients import Gradients, Model
 from wavelens.methods import Method, Saliency
+from wavelens.models.black_box import check_no_black_box
 from wavelens.own import text_of
 from wavelens.targets import Several, Target, describe, texts
 
@@ -46,6 +47,7 @@ def check_module(model: Any, explainer: object) -> nn.Module:
             f"model is an nn.Module for {explainer}, which looks at its layers; got {type(model).__name__}. Wrap the "
             "function in a module that holds its layers; of a LoadedModel give .module."
         )
+    check_no_black_box(model)
     return model
 
 

@@ -22,14 +22,17 @@ from wavelens.core import Domain, signal_axes
 from wavelens.domains import DWT
 from wavelens.engine.given import beside, with_given
 from wavelens.engine.gradients import Model
-from wavelens.methods import IntegratedGradients
-from wavelens.methods.lift import Method
+from wavelens.methods import HierarchicalShapley, IntegratedGradients
+from wavelens.methods.lift import Method, check_method
+from wavelens.models.black_box import black_box
 from wavelens.models.module_kinds import check_gradients, check_shapes
 from wavelens.models.runnable import runnable
 from wavelens.targets import Target, settled
 from wavelens.targets.runner_up import is_open
 
 TOP = "top"  # each item's own top class
+OF_GRADIENTS = ("precise", "differentiable", "unsaturated")
+NO_GRADIENT = "a function of arrays has no gradient."
 CHECKS = (
     "deterministic",
     "batch_independent",
@@ -59,7 +62,8 @@ def check(
 
     `x` is a few typical signals `(batch, channel, *axes)`, prepared as for `attribute`; `target` as there, or "top",
     the class that each item has the largest output for. Judged is the attribution by `method` in `domain`, by default
-    `IntegratedGradients(tolerance=0.02)` in `DWT("haar")`. Whether the model is random or mixes its batch is asked in
+    `IntegratedGradients(tolerance=0.02)` in `DWT("haar")`, or `HierarchicalShapley()` where the model is a `BlackBox`:
+    then the checks of gradients do not apply. Whether the model is random or mixes its batch is asked in
     the mode that it is in (what is random there, in evaluation mode), everything else in evaluation mode. `autocast`
     is what `precise` looks at; the other checks run in the signal's own precision. `batch_size` bounds the rows of a
     forward pass.
@@ -74,12 +78,16 @@ def check(
     """
     signal_axes(x)
     check_shapes(model)
-    check_gradients(model)
+    box = black_box(model)
+    if box is None:
+        check_gradients(model)
     model = runnable(model, x)
     if isinstance(target, str) and target != TOP:
         raise ValueError(f"target is {TOP!r}, a class, one for each item, or a function of the output; got {target!r}.")
     model = with_given(model, given)
-    method = IntegratedGradients(tolerance=0.02) if method is None else method
+    if method is None:
+        method = IntegratedGradients(tolerance=0.02) if box is None else HierarchicalShapley()
+    check_method(model, method)
     options = {} if baseline is None or not hasattr(method, "baseline") else {"baseline": baseline}
     if baseline is None:
         usual = getattr(method, "baseline", 0.0)
@@ -115,19 +123,19 @@ def _verdicts(
         yield batch_independent(model, x, target)
     rows = batch_size if alone.status == PASS else 1
     with evaluating(model, x):
-        exact = precise(model, x, target, autocast=autocast)
-        yield exact
-        if exact.status == FAIL and not _is_finite(model, x, target):
-            return
         options = {"baseline": baseline, "batch_size": rows}
-        slope = _tried(differentiable, model, x, target, **options)
-        yield slope
-        if slope.status == FAIL:
-            return
-        live = _tried(unsaturated, model, x, target, **options)
-        yield live
-        if live.figures.get("dead") == 1:
-            return
+        if black_box(model) is not None:
+            yield from (Verdict(name, NOT_APPLICABLE, NO_GRADIENT) for name in OF_GRADIENTS)
+        else:
+            yield (exact := precise(model, x, target, autocast=autocast))
+            if exact.status == FAIL and not _is_finite(model, x, target):
+                return
+            yield (slope := _tried(differentiable, model, x, target, **options))
+            if slope.status == FAIL:
+                return
+            yield (live := _tried(unsaturated, model, x, target, **options))
+            if live.figures.get("dead") == 1:
+                return
         try:
             attribution = explainer(model, x, target, batch_size=rows)
         except BROKEN as error:
@@ -136,7 +144,10 @@ def _verdicts(
         tolerance = getattr(explainer.keywords["method"], "tolerance", None) or TOLERANCE
         yield complete(model, x, target, attribution, tolerance=tolerance)
         again = partial(explainer, batch_size=rows, method=_no_more(explainer.keywords["method"], attribution))
-        yield _tried(unique, model, x, target, explainer=again)
+        if black_box(model) is not None:
+            yield Verdict("unique", NOT_APPLICABLE, NO_GRADIENT)
+        else:
+            yield _tried(unique, model, x, target, explainer=again)
         yield _tried(model_dependent, model, x, target, attribution, explainer=again, baseline=baseline)
         yield _tried(finds_planted, model, x, target, explainer=again, baseline=baseline)
 

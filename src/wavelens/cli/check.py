@@ -17,7 +17,6 @@ from wavelens.checks import check as check_model
 from wavelens.cli.model_options import with_model_options
 from wavelens.cli.options import check_folder, domain_of, method_of
 from wavelens.cli.shared_options import (
-    DEFAULT_METHOD,
     DOMAIN_HELP,
     AgainstText,
     BatchSize,
@@ -35,8 +34,9 @@ from wavelens.explaining import read_input
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.files import inputs, stems
 from wavelens.explaining.question import is_target_function, question_of
-from wavelens.explaining.request import fitted
+from wavelens.explaining.request import default_method, fitted
 from wavelens.explaining.summary import target_summary
+from wavelens.methods.lift import check_method
 from wavelens.models import Options
 from wavelens.own import text_of
 
@@ -52,7 +52,7 @@ def check(
     target: TargetText = None,
     against: AgainstText = None,
     domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
-    method: MethodText = DEFAULT_METHOD,
+    method: MethodText = None,
     autocast: Annotated[
         str | None,
         typer.Option(
@@ -78,6 +78,8 @@ def check(
     console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
     own = fitted(chosen_domain, kind, loaded)
+    chosen_method = default_method(loaded.module) if chosen_method is None else chosen_method
+    check_method(loaded.module, chosen_method)
     question = question_of(target, against, loaded)
     check_input = partial(
         check_model,
@@ -96,7 +98,10 @@ def check(
             findings = check_input(one_input.x, explained.target)
         statuses.append(findings.status)
         _print(path, explained.heading, findings, console)
-        summary = target_summary(loaded, kind, path, explained) | {"domain": text_of(own), "method": method}
+        summary = target_summary(loaded, kind, path, explained) | {
+            "domain": text_of(own),
+            "method": text_of(chosen_method),
+        }
         file = out / f"{stem}-check.json"
         file.write_text(json.dumps(summary | findings.summary(), indent=2) + "\n", encoding="utf-8")
         return [file]

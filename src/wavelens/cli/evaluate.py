@@ -25,10 +25,12 @@ from wavelens.explaining import Kind, kind_called, kind_of
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.question import against_of
 from wavelens.explaining.reading import reader_for
-from wavelens.explaining.request import default_model, fitted
+from wavelens.explaining.request import default_method, default_model, fitted
+from wavelens.methods.lift import check_method
 from wavelens.metrics.measures import METRICS, parse_metric
 from wavelens.metrics.metric import columns_of
 from wavelens.models import LoadedModel, Options
+from wavelens.models.black_box import black_box
 from wavelens.own import text_of
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
 from wavelens.runs.annotations import annotated
@@ -38,6 +40,7 @@ from wavelens.runs.statistics.comparison import compare
 from wavelens.runs.statistics.tables import caption, lines
 from wavelens.spec import is_method
 
+DEFAULT_METHOD = "IntegratedGradients(steps=25)"
 EXPLAINED = (
     f"Method, as for wavelens explain, or {', '.join(cls.__name__ for cls in (*EXPLAINERS, *CONTROLS))}, or an "
     "explainer of your own."
@@ -59,7 +62,10 @@ def evaluate(
     ] = TOP,
     against: AgainstText = None,
     domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
-    method: Annotated[str, typer.Option(help=EXPLAINED)] = "IntegratedGradients(steps=25)",
+    method: Annotated[
+        str | None,
+        typer.Option(help=EXPLAINED, show_default=f"{DEFAULT_METHOD}; without gradients HierarchicalShapley()"),
+    ] = None,
     metric: Annotated[list[str] | None, typer.Option(help=MEASURED, show_default="Curves(steps=64)")] = None,
     annotations: Annotated[
         Path | None,
@@ -94,7 +100,8 @@ def evaluate(
     part = _part(shard)
     where = _executor(executor, workers, num_cpus, num_gpus, ray_address)
     chosen, place = domain_of(domain), _place(device, executor)
-    explainer, measures = parse_explainer(method), tuple(parse_metric(text) for text in metric or ["Curves"])
+    explainer = None if method is None else parse_explainer(method)
+    measures = tuple(parse_metric(text) for text in metric or ["Curves"])
     columns_of(measures, FACTS)  # says now that two have one name
     if any(one.needs_region for one in measures) != (annotations is not None):
         raise ValueError(
@@ -109,6 +116,10 @@ def evaluate(
     dataset = labelled(samples(data, kind.inside, kind.files), labels, loaded.index)
     if annotations is not None:
         dataset = _annotated(dataset, annotations, loaded, console)
+    if explainer is None:
+        explainer = (
+            parse_explainer(DEFAULT_METHOD) if black_box(loaded.module) is None else default_method(loaded.module)
+        )
     task = Evaluation(
         name,
         weights_digest(loaded.module),
@@ -174,7 +185,9 @@ def _place(device: str | None, executor: str) -> str:
 
 
 def _fitted(explainer: Any, chosen: Domain | None, kind: Kind, loaded: LoadedModel) -> Any:
-    """The explainer with its domain."""
+    """The explainer with its domain; `ValueError` for one that needs gradients of a model that has none."""
+    if not isinstance(explainer, CONTROLS):
+        check_method(loaded.module, explainer)
     if not isinstance(explainer, CONTROLS) and not is_method(explainer):
         if chosen is not None:
             raise ValueError(

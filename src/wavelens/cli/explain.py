@@ -17,7 +17,7 @@ from wavelens.attribution import Attribution
 from wavelens.cli.model_options import with_model_options
 from wavelens.cli.options import check_folder, domain_called, explainer_of
 from wavelens.cli.shared_options import (
-    DEFAULT_METHOD,
+    DEFAULT_METHOD_HELP,
     DOMAIN_HELP,
     METHOD_HELP,
     AgainstText,
@@ -72,7 +72,7 @@ def explain(
         typer.Option(
             help=f"{METHOD_HELP} Explainers such as GradCAM() too; given several times, the others stand beside the "
             "first.",
-            show_default=DEFAULT_METHOD,
+            show_default=DEFAULT_METHOD_HELP,
         ),
     ] = None,
     out: Out = Path("wavelens-out"),
@@ -116,7 +116,7 @@ def explain(
     others, or with those of whose files some could not be written; 2, none was, or an option is wrong.
     """
     chosen_domains = [domain_called(text) for text in domain or ()]
-    chosen_methods, chosen_device = [explainer_of(text) for text in method or [DEFAULT_METHOD]], device_called(device)
+    chosen_methods, chosen_device = [explainer_of(text) for text in method or ()], device_called(device)
     check_folder(out)
     console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
@@ -128,7 +128,7 @@ def explain(
         target=target,
         against=against,
         domain=chosen_domains or None,
-        method=chosen_methods,
+        method=chosen_methods or None,
         decompose=() if decompose is None else tuple(decompose.split(",")),
         batch_size=batch_size,
         top=top,

@@ -44,6 +44,7 @@ from wavelens.explaining.minimal import (
 from wavelens.explaining.request import fitted
 from wavelens.explaining.spacing import spaced
 from wavelens.models import Options
+from wavelens.models.module_kinds import check_gradients
 from wavelens.own import positional_count
 from wavelens.spec import parse_own
 
@@ -89,6 +90,7 @@ def minimal(
     check_folder(out)
     console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console)
+    check_gradients(loaded.module)
     loaded = spaced(loaded, spacing_of(spacing), unit)
     own = fitted(chosen_domain, kind, loaded)
     question = question_of(target, against, loaded)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from wavelens.baselines import parse_explainer
 from wavelens.core import Domain
@@ -24,7 +24,17 @@ def domain_called(text: str) -> Domain:
     raise ValueError(f"--domain takes a domain, such as DWT('db4', levels=3); got {what}{text}.")
 
 
-def method_of(text: str) -> Method:
+@overload
+def method_of(text: str) -> Method: ...
+
+
+@overload
+def method_of(text: str | None) -> Method | None: ...
+
+
+def method_of(text: str | None) -> Method | None:
+    if text is None:
+        return None
     value = parse_own(text)
     if not is_method(value):
         what = "the domain " if isinstance(value, Domain) else ""

@@ -31,6 +31,7 @@ from wavelens.explaining.mean_profile import (
     write_profiles,
 )
 from wavelens.explaining.spacing import spaced
+from wavelens.methods.lift import check_method
 from wavelens.models import LoadedModel, Options
 from wavelens.runs import Average, Run, average, run
 from wavelens.runs.evaluation import BATCH_SIZE
@@ -85,6 +86,8 @@ def profile(
     bar, steps = Terminal(stderr=True), spacing_of(spacing)
     each = [replace(options, weights=own) for own in checkpoints]
     loaded = [spaced(load_model(name, own, bar), steps, unit) for name, own in zip(model, each, strict=True)]
+    for one in loaded:
+        check_method(one.module, chosen_method)
     kind = _kind(loaded)
     files = _spread(samples(data, kind.inside, kind.files), items)
     names = _names(model, checkpoints)

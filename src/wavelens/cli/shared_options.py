@@ -19,9 +19,10 @@ from wavelens.explaining import Kind, kind_called, kind_of
 from wavelens.explaining.errors import INPUT_ERRORS, sentence_of
 from wavelens.explaining.files import inputs
 from wavelens.explaining.kinds.photo import PHOTO
-from wavelens.explaining.request import default_model
+from wavelens.explaining.request import DEFAULT_BLACK_BOX_METHOD, DEFAULT_METHOD, default_model
 from wavelens.models import LoadedModel, Options, Preparation
 from wavelens.models.loading import is_module_file
+from wavelens.own import text_of
 from wavelens.spec import METHODS
 
 Files = Annotated[list[str], typer.Argument(help="Files, folders of them, or patterns such as '*.jpg'.")]
@@ -32,8 +33,11 @@ DOMAIN_HELP = (
     "Domain of the explanation, as in Python: DWT('db4', levels=3), DWT('sym8', mode='reflect'), Identity, own:Mine()."
 )
 METHOD_HELP = f"Method, as in Python: SmoothGrad(samples=50); {', '.join(m.__name__ for m in METHODS)}, own:Mine()."
-MethodText = Annotated[str, typer.Option(help=METHOD_HELP)]
-DEFAULT_METHOD = "IntegratedGradients(tolerance=0.02)"
+DEFAULT_METHOD_HELP = f"{text_of(DEFAULT_METHOD)}; without gradients {type(DEFAULT_BLACK_BOX_METHOD).__name__}()"
+MethodText = Annotated[
+    str | None,
+    typer.Option(help=METHOD_HELP, show_default=DEFAULT_METHOD_HELP),
+]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Number of inputs per forward pass.", show_default="what fits memory")

@@ -36,7 +36,7 @@ def check_model(model: object) -> None:
     if not isinstance(model, str | LoadedModel | nn.Module | None):
         raise TypeError(
             f"model is a name such as 'timm:resnet50', a LoadedModel or an nn.Module; got {type(model).__name__}. "
-            "Wrap a function in an nn.Module."
+            "Wrap a function of arrays in wavelens.models.BlackBox, one of tensors in an nn.Module."
         )
 
 

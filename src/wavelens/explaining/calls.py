@@ -20,7 +20,7 @@ from wavelens.explaining.computing import explained
 from wavelens.explaining.errors import INPUT_ERRORS
 from wavelens.explaining.kinds import kind_called, kind_of
 from wavelens.explaining.question import is_target_function
-from wavelens.explaining.request import DEFAULT_METHOD, Request, default_model, request_for
+from wavelens.explaining.request import Request, default_model, request_for
 from wavelens.explaining.spacing import rated, spaced
 from wavelens.models import LoadedModel
 from wavelens.models.module_kinds import check_evaluation
@@ -45,7 +45,7 @@ def explain(
     target: Target = None,
     against: str | int | None = None,
     domain: Domain | Sequence[Domain] | None = None,
-    method: Any = DEFAULT_METHOD,
+    method: Any = None,
     decompose: Sequence[str] = (),
     batch_size: int | None = None,
     top: int = 5,
@@ -68,10 +68,11 @@ def explain(
     `target` is a class by its index or label, 'package.module:function', or any target of `attribute`; by default the
     top class. The other options are those of the command: `against`, another class or "next", the runner-up; `domain`,
     by default that of the kind, or a list, in each of which the same gradients are read; `method`, or a list, of which
-    the first is explained while the others, explainers such as `GradCAM()` too, stand beside it; `decompose`, names of
-    wavelets in which pictures are shown scale by scale; `batch_size`; `top`, the number of classes in summaries;
-    `spacing` and `unit` of pixels and voxels; `rate` of series that do not say theirs; `exact_passes`. `device` is for
-    a model by name; a module is used where it is. `progress` is that of `attribute`.
+    the first is explained while the others, explainers such as `GradCAM()` too, stand beside it, by default
+    `IntegratedGradients(tolerance=0.02)` or, for a `models.BlackBox` and an ONNX file, `HierarchicalShapley()`;
+    `decompose`, names of wavelets in which pictures are shown scale by scale; `batch_size`; `top`, the number of
+    classes in summaries; `spacing` and `unit` of pixels and voxels; `rate` of series that do not say theirs;
+    `exact_passes`. `device` is for a model by name; a module is used where it is. `progress` is that of `attribute`.
 
     Beside the attribution stand the Shapley values of the scales, `explanation.shapley`: exact up to eight scales,
     sampled where 256 forward passes do not suffice, left out where few samples do not fit them. With

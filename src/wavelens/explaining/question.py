@@ -74,7 +74,7 @@ class Question:
         label, options = loaded.labels[target], ("--target", str(target))
         summary: dict[str, Any] = {"target": {"index": target, "label": label}}
         if self.against is None:
-            return ExplainedTarget(target, label, f"{target} {label}", "logit", (target,), summary, options)
+            return ExplainedTarget(target, label, f"{target} {label}", loaded.number, (target,), summary, options)
         against = self._against(loaded, logits, target)
         other = loaded.labels[against]
         pair = tuple(name.split(", ")[0] for name in (label, other))

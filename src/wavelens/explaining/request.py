@@ -7,18 +7,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from wavelens.core import Domain
 from wavelens.domains import DWT
 from wavelens.explaining.further_methods import is_explainer
 from wavelens.explaining.kinds import Kind
 from wavelens.explaining.question import Question, question_of
-from wavelens.methods import IntegratedGradients
+from wavelens.methods import HierarchicalShapley, IntegratedGradients
+from wavelens.methods.lift import Method, check_method
 from wavelens.models import LoadedModel
+from wavelens.models.black_box import black_box
 from wavelens.own import text_of
 from wavelens.targets import Target
 
 DEFAULT_METHOD = IntegratedGradients(tolerance=0.02)
+DEFAULT_BLACK_BOX_METHOD = HierarchicalShapley()
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +61,7 @@ def request_for(
     target: Target = None,
     against: str | int | None = None,
     domain: Domain | Sequence[Domain] | None = None,
-    method: Any = DEFAULT_METHOD,
+    method: Any = None,
     decompose: Sequence[str] = (),
     batch_size: int | None = None,
     top: int = 5,
@@ -73,7 +77,9 @@ def request_for(
     if shown and len(kind.units) < 2:
         raise ValueError(f"--decompose draws pictures; {kind.one} has none. Leave it out.")
     question = question_of(target, against, loaded)
-    first, *further = _methods(method)
+    first, *further = _methods(default_method(loaded.module) if method is None else method)
+    for one in (first, *further):
+        check_method(loaded.module, one)
     if is_explainer(first) and (domain is not None or shown):
         raise ValueError(
             f"--domain and --decompose read the gradients of a method; {text_of(first)} comes first, an explainer with "
@@ -130,6 +136,11 @@ def wavelets_like(domain: Domain, names: Sequence[str]) -> tuple[Domain, ...]:
     if names and not isinstance(domain, DWT):
         raise ValueError(f"--decompose shows wavelets; --domain is {domain}. Leave it out, or give a DWT.")
     return tuple(replace(domain, wavelet=name.strip()) for name in names if isinstance(domain, DWT))
+
+
+def default_method(model: nn.Module) -> Method:
+    """Integrated gradients, or Shapley values over a hierarchy for a model that gives values alone."""
+    return DEFAULT_METHOD if black_box(model) is None else DEFAULT_BLACK_BOX_METHOD
 
 
 def default_model(kind: Kind) -> str:

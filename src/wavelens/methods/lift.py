@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from wavelens.core import Domain, Layout, real_product, scale_sums
 from wavelens.engine.gradients import Gradients, Items
+from wavelens.models.black_box import check_no_black_box
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,19 @@ def domain_by_domain(lifts: list[Lift], explain: Callable[[Lift], Outcome]) -> O
 
 
 class Method(Protocol):
-    """Which gradients to ask for, and how to combine them."""
+    """Which gradients to ask for, and how to combine them.
+
+    A method that asks for values alone says so by `needs_gradients = False`.
+    """
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome: ...
+
+
+def check_method(model: Any, method: object) -> None:
+    """`ValueError` for one of this package's methods of gradients, of a model that gives values alone.
+
+    Of other methods only those that say so need gradients; the engine refuses the others' when they are asked for.
+    """
+    known = type(method).__module__.partition(".")[0] == __name__.partition(".")[0]
+    if getattr(method, "needs_gradients", known):
+        check_no_black_box(model)

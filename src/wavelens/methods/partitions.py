@@ -1,9 +1,9 @@
-"""Groups that partition the coefficients of a layout: scales, bands, blocks of places, channels, signals."""
+"""Groups that partition the coefficients of a layout: scales, bands, blocks or cells of places, channels, signals."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wavelens.core import Band, Layout
 
-GROUPS = ("scales", "bands", "blocks", "channels", "signals")
+GROUPS = ("scales", "bands", "blocks", "cells", "channels", "signals")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,16 +42,24 @@ class Partition:
             )
 
 
+def check_groups(groups: str) -> None:
+    """`ValueError` unless it is one of `GROUPS`."""
+    if groups not in GROUPS:
+        raise ValueError(f"groups are one of {', '.join(GROUPS)}; got {groups!r}.")
+
+
 def partition(layout: Layout, channels: int, groups: str, blocks: int = 2) -> Partition:
     """The groups called `groups`, coarsest scale first.
 
     "scales" are the domain's; "bands" are its scales by orientation or part; "blocks" are the scales by place, each
-    axis cut into at most `blocks` equal parts; "channels" are those of the signal, "signals" those of a model of
-    several. `ValueError` for other words, and for groups that the domain does not have.
+    axis cut into at most `blocks` equal parts; "cells" are the bands by place, cut so that an axis with as many places
+    as the signal has samples would have `blocks`, and all cells are about as many coefficients: a grid over the mosaic;
+    "channels" are those of the signal, "signals" those of a model of several. `ValueError` for other words, and for
+    groups that the domain does not have.
     """
     if groups not in GROUPS:
         raise ValueError(f"groups are one of {', '.join(GROUPS)}, or a Partition; got {groups!r}.")
-    if groups in ("blocks", "channels") and hasattr(layout.domain, "parts"):
+    if groups in ("blocks", "cells", "channels") and hasattr(layout.domain, "parts"):
         raise ValueError(f"{groups} are groups of one signal; several signals have none in common.")
     if groups == "channels":
         labels = torch.arange(channels, device="cpu")[:, None].expand(channels, layout.size)
@@ -73,21 +81,27 @@ def _signals(layout: Layout) -> Iterator[Piece]:
 
 
 def _pieces(layout: Layout, groups: str, blocks: int) -> Iterator[Piece]:
+    axes = len(layout.signal_shape)
     for scale in layout.scales().values():
         for band in scale:
-            piece = layout.slices[band]
+            piece, lengths = layout.slices[band], band.shape[-axes:]
             if groups == "blocks":
-                for place, inside in _blocks(band, len(layout.signal_shape), blocks):
+                for place, inside in places(band, [min(blocks, n) for n in lengths]):
                     yield f"{scale.name} {place}", piece, inside
+            elif groups == "cells":
+                pairs = zip(lengths, layout.signal_shape, strict=True)
+                for place, inside in places(band, [min(n, max(1, round(blocks * n / whole))) for n, whole in pairs]):
+                    yield f"{band} {place}", piece, inside
             else:
                 yield str(band) if groups == "bands" else scale.name, piece, 1
 
 
-def _blocks(band: Band, axes: int, blocks: int) -> Iterator[tuple[str, Tensor]]:
-    """The blocks of places of a band by their numbers: 1 inside and 0 outside, `(size,)`."""
-    lengths = band.shape[-axes:]
-    numbers = [torch.arange(n, device="cpu") * min(blocks, n) // n for n in lengths]
-    for place in itertools.product(*(range(min(blocks, n)) for n in lengths)):
+def places(band: Band, counts: Sequence[int]) -> Iterator[tuple[str, Tensor]]:
+    """A band cut into so many parts along each axis: each part's numbers, and 1 inside and 0 outside, `(size,)`."""
+    numbers = [
+        torch.arange(n, device="cpu") * count // n for n, count in zip(band.shape[-len(counts) :], counts, strict=True)
+    ]
+    for place in itertools.product(*map(range, counts)):
         inside = torch.ones((), dtype=torch.long, device="cpu")
         for along, number in zip(numbers, place, strict=True):
             inside = inside[..., None] * (along == number).long()

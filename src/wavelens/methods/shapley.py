@@ -1,23 +1,23 @@
 """Shapley values of groups of coefficients: what a score gains when scales come and go, from values alone.
 
-The value of a coalition of groups is `v(S) = f(x₀ + Σ_{i ∈ S} S(1_i ⊙ W(x − x₀)))`. The synthesis is linear, so each
-group is synthesised once, and a coalition is a sum of parts.
+The value of a coalition of groups is `v(S) = f(x₀ + Σ_{i ∈ S} S(1_i ⊙ W(x − x₀)))`; see `game`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from wavelens.core import Coefficients
 from wavelens.engine.gradients import Gradients
 from wavelens.methods.averages import check_effort, check_tolerance, generator
+from wavelens.methods.coalitions import all_coalitions
+from wavelens.methods.game import Game, spread
 from wavelens.methods.lift import Lift, Outcome
-from wavelens.methods.partitions import GROUPS, Partition, partition
+from wavelens.methods.partitions import Partition, check_groups, partition
 from wavelens.methods.paths import starting_points
 from wavelens.precision import full_precision
 from wavelens.whole_numbers import check_seed
@@ -53,10 +53,11 @@ class ScaleShapley:
 
     So `maps.profile` of the attribution, with groups of scales, has the values as signed sums; where in a scale the
     energy lies is no evidence of where the model looks. `groups` are "scales", "bands" (scales by orientation),
-    "blocks" (scales by place, `blocks` along each axis), "channels" or "signals". Up to `exact_groups` are exact, by 2ⁿ
-    forward passes; more are sampled by permutations and their reverses (Castro et al., 2009; Mitchell et al., 2022)
-    until every standard error is at most `tolerance` of `|f(x) − f(x₀)|`, or there are `max_permutations`. No gradient
-    is taken. `wl.shapley` gives the values with interactions and standard errors.
+    "blocks" (scales by place, `blocks` along each axis), "cells" (bands by place, in a grid over the mosaic with
+    `blocks` along each axis), "channels" or "signals". Up to `exact_groups` are exact, by 2ⁿ forward passes; more are
+    sampled by permutations and their reverses (Castro et al., 2009; Mitchell et al., 2022) until every standard error
+    is at most `tolerance` of `|f(x) − f(x₀)|`, or there are `max_permutations`. No gradient is taken. `wl.shapley`
+    gives the values with interactions and standard errors.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.ScaleShapley())
     >>> bool(a.gap.abs() < 1e-4)
@@ -70,6 +71,7 @@ class ScaleShapley:
     seed: int = 0
     baseline: float = 0.0
     exact_groups: int = 10
+    needs_gradients: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_effort(blocks=self.blocks, exact_groups=self.exact_groups)
@@ -80,8 +82,7 @@ class ScaleShapley:
             )
         check_seed(self.seed)
         check_tolerance(self.tolerance, 2 * FIRST_PAIRS, max_permutations=self.max_permutations)
-        if self.groups not in GROUPS:
-            raise ValueError(f"groups are one of {', '.join(GROUPS)}; got {self.groups!r}.")
+        check_groups(self.groups)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)
@@ -89,61 +90,21 @@ class ScaleShapley:
         for lift in lifts:
             groups = partition(lift.layout, ask.x.shape[1], self.groups, self.blocks)
             result = values_of_groups(ask, lift, start, groups, self)
-            data.append(_spread(result.values, lift.analysis((ask.x - start).to(ask.dtype)), groups.labels))
+            data.append(spread(result.values, lift.analysis((ask.x - start).to(ask.dtype)), groups.labels))
         return Outcome(data, result.score, start)
 
 
 def values_of_groups(ask: Gradients, lift: Lift, start: Tensor, groups: Partition, rule: ScaleShapley) -> ShapleyValues:
     """The Shapley values of the groups of a partition of `lift`'s coefficients, with targets in front."""
-    game = _Game(ask, lift, start, groups)
+    game = Game(ask, lift, start, groups)
     exact = len(groups.names) <= rule.exact_groups
     return _exact(game) if exact else _sampled(game, rule)
 
 
-class _Game:
-    """The score of coalitions of groups: `f(x₀ + Σ_{i ∈ S} S(1_i ⊙ W(x − x₀)))`."""
-
-    def __init__(self, ask: Gradients, lift: Lift, start: Tensor, groups: Partition) -> None:
-        self.ask, self.lift, self.start, self.groups = ask, lift, start, groups
-        self.count = len(groups.names)
-        self.score, self.empty = ask.values(ask.x), ask.values(start.contiguous())
-        self.passes = torch.full((len(ask.x),), 2, dtype=torch.long, device="cpu")
-
-    def values(self, coalitions: Tensor, items: Tensor) -> Tensor:
-        """`(targets, items, coalitions)` for coalitions `(number, groups)` of zeros and ones."""
-        values = self.ask.x.new_zeros((self.ask.targets, len(items), len(coalitions)), dtype=self.ask.dtype)
-        if not len(coalitions):
-            return values
-        self.ask.bar.expect(len(items) * len(coalitions))
-        step = max(1, self.ask.rows // len(coalitions))
-        for block in torch.arange(len(items), device="cpu").split(step):
-            chosen = items[block].to(self.ask.x.device)
-            parts, start = self._parts(chosen), self.start[chosen]
-            for some in torch.arange(len(coalitions), device="cpu").split(max(1, self.ask.rows // len(block))):
-                weights = coalitions[some].to(parts)
-                with full_precision(parts):
-                    points = start + torch.tensordot(weights, parts, 1)
-                rows = self.ask.values(points.flatten(0, 1).to(self.ask.x), chosen.repeat(len(some)))
-                self.ask.bar.advance(len(some) * len(block))
-                values[:, block[:, None], some] = rows.unflatten(1, (len(some), len(block))).mT
-        self.passes[items.cpu()] += len(coalitions)
-        return values
-
-    def _parts(self, items: Tensor) -> Tensor:
-        """What each group makes of the displacement from the baseline, `(groups, items, channel, *axes)`."""
-        lift = self.lift.of(items)
-        d = lift.analysis((self.ask.x[items] - self.start[items]).to(self.ask.dtype))
-        labels = self.groups.labels.to(d.device)
-        return torch.stack(
-            [lift.domain.synthesis(Coefficients(d * (labels == group), lift.layout)) for group in range(self.count)]
-        )
-
-
-def _exact(game: _Game) -> ShapleyValues:
+def _exact(game: Game) -> ShapleyValues:
     """By all coalitions, numbered so that bit `i` says whether group `i` is in."""
-    n, players = game.count, torch.arange(game.count, device="cpu")
-    members = (torch.arange(2**n, device="cpu")[:, None] >> players) & 1
-    inner = game.values(members[1:-1], torch.arange(len(game.score[0]), device="cpu"))
+    n, players, members = game.count, torch.arange(game.count, device="cpu"), all_coalitions(game.count)
+    inner = game.values(members[1:-1], game.everyone)
     values = torch.cat([game.empty[..., None], inner, game.score[..., None]], -1)
     gain, interact = (weights.to(values) for weights in _weights(members))
     single = 2**players
@@ -177,7 +138,7 @@ def _weights(members: Tensor) -> tuple[Tensor, Tensor]:
     return gain, pairs * (1 - torch.eye(n, dtype=torch.float64, device="cpu"))
 
 
-def _sampled(game: _Game, rule: ScaleShapley) -> ShapleyValues:
+def _sampled(game: Game, rule: ScaleShapley) -> ShapleyValues:
     """By permutations and their reverses, item by item until standard errors are small."""
     n, targets, batch = game.count, game.ask.targets, len(game.score[0])
     everyone, eye = torch.arange(batch, device="cpu"), torch.eye(n, dtype=torch.long, device="cpu")
@@ -211,7 +172,7 @@ def _sampled(game: _Game, rule: ScaleShapley) -> ShapleyValues:
     )
 
 
-def _pair(game: _Game, order: Tensor, items: Tensor) -> Tensor:
+def _pair(game: Game, order: Tensor, items: Tensor) -> Tensor:
     """The mean gain of each group as groups enter in an order and in its reverse, `(targets, items, groups)`."""
     turns = torch.stack([order, order.flip(0)]).argsort(1)  # when each group enters
     prefixes = turns[:, None] < torch.arange(1, game.count, device="cpu")[:, None]
@@ -226,12 +187,3 @@ def _standard_error(squares: Tensor, pairs: Tensor) -> Tensor:
     count = pairs.to(squares)[:, None]
     error: Tensor = (squares / (count * (count - 1).clamp_min(1))).sqrt()
     return error
-
-
-def _spread(values: Tensor, d: Tensor, labels: Tensor) -> Tensor:
-    """Each group's value over its coefficients in proportion to `|d|²`, `(targets, batch, channel, size)`."""
-    energy, where = d.abs().square(), labels.to(d.device).expand(d.shape[1:]).flatten()
-    sums = energy.new_zeros(len(d), values.shape[-1]).index_add_(1, where, energy.flatten(1))
-    share = energy / sums[:, where].view_as(energy).clamp_min(torch.finfo(energy.dtype).tiny)
-    spread: Tensor = share * values[..., where].unflatten(-1, d.shape[1:])
-    return spread

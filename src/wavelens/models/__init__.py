@@ -1,5 +1,6 @@
 """Models by name, with their labels and the preparation of their input."""
 
+from wavelens.models.black_box import BlackBox
 from wavelens.models.labels import imagenet_labels
 from wavelens.models.loaded import LoadedModel, Parts, Preparation
 from wavelens.models.loading import FORMS, load
@@ -11,16 +12,19 @@ from wavelens.models.preparations.image import Geometry, Normalized
 from wavelens.models.preparations.series import Traces
 from wavelens.models.preparations.video import VideoGeometry
 from wavelens.models.preparations.volume import Voxels
+from wavelens.models.sources.onnx import Onnx
 from wavelens.models.weights import Around, CheckpointWarning
 
 __all__ = [
     "EMBEDDED",
     "FORMS",
     "Around",
+    "BlackBox",
     "CheckpointWarning",
     "Geometry",
     "LoadedModel",
     "Normalized",
+    "Onnx",
     "Options",
     "Parts",
     "Preparation",

@@ -14,7 +14,11 @@ from torch import Tensor, nn
 from wavelens.grid import Grid
 from wavelens.models.options import Options
 
-LINKS: dict[str, Callable[[Tensor], Tensor]] = {"softmax": lambda logits: logits.softmax(-1), "sigmoid": torch.sigmoid}
+LINKS: dict[str, Callable[[Tensor], Tensor]] = {
+    "softmax": lambda logits: logits.softmax(-1),
+    "sigmoid": torch.sigmoid,
+    "identity": lambda probabilities: probabilities,
+}
 
 
 class Preparation(Protocol):
@@ -66,7 +70,8 @@ class LoadedModel:
 
     `module` is in evaluation mode and takes `(batch, *preprocess.shape)` to logits `(batch, classes)`; `labels` has a
     name for each class, `preprocess` makes the module's input of a signal, `name` with `options` loads it again. `link`
-    says how logits become probabilities: "softmax", or "sigmoid" where several classes may hold at once.
+    says how logits become probabilities: "softmax", "sigmoid" where several classes may hold at once, or "identity"
+    where the module gives probabilities itself.
     """
 
     module: nn.Module
@@ -79,6 +84,11 @@ class LoadedModel:
     def __post_init__(self) -> None:
         if self.link not in LINKS:
             raise ValueError(f"link is one of {', '.join(LINKS)}; got {self.link!r}.")
+
+    @property
+    def number(self) -> str:
+        """What one of the module's outputs is."""
+        return "probability" if self.link == "identity" else "logit"
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Of logits `(…, classes)`."""

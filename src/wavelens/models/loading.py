@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wavelens.models.black_box import BlackBox, black_box
 from wavelens.models.checkpoints import read_checkpoint
 from wavelens.models.labels import imagenet_labels, read_class_names
 from wavelens.models.loaded import LoadedModel, Parts, Preparation, Variant
@@ -23,12 +24,13 @@ from wavelens.models.networks.phasenet import phasenet
 from wavelens.models.networks.resnet3d import resnet3d
 from wavelens.models.networks.yamnet import yamnet
 from wavelens.models.options import Options, options_of
-from wavelens.models.preparations.image import Geometry, renormalized
+from wavelens.models.preparations.image import Geometry, geometry_of, renormalized
 from wavelens.models.preparations.video import VideoGeometry
 from wavelens.models.runnable import InBatches
 from wavelens.models.sources.braindecode import from_braindecode
 from wavelens.models.sources.hf import from_transformers
 from wavelens.models.sources.monai import from_monai
+from wavelens.models.sources.onnx import from_onnx, is_onnx
 from wavelens.models.sources.seisbench import from_seisbench
 from wavelens.models.sources.timm import from_timm
 from wavelens.models.sources.torchvision import from_torchvision
@@ -50,8 +52,12 @@ PREFIXES: dict[str, Callable[[str, Variant], Parts]] = {
     "seisbench": from_seisbench,
     "braindecode": from_braindecode,
 }
+PROBABILITY_ROUNDING = 1e-3  # of a sum that is 1, in half precision
 _OWN = [*NETWORKS, *(f"{prefix}:NAME" for prefix in PREFIXES)]
-FORMS = f"{', '.join(_OWN)}, a TorchScript file (.pt, .ts), an exported program (.pt2) or package.module:function"
+FORMS = (
+    f"{', '.join(_OWN)}, a TorchScript file (.pt, .ts), an exported program (.pt2), an ONNX file "
+    "(.onnx, or FILE.onnx::OUTPUT) or package.module:function"
+)
 
 
 def load(
@@ -73,9 +79,11 @@ def load(
     Names: 'efficientnet-lite0' (ImageNet weights from an installed package), 'timm:NAME', 'hf:NAME_OR_FOLDER'
     (transformers), 'monai:NAME' (volumes), 'resnet3d' (volumes of 28³), 'yamnet' and 'micro-acdnet' (sounds; with
     `weights`), 'phasenet' (seismograms; with `weights`), 'seisbench:NAME' and 'braindecode:NAME(…)' (time series), a
-    TorchScript file ending in .pt or .ts, a program of `torch.export` ending in .pt2, and 'package.module:function',
-    whose function returns a module or a `LoadedModel`. Such a file and a function's module take pixels in [0, 1], 224 ×
-    224 or what a program was exported for.
+    TorchScript file ending in .pt or .ts, a program of `torch.export` ending in .pt2, an ONNX file ending in .onnx
+    ('net.onnx::probs' for another output than the first), and 'package.module:function', whose function returns a
+    module, a `LoadedModel` or a function of arrays. Such files and a function's module take pixels in [0, 1], 224 × 224
+    or what a file was made for. An ONNX file and a function of arrays give values alone, so methods that need no
+    gradient explain them.
     'timm:NAME(classes=5)' builds a network with five outputs; with `weights` their number is taken from the file.
 
     `weights` are safetensors files or what `torch.save` wrote, alone or inside a checkpoint, whose tensors beside the
@@ -119,12 +127,14 @@ def load(
         warnings.warn(_beside(options, left_out), CheckpointWarning, stacklevel=2)
     parts = _adapted(parts, name, options)
     _evaluate(parts.module)
-    classes = _classes(parts, name, any_output)
+    classes, probable = _classes(parts, name, any_output)
     labels = parts.labels if options.class_names is None else read_class_names(options.class_names)
     remedy = "" if options.class_names is None else " Give one name per output in class_names, in their order."
     if labels and len(labels) != classes and classes:
         raise ValueError(f"labels name each class; {name} has {len(labels)} labels and {classes} outputs.{remedy}")
     link = "sigmoid" if classes == 1 else parts.link  # the softmax of a lone logit is 1 whatever it is
+    if probable and parts.link == "softmax" and black_box(parts.module):
+        link = "identity"
     return LoadedModel(parts.module, labels or _names(classes), parts.preprocess, name, link, options)
 
 
@@ -133,6 +143,8 @@ def _filled(name: str, options: Options) -> tuple[Parts, tuple[str, ...]]:
     variant = Variant(options.weights is None, input_size=options.input_size, trust=options.trust)
     if options.weights is None:
         return _built(name, variant), ()
+    if is_onnx(name):
+        raise ValueError(f"weights are for a network in torch; {name} has its own. Leave them out.")
     checkpoint = read_checkpoint(options.weights)
     parts = _built(name, variant)
     state = state_for(parts.module, checkpoint)
@@ -177,6 +189,8 @@ def _built(name: str, variant: Variant) -> Parts:
         return _torchscript(Path(name), variant.trust)
     if Path(name).suffix == ".pt2":
         return _exported(Path(name), variant.trust)
+    if is_onnx(name):
+        return from_onnx(name)
     if prefix in PREFIXES and rest:
         return PREFIXES[prefix](rest, variant)
     if is_function(name):
@@ -216,17 +230,7 @@ def _exported(path: Path, trust: bool) -> Parts:
             "Save it by torch.export.save(torch.export.export(model, (example,)), path)."
         ) from error
     shape = exported_shape(module) or (None,)
-    return Parts(module if shape[0] is None else InBatches(module, shape[0]), _geometry(shape))
-
-
-def _geometry(shape: tuple[int | None, ...]) -> Geometry:
-    """The usual preparation at the size that a program was exported for."""
-    default = Geometry()
-    if len(shape) != 4 or shape[2] is None or shape[3] is None:
-        return default
-    crop = shape[2], shape[3]
-    full = [round(n * a / b) for n, a, b in zip(crop, default.resize, default.crop, strict=True)]
-    return Geometry((full[0], full[1]), crop)
+    return Parts(module if shape[0] is None else InBatches(module, shape[0]), geometry_of(shape))
 
 
 def _evaluate(module: nn.Module) -> None:
@@ -263,14 +267,17 @@ def _function(name: str) -> Parts:
         made = function()
     if isinstance(made, LoadedModel):
         return Parts(made.module, made.preprocess, made.labels, made.link)
-    if isinstance(made, nn.Module):
-        return Parts(made, Geometry())
-    raise ValueError(f"{name} returns an nn.Module or a LoadedModel; got {type(made).__name__}.")
+    if isinstance(made, nn.Module) or callable(made):
+        return Parts(made if isinstance(made, nn.Module) else BlackBox(made), Geometry())
+    raise ValueError(f"{name} returns an nn.Module, a LoadedModel or a function of arrays; got {type(made).__name__}.")
 
 
 @torch.no_grad()
-def _classes(parts: Parts, name: str, any_output: bool) -> int:
-    """How many logits one empty input gives; the check that the module is a classifier, where it need be (else 0)."""
+def _classes(parts: Parts, name: str, any_output: bool) -> tuple[int, bool]:
+    """How many logits one empty input gives, and whether these are probabilities, from 0 to 1 and together 1.
+
+    The check that the module is a classifier, where it need be (else 0).
+    """
     shape = parts.preprocess.shape
     try:
         logits = parts.module(torch.zeros(1, *shape))
@@ -284,12 +291,13 @@ def _classes(parts: Parts, name: str, any_output: bool) -> int:
         ) from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != 1:
         if any_output:
-            return 0
+            return 0, False
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(
             f"a classifier returns logits (batch, classes); {name} returned {got}. Wrap it in one that does."
         )
-    return logits.shape[1]
+    total = float(logits.sum())
+    return logits.shape[1], bool((logits >= 0).all()) and abs(total - 1) < PROBABILITY_ROUNDING
 
 
 def _names(classes: int) -> tuple[str, ...]:

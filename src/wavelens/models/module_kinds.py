@@ -11,6 +11,8 @@ from torch.fx import GraphModule, Node
 from torch.jit import ScriptModule
 from torch.nn.parameter import is_lazy
 
+from wavelens.models.black_box import check_no_black_box
+
 QUANTISED_MODULES = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.ao.nn.sparse.quantized")
 FLOAT_THERE = ("FloatFunctional", "FXFloatFunctional")  # stand in a quantised package and compute in floats
 QUANTISED_OPS = ("quantized", "quantized_decomposed")
@@ -87,7 +89,8 @@ def quantised(model: Any) -> str | None:
 
 
 def check_gradients(model: Any) -> None:
-    """`ValueError` for a model that is quantised."""
+    """`ValueError` for a model that is quantised, or a function of arrays."""
+    check_no_black_box(model)
     if what := quantised(model):
         raise ValueError(
             f"a gradient needs a model in floating point; this model is quantised ({what}), and integers have no "

@@ -155,6 +155,16 @@ def _cover(target: tuple[int, int], height: int, width: int) -> tuple[int, int]:
     return target[0], target[0] * width // height
 
 
+def geometry_of(shape: tuple[int | None, ...]) -> Geometry:
+    """The usual preparation at the size of a batch `(batch, channel, *axes)` that a file was made for, None if free."""
+    default = Geometry()
+    if len(shape) != 4 or shape[2] is None or shape[3] is None:
+        return default
+    crop = shape[2], shape[3]
+    full = [round(n * a / b) for n, a, b in zip(crop, default.resize, default.crop, strict=True)]
+    return Geometry((full[0], full[1]), crop)
+
+
 class Normalized(Around):
     """`module` behind its normalisation: takes pixels in [0, 1] and gives the module `(x - mean) / std`."""
 
