@@ -54,6 +54,7 @@ from wavelens.domains import (
 from wavelens.explaining import Explanation, Kind, explain, register_kind
 from wavelens.interventions import shapley
 from wavelens.methods import (
+    BlurredPath,
     Captum,
     CoarseToFine,
     DecisionGradients,
@@ -80,6 +81,7 @@ __all__ = [
     "Attributions",
     "Band",
     "Bandwidth",
+    "BlurredPath",
     "Captum",
     "CoarseToFine",
     "Coefficients",

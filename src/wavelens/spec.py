@@ -35,6 +35,7 @@ from wavelens.domains import (
     TreeHaar,
 )
 from wavelens.methods import (
+    BlurredPath,
     Captum,
     CoarseToFine,
     DecisionGradients,
@@ -75,6 +76,7 @@ METHODS = (
     SmoothGrad,
     IntegratedGradients,
     CoarseToFine,
+    BlurredPath,
     DecisionGradients,
     ImportantDirections,
     ExpectedGradients,

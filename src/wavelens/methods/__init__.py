@@ -3,6 +3,7 @@
 from wavelens.methods.adapters import Captum, Zennit
 from wavelens.methods.attnlrp import Lxt
 from wavelens.methods.averages import SmoothGrad, SquareGrad, VarGrad
+from wavelens.methods.blurred import BlurredPath
 from wavelens.methods.coarse_to_fine import CoarseToFine
 from wavelens.methods.decisions import DecisionGradients, ImportantDirections
 from wavelens.methods.gradient import InputTimesGradient, Saliency
@@ -13,6 +14,7 @@ from wavelens.methods.paths import ExpectedGradients, IntegratedGradients
 from wavelens.methods.shapley import ScaleShapley, ShapleyValues
 
 __all__ = [
+    "BlurredPath",
     "Captum",
     "CoarseToFine",
     "DecisionGradients",
