@@ -57,6 +57,7 @@ from wavelens.interventions import shapley
 from wavelens.methods import (
     HSIC,
     RISE,
+    BlurredPath,
     Captum,
     CoarseToFine,
     DecisionGradients,
@@ -88,6 +89,7 @@ __all__ = [
     "Attributions",
     "Band",
     "Bandwidth",
+    "BlurredPath",
     "Captum",
     "CoarseToFine",
     "Coefficients",

@@ -38,6 +38,7 @@ from wavelens.domains import (
 from wavelens.methods import (
     HSIC,
     RISE,
+    BlurredPath,
     Captum,
     CoarseToFine,
     DecisionGradients,
@@ -82,6 +83,7 @@ METHODS = (
     SmoothGrad,
     IntegratedGradients,
     CoarseToFine,
+    BlurredPath,
     DecisionGradients,
     ImportantDirections,
     ExpectedGradients,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wavelens.core import Coefficients, Domain, Layout
 from wavelens.methods.averages import generator
+from wavelens.methods.blurred import blurred, check_width
 from wavelens.methods.paths import starting_points
 from wavelens.whole_numbers import check_seed
 
@@ -30,22 +30,11 @@ class Blur:
     sigma: float = 10.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.sigma) and self.sigma > 0):
-            raise ValueError(f"sigma, the blur's width in samples, is finite and above 0; got sigma={self.sigma}.")
+        check_width(self.sigma)
 
     def __call__(self, x: Tensor) -> Tensor:
         """`x` blurred along each of its axes; near an end the weights of the samples that are there add up to 1."""
-        for dim in range(2, x.ndim):
-            x = self._along(x.movedim(dim, -1)).movedim(-1, dim)
-        return x
-
-    def _along(self, x: Tensor) -> Tensor:
-        reach = min(math.ceil(4 * self.sigma), x.shape[-1] - 1)
-        offsets = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
-        kernel = torch.exp(-0.5 * (offsets / self.sigma) ** 2)[None, None]
-        blurred = nn.functional.conv1d(x.reshape(-1, 1, x.shape[-1]), kernel, padding=reach)
-        weight = nn.functional.conv1d(torch.ones_like(x[:1, 0].reshape(-1, 1, x.shape[-1])[:1]), kernel, padding=reach)
-        return (blurred / weight).reshape(x.shape)
+        return blurred(x, self.sigma)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from wavelens.methods.adapters import Captum, Zennit
 from wavelens.methods.attnlrp import Lxt
 from wavelens.methods.averages import SmoothGrad, SquareGrad, VarGrad
+from wavelens.methods.blurred import BlurredPath
 from wavelens.methods.coarse_to_fine import CoarseToFine
 from wavelens.methods.decisions import DecisionGradients, ImportantDirections
 from wavelens.methods.gradient import InputTimesGradient, Saliency
@@ -20,6 +21,7 @@ from wavelens.methods.sobol import Sobol
 __all__ = [
     "HSIC",
     "RISE",
+    "BlurredPath",
     "Captum",
     "CoarseToFine",
     "DecisionGradients",
