@@ -235,6 +235,20 @@ def test_curves_of_runs_with_any_name_are_drawn_with_it(name):
     assert [text.strip() for text in texts] == [f"{shown}: 0.500", "b: 1.000"]
 
 
+def test_a_long_title_takes_several_lines():
+    name = "insertion curve(steps=8, fractions='log', fill='shuffled', samples=2, score='logit')"
+    title = plots.mean_curves({"a": {name: np.ones(5)}}).axes[0].get_title()
+    assert " ".join(title.splitlines()) == name
+    assert max(map(len, title.splitlines())) <= 50
+
+
+def test_curves_of_logits_are_drawn_below_zero():
+    below = plots.mean_curves({"a": {"insertion curve(score='logit')": np.linspace(-3, 1, 5)}})
+    above = plots.mean_curves({"a": {"insertion curve": np.linspace(0.2, 1, 5)}})
+    assert below.axes[0].get_ylim()[0] <= -3
+    assert above.axes[0].get_ylim()[0] == 0
+
+
 @pytest.mark.parametrize("resamples", [0, -1, 10**12])
 def test_resamples_that_memory_cannot_hold_are_refused(made, resamples):
     with pytest.raises(ValueError, match=rf"resamples is a whole number from 1 to 1,000,000; got {resamples}\."):

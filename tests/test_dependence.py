@@ -87,7 +87,17 @@ def test_what_does_not_depend_on_weights_has_a_residual_correlation_of_one():
         return wl.metrics.energy_order(x, HAAR)
 
     alone = wl.metrics.residual_correlation(net, x, CLASSES, energy(net, x, CLASSES), explainer=energy)
-    assert alone.isnan().all()  # nothing is left of it
+    assert alone.tolist() == [1, 1, 1]  # nothing in it is the weights'
+    mine = PRODUCT(net, x, CLASSES)
+
+    def trained(model, x, target):
+        """A map of the weights that were learnt, and of the energy alone for any others."""
+        return mine if torch.equal(model.first.weight, weights) else energy(model, x, target)
+
+    weights = net.first.weight.detach().clone()
+    assert wl.metrics.residual_correlation(net, x, CLASSES, mine, explainer=trained).tolist() == [0, 0, 0]
+    flat = mine.map(torch.ones_like)
+    assert wl.metrics.residual_correlation(net, x, CLASSES, flat, explainer=PRODUCT).isnan().all()
     assert wl.metrics.complexity_rise(net, x, CLASSES, a, explainer=edges).tolist() == [0, 0, 0]
     even = a.map(torch.ones_like)
     assert wl.metrics.complexity_rise(net, x, CLASSES, even, explainer=edges).isnan().all()

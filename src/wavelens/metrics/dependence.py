@@ -20,7 +20,7 @@ from wavelens.metrics.several import takes_signals
 from wavelens.metrics.stability import Explainer, explained, spans
 from wavelens.targets import Target
 
-LEAST_LEFT = 1e-9  # of a map's variance beyond the energy order: less is rounding
+LEAST_LEFT = 1e-9  # of the variance of ranks beyond the energy order: less is rounding
 
 
 @takes_signals()
@@ -40,8 +40,9 @@ def residual_correlation(
     The maps `|γ|` (mean over channels) of a model and of the same model with every layer reset share what both owe to
     the signal: where its coefficients are large, a product with them is too. The partial correlation given the energy
     `|W x|` leaves that out, `(ρ_ab - ρ_ae ρ_be) / √((1 - ρ_ae²)(1 - ρ_be²))`: 0 where the map depends on the weights
-    beyond the signal, 1 where it does not. NaN for a map that is the energy order itself. `samples` networks are drawn
-    from `seed`, and correlations averaged; `explainer` and resets as in `randomization`.
+    beyond the signal, 1 where it does not. A map that is the energy order itself has 1: nothing in it is the weights'.
+    NaN for a map of one value. `samples` networks are drawn from `seed`, and correlations averaged; `explainer` and
+    resets as in `randomization`.
 
     >>> from functools import partial
     >>> explain = partial(wl.attribute, domain=wl.DWT("haar", levels=2), method=wl.InputTimesGradient())
@@ -162,10 +163,10 @@ def _reset_maps(
 
 
 def _partial(ab: Tensor, ae: Tensor, be: Tensor) -> Tensor:
-    """The partial correlation of a and b given e; NaN where e is all of one of them."""
-    left = (1 - ae**2) * (1 - be**2)
-    clear = ((1 - ae**2) > LEAST_LEFT) & ((1 - be**2) > LEAST_LEFT)
-    return ((ab - ae * be) / left.where(clear, torch.nan).sqrt()).clamp(-1, 1)
+    """The partial correlation of a and b given e; 1 where a is nothing but e, else 0 where b is."""
+    of_a, of_b = 1 - ae**2, 1 - be**2
+    both = (ab - ae * be) / (of_a * of_b).clamp_min(LEAST_LEFT**2).sqrt()
+    return both.clamp(-1, 1).where(~(of_b <= LEAST_LEFT), 0).where(~(of_a <= LEAST_LEFT), 1)
 
 
 def _histogram_entropy(values: Tensor, bins: int) -> Tensor:
