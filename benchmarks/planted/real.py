@@ -78,7 +78,7 @@ def read(
         for order, c in orders.controls(x, domain):
             yield name, order, c
     for method in METHODS:
-        own = {k: v for k, v in domains.items() if method != "Shapley by scale" or scales(v, x) > 1}
+        own = {k: v for k, v in domains.items() if method != "Shapley by scale" or few_scales(v, x)}
         several = wl.attribute(net, x, target, domain=list(own.values()), method=orders.METHODS[method])
         for name, a in zip(own, several, strict=True):
             for number, contrast in enumerate((False, True)):
@@ -90,8 +90,9 @@ def read(
             yield "Identity", orders.Order(name), heat
 
 
-def scales(domain: Domain, x: Tensor) -> int:
-    return len(domain.layout(tuple(x.shape[2:])).scales())
+def few_scales(domain: Domain, x: Tensor) -> bool:
+    """Whether Shapley values of a domain's scales are exact and cheap."""
+    return 1 < len(domain.layout(tuple(x.shape[2:])).scales()) <= orders.MAX_COALITIONS_SCALES
 
 
 def summary(made: list[rows.Row]) -> dict[str, Any]:
