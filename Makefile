@@ -68,6 +68,7 @@ planted: setup-bench
 	$(BIN)/python benchmarks/planted/find.py
 	$(BIN)/python benchmarks/planted/agreement.py
 	$(BIN)/python benchmarks/planted/tables.py --write
+	$(BIN)/python benchmarks/planted/guide.py --write
 
 gallery: setup-bench
 	$(MAKE) --file benchmarks/gallery/Makefile PYTHON=$(BIN)/python

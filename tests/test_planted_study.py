@@ -180,3 +180,45 @@ def test_the_pages_have_the_tables_of_the_records(study):
         page = (tables.DOCS / name).read_text("utf-8")
         assert page.count("<!-- planted: ") >= 1
         assert tables.filled(page, tables.tables()) == page
+
+
+def test_what_the_page_says_of_its_tables_holds(study):
+    tables = study("tables")
+    find, agree = (tables.records.read(tables.RESULTS / f"{name}.json") for name in ("find", "agreement"))
+    tasks, architectures = (find["groups"][field] for field in ("task", "architecture"))
+    local = [name for name in tasks if name not in ("texture", "bump")]
+    assert min(tasks[name]["energy"][0] for name in local) >= 0.07
+    assert max(tasks[name]["energy"][0] for name in local) <= 0.23
+    assert min(tasks[name]["IG, signed"][0] for name in local) + 0.005 >= 0.26
+    assert max(tasks[name]["IG, signed"][0] for name in local) - 0.005 <= 0.61
+    assert tasks["bump"]["energy"][0] > 0.8
+    assert abs(tasks["texture"]["energy"][0] - tasks["texture"]["IG, signed"][0]) < 0.05
+    assert tasks["blob"]["IG, signed, contrast"][0] > tasks["blob"]["IG, signed"][0] + 0.1
+    times = "SmoothGrad × z, signed, contrast"
+    less = {name: cell["IG, signed"][0] - cell[times][0] for name, cell in architectures.items()}
+    assert abs(less["convolutions, max"]) < 0.03
+    assert min(less["residual"], less["recurrent"]) > 0.1
+    assert less["convolutions, mean"] < 0
+    without = {
+        name for name, one in find["verdict"].items() if one["chosen"] == "IG, signed" and one["less IG"][1] <= 0
+    }
+    assert without == {"Haar", "Cosine"}
+    haar = find["results"]["choosing"]["Haar"]
+    asked = {name: cell for name, cell in haar.items() if cell["n"] == haar["energy"]["n"]}
+    assert max(asked, key=lambda name: asked[name]["precision"][0]) == "IG, signed"
+    assert haar["IG, signed"]["precision"][0] > haar["IG"]["precision"][0]
+    assert haar["Shapley by scale, signed"]["scale"][0] == pytest.approx(0.8, abs=0.05)
+    assert haar["Shapley by scale, signed"]["precision"][0] < 0.25
+    assert haar["Owen, signed"]["precision"][0] > 0.35
+    assert haar["Owen, signed"]["scale"][0] > 0.75
+    for purpose, leads in (("choosing", True), ("judging", False)):
+        samples = find["results"][purpose]["Identity"]
+        assert (samples["Grad-CAM++"]["precision"][0] > samples["IG, signed"]["precision"][0]) == leads
+        measures = agree["results"][purpose]
+        value = {name: cell["agreement"][0] for name, cell in measures.items() if name not in ("networks", "truth")}
+        assert value["faithfulness, log"] > value["faithfulness"]
+        assert value["faithfulness, shuffled, log"] > value["faithfulness, shuffled"]
+        assert abs(value["max_sensitivity"]) < 0.2
+        assert all(
+            measures[name]["behind energy"][0] > measures["truth"]["behind energy"][0] for name in ("deletion", "ff")
+        )
