@@ -182,6 +182,15 @@ def test_the_pages_have_the_tables_of_the_records(study):
         assert tables.filled(page, tables.tables()) == page
 
 
+@pytest.mark.slow
+def test_the_code_of_the_page_runs(run_page, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    run_page("planted.md")
+    judged, energy = capsys.readouterr().out.split("magnitude: ")[1:]
+    found = [float(text.split("precision ")[1][:4]) for text in (judged, energy)]
+    assert found[0] > found[1] + 0.15
+
+
 def test_what_the_page_says_of_its_tables_holds(study):
     tables = study("tables")
     find, agree = (tables.records.read(tables.RESULTS / f"{name}.json") for name in ("find", "agreement"))
