@@ -513,7 +513,7 @@ def test_the_record_says_what_was_done():
 def test_what_a_prompt_shows_is_one_line():
     a = wl.attribute(Net(SHAPE), signal(SHAPE), 2, domain=wl.DWT("haar", 2), method=wl.Saliency())
     place = f"{tuple(a.data.shape)}, signal (12, 17) in DWT(wavelet='haar', levels=2, mode='periodization')"
-    assert repr(a) == f"<Attribution {place}; method=Saliency(), target=2>"
+    assert repr(a) == f"<Attribution {place}; method=Saliency(times_input=False), target=2>"
     assert repr(wl.Coefficients(a.data, a.layout)) == f"<Coefficients {place}>"
     assert repr(wl.masks.threshold(a, 0.5)).startswith("<Mask (3, 1, ")
 

@@ -54,7 +54,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def explain(*arguments):
-    return main(["explain", "--model", "own_net:net", "--method", "IntegratedGradients(steps=3)", *arguments])
+    method = [] if "--method" in arguments else ["--method", "IntegratedGradients(steps=3)"]
+    return main(["explain", "--model", "own_net:net", *method, *arguments])
 
 
 def summary(path):
@@ -390,6 +391,6 @@ def test_exact_passes_are_asked_of_the_explanation(folder, monkeypatch, words):
         seen.append(settings["exact_passes"])
         return wl.attribute(*arguments, **settings)
 
-    monkeypatch.setattr("wavelens.explaining.answer.attribute", spied)
+    monkeypatch.setattr("wavelens.explaining.computing.attribute", spied)
     assert explain("left.png", *words) == 0
     assert seen == [bool(words)]

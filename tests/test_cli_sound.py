@@ -50,7 +50,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def explain(*arguments):
-    return main(["explain", "--model", "own_net:net", "--method", "IntegratedGradients(steps=3)", *arguments])
+    method = [] if "--method" in arguments else ["--method", "IntegratedGradients(steps=3)"]
+    return main(["explain", "--model", "own_net:net", *method, *arguments])
 
 
 def test_a_sound_is_accounted_for_by_octaves_in_hertz(folder, capsys):

@@ -10,7 +10,8 @@ import torch
 def test_snippets(run_page, tmp_path, capsys):
     names = run_page("guides/minimal.md")
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == 3
+    assert [line.split()[0] for line in printed[:3]] == ["alpha"] * 3
+    assert len(printed) == 4  # the last is of what suffices
     found, warm, probable = (names[name] for name in ("found", "warm", "probable"))
     assert found.after[0] > found.before
     assert (found.objective[:, 0] < torch.tensor(found.alpha) - found.before).all()

@@ -92,7 +92,7 @@ def test_a_row_has_every_order_in_every_domain(small):
     assert "Grad-CAM" in samples
     assert all(len(values) == 3 for cell in haar.values() for values in cell.values())
     assert not [name for name in haar if "VarGrad" in name and "signed" in name]
-    times = {str(orders.Order(name, True, "signed")) for name in orders.GRADIENTS}
+    times = {str(orders.Order(name, True, "signed")) for name in orders.GRADIENTS if name in orders.METHODS}
     assert times <= set(haar)
 
 

@@ -242,7 +242,10 @@ def test_as_an_attribution_its_profile_has_the_values():
         ({"groups": "octaves"}, r"groups are one of scales, bands, .*; got 'octaves'"),
         ({"groups": None}, r"groups are one of scales, bands, .*; got None"),
         ({"groups": ["scales"]}, r"groups are one of scales, bands, .*; got \['scales'\]"),
-        ({"method": wl.Saliency()}, r"method is a ScaleShapley\(…\), which has the options; got Saliency\(\)"),
+        (
+            {"method": wl.Saliency()},
+            r"method is a ScaleShapley\(…\), which has the options; got Saliency\(times_input=False\)",
+        ),
         ({"groups": "signals"}, r"signals are groups where a model takes several; DWT"),
         ({"groups": Partition(("a", "b"), torch.zeros(3, dtype=torch.long)[None])}, r"labels are .*\(1 or 2, 16\)"),
     ],

@@ -46,7 +46,11 @@ WRONG = {
     "a function for a model": (lambda: explain(model=lambda x: x), "an nn.Module; got function. Wrap"),
     "a text for a domain": (lambda: explain(domain="haar"), r"a domain such as DWT\('haar'\); got 'haar'. wl.parse"),
     "a class for a domain": (lambda: explain(domain=wl.DWT), r"a domain such as DWT\('haar'\); got <class"),
-    "several domains": (lambda: explain(domain=[wl.DWT()]), r"a domain such as DWT\('haar'\); got \[DWT"),
+    "no domain of several": (lambda: explain(domain=[]), "domain"),
+    "a text among domains": (
+        lambda: explain(domain=[wl.DWT(), "haar"]),
+        r"a domain such as DWT\('haar'\); got .*'haar'",
+    ),
     "no class in summaries": (lambda: explain(top=0), "a whole number from 1; got 0"),
     "a text for a count": (lambda: explain(top="5"), "a whole number from 1; got '5'"),
     "an option with a slip": (

@@ -160,7 +160,13 @@ def scaled_axes(layout: Layout) -> tuple[int, ...]:
 
 
 def striped(layout: Layout) -> str:
-    """A line on why maps of a picture are striped, where scales lie along some of its axes alone; else empty."""
+    """A line on why maps of a picture are striped, where scales lie along some of its axes alone; else empty.
+
+    >>> wl.maps.striped(wl.STFT("hann", 8).layout((16, 32)))[:39]
+    'These scales lie along axis 2 of 2 alone'
+    >>> wl.maps.striped(wl.DWT("haar", levels=2).layout((16, 32)))
+    ''
+    """
     scaled, axes = scaled_axes(layout), len(layout.signal_shape)
     if not 0 < len(scaled) < axes:
         return ""

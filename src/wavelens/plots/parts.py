@@ -52,8 +52,9 @@ def origin_of(a: Coefficients) -> str:
 
 def write_striped(figure: Figure, layout: Layout, bottom: float) -> None:
     """Why maps are striped, where they are, `bottom` inches below the figure's upper edge."""
-    height = figure.get_size_inches()[1]
-    figure.text(MARGIN / WIDTH, 1 - bottom / height, maps.striped(layout), size=12, va="center", color=SHARE)
+    if reason := maps.striped(layout):
+        height = figure.get_size_inches()[1]
+        figure.text(MARGIN / WIDTH, 1 - bottom / height, reason, size=12, va="center", color=SHARE)
 
 
 def literal(text: str) -> str:
