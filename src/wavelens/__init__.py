@@ -78,6 +78,7 @@ from wavelens.methods import (
     Zennit,
 )
 from wavelens.reports import report
+from wavelens.tightness import frame_of
 from wavelens.version import __version__
 
 __all__ = [
@@ -138,6 +139,7 @@ __all__ = [
     "explain",
     "explaining",
     "extending",
+    "frame_of",
     "frontends",
     "maps",
     "masks",
