@@ -362,7 +362,14 @@ def test_the_command_in_a_report_says_how_far_samples_lie_apart():
 
     def command(preparation, exact=False):
         loaded = SimpleNamespace(name="own_net:net", preprocess=preparation, options=wl.models.Options())
-        request = SimpleNamespace(loaded=loaded, method=wl.Saliency(), exact_passes=exact, by_name=True)
+        request = SimpleNamespace(
+            loaded=loaded,
+            method=wl.Saliency(),
+            further_methods=(),
+            interventions=None,
+            exact_passes=exact,
+            by_name=True,
+        )
         explanation = SimpleNamespace(
             request=request,
             input=SimpleNamespace(path=Path("it's left.png")),

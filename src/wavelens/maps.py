@@ -162,7 +162,7 @@ def scaled_axes(layout: Layout) -> tuple[int, ...]:
 def striped(layout: Layout) -> str:
     """A line on why maps of a picture are striped, where scales lie along some of its axes alone; else empty.
 
-    >>> wl.maps.striped(wl.STFT("hann", 8).layout((16, 32)))[:39]
+    >>> wl.maps.striped(wl.STFT("hann", 8).layout((16, 32)))[:40]
     'These scales lie along axis 2 of 2 alone'
     >>> wl.maps.striped(wl.DWT("haar", levels=2).layout((16, 32)))
     ''
