@@ -40,27 +40,27 @@ class Page:
         self.service, self.uploads = service, uploads
 
     def look(self, upload: str | None, model: str, request: gr.Request) -> Any:
-        """The classes of an upload, by a model that takes it: model, wavelet, method, class, answer, status, start."""
+        """The classes of an upload, by a model that takes it: model, wavelet, class, answer, status, start, methods."""
         nothing = gr.Dropdown(choices=[], value=None)
         if upload is None:
-            return *(gr.skip(),) * 3, nothing, "", "", gr.Button(interactive=False)
+            return *(gr.skip(),) * 2, nothing, "", "", gr.Button(interactive=False), gr.skip()
         try:
             path = self._path(upload, request)
             chosen = self.service.suited(model, path)
             classes = self.service.look(request.session_hash, chosen, path)
         except Refused as error:
-            return *(gr.skip(),) * 3, nothing, "", html.alert(str(error)), gr.Button(interactive=False)
+            return *(gr.skip(),) * 2, nothing, "", html.alert(str(error)), gr.Button(interactive=False), gr.skip()
         except Stopped:
             return (gr.skip(),) * 7
         options = [(f"{row['label'].split(', ')[0]} · {row['probability']:.1%}", row["index"]) for row in classes]
         return (
             chosen,
             usual_wavelet(self.service, chosen),
-            gr.skip() if chosen == model else gr.Dropdown(**_methods(self.service, chosen)),
             gr.Dropdown(choices=options, value=options[0][1]),
             html.answer(path.name, classes),
             "",
             gr.Button(interactive=True),
+            gr.skip() if chosen == model else gr.Dropdown(**_methods(self.service, chosen)),
         )
 
     def methods(self, model: str) -> Any:
@@ -145,14 +145,14 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
                 result = gr.HTML(elem_id="wl-shown")
         # values come as the page has them, and are checked by the service
         plain = {"preprocess": False, "show_progress": "hidden", "concurrency_limit": many, "api_visibility": "private"}
-        looked_up = [model, wavelet, method, target, answer, status, start]
-        model.input(events.methods, [model], [method], **plain)
+        looked_up = [model, wavelet, target, answer, status, start, method]
         for event in (upload.change, model.input):
             event(events.look, [upload, model], looked_up, **plain)
         wished = [upload, model, target, wavelet, levels, method, most]
         start.click(events.explain, wished, [status, result, start, end], **plain)
         end.click(events.stop, **plain)
         blocks.unload(events.leave)
+        model.input(events.methods, [model], [method], **plain)
     blocks.queue(max_size=4 * many)
     return blocks
 
