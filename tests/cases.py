@@ -90,6 +90,13 @@ BLACK_BOX = [  # values alone, so that they are no combination of gradients
     wl.HierarchicalShapley(max_groups=9, pairs=2),
 ]
 METHODS += BLACK_BOX
+COSTLY = wl.CoarseToFine | wl.Owen | wl.ScaleShapley  # and black boxes: tens of passes for each domain
+FEW_DOMAINS = (  # with two of DWT one of each kind: samples, one-sided complex, redundant, redundant and complex
+    wl.Identity,
+    wl.Fourier,
+    wl.Stationary,
+    wl.DualTree,
+)
 PATHS = [m for m in METHODS if isinstance(m, wl.IntegratedGradients | wl.CoarseToFine)]
 NONLINEAR = (
     wl.VarGrad | wl.SquareGrad | wl.DecisionGradients | wl.ImportantDirections | wl.Sobol | wl.HSIC
@@ -259,3 +266,15 @@ def name(value: object) -> str:
 
 PAIRS = [(domain, shape) for shape in SHAPES for domain in DOMAINS if takes(domain, shape)]
 over_pairs = pytest.mark.parametrize(("domain", "shape"), PAIRS, ids=name)
+
+
+def over_domains_and(methods: list[Any]) -> pytest.MarkDecorator:
+    """Every domain with every method; costly methods with one domain of each kind."""
+    few = [d for d in DOMAINS if isinstance(d, FEW_DOMAINS)] + [DOMAINS[2], DOMAINS[5]]
+    pairs = [
+        (domain, method)
+        for domain in DOMAINS
+        for method in methods
+        if domain in few or not (method in BLACK_BOX or isinstance(method, COSTLY))
+    ]
+    return pytest.mark.parametrize(("domain", "method"), pairs, ids=name)

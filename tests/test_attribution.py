@@ -8,7 +8,21 @@ import pywt
 import torch
 
 import wavelens as wl
-from cases import BLACK_BOX, DOMAINS, LINEAR, METHODS, PATHS, SHAPES, Net, name, relative, signal, starts, takes
+from cases import (
+    BLACK_BOX,
+    DOMAINS,
+    LINEAR,
+    METHODS,
+    PATHS,
+    SHAPES,
+    Net,
+    name,
+    over_domains_and,
+    relative,
+    signal,
+    starts,
+    takes,
+)
 from wavelens import Coefficients
 from wavelens.core import real_product
 from wavelens.methods import averages, paths, sampling
@@ -113,8 +127,7 @@ def test_equals_the_literal_formula(domain, method):
         assert relative(found.data, literal(method, net, x, domain, TARGET)) < 1e-12 + 10 * inexact
 
 
-@pytest.mark.parametrize("method", PATHS, ids=name)
-@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+@over_domains_and(PATHS)
 def test_paths_are_complete(domain, method):
     for shape in (shape for shape in SHAPES if takes(domain, shape)):
         net, x = Net(shape), signal(shape)
@@ -136,8 +149,7 @@ def test_completeness_gap_vanishes_with_steps(domain):
     assert a.gap.abs().max() < 1e-9
 
 
-@pytest.mark.parametrize("method", LINEAR, ids=name)
-@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+@over_domains_and(LINEAR)
 def test_linear_in_the_function(domain, method):
     one, two, x = Net(SHAPE), Net(SHAPE, seed=8), signal(SHAPE)
     a, b, both = (
@@ -161,16 +173,14 @@ class Rewritten(torch.nn.Module):
         return (y.square() + 2 * y + 1) @ self.second
 
 
-@pytest.mark.parametrize("method", METHODS, ids=name)
-@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+@over_domains_and(METHODS)
 def test_the_implementation_does_not_matter(domain, method):
     net, x = Net(SHAPE), signal(SHAPE)
     a, b = (wl.attribute(f, x, 2, domain=domain, method=method) for f in (net, Rewritten(net)))
     assert relative(a.data, b.data) < 1e-11
 
 
-@pytest.mark.parametrize("method", METHODS, ids=name)
-@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+@over_domains_and(METHODS)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
 def test_an_item_is_the_same_alone_in_a_batch_and_in_any_chunk(domain, method, dtype, tolerance):
     net, x = Net(SHAPE).to(dtype), signal(SHAPE, batch=5).to(dtype) / 5
