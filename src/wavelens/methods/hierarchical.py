@@ -30,7 +30,8 @@ class HierarchicalShapley:
     where it has them, down to single coefficients.
     A part gets its Owen value (1977): what it adds to the score in the mean over orders in which the parts of a group
     come one after another. They are sampled by `pairs` orders and their reverses for each split, and shifted by equal
-    amounts, but for parts that are zero, to sum to the group's value, so the sums of scales stay exact. It ends at `max_groups`, or where no group
+    amounts, but for parts that are zero, to sum to the group's value, so the sums of scales stay exact.
+    It ends at `max_groups`, or where no group
     holds `share` of the sum of magnitudes. Each value is spread within its group in proportion to `|d|²`. No gradient
     is taken; with the defaults an item takes about 1,000 forward passes.
 
