@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens.core import Coefficients
+from wavelens.methods.averages import stream
 from wavelens.methods.shuffles import shuffled
 
 SHAPES = [(37,), (64,), (12, 17), (8, 9, 10)]
@@ -111,7 +112,7 @@ def starts(method: Any, x: Tensor, domain: wl.Domain) -> list[Tensor]:
     if method.baseline != "shuffled":
         return [torch.full_like(x, method.baseline)]
     z = domain.analysis(x)
-    permuted = [shuffled(z, seed=method.seed, k=k) for k in range(method.shuffles)]
+    permuted = [shuffled(z, seed=stream(method.seed, "shuffled"), k=k) for k in range(method.shuffles)]
     return [Coefficients(data, z.layout).synthesis() for data in permuted]
 
 

@@ -8,7 +8,7 @@ import torch
 import cases
 import wavelens as wl
 from wavelens import accounts
-from wavelens.explaining.interventions import MAX_FORWARD_PASSES, bounded
+from wavelens.explaining.interventions import MAX_FORWARD_PASSES, baseline_of, bounded
 from wavelens.methods.partitions import Partition
 from wavelens.methods.shapley import FIRST_PAIRS
 from wavelens.reports import Entry, section
@@ -32,6 +32,15 @@ def explained(method=None, target=0):
 
 def told(a, shapley):
     return accounts.sentences(a, shapley, {name: name for name in a.layout.scales()})
+
+
+def test_both_accounts_begin_at_the_same_signal():
+    method = wl.BlurredPath(sigma=2.0, steps=64)
+    a, _, x = explained(method)
+    options = {"domain": wl.DWT("haar", levels=2), "baseline": baseline_of(method, x)}
+    assert wl.shapley(product_of_two_scales, x, 0, **options).baseline_score == pytest.approx(a.baseline_score)
+    assert baseline_of(wl.IntegratedGradients(baseline=0.5), x) == 0.5
+    assert baseline_of(wl.Saliency(), x) is None
 
 
 def test_the_first_sentence_names_the_largest_signed_sums():

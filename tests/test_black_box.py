@@ -337,6 +337,25 @@ def test_only_groups_that_matter_are_split():
     assert a.data[0, 0, others].abs().max() < 1e-9 * a.score[0]
 
 
+@pytest.mark.parametrize(
+    "method", [wl.KernelSHAP(samples=300), wl.HierarchicalShapley(16, pairs=1, share=0.0)], ids=name
+)
+@pytest.mark.parametrize("factor", [1.0, 1e-25])
+def test_groups_of_zeros_take_nothing_of_the_account(method, factor):
+    """Beside a square in the dark, sampled values of nothing would be lost, and so would those of a tiny signal."""
+    net, x = Net((32, 32)), torch.zeros(2, 2, 32, 32, dtype=torch.float64)
+    x[0, :, 8:24, 8:24] = signal((16, 16), 1)[0]
+    x[1, :, :9, 3:30] = signal((9, 27), 1)[0]
+    a = wl.attribute(
+        lambda x: net(x.double() / factor), (x * factor).float(), 1, domain=wl.DWT("haar", levels=3), method=method
+    )
+    assert (a.data.sum((1, 2)) - (a.score - a.baseline_score)).abs().max() < 1e-4 * a.score.abs().max()
+    alone = wl.attribute(
+        lambda x: net(x.double() / factor), (x[1:] * factor).float(), 1, domain=wl.DWT("haar", levels=3), method=method
+    )
+    assert relative(a.data[1:], alone.data) < 1e-4
+
+
 def test_frequencies_in_a_band_are_split_as_well():
     x = torch.sin(torch.arange(64) * 2 * math.pi * 11 / 64).double()[None, None] + 0.01 * signal((64,), 1, 1)
     method = wl.HierarchicalShapley(max_groups=20, pairs=2)

@@ -6,12 +6,14 @@ import pytest
 import torch
 
 import wavelens as wl
-from cases import DOMAINS, Net, name, relative, signal
+from cases import DOMAINS, Net, name, relative, signal, starts
 from wavelens.core import one_item
 from wavelens.masks.fills import Noise, Noisy
 from wavelens.methods.shuffles import shuffled
 from wavelens.metrics.measures import Curves, parse_metric
 from wavelens.metrics.metric import Case, seed_of
+from wavelens.metrics.perturbation import features
+from wavelens.metrics.starts import starts as curve_starts
 
 SHAPE = (12, 17)
 CLASSES = [2, 0, 4]
@@ -86,6 +88,15 @@ def test_shuffled_coefficients_are_permuted_within_their_bands(domain):
     assert torch.equal(shuffled(z, seed=3, k=0), found.data)
     assert not torch.equal(shuffled(z, seed=3, k=1), found.data)
     assert not torch.equal(shuffled(z, seed=4, k=0), found.data)
+
+
+def test_no_path_begins_where_it_is_judged_from():
+    """Of equal seeds: a path from the very start of a curve would be fitted to that curve."""
+    x, domain = signal(SHAPE), wl.DWT("haar", levels=2)
+    begins = starts(wl.IntegratedGradients(baseline="shuffled", shuffles=4), x, domain)
+    parts = features(x, domain.analysis(x))
+    judged = [one.start for one in curve_starts(parts, "shuffled", 4, 0)]
+    assert not any(relative(a, b) < 1e-6 for a in begins for b in judged)
 
 
 def test_what_is_zero_stays_in_its_place():

@@ -51,6 +51,9 @@ def test_scales_are_of_each_channel_in_its_window():
     dead = Series(torch.cat([one.data, torch.full_like(one.data[:, :1], 5)], 1), one.rate)
     torch.testing.assert_close(Traces((4, 50), start=1.5, scaling="standard")(dead)[:, :3], x)
     assert not Traces((4, 50), scaling="standard")(dead)[:, 3].any()
+    for value in (0.1, -3.7e5):  # whose mean is rounded
+        dead = Series(torch.cat([torch.rand(1, 1, 3001), torch.full((1, 1, 3001), value)], 1), 100.0)
+        assert not any(Traces((2, 3001), scaling=one)(dead)[:, 1].any() for one in ("standard", "peak", "median-peak"))
     for scaling, centre in {"peak": torch.mean, "median-peak": lambda data, axis: data.median(axis).values}.items():
         x = Traces((3, 51), scaling=scaling)(one)
         torch.testing.assert_close(centre(x, -1), torch.zeros(1, 3, dtype=x.dtype), rtol=0, atol=1e-12)

@@ -6,13 +6,14 @@ passes: exact where 2ⁿ of n scales fit, sampled where that is too many, left o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
 from wavelens.core import Domain
 from wavelens.engine.progress import Progress
 from wavelens.interventions import shapley
+from wavelens.methods.blurred import BlurredPath, blurred
 from wavelens.methods.shapley import FIRST_PAIRS, ScaleShapley, ShapleyValues
 from wavelens.targets import Target
 
@@ -35,7 +36,7 @@ def interventions_of(
     """The Shapley values of the `scales` of a domain, as the request has them."""
     if request.interventions is False or scales < 2:
         return Interventions()
-    baseline = getattr(request.method, "baseline", None)
+    baseline = baseline_of(request.method, x)
     if isinstance(baseline, str):
         return Interventions(
             reason=f"Shapley values are over one baseline; {baseline} ones are many: they are left out."
@@ -61,6 +62,13 @@ def interventions_of(
     except ValueError as error:  # such as a model without a finite score for an input of few scales
         return Interventions(reason=f"There are no Shapley values: {error}")
     return Interventions(values)
+
+
+def baseline_of(method: object, x: Tensor) -> Any:
+    """Where the account of a method begins, so that both accounts add up to the same; None for those without one."""
+    if isinstance(method, BlurredPath):
+        return blurred(x, method.sigma)
+    return getattr(method, "baseline", None)
 
 
 def bounded(scales: int) -> ScaleShapley | None:

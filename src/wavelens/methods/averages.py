@@ -161,6 +161,11 @@ def generator(seed: int, k: int, device: torch.device) -> torch.Generator:
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
+def stream(seed: int, name: str) -> int:
+    """A seed for one of several uses of a seed, so that what is judged and what judges it draw different numbers."""
+    return int.from_bytes(hashlib.blake2b(f"{seed} {name}".encode(), digest_size=8).digest(), "little") >> 1
+
+
 def ranges(x: Tensor, parts: Sequence[slice] = ()) -> Tensor:
     """Each item's range, `max x - min x`, to be multiplied with `x`; that of each signal where `parts` hold several."""
     rows = x.flatten(1)

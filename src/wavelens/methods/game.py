@@ -135,8 +135,21 @@ class Game(Masked):
 
 def spread(values: Tensor, d: Tensor, labels: Tensor) -> Tensor:
     """Each group's value over its coefficients in proportion to `|d|²`, `(targets, batch, channel, size)`."""
-    energy, where = d.abs().square(), labels.to(d.device).expand(d.shape[1:]).flatten()
-    sums = energy.new_zeros(len(d), values.shape[-1]).index_add_(1, where, energy.flatten(1))
+    energy, where = relative_energy(d), labels.to(d.device).expand(d.shape[1:]).flatten()
+    sums = group_energy(d, labels, values.shape[-1])
     share = energy / sums[:, where].view_as(energy).clamp_min(torch.finfo(energy.dtype).tiny)
     over: Tensor = share * values[..., where].unflatten(-1, d.shape[1:])
     return over
+
+
+def relative_energy(d: Tensor) -> Tensor:
+    """`|d|²` as parts of each item's largest: squares of signals as small as 1e-21 are no numbers of float32."""
+    size = d.abs()
+    largest = size.amax((1, 2), keepdim=True)
+    return (size / largest.where(largest > 0, 1)).square()
+
+
+def group_energy(d: Tensor, labels: Tensor, groups: int) -> Tensor:
+    """The sum of `relative_energy` in each group, `(batch, groups)`: 0 where a group has nothing to put in."""
+    energy, where = relative_energy(d), labels.to(d.device).expand(d.shape[1:]).flatten()
+    return energy.new_zeros(len(d), groups).index_add_(1, where, energy.flatten(1))

@@ -11,7 +11,7 @@ from torch import Tensor
 from wavelens.engine.gradients import Gradients
 from wavelens.methods.averages import check_effort
 from wavelens.methods.coalitions import all_coalitions, kernel_coalitions, kernel_weights
-from wavelens.methods.game import Game
+from wavelens.methods.game import Game, group_energy
 from wavelens.methods.lift import Lift, Outcome
 from wavelens.methods.partitions import check_groups, partition
 from wavelens.methods.paths import starting_points
@@ -25,7 +25,8 @@ class KernelSHAP:
     The additive score that is nearest to those of coalitions in Shapley's kernel, and equal to them for none and for
     all groups (Lundberg and Lee, 2017), so the values sum to `f(x) − f(x₀)`. Coalitions come with their complements
     (Covert and Lee, 2021), `samples` in all; where there are no more than that, each is taken once with its weight, and
-    the values are exact. No gradient is taken. `groups` and `blocks` are those of `ScaleShapley`, which has standard
+    the values are exact. Groups whose coefficients are zero have 0 and no part in the fit.
+    No gradient is taken. `groups` and `blocks` are those of `ScaleShapley`, which has standard
     errors; a fit needs fewer passes for many groups.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.KernelSHAP(blocks=4))
@@ -65,8 +66,15 @@ class KernelSHAP:
             coalitions = kernel_coalitions(self.samples, game.count, self.seed)
             weights = torch.ones(len(coalitions), dtype=torch.float64, device="cpu")
         values = game.values(coalitions, game.everyone) - game.empty[..., None]
-        fitted: Tensor = fit(coalitions, weights, values.cpu().double(), rise.cpu().double()).to(values)
-        return fitted
+        there = group_energy(game.displacement(game.everyone), game.groups.labels, game.count).cpu() > 0
+        known, ends = values.cpu().double(), rise.cpu().double()
+        fitted = known.new_zeros(*known.shape[:2], game.count)
+        for groups in there.unique(dim=0):  # items with the same groups have one fit
+            items, own = (there == groups).all(1).nonzero()[:, 0], groups.nonzero()[:, 0]
+            if len(own):
+                one = fit(coalitions[:, own], weights, known[:, items], ends[:, items])
+                fitted[:, items[:, None], own] = one
+        return fitted.to(values)
 
 
 def fit(coalitions: Tensor, weights: Tensor, values: Tensor, rise: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 from wavelens.core import Coefficients, real_product
 from wavelens.engine.gradients import Gradients, Items, Point
 from wavelens.methods import adaptive
-from wavelens.methods.averages import check_effort, check_tolerance, generator
+from wavelens.methods.averages import check_effort, check_tolerance, generator, stream
 from wavelens.methods.lift import Lift, Outcome, domain_by_domain
 from wavelens.methods.sampling import PerSample, Spread, sample
 from wavelens.methods.shuffles import shuffled
@@ -86,8 +86,9 @@ class IntegratedGradients:
         z = Coefficients(lift.analysis(ask.x.to(ask.dtype)), lift.layout)
         batch = len(ask.x)
         total, start_score = torch.zeros_like(z.data.real), torch.zeros_like(score)
+        seed = stream(self.seed, SHUFFLED)  # not that of curves from shuffled starts, which judge these paths
         for k in range(self.shuffles):
-            start = Coefficients(shuffled(z, seed=self.seed, k=k), z.layout).synthesis().to(ask.x.dtype)
+            start = Coefficients(shuffled(z, seed=seed, k=k), z.layout).synthesis().to(ask.x.dtype)
             total = total + lift.account((ask.x - start).to(ask.dtype), self._mean_gradient(ask, start))
             start_score += ask.values(start)
             spread.add(lift.shares(total), torch.arange(batch, device=total.device), batch, range(k, k + 1))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from wavelens.frontends.audio import resample
@@ -16,6 +17,7 @@ from wavelens.whole_numbers import is_whole
 
 SCALINGS = ("none", "standard", "peak", "median-peak")
 FITS = ("window", "whole")
+CONSTANT = 4  # units in the last place: a channel that varies by no more is constant, and its mean rounded
 MAX_RATE_PART = 10_000  # of a fraction that stands for the ratio of two rates
 
 
@@ -144,6 +146,7 @@ class Traces:
         centre = x.median(-1, keepdim=True).values if self.scaling == "median-peak" else x.mean(-1, keepdim=True)
         moved = x - centre
         size = moved.square().mean(-1, keepdim=True).sqrt() if self.scaling == "standard" else _peak(moved)
+        size = size.where(size > CONSTANT * torch.finfo(x.dtype).eps * _peak(x), 0)
         if not size.any():
             raise ValueError(
                 f"channels are scaled by how far they vary; {_listed(self.names(series))} are constant where the "
