@@ -130,7 +130,7 @@ def array_file(values, name="a.npy"):
 
 
 WRONG = {
-    "NaN": (csv_file("time,a\n0,1\n1,\n2,3\n"), r"channel a of .* has 1 values that are NaN.*first at sample 1, 1 s"),
+    "NaN": (csv_file("time,a\n0,1\n1,\n2,3\n"), r"1 NaN or infinite value in channel a, the first at sample 1, 1 s"),
     "empty channel": (csv_file("time,a,b\n0,1,\n1,2,\n"), r"channel b of .* is empty: none of its 2 values"),
     "text": (csv_file("time,a\n0,1\n1,two\n"), r"are numbers; column a of .* has 'two' in sample 1"),
     "gap": (csv_file("time,a\n0,1\n1,2\n2,3\n9,4\n10,5\n"), r"evenly spaced in time; .* are not: sample \d lies"),

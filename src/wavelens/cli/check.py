@@ -1,4 +1,4 @@
-"""`wavelens check`: whether a model can be explained at an input at all, a verdict a line."""
+"""`wavelens check`: whether a model can be explained at an input at all, one verdict per line."""
 
 from __future__ import annotations
 

@@ -116,14 +116,15 @@ def checked_values(path: Path, data: Tensor, names: Sequence[str], rate: float |
     values = data.float()
     finite = values.isfinite()
     for name, channel in zip(names, finite, strict=True):
+        label = name if name.startswith("channel ") else f"channel {name}"
         if not channel.any():
-            raise SeriesError(f"channel {name} of {path} is empty: none of its {len(channel)} values is a number.")
+            raise SeriesError(f"{label} of {path} is empty: none of its {len(channel)} values is a number.")
         if not channel.all():
             first, missing = int((~channel).nonzero()[0]), int((~channel).sum())
             when = "" if rate is None else f", {first / rate:.4g} s"
             raise SeriesError(
-                f"channel {name} of {path} has {missing} values that are NaN or infinite, the first at sample {first}"
-                f"{when}. Interpolate them, or cut the series there."
+                f"{path}: {missing} NaN or infinite {'value' if missing == 1 else 'values'} in {label}, the first at "
+                f"sample {first}{when}. Interpolate them, or cut the series there."
             )
     return values
 

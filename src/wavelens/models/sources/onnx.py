@@ -118,7 +118,7 @@ def _refusal(path: Path, reason: str) -> str:
             f"{path} keeps its weights in a file beside it, which onnxruntime cannot read: {reason} Put that file into "
             "the same folder under its own name."
         )
-    return f"an ONNX file is what onnxruntime reads; {path} it refuses: {reason}"
+    return f"onnxruntime cannot read {path}: {reason}"
 
 
 def _reason(error: Exception) -> str:
