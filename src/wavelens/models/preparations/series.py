@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from wavelens.frontends.audio import resample
@@ -17,7 +16,6 @@ from wavelens.whole_numbers import is_whole
 
 SCALINGS = ("none", "standard", "peak", "median-peak")
 FITS = ("window", "whole")
-CONSTANT = 4  # units in the last place: a channel that varies by no more is constant, and its mean rounded
 MAX_RATE_PART = 10_000  # of a fraction that stands for the ratio of two rates
 
 
@@ -146,13 +144,13 @@ class Traces:
         centre = x.median(-1, keepdim=True).values if self.scaling == "median-peak" else x.mean(-1, keepdim=True)
         moved = x - centre
         size = moved.square().mean(-1, keepdim=True).sqrt() if self.scaling == "standard" else _peak(moved)
-        size = size.where(size > CONSTANT * torch.finfo(x.dtype).eps * _peak(x), 0)
-        if not size.any():
+        varies = x.amax(-1, keepdim=True) > x.amin(-1, keepdim=True)  # a constant's mean is rounded, its range is not
+        if not varies.any():
             raise ValueError(
                 f"channels are scaled by how far they vary; {_listed(self.names(series))} are constant where the "
                 "network looks. Take another window, or another record."
             )
-        return moved / size.where(size > 0, 1)
+        return (moved / size).where(varies, 0)
 
 
 def _peak(x: Tensor) -> Tensor:
