@@ -93,7 +93,7 @@ def test_domain_method_and_batch_size_are_those_asked_for(folder):
     main(["check", "noise.png", "--model", "own_checked:photos", "--out", "found", *options])
     assert max(sys.modules["own_checked"].ROWS) == 3
     found = json.loads((folder / "found/noise-check.json").read_text())
-    assert found["method"] == "IntegratedGradients(steps=7)"
+    assert wl.parse(found["method"]) == wl.IntegratedGradients(steps=7)
     assert wl.parse(found["domain"]) == wl.DWT("db2", levels=2)
     loaded = wl.models.load("own_checked:photos")
     x = loaded.preprocess(kind_called("photo").read(folder / "noise.png"))

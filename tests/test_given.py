@@ -53,6 +53,8 @@ def test_an_item_alone_is_the_item_in_a_batch_and_in_any_chunk(method):
         one = slice(item, item + 1)
         alone = explained(method, signal(SHAPE)[one], CLASSES[item], [t[one] for t in GIVEN])
         assert relative(alone.data, together.item(item).data) < 1e-10
+    if isinstance(method, wl.Sobol | wl.HSIC):  # shares of a score's variation, which do not know its unit
+        return
     swapped = explained(method, given=[QUESTIONS.flip(0), LENGTHS])
     assert relative(swapped.data, together.data) > 1e-2  # it does matter
 

@@ -150,7 +150,7 @@ def test_the_names_of_imagenet_need_no_package():
         ("", "a model is .*; got ''"),
         ("no_such_module:f", "got 'no_such_module:f', and No module named 'no_such_module'"),
         ("own_models:absent", "has no attribute 'absent'"),
-        ("own_models:nothing", "returns an nn.Module or a LoadedModel; got NoneType"),
+        ("own_models:nothing", "returns an nn.Module, a LoadedModel or a function of arrays; got NoneType"),
         ("own_models:bad", r"returns logits \(batch, classes\); own_models:bad returned \(1, 3, 224, 224\)"),
     ],
 )

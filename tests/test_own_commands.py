@@ -50,7 +50,10 @@ def test_check_profile_and_minimal_take_them_too(own_folder, capsys):
     options = ["--model", own("net"), "--domain", own("Halved()")]
     assert main(["check", "photos/a.png", *options, "--method", own("Twice()")]) in (0, 1)
     record = json.loads(Path("wavelens-out/a-check.json").read_text())
-    assert (record["domain"], record["method"]) == (own("Halved(factor=0.5, inner=Identity())"), own("Twice()"))
+    assert (record["domain"], record["method"]) == (
+        own("Halved(factor=0.5, inner=Identity())"),
+        own("Twice(times=2.0)"),
+    )
     profile = ["--data", "photos", "--out", "profiled", "--domain", own("Halved()"), "--method", own("Twice()")]
     assert main(["profile", own("net"), *profile]) == 0
     assert json.loads(Path("profiled/profile.json").read_text())["method"] == own("Twice(times=2.0)")

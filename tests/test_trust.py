@@ -14,6 +14,7 @@ from torch import nn
 
 import wavelens as wl
 from wavelens.cli import main
+from wavelens.grid import Grid
 from wavelens.models import loading, trust
 
 REASON = r"lies outside the working folder, and loading it runs code stored in the file.*pass --trust \(in Python trust"
@@ -228,7 +229,9 @@ def test_functions_of_the_working_folder_are_found_and_may_import_their_neighbou
         from wavelens.explaining.question import question_of
 
         model = wl.models.load("own_net:net")
-        assert question_of("own_net:target", None, model)(model, torch.zeros(1, 3, 8, 8), None).target == 1
+        assert (
+            question_of("own_net:target", None, model)(model, torch.zeros(1, 3, 8, 8), None, Grid.plain(2)).target == 1
+        )
         assert sys.path == before
         with pytest.raises(ValueError, match="No module named 'own_absent'"):
             wl.models.load("own_absent:net")

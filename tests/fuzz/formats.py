@@ -183,7 +183,7 @@ def _write_by_ffmpeg(codec: str, path: Path) -> None:
     import av
 
     with av.open(str(path), "w", format=CONTAINERS.get(path.suffix)) as container:
-        stream = container.addstream_of(codec, rate=48000, layout="stereo")
+        stream = container.add_stream(codec, rate=48000, layout="stereo")
         stream.bit_rate = 64000
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(SOUND.T), format="fltp", layout="stereo")
         frame.sample_rate = 48000
@@ -202,7 +202,7 @@ def _write_video(codec: str, pixels: str, path: Path) -> None:
     import av
 
     with av.open(str(path), "w") as container:
-        stream = container.addstream_of(codec, rate=25)
+        stream = container.add_stream(codec, rate=25)
         stream.height, stream.width, stream.pix_fmt = *FRAMES.shape[1:3], pixels
         for picture in FRAMES:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
