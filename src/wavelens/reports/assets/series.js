@@ -1,8 +1,11 @@
 // Time series: a pane for each channel, all over one window in time, and sums by channel and scale.
 
-const ROW = [34, 84], ALL_ROWS = 620, AXIS = 24, FREQUENCIES = 190, MOST_ZOOM = 14; // pixels of height; half octaves
+const CHANNEL_HEIGHTS = [34, 84], ALL_ROWS = 620, AXIS = 24, FREQUENCIES = 190, MOST_ZOOM = 14; // pixels of height; half octaves
 
-/** The window in time as parts of the whole: `zoom` half octaves, around a place that the position moves. */
+/**
+ * The window in time as parts of the whole: `zoom` half octaves, around a place that the position moves.
+ * @returns {[number, number]}
+ */
 function windowOf({ zoom, position }) {
   const width = 2 ** (-zoom / 2), from = (position / 1000) * (1 - width);
   return [from, from + width];
@@ -119,7 +122,7 @@ async function showSeries(data, state, place, more) {
   Object.assign(state, { signed: true, zoom: 0, position: 0 });
   const maps = new Maps(data.maps, data.end), waves = data.waves.map(numbers), [, columns] = maps.shape;
   const length = data.samples * data.step, count = data.channels.length;
-  const height = Math.round(Math.min(ROW[1], Math.max(ROW[0], ALL_ROWS / count)));
+  const height = Math.round(Math.min(CHANNEL_HEIGHTS[1], Math.max(CHANNEL_HEIGHTS[0], ALL_ROWS / count)));
   const rows = data.channels.map((name, row) => new Pane(`${name} over its attribution`, height, (pen, area) => {
     const layer = maps.layer(state), window = windowOf(state);
     const strips = heat(columns, 1, (k) => layer.values[row * columns + k], layer);
@@ -164,6 +167,7 @@ async function showSeries(data, state, place, more) {
 
 /** A span drawn with the pointer becomes the window; a double click shows the whole. */
 function dragToZoom(stack, selected, state, pane) {
+  /** @type {number | null} */
   let start = null;
   const part = (event) => {
     const box = pane.getBoundingClientRect(), left = gutter(pane.clientWidth);
