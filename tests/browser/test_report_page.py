@@ -329,7 +329,8 @@ def test_a_volume_with_one_long_axis_has_tiles(tmp_path, opened):
     page = opened(report(Entry(a, x), tmp_path / "report.html"))
     page.locator("input[data-field=signed]").check()
     sizes = page.locator(".strip canvas").evaluate_all("(all) => all.map((one) => [one.width, one.height])")
-    assert sizes == [[160, 1]] * (page.locator("[data-row]").count() + 1)
+    each = page.locator("[data-row]").count() + 1  # how much, then for and against
+    assert sizes == [[160, 1]] * 2 * each
 
 
 def test_frames_whose_maps_were_reduced_have_the_map_of_their_time(tmp_path, opened):
