@@ -30,6 +30,7 @@ POSITIVE, NEGATIVE, SHARE, INK, FAINT = "#d55e00", "#0072b2", "#5b5b5b", "#22222
 PERCENTILE = 99.0  # of the values that are not 0: a few outliers do not make the rest dark
 DPI = 100
 WIDTH, MARGIN, GAP, TITLE, HEADER = 16.0, 0.3, 0.3, 0.45, 0.85  # inches
+CHARACTER = 0.0085  # inches of width of a character for each point of its size
 
 
 class Frame(NamedTuple):
@@ -72,7 +73,8 @@ def scale_shades(count: int) -> Array:
 def write_header(figure: Figure, title: str, origin: str) -> None:
     width, height = figure.get_size_inches()
     figure.text(MARGIN / width, 1 - 0.4 / height, title, size=18, weight="bold", va="center", color=INK)
-    figure.text(MARGIN / width, 1 - 0.75 / height, origin, size=12, va="center", color=SHARE)
+    fitting = (width - 2 * MARGIN) / (CHARACTER * max(1, len(origin)))
+    figure.text(MARGIN / width, 1 - 0.75 / height, origin, size=min(12, fitting), va="center", color=SHARE)
 
 
 def write_over(ax: Axes, text: str, corner: tuple[float, float], offset: tuple[float, float], **more: Any) -> None:
