@@ -170,8 +170,28 @@ class _Explained(nn.Module):
         return self.forward(points)
 
 
+class Modified:
+    """A method whose gradients are modified; its baseline is that of `method`."""
+
+    method: Method
+
+    def check_method(self) -> None:
+        if not callable(self.method) or isinstance(self.method, type):
+            raise ValueError(f"method is a method's value such as SmoothGrad(); got {self.method!r}.")
+
+    @property
+    def baseline(self) -> float | str:
+        """That of the method; `AttributeError` if it has none."""
+        return self.method.baseline  # type: ignore[attr-defined,no-any-return]
+
+    @property
+    def takes_references(self) -> bool:
+        """Whether the method's baseline is a set of signals."""
+        return getattr(self.method, "takes_references", False)
+
+
 @dataclass(frozen=True)
-class Zennit:
+class Zennit(Modified):
     """A method under the modified gradients of a Zennit composite: `Zennit("GuidedBackprop")`.
 
     `composite` is GuidedBackprop, DeconvNet or BetaSmooth, those whose backward pass still is a gradient; `method` says
@@ -188,23 +208,12 @@ class Zennit:
     method: Method = field(default_factory=Saliency)
 
     def __post_init__(self) -> None:
-        if not callable(self.method) or isinstance(self.method, type):
-            raise ValueError(f"method is a method's value such as SmoothGrad(); got {self.method!r}.")
+        self.check_method()
         if self.composite not in ("GuidedBackprop", "DeconvNet", "BetaSmooth"):
             raise ValueError(
                 f"composite is GuidedBackprop, DeconvNet or BetaSmooth; got {self.composite!r}. Composites of "
                 "relevance rules (LRP) give no gradient to lift: use them in the Identity domain."
             )
-
-    @property
-    def baseline(self) -> float | str:
-        """That of the method; `AttributeError` if it has none."""
-        return self.method.baseline  # type: ignore[attr-defined,no-any-return]
-
-    @property
-    def takes_references(self) -> bool:
-        """Whether the method's baseline is a set of signals."""
-        return getattr(self.method, "takes_references", False)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         check_module(ask.model, self)

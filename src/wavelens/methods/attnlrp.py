@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from wavelens.engine.gradients import Gradients
-from wavelens.methods.adapters import check_module
+from wavelens.methods.adapters import Modified, check_module
 from wavelens.methods.gradient import Saliency
 from wavelens.methods.lift import Lift, Method, Outcome
 from wavelens.optional import first_cause
@@ -25,7 +25,7 @@ REPLACED = "transformers.models.bert.modeling_bert"  # LXT brings other classes 
 
 
 @dataclass(frozen=True)
-class Lxt:
+class Lxt(Modified):
     """A method under the backward rules of AttnLRP (Achtibat et al., 2024), for transformers that LXT knows.
 
     By default the coefficients times the gradient under these rules, which is the relevance of each coefficient in one
@@ -44,18 +44,7 @@ class Lxt:
     method: Method = field(default_factory=lambda: Saliency(times_input=True))
 
     def __post_init__(self) -> None:
-        if not callable(self.method) or isinstance(self.method, type):
-            raise ValueError(f"method is a method's value such as SmoothGrad(); got {self.method!r}.")
-
-    @property
-    def baseline(self) -> float | str:
-        """That of the method; `AttributeError` if it has none."""
-        return self.method.baseline  # type: ignore[attr-defined,no-any-return]
-
-    @property
-    def takes_references(self) -> bool:
-        """Whether the method's baseline is a set of signals."""
-        return getattr(self.method, "takes_references", False)
+        self.check_method()
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         check_module(ask.model, self)

@@ -14,7 +14,7 @@ from torch import Tensor
 from wavelens.core import Coefficients
 from wavelens.engine.gradients import Gradients
 from wavelens.methods.lift import Lift
-from wavelens.methods.partitions import Partition
+from wavelens.methods.partitions import Partition, partition
 from wavelens.precision import full_precision
 
 PARTS_BYTES = 2**28  # of the parts that are kept of a chunk of items
@@ -131,6 +131,12 @@ class Game(Masked):
     def spread(self, values: Tensor) -> Tensor:
         """Each group's value, `(targets, items, groups)`, over its coefficients, `(targets, items, channel, size)`."""
         return spread(values, self.displacement(self.everyone), self.groups.labels)
+
+
+def games(ask: Gradients, lifts: list[Lift], start: Tensor, groups: str, blocks: int) -> Iterator[Game]:
+    """The game of each lift among its groups of that name."""
+    for lift in lifts:
+        yield Game(ask, lift, start, partition(lift.layout, ask.x.shape[1], groups, blocks))
 
 
 def spread(values: Tensor, d: Tensor, labels: Tensor) -> Tensor:

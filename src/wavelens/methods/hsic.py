@@ -11,9 +11,9 @@ from torch import Tensor
 from wavelens.engine.gradients import Gradients
 from wavelens.methods.averages import check_effort
 from wavelens.methods.coalitions import all_coalitions, fair_coalitions
-from wavelens.methods.game import Game
+from wavelens.methods.game import games
 from wavelens.methods.lift import Lift, Outcome
-from wavelens.methods.partitions import check_groups, partition
+from wavelens.methods.partitions import check_groups
 from wavelens.methods.paths import starting_points
 from wavelens.precision import full_precision
 from wavelens.whole_numbers import check_seed
@@ -54,8 +54,7 @@ class HSIC:
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)
         data = []
-        for lift in lifts:
-            game = Game(ask, lift, start, partition(lift.layout, ask.x.shape[1], self.groups, self.blocks))
+        for game in games(ask, lifts, start, self.groups, self.blocks):
             masks = self._masks(game.count)
             values = game.values(masks, game.everyone)
             indices = [criterion(masks.to(one), one) for one in values.flatten(0, 1)]

@@ -10,13 +10,12 @@ from torch import Tensor
 
 from wavelens.core import Coefficients, real_product
 from wavelens.engine.gradients import Gradients, Items
-from wavelens.methods.averages import check_effort, check_tolerance, generator
+from wavelens.methods.averages import check_effort, generator
 from wavelens.methods.lift import Lift, Outcome, domain_by_domain
-from wavelens.methods.partitions import GROUPS, Partition, partition
+from wavelens.methods.partitions import Partition, partition
 from wavelens.methods.paths import check_quadrature, nodes, starting_points
-from wavelens.methods.shapley import FIRST_PAIRS, ScaleShapley, values_of_groups
+from wavelens.methods.shapley import ScaleShapley, values_of_groups
 from wavelens.precision import full_precision
-from wavelens.whole_numbers import check_seed
 
 Edge = tuple[tuple[int, ...], int]  # the groups that are in, sorted, and the one that enters
 
@@ -52,14 +51,11 @@ class Owen:
     baseline: float = 0.0
 
     def __post_init__(self) -> None:
-        check_effort(blocks=self.blocks, permutations=self.permutations, steps=self.steps)
-        check_seed(self.seed)
-        check_tolerance(self.tolerance, 2 * FIRST_PAIRS, max_permutations=self.max_permutations)
+        check_effort(permutations=self.permutations, steps=self.steps)
+        _ = self.values  # checks the options that it shares
         check_quadrature("gauss-legendre", self.steps)
         if self.permutations % 2:
             raise ValueError(f"permutations are orders and their reverses, an even number; got {self.permutations}.")
-        if self.groups not in GROUPS:
-            raise ValueError(f"groups are one of {', '.join(GROUPS)}; got {self.groups!r}.")
 
     @property
     def values(self) -> ScaleShapley:
