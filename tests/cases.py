@@ -92,12 +92,9 @@ BLACK_BOX = [  # values alone, so that they are no combination of gradients
 ]
 METHODS += BLACK_BOX
 COSTLY = wl.CoarseToFine | wl.Owen | wl.ScaleShapley  # and black boxes: tens of passes for each domain
-FEW_DOMAINS = (  # with two of DWT one of each kind: samples, one-sided complex, redundant, redundant and complex
-    wl.Identity,
-    wl.Fourier,
-    wl.Stationary,
-    wl.DualTree,
-)
+ONE_OF_EACH_KIND = [  # with two of DWT: samples, one-sided complex, redundant, redundant and complex
+    d for d in DOMAINS if isinstance(d, wl.Identity | wl.Fourier | wl.Stationary | wl.DualTree)
+] + [DOMAINS[2], DOMAINS[5]]
 PATHS = [m for m in METHODS if isinstance(m, wl.IntegratedGradients | wl.CoarseToFine)]
 NONLINEAR = (
     wl.VarGrad | wl.SquareGrad | wl.DecisionGradients | wl.ImportantDirections | wl.Sobol | wl.HSIC
@@ -269,13 +266,16 @@ PAIRS = [(domain, shape) for shape in SHAPES for domain in DOMAINS if takes(doma
 over_pairs = pytest.mark.parametrize(("domain", "shape"), PAIRS, ids=name)
 
 
-def over_domains_and(methods: list[Any]) -> pytest.MarkDecorator:
+def pairs(methods: list[Any]) -> list[tuple[wl.Domain, Any]]:
     """Every domain with every method; costly methods with one domain of each kind."""
-    few = [d for d in DOMAINS if isinstance(d, FEW_DOMAINS)] + [DOMAINS[2], DOMAINS[5]]
-    pairs = [
+    return [
         (domain, method)
         for domain in DOMAINS
         for method in methods
-        if domain in few or not (method in BLACK_BOX or isinstance(method, COSTLY))
+        if domain in ONE_OF_EACH_KIND or not (method in BLACK_BOX or isinstance(method, COSTLY))
     ]
-    return pytest.mark.parametrize(("domain", "method"), pairs, ids=name)
+
+
+def over_domains_and(methods: list[Any]) -> pytest.MarkDecorator:
+    """One case of each of the `pairs`."""
+    return pytest.mark.parametrize(("domain", "method"), pairs(methods), ids=name)

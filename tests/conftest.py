@@ -3,6 +3,7 @@
 import os
 import pkgutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,8 @@ from wavelens.explaining import kinds
 
 torch.set_num_threads(1)
 
+COVERED_CASES = 20  # of one test: the further cases of a law run the same lines, and coverage costs half as much again
+
 
 @cache
 def obstacle(name: str) -> str | None:
@@ -36,6 +39,18 @@ def obstacle(name: str) -> str | None:
             cause = cause.__cause__
         return f"{name} cannot be imported: {type(cause).__name__}: {cause}".splitlines()[0]
     return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Cases of one test beyond `COVERED_CASES` run without coverage, where coverage is measured at all."""
+    if not config.getoption("cov_source", None):
+        return
+    cases: Counter[str] = Counter()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        cases[test] += 1
+        if cases[test] > COVERED_CASES:
+            item.add_marker(pytest.mark.no_cover)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

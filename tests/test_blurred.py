@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import wavelens as wl
-from cases import DOMAINS, SHAPES, Net, name, relative, signal, takes
+from cases import ONE_OF_EACH_KIND, SHAPES, Net, name, relative, signal, takes
 from test_bound import Ranked
 from wavelens import masks
 from wavelens.core import real_product
@@ -18,7 +18,7 @@ def explain(net, x, target, domain, steps=6, sigma=2.0, **options):
     return wl.attribute(net, x, target, domain=domain, method=wl.BlurredPath(sigma, steps), **options)
 
 
-@pytest.mark.parametrize("domain", DOMAINS, ids=name)
+@pytest.mark.parametrize("domain", ONE_OF_EACH_KIND, ids=name)
 def test_it_adds_up_to_the_rise_over_the_blurred_signal(domain):
     for shape in (shape for shape in SHAPES if takes(domain, shape)):
         net, x = Net(shape), signal(shape) / 3
