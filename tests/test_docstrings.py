@@ -20,7 +20,7 @@ NAMESPACES = (
     "wl.frontends",
 )
 RESULTS = {  # what calls return or take, and nobody makes by hand; abstract classes and executors
-    "wl": "Attributions Band Bandwidth Domain Explanation Extent Joint Layout Scale",
+    "wl": "Attributions Band Bandwidth Domain Explanation Extent Joint Layout Scale TiledExplanation",
     "wl.metrics": "Case Curves Randomization",
     "wl.masks": "Decomposed Minimal Pursuit each_stem magnitude signed",
     "wl.maps": "Band Coefficients Layout Marginal Profile Rose Scale TimeFrequency band_sums checked_axis "
@@ -31,14 +31,18 @@ RESULTS = {  # what calls return or take, and nobody makes by hand; abstract cla
     "wl.planted": "Interval Judgement PlantedNetwork PlantedSignals Scores Training Truth Verification "
     "explained_signals of_attribution planted_scale score_lists target_of",
     "wl.runs": "Average Executor Failure Local Processes Progress Ray Results Run Task",
-    "wl.frontends": "AudioFile ImageFile Video VideoFile Volume dicom_display open_video read_dicom_image volume_cost",
+    "wl.frontends": "AudioFile ImageFile RasterFile RasterHeader Video VideoFile Volume dicom_display open_video "
+    "read_dicom_image volume_cost",
 }
 NEEDS = {
     "wl.Captum": "captum",
     "wl.Zennit": "zennit",
+    "wl.explain_tiles": "rasterio",
     "wl.models.Onnx": "onnx onnxruntime",
     "wl.frontends.read_video": "av",
     "wl.frontends.write_video": "av",
+    "wl.frontends.read_resolutions": "rasterio",
+    "wl.frontends.write_raster": "rasterio",
     "wl.frontends.write_volume": "nibabel",
 }
 MAX_LINES = 7  # a class that the example defines has four of them

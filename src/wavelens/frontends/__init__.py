@@ -4,6 +4,15 @@ from wavelens.frontends.audio import AudioFile, Clip, Resample, open_audio, read
 from wavelens.frontends.dicom import dicom_display, read_dicom_image
 from wavelens.frontends.image import ImageFile, open_image, read_image
 from wavelens.frontends.mel import KaldiMel, LogMel
+from wavelens.frontends.raster import (
+    Raster,
+    RasterFile,
+    RasterHeader,
+    open_raster,
+    read_raster,
+    read_resolutions,
+    write_raster,
+)
 from wavelens.frontends.series import Series, read_series, write_series
 from wavelens.frontends.video import Video, VideoFile, open_video, read_video, write_video
 from wavelens.frontends.volume import Volume, read_volume, volume_cost, write_volume
@@ -14,6 +23,9 @@ __all__ = [
     "ImageFile",
     "KaldiMel",
     "LogMel",
+    "Raster",
+    "RasterFile",
+    "RasterHeader",
     "Resample",
     "Series",
     "Video",
@@ -22,10 +34,13 @@ __all__ = [
     "dicom_display",
     "open_audio",
     "open_image",
+    "open_raster",
     "open_video",
     "read_audio",
     "read_dicom_image",
     "read_image",
+    "read_raster",
+    "read_resolutions",
     "read_series",
     "read_video",
     "read_volume",
@@ -33,6 +48,7 @@ __all__ = [
     "volume_cost",
     "windows",
     "write_audio",
+    "write_raster",
     "write_series",
     "write_video",
     "write_volume",

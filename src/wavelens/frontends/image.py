@@ -18,6 +18,7 @@ from torch import Tensor
 from wavelens.frontends.dicom import is_dicom, read_dicom_image
 from wavelens.frontends.pictures import FORMATS, Picture, UnsupportedPicture, decoder
 from wavelens.frontends.pictures.others import is_accepted, unread_format
+from wavelens.frontends.raster import read_ground_spacing
 from wavelens.untrusted import check_file
 
 SUFFIXES = (
@@ -60,6 +61,11 @@ class ImageFile:
     def data(self) -> Tensor:
         """All of it, read anew each time."""
         return read_image(self.path)
+
+    @property
+    def ground_spacing(self) -> tuple[float, float] | None:
+        """Metres between rows and between columns, of a georeferenced picture; None where the file does not say it."""
+        return read_ground_spacing(self.path)
 
     def decoded(self, at_least: tuple[int, int] | None = None) -> Picture:
         """The picture; if a JPEG of 2²⁴ pixels or more, at a half, a quarter or an eighth of its sides.

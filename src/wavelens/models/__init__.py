@@ -9,6 +9,7 @@ from wavelens.models.networks.resnet3d import ResNet3D
 from wavelens.models.options import Options
 from wavelens.models.preparations.audio import Sampling, Windowed
 from wavelens.models.preparations.image import Geometry, Normalized
+from wavelens.models.preparations.raster import Bands
 from wavelens.models.preparations.series import Traces
 from wavelens.models.preparations.video import VideoGeometry
 from wavelens.models.preparations.volume import Voxels
@@ -19,6 +20,7 @@ __all__ = [
     "EMBEDDED",
     "FORMS",
     "Around",
+    "Bands",
     "BlackBox",
     "CheckpointWarning",
     "Geometry",

@@ -35,7 +35,8 @@ class Geometry:
     `resize` and `crop` are (height, width). With `squash` the photo gets exactly the size `resize`; otherwise it
     keeps its proportions and gets the smallest size that covers `resize`. `interpolation` names a filter of Pillow.
     `spacing` is how far apart the pixels of the photos lie in `unit` (their ground sampling distance in metres, say),
-    along height and width; scales then have that unit, whatever the photo is resized to.
+    along height and width; scales then have that unit, whatever the photo is resized to. A georeferenced `ImageFile`
+    says its own metres, where rasterio is installed.
     """
 
     resize: tuple[int, int] = (256, 256)
@@ -88,10 +89,13 @@ class Geometry:
 
     def grid(self, photo: Tensor | ImageFile) -> Grid:
         """Pixels of the prepared photo: one apart, or where `spacing` says how far those of the photo lie apart, so."""
-        if self.spacing is None:
+        spacing, unit = self.spacing, self.unit
+        if spacing is None and isinstance(photo, ImageFile):
+            spacing, unit = photo.ground_spacing, "m"
+        if spacing is None:
             return Grid.plain(2)
-        triples = zip(self.spacing, photo.shape[-2:], self._full(*photo.shape[-2:]), strict=True)
-        return Grid(tuple(step * n / full for step, n, full in triples), (self.unit,) * 2)
+        triples = zip(spacing, photo.shape[-2:], self._full(*photo.shape[-2:]), strict=True)
+        return Grid(tuple(step * n / full for step, n, full in triples), (unit,) * 2)
 
     def __call__(self, photo: Tensor | ImageFile) -> Tensor:
         if len(photo.shape) != 4 or photo.shape[:2] != (1, 3):
