@@ -15,6 +15,7 @@ from wavelens import models
 from wavelens.cli.terminal import note, plain
 from wavelens.explaining import AsRead
 from wavelens.models import (
+    Bands,
     CheckpointWarning,
     Geometry,
     LoadedModel,
@@ -75,7 +76,14 @@ PreparationText = Annotated[
         show_default="that of the model",
     ),
 ]
-PREPARATIONS = (AsRead, Geometry, Sampling, Traces, VideoGeometry, Voxels)
+BandNames = Annotated[
+    str | None,
+    typer.Option(
+        help="Bands of a raster for the model, in its order, by name or place: B04,B03,B02 or 4,3,2.",
+        show_default="those that the model names, or all",
+    ),
+]
+PREPARATIONS = (AsRead, Bands, Geometry, Sampling, Traces, VideoGeometry, Voxels)
 
 
 def model_options(
@@ -88,6 +96,7 @@ def model_options(
     crop: Crop = None,
     interpolation: Interpolation = None,
     preparation: PreparationText = None,
+    bands: BandNames = None,
 ) -> Options:
     """The options as `models.load` has them."""
     return options_of(
@@ -100,6 +109,7 @@ def model_options(
         crop=_share(crop),
         interpolation=interpolation,
         preparation=_preparation(preparation),
+        bands=bands,
     )
 
 

@@ -21,7 +21,7 @@ from wavelens.explaining.files import inputs
 from wavelens.explaining.kinds.photo import PHOTO
 from wavelens.explaining.request import DEFAULT_BLACK_BOX_METHOD, DEFAULT_METHOD, default_model
 from wavelens.models import LoadedModel, Options, Preparation
-from wavelens.models.loading import is_module_file
+from wavelens.models.loading import says_no_preparation
 from wavelens.own import text_of
 from wavelens.spec import METHODS
 
@@ -87,7 +87,7 @@ def opened(
     """The model on its device, and the kind of signals that it takes."""
     kind = kind_of(files)
     name = model or default_model(kind)
-    if kind is not PHOTO and options.preparation is None and is_module_file(name):
+    if kind is not PHOTO and options.preparation is None and says_no_preparation(name):
         options = replace(options, preparation=_as_read(kind, files))
     loaded = load_model(name, options, console, any_output=any_output)
     loaded.module.to(device)
@@ -95,7 +95,7 @@ def opened(
 
 
 def _as_read(kind: Kind, files: Sequence[str]) -> Preparation:
-    """What hands the signal of the first file to a module as it is: a module's file says nothing of its input."""
+    """What hands the signal of the first file to a module as it is: a module says nothing of its input."""
     return kind.plain_preparation(kind.read(inputs(files, kind)[0]))
 
 

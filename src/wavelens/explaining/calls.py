@@ -19,10 +19,12 @@ from wavelens.explaining.bare import device_of, load_bare
 from wavelens.explaining.computing import explained
 from wavelens.explaining.errors import INPUT_ERRORS
 from wavelens.explaining.kinds import kind_called, kind_of
+from wavelens.explaining.kinds.photo import PHOTO
 from wavelens.explaining.question import is_target_function
 from wavelens.explaining.request import Request, default_model, request_for
 from wavelens.explaining.spacing import rated, spaced
 from wavelens.models import LoadedModel
+from wavelens.models.loading import says_no_preparation
 from wavelens.models.module_kinds import check_evaluation
 from wavelens.targets import Target
 
@@ -140,7 +142,10 @@ def _loaded(
             named = ", ".join([*(["device"] if device is not None else []), *options])
             raise ValueError(f"a module is explained as and where it is; got {named}, for a model by its name.")
         return load_bare(model, path) if isinstance(model, nn.Module) else model
-    name, place = model or default_model(kind_of([str(path)])), device_called(device)
+    kind = kind_of([str(path)])
+    name, place = model or default_model(kind), device_called(device)
+    if kind is not PHOTO and options.get("preparation") is None and says_no_preparation(name):
+        options = options | {"preparation": kind.plain_preparation(kind.read(path))}
     loaded = models.load(name, any_output=any_output, **options)
     loaded.module.to(place)
     return loaded

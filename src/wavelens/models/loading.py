@@ -72,6 +72,7 @@ def load(
     crop: float | str | None = None,
     interpolation: str | None = None,
     preparation: Preparation | None = None,
+    bands: str | Sequence[str] | None = None,
     any_output: bool = False,
 ) -> LoadedModel:
     """The classifier called `name`, with `weights` from a checkpoint file instead of its own where given.
@@ -97,7 +98,7 @@ def load(
     photo's side that is kept, or 'squash' to resize to the input size without a crop; `interpolation`, the filter.
 
     `preparation` makes the model's input in place of its own: a TorchScript file on seismograms takes
-    `preparation=models.Traces((3, 3000), rate=100)`.
+    `preparation=models.Traces((3, 3000), rate=100)`. `bands` are those of a raster that it takes, in its own order.
 
     With `any_output` a model may return anything, as segmenters and detectors do; its target is then a function.
 
@@ -121,6 +122,7 @@ def load(
         crop=crop,
         interpolation=interpolation,
         preparation=preparation,
+        bands=bands,
     )
     parts, left_out = _filled(name, options)
     if left_out:
@@ -167,6 +169,8 @@ def _adapted(parts: Parts, name: str, options: Options) -> Parts:
     """The parts with the preparation that the options say."""
     if options.preparation is not None:
         parts = replace(parts, preprocess=options.preparation)
+    if options.bands is not None:
+        parts = replace(parts, preprocess=_banded(parts.preprocess, name, options.bands))
     given = options.geometry | {key: value for key in ("mean", "std") if (value := getattr(options, key)) is not None}
     if not given:
         return parts
@@ -179,6 +183,16 @@ def _adapted(parts: Parts, name: str, options: Options) -> Parts:
     scaled = options.mean is not None or options.std is not None
     module = renormalized(parts.module, options.mean, options.std) if scaled else parts.module
     return replace(parts, module=module, preprocess=parts.preprocess.adapted(**options.geometry))
+
+
+def _banded(preparation: Any, name: str, bands: tuple[str, ...]) -> Preparation:
+    if not hasattr(preparation, "banded"):
+        raise ValueError(
+            f"bands are chosen for models of rasters; {name} takes a {preparation.kind} through "
+            f"{type(preparation).__name__}. Leave them away, or give it a preparation: Bands(({len(bands)}, 224, 224))."
+        )
+    chosen: Preparation = preparation.banded(bands)
+    return chosen
 
 
 def _built(name: str, variant: Variant) -> Parts:
@@ -243,6 +257,20 @@ def _evaluate(module: nn.Module) -> None:
 def is_module_file(name: str) -> bool:
     """Whether a name is that of a TorchScript file or an exported program, which say no preparation."""
     return Path(name).suffix in (".pt", ".ts", ".pt2")
+
+
+def says_no_preparation(name: str) -> bool:
+    """Whether a name means a module alone: a file of one, or a function of one's own that returns one."""
+    if is_module_file(name):
+        return True
+    if not is_function(name) or name.partition(":")[0] in PREFIXES:
+        return False
+    try:
+        function = function_called(name)
+    except (ImportError, AttributeError):
+        return False  # `load` says what is wrong
+    with importable_working_folder():
+        return isinstance(function(), nn.Module)
 
 
 def is_function(name: str) -> bool:

@@ -29,6 +29,7 @@ class Options:
     crop: float | str | None = None
     interpolation: str | None = None
     preparation: Any = None  # a `Preparation`
+    bands: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         shown = [f.name for f in fields(self) if f.repr]
@@ -56,6 +57,7 @@ def options_of(
     crop: float | str | None = None,
     interpolation: str | None = None,
     preparation: Any = None,
+    bands: str | Sequence[str] | None = None,
 ) -> Options:
     """`load`'s arguments as values; `ValueError` or `TypeError` for what cannot be meant."""
     return Options(
@@ -68,6 +70,7 @@ def options_of(
         _crop(crop),
         interpolation,
         _preparation(preparation),
+        _bands(bands),
     )
 
 
@@ -75,6 +78,15 @@ def _preparation(value: Any) -> Any:
     if value is None or (callable(value) and all(hasattr(value, name) for name in ("kind", "shape", "grid"))):
         return value
     raise TypeError(f"preparation makes a model's input, such as models.Traces((3, 3000), rate=100); got {value!r}.")
+
+
+def _bands(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    names = tuple(name.strip() for name in (value.split(",") if isinstance(value, str) else map(str, value)))
+    if not all(names) or len(set(names)) < len(names):
+        raise ValueError(f"bands are names, each once, such as B04,B03,B02; got {','.join(names)!r}.")
+    return names
 
 
 def _class_names(value: str | Path | Sequence[str] | None) -> str | tuple[str, ...] | None:

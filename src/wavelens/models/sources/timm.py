@@ -8,6 +8,7 @@ from typing import Any
 from wavelens.models.loaded import Parts, Variant
 from wavelens.models.naming import read_call
 from wavelens.models.preparations.image import Geometry, Normalized
+from wavelens.models.preparations.raster import Bands
 from wavelens.models.weights import check_trained, unavailable
 from wavelens.optional import optional
 
@@ -16,7 +17,8 @@ def from_timm(text: str, variant: Variant) -> Parts:
     """A classifier of the package timm, with its own normalisation inside.
 
     `text` is a name such as 'resnet50', or one with arguments: 'resnet50(classes=5)'. What is given beside `classes`
-    goes to timm's constructor.
+    goes to timm's constructor. With `in_chans` other than 3 it takes the bands of a raster, as many pixels as it was
+    made for, whose values are not normalised.
     """
     timm = optional("timm", "vision")
     name, given = read_call("timm", text)
@@ -33,6 +35,9 @@ def from_timm(text: str, variant: Variant) -> Parts:
     if variant.pretrained:
         check_trained(f"timm:{text}", classes, module.pretrained_cfg["num_classes"])
     config = timm.data.resolve_model_data_config(module)
+    if (bands := given.get("in_chans", 3)) != 3:
+        height, width = config["input_size"][1:]
+        return Parts(module, Bands((bands, height, width)), _timm_labels(module))
     return Parts(Normalized(module, config["mean"], config["std"]), _timm_geometry(config), _timm_labels(module))
 
 
