@@ -11,6 +11,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
 from wavelens import maps
 from wavelens.accounts import AccountSentences, sentences
 from wavelens.attribution import Attribution
@@ -198,9 +200,14 @@ class Explanation:
         a, values = self.attributions[domain], self._all_interventions[domain]
         figure = self.request.kind.panel(a, self.input, self.title)
         if domain == 0:
-            plots.add_methods(figure, (a, *self.further_methods), self.input.x, grid=self.input.grid)
-        plots.add_evidence(figure, a, self.input.x, grid=self.input.grid)
+            plots.add_methods(figure, (a, *self.further_methods), self._picture, grid=self.input.grid)
+        plots.add_evidence(figure, a, self._picture, grid=self.input.grid)
         return plots.add_accounts(figure, a, values.shapley, grid=self.input.grid, reason=values.reason)
+
+    @cached_property
+    def _picture(self) -> Tensor:
+        """What stands for the input behind maps."""
+        return self.request.kind.picture(self.input)
 
     def entry(self) -> Entry:
         """The explanation for a report: `wl.report([one.entry() for one in explanations], "report.html")`."""
@@ -247,7 +254,7 @@ class Explanation:
         """All domains together; the input scale by scale in those of `decompose`, and where scales matter."""
         from wavelens import plots  # matplotlib: only once there is something to draw
 
-        x = self.input.x
+        x = self._picture
         named: dict[str, Any] = {"title": self.title, "grid": self.input.grid}
         if self.marginal is not None and x.ndim - 2 <= MAX_DRAWN_AXES:
             yield save_figure(plots.marginal(self.attributions, x, **named), beside(base, MARGINAL))

@@ -1,6 +1,7 @@
 """Figures of explanations, drawn with matplotlib from what `wavelens.maps` computes."""
 
 from wavelens.plots.accounts import add_accounts
+from wavelens.plots.bands import bands
 from wavelens.plots.by_scale import by_scale
 from wavelens.plots.comparison import mean_curves
 from wavelens.plots.decomposed import decomposed
@@ -23,6 +24,7 @@ __all__ = [
     "add_accounts",
     "add_evidence",
     "add_methods",
+    "bands",
     "by_scale",
     "common_scale",
     "decomposed",

@@ -105,7 +105,7 @@ def traces(
     axes[0].set_title(f"traces over γ per sample, ±{end:.2g} (√){left_out}", size=15, loc="left", color=INK)
     _tick_times(axes[-1], wave.shape[1], grid)
     if len(names) > 1:
-        _draw_cells(add_axes(figure, boxes["cells"], ""), one, shown, grid)
+        draw_cells(add_axes(figure, boxes["cells"], ""), one, shown, grid)
     _draw_frequencies(figure, boxes, one, grid)
     draw_profile(
         figure, boxes["profile"], a, item, grid.labels(a.layout) if all(grid.labels(a.layout).values()) else None
@@ -172,8 +172,10 @@ def _draw_trace(ax: Axes, wave: Array, heat: Array, end: float, name: str, marks
     ax.spines[["top", "bottom"]].set_visible(False)
 
 
-def _draw_cells(ax: Axes, one: Coefficients, shown: Sequence[int], grid: Grid) -> None:
-    """Signed sums, or of complex gradients shares, of each scale in each channel, with their totals."""
+def draw_cells(
+    ax: Axes, one: Coefficients, shown: Sequence[int], grid: Grid, names: Sequence[str] = (), what: str = "channel"
+) -> None:
+    """Signed sums, or of complex gradients shares, of each scale in each of the channels `shown`, with their totals."""
     profile = maps.profile(one, by_channel=True)
     signed = not one.data.is_complex()
     values = array((profile.signed if signed else profile.share)[0])[list(shown)]
@@ -184,11 +186,13 @@ def _draw_cells(ax: Axes, one: Coefficients, shown: Sequence[int], grid: Grid) -
     texts = [f"{name}\n{labels[name].removesuffix(f' {unit}')}" for name in profile.names]
     ax.set_xticks(range(len(texts)), texts, size=9 if len(texts) <= 7 else 7)
     ax.xaxis.tick_top()
+    if names:
+        ax.set_yticks(range(len(shown)), [literal(names[k]) for k in shown], size=10)
     ax.tick_params(length=0)
     if len(values) <= MAX_ROWS and len(texts) <= 10:
         for (row, column), text in zip(np.ndindex(values.shape), aligned(values.ravel().tolist()), strict=True):
             ax.annotate(text, (column, row), ha="center", va="center", size=9, color=INK)
-    ax.set_xlabel(("signed sum" if signed else "share of Σ|γ|") + f" by channel and scale ({unit})", size=12, color=INK)
+    ax.set_xlabel(("signed sum" if signed else "share of Σ|γ|") + f" by {what} and scale ({unit})", size=12, color=INK)
 
 
 def _draw_frequencies(figure: Figure, boxes: dict[str, Frame], one: Coefficients, grid: Grid) -> None:

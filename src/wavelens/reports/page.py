@@ -22,7 +22,8 @@ from wavelens.reports.views.view import View, asset
 from wavelens.version import __version__
 
 GENERATOR = f"wavelens {__version__}"
-SHARED_SCRIPTS = ("base", "overlay", "mosaic", "rose", "panes")  # what views build upon, in the order in which they run
+# What views build upon, in the order in which they run.
+SHARED_SCRIPTS = ("base", "overlay", "mosaic", "rose", "panes", "sums")
 ROOM = 1_000_000  # numbers of an entry: some 3 MB
 WHOLE = 6_000_000  # numbers of a page: with more entries each has fewer
 

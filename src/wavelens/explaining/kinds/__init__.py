@@ -9,6 +9,7 @@ from wavelens.explaining.kinds.as_read import AsRead
 from wavelens.explaining.kinds.input import Input
 from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
 from wavelens.explaining.kinds.photo import PHOTO
+from wavelens.explaining.kinds.raster import RASTER
 from wavelens.explaining.kinds.series import SERIES
 from wavelens.explaining.kinds.sound import SOUND
 from wavelens.explaining.kinds.video import VIDEO
@@ -16,7 +17,7 @@ from wavelens.explaining.kinds.volume import VOLUME
 
 __all__ = ["KINDS", "AsRead", "FileSize", "Input", "Kind", "Writer", "kind_called", "kind_of", "register_kind"]
 
-LIBRARY = (PHOTO, SOUND, VIDEO, VOLUME, SERIES)
+LIBRARY = (PHOTO, SOUND, VIDEO, VOLUME, SERIES, RASTER)
 KINDS: list[Kind] = [*LIBRARY]
 
 
@@ -57,7 +58,9 @@ def kind_called(name: str) -> Kind:
 def kind_of(arguments: Sequence[str]) -> Kind:
     """The kind of the first argument, by its suffix, the longest that fits, or by what its folder holds; else photos.
 
-    In a folder DICOM files count as volumes, though each may be a picture. Arrays of one or two axes are series.
+    In a folder DICOM files count as volumes, though each may be a picture. Arrays of one or two axes are series. A TIFF
+    or JPEG 2000 is a raster if it is georeferenced, of a microscope (OME, ImageJ) or has more than four bands; a model
+    of photos reads it as a photo all the same.
 
     >>> from wavelens import explaining
     >>> [explaining.kind_of([name]).name for name in ("cat.jpg", "scan.nii.gz", "clip.flac", "ecg.edf", "unknown")]

@@ -65,6 +65,11 @@ def no_channels(shown: Input) -> tuple[str, ...]:
     return ()
 
 
+def as_given(shown: Input) -> Tensor:
+    """The input itself is the picture behind its maps."""
+    return shown.x
+
+
 def no_extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterable[Path]:
     """Nothing beside the panel, the attribution and the summary."""
     return []
@@ -101,6 +106,7 @@ class Kind:
     - `holds(path)` says whether a file is of this kind, where files of several kinds end alike, as arrays do.
     - `files(path)` lists the files of one input: what it is read from, whose bytes count.
     - `channels(input)` names the channels of the model's input, where it matters how much of an account each has.
+    - `picture(input)` stands for the input behind maps, `(1, 1 or 3, *axes)`, where its channels are no colours.
     - `note(path)` is a line on how a file was read, where there are several ways.
     - `extras(attribution, input, label, base)` writes further files, called `base` + something, and gives their paths;
       `outputs` says for each of their suffixes what such a file is.
@@ -130,6 +136,7 @@ class Kind:
     holds: Callable[[Path], bool] = every_file
     files: Callable[[Path], Sequence[Path]] = itself
     channels: Callable[[Input], tuple[str, ...]] = no_channels
+    picture: Callable[[Input], Tensor] = as_given
     note: Callable[[Path], str] = no_note
     extras: Callable[[Attribution, Input, str, Path], Iterable[Path]] = no_extras
     outputs: Mapping[str, str] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from wavelens.explaining.kinds.input import Input
 from wavelens.explaining.kinds.kind import FileSize, Kind
 from wavelens.frontends.dicom import DICOM, dicom_display, is_dicom, picture_bytes
 from wavelens.frontends.image import SUFFIXES, ImageFile, frames_of, open_image, read_image
+from wavelens.frontends.raster import is_raster, read_ground_spacing
 from wavelens.models import EMBEDDED, Geometry
 from wavelens.reports import PHOTO_VIEW
 
@@ -33,9 +34,11 @@ def _panel(a: Attribution, shown: Input, title: str) -> Figure:
 
 
 def _note(path: Path) -> str:
-    """Of a DICOM image, the window through which it is seen; of an animation, which frame is taken."""
+    """Of a DICOM image, the window through which it is seen; of an animation, which frame; of a scene, its metres."""
     if is_dicom(path):
         return f"shown through: {dicom_display(path)}"
+    if step := read_ground_spacing(path):
+        return f"a georeferenced picture read as a photo, {step[0]:.4g} × {step[1]:.4g} m per pixel"
     frames = frames_of(path)
     return f"the first of the animation's {frames} frames" if frames > 1 else ""
 
@@ -45,9 +48,14 @@ def _open(path: Path) -> ImageFile | Tensor:
     return read_image(path) if is_dicom(path) else open_image(path)
 
 
-def _is_no_dicom(path: Path) -> bool:
+def _is_no_raster(path: Path) -> bool:
+    """A picture that says where on the ground it lies, or has more bands than colours, is a raster."""
+    return not is_raster(path)
+
+
+def _counts(path: Path) -> bool:
     """In a folder DICOM files count as volumes."""
-    return not path.name.lower().endswith(DICOM)
+    return not path.name.lower().endswith(DICOM) and _is_no_raster(path)
 
 
 def _own_size(photo: Tensor) -> Geometry:
@@ -77,7 +85,8 @@ PHOTO = Kind(
     size=_size,
     open=_open,
     as_is=_own_size,
-    speaks=_is_no_dicom,
+    speaks=_counts,
+    holds=_is_no_raster,
     note=_note,
     model=EMBEDDED,
 )

@@ -1,16 +1,17 @@
 // Photos, and any signal with two axes.
 
 async function showPhoto(data, state, place, more) {
-  const maps = new Maps(data.maps, data.end), base = await picture(data.input);
-  const grey = darkened(base), [rows, columns] = maps.shape, [width, height] = data.size;
+  const maps = new Maps(data.maps, data.end), bases = await Promise.all(data.looks.map(({ input }) => picture(input)));
+  const greys = bases.map((one) => darkened(one)), [rows, columns] = maps.shape, [width, height] = data.size;
   const factor = Math.max(1, Math.ceil(960 / Math.max(width, height)));
   const main = canvas(width * factor, height * factor, "the input with the map over it");
 
+  Object.assign(state, { look: 0 });
   const parts = await Promise.all(data.parts.map(picture)); // without places there is no map to lay over the input
   const draw = (target, scale, signed = state.signed) => {
     if (parts.length) return target.getContext("2d").drawImage(parts[scale], 0, 0, target.width, target.height);
     const layer = maps.layer({ ...state, scale, signed });
-    paint(target, base, grey, heat(columns, rows, (k) => layer.values[k], layer), state.opacity / 100);
+    paint(target, bases[state.look], greys[state.look], heat(columns, rows, (k) => layer.values[k], layer), state.opacity / 100);
   };
   const stage = make("div", { class: height > 1.15 * width ? "stage tall" : "stage" }, main);
   const viewer = card(parts.length ? "What each scale holds" : "Where it lies", stage);
@@ -18,12 +19,14 @@ async function showPhoto(data, state, place, more) {
   else viewer.append(controls(state, maps));
   if (maps.packed.signed.length && !parts.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
   if (!parts.length) viewer.append(legend(state, data.end, data.unit));
+  if (data.looks[0].name) viewer.append(lookButtons(state, data.looks));
   state.listen(() => {
     draw(main, state.scale);
     const text = scaleText(maps.scales[state.scale]);
     main.setAttribute("aria-label", parts.length ? `the input's part in ${text}` : `the input with the map of ${text} over it`);
   });
   place.append(viewer);
+  if (data.sums) more.append(sumTable(data, state, maps.scales.length > 1 ? maps.scales.slice(1) : maps.scales));
   if (maps.scales.length > 1) {
     const small = 160 / Math.max(width, height);
     const sides = [width, height].map((side) => Math.max(1, Math.round(side * small)));
@@ -47,9 +50,19 @@ async function showPhoto(data, state, place, more) {
   if (data.rebuilt.length) more.append(beside(side, card("What matters most, alone", rebuilt(data))));
 }
 
+/** Bands as a picture: true colour, false colour, or which bands stand for red, green and blue. */
+function lookButtons(state, looks) {
+  const buttons = looks.map(({ name }, look) => {
+    const button = make("button", { type: "button", class: "plain", onclick: () => state.set({ look }) }, name);
+    state.listen(() => button.setAttribute("aria-pressed", state.look === look));
+    return button;
+  });
+  return make("div", { class: "looks", role: "group", "aria-label": "bands shown" }, ...buttons);
+}
+
 /** The input, and what its strongest coefficients leave of it. */
 function rebuilt(data) {
-  const tiles = [{ part: 1, input: data.input }, ...[...data.rebuilt].reverse()].map(({ part, input }) => make(
+  const tiles = [{ part: 1, input: data.looks[0].input }, ...[...data.rebuilt].reverse()].map(({ part, input }) => make(
     "figure", { class: "tile" },
     make("img", { src: input, alt: part === 1 ? "the input" : `rebuilt from ${100 * part} % of its coefficients` }),
     make("b", {}, part === 1 ? "the input" : `strongest ${100 * part}\u202f%`),

@@ -1,4 +1,4 @@
-"""Photos, and any signal with two axes."""
+"""Photos, rasters by their bands, and any signal with two axes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wavelens import maps, masks
 from wavelens.core import Coefficients
+from wavelens.frontends.raster import composites
 from wavelens.reports.packing import Array, picture, reduced
 from wavelens.reports.views.view import (
     THUMB,
@@ -21,6 +22,7 @@ from wavelens.reports.views.view import (
     packed_maps,
     packed_mosaic,
     packed_rose,
+    packed_sums,
 )
 
 if TYPE_CHECKING:  # an entry knows its view
@@ -30,10 +32,14 @@ PARTS = (0.01, 0.05, 0.2)  # of the coefficients, that pictures are rebuilt from
 
 
 def show_photo(entry: Entry, room: int) -> View:
-    """The picture with the map of each scale over it, the mosaic, and what the strongest coefficients leave of it."""
+    """The picture with the map of each scale over it, the mosaic, and what the strongest coefficients leave of it.
+
+    Channels that have names are bands: they are seen in true and false colour, with the sums by band and scale.
+    """
     from wavelens.plots import common_scale  # matplotlib: only once there is something to draw
 
-    shown, end = in_unit_range(entry.x), common_scale(entry.attribution)
+    looks = composites(entry.x, entry.channels) if entry.channels else {"": in_unit_range(entry.x)}
+    shown, end = next(iter(looks.values())), common_scale(entry.attribution)
     as_it_is = torch.equal(shown, entry.x.detach().float().cpu())
     height, width = shown.shape[-2:]
     side = math.isqrt(room)  # pixels, at most, of the input's sides
@@ -41,12 +47,13 @@ def show_photo(entry: Entry, room: int) -> View:
         "unit": "px",
         "end": end,
         "size": [width, height],
-        "input": picture(array(shown[0]), side),
+        "looks": [{"name": name, "input": picture(array(look[0]), side)} for name, look in looks.items()],
         "maps": packed_maps(entry, room, (1.0, 1.0)),
         "mosaic": packed_mosaic(entry.attribution, room // 12),
         "rose": packed_rose(entry.attribution),
-        "parts": _parts(entry, side // 3),
+        "parts": _parts(entry, shown, side // 3),
         "rebuilt": _rebuilt(entry.attribution, entry.x, side // 4) if as_it_is else [],
+        **(packed_sums(entry, range(len(entry.channels)), "band") if len(entry.channels) > 1 else {}),
     }
     heat = maps.spatial_map(entry.attribution) * maps.has_places(entry.attribution.layout)
     return View(payload, picture(_small(shown, heat, end), THUMB))
@@ -60,14 +67,13 @@ def in_unit_range(x: Tensor) -> Tensor:
     return x if low >= 0 and high <= 1 else (x - low) / (high - low or 1)
 
 
-def _parts(entry: Entry, side: int) -> list[str]:
+def _parts(entry: Entry, shown: Tensor, side: int) -> list[str]:
     """The input, then what each scale holds of it, in domains whose coefficients have no places; else nothing."""
     if maps.has_places(entry.attribution.layout):
         return []
     from wavelens.plots.parts import scale_parts  # matplotlib: only once there is something to draw
 
-    shown = in_unit_range(entry.x).double()
-    parts = scale_parts(entry.attribution.layout, shown).values()
+    parts = scale_parts(entry.attribution.layout, shown.double()).values()
     return [picture(part, side) for part in (array(shown[0]), *parts)]
 
 

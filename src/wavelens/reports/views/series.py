@@ -9,7 +9,7 @@ import numpy as np
 from wavelens import maps
 from wavelens.reports.packing import Array, magnitudes, picture, reduced, signs
 from wavelens.reports.views.sound import placed_rows
-from wavelens.reports.views.view import THUMB, ReportView, View, array, asset, scale_names
+from wavelens.reports.views.view import THUMB, ReportView, View, array, asset, packed_sums, scale_names
 
 if TYPE_CHECKING:  # an entry knows its view
     from wavelens.reports.entry import Entry
@@ -25,24 +25,18 @@ def show_series(entry: Entry, room: int) -> View:
 
     a, count = entry.attribution, entry.x.shape[-1]
     shown = strongest_channels(a, MAX_CHANNELS)
-    names = entry.channels or tuple(f"channel {k + 1}" for k in range(entry.x.shape[1]))
     labels, scales, step = entry.place.labels(a.layout), scale_names(entry), entry.place.spacing[0]
     end = scale_end(np.abs(array(channel_map(a)[0])))
     points = max(50, min(MAP_COLUMNS, room // (2 * len(shown) * len(scales))))
-    profile = maps.profile(a, by_channel=True)
-    sums = (profile.share if a.data.is_complex() else profile.signed)[0, shown]
     payload: dict[str, Any] = {
         "unit": "sample",
         "end": end,
         "samples": count,
         "step": step,
         "axis": "s" if entry.place.units == ("Hz",) else entry.place.units[0],
-        "channels": [names[k] for k in shown],
-        "total": len(names),
+        **packed_sums(entry, shown, "channel"),
         "marks": [list(span) for span in entry.marks],
         "waves": [_wave(array(entry.x[0, k]), room // (2 * len(shown))) for k in shown],
-        "sums": [[float(f"{value:.4g}") for value in row] for row in sums.tolist()],
-        "shares": a.data.is_complex(),
         "maps": {
             "scales": [{"name": name, "label": labels.get(name, "")} for name in scales],
             **_channel_maps(entry, shown, points),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,8 +34,8 @@ class ReportView:
 
     `show(entry, room)` gives the `View` of an entry, in about `room` numbers. `script` is JavaScript that sets
     `VIEWS.name` to a function `(data, state, place, more)`: it fills the element `place`, and `more` below it, from
-    the view's payload `data`, with what the assets `base.js`, `overlay.js`, `mosaic.js` and `panes.js` have. Its names
-    are its own. A `wide` view takes the whole width of the page.
+    the view's payload `data`, with what the assets `base.js`, `overlay.js`, `mosaic.js`, `panes.js` and `sums.js` have.
+    Its names are its own. A `wide` view takes the whole width of the page.
     """
 
     name: str
@@ -99,6 +99,20 @@ def packed_mosaic(a: Coefficients, room: int) -> dict[str, Any] | None:
                 box = (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
                 bands[box] = {"name": str(Band(band.level, band.key[-2:], ())), "scale": scale, "box": box}
     return {"shape": [*values.shape], "whole": [*whole.shape], "bands": [*bands.values()], **magnitudes(array(values))}
+
+
+def packed_sums(entry: Entry, shown: Sequence[int], noun: str) -> dict[str, Any]:
+    """The signed sum of each scale in each channel that is shown, of complex gradients its share of Σ|γ|."""
+    a, profile = entry.attribution, maps.profile(entry.attribution, by_channel=True)
+    sums = (profile.share if a.data.is_complex() else profile.signed)[0, list(shown)]
+    names = entry.channels or tuple(f"{noun} {k + 1}" for k in range(entry.x.shape[1]))
+    return {
+        "noun": noun,
+        "channels": [names[k] for k in shown],
+        "total": len(names),
+        "sums": [[float(f"{value:.4g}") for value in row] for row in sums.tolist()],
+        "shares": a.data.is_complex(),
+    }
 
 
 def packed_rose(a: Coefficients) -> dict[str, Any] | None:
