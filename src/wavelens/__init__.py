@@ -52,7 +52,7 @@ from wavelens.domains import (
     TreeHaar,
     best_basis,
 )
-from wavelens.explaining import Explanation, Kind, explain, register_kind
+from wavelens.explaining import Explanation, Kind, TiledExplanation, explain, explain_tiles, register_kind
 from wavelens.interventions import shapley
 from wavelens.methods import (
     HSIC,
@@ -126,6 +126,7 @@ __all__ = [
     "Sobol",
     "SquareGrad",
     "Stationary",
+    "TiledExplanation",
     "TreeHaar",
     "VarGrad",
     "Zennit",
@@ -137,6 +138,7 @@ __all__ = [
     "check",
     "checks",
     "explain",
+    "explain_tiles",
     "explaining",
     "extending",
     "frame_of",

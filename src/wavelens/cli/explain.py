@@ -1,4 +1,4 @@
-"""`wavelens explain`: explains photos, sounds, volumes, videos and series, prints and writes the results."""
+"""`wavelens explain`: explains photos, sounds, volumes, videos, series and rasters, prints and writes the results."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from wavelens.accounts import aligned
 from wavelens.attribution import Attribution
 from wavelens.cli.model_options import with_model_options
 from wavelens.cli.options import check_folder, domain_called, explainer_of
+from wavelens.cli.scenes import explain_scenes, one_of
 from wavelens.cli.shared_options import (
     DEFAULT_METHOD_HELP,
     DOMAIN_HELP,
@@ -97,11 +98,19 @@ def explain(
             show_default=f"exact or sampled, where {MAX_FORWARD_PASSES} forward passes suffice",
         ),
     ] = None,
+    tiles: Annotated[
+        float | None,
+        typer.Option(
+            help="Explain rasters larger than the model's input tile by tile; neighbours share this part of a side, 0 "
+            "to 0.9. Writes maps over the scene.",
+            show_default="the middle of the raster",
+        ),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report", help="Also write report.html, one self-contained page with pictures and sounds.")
     ] = False,
 ) -> None:
-    """Explain a classifier's decision, scale by scale. Takes photos, sounds, volumes, videos and time series.
+    """Explain a classifier's decision, scale by scale. Takes photos, sounds, volumes, videos, series and rasters.
 
     Prints the top classes and the scale profile of each input: what each scale contributes along the method's path, and
     beside it the scale's Shapley value, which says what the scale adds when scales come and go. Writes NAME.png (the
@@ -110,7 +119,9 @@ def explain(
     With --decompose, NAME-decomposed.png shows the input rebuilt scale by scale from its important coefficients in each
     of the wavelets, from the same gradients, and NAME-scales.png where in it each scale of the first matters, one
     colour per scale. With --against the difference of two logits is explained, and a --target that is a function asks
-    any model for any number. With --spacing scales are named in its unit. An input whose NAME is taken gets NAME-2.
+    any model for any number. With --spacing scales are named in its unit. With --tiles a raster larger than the model's
+    input is explained tile by tile, into NAME-tiles.json and maps over the scene, NAME-signed.tif …. An input whose
+    NAME is taken gets NAME-2.
 
     Exit codes: 0, all inputs were explained; 1, some were, and a line on stderr says what is wrong with each of the
     others, or with those of whose files some could not be written; 2, none was, or an option is wrong.
@@ -121,6 +132,12 @@ def explain(
     console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
     loaded = rated(spaced(loaded, spacing_of(spacing), unit), rate)
+    if tiles is not None:
+        if against or decompose or report:
+            raise ValueError("--tiles writes maps; got --against, --decompose or --report beside it. Leave these out.")
+        one = {"target": target, "overlap": tiles, "batch_size": batch_size}
+        one |= {"domain": one_of("domain", chosen_domains), "method": one_of("method", chosen_methods)}
+        raise typer.Exit(explain_scenes(loaded, kind, files, out, console, **one))
     request = request_for(
         loaded,
         kind,

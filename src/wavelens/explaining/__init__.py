@@ -17,6 +17,7 @@ from wavelens.explaining.kinds import (
 from wavelens.explaining.question import ExplainedTarget, Question, question_of
 from wavelens.explaining.reading import read_input
 from wavelens.explaining.request import Request, request_for
+from wavelens.explaining.tiles import TiledExplanation, explain_tiles
 
 __all__ = [
     "KINDS",
@@ -28,8 +29,10 @@ __all__ = [
     "Kind",
     "Question",
     "Request",
+    "TiledExplanation",
     "Writer",
     "explain",
+    "explain_tiles",
     "explained",
     "kind_called",
     "kind_of",
