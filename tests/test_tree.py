@@ -182,7 +182,7 @@ def test_a_tree_whose_text_is_too_long_is_kept_in_a_class(tmp_path):
     literal = wl.TreeHaar(halves(0, 800))
     a = wl.attribute(Net((800,)), x, 1, domain=literal, method=wl.Saliency())
     with pytest.raises(
-        ValueError, match=r"at most 2,000 characters; got 5,516 characters. Keep a tree, edges or a basis"
+        ValueError, match=r"at most 2,000 characters; got 5,536 characters. Keep a tree, edges or a basis"
     ):
         a.save(tmp_path / "a.safetensors")
     own = wl.attribute(Net((800,)), x, 1, domain=Sentences(), method=wl.Saliency())
@@ -192,4 +192,4 @@ def test_a_tree_whose_text_is_too_long_is_kept_in_a_class(tmp_path):
     assert torch.equal(again.data, a.data)
     assert again.domain == own.domain
     assert wl.parse("big_tree:Sentences()", also=[Sentences]) == Sentences()
-    assert repr(Sentences()) == "Sentences(coordinates=3)"
+    assert repr(Sentences()) == "Sentences(coordinates=3, axes='coordinates')"

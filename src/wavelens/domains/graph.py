@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from wavelens.bound import Bound, ItemDomain
-from wavelens.core import Band, Layout, signal_axes
+from wavelens.core import Band, Extent, Layout, Scale, level_scales, signal_axes
 from wavelens.domains.octaves import single
+from wavelens.points import nearest
 from wavelens.whole_numbers import is_whole
 
 LARGEST = 4096  # vertices with all their eigenvectors
-ROWS_HELD = 1024  # points whose distances to all others are held at once
+SURFACE = 2  # the dimension of what points lie on, by which lengths are told
 
 Edges = tuple[tuple[int, int], ...]
 
@@ -34,6 +35,11 @@ class GraphWavelets(ItemDomain):
     Without `edges`, each item has its own graph: its first `coordinates` channels are where its points lie, and each
     point has an edge of weight ½ to each of its nearest `neighbours`, so that mutual ones have weight 1 together.
     `edges`, pairs of vertices such as `((0, 1), (1, 2))`, are those of a graph that all items share, with weight 1.
+
+    Neither the sequence of the points matters nor how a cloud was moved, turned or mirrored. Scales of a cloud have
+    lengths in the unit of the coordinates, those of half a wave. On a surface that is sampled evenly, the eigenvalue of
+    a wave is λ ≈ (k r)² / 4, with its wavenumber k and the root mean square r of the edges' lengths; so half a wave is
+    π / k = π r / (2 √λ), and a scale reaches over the λ at which its kernel exceeds ½ of the power.
 
     Kernels are applied by eigenvectors, of n² numbers per item, up to 4096 vertices; with `order=m` by Chebyshev
     polynomials of that degree, in time and memory in proportion to the edges, and `error` says by how much of its norm
@@ -86,15 +92,35 @@ class GraphWavelets(ItemDomain):
     def geometry(self, x: Tensor) -> dict[str, Tensor]:
         self.layout(signal_axes(x))  # says what does not fit
         graph = self._graph(x)
+        lengths = {} if self.edges is not None else {"lengths": self._edge_lengths(x, graph["ends"])}
         if self.order is not None:
-            return graph
+            return graph | lengths
         identity = torch.eye(x.shape[2], dtype=torch.float64, device=x.device).expand(len(x), -1, -1)
         values, vectors = torch.linalg.eigh(_laplacian(identity, graph))
-        return {"values": values, "vectors": vectors.to(single(x).dtype)}
+        return {"values": values, "vectors": vectors.to(single(x).dtype)} | lengths
+
+    def _edge_lengths(self, x: Tensor, ends: Tensor) -> Tensor:
+        """The root mean square of the edges' lengths, `(batch,)`."""
+        points = x[:, : self.coordinates].detach().double()
+        near, far = (points.gather(2, end[:, None].expand(-1, points.shape[1], -1)) for end in ends.unbind(1))
+        return (near - far).square().sum(1).mean(1).sqrt()
+
+    def scales_of(self, layout: Layout, geometry: dict[str, Tensor]) -> tuple[Scale, ...]:
+        if "lengths" not in geometry or not self.levels:
+            return level_scales(layout, lambda bands: ())
+        edge = float(geometry["lengths"].median())
+        return level_scales(layout, lambda bands: (self._extent(bands[0], edge),))
+
+    def _extent(self, band: Band, edge: float) -> Extent:
+        """From half a wave at the upper half-power eigenvalue of a kernel, `6 / 2^level`, to that at the lower."""
+        upper, lower = 6 * 2.0**-band.level, 3 * 2.0**-band.level
+        if not band.is_detail:
+            return Extent(_half_wave(lower, edge), math.inf, "length")
+        return Extent(_half_wave(min(upper, 2.0), edge), _half_wave(lower, edge), "length")
 
     def rebound(self, tensors: dict[str, Tensor]) -> Bound:
         names = {"values", "vectors"} if self.order is None else {"ends", "joined", "weights"}
-        if tensors.keys() != names:
+        if tensors.keys() - {"lengths"} != names:
             raise ValueError(f"{self} rests on {' and '.join(sorted(names))}; got {', '.join(tensors) or 'nothing'}.")
         if self.order is None:
             values, vectors = tensors["values"], tensors["vectors"]
@@ -104,6 +130,8 @@ class GraphWavelets(ItemDomain):
             fit = weights.ndim == joined.ndim == 2 and len(joined) == len(weights) and ends.dtype == torch.long
             fit = fit and ends.shape == (len(weights), 2, weights.shape[1])
             fit = fit and not ((ends < 0) | (ends >= joined.shape[1])).any()
+        if "lengths" in tensors:  # files of earlier versions have none
+            fit = fit and tensors["lengths"].shape == tensors[min(names)].shape[:1] and self.edges is None
         if not fit:
             shapes = ", ".join(f"{name} {tuple(t.shape)}" for name, t in tensors.items())
             raise ValueError(f"what {self} rests on does not fit together; got {shapes}.")
@@ -172,18 +200,6 @@ def _are_edges(edges: object) -> bool:
     return is_fit and len({frozenset(pair) for pair in pairs}) == len(pairs)
 
 
-def nearest(points: Tensor, count: int) -> Tensor:
-    """The nearest other points of each, `(batch, samples, count)`, of points `(batch, samples, coordinates)`."""
-    n = points.shape[1]
-    points, neighbours = points.double(), []
-    for first in range(0, n, ROWS_HELD):
-        rows = points[:, first : first + ROWS_HELD]
-        distances = torch.cdist(rows, points, compute_mode="donot_use_mm_for_euclid_dist")
-        distances.diagonal(first, 1, 2).fill_(math.inf)
-        neighbours.append(distances.topk(min(count, n - 1), largest=False).indices)
-    return torch.cat(neighbours, 1)
-
-
 def normalised(ends: Tensor, weights: Tensor, n: int) -> dict[str, Tensor]:
     """A graph by the ends of its edges, `(batch, 2, edges)`, and its normalised Laplacian: `joined` is its diagonal.
 
@@ -215,6 +231,11 @@ def _terms(x: Tensor, graph: dict[str, Tensor], order: int) -> Iterator[Tensor]:
     for _ in range(order):
         yield this
         last, this = this, 2 * (_laplacian(this, graph) - this) - last
+
+
+def _half_wave(value: float, edge: float) -> float:
+    """Half the length of a wave on a surface with this eigenvalue, where edges have this length."""
+    return math.pi * edge / math.sqrt(2 * SURFACE * value)
 
 
 def kernels(values: Tensor, levels: int) -> Tensor:

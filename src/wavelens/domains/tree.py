@@ -16,7 +16,10 @@ from wavelens.core import Band, Extent, Layout, Scale, signal_axes
 from wavelens.domains import balanced
 from wavelens.domains.linear import linear
 from wavelens.domains.octaves import single
+from wavelens.points import k_d_order, principal
 from wavelens.whole_numbers import is_whole
+
+AXES = ("coordinates", "principal")
 
 Tree = Any  # a sample's number, or a tuple of trees
 
@@ -30,8 +33,11 @@ class TreeHaar(ItemDomain):
     number of samples takes time and memory in proportion.
 
     Without a `tree`, each item has its own k-d tree: its first `coordinates` channels are where its points lie, and
-    every node is halved at the median along its longest side. A `tree` of nested tuples is shared by all items, such as
-    `((0, 1), (2, (3, 4)))` for words and phrases; a node of more than two is split into its first and the others.
+    every node is halved at the median along its longest side. The sequence of the points does not matter. With
+    `axes="principal"` sides run along the cloud's principal axes in place of its coordinates, so that neither does how
+    it was moved, turned or mirrored, unless two principal axes are equally long. A `tree` of nested tuples is shared by
+    all items, such as `((0, 1), (2, (3, 4)))` for words and phrases; a node of more than two is split into its first
+    and the others.
 
     Scales are levels of the tree, 'd1' the last halves, 'a' the mean. In a k-d tree they have lengths in the unit of
     the coordinates: the median of the longest side of their nodes, up to that of the nodes above.
@@ -44,8 +50,11 @@ class TreeHaar(ItemDomain):
 
     tree: Tree = None
     coordinates: int = 3
+    axes: str = "coordinates"
 
     def __post_init__(self) -> None:
+        if self.axes not in AXES:
+            raise ValueError(f"axes is one of {', '.join(AXES)}; got {self.axes!r}.")
         if not is_whole(self.coordinates, 1):
             raise ValueError(f"coordinates is the number of channels with places, from 1; got {self.coordinates!r}.")
         try:
@@ -98,7 +107,8 @@ class TreeHaar(ItemDomain):
                 f"the first {self.coordinates} channels are coordinates; got a signal with {x.shape[1]}. Pass "
                 "coordinates=…, or a tree."
             )
-        order, sides = k_d_order(x[:, : self.coordinates].detach().movedim(1, 2))
+        points = x[:, : self.coordinates].detach().movedim(1, 2)
+        order, sides = k_d_order(principal(points) if self.axes == "principal" else points)
         return {"order": order, "sides": sides}
 
     def scales_of(self, layout: Layout, geometry: dict[str, Tensor]) -> list[Scale]:
@@ -236,38 +246,3 @@ def _samples(data: Tensor, nodes: Tensor) -> Tensor:
     steps = wide.new_zeros((*data.shape[:-1], data.shape[-1] + 1))
     steps = steps.index_add(-1, first, up).index_add(-1, middle, -up - down).index_add(-1, last, down)
     return steps.cumsum(-1)[..., :-1].to(data.dtype)
-
-
-def k_d_order(points: Tensor) -> tuple[Tensor, Tensor]:
-    """The order of points `(batch, samples, coordinates)` in balanced k-d trees, `(batch, samples)`, and sides.
-
-    Every node is halved at the median along its longest side. Sides are the median, over the nodes of each depth, of
-    their longest side, `(batch, depths)`.
-    """
-    n, coordinates = points.shape[1], points.movedim(2, 1)
-    orders = points.argsort(dim=1, stable=True).movedim(2, 1)  # (batch, axes, samples): one order along each axis
-    starts, sides = torch.zeros(1, dtype=torch.long, device=points.device), []
-    while True:
-        stops = torch.cat([starts[1:], starts.new_tensor([n])])
-        ends = [coordinates.gather(2, orders[:, :, at]) for at in (starts, stops - 1)]
-        longest, axis = (ends[1] - ends[0]).max(1)  # (batch, nodes)
-        sides.append(longest.median(1).values)
-        if len(starts) == n:
-            return orders[:, 0], torch.stack(sides, 1)
-        node = torch.bucketize(torch.arange(n, device=points.device), starts, right=True) - 1
-        middles = (starts + stops + 1) // 2
-        orders = _halved(orders, axis[:, node], node, starts, middles)
-        halves = torch.stack([starts, middles], 1).flatten()
-        starts = halves[torch.stack([stops > starts, stops > middles], 1).flatten()]
-
-
-def _halved(orders: Tensor, axis: Tensor, node: Tensor, starts: Tensor, middles: Tensor) -> Tensor:
-    """Orders in which each node's lower half along its own `axis` comes first, and which are kept within halves."""
-    places = torch.arange(len(node), device=node.device)
-    lower = torch.zeros_like(axis, dtype=torch.bool)
-    lower.scatter_(1, orders.gather(1, axis[:, None])[:, 0], (places < middles[node]).expand_as(axis))
-    is_lower = lower[:, None].expand_as(orders).gather(2, orders)
-    before = torch.nn.functional.pad(is_lower.cumsum(2), (1, 0))  # lower ones before each place
-    inside = before[..., :-1] - before[..., starts[node]]
-    target = torch.where(is_lower, starts[node] + inside, middles[node] + (places - starts[node]) - inside)
-    return torch.empty_like(orders).scatter_(2, target, orders)
