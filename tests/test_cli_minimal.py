@@ -181,7 +181,10 @@ def test_what_takes_the_place_of_what_is_dropped_may_be_chosen(folder, baseline)
 
 def test_options_that_do_not_fit_are_one_line_before_anything_is_done(folder, capsys):
     for arguments, sentence in (
-        (("--baseline", "Saliency"), "--baseline takes a number, Blur(sigma=10) or Noise(seed=0); got Saliency"),
+        (
+            ("--baseline", "Saliency"),
+            "--baseline takes a number, Blur(sigma=10), Noise(seed=0) or, for clouds, Sphere(); got Saliency",
+        ),
         (("--baseline", "dark"), "got 'dark'"),
         (("--domain", "DWT('haar', levels=9)"), "levels=9"),
     ):

@@ -78,6 +78,7 @@ from wavelens.methods import (
     Zennit,
 )
 from wavelens.reports import report
+from wavelens.shapes import Centroid, Smoothed, Sphere
 from wavelens.tightness import frame_of
 from wavelens.version import __version__
 
@@ -92,6 +93,7 @@ __all__ = [
     "Bandwidth",
     "BlurredPath",
     "Captum",
+    "Centroid",
     "CoarseToFine",
     "Coefficients",
     "ConstantQ",
@@ -123,7 +125,9 @@ __all__ = [
     "Shearlets",
     "Shifted",
     "SmoothGrad",
+    "Smoothed",
     "Sobol",
+    "Sphere",
     "SquareGrad",
     "Stationary",
     "TiledExplanation",

@@ -59,6 +59,7 @@ from wavelens.methods import (
     Zennit,
 )
 from wavelens.own import imported, is_own_method
+from wavelens.shapes import SHAPES
 from wavelens.untrusted import excerpt
 
 DOMAINS = (
@@ -102,7 +103,7 @@ METHODS = (
 )
 FORM = "a domain or method is written like DWT('db4', levels=3)"
 MAX_CHARACTERS = 2000  # of a text: no number in it is too long to be shown, and no bracket too deep
-NAMES: dict[str, type] = {cls.__name__: cls for cls in (*DOMAINS, *METHODS)}
+NAMES: dict[str, type] = {cls.__name__: cls for cls in (*DOMAINS, *METHODS, *SHAPES)}
 FOR_FILES: dict[str, type] = {"Joint": Joint}  # nobody writes these by hand
 
 

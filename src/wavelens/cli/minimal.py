@@ -46,6 +46,7 @@ from wavelens.explaining.spacing import spaced
 from wavelens.models import Options
 from wavelens.models.module_kinds import check_gradients
 from wavelens.own import positional_count
+from wavelens.shapes import SHAPES
 from wavelens.spec import parse_own
 
 ALPHAS = "100,1000,10000"
@@ -67,7 +68,10 @@ def minimal(
     ] = ALPHAS,
     steps: Annotated[int, typer.Option(min=1, help="Maximum number of optimiser steps.")] = 100,
     baseline: Annotated[
-        str, typer.Option(help="What replaces dropped coefficients: a number, Blur(sigma=10) or Noise(seed=0).")
+        str,
+        typer.Option(
+            help="What replaces dropped coefficients: a number, Blur(sigma=10), Noise(seed=0) or, for clouds, Sphere()."
+        ),
     ] = "0",
     spacing: Spacing = None,
     unit: Unit = None,
@@ -110,10 +114,10 @@ def _baseline(text: str) -> float | masks.Noise | Callable[[Tensor], Tensor]:
         return float(text)
     except ValueError:
         value = parse_own(text, also=(masks.Blur, masks.Noise))
-    if not isinstance(value, masks.Blur | masks.Noise) and positional_count(value) != 1:
+    if not isinstance(value, (masks.Blur, masks.Noise, *SHAPES)) and positional_count(value) != 1:
         raise ValueError(
-            f"--baseline takes a number, Blur(sigma=10) or Noise(seed=0); got {text}. One of your own is called as "
-            "baseline(x)."
+            f"--baseline takes a number, Blur(sigma=10), Noise(seed=0) or, for clouds, Sphere(); got {text}. One of "
+            "your own is called as baseline(x)."
         )
     baseline: masks.Noise | Callable[[Tensor], Tensor] = value
     return baseline

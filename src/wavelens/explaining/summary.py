@@ -18,6 +18,7 @@ from wavelens.grid import Grid
 from wavelens.methods.lift import Method
 from wavelens.methods.shapley import ShapleyValues
 from wavelens.models import LoadedModel
+from wavelens.own import text_of
 
 
 def top_classes(loaded: LoadedModel, logits: Tensor | None, count: int) -> list[dict[str, Any]]:
@@ -94,6 +95,8 @@ def start_of(method: Method, kind: Kind) -> str:
     base = getattr(method, "baseline", 0.0)
     if isinstance(base, str):
         return f"the mean of {base} coefficients"
+    if callable(base):
+        return str(getattr(base, "title", text_of(base)))
     return f"a constant {base:g}" if base else kind.start
 
 

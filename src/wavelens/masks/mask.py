@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -33,12 +34,13 @@ class Mask(Coefficients):
         """What this mask drops, `1 - m`: both applied to a signal add up to it."""
         return Mask(1 - self.data, self.layout)
 
-    def apply(self, x: Tensor, *, baseline: Tensor | float = 0.0) -> Tensor:
+    def apply(self, x: Tensor, *, baseline: Tensor | float | Callable[[Tensor], Tensor] = 0.0) -> Tensor:
         """The signal `S(z₀ + m (z - z₀))`, shaped like `x`, `(batch, channel, *axes)`.
 
-        `z` are the coefficients of `x`, `z₀` those of `baseline`, a number or what broadcasts to `x`: dropped
-        coefficients take its place. `ValueError` for a signal of another shape than the mask was made for.
+        `z` are the coefficients of `x`, `z₀` those of `baseline`, a number, what broadcasts to `x` or a function of
+        `x`: dropped coefficients take its place. `ValueError` for a signal of another shape than the mask was made for.
         """
+        baseline = baseline(x) if callable(baseline) else baseline
         return baseline + self.of(x - baseline).synthesis().to(x.dtype)
 
     def by_scale(self) -> dict[str, Tensor]:

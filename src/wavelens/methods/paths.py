@@ -6,7 +6,7 @@ gap is known before any transform, `f(x) - f(x₀) - <x - x₀, G>`, and an adap
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -33,12 +33,13 @@ MAX_BASELINE = torch.finfo(torch.float64).max
 class IntegratedGradients:
     """`(z - z₀) ⊙ P ∫ g(x₀ + α (x - x₀)) dα` (Sundararajan et al., 2017; WAM's equation 8).
 
-    `baseline` is a number; a tensor, or one for each item, goes to `attribute(…, baseline=…)`. `quadrature` is
-    "gauss-legendre", "trapezoid" (both ends counted half) or "riemann" (right sums, as first published), with `steps`
-    nodes. With `tolerance`, `steps` and `quadrature` are not used: nodes are placed item by item where the path needs
-    them (see `adaptive`), until the completeness gap is at most `tolerance` of `|f(x) - f(x₀)|`, or there are
-    `max_steps`; `gap` and `spent` of the result say which. Gradients of nodes are kept up to 512 MB: those of further
-    nodes are asked for twice (a sound of minutes), and `spent` counts both.
+    `baseline` is a number, or a function of the signals such as `wl.Sphere()` for clouds; a tensor, or one for each
+    item, goes to `attribute(…, baseline=…)`. `quadrature` is "gauss-legendre", "trapezoid" (both ends counted half) or
+    "riemann" (right sums, as first published), with `steps` nodes. With `tolerance`, `steps` and `quadrature` are not
+    used: nodes are placed item by item where the path needs them (see `adaptive`), until the completeness gap is at
+    most `tolerance` of `|f(x) - f(x₀)|`, or there are `max_steps`; `gap` and `spent` of the result say which. Gradients
+    of nodes are kept up to 512 MB: those of further nodes are asked for twice (a sound of minutes), and `spent` counts
+    both.
 
     With `baseline="shuffled"` the path begins at the input with its coefficients permuted within their bands, all
     channels alike: what each band holds stays, where it holds it goes. The mean over `shuffles` such paths, each with
@@ -52,7 +53,7 @@ class IntegratedGradients:
 
     steps: int = 25
     quadrature: str = "gauss-legendre"
-    baseline: float | str = 0.0
+    baseline: float | str | Callable[[Tensor], Tensor] = 0.0
     tolerance: float | None = None
     max_steps: int = 256
     shuffles: int = 5
@@ -172,8 +173,10 @@ def straight(x: Tensor, start: Tensor, places: Sequence[float]) -> Point:
     return lambda items, k: torch.lerp(start[items], x[items], places[k])
 
 
-def starting_points(x: Tensor, baseline: float | str | Tensor) -> Tensor:
-    """The baseline of each item, shaped like `x`."""
+def starting_points(x: Tensor, baseline: float | str | Tensor | Callable[[Tensor], Tensor]) -> Tensor:
+    """The baseline of each item, shaped like `x`; a function, such as `wl.Sphere()`, makes it of `x`."""
+    if not isinstance(baseline, Tensor | float | int | str) and callable(baseline):
+        baseline = baseline(x)
     if not isinstance(baseline, Tensor):
         return x.new_full((), _finite(baseline)).expand_as(x)
     try:
@@ -188,7 +191,7 @@ def starting_points(x: Tensor, baseline: float | str | Tensor) -> Tensor:
     return start
 
 
-def _finite(baseline: float | str) -> float:
+def _finite(baseline: object) -> float:
     if not isinstance(baseline, int | float) or not abs(baseline) <= MAX_BASELINE:
         got = repr(baseline) if isinstance(baseline, int | float | str) else type(baseline).__name__
         raise ValueError(f"baseline is a finite number or a tensor; got {got}.")
