@@ -23,10 +23,14 @@ class Grid:
 
     A band from f₁ to f₂ cycles per sample sees what is 1 / 2f₂ to 1 / 2f₁ samples large. The unit "Hz" is special:
     `spacing` is then 1 / rate in seconds, and the band is named by its frequencies, f₁ rate to f₂ rate.
+
+    Samples that are `scattered`, as the points of a cloud, lie at no even distance: frequencies by sample mean nothing
+    for them, and the one spacing is the length of a step of their coordinates.
     """
 
     spacing: tuple[float, ...]
     units: tuple[str, ...]
+    scattered: bool = False
 
     def __post_init__(self) -> None:
         if len(self.spacing) != len(self.units):
@@ -47,8 +51,8 @@ class Grid:
     def extents(self, layout: Layout) -> dict[str, tuple[Range, ...]]:
         """For each scale, coarsest first, what it spans along each axis, in the axis' unit.
 
-        Empty where the domain does not know it, or has lengths on an axis in hertz. `ValueError` for a layout with
-        another number of axes.
+        Empty where the domain does not know it, or has lengths on an axis in hertz, or frequencies of scattered
+        samples. `ValueError` for a layout with another number of axes.
         """
         if len(layout.signal_shape) != len(self.spacing):
             raise ValueError(
@@ -111,6 +115,8 @@ class Grid:
 
     def _ranges(self, extents: tuple[Extent, ...]) -> tuple[Range, ...]:
         if any(one.measure == "length" and unit == "Hz" for one, unit in zip(extents, self.units, strict=False)):
+            return ()
+        if self.scattered and any(one.measure == "frequency" for one in extents):
             return ()
         return tuple(starmap(self.span, enumerate(extents)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def place_of(member: Member, data: Path, common: Sequence[str]) -> Place:
     steps = torch.tensor([grid.spacing for grid in grids], dtype=torch.float64)
     middle = steps.median(0).values
     differ = bool((steps / middle - 1).abs().max() > 1e-6)
-    return Place(Grid(tuple(middle.tolist()), grids[0].units), differ)
+    return Place(replace(grids[0], spacing=tuple(middle.tolist())), differ)
 
 
 def write_profiles(

@@ -1,6 +1,7 @@
 """From files to signals, one kind of signal a file."""
 
 from wavelens.frontends.audio import AudioFile, Clip, Resample, open_audio, read_audio, resample, windows, write_audio
+from wavelens.frontends.clouds import Cloud, read_cloud, write_cloud
 from wavelens.frontends.dicom import dicom_display, read_dicom_image
 from wavelens.frontends.image import ImageFile, open_image, read_image
 from wavelens.frontends.mel import KaldiMel, LogMel
@@ -20,6 +21,7 @@ from wavelens.frontends.volume import Volume, read_volume, volume_cost, write_vo
 __all__ = [
     "AudioFile",
     "Clip",
+    "Cloud",
     "ImageFile",
     "KaldiMel",
     "LogMel",
@@ -37,6 +39,7 @@ __all__ = [
     "open_raster",
     "open_video",
     "read_audio",
+    "read_cloud",
     "read_dicom_image",
     "read_image",
     "read_raster",
@@ -48,6 +51,7 @@ __all__ = [
     "volume_cost",
     "windows",
     "write_audio",
+    "write_cloud",
     "write_raster",
     "write_series",
     "write_video",
