@@ -20,6 +20,8 @@ from wavelens.models import (
     Geometry,
     LoadedModel,
     Options,
+    Points,
+    Preparation,
     Sampling,
     Traces,
     VideoGeometry,
@@ -84,6 +86,7 @@ BandNames = Annotated[
     ),
 ]
 PREPARATIONS = (AsRead, Bands, Geometry, Sampling, Traces, VideoGeometry, Voxels)
+PREPARATIONS = (AsRead, Geometry, Points, Sampling, Traces, VideoGeometry, Voxels)
 
 
 def model_options(
@@ -135,11 +138,18 @@ def with_model_options(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def load_model(name: str, options: Options, console: Console, *, any_output: bool = False) -> LoadedModel:
+def load_model(
+    name: str,
+    options: Options,
+    console: Console,
+    *,
+    any_output: bool = False,
+    bare: Callable[[], Preparation] | None = None,
+) -> LoadedModel:
     """The model, with a line about what was left out of its checkpoint."""
     with console.status(f"loading {plain(name)}"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CheckpointWarning)
-        loaded = models.load(name, any_output=any_output, **options.given)
+        loaded = models.load(name, any_output=any_output, bare=bare, **options.given)
     for one in caught:
         if issubclass(one.category, CheckpointWarning):
             note(str(one.message))

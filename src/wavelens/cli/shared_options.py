@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -62,7 +63,8 @@ AgainstText = Annotated[
 Spacing = Annotated[
     str | None,
     typer.Option(
-        help="Distance between neighbouring pixels or voxels of the input, one value or one per axis: 0.3 or 1.5,1,1.",
+        help="Distance between neighbouring pixels or voxels of the input, one value or one per axis: 0.3 or 1.5,1,1; "
+        "for a cloud the length of one step of its coordinates.",
         show_default="as stored in the files",
     ),
 ]
@@ -89,7 +91,8 @@ def opened(
     name = model or default_model(kind)
     if kind is not PHOTO and options.preparation is None and says_no_preparation(name):
         options = replace(options, preparation=_as_read(kind, files))
-    loaded = load_model(name, options, console, any_output=any_output)
+    bare = None if kind is PHOTO else partial(_as_read, kind, files)
+    loaded = load_model(name, options, console, any_output=any_output, bare=bare)
     loaded.module.to(device)
     return loaded, kind_called(loaded.preprocess.kind)
 

@@ -14,7 +14,9 @@ from torch import nn
 from wavelens import models
 from wavelens.models import LoadedModel
 
-OPTIONS = tuple(name for name in inspect.signature(models.load).parameters if name not in ("name", "any_output"))
+OPTIONS = tuple(
+    name for name in inspect.signature(models.load).parameters if name not in ("name", "any_output", "bare")
+)
 
 
 def files_of(paths: object) -> list[Path]:

@@ -65,7 +65,8 @@ def explain(
     `model` is a name as `models.load` takes it (with `options` such as `weights`), a `LoadedModel`, or an `nn.Module`;
     by default it is the model of the file's kind. A bare module takes the kind of its file, and gets the signal as it
     is: a photo at its own size as floats in [0, 1], a sound at its own rate with its own channels, a volume with its
-    own values, a video with all its frames. For any other preparation pass a `LoadedModel`.
+    own values, a video with all its frames, a cloud with all its points. For any other preparation pass a
+    `LoadedModel`.
 
     `target` is a class by its index or label, 'package.module:function', or any target of `attribute`; by default the
     top class. The other options are those of the command: `against`, another class or "next", the runner-up; `domain`,
@@ -147,5 +148,7 @@ def _loaded(
     if kind is not PHOTO and options.get("preparation") is None and says_no_preparation(name):
         options = options | {"preparation": kind.plain_preparation(kind.read(path))}
     loaded = models.load(name, any_output=any_output, **options)
+    bare = None if kind is PHOTO else lambda: kind.plain_preparation(kind.read(path))
+    loaded = models.load(name, any_output=any_output, bare=bare, **options)
     loaded.module.to(place)
     return loaded

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from wavelens.bound import ItemDomain
 from wavelens.core import Domain
 from wavelens.domains import DWT
 from wavelens.explaining.further_methods import is_explainer
@@ -156,5 +157,8 @@ def fitted(chosen: Domain | None, kind: Kind, loaded: LoadedModel) -> Domain:
     """The domain, or that of the kind where none is chosen; `ValueError` where its levels do not fit the model's x."""
     axes = loaded.preprocess.shape[1:]
     domain = chosen or kind.domain(axes)
-    domain.analysis(torch.zeros(1, 1, *axes))
+    if isinstance(domain, ItemDomain):  # its coordinates are those of an item, which is not there yet
+        domain.layout(axes)
+    else:
+        domain.analysis(torch.zeros(1, 1, *axes))
     return domain

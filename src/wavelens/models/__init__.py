@@ -5,9 +5,11 @@ from wavelens.models.labels import imagenet_labels
 from wavelens.models.loaded import LoadedModel, Parts, Preparation
 from wavelens.models.loading import FORMS, load
 from wavelens.models.networks.efficientnet_lite import EMBEDDED
+from wavelens.models.networks.pointnet import PointNet
 from wavelens.models.networks.resnet3d import ResNet3D
 from wavelens.models.options import Options
 from wavelens.models.preparations.audio import Sampling, Windowed
+from wavelens.models.preparations.cloud import Points
 from wavelens.models.preparations.image import Geometry, Normalized
 from wavelens.models.preparations.raster import Bands
 from wavelens.models.preparations.series import Traces
@@ -29,6 +31,8 @@ __all__ = [
     "Onnx",
     "Options",
     "Parts",
+    "PointNet",
+    "Points",
     "Preparation",
     "ResNet3D",
     "Sampling",

@@ -55,13 +55,15 @@ class Variant:
     """Which variant of a named network a loader builds.
 
     With its `pretrained` weights, or to be filled; with `classes` outputs and for photos of `input_size`, its own where
-    they are None. With `trust`, code that comes with it may run.
+    they are None. With `trust`, code that comes with it may run. `bare` makes the preparation of a function's module
+    that says none; without it that is a photo's.
     """
 
     pretrained: bool = True
     classes: int | None = None
     input_size: tuple[int, int] | None = None
     trust: bool = False
+    bare: Callable[[], Preparation] | None = None
 
 
 @dataclass(frozen=True, eq=False)

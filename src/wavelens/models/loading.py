@@ -21,6 +21,7 @@ from wavelens.models.module_kinds import exported_shape, set_evaluation
 from wavelens.models.networks.acdnet import micro_acdnet
 from wavelens.models.networks.efficientnet_lite import EMBEDDED, embedded
 from wavelens.models.networks.phasenet import phasenet
+from wavelens.models.networks.pointnet import pointnet
 from wavelens.models.networks.resnet3d import resnet3d
 from wavelens.models.networks.yamnet import yamnet
 from wavelens.models.options import Options, options_of
@@ -43,6 +44,7 @@ NETWORKS: dict[str, Callable[[Variant], Parts]] = {
     "micro-acdnet": micro_acdnet,
     "resnet3d": resnet3d,
     "phasenet": phasenet,
+    "pointnet": pointnet,
 }
 PREFIXES: dict[str, Callable[[str, Variant], Parts]] = {
     "timm": from_timm,
@@ -74,17 +76,18 @@ def load(
     preparation: Preparation | None = None,
     bands: str | Sequence[str] | None = None,
     any_output: bool = False,
+    bare: Callable[[], Preparation] | None = None,
 ) -> LoadedModel:
     """The classifier called `name`, with `weights` from a checkpoint file instead of its own where given.
 
     Names: 'efficientnet-lite0' (ImageNet weights from an installed package), 'timm:NAME', 'hf:NAME_OR_FOLDER'
     (transformers), 'monai:NAME' (volumes), 'resnet3d' (volumes of 28³), 'yamnet' and 'micro-acdnet' (sounds; with
-    `weights`), 'phasenet' (seismograms; with `weights`), 'seisbench:NAME' and 'braindecode:NAME(…)' (time series), a
-    TorchScript file ending in .pt or .ts, a program of `torch.export` ending in .pt2, an ONNX file ending in .onnx
-    ('net.onnx::probs' for another output than the first), and 'package.module:function', whose function returns a
-    module, a `LoadedModel` or a function of arrays. Such files and a function's module take pixels in [0, 1], 224 × 224
-    or what a file was made for. An ONNX file and a function of arrays give values alone, so methods that need no
-    gradient explain them.
+    `weights`), 'phasenet' (seismograms; with `weights`), 'pointnet' (point clouds; with `weights`), 'seisbench:NAME'
+    and 'braindecode:NAME(…)' (time series), a TorchScript file ending in .pt or .ts, a program of `torch.export` ending
+    in .pt2, an ONNX file ending in .onnx ('net.onnx::probs' for another output than the first), and
+    'package.module:function', whose function returns a module, a `LoadedModel` or a function of arrays. Such files and
+    a function's module take pixels in [0, 1], 224 × 224 or what a file was made for. An ONNX file and a function of
+    arrays give values alone, so methods that need no gradient explain them.
     'timm:NAME(classes=5)' builds a network with five outputs; with `weights` their number is taken from the file.
 
     `weights` are safetensors files or what `torch.save` wrote, alone or inside a checkpoint, whose tensors beside the
@@ -101,6 +104,7 @@ def load(
     `preparation=models.Traces((3, 3000), rate=100)`. `bands` are those of a raster that it takes, in its own order.
 
     With `any_output` a model may return anything, as segmenters and detectors do; its target is then a function.
+    `bare` makes the preparation for a module of a function that comes without one, in place of a photo's.
 
     A model with 1000 classes and no labels of its own gets the names of ImageNet. Raises `ValueError` for a name
     that means nothing or weights that do not fit, `OSError` for files or downloads that cannot be had, and
@@ -124,7 +128,7 @@ def load(
         preparation=preparation,
         bands=bands,
     )
-    parts, left_out = _filled(name, options)
+    parts, left_out = _filled(name, options, bare)
     if left_out:
         warnings.warn(_beside(options, left_out), CheckpointWarning, stacklevel=2)
     parts = _adapted(parts, name, options)
@@ -140,9 +144,9 @@ def load(
     return LoadedModel(parts.module, labels or _names(classes), parts.preprocess, name, link, options)
 
 
-def _filled(name: str, options: Options) -> tuple[Parts, tuple[str, ...]]:
+def _filled(name: str, options: Options, bare: Callable[[], Preparation] | None) -> tuple[Parts, tuple[str, ...]]:
     """The parts with their weights, and what is left out of the checkpoint."""
-    variant = Variant(options.weights is None, input_size=options.input_size, trust=options.trust)
+    variant = Variant(options.weights is None, input_size=options.input_size, trust=options.trust, bare=bare)
     if options.weights is None:
         return _built(name, variant), ()
     if is_onnx(name):
@@ -208,7 +212,7 @@ def _built(name: str, variant: Variant) -> Parts:
     if prefix in PREFIXES and rest:
         return PREFIXES[prefix](rest, variant)
     if is_function(name):
-        return _function(name)
+        return _function(name, variant)
     raise ValueError(f"a model is {FORMS}; got {name!r}.{_did_you_mean(name)}")
 
 
@@ -286,7 +290,7 @@ def function_called(name: str) -> Any:
         return getattr(importlib.import_module(module), function)
 
 
-def _function(name: str) -> Parts:
+def _function(name: str, variant: Variant) -> Parts:
     try:
         function = function_called(name)
     except (ImportError, AttributeError) as error:
@@ -296,7 +300,8 @@ def _function(name: str) -> Parts:
     if isinstance(made, LoadedModel):
         return Parts(made.module, made.preprocess, made.labels, made.link)
     if isinstance(made, nn.Module) or callable(made):
-        return Parts(made if isinstance(made, nn.Module) else BlackBox(made), Geometry())
+        module = made if isinstance(made, nn.Module) else BlackBox(made)
+        return Parts(module, variant.bare() if variant.bare else Geometry())
     raise ValueError(f"{name} returns an nn.Module, a LoadedModel or a function of arrays; got {type(made).__name__}.")
 
 
