@@ -11,15 +11,29 @@ import pywt
 import torch
 
 from wavelens.app.limits import Limits
+from wavelens.bound import ItemDomain
 from wavelens.core import Domain
-from wavelens.domains import DWT, STFT, ConstantQ, Cosine, DualTree, Fourier, Identity, Packets, Shearlets, Stationary
+from wavelens.domains import (
+    DWT,
+    STFT,
+    ConstantQ,
+    Cosine,
+    DualTree,
+    Fourier,
+    GraphWavelets,
+    Identity,
+    Packets,
+    Shearlets,
+    Stationary,
+    TreeHaar,
+)
 from wavelens.explaining import Kind, Question, Request
 from wavelens.methods import RISE, HierarchicalShapley, InputTimesGradient, IntegratedGradients, Saliency, SmoothGrad
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel
 from wavelens.models.black_box import black_box
 
-NO_WAVELET = "none: pixels, samples or voxels"
+NO_WAVELET = "none: pixels, samples, voxels or points"
 WAVELETS = tuple(name for name in pywt.wavelist(kind="discrete") if name != "dmey")  # its filters do not reconstruct
 MAX_LEVELS = 12
 USUAL_LEVELS = 4
@@ -33,6 +47,8 @@ FURTHER_DOMAINS: dict[str, Callable[[int | None], Domain]] = {  # of so many lev
     "STFT: frequencies over time": lambda levels: STFT("hann", 512),
     "Fourier: frequencies without places": Fourier,
     "cosine: frequencies without places": Cosine,
+    "tree of each cloud's points": lambda levels: TreeHaar(),
+    "graph wavelets on each cloud's points": lambda levels: GraphWavelets(levels or USUAL_LEVELS),
 }
 MIN_GRADIENTS = 10  # gradients of a method that takes several
 METHODS: dict[str, Callable[[int, float], Method]] = {  # of at most so many gradients, with noise of so much
@@ -59,6 +75,14 @@ class Wish:
     levels: int | None = None
     method: str = "integrated gradients"
     gradients: int = 50
+
+
+def usual_name(domain: Domain) -> str:
+    """What the default domain of a kind is called among the choices."""
+    if isinstance(domain, DWT):
+        return domain.wavelet
+    made = {name: make(None) for name, make in FURTHER_DOMAINS.items()}
+    return next((name for name, one in made.items() if one == domain), NO_WAVELET)
 
 
 def methods_of(loaded: LoadedModel) -> dict[str, Callable[[int, float], Method]]:
@@ -122,6 +146,11 @@ def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:
     if wish.wavelet not in WAVELETS:
         raise ValueError(f"a wavelet is one of PyWavelets' discrete ones, but dmey; got {wish.wavelet!r}.")
     usual = kind.domain(axes)
+    if isinstance(usual, ItemDomain):
+        raise ValueError(
+            f"wavelets are of samples in a row; {kind.several} have none. Choose {usual_name(usual)!r}, or another "
+            "domain."
+        )
     if wish.levels is None:
         return replace(usual, wavelet=wish.wavelet) if isinstance(usual, DWT) else DWT(wish.wavelet)
     depths = tuple(min(wish.levels, int(math.log2(n))) for n in axes)

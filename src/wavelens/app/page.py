@@ -22,12 +22,12 @@ from wavelens.app.choices import (
     WAVELETS,
     Wish,
     methods_of,
+    usual_name,
 )
 from wavelens.app.request_queue import Refused, Stopped
 from wavelens.app.served import Result
 from wavelens.app.service import Service
 from wavelens.app.uploads import Uploads
-from wavelens.domains import DWT
 
 TITLE = "wavelens"
 AUTOMATIC = 0  # levels: as deep as suits the kind
@@ -167,8 +167,7 @@ def _drop(service: Service) -> gr.File:
 def usual_wavelet(service: Service, model: str) -> str:
     """The wavelet that the command would take for a model's kind of signal."""
     served = service.models[model]
-    domain = served.kind.domain(served.loaded.preprocess.shape[1:])
-    return domain.wavelet if isinstance(domain, DWT) else NO_WAVELET
+    return usual_name(served.kind.domain(served.loaded.preprocess.shape[1:]))
 
 
 def _methods(service: Service, model: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`wavelens explain`: explains photos, sounds, volumes, videos, series and rasters, prints and writes the results."""
+"""`wavelens explain`: explains files of signals of any kind, prints and writes the results."""
 
 from __future__ import annotations
 
@@ -52,6 +52,8 @@ from wavelens.methods.shapley import ShapleyValues
 from wavelens.models import Options
 from wavelens.own import text_of
 from wavelens.reports import Section, section, write_page
+
+MAX_SCALE_COLUMNS = 9  # and the names of channels: about 80 characters
 
 
 @with_model_options
@@ -110,7 +112,7 @@ def explain(
         bool, typer.Option("--report", help="Also write report.html, one self-contained page with pictures and sounds.")
     ] = False,
 ) -> None:
-    """Explain a classifier's decision, scale by scale. Takes photos, sounds, volumes, videos, series and rasters.
+    """Explain a classifier's decision, scale by scale. Takes photos, sounds, volumes, videos, series, rasters, clouds.
 
     Prints the top classes and the scale profile of each input: what each scale contributes along the method's path, and
     beside it the scale's Shapley value, which says what the scale adds when scales come and go. Writes NAME.png (the
@@ -283,13 +285,22 @@ def _marginal_table(explanation: Explanation) -> Table:
 
 def _channel_table(explanation: Explanation) -> Table:
     """Signed sums by channel and scale; of complex gradients shares of |γ|."""
-    rows, scales = explanation.by_channel, explanation.profile
-    shown = table("channel", *(row["scale"] for row in scales), "total")
+    rows, scales = explanation.by_channel, [*(row["scale"] for row in explanation.profile), "total"]
     every = [value for row in rows for value in row["signed"] if value is not None]
+    columns = []
     for row in rows:
         values = row["signed"] if every else row["share"]
         each = [*values, sum(values)]
-        shown.add_row(plain(row["channel"]), *(aligned(each, every) if every else [f"{part:.1%}" for part in each]))
+        columns.append(aligned(each, every) if every else [f"{part:.1%}" for part in each])
+    names = [plain(row["channel"]) for row in rows]
+    if len(scales) > MAX_SCALE_COLUMNS >= len(rows):  # a row for each scale, or the table is wider than a terminal
+        shown = table("scale", *names)
+        for scale, texts in zip(scales, zip(*columns, strict=True), strict=True):
+            shown.add_row(scale, *texts)
+        return shown
+    shown = table("channel", *scales)
+    for name, cells in zip(names, columns, strict=True):
+        shown.add_row(name, *cells)
     return shown
 
 

@@ -85,8 +85,7 @@ BandNames = Annotated[
         show_default="those that the model names, or all",
     ),
 ]
-PREPARATIONS = (AsRead, Bands, Geometry, Sampling, Traces, VideoGeometry, Voxels)
-PREPARATIONS = (AsRead, Geometry, Points, Sampling, Traces, VideoGeometry, Voxels)
+PREPARATIONS = (AsRead, Bands, Geometry, Points, Sampling, Traces, VideoGeometry, Voxels)
 
 
 def model_options(

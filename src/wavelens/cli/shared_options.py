@@ -22,7 +22,7 @@ from wavelens.explaining.files import inputs
 from wavelens.explaining.kinds.photo import PHOTO
 from wavelens.explaining.request import DEFAULT_BLACK_BOX_METHOD, DEFAULT_METHOD, default_model
 from wavelens.models import LoadedModel, Options, Preparation
-from wavelens.models.loading import says_no_preparation
+from wavelens.models.loading import is_module_file
 from wavelens.own import text_of
 from wavelens.spec import METHODS
 
@@ -89,7 +89,7 @@ def opened(
     """The model on its device, and the kind of signals that it takes."""
     kind = kind_of(files)
     name = model or default_model(kind)
-    if kind is not PHOTO and options.preparation is None and says_no_preparation(name):
+    if kind is not PHOTO and options.preparation is None and is_module_file(name):
         options = replace(options, preparation=_as_read(kind, files))
     bare = None if kind is PHOTO else partial(_as_read, kind, files)
     loaded = load_model(name, options, console, any_output=any_output, bare=bare)

@@ -24,7 +24,7 @@ from wavelens.explaining.question import is_target_function
 from wavelens.explaining.request import Request, default_model, request_for
 from wavelens.explaining.spacing import rated, spaced
 from wavelens.models import LoadedModel
-from wavelens.models.loading import says_no_preparation
+from wavelens.models.loading import is_module_file
 from wavelens.models.module_kinds import check_evaluation
 from wavelens.targets import Target
 
@@ -145,9 +145,8 @@ def _loaded(
         return load_bare(model, path) if isinstance(model, nn.Module) else model
     kind = kind_of([str(path)])
     name, place = model or default_model(kind), device_called(device)
-    if kind is not PHOTO and options.get("preparation") is None and says_no_preparation(name):
+    if kind is not PHOTO and options.get("preparation") is None and is_module_file(name):
         options = options | {"preparation": kind.plain_preparation(kind.read(path))}
-    loaded = models.load(name, any_output=any_output, **options)
     bare = None if kind is PHOTO else lambda: kind.plain_preparation(kind.read(path))
     loaded = models.load(name, any_output=any_output, bare=bare, **options)
     loaded.module.to(place)

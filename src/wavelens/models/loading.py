@@ -263,20 +263,6 @@ def is_module_file(name: str) -> bool:
     return Path(name).suffix in (".pt", ".ts", ".pt2")
 
 
-def says_no_preparation(name: str) -> bool:
-    """Whether a name means a module alone: a file of one, or a function of one's own that returns one."""
-    if is_module_file(name):
-        return True
-    if not is_function(name) or name.partition(":")[0] in PREFIXES:
-        return False
-    try:
-        function = function_called(name)
-    except (ImportError, AttributeError):
-        return False  # `load` says what is wrong
-    with importable_working_folder():
-        return isinstance(function(), nn.Module)
-
-
 def is_function(name: str) -> bool:
     """Whether a name is written package.module:function."""
     module, colon, function = name.partition(":")

@@ -3,6 +3,7 @@
 from wavelens.plots.accounts import add_accounts
 from wavelens.plots.bands import bands
 from wavelens.plots.by_scale import by_scale
+from wavelens.plots.cloud import cloud
 from wavelens.plots.comparison import mean_curves
 from wavelens.plots.decomposed import decomposed
 from wavelens.plots.evidence import add_evidence
@@ -26,6 +27,7 @@ __all__ = [
     "add_methods",
     "bands",
     "by_scale",
+    "cloud",
     "common_scale",
     "decomposed",
     "film",

@@ -12,6 +12,7 @@ from torch import Tensor
 from wavelens import accounts, maps
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
+from wavelens.plots.cloud import SIDE, draw_sides
 from wavelens.plots.figure import extended
 from wavelens.plots.parts import (
     GAP,
@@ -41,14 +42,14 @@ def add_evidence(figure: AnyFigure, a: Coefficients, x: Tensor, *, grid: Grid | 
     """Extend a figure of one explained item by maps of its signed evidence, of all scales and of each.
 
     `a` is the item's attribution `(1, channel, size)`, `x` its signal `(1, channel, *axes)`. Signals with three axes
-    are shown by the plane that holds most of |γ|, across the last axis of a volume and the first of a video. Nothing is
-    added where signs mean nothing, as those of a gradient alone, or where coefficients have no places. The same figure
-    is returned.
+    are shown by the plane that holds most of |γ|, across the last axis of a volume and the first of a video, clouds (a
+    scattered `grid`) from three sides. Nothing is added where signs mean nothing, as those of a gradient alone, or
+    where coefficients have no places. The same figure is returned.
     """
     grid = grid or Grid.plain(len(a.layout.signal_shape))
     if not accounts.has_signs(a) or not maps.has_places(a.layout) or len(a.layout.signal_shape) > 3:
         return figure
-    draw = _over_time if len(a.layout.signal_shape) == 1 else _over_pictures
+    draw = _over_points if grid.scattered else _over_time if len(a.layout.signal_shape) == 1 else _over_pictures
     draw(figure, a, x, grid)
     return figure
 
@@ -73,12 +74,12 @@ def _rgb(colour: str) -> Array:
     return np.array([int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)])
 
 
-def _heading(figure: AnyFigure, inches: float) -> float:
+def _heading(figure: AnyFigure, inches: float, heading: str = HEADING) -> float:
     """Room for maps under the figure with a line over them; how far below the top of the figure they begin."""
     width, before = figure.get_size_inches()
     height = inches + 2 * TITLE + GAP
     extended(figure, height)
-    figure.text(MARGIN / width, 1 - (before + 0.3) / (before + height), HEADING, size=15, va="center", color=INK)
+    figure.text(MARGIN / width, 1 - (before + 0.3) / (before + height), heading, size=15, va="center", color=INK)
     return float(before) + 2 * TITLE
 
 
@@ -118,6 +119,11 @@ def in_unit_range(x: Array) -> Array:
     low, high = float(x.min()), float(x.max())
     shown: Array = x if low >= 0 and high <= 1 else (x - low) / (high - low or 1.0)
     return shown
+
+
+def _over_points(figure: AnyFigure, a: Coefficients, x: Tensor, grid: Grid) -> None:
+    top = _heading(figure, SIDE, "for and against: orange disks speak for the target, blue crosses against it")
+    draw_sides(figure, top, x, array(maps.spatial_map(a, signed=True)[0]), common_scale(a), grid, (FOR, AGAINST))
 
 
 def _over_time(figure: AnyFigure, a: Coefficients, x: Tensor, grid: Grid) -> None:

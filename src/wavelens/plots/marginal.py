@@ -11,6 +11,7 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.core import Coefficients, one_item
 from wavelens.grid import Grid
+from wavelens.plots.cloud import CloudView, cloud_view
 from wavelens.plots.comparison import COLOURS
 from wavelens.plots.figure import Figure
 from wavelens.plots.parts import (
@@ -31,7 +32,7 @@ from wavelens.plots.parts import (
     title_of,
     write_header,
 )
-from wavelens.plots.views import VIEWS
+from wavelens.plots.views import VIEWS, AxesView
 
 MARKS = "osD^vP*X<>"
 SIDE, WAVE, STRIP, ROW, KEY = 2.9, 8.2, 0.9, 0.36, 0.24  # inches: picture, wave, its height, a scale, a domain's name
@@ -60,10 +61,11 @@ def marginal(
             f"{tuple(x.shape)}. Pass the x that was attributed."
         )
     account = maps.marginal([one_item(c, item) for c in several])
-    view, signal, place = VIEWS[len(axes)], array(x[item]), grid or Grid.plain(len(axes))
+    place = grid or Grid.plain(len(axes))
+    view, signal = _view(x[item], place), array(x[item])
     mean, spread = array(account.place[0]), array(account.place_spread[0])
     norm = PowerNorm(0.5, 0, scale_end(mean), clip=True)
-    pictures, bar, bars, height = _frames(axes, len(account.names), len(several))
+    pictures, bar, bars, height = _frames((1, 1) if place.scattered else axes, len(account.names), len(several))
     figure = Figure((WIDTH, height), dpi=DPI, facecolor="white")
     write_header(figure, title or title_of(several[0]), f"marginal account over {len(several)} domains")
     view.signal(add_axes(figure, pictures[0], "input"), signal)
@@ -75,6 +77,11 @@ def marginal(
     names = [literal(repr(c.layout.domain)) for c in several]
     _draw_shares(figure, bars, account, labels, names)
     return figure
+
+
+def _view(x: Tensor, grid: Grid) -> AxesView | CloudView:
+    """How a signal is drawn: by its axes, or as a cloud from its widest side."""
+    return cloud_view(x, grid) if grid.scattered else VIEWS[x.ndim - 1]
 
 
 def _frames(axes: tuple[int, ...], scales: int, domains: int) -> tuple[list[Frame], Frame, Frame, float]:

@@ -13,6 +13,7 @@ from wavelens import maps
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
 from wavelens.own import text_of
+from wavelens.plots.cloud import draw_tiles, tiles_height
 from wavelens.plots.evidence import in_unit_range, plane_of
 from wavelens.plots.figure import extended
 from wavelens.plots.parts import (
@@ -46,8 +47,9 @@ def add_methods(
     axes, shown = several[0].layout.signal_shape, [one for one in several if maps.has_places(one.layout)]
     if len(several) < 2 or len(axes) > 3 or not shown:
         return figure
-    draw = _strips if len(axes) == 1 else _pictures
-    draw(figure, shown, x, grid or Grid.plain(len(axes)))
+    grid = grid or Grid.plain(len(axes))
+    draw = _clouds if grid.scattered else _strips if len(axes) == 1 else _pictures
+    draw(figure, shown, x, grid)
     return figure
 
 
@@ -75,6 +77,12 @@ def _pictures(figure: AnyFigure, several: Sequence[Coefficients], x: Tensor, gri
         whole = array(maps.spatial_map(one)[0])
         draw_glow(ax, behind, take(whole), PowerNorm(0.5, 0, scale_end(whole), clip=True))
         ax.set_aspect(aspect, anchor="NW")
+
+
+def _clouds(figure: AnyFigure, several: Sequence[Coefficients], x: Tensor, grid: Grid) -> None:
+    heats = [(_name(one), array(maps.spatial_map(one)[0])) for one in several]
+    top = _room(figure, tiles_height(len(heats)) + GAP) + TITLE
+    draw_tiles(figure, top, x, [(name, heat, scale_end(heat)) for name, heat in heats], grid)
 
 
 def _strips(figure: AnyFigure, several: Sequence[Coefficients], x: Tensor, grid: Grid) -> None:

@@ -4,6 +4,7 @@ from wavelens.reports.entry import Chance, Entry, entries
 from wavelens.reports.page import GENERATOR, Section, page, report, section, write_page
 from wavelens.reports.sounds import sounds
 from wavelens.reports.views import (
+    CLOUD_VIEW,
     PHOTO_VIEW,
     SERIES_VIEW,
     SOUND_VIEW,
@@ -15,6 +16,7 @@ from wavelens.reports.views import (
 )
 
 __all__ = [
+    "CLOUD_VIEW",
     "GENERATOR",
     "PHOTO_VIEW",
     "SERIES_VIEW",

@@ -31,15 +31,15 @@ class Entry:
     """One input explained: `attribution` `(1, channel, size)` and the `x` `(1, channel, *axes)` that it explains.
 
     `name` is what the input is called, `label` the explained class, `classes` the model's answer, most probable first.
-    `kind` chooses what is shown: "photo", "sound", "volume", "video", "series" or a `ReportView` of one's own; without
-    it the axes do. `grid` says where the samples lie. `start` is what the baseline is to a reader, `note` a line of
-    caution. `further` is the same input read in further domains, each a block of the report. `shapley` are the Shapley
-    values of the attribution's scales, of one item and target as `wl.shapley` gives them, to stand beside its signed
-    sums, and `no_shapley` a reason to print where there are none; `further_shapley` has such pairs for the further
-    domains. `further_methods` are what other methods find of the same input, each in any domain, shown side by side.
-    `command` makes the explanation again, in a shell or in Python; `facts` are further lines for the record. `channels`
-    names the channels of `x`; `marks` are spans of samples that the target is of. All texts are shown as they are,
-    never as HTML.
+    `kind` chooses what is shown: "photo", "sound", "volume", "video", "series", "cloud" or a `ReportView` of one's own;
+    without it the axes do. `grid` says where the samples lie. `start` is what the baseline is to a reader, `note` a
+    line of caution. `further` is the same input read in further domains, each a block of the report. `shapley` are the
+    Shapley values of the attribution's scales, of one item and target as `wl.shapley` gives them, to stand beside its
+    signed sums, and `no_shapley` a reason to print where there are none; `further_shapley` has such pairs for the
+    further domains. `further_methods` are what other methods find of the same input, each in any domain, shown side by
+    side. `command` makes the explanation again, in a shell or in Python; `facts` are further lines for the record.
+    `channels` names the channels of `x`; `marks` are spans of samples that the target is of. All texts are shown as
+    they are, never as HTML.
     """
 
     attribution: Coefficients
@@ -131,7 +131,8 @@ class Entry:
         """What shows this entry; None for signals with more than three axes."""
         if isinstance(self.kind, ReportView):
             return self.kind
-        return view_called(self.kind, self.x.ndim - 2) if self.kind else view_for(self.place.units)
+        kind = self.kind or ("cloud" if self.place.scattered else "")
+        return view_called(kind, self.x.ndim - 2) if kind else view_for(self.place.units)
 
 
 def entries(

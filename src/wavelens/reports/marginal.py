@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from torch import Tensor
 
 from wavelens import maps
 from wavelens.core import Coefficients
@@ -84,6 +85,9 @@ def _rows(entry: Entry, account: maps.Marginal, several: Sequence[Coefficients])
 def _pictures(entry: Entry, account: maps.Marginal) -> list[Html]:
     """The mean of the maps and their spread: over pictures, or as courses along one axis."""
     mean, spread = array(account.place[0]), array(account.place_spread[0])
+    if entry.place.scattered:
+        pairs = (("maps, mean", mean), ("maps, spread", spread))
+        return [captioned(tag("img", src=cloud_picture(entry.x, heat), alt=name), name) for name, heat in pairs]
     if mean.ndim == 1:
         return [captioned(course(mean, spread), "mean of the maps over time, and one spread around it")]
     if mean.ndim > 3 or not mean.any():
@@ -100,6 +104,13 @@ def _pictures(entry: Entry, account: maps.Marginal) -> list[Html]:
         )
         for name, heat in ((f"maps, mean{where}", mean), (f"maps, spread{where}", spread))
     ]
+
+
+def cloud_picture(x: Tensor, heat: Array) -> str:
+    """A map of the points of a cloud `(1, channel, points)`, as a data URI."""
+    from wavelens.plots.cloud import picture_of  # matplotlib: only once there is something to draw
+
+    return picture(picture_of(array(x[0, :3]), heat, SIDE), SIDE)
 
 
 def captioned(inside: Html, caption: str) -> Html:

@@ -10,7 +10,7 @@ from wavelens import maps
 from wavelens.core import Coefficients
 from wavelens.own import text_of
 from wavelens.reports.entry import Entry
-from wavelens.reports.marginal import SIDE, captioned, course
+from wavelens.reports.marginal import SIDE, captioned, cloud_picture, course
 from wavelens.reports.markup import Html, joined, tag
 from wavelens.reports.numerals import percent
 from wavelens.reports.packing import picture
@@ -43,6 +43,8 @@ def _picture(entry: Entry, one: Coefficients) -> Html:
     caption = joined(tag("b", _name(one)), f" in {text_of(one.layout.domain)}")
     if not maps.has_places(one.layout):
         return captioned(joined(), joined(caption, ", whose coefficients have no places"))
+    if entry.place.scattered:
+        return captioned(tag("img", src=cloud_picture(entry.x, heat), alt=_name(one)), caption)
     if heat.ndim == 1:
         return captioned(course(heat, np.zeros_like(heat)), caption)
     if heat.ndim > 3:

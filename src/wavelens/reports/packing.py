@@ -38,6 +38,11 @@ def bytes_of(values: Array) -> str:
     return _text(_raw(values.clip(0, 1) * 255, "u1"))
 
 
+def words_of(values: Array) -> str:
+    """Values in [0, 1] as two bytes each, the low one first."""
+    return _text(_raw(values.clip(0, 1) * 65535, "<u2"))
+
+
 def reduced(values: Tensor, points: int, step: tuple[float, ...]) -> Tensor:
     """`(…, *axes)` with at most `points` places, means over blocks whose sides are alike; as it is where it fits.
 

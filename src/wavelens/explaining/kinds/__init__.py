@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wavelens.explaining.kinds.as_read import AsRead
+from wavelens.explaining.kinds.cloud import CLOUD
 from wavelens.explaining.kinds.input import Input
 from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
 from wavelens.explaining.kinds.photo import PHOTO
@@ -17,7 +18,7 @@ from wavelens.explaining.kinds.volume import VOLUME
 
 __all__ = ["KINDS", "AsRead", "FileSize", "Input", "Kind", "Writer", "kind_called", "kind_of", "register_kind"]
 
-LIBRARY = (PHOTO, SOUND, VIDEO, VOLUME, SERIES, RASTER)
+LIBRARY = (PHOTO, SOUND, VIDEO, VOLUME, CLOUD, SERIES, RASTER)
 KINDS: list[Kind] = [*LIBRARY]
 
 
@@ -58,9 +59,10 @@ def kind_called(name: str) -> Kind:
 def kind_of(arguments: Sequence[str]) -> Kind:
     """The kind of the first argument, by its suffix, the longest that fits, or by what its folder holds; else photos.
 
-    In a folder DICOM files count as volumes, though each may be a picture. Arrays of one or two axes are series. A TIFF
-    or JPEG 2000 is a raster if it is georeferenced, of a microscope (OME, ImageJ) or has more than four bands; a model
-    of photos reads it as a photo all the same.
+    In a folder DICOM files count as volumes, though each may be a picture. Arrays of one or two axes are series, but
+    `(points, 3)`, and tables with columns called x, y and z, are clouds. A TIFF or JPEG 2000 is a raster if it is
+    georeferenced, of a microscope (OME, ImageJ) or has more than four bands; a model of photos reads it as a photo all
+    the same.
 
     >>> from wavelens import explaining
     >>> [explaining.kind_of([name]).name for name in ("cat.jpg", "scan.nii.gz", "clip.flac", "ecg.edf", "unknown")]

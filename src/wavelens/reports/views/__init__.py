@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wavelens.reports.views.cloud import CLOUD_VIEW
 from wavelens.reports.views.photo import PHOTO_VIEW
 from wavelens.reports.views.series import SERIES_VIEW
 from wavelens.reports.views.sound import SOUND_VIEW
@@ -10,6 +11,7 @@ from wavelens.reports.views.view import ReportView, View, packed_maps
 from wavelens.reports.views.volume import VOLUME_VIEW
 
 __all__ = [
+    "CLOUD_VIEW",
     "PHOTO_VIEW",
     "SERIES_VIEW",
     "SOUND_VIEW",
@@ -22,7 +24,7 @@ __all__ = [
     "view_for",
 ]
 
-VIEWS = (SOUND_VIEW, PHOTO_VIEW, VOLUME_VIEW, VIDEO_VIEW, SERIES_VIEW)
+VIEWS = (SOUND_VIEW, PHOTO_VIEW, VOLUME_VIEW, VIDEO_VIEW, SERIES_VIEW, CLOUD_VIEW)
 
 
 def view_called(name: str, axes: int) -> ReportView:
@@ -30,8 +32,8 @@ def view_called(name: str, axes: int) -> ReportView:
     named = [view for view in VIEWS if view.name == name and view.axes == axes]
     if not named:
         raise ValueError(
-            f"kind is sound or series for one axis, photo for two, and volume or video for three; got {name!r} for "
-            f"{axes}. Leave it out, and the axes choose."
+            "kind is sound, series or cloud for one axis, photo for two, and volume or video for three; got "
+            f"{name!r} for {axes}. Leave it out, and the axes choose."
         )
     return named[0]
 

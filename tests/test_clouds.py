@@ -1,0 +1,235 @@
+"""Files of clouds: what each format gives, against trimesh and laspy, and one line for each that is wrong."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+import wavelens as wl
+from cloud_files import as_rows, bumpy
+from wavelens.explaining.kinds import kind_of
+from wavelens.frontends import Cloud, read_cloud, write_cloud
+from wavelens.frontends.clouds import cloud_cost
+
+TRIANGLE = "0 0 0\n1 0 0\n0 2 0\n0 0 3\n"
+
+
+def test_what_is_written_as_ply_is_read(tmp_path):
+    cloud = Cloud(bumpy().data, "m", (500_000.0, 4_649_776.0, 12.0), torch.tensor([[0, 1, 2], [5, 4, 3]]))
+    values = {"red": torch.arange(80, dtype=torch.uint8), "attribution": torch.linspace(-1, 1, 80)}
+    write_cloud(tmp_path / "a.ply", cloud, values)
+    read = read_cloud(tmp_path / "a.ply")
+    assert read.unit == "m"
+    assert torch.equal(read.faces, cloud.faces)
+    assert np.abs(as_rows(read) - as_rows(cloud)).max() < 1e-6  # metres, half a million of them from 0
+    assert max(map(abs, read.origin)) > 1e5
+    assert read.data.abs().max() < 10
+    assert cloud_cost(tmp_path / "a.ply") == 12 * 80
+
+
+@pytest.mark.needs("trimesh")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.ply", {}),
+        ("a.ply", {"encoding": "ascii"}),
+        ("a.off", {}),
+        ("a.obj", {}),
+        ("a.stl", {}),
+        ("a.stl", {"file_type": "stl_ascii"}),
+    ],
+    ids=str,
+)
+def test_meshes_are_those_that_trimesh_writes(tmp_path, name, options):
+    import trimesh
+
+    mesh = trimesh.creation.icosphere(1, radius=2.5)
+    mesh.export(tmp_path / name, **options)
+    read = read_cloud(tmp_path / name)
+    assert read.points == len(mesh.vertices)
+    expected = Cloud(torch.from_numpy(mesh.vertices.T.copy()).float()[None])
+    assert np.abs(as_rows(read) - as_rows(expected)).max() < 1e-5
+    corners = read.data[0].T[read.faces].double()
+    area = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).norm(dim=1).sum() / 2
+    assert float(area) == pytest.approx(mesh.area, rel=1e-4)
+
+
+@pytest.mark.needs("laspy", "lazrs")
+@pytest.mark.parametrize("name", ["a.las", "a.laz"])
+def test_a_survey_keeps_its_millimetres(tmp_path, name):
+    import laspy
+
+    points = np.array([500_000.123, 4_649_776.5, 31.0]) + bumpy(50).data[0].T.double().numpy()
+    header = laspy.LasHeader(point_format=3, version="1.4")
+    header.scales, header.offsets = [0.001] * 3, points.min(0).round()
+    las = laspy.LasData(header)
+    las.x, las.y, las.z = points.T
+    las.write(str(tmp_path / name))
+    read = read_cloud(tmp_path / name)
+    assert read.unit == "m"
+    assert np.abs(as_rows(read) - points[np.lexsort(points.round(4).T)]).max() < 2e-3
+    assert cloud_cost(tmp_path / name) == 12 * 50
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "unit"),
+    [
+        ("a.xyz", TRIANGLE, ""),
+        ("a.xyz", "# x y z r g b\n\n0 0 0 9 9 9\n1 0 0 9 9 9\n0 2 0 9 9 9\n0 0 3 9 9 9\n", ""),
+        ("a.pts", "4\n" + TRIANGLE, ""),
+        ("a.asc", TRIANGLE.replace(" ", ";"), ""),
+        ("a.csv", "Z [mm],id,X [mm],Y [mm]\n0,7,0,0\n0,7,1,0\n0,7,0,2\n3,7,0,0\n", "mm"),
+        ("a.obj", "mtllib /etc/passwd\nv 0 0 0\nv 1 0 0 0.5 0.5 0.5\nv 0 2 0\nv 0 0 3\nf 1/1/1 2/2/2 -2 -1\n", ""),
+        ("a.off", "OFF4 1 0\n0 0 0\n1 0 0\n0 2 0 # apex\n0 0 3\n4 0 1 2 3\n", ""),
+        ("a.ply", "ply\nformat ascii 1.0\nelement vertex 4\nproperty uchar red\nproperty double x\nproperty double y\n"
+         "property double z\nend_header\n" + "".join(f"9 {line}\n" for line in TRIANGLE.splitlines()), ""),
+    ],
+)  # fmt: skip
+def test_texts(tmp_path, name, text, unit):
+    (tmp_path / name).write_text(text)
+    cloud = read_cloud(tmp_path / name)
+    assert cloud.data[0].T.tolist() == [[0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3]]
+    assert cloud.unit == unit
+    assert cloud.grid.units == (unit or "units",)
+    if "f 1/1/1" in text or "4 0 1 2 3" in text:
+        assert cloud.faces.tolist() == [[0, 1, 2], [0, 2, 3]]
+
+
+@pytest.mark.parametrize("name", ["a.npy", "turned.npy", "a.npz"])
+def test_arrays(tmp_path, name):
+    points = bumpy(30).data[0].T.numpy()
+    path = tmp_path / name
+    if path.suffix == ".npz":
+        np.savez(path, colours=points, points=points)
+    else:
+        np.save(path, points.T if "turned" in name else points)
+    assert torch.equal(read_cloud(path).data, bumpy(30).data)
+
+
+def header(count):
+    axes = "".join(f"property float {name}\n" for name in "xyz")
+    return f"ply\nformat binary_little_endian 1.0\nelement vertex {count}\n{axes}end_header\n"
+
+
+WRONG = {
+    "flat.xyz": ("0 0\n1 1\n2 2\n", "points have three coordinates; the first row of .* has 2: '0 0'. Give"),
+    "flat.ply": (header(3).replace("property float z\n", ""), "have no x, y and z, but x, y; give a plane a z of 0"),
+    "one.xyz": ("1 2 3\n", "a cloud has 2 points or more; .* has one point"),
+    "none.xyz": ("# nothing\n", "a cloud has a row per point; .* has none"),
+    "none.ply": (header(0), "a cloud has 2 points or more; .* has no point"),
+    "same.xyz": ("1 2 3\n1 2 3\n1 2 3\n", "points lie apart; all 3 of .* lie in one place"),
+    "nan.xyz": ("0 0 0\n1 nan 0\n2 2 inf\n", "coordinates are finite; 2 of 3 points of .* the first is point 2"),
+    "empty.stl": ("", "a cloud has bytes; got the empty file"),
+    "photo.ply": ("\x89PNG\r\n", "cannot be read as PLY: it does not begin with the line ply"),
+    "short.ply": (header(9), "it ends before its 9 elements of vertex do"),
+    "huge.ply": (header(10**15), "it ends before its 1000000000000000 elements of vertex do"),
+    "text.stl": ("hello", "cannot be read as STL: it has neither the length that its header promises nor"),
+    "text.obj": ("hello", "cannot be read as OBJ: it has no line that begins with v"),
+    "faces.obj": ("v 0 0 0\nv 1 1 1\nv 2 2 0\nf 1 2 9\n", "faces name points of their file; .* 3 points and a face"),
+    "text.off": ("hello", "cannot be read as OFF: its first line is not OFF"),
+    "short.off": ("OFF\n9 0 0\n0 0 0\n", "it promises 9 vertices and has 1 lines"),
+    "words.xyz": ("a b c\nd e f\n", "the columns of points are called x, y and z; those of .* are a, b, c"),
+    "half.xyz": ("0 0 0\n1 0\n", "cannot be read as a table of points"),
+    "cloud.doc": ("hello", "a cloud is a file ending in .ply, .*; got"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_one_line(tmp_path, name):
+    content, sentence = WRONG[name]
+    (tmp_path / name).write_bytes(content.encode("latin-1"))
+    with pytest.raises(ValueError, match=sentence) as caught:
+        read_cloud(tmp_path / name)
+    assert "\n" not in str(caught.value)
+    assert name in str(caught.value)
+
+
+def test_arrays_of_two_coordinates_and_missing_files(tmp_path):
+    np.save(tmp_path / "flat.npy", np.zeros((5, 2)))
+    with pytest.raises(ValueError, match=r"\(points, 3\) or \(3, points\); got \(5, 2\) in .*Give a plane a z of 0"):
+        read_cloud(tmp_path / "flat.npy")
+    with pytest.raises(FileNotFoundError, match="no such cloud"):
+        read_cloud(tmp_path / "nothing.ply")
+    with pytest.raises(ValueError, match=r"a cloud is written as \.ply"):
+        write_cloud(tmp_path / "a.obj", bumpy())
+    for shape in ((1, 2, 9), (3, 9), (1, 3, 1), (2, 3, 9)):
+        with pytest.raises(
+            ValueError, match=re.escape(f"a cloud is (1, 3, points) with 2 points or more; got {shape}")
+        ):
+            Cloud(torch.zeros(shape))
+
+
+def test_which_files_are_clouds(tmp_path):
+    np.save(tmp_path / "cloud.npy", np.zeros((20, 3)))
+    np.save(tmp_path / "series.npy", np.zeros((3, 20)))
+    (tmp_path / "cloud.csv").write_text("x,y,z\n" + TRIANGLE.replace(" ", ","))
+    (tmp_path / "series.csv").write_text("time,a,b\n0,1,2\n1,2,3\n")
+    (tmp_path / "cloud.ply").write_text("")
+    for path in tmp_path.iterdir():
+        assert kind_of([str(path)]).name == path.stem
+    assert kind_of(["scan.las"]).name == "cloud"
+    assert [path.name for path in wl.explaining.kind_called("cloud").inside(tmp_path)] == [
+        "cloud.csv",
+        "cloud.npy",
+        "cloud.ply",
+    ]
+
+
+def test_points_that_are_taken_do_not_depend_on_their_sequence():
+    cloud, takes = bumpy(300), wl.models.Points((3, 40), centre="box", scale="radius")
+    shuffled = Cloud(cloud.data[:, :, torch.randperm(300, generator=torch.Generator().manual_seed(1))], "m")
+    x = takes(cloud)
+    assert torch.equal(x, takes(shuffled))
+    assert float(x.norm(dim=1).max()) == pytest.approx(1)
+    assert len(x[0].T.unique(dim=0)) == 40
+    low, high = x.amin(2), x.amax(2)
+    assert (low + high).abs().max() < 1e-6
+    few = wl.models.Points((3, 500))(cloud)
+    assert torch.equal(few[:, :, :300], cloud.data)
+    assert torch.equal(few[:, :, 300:], cloud.data[:, :, :200])
+
+
+def test_a_prepared_cloud_goes_back_to_its_place_and_scales_are_in_metres():
+    cloud, takes = Cloud(bumpy(40).data + 5, "m", (1e6, 0, 0)), wl.models.Points((3, 40), "mean", "radius", "whole")
+    back = takes.original(takes(cloud), cloud)
+    assert (back.data - cloud.data).abs().max() < 1e-5
+    assert back.origin == cloud.origin
+    extents = takes.grid(cloud).extents(wl.TreeHaar().bind(takes(cloud)).layout((40,)))
+    side = float((cloud.data.amax(2) - cloud.data.amin(2)).max())
+    assert extents["a"][0][0] == pytest.approx(side, rel=1e-5)
+    inches = takes.spaced((0.0254,), "m").grid(Cloud(cloud.data))
+    assert inches.units == ("m",)
+    assert inches.spacing[0] == pytest.approx(0.0254 * takes.grid(cloud).spacing[0])
+    assert not any(takes.grid(cloud).labels(wl.DWT("haar", 2).layout((40,))).values())  # no order, no frequencies
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"shape": (2, 40)}, r"shape is \(3, points\) with 2 points or more; got \(2, 40\)"),
+        ({"centre": "middle"}, "centre is one of none, mean, box; got 'middle'"),
+        ({"scale": "unit"}, "scale is one of none, radius, box"),
+        ({"fit": "crop"}, "fit is one of even, whole"),
+        ({"spacing": (1.0, 2.0)}, "spacing is one length"),
+    ],
+)
+def test_a_preparation_says_what_it_takes(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        wl.models.Points(**options)
+    assert wl.baselines.parse(repr(wl.models.Points((3, 9), "box")), also=[wl.models.Points]).centre == "box"
+
+
+def test_a_pointnet_by_name_takes_weights_and_its_classes_from_them(tmp_path):
+    from safetensors.torch import save_file
+
+    with pytest.raises(ValueError, match="pointnet comes without weights: give a checkpoint of PointNet's layers"):
+        wl.models.load("pointnet")
+    torch.manual_seed(0)
+    net = wl.models.PointNet(3).eval()
+    save_file(net.state_dict(), tmp_path / "net.safetensors")
+    loaded = wl.models.load("pointnet", weights=tmp_path / "net.safetensors")
+    assert len(loaded.labels) == 3
+    x = loaded.preprocess(bumpy(2000))
+    assert torch.equal(loaded.module(x), net(x))
+    assert (net(x)[0] - net(x[:, :, torch.randperm(1024)])[0]).abs().max() < 1e-5
