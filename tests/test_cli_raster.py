@@ -92,7 +92,7 @@ def test_a_bare_network_takes_the_scene_as_it_is_and_scales_are_in_metres(folder
     assert "B04 B03 B02" in page
     assert "B08 B04 B03" in page
     assert Path("out/scene.png").stat().st_size > 10_000
-    assert "wavelens explain scene.tif --model own:net --preparation" in page
+    assert "wavelens explain scene.tif --model own:net" in page
 
 
 def test_maps_lie_over_the_window_of_the_scene(folder):
