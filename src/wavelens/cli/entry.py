@@ -1,44 +1,48 @@
-"""Where the command begins: its subcommands, and how wrong input ends it."""
+"""Where the command begins: importing PyTorch takes seconds, which is said, and which Ctrl-C ends at once."""
 
 from __future__ import annotations
 
 import io
 import logging
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
-import typer
-
-from wavelens.cli.check import check
-from wavelens.cli.compare import compare_runs
-from wavelens.cli.doctor import doctor
-from wavelens.cli.evaluate import evaluate
-from wavelens.cli.explain import explain
-from wavelens.cli.minimal import minimal
-from wavelens.cli.profile import profile
-from wavelens.cli.serve import app as serve
-from wavelens.cli.terminal import complain
-from wavelens.explaining.errors import INPUT_ERRORS
+from wavelens.cli.progress import PROGRESS
 from wavelens.version import __version__
 
-USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # click's, which newer versions of typer carry inside
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-app.command()(explain)
-app.command()(check)
-app.command()(evaluate)
-app.command()(minimal)
-app.command()(profile)
-app.command("compare")(compare_runs)
-app.command("app")(serve)
-app.command()(doctor)
+INTERRUPTED = 130  # the exit code after Ctrl-C, as a shell has it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code; wrong input is one line on stderr and 2. Without arguments: help."""
+    """Runs the command and returns its exit code; wrong input is one line on stderr and 2. Without arguments: help.
+
+    Called without arguments it is the program: it reads those of the shell, and says on stderr what takes time.
+    """
+    is_program = arguments is None
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if given == ["--version"]:
+        print(f"wavelens {__version__}")
+        return 0
+    _quieten()
+    try:
+        with _told(is_program), _ended_at_once(is_program):
+            from wavelens.cli import commands
+        return commands.run(given)
+    except KeyboardInterrupt:
+        print("interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        if _is_whole_program(is_program):
+            signal.signal(signal.SIGINT, _end)  # a second time, while the program ends
+
+
+def _quieten() -> None:
+    """Keeps other libraries' remarks from the terminal, and lets any text be printed."""
     for library in ("huggingface_hub", "transformers", "timm"):
         logging.getLogger(library).setLevel(logging.ERROR)
     for variable in ("HF_HUB_VERBOSITY", "TRANSFORMERS_VERBOSITY"):  # read by those that are imported later
@@ -48,29 +52,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe may not know γ or the photo's name
+
+
+@contextmanager
+def _told(is_program: bool) -> Iterator[None]:
+    """Says that PyTorch is loaded: in a line that goes away on a terminal, else in one of the log."""
+    text = "loading PyTorch …"
+    on_terminal = is_program and sys.stdout.isatty() and sys.stderr.isatty()
+    if is_program and not on_terminal:
+        PROGRESS.addHandler(logging.StreamHandler(sys.stderr))
+        PROGRESS.setLevel(logging.INFO)
+        PROGRESS.info(text)
+    if on_terminal:
+        print(text, end="\r", file=sys.stderr, flush=True)
+    yield
+    if on_terminal:
+        print(" " * len(text), end="\r", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _ended_at_once(is_program: bool) -> Iterator[None]:
+    """While modules are imported, Ctrl-C ends the program with one line: half-imported libraries raise anything."""
+    if not _is_whole_program(is_program):
+        yield
+        return
+    before = signal.signal(signal.SIGINT, _end)
     try:
-        return int(app(given or ["--help"], prog_name="wavelens", standalone_mode=False) or 0)
-    except USAGE_ERROR as error:
-        command = error.ctx.command_path if error.ctx else "wavelens"
-        text = error.format_message().rstrip(".")
-        complain(f"{text}{'' if text.endswith('?') else '.'} See {command} --help.")
-    except INPUT_ERRORS as error:
-        complain(str(error))
-    except typer.Abort:
-        return 130
-    return 2
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
-def _show_version(requested: bool) -> None:
-    if requested:
-        print(f"wavelens {__version__}")
-        raise typer.Exit
+def _is_whole_program(is_program: bool) -> bool:
+    """Whether signals are the program's own to handle."""
+    return is_program and threading.current_thread() is threading.main_thread()
 
 
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Explains neural networks in the wavelet domain: which scales a prediction comes from, and where."""
+def _end(number: int, frame: FrameType | None) -> None:
+    os.write(2, b"\ninterrupted.\n" if os.isatty(2) else b"interrupted.\n")
+    os._exit(INTERRUPTED)

@@ -29,7 +29,7 @@ from wavelens.cli.shared_options import (
     opened,
     spacing_of,
 )
-from wavelens.cli.terminal import Terminal, plain, table
+from wavelens.cli.terminal import Terminal, busy, plain, table
 from wavelens.explaining import question_of
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.files import inputs, stems
@@ -125,7 +125,7 @@ def _baseline(text: str) -> float | masks.Noise | Callable[[Tensor], Tensor]:
 
 def _reduce_all(request: MinimalRequest, paths: list[Path], out: Path, console: Console) -> int:
     def one(path: Path, stem: str) -> Iterator[Path]:
-        with console.status(f"masking {plain(path.name)}"):
+        with busy(console, f"masking {path.name}"):
             result = minimal_input(request, path)
         _print(result, console)
         return write_minimal(result, out / f"{stem}-minimal")

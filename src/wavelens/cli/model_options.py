@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from wavelens import models
-from wavelens.cli.terminal import note, plain
+from wavelens.cli.terminal import busy, note
 from wavelens.explaining import AsRead
 from wavelens.models import (
     Bands,
@@ -146,7 +146,7 @@ def load_model(
     bare: Callable[[], Preparation] | None = None,
 ) -> LoadedModel:
     """The model, with a line about what was left out of its checkpoint."""
-    with console.status(f"loading {plain(name)}"), warnings.catch_warnings(record=True) as caught:
+    with busy(console, f"loading the model {name}"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CheckpointWarning)
         loaded = models.load(name, any_output=any_output, bare=bare, **options.given)
     for one in caught:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -12,6 +13,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from wavelens.cli.progress import PROGRESS
 from wavelens.untrusted import excerpt
 from wavelens.untrusted import plain as plain
 
@@ -31,6 +33,20 @@ class Terminal(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=_plain_lines(segment.text))
+
+
+def told(console: Console, what: str) -> None:
+    """Says what takes time to the log, where there is no terminal that shows a bar."""
+    if not console.is_terminal:
+        PROGRESS.info(plain(f"{what} …"))
+
+
+@contextmanager
+def busy(console: Console, what: str) -> Iterator[None]:
+    """Says what takes time: in a line that goes away on a terminal, else to the log."""
+    told(console, what)
+    with console.status(plain(what)):
+        yield
 
 
 def _plain_lines(text: str) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 from wavelens.optional import optional
 from wavelens.runs.executors.work_sharing import share
-from wavelens.runs.task import Answer, Job, Lost, Report, Stop, Task, unpickled
+from wavelens.runs.task import Answer, Job, Lost, Report, Step, Stop, Task, unpickled
+from wavelens.untrusted import excerpt
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,30 @@ class Ray:
         if self.workers < 1 or self.num_cpus < 0 or self.num_gpus < 0:
             raise ValueError(f"workers is a whole number from 1, num_cpus and num_gpus are at least 0; got {self}.")
 
-    def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Report]:
+    def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Step | Report]:
         ray = optional("ray", "ray")
         started = not ray.is_initialized()
-        if started:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level="error")
         try:
+            if started:
+                _start(ray, self.address)
             check_room(self, ray.cluster_resources())
             yield from share(_Crew(ray, self, task, threads), jobs)
         finally:
             if started:
                 ray.shutdown()
+
+
+def _start(ray: Any, address: str | None) -> None:
+    """`RuntimeError` in one line where Ray does not start."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="error")
+    except Exception as error:  # Ray raises its own errors, and those of its connections
+        where = f"at {address}" if address else "on this machine"
+        raise RuntimeError(
+            f"Ray does not start {where}: {excerpt(str(error)) or type(error).__name__}. Check the address and `ray "
+            "status`, or compute with --executor processes."
+        ) from error
 
 
 def check_room(request: Ray, room: dict[str, float]) -> None:
