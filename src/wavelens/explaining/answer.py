@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ from wavelens.accounts import AccountSentences, sentences
 from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.explaining.by_domain import bases, domain_record, endings, marginal_of, marginal_rows
-from wavelens.explaining.files import DECOMPOSED, MARGINAL, PER_DOMAIN, SUMMARY, beside, stems
+from wavelens.explaining.files import ATTRIBUTION, DECOMPOSED, MARGINAL, OVERLAY, SUMMARY, beside, stems
 from wavelens.explaining.further_methods import BY_METHOD, method_bases, methods_summary
 from wavelens.explaining.interventions import Interventions
 from wavelens.explaining.kinds import Input
@@ -221,7 +220,7 @@ class Explanation:
         made; a NAME that another input or a stranger's file has becomes NAME-2.
         """
         methods = [a.method for a in self.further_methods]
-        out, also = Path(folder), endings(self.domains, bool(self.decomposed), methods)
+        out, also = Path(folder), endings(self.domains, bool(self.decomposed), methods, self.request.figures)
         if out.exists() and not out.is_dir():
             raise NotADirectoryError(f"an explanation is saved in a folder; {out} is a file. Name another.")
         out.mkdir(parents=True, exist_ok=True)
@@ -245,30 +244,22 @@ class Explanation:
 
     def _write_domain(self, k: int, base: Path) -> Iterator[Path]:
         """The panel and the attribution of one domain."""
-        panel, attribution = (beside(base, ending) for ending in PER_DOMAIN)
-        save_figure(self.panel(k), panel)
-        self.attributions[k].save(attribution)
-        yield from (panel, attribution)
+        figures = self.request.figures
+        yield from figures.write(self.panel(k), base)
+        self.attributions[k].save(attribution := beside(base, ATTRIBUTION))
+        yield attribution
+        if (overlay := self.request.kind.overlay(self.attributions[k], self.input, self.title)) is not None:
+            yield from figures.write(overlay, beside(base, OVERLAY))
 
     def _write_pictures(self, base: Path) -> Iterator[Path]:
         """All domains together; the input scale by scale in those of `decompose`, and where scales matter."""
         from wavelens import plots  # matplotlib: only once there is something to draw
 
-        x = self._picture
+        x, figures = self._picture, self.request.figures
         named: dict[str, Any] = {"title": self.title, "grid": self.input.grid}
         if self.marginal is not None and x.ndim - 2 <= MAX_DRAWN_AXES:
-            yield save_figure(plots.marginal(self.attributions, x, **named), beside(base, MARGINAL))
+            yield from figures.write(plots.marginal(self.attributions, x, **named), beside(base, MARGINAL))
         if self.decomposed:
             rebuilt, where = (beside(base, ending) for ending in DECOMPOSED)
-            yield save_figure(plots.decomposed(self.decomposed, x, **named), rebuilt)
-            yield save_figure(plots.by_scale(self.decomposed[0], x, **named), where)
-
-
-def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure, and return where."""
-    from wavelens import plots  # matplotlib: only once there is something to draw
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # characters that the font lacks are drawn as boxes
-        plots.save(figure, path)
-    return path
+            yield from figures.write(plots.decomposed(self.decomposed, x, **named), rebuilt)
+            yield from figures.write(plots.by_scale(self.decomposed[0], x, **named), where)

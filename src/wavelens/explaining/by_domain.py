@@ -11,7 +11,8 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.core import Domain
-from wavelens.explaining.files import DECOMPOSED, MARGINAL, PER_DOMAIN
+from wavelens.explaining.figures import PNG, Figures
+from wavelens.explaining.files import ATTRIBUTION, DECOMPOSED, MARGINAL, OVERLAY
 from wavelens.explaining.further_methods import BY_METHOD, method_bases
 from wavelens.explaining.interventions import Interventions
 from wavelens.explaining.summary import interventions_summary, profile_rows
@@ -25,11 +26,15 @@ def bases(domains: Sequence[Domain]) -> list[str]:
     return ["", *(f"-{name}" for name in short_names(domains)[1:])]
 
 
-def endings(domains: Sequence[Domain], decomposed: bool, further_methods: Sequence[str] = ()) -> tuple[str, ...]:
+def endings(
+    domains: Sequence[Domain], decomposed: bool, further_methods: Sequence[str] = (), figures: Figures = PNG
+) -> tuple[str, ...]:
     """The endings of the files beside those that each input has; `further_methods` are texts."""
-    further = tuple(f"{base}{ending}" for base in bases(domains)[1:] for ending in PER_DOMAIN)
+    own = bases(domains)
+    further = tuple(f"{base}{ATTRIBUTION}" for base in own[1:])
     methods = tuple(f"{base}{BY_METHOD}" for base in method_bases(further_methods))
-    return (*further, *methods, *[MARGINAL] * (len(domains) > 1), *(DECOMPOSED if decomposed else ()))
+    drawn = [*own, *(f"{base}{OVERLAY}" for base in own), *[MARGINAL] * (len(domains) > 1), *DECOMPOSED * decomposed]
+    return (*further, *methods, *(f"{name}{suffix}" for name in drawn for suffix in figures.suffixes))
 
 
 def domain_record(a: Attribution, grid: Grid, base: str, values: Interventions) -> dict[str, Any]:

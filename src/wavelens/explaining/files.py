@@ -10,11 +10,12 @@ from pathlib import Path
 
 from wavelens.explaining.kinds import Kind
 
-PER_DOMAIN = (".png", ".safetensors")  # for each domain of an input
+ATTRIBUTION = ".safetensors"  # for each domain of an input
 SUMMARY = ".json"
-WRITTEN = (*PER_DOMAIN, SUMMARY)  # for each input
-MARGINAL = "-marginal.png"  # with several domains
-DECOMPOSED = ("-decomposed.png", "-scales.png")  # with --decompose
+WRITTEN = (ATTRIBUTION, SUMMARY)  # for each input
+OVERLAY = "-overlay"  # a figure for each domain of a photo of which the model is given a part, or a smaller one
+MARGINAL = "-marginal"  # a figure with several domains
+DECOMPOSED = ("-decomposed", "-scales")  # figures with --decompose
 
 
 def inputs(arguments: Sequence[str], kind: Kind) -> list[Path]:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from wavelens.models import LoadedModel, Options
+
+
+def shown_path(path: str | Path) -> str:
+    """A path without the folders of this machine: from the working folder on, or of a file elsewhere its name alone.
+
+    >>> from wavelens.explaining.records import shown_path
+    >>> shown_path("photos/cat.jpg"), shown_path("/home/me/cat.jpg"), shown_path("timm:resnet18")
+    ('photos/cat.jpg', 'cat.jpg', 'timm:resnet18')
+    """
+    if not os.path.isabs(path):
+        return str(path)
+    inside = os.path.relpath(path)
+    return inside if not inside.startswith(os.pardir) else Path(path).name
 
 
 def words_of(options: Options) -> list[str]:
     """Options as a command line has them."""
     words = []
     for name, value in options.given.items():
-        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        text = ",".join(map(str, value)) if isinstance(value, tuple) else shown_path(str(value))
         words += [f"--{name.replace('_', '-')}", *([] if value is True else [text])]
     return words
 

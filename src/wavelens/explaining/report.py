@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wavelens.core import Domain
 from wavelens.explaining.further_methods import is_explainer
-from wavelens.explaining.records import words_of
+from wavelens.explaining.records import shown_path, words_of
 from wavelens.explaining.summary import start_of, top_classes
 from wavelens.own import text_of
 from wavelens.reports import GENERATOR, Chance, Entry
@@ -44,9 +44,9 @@ def entry_of(explanation: Explanation) -> Entry:
         further=explanation.attributions[1:],
         further_methods=explanation.further_methods,
         facts={
-            "file": str(one.path),
-            "model": loaded.name,
-            **{name.replace("_", " "): str(value) for name, value in loaded.options.given.items()},
+            "file": shown_path(one.path),
+            "model": shown_path(loaded.name),
+            **{name.replace("_", " "): shown_path(str(value)) for name, value in loaded.options.given.items()},
             "preparation": repr(loaded.preprocess),
             **({"note": explanation.note} if explanation.note else {}),
         },
@@ -70,7 +70,7 @@ def command_of(explanation: Explanation) -> str:
     request, target = explanation.request, explanation.target
     if not (request.by_name and target.options):
         return _call(explanation)
-    words = ["wavelens", "explain", str(explanation.input.path), "--model", request.loaded.name]
+    words = ["wavelens", "explain", shown_path(explanation.input.path), "--model", shown_path(request.loaded.name)]
     words += words_of(request.loaded.options)
     if (spacing := _spacing(request.loaded.preprocess)) is not None:
         words += ["--spacing", ",".join(f"{step:.12g}" for step in spacing[0]), "--unit", spacing[1]]
@@ -101,7 +101,7 @@ def _call(explanation: Explanation) -> str:
     request, target = explanation.request, explanation.target
     named = [str(index) for index in target.classes] or [repr(target.label) if target.options else target.label]
     choices = dict(zip(("target", "against"), named, strict=False))
-    choices |= {name: repr(value) for name, value in request.loaded.options.given.items()}
+    choices |= {name: _choice(value) for name, value in request.loaded.options.given.items()}
     if (spacing := _spacing(request.loaded.preprocess)) is not None:
         choices |= {"spacing": repr(spacing[0]), "unit": repr(spacing[1])}
     if (rate := _rate(request.loaded.preprocess)) is not None:
@@ -112,9 +112,13 @@ def _call(explanation: Explanation) -> str:
         choices |= {name: texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"} if texts else {}
     choices |= {"exact_passes": "True"} if request.exact_passes else {}
     choices |= {} if request.interventions is None else {"interventions": str(request.interventions)}
-    model = repr(request.loaded.name) if request.by_name else "model"
-    words = [repr(str(explanation.input.path)), model, *(f"{name}={value}" for name, value in choices.items())]
+    model = repr(shown_path(request.loaded.name)) if request.by_name else "model"
+    words = [repr(shown_path(explanation.input.path)), model, *(f"{name}={value}" for name, value in choices.items())]
     return f"wl.explain({', '.join(words)})"
+
+
+def _choice(value: Any) -> str:
+    return repr(shown_path(value) if isinstance(value, str) else value)
 
 
 def _name(value: Any) -> str:

@@ -12,6 +12,7 @@ from torch import nn
 from wavelens.bound import ItemDomain
 from wavelens.core import Domain
 from wavelens.domains import DWT
+from wavelens.explaining.figures import PNG, Figures
 from wavelens.explaining.further_methods import is_explainer
 from wavelens.explaining.kinds import Kind
 from wavelens.explaining.question import Question, question_of
@@ -36,6 +37,7 @@ class Request:
     `further_methods` are methods and explainers to stand beside `method`.
     With `exact_passes` the model runs as it is. A model that is not known `by_name` is known to Python alone.
     `interventions` says whether Shapley values of the scales are computed too; None: where few passes suffice.
+    `figures` says how figures are written.
     """
 
     loaded: LoadedModel
@@ -52,6 +54,7 @@ class Request:
     by_name: bool = True
     interventions: bool | None = None
     further_methods: tuple[Any, ...] = ()
+    figures: Figures = PNG
 
 
 def request_for(
@@ -69,6 +72,7 @@ def request_for(
     exact_passes: bool = False,
     by_name: bool = True,
     interventions: bool | None = None,
+    figures: Figures = PNG,
 ) -> Request:
     """The request that the options of `explain` mean; `ValueError` for those that do not fit the model."""
     if not isinstance(top, int) or top < 1:
@@ -101,6 +105,7 @@ def request_for(
         by_name=by_name,
         interventions=interventions,
         further_methods=tuple(further),
+        figures=figures,
     )
 
 

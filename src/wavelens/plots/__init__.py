@@ -10,6 +10,7 @@ from wavelens.plots.evidence import add_evidence
 from wavelens.plots.marginal import marginal
 from wavelens.plots.methods import add_methods
 from wavelens.plots.minimal import minimal
+from wavelens.plots.over_photo import over_photo
 from wavelens.plots.panel import panel, save, show
 from wavelens.plots.parts import common_scale
 from wavelens.plots.profiles import mean_profiles
@@ -36,6 +37,7 @@ __all__ = [
     "mean_profiles",
     "minimal",
     "montage",
+    "over_photo",
     "overlay",
     "panel",
     "rose",

@@ -34,6 +34,7 @@ from wavelens.plots.parts import (
     title_of,
     write_header,
 )
+from wavelens.wording import in_words
 
 UPPER, LOWER = 0.3, 0.52  # inches above a picture for a caption of one line or two
 NAME = 0.45  # inches above the rows of an attribution, for what it is
@@ -94,7 +95,9 @@ def decomposed(
     write_header(figure, title or title_of(several[0]), _account(fraction, look, place, x))
     for k, (a, part) in enumerate(zip(several, parts, strict=True)):
         head = HEADER + sum(blocks[:k])
-        _name(figure, " · ".join(filter(None, (repr(a.layout.domain), getattr(a, "method", "")))), head)
+        _name(
+            figure, " · ".join(in_words(value) for value in (a.layout.domain, getattr(a, "method", "")) if value), head
+        )
         titles = (grid or Grid.plain(x.ndim - 2)).titles(a.layout)
         for number, pictures in enumerate(_columns(part, titles, flat(one, place), look, place)):
             row, column = divmod(number, columns)

@@ -33,6 +33,7 @@ from wavelens.plots.parts import (
     write_header,
 )
 from wavelens.plots.views import VIEWS, AxesView
+from wavelens.wording import in_words
 
 MARKS = "osD^vP*X<>"
 SIDE, WAVE, STRIP, ROW, KEY = 2.9, 8.2, 0.9, 0.36, 0.24  # inches: picture, wave, its height, a scale, a domain's name
@@ -74,7 +75,7 @@ def marginal(
     draw_bar(figure, bar, norm, view.unit, "part")
     spans = zip(account.names, map(place.label, account.extents), strict=True)
     labels = [f"{name} · {span}" if span else name for name, span in spans]
-    names = [literal(repr(c.layout.domain)) for c in several]
+    names = [literal(in_words(c.layout.domain)) for c in several]
     _draw_shares(figure, bars, account, labels, names)
     return figure
 

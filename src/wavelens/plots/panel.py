@@ -117,6 +117,6 @@ def show(a: Coefficients, x: Tensor) -> Figure:
     return panel(a, x)
 
 
-def save(figure: AnyFigure, path: str | PathLike[str], dpi: int = DPI) -> None:
+def save(figure: AnyFigure, path: str | PathLike[str], dpi: float = DPI) -> None:
     """Write a figure to a file; the suffix chooses the format: png, pdf, svg or jpg."""
     figure.savefig(path, dpi=dpi)

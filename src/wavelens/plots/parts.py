@@ -22,6 +22,7 @@ from wavelens import maps
 from wavelens.core import Coefficients, Layout
 from wavelens.plots.figure import Figure
 from wavelens.untrusted import plain
+from wavelens.wording import in_words
 
 Array = NDArray[Any]
 
@@ -48,7 +49,9 @@ def title_of(a: Coefficients) -> str:
 
 
 def origin_of(a: Coefficients) -> str:
-    return " · ".join(text for text in (getattr(a, "method", ""), repr(a.layout.domain)) if text)
+    """The method and the domain, in words."""
+    named = [in_words(value) for value in (getattr(a, "method", ""), a.layout.domain) if value]
+    return plain(" · ".join([f"{named[0][:1].upper()}{named[0][1:]}", *named[1:]]))
 
 
 def write_striped(figure: Figure, layout: Layout, bottom: float) -> None:
@@ -161,10 +164,17 @@ def column_starts(n: int) -> Array:
     return np.unique(np.linspace(0, n, min(n, 2000), endpoint=False).astype(int))
 
 
-def draw_bar(figure: Figure, box: Frame, norm: PowerNorm, unit: str, what: str = "|γ|") -> None:
+def draw_bar(
+    figure: Figure, box: Frame, norm: PowerNorm, unit: str, what: str = "|γ|", is_narrow: bool = False
+) -> None:
+    """The colours and what they stand for: above them, or along them where `is_narrow`."""
     cax = add_axes(figure, box, "")
     bar = figure.colorbar(ScalarMappable(norm, MAGNITUDE), cax=cax, extend="max", extendfrac=0.03)
     bar.set_ticks(norm.inverse(np.array([0, 0.5, 1])))
     bar.ax.set_yticklabels([f"{tick:.2g}" for tick in bar.get_ticks()])
-    cax.set_title(f"{what} per {unit} (√)", size=12, loc="left", color=INK, pad=9)
+    text = f"{what} per {unit} (√)"
+    if is_narrow:
+        bar.set_label(text, size=11, color=INK)
+    else:
+        cax.set_title(text, size=12, loc="left", color=INK, pad=9)
     bar.ax.tick_params(labelsize=11)

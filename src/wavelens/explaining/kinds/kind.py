@@ -70,6 +70,11 @@ def as_given(shown: Input) -> Tensor:
     return shown.x
 
 
+def no_overlay(a: Attribution, shown: Input, title: str) -> Figure | None:
+    """The panel shows all of the input."""
+    return None
+
+
 def no_extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterable[Path]:
     """Nothing beside the panel, the attribution and the summary."""
     return []
@@ -108,6 +113,7 @@ class Kind:
     - `channels(input)` names the channels of the model's input, where it matters how much of an account each has.
     - `picture(input)` stands for the input behind maps, `(1, 1 or 3, *axes)`, where its channels are no colours.
     - `note(path)` is a line on how a file was read, where there are several ways.
+    - `overlay(attribution, input, title)` draws the map over the whole of a file, where the model was given a part.
     - `extras(attribution, input, label, base)` writes further files, called `base` + something, and gives their paths;
       `outputs` says for each of their suffixes what such a file is.
     - `writer` writes other signals in place of an input, as `wavelens minimal` does.
@@ -138,6 +144,7 @@ class Kind:
     channels: Callable[[Input], tuple[str, ...]] = no_channels
     picture: Callable[[Input], Tensor] = as_given
     note: Callable[[Path], str] = no_note
+    overlay: Callable[[Attribution, Input, str], Figure | None] = no_overlay
     extras: Callable[[Attribution, Input, str, Path], Iterable[Path]] = no_extras
     outputs: Mapping[str, str] = field(default_factory=dict)
     writer: Writer | None = None

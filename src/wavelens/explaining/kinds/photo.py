@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.domains import DWT
@@ -22,6 +23,8 @@ from wavelens.reports import PHOTO_VIEW
 if TYPE_CHECKING:  # matplotlib: only once there is something to draw
     from matplotlib.figure import Figure
 
+LARGEST_SIDE = 1600  # pixels of a photo that is drawn whole
+
 
 def _domain(axes: tuple[int, ...]) -> Domain:
     return DWT("haar", levels=5 if min(axes) >= 2**5 else None)
@@ -31,6 +34,25 @@ def _panel(a: Attribution, shown: Input, title: str) -> Figure:
     from wavelens import plots  # matplotlib: only once there is something to draw
 
     return plots.panel(a, shown.x, title=title, grid=shown.grid)
+
+
+def _overlay(a: Attribution, shown: Input, title: str) -> Figure | None:
+    """The map over the whole photo, where the model was given a part of it, or a smaller one."""
+    from wavelens import plots  # matplotlib: only once there is something to draw
+
+    photo, preparation = shown.signal, shown.preparation
+    if not isinstance(preparation, Geometry) or not maps.has_places(a.layout):
+        return None
+    height, width = photo.shape[-2:]
+    box = preparation.box(height, width)
+    is_whole = (box.left, box.upper, box.right, box.lower) == (0, 0, width, height)
+    if is_whole and height <= preparation.crop[0] and width <= preparation.crop[1]:
+        return None
+    factor = min(1.0, LARGEST_SIDE / max(height, width))
+    size = max(1, round(height * factor)), max(1, round(width * factor))
+    drawn = Geometry(size, size, squash=True)(photo)
+    scaled = (box.left / width, box.upper / height, box.right / width, box.lower / height)
+    return plots.over_photo(a, drawn, scaled, title=title)
 
 
 def _note(path: Path) -> str:
@@ -81,6 +103,7 @@ PHOTO = Kind(
     sigma=0.25,
     start="a black picture",
     panel=_panel,
+    overlay=_overlay,
     view=PHOTO_VIEW,
     size=_size,
     open=_open,

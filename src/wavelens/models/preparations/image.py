@@ -100,7 +100,7 @@ class Geometry:
     def __call__(self, photo: Tensor | ImageFile) -> Tensor:
         if len(photo.shape) != 4 or photo.shape[:2] != (1, 3):
             raise ValueError(f"a photo is (1, 3, height, width); got {tuple(photo.shape)}. Prepare one at a time.")
-        box = self._box(*photo.shape[2:])
+        box = self.box(*photo.shape[2:])
         if isinstance(photo, ImageFile):
             channels = self._decoded(photo, box)
         else:
@@ -129,9 +129,9 @@ class Geometry:
         enlarged photo, where the nearest pixel is of it.
         """
         area = replace(self, interpolation="box")
-        return torch.from_numpy(area._resample(mask.float().cpu().numpy(), self._box(*mask.shape)) > 0)[None]
+        return torch.from_numpy(area._resample(mask.float().cpu().numpy(), self.box(*mask.shape)) > 0)[None]
 
-    def _box(self, height: int, width: int) -> Box:
+    def box(self, height: int, width: int) -> Box:
         """The crop in coordinates of the photo (left, upper, right, lower): only what is kept is ever resized."""
         full = self._full(height, width)
         top, left = (round((f - c) / 2) for f, c in zip(full, self.crop, strict=True))
