@@ -14,6 +14,7 @@ from rich.text import Text
 
 from wavelens.accounts import aligned
 from wavelens.attribution import Attribution
+from wavelens.cli.many import FEW, Many
 from wavelens.cli.model_options import with_model_options
 from wavelens.cli.options import check_folder, domain_called, explainer_of
 from wavelens.cli.scenes import explain_scenes, one_of
@@ -35,10 +36,11 @@ from wavelens.cli.shared_options import (
     opened,
     spacing_of,
 )
-from wavelens.cli.terminal import Terminal, plain, table
+from wavelens.cli.terminal import Terminal, plain, table, told
 from wavelens.explaining import Explanation, explained, request_for
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.by_domain import endings, marginal_rows
+from wavelens.explaining.figures import FORMATS, Figures
 from wavelens.explaining.files import inputs, stems
 from wavelens.explaining.interventions import MAX_FORWARD_PASSES
 from wavelens.explaining.question import is_target_function
@@ -108,6 +110,13 @@ def explain(
             show_default="the middle of the raster",
         ),
     ] = None,
+    formats: Annotated[
+        str, typer.Option("--format", help=f"Formats of the figures, separated by commas: {', '.join(FORMATS)}.")
+    ] = "png",
+    size: Annotated[
+        int | None,
+        typer.Option(help="Width of PNG figures in pixels.", show_default="1600 for most figures"),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report", help="Also write report.html, one self-contained page with pictures and sounds.")
     ] = False,
@@ -120,16 +129,21 @@ def explain(
     --out. Each further --domain reads the same gradients, into NAME-DWT.png …; NAME-marginal.png has the means of all.
     With --decompose, NAME-decomposed.png shows the input rebuilt scale by scale from its important coefficients in each
     of the wavelets, from the same gradients, and NAME-scales.png where in it each scale of the first matters, one
-    colour per scale. With --against the difference of two logits is explained, and a --target that is a function asks
-    any model for any number. With --spacing scales are named in its unit. With --tiles a raster larger than the model's
-    input is explained tile by tile, into NAME-tiles.json and maps over the scene, NAME-signed.tif …. An input whose
-    NAME is taken gets NAME-2.
+    colour per scale. For a photo of which the model is given a part, or a smaller one, NAME-overlay.png has the map
+    over the whole photo. With --against the difference of two logits is explained, and a --target that is a function
+    asks any model for any number. With --spacing scales are named in its unit. With --tiles a raster larger than the
+    model's input is explained tile by tile, into NAME-tiles.json and maps over the scene, NAME-signed.tif …. An input
+    whose NAME is taken gets NAME-2.
+
+    For more than five inputs it prints one line for each and writes summary.csv, one row for each, and the report as it
+    goes. The same command again keeps the results that are there and explains the rest.
 
     Exit codes: 0, all inputs were explained; 1, some were, and a line on stderr says what is wrong with each of the
     others, or with those of whose files some could not be written; 2, none was, or an option is wrong.
     """
     chosen_domains = [domain_called(text) for text in domain or ()]
     chosen_methods, chosen_device = [explainer_of(text) for text in method or ()], device_called(device)
+    figures = Figures(tuple(part.strip() for part in formats.split(",")), size)
     check_folder(out)
     console = Terminal()
     loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
@@ -153,6 +167,7 @@ def explain(
         top=top,
         exact_passes=exact_passes,
         interventions=interventions,
+        figures=figures,
     )
     raise typer.Exit(_explain_all(request, inputs(files, kind), out, console, report))
 
@@ -162,6 +177,7 @@ def _explain_all(request: Request, paths: list[Path], out: Path, console: Consol
     sections: list[Section] = []
 
     def one(number: int, path: Path, stem: str) -> Iterator[Path]:
+        told(console, f"explaining {path.name}")
         explanation = explained(request, path, progress=console.is_terminal)
         _print(explanation, console, f"{request.kind.name} {number} of {len(paths)}: " if len(paths) > 1 else "")
         yield from explanation.write(out / stem)
@@ -172,9 +188,11 @@ def _explain_all(request: Request, paths: list[Path], out: Path, console: Consol
         return [write_page(sections, report_path(out))] if sections else []
 
     methods = [text_of(method) for method in request.further_methods]
-    also = endings(request.domains, bool(request.decompose), methods)
-    named = enumerate(zip(paths, stems(paths, out, request.kind, also=also), strict=True), 1)
-    work = [(str(path), partial(one, number, path, stem)) for number, (path, stem) in named]
+    also = endings(request.domains, bool(request.decompose), methods, request.figures)
+    named = list(zip(paths, stems(paths, out, request.kind, also=also), strict=True))
+    if len(named) > FEW:
+        return Many(request, named, out, console, report)()
+    work = [(str(path), partial(one, number, path, stem)) for number, (path, stem) in enumerate(named, 1)]
     return each([*work, ("", last)], console)
 
 

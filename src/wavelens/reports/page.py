@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -19,6 +20,7 @@ from wavelens.reports.markup import Html, data, joined, printable, tag, text
 from wavelens.reports.methods import methods_card
 from wavelens.reports.packing import colours
 from wavelens.reports.views.view import View, asset
+from wavelens.untrusted import check_file, json_object
 from wavelens.version import __version__
 
 GENERATOR = f"wavelens {__version__}"
@@ -109,6 +111,23 @@ def _block(title: Html | None, view: View, numbers: Html, changes: Html | None) 
         tag("div", class_="more"),
         class_="block",
     )
+
+
+def write_section(one: Section, key: str) -> str:
+    """A section as a text of its own, from which `read_section` makes it again; `key` says what it was made of."""
+    return json.dumps({"key": key, **one._asdict()}, allow_nan=False)
+
+
+def read_section(path: Path, key: str) -> Section | None:
+    """The section at a path; None where there is none, or one that was made of something else."""
+    try:
+        check_file(path, "section")
+        held = json_object(path.read_text(encoding="utf-8"))
+        if held.pop("key") != key:
+            return None
+        return Section(**held | {"html": Html(held["html"]), "payloads": tuple(held["payloads"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def page(sections: Sequence[Section], *, title: str = "") -> str:

@@ -1,0 +1,142 @@
+"""Many inputs of one `wavelens explain`: a line for each, summary.csv, and a report that grows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from wavelens.cli.pace import pace
+from wavelens.cli.terminal import complain, plain
+from wavelens.explaining import Explanation, explained
+from wavelens.explaining.errors import INPUT_ERRORS, sentence_of
+from wavelens.explaining.ledger import Ledger, Row, digest_at, digest_of, failed_row, has_results, row_of
+from wavelens.explaining.report import report_path
+from wavelens.explaining.request import Request
+from wavelens.reports import section, write_page
+from wavelens.reports.page import Section, read_section, write_section
+from wavelens.runs.store.shards import write_whole
+
+FEW = 5  # inputs that are shown in full
+PARTS = "report-parts"  # a folder beside the report, from which it is put together again
+INTERRUPTED = 130
+
+
+@dataclass
+class Many:
+    """Inputs with the names of their files, explained one after another into `out`."""
+
+    request: Request
+    named: list[tuple[Path, str]]
+    out: Path
+    console: Console
+    report: bool
+    clock: Callable[[], float] = time.monotonic
+    failures: int = 0
+    computed: int = 0
+    left: int = 0  # to be computed when this call began
+    started: float = 0.0
+    reported: float = 0.0  # when the report was written last
+    writing: float = 0.0  # seconds that this took
+    sections: dict[str, Section] = field(default_factory=dict)
+
+    def __call__(self) -> int:
+        """Explains what has no results yet, and gives the exit code."""
+        ledger, of_request = Ledger.in_folder(self.out), digest_of(self.request)
+        digests = {path: digest_at(self.request, of_request, path) for path, _ in self.named}
+        there = {path: row for path, stem in self.named if (row := self._kept(ledger, digests[path], stem))}
+        ledger.keep(there.values(), [str(path) for path, _ in self.named])
+        if there:
+            self._print(f"{len(there)} of {len(self.named)} files have results in {self.out} and are kept")
+        self.started = self.reported = self.clock()
+        self.left = len(self.named) - len(there)
+        try:
+            for number, (path, stem) in enumerate(self.named, 1):
+                if path not in there:
+                    self._one(number, path, stem, digests[path], ledger)
+        except KeyboardInterrupt:
+            self._close(ledger)
+            done = len(there) + self.computed
+            complain(f"interrupted; {done} of {len(self.named)} files have results. The same command goes on.")
+            return INTERRUPTED
+        self._close(ledger)
+        return 0 if not self.failures else 1 if there or self.computed else 2
+
+    def _kept(self, ledger: Ledger, digest: str, stem: str) -> Row | None:
+        """The row of an input whose results are there, with its part of the report where there is to be one."""
+        row = ledger.result_of(digest) if digest else None
+        if row is None or row["result"] != stem or not has_results(self.out / stem):
+            return None
+        if self.report:
+            one = read_section(self._part(stem), digest)
+            if one is None:
+                return None
+            self.sections[stem] = one
+        return row
+
+    def _one(self, number: int, path: Path, stem: str, digest: str, ledger: Ledger) -> None:
+        try:
+            explanation = explained(self.request, path, progress=self.console.is_terminal)
+            for _ in explanation.write(self.out / stem):
+                pass
+            if self.report:
+                self._add_section(explanation, stem, digest)
+            ledger.add(row_of(explanation, stem, digest))
+        except INPUT_ERRORS as error:
+            self._fail(path, sentence_of(error), ledger)
+            return
+        self.computed += 1
+        self._print(f"{number} of {len(self.named)}  {_line(explanation)} {self._pace()}")
+
+    def _fail(self, path: Path, message: str, ledger: Ledger) -> None:
+        complain(message if str(path) in message else f"{path}: {message}")
+        ledger.add(failed_row(path, message))
+        self.failures += 1
+
+    def _pace(self) -> str:
+        done = self.computed + self.failures
+        seconds = max(self.clock() - self.started, 1e-9)
+        return f"{pace(done / seconds, (self.left - done) * seconds / done)}."
+
+    def _part(self, stem: str) -> Path:
+        return self.out / PARTS / f"{stem}.json"
+
+    def _add_section(self, explanation: Explanation, stem: str, digest: str) -> None:
+        """Keeps an input's part of the report, and writes the report where that took little of the time since."""
+        one = self.sections[stem] = section(explanation.entry(), len(self.named))
+        self._part(stem).parent.mkdir(exist_ok=True)
+        write_whole(self._part(stem), write_section(one, digest).encode())
+        if self.clock() - self.reported > 10 * self.writing:
+            self._write_report()
+
+    def _write_report(self) -> Path:
+        began = self.clock()
+        sections = [self.sections[stem] for _, stem in self.named if stem in self.sections]
+        path = write_page(sections, report_path(self.out))
+        self.reported = self.clock()
+        self.writing = self.reported - began
+        return path
+
+    def _close(self, ledger: Ledger) -> None:
+        """Writes the table in the order of the inputs, and the report; says where they are."""
+        ledger.sort([str(path) for path, _ in self.named])
+        written = [ledger.path, *([self._write_report()] if self.sections else [])]
+        for path in written:
+            self._print(f"wrote {path}")
+
+    def _print(self, text: str) -> None:
+        self.console.print(Text(plain(text)), soft_wrap=True)
+
+
+def _line(explanation: Explanation) -> str:
+    """'a/dog.jpg: golden retriever (98.2 %). The largest contributions are d4 …'."""
+    target, logits = explanation.target, explanation.input.logits
+    name = target.label.split(", ")[0]
+    if logits is not None and len(target.classes) == 1:
+        name += f" ({float(explanation.request.loaded.probabilities(logits)[target.classes[0]]):.1%})"
+    told = [explanation.sentences().largest, explanation.caution]
+    return " ".join([f"{explanation.input.path}: {name}.", *filter(None, told)])
