@@ -284,7 +284,7 @@ def test_an_interrupted_run_says_how_far_it_came(folder, capsys, monkeypatch):
 
     monkeypatch.setattr(Display, "__call__", interrupted)
     assert evaluate() == 130
-    assert last(capsys) == "error: interrupted; 0 of 5 files. The same command goes on."
+    assert last(capsys) == "error: interrupted; 0 of 5 files are written. The same command goes on."
 
 
 def test_progress_has_rate_time_left_and_failures():
@@ -293,7 +293,7 @@ def test_progress_has_rate_time_left_and_failures():
     display = Display(console=__import__("rich.console").console.Console())
     display.progress = progress
     progress.add(Report(3, 100, (Failure(1, "a", "bad"),)))
-    assert display.summary() == "1,100 of 50,000 files, 12.5 a second, 1:05:12 left, 1 failed."
+    assert display.summary() == "1,100 of 50,000 files, 12.5 files per second, 1:05:12 left, 1 failed."
 
 
 @pytest.mark.parametrize("measure", [cls() for cls in METRICS if cls != Transfer], ids=repr)

@@ -630,8 +630,10 @@ def test_progress_counts_what_was_there_and_rates_what_was_not():
     assert (progress.done, progress.rate, progress.left) == (85, 1.5, 10.0)
 
 
-def test_progress_is_told_shard_by_shard_from_what_is_there(tmp_path):
+@pytest.mark.parametrize("executor", [runs.Local(), runs.Processes(1)], ids=["local", "processes"])
+def test_progress_is_told_item_by_item_from_what_is_there(tmp_path, executor):
     runs.run(Spectrum(), ITEMS, tmp_path, shard_size=10, part=(1, 3))
     seen = []
-    runs.run(Spectrum(), ITEMS, tmp_path, watch=lambda p: seen.append((p.done, p.total)))
-    assert seen == [(10, 23), (20, 23), (23, 23)]
+    runs.run(Spectrum(), ITEMS, tmp_path, executor=executor, watch=lambda p: seen.append((p.done, p.kept, p.total)))
+    first = [(done, 10, 23) for done in range(10, 21)]
+    assert seen == [*first, (20, 20, 23), *((done, 20, 23) for done in range(21, 24)), (23, 23, 23)]

@@ -18,8 +18,9 @@ from wavelens.baselines import EXPLAINERS, FromMethod, parse_explainer
 from wavelens.baselines.controls import CONTROLS
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, domain_of
+from wavelens.cli.pace import pace
 from wavelens.cli.shared_options import DOMAIN_HELP, AgainstText, DeviceName, ModelName
-from wavelens.cli.terminal import Terminal, complain, plain
+from wavelens.cli.terminal import Terminal, complain, note, plain
 from wavelens.core import Domain
 from wavelens.explaining import Kind, kind_called, kind_of
 from wavelens.explaining.arguments import device_called
@@ -37,7 +38,8 @@ from wavelens.runs.annotations import annotated
 from wavelens.runs.evaluation import BATCH_SIZE, FACTS, Evaluation, weights_digest
 from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
 from wavelens.runs.statistics.comparison import compare
-from wavelens.runs.statistics.tables import caption, lines
+from wavelens.runs.statistics.intervals import FEW
+from wavelens.runs.statistics.tables import caption, few_items, lines
 from wavelens.spec import is_method
 
 DEFAULT_METHOD = "IntegratedGradients(steps=25)"
@@ -138,7 +140,7 @@ def evaluate(
         with display:
             finished = run(task, dataset, out, executor=where, watch=display, **settings)
     except KeyboardInterrupt:
-        complain(f"interrupted; {display.summary()} The same command goes on.")
+        complain(f"interrupted; {display.kept()} The same command goes on.")
         raise typer.Exit(130) from None
     raise typer.Exit(_report(finished, dataset, part))
 
@@ -223,18 +225,23 @@ class Display:
             self.bar.console.print(Text(f"error: {plain(f'{failure.name}: {failure.reason}')}"), soft_wrap=True)
         self.bar.update(self.line, description=self.summary(), completed=progress.done, total=progress.total)
         now = time.monotonic()
-        if not self.console.is_terminal and (now - self.printed_at >= LINE_EVERY or progress.done == progress.total):
+        if not self.console.is_terminal and (now - self.printed_at >= LINE_EVERY or progress.kept == progress.total):
             self.printed_at = now
             self.console.print(Text(self.summary()), soft_wrap=True)
 
+    def kept(self) -> str:
+        """'1,184 of 50,000 files are written.'"""
+        p = self.progress
+        return "nothing was computed." if p is None else f"{p.kept:,} of {p.total:,} files are written."
+
     def summary(self) -> str:
-        """'1,200 of 50,000 files, 12.5 a second, 1:05:04 left, 3 failed.'"""
+        """'1,200 of 50,000 files, 12.5 files per second, 1:05:04 left, 3 failed.'"""
         p = self.progress
         if p is None:
             return "nothing was computed."
         parts = [f"{p.done:,} of {p.total:,} files"]
         if p.rate is not None and p.left is not None:
-            parts += [f"{p.rate:.3g} a second", f"{_clock(p.left)} left"]
+            parts.append(pace(p.rate, p.left))
         if p.failures:
             parts.append(f"{len(p.failures):,} failed")
         if p.damaged:
@@ -242,9 +249,17 @@ class Display:
         return f"{', '.join(parts)}."
 
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+def _print_means(finished: Run, console: Console) -> None:
+    try:
+        comparison = compare([finished.folder])
+    except ValueError as error:  # no metric is a number for any file
+        console.print(Text(f"  {plain(str(error))}"), soft_wrap=True)
+        return
+    for metric, _, value, _, _ in lines(comparison):
+        console.print(Text(f"  {metric} {value}"), soft_wrap=True)
+    console.print(Text(f"  {caption(comparison)}"), soft_wrap=True)
+    if comparison.items < FEW:
+        note(few_items(comparison.items))
 
 
 def _report(finished: Run, dataset: list[Sample], part: tuple[int, int]) -> int:
@@ -259,8 +274,5 @@ def _report(finished: Run, dataset: list[Sample], part: tuple[int, int]) -> int:
         done, of = len(results.names), len(dataset)
         console.print(Text(f"{plain(str(finished.folder))}: {done:,} of {of:,} files have results."), soft_wrap=True)
     if results.names:
-        comparison = compare([finished.folder])
-        for metric, _, value, _, _ in lines(comparison):
-            console.print(Text(f"  {metric} {value}"), soft_wrap=True)
-        console.print(Text(f"  {caption(comparison)}"), soft_wrap=True)
+        _print_means(finished, console)
     return 0 if not results.failures else 1 if results.names else 2

@@ -12,7 +12,7 @@ from wavelens.runs.progress import Progress, ProgressWatch
 from wavelens.runs.store import manifest
 from wavelens.runs.store.reading import Run
 from wavelens.runs.store.shards import written
-from wavelens.runs.task import Job, Report, Task
+from wavelens.runs.task import Job, Report, Step, Task
 from wavelens.whole_numbers import is_whole
 
 SHARD_SIZE = 16  # items; what a worker that is killed repeats at most
@@ -25,7 +25,7 @@ class Executor(Protocol):
     @property
     def workers(self) -> int: ...
 
-    def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Report]: ...
+    def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Step | Report]: ...
 
 
 def run(
@@ -81,8 +81,8 @@ def run(
     _tell(watch, progress)
     if pending:
         with closing((executor or Local())(task, threads, jobs)) as reports:  # ends the workers, after an error too
-            for report in reports:
-                progress.add(report)
+            for answer in reports:
+                progress.add(answer)
                 _tell(watch, progress)
     _tidy(started, own)
     return started

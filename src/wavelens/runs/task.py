@@ -72,6 +72,14 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Step:
+    """So many items of a shard are computed, and the shard is not written yet."""
+
+    shard: int
+    items: int
+
+
+@dataclass(frozen=True)
 class Ready:
     """A worker that holds the task."""
 
@@ -90,7 +98,7 @@ class Lost:
     reason: str
 
 
-Answer = Ready | Report | Stop | Lost
+Answer = Ready | Step | Report | Stop | Lost
 
 
 class Worker:
@@ -109,34 +117,71 @@ class Worker:
 
     def compute(self, job: Job) -> Report | Stop:
         """Computes a shard and writes it, unless it is there; items that fail are listed."""
+        for answer in self.steps(job):
+            if isinstance(answer, Report | Stop):
+                return answer
+        raise AssertionError("the last step of a shard is its report")
+
+    def steps(self, job: Job) -> Iterator[Step | Report | Stop]:
+        """As `compute`, with a step after each item."""
+        if (there := self._there(job)) is not None:
+            yield there
+            return
+        results: dict[int, Mapping[str, Value]] = {}
+        failures: list[Failure] = []
+        for index, item in enumerate(job.items, job.start):
+            stop = self._add(job, index, item, results, failures)
+            if stop is not None:
+                yield stop
+                return
+            yield Step(job.shard, index - job.start + 1)
+        yield self._write(job, results, failures)
+
+    def _there(self, job: Job) -> Report | Stop | None:
+        """The report of a shard that is written already."""
         try:
             if not job.again and written(job.path, job.run, range(job.start, job.start + len(job.items))):
                 return Report(job.shard, len(job.items))
+        except OSError as error:
+            return _unwritten(job, error)
+        except ValueError as error:
+            return Stop(str(error))
+        return None
+
+    def _add(
+        self,
+        job: Job,
+        index: int,
+        item: Any,
+        results: dict[int, Mapping[str, Value]],
+        failures: list[Failure],
+    ) -> Stop | None:
+        """Computes an item into the results or the failures; why nothing more can be computed, if so."""
+        try:
             with alike(self.threads):
-                results, failures = self._results(job)
-            names = {index: str(job.items[index - job.start]) for index in results}
-            write_shard(job.path, job.run, names, stacked(results, names), [asdict(f) for f in failures])
-            job.watch.unlink(missing_ok=True)
+                result = self._result(job, index, item)
         except torch.AcceleratorError as error:  # the device is lost to this process, whatever the item
             return Stop(f"the device failed: {_line(error)}")
         except OSError as error:
-            return Stop(
-                f"{job.path} could not be written: {error.strerror or error}. Every shard that is there is whole: "
-                "set that right and run the same again."
-            )
+            return _unwritten(job, error)
+        if isinstance(result, str):
+            failures.append(Failure(index, str(item), result))
+        else:
+            results[index] = result
+        return None
+
+    def _write(self, job: Job, results: dict[int, Mapping[str, Value]], failures: list[Failure]) -> Report | Stop:
+        try:
+            names = {index: str(job.items[index - job.start]) for index in results}
+            write_shard(job.path, job.run, names, stacked(results, names), [asdict(f) for f in failures])
+            job.watch.unlink(missing_ok=True)
+        except torch.AcceleratorError as error:
+            return Stop(f"the device failed: {_line(error)}")
+        except OSError as error:
+            return _unwritten(job, error)
         except ValueError as error:
             return Stop(str(error))
         return Report(job.shard, len(job.items), tuple(failures))
-
-    def _results(self, job: Job) -> tuple[dict[int, Mapping[str, Value]], list[Failure]]:
-        results, failures = {}, []
-        for index, item in enumerate(job.items, job.start):
-            result = self._result(job, index, item)
-            if isinstance(result, str):
-                failures.append(Failure(index, str(item), result))
-            else:
-                results[index] = result
-        return results, failures
 
     def _result(self, job: Job, index: int, item: Any) -> Mapping[str, Value] | str:
         """The item's results, or why there are none."""
@@ -150,6 +195,13 @@ class Worker:
             raise
         except Exception as error:  # decoders and models raise anything
             return _line(error)
+
+
+def _unwritten(job: Job, error: OSError) -> Stop:
+    return Stop(
+        f"{job.path} could not be written: {error.strerror or error}. Every shard that is there is whole: set that "
+        "right and run the same again."
+    )
 
 
 def unpickled(task: bytes, loads: Callable[[bytes], Any], threads: int) -> Worker | Stop:

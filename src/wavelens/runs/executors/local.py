@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
-from wavelens.runs.task import Job, Report, Stop, Task, Worker
+from wavelens.runs.task import Job, Report, Step, Stop, Task, Worker
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,13 @@ class Local:
     def workers(self) -> int:
         return 1
 
-    def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Report]:
+    def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Step | Report]:
         worker = Worker(task, threads)
         loaded = worker.load()
         if isinstance(loaded, Stop):
             raise RuntimeError(loaded.reason)
         for job in jobs:
-            report = worker.compute(job)
-            if isinstance(report, Stop):
-                raise RuntimeError(report.reason)
-            yield report
+            for answer in worker.steps(job):
+                if isinstance(answer, Stop):
+                    raise RuntimeError(answer.reason)
+                yield answer

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 import torch
 
 from wavelens.runs.executors.work_sharing import share
-from wavelens.runs.task import Answer, Job, Lost, Report, Stop, Task, unpickled
+from wavelens.runs.task import Answer, Job, Lost, Report, Step, Stop, Task, unpickled
 from wavelens.whole_numbers import is_whole
 
 
@@ -30,7 +30,7 @@ class Processes:
         if not is_whole(self.workers, 1):
             raise ValueError(f"workers is a whole number from 1; got workers={self.workers}.")
 
-    def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Report]:
+    def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Step | Report]:
         return share(_Crew(self.workers, task, threads), jobs)
 
 
@@ -80,7 +80,10 @@ class _Crew:
 
 
 def _serve(pipe: Connection, worker: int, task: bytes, threads: int) -> None:
-    """The life of a worker: ready, then a report a job, until the pipe ends, as it does when its owner is killed."""
+    """The life of a worker: ready, then the steps and the report of each job, until the pipe ends.
+
+    It ends when its owner is killed, too.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who ends its workers
     _take_gpu(worker)
     try:
@@ -89,7 +92,8 @@ def _serve(pipe: Connection, worker: int, task: bytes, threads: int) -> None:
             return pipe.send(own)
         pipe.send(own.load())
         while True:
-            pipe.send(own.compute(pipe.recv()))
+            for answer in own.steps(pipe.recv()):
+                pipe.send(answer)
     except (EOFError, OSError):
         return None
 

@@ -13,13 +13,13 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from wavelens.runs.task import Answer, Job, Lost, Report, Stop
+from wavelens.runs.task import Answer, Job, Lost, Report, Step, Stop
 
 LOSSES = 5  # for each worker, one after the other and nothing gained between them: nothing will come of it
 
 
 class Crew(Protocol):
-    """Workers, by number; each answers once to `start` and once to every job, or is lost."""
+    """Workers, by number; each answers once to `start` and with a report to every job, steps before it, or is lost."""
 
     workers: int
 
@@ -34,8 +34,8 @@ class Crew(Protocol):
         """Ends the workers."""
 
 
-def share(crew: Crew, jobs: Iterable[Job]) -> Generator[Report]:
-    """The report of every job, as they come; `RuntimeError` or `OSError` where no worker can go on.
+def share(crew: Crew, jobs: Iterable[Job]) -> Generator[Step | Report]:
+    """The steps and the report of every job, as they come; `RuntimeError` or `OSError` where no worker can go on.
 
     A job goes only to a worker that is ready, so that workers for whom a cluster has no room hold nothing up.
     """
@@ -45,6 +45,9 @@ def share(crew: Crew, jobs: Iterable[Job]) -> Generator[Report]:
             crew.start(worker)
         while desk.has_work():
             worker, answer = crew.answer()
+            if isinstance(answer, Step):
+                yield answer
+                continue
             job = desk.held.pop(worker, None)
             if isinstance(answer, Stop):
                 raise RuntimeError(answer.reason)
