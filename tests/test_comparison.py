@@ -12,7 +12,8 @@ import torch
 from wavelens import plots, runs
 from wavelens.cli import main
 from wavelens.metrics import Column
-from wavelens.runs.statistics.comparison import bootstrap, compare
+from wavelens.runs.statistics.comparison import compare
+from wavelens.runs.statistics.intervals import bootstrap
 from wavelens.runs.statistics.tables import caption, comma_separated, latex, lines, markdown
 
 LEVELS = np.array([3.0, 1.0, 4.0, 1.5, 9.0, 2.6, 5.3, 5.8, 9.7, 9.3, 2.3, 8.4])
@@ -85,8 +86,9 @@ def test_floors_and_ceilings_are_marked_and_a_ceiling_is_not_ranked(made):
     for text in (markdown(found), latex(found), "\n".join(line[1] for line in lines(found))):
         assert "pursuit (ceiling)" in text
         assert "energy (floor)" in text
-    assert caption(found).endswith(
-        "floors know nothing of the model; a ceiling is made for insertion, explains nothing and has no rank."
+    assert (
+        "floors know nothing of the model; a ceiling is made for insertion, explains nothing and has no rank"
+        in caption(found)
     )
     alone = compare([ceiling])
     assert alone.roles == {}
@@ -128,9 +130,8 @@ def test_only_items_of_all_runs_count_and_those_left_out_are_said(made):
     assert found.row("insertion", "c").value.value == pytest.approx(kept.mean(), abs=1e-12)
     assert found.row("insertion", "b").value.value == pytest.approx(kept.mean() + 1, abs=1e-12)
     text = markdown(found)
-    assert (
-        "10 items; 95 % intervals by paired bootstrap; 2 items that some run lacks are left out; insertion: 1" in text
-    )
+    assert "10 items; 95 % intervals by paired bootstrap; " in text
+    assert "; 2 items that some run lacks are left out; insertion: 1" in text
 
 
 def test_the_same_seed_gives_the_same_intervals_and_more_items_narrower_ones(made):
@@ -150,13 +151,13 @@ def test_tables_hold_the_numbers(made):
         assert float(row["difference_high"]) == expected.difference.high
         assert float(row["rank_low"]) == expected.rank.low
     first = markdown(found).splitlines()
-    assert first[0] == "| run | insertion ↑ | deletion(steps=8) ↓ | ff ↑ |"
+    assert first[0] == "| run | insertion ↑ | deletion ↓ | ff ↑ |"
     assert first[2].startswith(f"| a_b | **{LEVELS.mean():.4g} [")
     assert first[3].startswith(r"| b\|c | ")
     assert all(line.count("|") - line.count(r"\|") == 5 for line in first[:4])
     text = latex(found)
     assert r"a\_b & $\mathbf{5.158}$ $[" in text
-    assert r"run & insertion $\uparrow$ & deletion(steps=8) $\downarrow$ & ff $\uparrow$ \\" in text
+    assert r"run & insertion $\uparrow$ & deletion $\downarrow$ & ff $\uparrow$ \\" in text
     assert text.count("&") == 9
 
 
@@ -183,7 +184,7 @@ def test_bold_is_the_best_that_stays_the_best(made):
 @pytest.mark.parametrize(
     ("folders", "sentence"),
     [
-        (["a", "z"], "runs are compared over the items that all have; a, z have none in common"),
+        (["a", "z"], "over the items that all have, by name; a has 12 items, such as 0; z has 2 items, such as -1"),
         (["a", "a"], "each run is compared once; got "),
     ],
 )
@@ -213,7 +214,8 @@ def test_the_command_prints_the_table_and_writes_it_in_every_form(made, tmp_path
     folders = [str(made("a", Scores())), str(made("b", Scores(shift=-0.25)))]
     assert main(["compare", *folders, "--out", str(tmp_path / "found")]) == 0
     printed = capsys.readouterr().out
-    assert "12 items; 95 % intervals by paired bootstrap; ff: medians, all others means." in printed
+    assert "12 items; 95 % intervals by paired bootstrap; " in printed
+    assert "ff: medians, all others means; deletion is deletion(steps=8)." in printed
     assert f"a: net, \nb: net, \nwrote {tmp_path}/found/comparison.md" in printed
     found = compare(folders)
     assert (tmp_path / "found/comparison.md").read_text() == markdown(found)
@@ -242,11 +244,79 @@ def test_a_long_title_takes_several_lines():
     assert max(map(len, title.splitlines())) <= 50
 
 
+def test_the_title_of_a_long_curve_is_within_its_panel():
+    name = "insertion curve(steps=8, fractions='log', fill='shuffled', samples=2, score='logit')"
+    figure = plots.mean_curves({"a": {name: np.ones(5), f"{name} again": np.ones(5)}})
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        box, title = ax.get_tightbbox(), ax.title.get_window_extent()
+        assert title.width <= figure.bbox.width / 2
+        assert 0 <= title.x0 < title.x1 <= figure.bbox.width, (box, title)
+
+
 def test_curves_of_logits_are_drawn_below_zero():
     below = plots.mean_curves({"a": {"insertion curve(score='logit')": np.linspace(-3, 1, 5)}})
     above = plots.mean_curves({"a": {"insertion curve": np.linspace(0.2, 1, 5)}})
     assert below.axes[0].get_ylim()[0] <= -3
     assert above.axes[0].get_ylim()[0] == 0
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another metric of the same items."""
+
+    def load(self):
+        return lambda item: {"sparsity": float(LEVELS[item]), "target": 3.0}
+
+
+@dataclass(frozen=True)
+class Empty:
+    """A metric that is a number for no item."""
+
+    def load(self):
+        return lambda item: {"insertion": float("nan")}
+
+
+def test_runs_without_a_common_metric_are_an_error_that_names_what_differs(made, capsys):
+    folders = [made("a", Scores()), made("b", Other())]
+    assert main(["compare", *map(str, folders)]) == 2
+    said = capsys.readouterr().err
+    assert "by metrics that all have; a has insertion, deletion(steps=8), insertion curve, ff; b has sparsity." in said
+    assert said.count("\n") == 1
+    with pytest.raises(ValueError, match="compared by numbers; insertion has none, for any item"):
+        compare([made("c", Empty()), made("d", Empty())])
+
+
+def test_unfinished_runs_are_named_with_how_far_they_are(made, capsys):
+    folders = [made("a", Scores()), made("b", Scores(shift=1))]
+    (folders[1] / "shards/000000001.safetensors").unlink()  # five of twelve items
+    assert main(["compare", *map(str, folders)]) == 0
+    assert "note: b is unfinished: 7 of 12 files have been evaluated." in capsys.readouterr().err
+    assert compare(folders).unfinished == {"b": (7, 12)}
+
+
+def test_few_files_are_warned_of_and_three_have_no_interval(made, capsys):
+    folders = [str(made(name, Scores(shift=shift), range(3))) for name, shift in (("a", 0), ("b", 1))]
+    assert main(["compare", *folders]) == 0
+    said = capsys.readouterr()
+    assert "note: 3 files are too few for intervals: take at least 20." in said.err
+    assert "[" not in said.out.partition("items;")[0].partition("\n")[2]
+    assert "fewer than 6 have no intervals" in said.out
+    rows = list(csv.DictReader(io.StringIO(comma_separated(compare(folders)))))
+    assert {row["value_low"] for row in rows} == {row["p"] for row in rows} == {""}
+    assert main(["compare", str(made("c", Scores()))]) == 0
+    assert "intervals of 12 files are too narrow as a rule" in capsys.readouterr().err
+
+
+def test_a_difference_is_marked_after_holms_correction(made):
+    """A constant difference of twelve items is one; of runs that swap places nothing is."""
+    far = compare([made("c", Scores()), made("d", Scores(shift=-0.1))])
+    assert {row.run: row.differs for row in far.rows} == {"c": False, "d": True}
+    assert "*" in {line[1]: line[3] for line in lines(far)}["d"]
+    assert "after Holm's correction" in caption(far)
+    near = compare([made("a", Scores(scale=-1, shift=2 * LEVELS.mean() + 0.1)), made("b", Scores())])
+    assert not any(row.differs for row in near.rows)
+    assert all(row.p is None or row.p > 0.05 for row in near.rows)
 
 
 @pytest.mark.parametrize("resamples", [0, -1, 10**12])

@@ -79,7 +79,7 @@ def seen_at(scale):
 
 @pytest.mark.parametrize(("scale", "level"), [("a2", 3), ("d2", 2), ("d1", 1)])
 def test_a_model_that_sees_one_scale_has_its_share_there(scale, level):
-    a = wl.attribute(seen_at(scale), signal((12, 16)), 0, domain=DOMAIN, method=wl.IntegratedGradients(steps=4))
+    a = wl.attribute(seen_at(scale), signal((12, 16), batch=6), 0, domain=DOMAIN, method=wl.IntegratedGradients(steps=4))
     found = runs.average({"net": wl.maps.profile(a)})
     expected = [1.0 if name == scale else 0.0 for name in NAMES]
     assert values(found)[0].tolist() == pytest.approx(expected, abs=1e-12)
@@ -265,7 +265,18 @@ def test_the_command_averages_what_the_library_finds(folder, capsys):
         assert [one["extent"] for one in row["profile"]] == ["> 4 px", "2–4 px", "1–2 px"]
     assert (found["items"], found["files"], found["left_out"]) == (4, 5, 0)
     fine, coarse = found["models"]
-    assert coarse["mean_level_difference"]["low"] > 0.5
+    assert coarse["mean_level_difference"]["value"] > 0.5
+    assert coarse["mean_level_difference"]["low"] is None  # four files have no interval
+    assert "note: 4 files are too few for intervals: take at least 20." in printed.err
+    assert "own_nets:fine: sums miss" in printed.out
+    with open("out/files.csv", newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert [row["file"] for row in table] == names
+    for row in found["models"]:
+        scales = {one["scale"]: one["signed"]["value"] for one in row["profile"]}
+        for scale, value in scales.items():
+            own = [float(line[f"{row['model']} signed {scale}"].removeprefix("'")) for line in table]
+            assert np.mean(own) == pytest.approx(value, rel=1e-6)
     assert fine["mean_level"]["value"] < coarse["mean_level"]["value"]
     share = coarse["profile"][0]["share"]
     for part in ("own_nets:coarse", "> 4 px", f"{100 * share['value']:.1f} %", "4 items", "out/profile.png"):
@@ -319,7 +330,7 @@ def test_sounds_of_two_rates_keep_their_own_hertz(folder):
     high, low = record(folder / "out")["models"]
     assert [row["extent"] for row in high["profile"]] == ["< 1000 Hz", "1000–2000 Hz", "2000–4000 Hz"]
     assert low["profile"][2]["extent"] == "1000–2000 Hz"
-    assert (high["units"], low["mean_level_difference"]["low"] > 0) == (["Hz"], True)
+    assert (high["units"], low["mean_level_difference"]["value"] > 0) == (["Hz"], True)
 
 
 def test_arrays_of_voxels_get_the_spacing_that_is_given(folder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from wavelens.cli.options import check_folder
-from wavelens.cli.terminal import Terminal, plain
+from wavelens.cli.terminal import Terminal, note, plain
 from wavelens.runs import Run
+from wavelens.runs.statistics.columns import short_heads
 from wavelens.runs.statistics.comparison import RESAMPLES, Comparison, compare
-from wavelens.runs.statistics.tables import caption, files, lines
+from wavelens.runs.statistics.tables import caption, files, lines, warnings
 from wavelens.runs.store.shards import write_whole
 
 
@@ -29,14 +30,18 @@ def compare_runs(
 ) -> None:
     """Compare runs: means, 95 % intervals, ranks. Only files that all runs have are counted.
 
-    Intervals come from a paired bootstrap: files are resampled with replacement, the same ones for every run. Behind a
-    rank stand the ranks that the run has in 95 % of the resamples. Arrows say whether more (↑) or less (↓) is better; a
-    column without an arrow is not ranked, and shows the difference from the first run.
+    Intervals come from a paired bootstrap, corrected for bias and skewness: files are resampled with replacement, the
+    same ones for every run. Fewer than six files have no intervals. A rank is followed by the ranks that the run has in
+    95 % of the resamples. A * marks a difference that remains after Holm's correction for all tests of the table.
+    Arrows say whether more (↑) or less (↓) is better; a column without an arrow is not ranked, and shows the difference
+    from the first run. Runs that are unfinished are named.
     """
     comparison = compare(runs, resamples=resamples, seed=seed)
     console = Terminal()
     console.print(_table(comparison))
     console.print(Text(caption(comparison)), soft_wrap=True)
+    for warning in warnings(comparison):
+        note(warning)
     for name, folder in zip(comparison.runs, runs, strict=True):
         _say_state(console, name, Run.open(folder))
     if out is not None:
@@ -70,6 +75,12 @@ def _say_state(console: Console, name: str, run: Run) -> None:
     console.print(Text(plain(text)), soft_wrap=True)
 
 
+def _named(comparison: Comparison) -> dict[str, dict[str, Any]]:
+    """The curves by the short names that fit above their panels."""
+    heads = short_heads(list(dict.fromkeys(name for own in comparison.curves.values() for name in own)))
+    return {run: {heads[name]: values for name, values in own.items()} for run, own in comparison.curves.items()}
+
+
 def _write(comparison: Comparison, out: Path) -> list[Path]:
     written = []
     for name, text in files(comparison).items():
@@ -78,6 +89,6 @@ def _write(comparison: Comparison, out: Path) -> list[Path]:
     if any(comparison.curves.values()):
         from wavelens import plots  # matplotlib: only once there is something to draw
 
-        plots.save(plots.mean_curves(comparison.curves), out / "curves.png")
+        plots.save(plots.mean_curves(_named(comparison)), out / "curves.png")
         written.append(out / "curves.png")
     return written

@@ -18,7 +18,7 @@ from wavelens.cli.evaluate import Display
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, domain_of, method_of
 from wavelens.cli.shared_options import DOMAIN_HELP, METHOD_HELP, DeviceName, Spacing, Unit, spacing_of
-from wavelens.cli.terminal import Terminal, complain, plain
+from wavelens.cli.terminal import Terminal, complain, note, plain
 from wavelens.explaining import Kind, kind_called
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.mean_profile import (
@@ -30,15 +30,22 @@ from wavelens.explaining.mean_profile import (
     profile_of,
     write_profiles,
 )
+from wavelens.explaining.profile_files import by_file, gap_sentence, gaps, table_of_files
+from wavelens.explaining.request import DEFAULT_METHOD
 from wavelens.explaining.spacing import spaced
 from wavelens.methods.lift import check_method
 from wavelens.models import LoadedModel, Options
+from wavelens.own import text_of
 from wavelens.runs import Average, Run, average, run
 from wavelens.runs.evaluation import BATCH_SIZE
 from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
 from wavelens.runs.statistics.comparison import RESAMPLES
+from wavelens.runs.statistics.intervals import FEW
 from wavelens.runs.statistics.profile_tables import HEAD, Extents, caption, lines
+from wavelens.runs.statistics.tables import few_items
+from wavelens.runs.store.shards import write_whole
 
+FILES = "files.csv"
 OWN = "-"  # instead of a checkpoint: the weights that a model comes with
 
 
@@ -61,7 +68,7 @@ def profile(
         int | None, typer.Option(min=1, help="Use N evenly spaced files.", show_default="all of them")
     ] = None,
     domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
-    method: Annotated[str, typer.Option(help=METHOD_HELP)] = "IntegratedGradients(steps=25)",
+    method: Annotated[str, typer.Option(help=METHOD_HELP)] = text_of(DEFAULT_METHOD),
     spacing: Spacing = None,
     unit: Unit = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Number of inputs per forward pass.")] = BATCH_SIZE,
@@ -74,8 +81,9 @@ def profile(
 
     For each scale and model, prints its share of the attribution, the difference of that share from the first model's,
     and its signed sum: means over the files that all models have, with 95 % intervals (files are resampled with
-    replacement, the same ones for every model). Writes profile.png, .md, .csv and .json to the folder --out, and the
-    profile of each file to its folder runs/; running the same command again resumes an interrupted run.
+    replacement, the same ones for every model), and how much of the score's rise the sums miss. Writes profile.png,
+    .md, .csv and .json to the folder --out, files.csv with one row per file, and what it goes on from to its folder
+    runs/; running the same command again resumes an interrupted run.
 
     Exit codes: 0, all files have profiles; 1, some have (one line per failed file on stderr says why); 2, none has, or
     an option is wrong; 130, interrupted.
@@ -99,7 +107,8 @@ def profile(
     folders = [out / "runs" / re.sub(r"[^\w.-]+", "-", member.name) for member in members]
     finished = [_run(member, folder, threads, bar) for member, folder in zip(members, folders, strict=True)]
     results = [one.read() for one in finished]
-    common = [name for name in results[0].names if all(name in own.names for own in results)]
+    sets = [set(own.names) for own in results]
+    common = [name for name in results[0].names if all(name in own for own in sets)]
     if not common:
         raise ValueError(f"none of {len(files)} files has a profile for every model; the lines above say why.")
     averaged = average(
@@ -109,8 +118,11 @@ def profile(
     )
     places = {member.name: place_of(member, data, common) for member in members}
     settings = {"data": str(data), "labels": labels, "files": len(files), "resamples": resamples, "seed": seed}
-    _print(averaged, extents_of(members, places), any(place.differs for place in places.values()))
-    for path in write_profiles(averaged, members, places, settings, out):
+    values = {member.name: by_file(own, common) for member, own in zip(members, results, strict=True)}
+    missed = [gap_sentence(name, gaps(own)) for name, own in values.items()]
+    _print(averaged, extents_of(members, places), missed, any(place.differs for place in places.values()))
+    write_whole(out / FILES, table_of_files(members, values, common).encode())
+    for path in [*write_profiles(averaged, members, places, settings, out), out / FILES]:
         Terminal().print(Text(f"wrote {plain(str(path))}"), soft_wrap=True)
     raise typer.Exit(0 if averaged.items == len(files) else 1)
 
@@ -154,14 +166,17 @@ def _run(member: Member, folder: Path, threads: int, console: Console) -> Run:
         with display:
             return run(member.task, member.dataset, folder, threads=threads, watch=display)
     except KeyboardInterrupt:
-        complain(f"interrupted; {display.summary()} The same command goes on.")
+        complain(f"interrupted; {display.kept()} The same command goes on.")
         raise typer.Exit(130) from None
 
 
-def _print(averaged: Average, extents: Extents, spacing_differs: bool) -> None:
+def _print(averaged: Average, extents: Extents, missed: Sequence[str], spacing_differs: bool) -> None:
     console = Terminal()
     console.print(_table(averaged, extents))
-    console.print(Text(caption(averaged)), soft_wrap=True)
+    for line in (caption(averaged), *missed):
+        console.print(Text(plain(line)), soft_wrap=True)
+    if averaged.items < FEW:
+        note(few_items(averaged.items))
     if spacing_differs:
         console.print(Text("Files differ in the spacing of their samples: extents are those of the middle one."))
 

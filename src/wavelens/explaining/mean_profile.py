@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,8 +25,10 @@ from wavelens.own import text_of
 from wavelens.runs import Average, Run
 from wavelens.runs.evaluation import Evaluation, weights_digest
 from wavelens.runs.samples import Sample
+from wavelens.runs.statistics.intervals import Estimate
 from wavelens.runs.statistics.profile_tables import Extents, comma_separated, markdown
 from wavelens.runs.store.shards import write_whole
+from wavelens.wording import in_words
 
 MAX_PLACED_FILES = 50  # of which the spacing is read
 
@@ -121,7 +124,7 @@ def write_profiles(
     for suffix, text in texts.items():
         write_whole(paths[suffix], text.encode())
     explainer: Any = members[0].task.explainer
-    title = f"{type(explainer.method).__name__} in {explainer.domain}, {average.items} files"
+    title = f"{in_words(explainer.method)} · {in_words(explainer.domain)} · {average.items} files"
     plots.save(plots.mean_profiles(average, extents, title=title), paths["png"])
     return list(paths.values())
 
@@ -153,9 +156,14 @@ def _model_record(average: Average, member: Member, place: Place) -> dict[str, A
         "spacing": grid.spacing,
         "spacing_differs": place.differs,
         "profile": [
-            {**scale, **{name: asdict(getattr(row, name)) for name in ("share", "difference", "signed")}}
+            {**scale, **{name: _estimate(getattr(row, name)) for name in ("share", "difference", "signed")}}
             for scale, row in zip(grid.rows(member.layout), rows, strict=True)
         ],
-        "mean_level": asdict(average.level(member.name).level),
-        "mean_level_difference": asdict(average.level(member.name).difference),
+        "mean_level": _estimate(average.level(member.name).level),
+        "mean_level_difference": _estimate(average.level(member.name).difference),
     }
+
+
+def _estimate(estimate: Estimate) -> dict[str, float | None]:
+    """For JSON, which knows no NaN: None for the ends of an interval that few items do not have."""
+    return {name: value if math.isfinite(value) else None for name, value in asdict(estimate).items()}

@@ -14,7 +14,7 @@ from wavelens.plots.parts import literal
 
 # Told apart with any colour vision (Okabe and Ito, 2008), and by their dashes in grey.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
-TITLE_LETTERS = 50  # of one line above a panel
+TITLE_LETTERS = 48  # of one line above a panel
 DASHES = ("solid", "dashed", "dashdot", "dotted")
 
 
@@ -40,7 +40,8 @@ def mean_curves(curves: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> Figu
                 label = literal(f"{run}: {area:.3f}")
                 axes.plot(fraction, own[name], color=COLOURS[number % 7], linestyle=dash, linewidth=1.6, label=label)
         title = "\n".join(wrap(literal(name), TITLE_LETTERS))
-        axes.set(title=title, xlabel="steps from none to all of the coefficients", ylabel="mean score", xlim=(0, 1))
+        axes.set_title(title, fontsize=10)
+        axes.set(xlabel="steps from none to all of the coefficients", ylabel="mean score", xlim=(0, 1))
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]) if any(own[name].min() < 0 for own in drawn) else 0.0)
         axes.grid(color="#dddddd", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from wavelens.plots.comparison import COLOURS
 from wavelens.plots.figure import Figure
 from wavelens.plots.parts import DPI, INK, literal
-from wavelens.runs.statistics.comparison import Estimate
+from wavelens.runs.statistics.intervals import Estimate
 from wavelens.runs.statistics.profiles import Average, ScaleRow
 
 
 def mean_profiles(average: Average, extents: Mapping[str, Mapping[str, str]] | None = None, title: str = "") -> Figure:
-    """The share of each scale, coarsest first, and its signed sum, a bar a model, with 95 % intervals.
+    """The share of each scale, coarsest first, and its signed sum, one bar per model, with 95 % intervals.
 
     `extents[model][scale]` says what a scale spans; it stands below the scale where it is the same for all models.
     """

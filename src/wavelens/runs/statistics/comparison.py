@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +12,15 @@ from numpy.typing import NDArray
 from wavelens.baselines.controls import CEILINGS, FLOORS
 from wavelens.metrics.metric import Column
 from wavelens.runs.statistics.columns import number_columns, recorded_columns
+from wavelens.runs.statistics.intervals import FEWEST, Estimate, bca, bootstrap, flips, holm, percentiles, signs
 from wavelens.runs.store.reading import Results, Run
-from wavelens.whole_numbers import is_whole
 
 Array = NDArray[np.float64]
 
 RESAMPLES = 2000
-MAX_RESAMPLES = 10**6  # as many means of each run are held in memory
-LEVEL = (2.5, 97.5)  # percentiles
+SIGNIFICANT = 0.05
+DRAWS_PER_TEST = 40  # of signs: as few as let a p-value survive Holm's correction
 ROLES = {cls.__name__: "floor" for cls in FLOORS} | {cls.__name__: "ceiling" for cls in CEILINGS}
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -38,7 +29,8 @@ class Row:
 
     The interval of a rank is that of its values over the resamples. Where neither more nor less is better there is no
     rank, and the distance is that to the first run. A ceiling, which is made for a measure, has no rank and is not the
-    best.
+    best. `p` is that of the distance being 0, adjusted for all such tests of the comparison (Holm, 1979); None for the
+    run that distances are from, for ceilings and for few items.
     """
 
     metric: str
@@ -47,6 +39,12 @@ class Row:
     value: Estimate
     difference: Estimate
     rank: Estimate | None
+    p: float | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the distance is one after Holm's correction, at 5 %."""
+        return self.p is not None and self.p <= SIGNIFICANT
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +53,8 @@ class Comparison:
 
     `columns` says of each metric which way is better. `items` are in every run; `of` is how many are in any. `left_out`
     counts for each metric those where it is not a number for some run. `missing` are metrics that some run lacks.
-    `roles` says which runs are controls, a "floor" or a "ceiling".
+    `roles` says which runs are controls, a "floor" or a "ceiling". `unfinished` has for each run that lacks results how
+    many items it has got to and how many it is of.
     """
 
     runs: tuple[str, ...]
@@ -67,6 +66,7 @@ class Comparison:
     columns: dict[str, Column]
     missing: tuple[str, ...] = ()
     roles: dict[str, str] = field(default_factory=dict)
+    unfinished: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -81,16 +81,19 @@ def compare(folders: Sequence[str | Path], *, resamples: int = RESAMPLES, seed: 
 
     Every number of the runs is compared, whoever wrote its metric; see `Task`.
 
-    Intervals are percentiles of a paired bootstrap (Efron, 1979): items are drawn with replacement, the same for every
-    run, so that what items have in common does not blur a difference. `ValueError` for runs without common items.
+    Intervals are those of a paired bootstrap, corrected for bias and skewness (Efron, 1987): items are drawn with
+    replacement, the same for every run, so that what items have in common does not blur a difference. Fewer than six
+    items have no intervals. Differences are tested by their signs, flipped at random, or of medians counted, and the
+    p-values adjusted for the number of tests (Holm, 1979). `ValueError` for runs without common items or metrics.
     """
     runs = [Run.open(folder) for folder in folders]
     names = _names([run.folder for run in runs])
     all_results = [run.read() for run in runs]
     sets = [set(r.names) for r in all_results]
     common = [name for name in all_results[0].names if all(name in own for own in sets)]
+    unfinished = {name: state for name, run in zip(names, runs, strict=True) if (state := _unfinished(run))}
     if not common:
-        raise ValueError(f"runs are compared over the items that all have; {', '.join(names)} have none in common.")
+        raise ValueError(_nothing_in_common(names, all_results, unfinished))
     places = [_places(results, common) for results in all_results]
     recorded = recorded_columns({name: run.manifest.columns for name, run in zip(names, runs, strict=True)})
     columns = {c.name: c for c in number_columns(recorded, [results.values for results in all_results])}
@@ -104,7 +107,8 @@ def compare(folders: Sequence[str | Path], *, resamples: int = RESAMPLES, seed: 
         known = np.isfinite(table).all(0)
         left_out[metric] = int((~known).sum())
         if known.any():
-            rows += _rows(columns[metric], names, table[:, known], ranked, resamples, seed)
+            tests = len(shared) * (len(names) - 1)
+            rows += _rows(columns[metric], names, table[:, known], ranked, resamples, seed, tests)
     curves = {
         name: {
             key: r.values[key].double().numpy()[p].mean(0)
@@ -113,9 +117,67 @@ def compare(folders: Sequence[str | Path], *, resamples: int = RESAMPLES, seed: 
         }
         for name, r, p in zip(names, all_results, places, strict=True)
     }
+    if not rows and not any(columns[name].is_curve for name in shared):
+        raise ValueError(_no_metric(names, all_results, columns, left_out))
     every = {name for results in all_results for name in results.names}
     missing = tuple(name for name in columns if name not in shared)
-    return Comparison(tuple(names), len(common), len(every), tuple(rows), curves, left_out, columns, missing, roles)
+    return Comparison(
+        tuple(names),
+        len(common),
+        len(every),
+        _adjusted(rows),
+        curves,
+        left_out,
+        columns,
+        missing,
+        roles,
+        unfinished,
+    )
+
+
+def _unfinished(run: Run) -> tuple[int, int] | None:
+    """How many items a run has got to, of how many; None where it has got to all."""
+    left = sum(len(run.items(shard)) for shard in run.missing())
+    return (run.manifest.items - left, run.manifest.items) if left else None
+
+
+def _nothing_in_common(
+    names: Sequence[str], results: Sequence[Results], unfinished: Mapping[str, tuple[int, int]]
+) -> str:
+    told = []
+    for name, own in zip(names, results, strict=True):
+        some = f"{len(own.names)} items, such as {own.names[0]}" if own.names else "no items"
+        far = f" (unfinished: {unfinished[name][0]} of {unfinished[name][1]})" if name in unfinished else ""
+        told.append(f"{name} has {some}{far}")
+    return (
+        f"runs are compared over the items that all have, by name; {'; '.join(told)}. None is in all of them. Evaluate "
+        "the same folder, or finish the runs."
+    )
+
+
+def _no_metric(
+    names: Sequence[str],
+    results: Sequence[Results],
+    columns: Mapping[str, Column],
+    left_out: Mapping[str, int],
+) -> str:
+    """Why nothing is compared: metrics that differ, or that are numbers for no item."""
+    if left_out:
+        return (
+            f"runs are compared by numbers; {', '.join(left_out)} has none, for any item that all runs have. Look at "
+            "one file with wavelens explain."
+        )
+    told = [
+        f"{name} has {', '.join(metric for metric in columns if metric in own.values) or 'no metric'}"
+        for name, own in zip(names, results, strict=True)
+    ]
+    return f"runs are compared by metrics that all have; {'; '.join(told)}. Evaluate with the same --metric."
+
+
+def _adjusted(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """The rows with p-values that are adjusted for their number."""
+    p_values = iter(holm([row.p for row in rows if row.p is not None]))
+    return tuple(row if row.p is None else replace(row, p=next(p_values)) for row in rows)
 
 
 def _roles(names: Sequence[str], runs: Sequence[Run]) -> dict[str, str]:
@@ -141,11 +203,18 @@ def _places(results: Results, common: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _rows(
-    column: Column, names: Sequence[str], table: Array, ranked: NDArray[np.bool_], resamples: int, seed: int
+    column: Column,
+    names: Sequence[str],
+    table: Array,
+    ranked: NDArray[np.bool_],
+    resamples: int,
+    seed: int,
+    tests: int,
 ) -> list[Row]:
-    """`table` is `(runs, items)`; `ranked` says which runs have ranks."""
-    middle = np.median if column.middle == "median" else np.mean
-    values = middle(table, axis=1)
+    """`table` is `(runs, items)`; `ranked` says which runs have ranks, `tests` how many there are in all."""
+    is_median = column.middle == "median"
+    middle: Callable[..., Array] = np.median if is_median else np.mean
+    values, count = middle(table, axis=1), table.shape[1]
     draws = bootstrap(table, middle, resamples, seed)
     ranks: list[Estimate | None] = [None] * len(names)
     first = 0
@@ -154,37 +223,25 @@ def _rows(
         first = int(np.argmin(np.where(ranked, sign * values, np.inf)))
         pairs = zip(_ranks(sign * values[ranked]), _ranks(sign * draws[ranked]), strict=True)
         for place, (rank, drawn) in zip(np.flatnonzero(ranked), pairs, strict=True):
-            ranks[place] = _estimate(rank, drawn)
+            ranks[place] = percentiles(rank, drawn, count)
+    apart, far = table - table[first], draws - draws[first]
+    flipped = max(resamples, DRAWS_PER_TEST * tests)
+    has_test = [i != first and bool(ranked[i]) and count >= FEWEST for i in range(len(names))]
     return [
         Row(
             column.name,
             name,
-            table.shape[1],
-            _estimate(values[i], draws[i]),
-            _estimate(values[i] - values[first], draws[i] - draws[first]),
+            count,
+            bca(values[i], draws[i], None if is_median else table[i], count),
+            bca(values[i] - values[first], far[i], None if is_median else apart[i], count),
             ranks[i],
+            (signs(apart[i]) if is_median else flips(apart[i], flipped, seed)) if has_test[i] else None,
         )
         for i, name in enumerate(names)
     ]
-
-
-def bootstrap(table: Array, middle: Callable[..., Array], resamples: int, seed: int) -> Array:
-    """`(runs, resamples)` means or medians of items drawn with replacement, the same items for every run."""
-    if not is_whole(resamples, 1, MAX_RESAMPLES):
-        raise ValueError(f"resamples is a whole number from 1 to {MAX_RESAMPLES:,}; got {resamples}.")
-    random = np.random.default_rng(seed)
-    count = table.shape[1]
-    rows = max(1, 2**20 // table.size)  # resamples at a time, in bounded memory
-    sizes = [min(rows, resamples - done) for done in range(0, resamples, rows)]
-    return np.concatenate([middle(table[:, random.integers(count, size=(n, count))], axis=2) for n in sizes], axis=1)
 
 
 def _ranks(costs: Array) -> Array:
     """From 1, the least cost first; equals share the better rank."""
     better: Array = (costs[None, :] < costs[:, None]).sum(1).astype(float)
     return 1 + better
-
-
-def _estimate(value: float, draws: Array) -> Estimate:
-    low, high = np.percentile(draws, LEVEL)
-    return Estimate(float(value), float(low), float(high))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wavelens.runs.statistics.cells import comma_separated_lines, markdown_row, markdown_text
-from wavelens.runs.statistics.comparison import Estimate
+from wavelens.runs.statistics.intervals import FEWEST, Estimate
 from wavelens.runs.statistics.profiles import Average, ScaleRow
+from wavelens.runs.statistics.tables import INTERVALS
 
 Extents = Mapping[str, Mapping[str, str]]  # what each scale spans, for each model
 
 LEVEL = "mean level"
-HEAD = ("scale", "model", "share of Σ|γ|", "less the first", "signed sum")
+HEAD = ("scale", "model", "share of Σ|γ|", "minus the first", "signed sum")
 NUMBERS = [f"{of}{end}" for of in ("share", "difference", "signed") for end in ("", "_low", "_high")]
 
 
@@ -52,30 +53,37 @@ def comma_separated(average: Average, extents: Extents) -> str:
 
 def caption(average: Average) -> str:
     """What the numbers are of, and what was left out."""
-    text = f"{average.items} items, each with the same weight; 95 % intervals by paired bootstrap"
+    intervals = INTERVALS if average.items >= FEWEST else f"fewer than {FEWEST} have no intervals"
+    text = f"{average.items} items, each with the same weight; {intervals}"
     return f"{text}; {average.left_out} items without a profile are left out." if average.left_out else f"{text}."
 
 
-def _three(e: Estimate) -> tuple[float, float, float]:
-    return e.value, e.low, e.high
+def _three(e: Estimate) -> tuple[float | str, ...]:
+    return (e.value, e.low, e.high) if e.has_interval else (e.value, "", "")
+
+
+def _text(e: Estimate, form: str, times: float = 1.0, unit: str = "") -> str:
+    """A number with its interval, if it has one: '12.3 % [10.1, 14.2]'."""
+    value = f"{times * e.value:{form}}{unit}"
+    return f"{value} [{times * e.low:{form}}, {times * e.high:{form}}]" if e.has_interval else value
 
 
 def _share(e: Estimate) -> str:
-    return f"{100 * e.value:.1f} % [{100 * e.low:.1f}, {100 * e.high:.1f}]"
+    return _text(e, ".1f", 100, " %")
 
 
 def _points(e: Estimate, model: str, average: Average) -> str:
     """Of the first model nothing: it is what the others are compared to."""
-    return "" if model == average.models[0] else f"{100 * e.value:+.1f} [{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
+    return "" if model == average.models[0] else _text(e, "+.1f", 100)
 
 
 def _far(e: Estimate, model: str, average: Average) -> str:
-    return "" if model == average.models[0] else f"{e.value:+.2f} [{e.low:+.2f}, {e.high:+.2f}]"
+    return "" if model == average.models[0] else _text(e, "+.2f")
 
 
 def _number(e: Estimate) -> str:
-    return f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]"
+    return _text(e, ".2f")
 
 
 def _sum(e: Estimate) -> str:
-    return f"{e.value:+.3g} [{e.low:+.3g}, {e.high:+.3g}]"
+    return _text(e, "+.3g")

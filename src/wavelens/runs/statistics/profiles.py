@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wavelens.maps import Profile
-from wavelens.runs.statistics.comparison import LEVEL, RESAMPLES, Estimate, bootstrap
+from wavelens.runs.statistics.comparison import RESAMPLES
+from wavelens.runs.statistics.intervals import Estimate, bca, bootstrap
 
 Array = NDArray[np.float64]
 
@@ -70,9 +71,9 @@ def average(
     """The mean profile of each model over the same items, with 95 % intervals.
 
     `profiles` has for each model what `maps.profile` gave for the items, in one batch or several; each item counts
-    alike, whatever its logit. Intervals are percentiles of a paired bootstrap (Efron, 1979): items are drawn with
-    replacement, the same for every model. `ValueError` for models with other items or other scales, and where no item
-    has a profile.
+    alike, whatever its logit. Intervals are those of a paired bootstrap, corrected for bias and skewness (Efron, 1987):
+    items are drawn with replacement, the same for every model; fewer than six items have none. `ValueError` for models
+    with other items or other scales, and where no item has a profile.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> average = wl.runs.average({"mine": [wl.maps.profile(a), wl.maps.profile(a)]})
@@ -91,8 +92,8 @@ def average(
 
     def estimates(table: Array) -> tuple[list[Estimate], list[Estimate]]:
         """`(models, items)`: of each model, and of each less the first."""
-        values, draws = table.mean(1), bootstrap(table, np.mean, resamples, seed)
-        return _estimates(values, draws), _estimates(values - values[:1], draws - draws[:1])
+        draws = bootstrap(table, np.mean, resamples, seed)
+        return _estimates(table, draws), _estimates(table - table[:1], draws - draws[:1])
 
     models = tuple(profiles)
     return Average(
@@ -120,9 +121,8 @@ def _rows(
     )
 
 
-def _estimates(values: Array, draws: Array) -> list[Estimate]:
-    ends = np.percentile(draws, LEVEL, axis=1)
-    return [Estimate(float(v), float(low), float(high)) for v, low, high in zip(values, *ends, strict=True)]
+def _estimates(table: Array, draws: Array) -> list[Estimate]:
+    return [bca(own.mean(), drawn, own, len(own)) for own, drawn in zip(table, draws, strict=True)]
 
 
 def _tables(profiles: Mapping[str, Profile | Sequence[Profile]]) -> tuple[tuple[str, ...], Array, Array]:

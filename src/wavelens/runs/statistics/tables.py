@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wavelens.runs.statistics.cells import comma_separated_lines, latex_text, markdown_row, markdown_text
-from wavelens.runs.statistics.comparison import Comparison, Estimate, Row
+from wavelens.runs.statistics.columns import short_heads
+from wavelens.runs.statistics.comparison import Comparison, Row
+from wavelens.runs.statistics.intervals import FEW, FEWEST, Estimate
 from wavelens.untrusted import one_line
 
 ARROWS = {"more": "↑", "less": "↓"}
+INTERVALS = "95 % intervals by paired bootstrap"
 NUMBERS = [f"{of}{end}" for of in ("value", "difference", "rank") for end in ("", "_low", "_high")]
 
 
 def markdown(c: Comparison) -> str:
     """Two tables: values with their rank, and the distance to the best run; a run a row.
 
-    Bold is what is best also in 95 % of the resamples.
+    Bold is what is best also in 95 % of the resamples, and differs from all others after Holm's correction.
     """
     values, distances = _markdown(c, _value), _markdown(c, _distance)
     return f"{values}\n{markdown_text(caption(c))}\n\nDistance to the best run, over the same items:\n\n{distances}"
@@ -25,7 +28,7 @@ def latex(c: Comparison) -> str:
     """The table of values, for `booktabs`; bold as in `markdown`."""
     head = " & ".join(["run", *(latex_text(_head(c, metric)) for metric in c.metrics)])
     lines = [
-        " & ".join([latex_text(_run(c, run)), *(_latex_cell(c.row(metric, run)) for metric in c.metrics)]) + r" \\"
+        " & ".join([latex_text(_run(c, run)), *(_latex_cell(c, c.row(metric, run)) for metric in c.metrics)]) + r" \\"
         for run in c.runs
     ]
     begin = rf"\begin{{tabular}}{{l{'l' * len(c.metrics)}}}"
@@ -35,10 +38,10 @@ def latex(c: Comparison) -> str:
 
 def comma_separated(c: Comparison) -> str:
     """One line for each metric and run, every number at full precision."""
-    rows: list[list[str | float]] = [["metric", "run", "items", *NUMBERS]]
+    rows: list[list[str | float]] = [["metric", "run", "items", *NUMBERS, "p"]]
     for row in c.rows:
         numbers = [n for e in (row.value, row.difference, row.rank) for n in _three(e)]
-        rows.append([row.metric, row.run, row.items, *numbers])
+        rows.append([row.metric, row.run, row.items, *numbers, "" if row.p is None else row.p])
     return comma_separated_lines(rows)
 
 
@@ -51,7 +54,7 @@ def _markdown(c: Comparison, cell: Callable[[Row], str]) -> str:
     rows = [["run", *(markdown_text(_head(c, metric)) for metric in c.metrics)], ["---"] * (1 + len(c.metrics))]
     for run in c.runs:
         cells = [c.row(metric, run) for metric in c.metrics]
-        rows.append([markdown_text(_run(c, run)), *("" if row is None else _bold(cell(row), row) for row in cells)])
+        rows.append([markdown_text(_run(c, run)), *("" if row is None else _bold(c, cell(row), row) for row in cells)])
     return "".join(map(markdown_row, rows))
 
 
@@ -60,19 +63,21 @@ def _run(c: Comparison, run: str) -> str:
     return f"{run} ({c.roles[run]})" if run in c.roles else run
 
 
-def _bold(text: str, row: Row) -> str:
-    return f"**{text}**" if _leads(row) else text
+def _bold(c: Comparison, text: str, row: Row) -> str:
+    return f"**{text}**" if _leads(c, row) else text
 
 
-def _leads(row: Row) -> bool:
-    """Whether the run is the best, also in 95 % of the resamples."""
-    return row.rank is not None and row.rank.value == 1 and row.rank.high < 2
+def _leads(c: Comparison, row: Row) -> bool:
+    """Whether the run is the best, also in 95 % of the resamples and after Holm's correction."""
+    others = [one for one in c.rows if one.metric == row.metric and one.p is not None]
+    is_best = row.rank is not None and row.rank.value == 1 and row.rank.high < 2
+    return is_best and bool(others) and all(one.differs for one in others)
 
 
 def _head(c: Comparison, metric: str) -> str:
     """'insertion ↑'; without an arrow where it is not known whether more or less is better."""
-    better = c.columns[metric].better
-    return f"{metric} {ARROWS[better]}" if better else metric
+    better, name = c.columns[metric].better, short_heads(c.metrics)[metric]
+    return f"{name} {ARROWS[better]}" if better else name
 
 
 def _value(row: Row) -> str:
@@ -80,36 +85,44 @@ def _value(row: Row) -> str:
 
 
 def _three(e: Estimate | None) -> tuple[float | str, ...]:
-    return ("", "", "") if e is None else (e.value, e.low, e.high)
+    if e is None:
+        return ("", "", "")
+    return (e.value, e.low, e.high) if e.has_interval else (e.value, "", "")
 
 
 def _distance(row: Row) -> str:
-    return _number(row.difference, "+")
+    return _number(row.difference, "+") + "*" * row.differs
 
 
 def _number(e: Estimate, sign: str = "") -> str:
-    return f"{e.value:{sign}.4g} [{e.low:{sign}.4g}, {e.high:{sign}.4g}]"
+    value = f"{e.value:{sign}.4g}"
+    return f"{value} [{e.low:{sign}.4g}, {e.high:{sign}.4g}]" if e.has_interval else value
 
 
 def _rank(e: Estimate | None) -> str:
     """The rank, and those that it has in 95 % of the resamples where these are several: '1' or '1 (1–3)'."""
     if e is None:
         return ""
+    if not e.has_interval:
+        return f"{e.value:.0f}"
     low, high = round(e.low), round(e.high)
     return f"{e.value:.0f}" if low == high else f"{e.value:.0f} ({low}–{high})"
 
 
-def _latex_cell(row: Row | None) -> str:
+def _latex_cell(c: Comparison, row: Row | None) -> str:
     if row is None:
         return ""
     value = f"{row.value.value:.4g}"
-    shown = rf"\mathbf{{{value}}}" if _leads(row) else value
-    return f"${shown}$ $[{row.value.low:.4g}, {row.value.high:.4g}]$"
+    shown = rf"\mathbf{{{value}}}" if _leads(c, row) else value
+    interval = f" $[{row.value.low:.4g}, {row.value.high:.4g}]$" if row.value.has_interval else ""
+    return f"${shown}${interval}"
 
 
 def caption(c: Comparison) -> str:
     """What the numbers are of, and what was left out."""
-    parts = [f"{c.items} items", "95 % intervals by paired bootstrap"]
+    parts = [f"{c.items} items", INTERVALS if c.items >= FEWEST else f"fewer than {FEWEST} have no intervals"]
+    if any(row.differs for row in c.rows):
+        parts.append("* differs after Holm's correction for all tests of the table, at 5 %")
     if c.of > c.items:
         parts.append(f"{c.of - c.items} items that some run lacks are left out")
     parts += [f"{metric}: {count} items without a number are left out" for metric, count in c.left_out.items() if count]
@@ -123,7 +136,27 @@ def caption(c: Comparison) -> str:
         parts.append("floors know nothing of the model")
     if "ceiling" in c.roles.values():
         parts.append("a ceiling is made for insertion, explains nothing and has no rank")
+    heads = short_heads(c.metrics)
+    parts += [f"{heads[metric]} is {metric}" for metric in c.metrics if heads[metric] != metric]
     return "; ".join(parts) + "."
+
+
+def warnings(c: Comparison) -> list[str]:
+    """What a reader of the numbers has to know first: runs that are unfinished, and items that are few."""
+    told = [
+        f"{name} is unfinished: {there:,} of {of:,} files have been evaluated. Run its wavelens evaluate again."
+        for name, (there, of) in c.unfinished.items()
+    ]
+    if c.items < FEW:
+        told.append(few_items(c.items))
+    return told
+
+
+def few_items(items: int) -> str:
+    """Why numbers of few items are not to be relied on."""
+    if items < FEWEST:
+        return f"{items} files are too few for intervals: take at least {FEW}."
+    return f"intervals of {items} files are too narrow as a rule: take at least {FEW}."
 
 
 def files(c: Comparison) -> dict[str, str]:

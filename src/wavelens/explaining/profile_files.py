@@ -1,0 +1,59 @@
+"""Of a mean profile, what it is made of: the profile of each file, and what its sums miss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from wavelens.explaining.mean_profile import Member
+from wavelens.runs.statistics.cells import comma_separated_lines
+from wavelens.runs.store.reading import Results
+
+TOLERATED = 0.05  # of the rise: sums that miss more of it are counted
+FACTS = ("target", "probability", "score", "gap")
+
+
+def by_file(results: Results, common: Sequence[str]) -> dict[str, Tensor]:
+    """The results of the files that all models have, in their order."""
+    where = {name: place for place, name in enumerate(results.names)}
+    rows = [where[name] for name in common]
+    return {name: value[rows] for name, value in results.values.items()}
+
+
+def gaps(values: Mapping[str, Tensor]) -> Tensor | None:
+    """What the signed sums of each file miss, as a part of the score's rise; None of methods that do not add up."""
+    if "gap" not in values:
+        return None
+    gap = values["gap"].double()
+    rise = values["signed"].double().sum(1) + gap
+    return (gap / rise).abs()
+
+
+def gap_sentence(name: str, missed: Tensor | None) -> str:
+    """How well the sums of a model's files add up, in a sentence."""
+    if missed is None:
+        return f"{name}: the method's sums do not add up to the score, so nothing is known to be missing."
+    middle, most = float(missed.median()), float(missed.max())
+    many = int((missed > TOLERATED).sum())
+    text = f"{name}: sums miss {middle:.1%} of the rise in the middle, at most {most:.1%}"
+    return f"{text}; {many} of {len(missed)} files miss more than {TOLERATED:.0%}." if many else f"{text}."
+
+
+def table_of_files(members: Sequence[Member], values: Mapping[str, Mapping[str, Tensor]], common: Sequence[str]) -> str:
+    """As CSV, one row per file: of each model the class, its score, what is missed, and each scale's numbers."""
+    columns = [column for member in members for column in _columns(member, values[member.name], len(members) > 1)]
+    head = ["file", *(name for name, _ in columns)]
+    rows = [[name, *(own[k] for _, own in columns)] for k, name in enumerate(common)]
+    return comma_separated_lines([head, *rows])
+
+
+def _columns(member: Member, values: Mapping[str, Tensor], several: bool) -> list[tuple[str, list[str | float]]]:
+    """The columns of a model with their names, which begin with the model's where there are several."""
+    labels = [member.loaded.labels[index] for index in values["target"].tolist()]
+    columns: dict[str, list[str | float]] = {"label": labels}
+    columns |= {name: values[name].tolist() for name in FACTS if name in values}
+    for name in ("signed", "share"):
+        for k, scale in enumerate(member.layout.scales()):
+            columns[f"{name} {scale}"] = values[name][:, k].tolist()
+    return [(f"{member.name} {name}" if several else name, own) for name, own in columns.items()]
