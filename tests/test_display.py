@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import cases
@@ -79,3 +80,62 @@ def test_figures_show_themselves_without_pyplot():
     a = explained()
     for figure in (wl.plots.thumbnail(a), wl.plots.panel(a, cases.signal((16, 24), 1))):
         assert picture(figure._repr_png_()).std() > 10
+
+
+def test_a_profile_is_a_table_of_what_it_holds():
+    profile = wl.maps.profile(explained(batch=2))
+    shown = profile._repr_html_()
+    assert shown.count("<tr>") == 3
+    for k in range(2):
+        for total, share in zip(profile.signed[k].tolist(), profile.share[k].tolist(), strict=True):
+            assert f"{total:+.4g}".replace("-", "−") in shown
+            assert f"{100 * share:.1f} %" in shown or share < 0.001 or share >= 0.995
+    many = wl.maps.Profile(
+        profile.names,
+        *(v[:1].expand(30, -1) for v in (profile.signed, profile.share)),
+        (),
+        *[profile.signed[:, :0]] * 2,
+    )
+    assert "and 10 more" in many._repr_html_()
+
+
+@pytest.mark.needs("pandas")
+@pytest.mark.parametrize("by_channel", [False, True])
+def test_a_profile_is_a_frame_with_every_number(by_channel):
+    profile = wl.maps.profile(explained(batch=2), by_channel=by_channel)
+    frame = profile.to_frame()
+    assert len(frame) == profile.signed.numel()
+    assert frame.signed.tolist() == profile.signed.flatten().tolist()
+    assert frame.share.tolist() == profile.share.flatten().tolist()
+    first = frame[(frame.item == 1) & (frame.scale == "d1")] if not by_channel else frame[frame.scale == "d1"]
+    assert ("channel" in frame) == by_channel
+    assert first.signed.tolist()[-1] == profile.signed[..., -1].flatten().tolist()[-1]
+
+
+def test_verdicts_are_a_table_and_texts_in_them_only_texts():
+    verdict = wl.checks.Verdict("precise", "warn", "off by <b>3 %</b>", "Ask in float64.")
+    shown = verdict._repr_html_()
+    assert "<b>3" not in shown
+    assert all(text in shown for text in ("precise", "warn", "3 %", "Ask in float64."))
+    assert wl.checks.Findings((verdict, verdict))._repr_html_().count("<tr>") == 3
+
+
+def test_an_entry_shows_its_report_in_a_frame_that_can_do_nothing_else():
+    a, x = explained(), cases.signal((16, 24), 1)
+    entry = wl.reports.Entry(a, x, name="<i>a", label="one")
+    shown = entry._repr_html_()
+    assert shown.startswith("<iframe srcdoc=")
+    assert 'sandbox="allow-scripts"' in shown
+    assert "<article" not in shown  # it is inside of the attribute, escaped
+    assert "&lt;article" in shown
+    assert repr(entry) == "<Entry <i>a: one, (2, 16, 24) in DWT, haar, 2 levels>"
+
+
+def test_a_model_is_told_in_three_lines():
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 6))
+    labels = ("cat, felid", "dog", "fox", "owl", "bat", "eel")
+    model = wl.models.LoadedModel(module, labels, wl.models.Geometry((2, 2), (2, 2), squash=True), "own:net")
+    first, second, third = repr(model).splitlines()
+    assert first == "<LoadedModel own:net: Sequential, 78 parameters on cpu"
+    assert second.startswith("  takes photo as (3, 2, 2), prepared by Geometry(")
+    assert third == "  gives logits of 6 classes (softmax): cat, dog, fox, owl, …>"

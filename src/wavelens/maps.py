@@ -5,15 +5,18 @@ Every function takes Coefficients `(batch, channel, size)` over any number of ax
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from types import EllipsisType
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from wavelens.core import Band, Coefficients, Layout, Scale, band_sums, checked_axis, scale_sums
 from wavelens.marginal import Marginal, marginal
+from wavelens.optional import installed
 from wavelens.placing import placed, scale_maps, spatial_map, spread, summed
 from wavelens.rose import Rose, has_rose, rose
 from wavelens.scalogram import TimeFrequency, scalogram, time_frequency
@@ -62,6 +65,25 @@ class Profile:
     bands: tuple[Band, ...]
     band_signed: Tensor
     band_share: Tensor
+
+    def to_frame(self) -> Any:
+        """A `pandas.DataFrame` with one row per item and scale: `item`, `scale`, `signed`, `share`, and `channel`.
+
+        `channel` stands there where channels are kept apart. `ImportError` without pandas.
+
+        >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
+        >>> frame = wl.maps.profile(a).to_frame()
+        >>> list(frame.columns), frame.scale.tolist()
+        (['item', 'scale', 'signed', 'share'], ['a2', 'd2', 'd1'])
+        """
+        pandas = installed("pandas")
+        signed, share = (values.detach().cpu().double() for values in (self.signed, self.share))
+        places = list(itertools.product(*map(range, signed.shape)))
+        columns = {"item": [place[0] for place in places]}
+        if signed.ndim == 3:
+            columns["channel"] = [place[1] for place in places]
+        columns["scale"] = [self.names[place[-1]] for place in places]
+        return pandas.DataFrame(columns | {"signed": signed.flatten().tolist(), "share": share.flatten().tolist()})
 
 
 def profile(c: Coefficients, *, by_channel: bool = False) -> Profile:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from wavelens.grid import Grid
 from wavelens.models.options import Options
 
+NAMED = 4  # labels that a `repr` shows
 LINKS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": lambda logits: logits.softmax(-1),
     "sigmoid": torch.sigmoid,
@@ -66,7 +67,7 @@ class Variant:
     bare: Callable[[], Preparation] | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LoadedModel:
     """A classifier, ready to be explained.
 
@@ -86,6 +87,22 @@ class LoadedModel:
     def __post_init__(self) -> None:
         if self.link not in LINKS:
             raise ValueError(f"link is one of {', '.join(LINKS)}; got {self.link!r}.")
+
+    def __repr__(self) -> str:
+        """Three lines: what it is, what it takes, what it gives."""
+        weights = sum(p.numel() for p in self.module.parameters())
+        device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
+        shape = ", ".join(map(str, self.preprocess.shape))
+        some = ", ".join(label.split(", ")[0] for label in self.labels[:NAMED])
+        more = ", …" if len(self.labels) > NAMED else ""
+        numbers = {"logit": "logits", "probability": "probabilities"}[self.number]
+        classes = f"{len(self.labels)} classes" if len(self.labels) != 1 else "one class"
+        gives = f"{numbers} of {classes} ({self.link}): {some}{more}" if self.labels else "no classes"
+        return (
+            f"<LoadedModel {self.name}: {type(self.module).__name__}, {weights:,} parameters on {device}\n"
+            f"  takes {self.preprocess.kind} as ({shape}), prepared by {self.preprocess!r}\n"
+            f"  gives {gives}>"
+        )
 
     @property
     def number(self) -> str:

@@ -14,6 +14,7 @@ from wavelens.core import Coefficients
 from wavelens.grid import Grid
 from wavelens.methods.shapley import ShapleyValues
 from wavelens.reports.views import ReportView, view_called, view_for
+from wavelens.wording import in_words
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Chance:
     logit: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Entry:
     """One input explained: `attribution` `(1, channel, size)` and the `x` `(1, channel, *axes)` that it explains.
 
@@ -60,6 +61,10 @@ class Entry:
     further_shapley: Sequence[tuple[ShapleyValues | None, str]] = ()
     channels: Sequence[str] = ()
     marks: Sequence[tuple[float, float]] = ()
+
+    def __repr__(self) -> str:
+        shape, what = tuple(self.x.shape[1:]), self.label or "an attribution"
+        return f"<Entry {self.name or 'without a name'}: {what}, {shape} in {in_words(self.attribution.layout.domain)}>"
 
     def __post_init__(self) -> None:
         if len(self.channels) not in (0, self.x.shape[1]):
@@ -140,7 +145,7 @@ def entries(
 ) -> list[Entry]:
     """An entry for each item of a batch and each of `Several` targets; `fields` are the same in all of them.
 
-    `names` has one text an item, `labels` one a target.
+    `names` has one text per item, `labels` one per target.
     """
     targets = per_target(attribution)
     count = attribution.data.shape[-3]
