@@ -43,8 +43,9 @@ from wavelens.plots.parts import (
 
 COLUMNS = 800  # of a spectrogram, at most
 RANGE = 80.0  # decibels under its loudest point that a spectrogram shows
-PLOT, PROFILE = 8.9, 3.9  # inches of width
+PLOT, PROFILE = 8.3, 3.7  # inches of width
 WAVE, ROW, PANE = 1.1, 0.34, (1.4, 3.6)  # inches of height: the waveform, a scale, a pane at least and at most
+BARS = 0.75  # inches of height of a scale in the profile, at most
 
 
 class FrequencyAxis:
@@ -116,7 +117,7 @@ def over_time_and_frequency(
     for ax in panes:
         axis.apply(ax, unit)
         tick_times(ax, end, "s" if in_hertz else grid.units[0])
-    draw_bar(figure, boxes["bar"], norm, "sample")
+    draw_bar(figure, boxes["bar"], norm, "sample", is_narrow=True)
     titles = grid.labels(a.layout) if in_hertz else grid.titles(a.layout)
     draw_profile(figure, boxes["profile"], a, item, titles)
     return figure
@@ -148,15 +149,14 @@ def _narrowest(edges: Array) -> float:
 
 
 def _boxes(scales: int, rows: int, has_spectrum: bool) -> dict[str, Frame]:
-    """Panes under each other; the profile beside them, as high as its rows need."""
+    """Panes under each other, the colours beside theirs; the profile to the right, from the top on."""
     left, height = MARGIN + 1.0, min(max(ROW * scales, PANE[0], 2.4 * (rows > scales)), PANE[1])
     wave = Frame(left, HEADER + TITLE, PLOT, WAVE)
     spectrum = Frame(left, wave.top + wave.height + 0.5, PLOT, height)
     cells = spectrum._replace(top=spectrum.top + height + 0.75) if has_spectrum else spectrum
-    bar = Frame(left + PLOT + 0.12, wave.top + 0.3, 0.2, wave.height + 0.5)
-    bottom, high = cells.top + cells.height, max(height, 0.22 * scales)
-    room = bottom - bar.top - bar.height - 0.7
-    profile = Frame(WIDTH - MARGIN - PROFILE, bottom - min(high, room), PROFILE, min(high, room))
+    bar = Frame(left + PLOT + 0.12, cells.top, 0.2, cells.height)
+    room = cells.top + cells.height - wave.top
+    profile = Frame(WIDTH - MARGIN - PROFILE, wave.top, PROFILE, min(max(height, BARS * scales), room))
     return {"wave": wave, "cells": cells, "bar": bar, "profile": profile} | (
         {"spectrum": spectrum} if has_spectrum else {}
     )

@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # matplotlib: only once there is something to draw
     from matplotlib.figure import Figure
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 384_000  # of sounds that the app takes
+ALWAYS = ("clip", "heard", "residue")  # sounds that are written even if they are silent
+SILENT = 1e-4  # of the clip's peak, 80 dB below it: what is no louder is left out
+FULL = 0.99  # of full scale, the peak of what is normalised
 WRITER = "wavelens"  # noted in the sounds that are written
 LOWEST_HZ = 31.0  # octaves are told apart down to about here
 
@@ -42,17 +45,29 @@ def _rate(shown: Input) -> int:
 
 
 def _extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterator[Path]:
-    """What the model was given, what mattered of it, that by octaves, and the residue, as wav files in a folder."""
+    """What the model was given, what mattered of it, that by octaves, and the residue, as wav files in a folder.
+
+    What mattered is there twice, the second time as loud as a file can be; octaves that nobody hears are left out.
+    """
     folder = base.with_name(f"{base.name}-sounds")
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.wav"):  # of an earlier run: stems of another domain would not add up
         if old.is_file() and software_of(old).startswith(WRITER):
             old.unlink()
+    loudest = float(shown.x.abs().max())
     for name, sound in sounds(a, shown.x, _rate(shown)):
-        path = folder / f"{name}.wav"
-        write_audio(path, sound, _rate(shown), software=WRITER)
+        peak = float(sound.abs().max())
+        if name not in ALWAYS and peak <= SILENT * loudest:
+            continue
+        yield _written(sound, folder / f"{name}.wav", shown)
+        if name == "heard" and peak > 0:
+            yield _written(sound * (FULL / peak), folder / "heard-normalised.wav", shown)
         del sound  # it makes room for the next one
-        yield path
+
+
+def _written(sound: Tensor, path: Path, shown: Input) -> Path:
+    write_audio(path, sound, _rate(shown), software=WRITER)
+    return path
 
 
 def _write(shown: Input, x: Tensor, path: Path) -> None:
@@ -67,7 +82,7 @@ def _own_rate(file: AudioFile) -> Sampling:
 def _size(path: Path, shape: tuple[int, ...]) -> FileSize:
     file = open_audio(path)
     if not MIN_RATE_HZ <= file.rate <= MAX_RATE_HZ:
-        raise ValueError(f"a sound has {MIN_RATE_HZ} to {MAX_RATE_HZ} samples a second; {path.name} has {file.rate}.")
+        raise ValueError(f"a sound has {MIN_RATE_HZ} to {MAX_RATE_HZ} samples per second; {path.name} has {file.rate}.")
     return FileSize(file.samples * file.channels, file.seconds)
 
 
