@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from wavelens.app.request_queue import Step
 from wavelens.app.served import Result
-from wavelens.reports.markup import Html, tag
+from wavelens.reports.markup import Html, joined, tag
 
 ALLOWED = "allow-scripts allow-downloads"  # a report can do nothing in the app's name
 OUTPUTS = {
@@ -21,10 +21,13 @@ OUTPUTS = {
 }
 
 
-def answer(name: str, classes: Sequence[dict[str, Any]]) -> Html:
-    """The model's first classes for an upload, in a line."""
+def answer(name: str, classes: Sequence[dict[str, Any]], picture: str = "") -> Html:
+    """What the model is given of an upload, and its first classes, in a line."""
     first = [f"{row['label'].split(', ')[0]} {row['probability']:.1%}" for row in classes[:3]]
-    return tag("p", "In ", tag("bdi", name), f" the model sees: {', '.join(first)}.")
+    return joined(
+        tag("img", src=picture, alt="What the model is given", class_="wl-preview") if picture else None,
+        tag("p", "In ", tag("bdi", name), f" the model sees: {', '.join(first)}."),
+    )
 
 
 def waiting(step: Step) -> Html:

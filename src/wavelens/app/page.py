@@ -24,12 +24,25 @@ from wavelens.app.choices import (
     methods_of,
     usual_name,
 )
+from wavelens.app.example import example_photo
 from wavelens.app.request_queue import Refused, Stopped
 from wavelens.app.served import Result
 from wavelens.app.service import Service
 from wavelens.app.uploads import Uploads
 
 TITLE = "wavelens"
+# Below a narrow page's controls lies what is being done, and nobody sees it.
+SHOW_RESULT = "() => { document.getElementById('wl-status').scrollIntoView({behavior: 'smooth', block: 'start'}); }"
+# The example is sent as any file is: from the page, through the same input.
+USE_EXAMPLE = """async () => {
+    const input = document.querySelector('#wl-upload input[type=file]');
+    if (!input) return;
+    const photo = await (await fetch('example')).blob();
+    const held = new DataTransfer();
+    held.items.add(new File([photo], 'example.png', {type: 'image/png'}));
+    input.files = held.files;
+    input.dispatchEvent(new Event('change', {bubbles: true}));
+}"""
 AUTOMATIC = 0  # levels: as deep as suits the kind
 
 
@@ -47,17 +60,17 @@ class Page:
         try:
             path = self._path(upload, request)
             chosen = self.service.suited(model, path)
-            classes = self.service.look(request.session_hash, chosen, path)
+            seen = self.service.preview(request.session_hash, chosen, path)
         except Refused as error:
             return *(gr.skip(),) * 2, nothing, "", html.alert(str(error)), gr.Button(interactive=False), gr.skip()
         except Stopped:
             return (gr.skip(),) * 7
-        options = [(f"{row['label'].split(', ')[0]} · {row['probability']:.1%}", row["index"]) for row in classes]
+        options = [(f"{row['label'].split(', ')[0]} · {row['probability']:.1%}", row["index"]) for row in seen.classes]
         return (
             chosen,
             usual_wavelet(self.service, chosen),
             gr.Dropdown(choices=options, value=options[0][1]),
-            html.answer(path.name, classes),
+            html.answer(path.name, seen.classes, seen.picture),
             "",
             gr.Button(interactive=True),
             gr.skip() if chosen == model else gr.Dropdown(**_methods(self.service, chosen)),
@@ -123,6 +136,9 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
                 upload = _drop(service)
+                if example_photo(service.models.values()) is not None:
+                    try_one = gr.Button("Try an example", size="sm", elem_id="wl-example")
+                    try_one.click(None, js=USE_EXAMPLE)
                 model = gr.Dropdown(names, value=names[0], label="Model", elem_id="wl-model")
                 target = gr.Dropdown([], label="Class to explain", elem_id="wl-target")
                 with gr.Row():
@@ -149,6 +165,7 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
         for event in (upload.change, model.input):
             event(events.look, [upload, model], looked_up, **plain)
         wished = [upload, model, target, wavelet, levels, method, most]
+        start.click(None, js=SHOW_RESULT)
         start.click(events.explain, wished, [status, result, start, end], **plain)
         end.click(events.stop, **plain)
         blocks.unload(events.leave)

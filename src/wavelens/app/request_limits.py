@@ -22,7 +22,7 @@ MESSAGES = "/gradio_api/queue/data"
 HEARTBEAT = "/gradio_api/heartbeat/"
 ENDPOINTS = {  # all that the page asks for; of Gradio's other endpoints none is reached
     "GET": re.compile(
-        r"/|/login|/favicon\.ico|/theme\.css|/(static|assets)/[\w@./-]{1,200}"
+        r"/|/login|/example|/favicon\.ico|/theme\.css|/(static|assets)/[\w@./-]{1,200}"
         r"|/gradio_api/(heartbeat/[a-z0-9]{1,32}|queue/data|upload_progress|file=[\w-]{22}/[^/]{1,300})"
         r"|/results/[\w-]{22}/.{1,400}",
         re.ASCII,

@@ -19,6 +19,7 @@ import torch
 
 from wavelens.app.addresses import OwnAddress, is_loopback
 from wavelens.app.connections import MAX_CONNECTIONS, punctual
+from wavelens.app.example import example_photo
 from wavelens.app.limits import Limits
 from wavelens.app.passwords import Gatekeeper
 from wavelens.app.refusals import RequestRefused
@@ -161,7 +162,14 @@ def _add_routes(app: Any, service: Service, uploads: Uploads) -> None:
             raise RequestRefused(404, "This result is no longer there. Explain again.")
         return responses.FileResponse(file, headers={"Content-Security-Policy": REPORT})
 
+    def example(request: Any) -> Any:
+        photo = example_photo(service.models.values())
+        if photo is None:
+            raise RequestRefused(404, "There is no example here.")
+        return responses.FileResponse(photo)
+
     app.add_route("/results/{token}/{name:path}", result)
+    app.add_route("/example", example)
     UploadRoutes(service, uploads).add_to(app)
 
 

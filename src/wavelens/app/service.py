@@ -25,6 +25,7 @@ from torch import nn
 
 from wavelens.app.choices import Wish, request_of, shown
 from wavelens.app.limits import Limits, check_upload
+from wavelens.app.preview import Preview, preview_picture
 from wavelens.app.request_queue import Refused, RequestQueue, Step, Stopped, Work
 from wavelens.app.served import Result, Served
 from wavelens.explaining import Explanation, explained, read_input
@@ -87,15 +88,19 @@ class Service:
 
     def look(self, session: str, model: str, path: Path) -> list[dict[str, Any]]:
         """The model's top classes for an upload; `Refused` where there are none."""
+        return self.preview(session, model, path).classes
+
+    def preview(self, session: str, model: str, path: Path) -> Preview:
+        """The model's top classes for an upload, and what the model is given of it as a picture."""
         served = self._served(model)
 
-        def ask(work: Work) -> list[dict[str, Any]]:
+        def ask(work: Work) -> Preview:
             check_upload(path, served.kind, served.loaded.preprocess.shape, self.limits)
-            logits = read_input(served.loaded, served.kind, path, self.device).logits
-            return top_classes(served.loaded, logits, TOP)
+            one = read_input(served.loaded, served.kind, path, self.device)
+            return Preview(top_classes(served.loaded, one.logits, TOP), preview_picture(one.x))
 
-        classes: list[dict[str, Any]] = self._begin(session, ask, path).outcome()
-        return classes
+        found: Preview = self._begin(session, ask, path).outcome()
+        return found
 
     def explain(self, session: str, model: str, path: Path, wish: Wish) -> Generator[Step | Result]:
         """Steps while it waits and computes, then the result; closing the iterator cancels the request.
