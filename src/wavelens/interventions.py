@@ -78,10 +78,10 @@ def shapley(
         groups.check(ask.x.shape[1], lift.layout.size)
         start = starting_points(ask.x, method.baseline if baseline is None else baseline)
         result = values_of_groups(ask, lift, start, groups, method)
-    return result if isinstance(target, Several) else _first(result)
+    return result if isinstance(target, Several) else first_target(result)
 
 
-def _first(result: ShapleyValues) -> ShapleyValues:
+def first_target(result: ShapleyValues) -> ShapleyValues:
     """Without the targets in front, of which there is one."""
     fields = {name: value for name in BY_TARGET if (value := getattr(result, name)) is not None}
     alone: dict[str, Any] = {name: value[0] for name, value in fields.items()}

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from wavelens.attribution import Attribution, attribute
 from wavelens.core import Domain
@@ -14,11 +15,11 @@ from wavelens.domains import DWT
 from wavelens.engine.progress import Progress
 from wavelens.explaining.answer import Explanation
 from wavelens.explaining.further_methods import attribution_by, is_explainer
-from wavelens.explaining.interventions import interventions_of
+from wavelens.explaining.interventions import interventions_of, kept_interventions, recorded
 from wavelens.explaining.kinds import Input
 from wavelens.explaining.question import ExplainedTarget
 from wavelens.explaining.reading import read_input
-from wavelens.explaining.records import words_of
+from wavelens.explaining.records import shown_path, words_of
 from wavelens.explaining.request import Request
 from wavelens.models import LoadedModel
 
@@ -30,14 +31,19 @@ def explained(request: Request, path: Path, progress: Progress = False) -> Expla
     target = request.question(loaded, one.x, one.logits, one.grid)
     one = replace(one, marks=target.marks)
     usual = request.domains if request.chosen else [_within(domain, one.x.shape[2:]) for domain in request.domains]
-    several, decomposed = _attributions(request, one, target, usual, progress)
+    record = recorded(request)
+    several, decomposed = _attributions(request, one, target, usual, record or request.method, progress)
     made_by = _model_provenance(loaded)
     named = tuple(replace(a, provenance=a.provenance | made_by) for a in several)
     domains = [a.domain if is_explainer(request.method) else domain for a, domain in zip(named, usual, strict=True)]
-    values = tuple(
-        interventions_of(request, one.x, target.target, domain, len(a.layout.scales()), progress)
-        for domain, a in zip(domains, named, strict=True)
-    )
+    scales = [len(a.layout.scales()) for a in named]
+    if record is not None:
+        values = tuple(map(kept_interventions, record.kept[: len(named)], scales))
+    else:
+        values = tuple(
+            interventions_of(request, one.x, target.target, domain, count, progress)
+            for domain, count in zip(domains, scales, strict=True)
+        )
     further = tuple(
         attribution_by(method, loaded.module, one.x, target.target, domain=usual[0], batch_size=request.batch_size)
         for method in request.further_methods
@@ -47,10 +53,15 @@ def explained(request: Request, path: Path, progress: Progress = False) -> Expla
 
 
 def _attributions(
-    request: Request, one: Input, target: ExplainedTarget, usual: Sequence[Domain], progress: Progress
+    request: Request,
+    one: Input,
+    target: ExplainedTarget,
+    usual: Sequence[Domain],
+    method: Any,
+    progress: Progress,
 ) -> tuple[list[Attribution], tuple[Attribution, ...]]:
     """Those in each of the domains, and those in the domains of `decompose`, from one pass of gradients."""
-    module, method = request.loaded.module, request.method
+    module = request.loaded.module
     if is_explainer(method):
         rows = request.batch_size
         return [attribution_by(method, module, one.x, target.target, domain=usual[0], batch_size=rows)], ()
@@ -69,7 +80,7 @@ def _attributions(
 
 def _model_provenance(loaded: LoadedModel) -> dict[str, str]:
     options = shlex.join(words_of(loaded.options))
-    return {"model": loaded.name} | ({"model options": options} if options else {})
+    return {"model": shown_path(loaded.name)} | ({"model options": options} if options else {})
 
 
 def _within(domain: Domain, axes: Sequence[int]) -> Domain:

@@ -6,14 +6,18 @@ passes: exact where 2ⁿ of n scales fit, sampled where that is too many, left o
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
 from wavelens.core import Domain
+from wavelens.engine.gradients import Gradients
 from wavelens.engine.progress import Progress
-from wavelens.interventions import shapley
+from wavelens.interventions import first_target, shapley
 from wavelens.methods.blurred import BlurredPath, blurred
+from wavelens.methods.lift import Lift
+from wavelens.methods.partitions import Partition
 from wavelens.methods.shapley import FIRST_PAIRS, ScaleShapley, ShapleyValues
 from wavelens.targets import Target
 
@@ -21,6 +25,36 @@ if TYPE_CHECKING:  # a request says whether interventions are asked for
     from wavelens.explaining.request import Request
 
 MAX_FORWARD_PASSES = 256  # exact values of eight scales; as much as 85 gradients, where a gradient costs three passes
+
+
+@dataclass(frozen=True, repr=False)
+class Recorded(ScaleShapley):
+    """A `ScaleShapley` that keeps the values that it spreads, so that they need not be computed twice."""
+
+    kept: list[ShapleyValues] = field(default_factory=list, compare=False)
+
+    @classmethod
+    def of(cls, rule: ScaleShapley) -> Recorded:
+        return cls(**{one.name: getattr(rule, one.name) for one in fields(rule)})
+
+    def __repr__(self) -> str:
+        return repr(ScaleShapley(**{one.name: getattr(self, one.name) for one in fields(ScaleShapley)}))
+
+    def values(self, ask: Gradients, lift: Lift, start: Tensor, groups: Partition) -> ShapleyValues:
+        self.kept.append(found := super().values(ask, lift, start, groups))
+        return found
+
+
+def recorded(request: Request) -> Recorded | None:
+    """The method of a request, if its values are those of the scales that are asked for beside it."""
+    method = request.method
+    is_same = isinstance(method, ScaleShapley) and method.groups == "scales" and request.interventions is not False
+    return Recorded.of(method) if is_same else None
+
+
+def kept_interventions(values: ShapleyValues, scales: int) -> Interventions:
+    """The values that a method found of one target; none for a single scale."""
+    return Interventions(first_target(values)) if scales > 1 else Interventions()
 
 
 class Interventions(NamedTuple):

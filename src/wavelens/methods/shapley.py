@@ -31,8 +31,8 @@ class ShapleyValues(NamedTuple):
 
     `values` are Shapley's (1953): they sum to f(x) − f(x₀). `alone` is what a group adds to the baseline by itself,
     `last` what the input loses without it. `interaction`, `(batch, groups, groups)`, is the index of each pair
-    (Grabisch and Roubens, 1999), 0 on the diagonal: above 0 where two groups count together, below 0 where one stands
-    in for the other; None where values are sampled. `standard_error` is that of sampled values, None of exact ones;
+    (Grabisch and Roubens, 1999), 0 on the diagonal: above 0 where two groups are synergistic, below 0 where one can
+    replace the other; None where values are sampled. `standard_error` is that of sampled values, None of exact ones;
     `passes`, `(batch,)`, counts forward passes.
     """
 
@@ -89,9 +89,13 @@ class ScaleShapley:
         data = []
         for lift in lifts:
             groups = partition(lift.layout, ask.x.shape[1], self.groups, self.blocks)
-            result = values_of_groups(ask, lift, start, groups, self)
+            result = self.values(ask, lift, start, groups)
             data.append(spread(result.values, lift.analysis((ask.x - start).to(ask.dtype)), groups.labels))
         return Outcome(data, result.score, start)
+
+    def values(self, ask: Gradients, lift: Lift, start: Tensor, groups: Partition) -> ShapleyValues:
+        """The values of the groups of `lift`'s coefficients over `start`, with targets in front."""
+        return values_of_groups(ask, lift, start, groups, self)
 
 
 def values_of_groups(ask: Gradients, lift: Lift, start: Tensor, groups: Partition, rule: ScaleShapley) -> ShapleyValues:
