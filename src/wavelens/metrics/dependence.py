@@ -12,7 +12,7 @@ from wavelens.engine.frozen import frozen_model
 from wavelens.engine.given import with_given
 from wavelens.engine.gradients import Model
 from wavelens.masks.ranking import importance
-from wavelens.methods.averages import check_effort, check_noise, generator
+from wavelens.methods.averages import check_effort, check_noise, generator, stream
 from wavelens.metrics.correlation import spearman
 from wavelens.metrics.perturbation import check_attribution, single
 from wavelens.metrics.randomization import cascading, number, reset_whole
@@ -126,7 +126,8 @@ class Smoothed:
     """An explainer averaged over noisy copies of the input, the same noise for every item and model."""
 
     def __init__(self, explainer: Explainer, like: Coefficients, samples: int, sigma: float, seed: int) -> None:
-        self.explainer, self.like, self.samples, self.sigma, self.seed = explainer, like, samples, sigma, seed
+        self.explainer, self.like, self.samples, self.sigma = explainer, like, samples, sigma
+        self.seed = stream(seed, "smooth_cascading")  # not the noise of a SmoothGrad with this seed
 
     def __call__(self, model: Model, x: Tensor, target: Target) -> Coefficients:
         scale, total = self.sigma * spans(x, self.like), torch.zeros_like(self.like.data)

@@ -11,7 +11,7 @@ from wavelens.core import Coefficients, Domain, real_product
 from wavelens.domains.joint import Joint
 from wavelens.engine.given import with_given
 from wavelens.engine.gradients import Gradients, Model
-from wavelens.methods.averages import check_effort, check_noise, generator, ranges
+from wavelens.methods.averages import check_effort, check_noise, generator, ranges, stream
 from wavelens.metrics.perturbation import Features, answers, every_pair, features, single
 from wavelens.metrics.removals import removals
 from wavelens.metrics.several import takes_signals
@@ -101,7 +101,7 @@ def coefficient_ranges(parts: Features) -> Tensor:
 
 def coefficient_noise(parts: Features, seed: int, k: int) -> Tensor:
     """Standard normal numbers beside the coefficients of any item, `(channel, size)`, of their type."""
-    source = generator(seed, k, parts.x.device)
+    source = generator(stream(seed, "coefficients"), k, parts.x.device)  # not the noise of a SmoothGrad
     dtype = torch.complex64 if parts.step.is_complex() else torch.float32
     draw = torch.randn(parts.step.shape[1:], generator=source, device=parts.x.device, dtype=dtype)
     return draw.to(parts.step.dtype)

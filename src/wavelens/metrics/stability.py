@@ -11,7 +11,7 @@ from wavelens.core import Coefficients
 from wavelens.domains.joint import Joint
 from wavelens.engine.given import with_given
 from wavelens.engine.gradients import Model
-from wavelens.methods.averages import check_effort, generator, ranges
+from wavelens.methods.averages import check_effort, generator, ranges, stream
 from wavelens.metrics.perturbation import check_attribution, single
 from wavelens.metrics.several import takes_signals
 from wavelens.targets import Target
@@ -55,7 +55,7 @@ def max_sensitivity(
     length = known.norm(dim=1)
     worst = torch.zeros_like(length)
     for k in range(samples):
-        source = generator(seed, k, x.device)
+        source = generator(stream(seed, "max_sensitivity"), k, x.device)  # not the noise of a SmoothGrad
         draw = 2 * torch.rand(x.shape[1:], generator=source, device=x.device, dtype=torch.float32) - 1
         perturbed = explained(explainer, model, x + draw.to(x.dtype) * scale, target, attribution)
         worst = torch.maximum(worst, (perturbed.data.flatten(1) - known).norm(dim=1))
