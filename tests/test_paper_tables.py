@@ -622,3 +622,60 @@ def _areas(value, place=()):
     for name, one in value.items():
         if isinstance(one, dict):
             yield from _areas(one, (*place, name))
+
+
+# Faults that these tests once did not notice
+
+
+def test_a_corruption_is_as_strong_as_the_sound(paper):
+    """Figure 10: whatever its own level, noise is brought to the RMS of the sound, to 16 bits."""
+    sound = paper("sound")
+    t = torch.arange(44100, dtype=torch.float64) / 44100
+    target = 0.1 * torch.sin(2 * torch.pi * 440 * t)[None, None]
+    noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for level in (0.01, 7.0):
+        added = sound.corrupted(target, level * noise) - target
+        assert added.square().mean().sqrt().item() == pytest.approx(0.1 / 2**0.5, rel=1e-3)
+
+
+def test_a_cascade_begins_and_ends_with_the_network(paper):
+    """Figure 8: the first stage holds the first weights of the network, the last stage the last ones."""
+    stages = paper("randomization").stages
+
+    class Inner(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv_stem, self.blocks = nn.Conv2d(3, 4, 3), nn.Sequential(nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3))
+            self.conv_head, self.classifier = nn.Conv2d(4, 8, 1), nn.Linear(8, 2)
+
+    net = nn.Module()
+    net.module = Inner()
+    weights = [name.rpartition(".")[0] for name, _ in net.named_parameters() if name.endswith("weight")]
+    assert stages(net) == weights
+
+
+def test_cells_take_the_middle_that_is_asked_of_them(paper):
+    """Of 1, 2 and 30 the median is 2 and the mean 11."""
+    judging = paper("judging")
+    rows = [
+        {
+            "key": {"clip": str(k)},
+            "explaining": {},
+            "scores": {"samples": {"energy order": {"ff": value, "faithfulness": 0.0}}},
+        }
+        for k, value in enumerate((1.0, 2.0, 30.0))
+    ]
+    (by_median,), (by_mean,) = (judging.cells(rows, "clip", middles) for middles in ({"ff": np.median}, None))
+    assert (by_median["ff"][0], by_mean["ff"][0]) == (2.0, 11.0)
+
+
+def test_table_3_judges_a_set_by_the_median_of_ff(paper, monkeypatch, tmp_path):
+    table3, asked = paper("table3"), []
+    monkeypatch.setattr(table3.at_hand, "clip_names", lambda count: ["1-a"])
+    monkeypatch.setattr(table3.rows, "each", lambda *given: [{"key": key, "seconds": 0.0} for key in given[2]])
+    monkeypatch.setattr(table3.judging, "cells", lambda mine, item, middles: asked.append(middles) or [])
+    monkeypatch.setattr(table3.judging, "left_out", lambda mine: 0)
+    monkeypatch.setattr(table3.record, "write", lambda *given: None)
+    table3.main([])
+    assert asked
+    assert all(middles == {"ff": np.median} for middles in asked)
