@@ -102,9 +102,8 @@ def test_pairs_are_named_by_their_interaction():
     a, shapley, _ = explained()
     names, table = shapley.names, shapley.interaction[0]
     i, j = divmod(int(table.argmax()), len(names))
-    pair = (
-        f"{names[min(i, j)]} and {names[max(i, j)]} count together most ({accounts.short_signed(table.max().item())})"
-    )
+    both, value = f"{names[min(i, j)]} and {names[max(i, j)]}", accounts.short_signed(table.max().item())
+    pair = f"the strongest synergy is that of {both} ({value})"
     assert pair in told(a, shapley).pairs
     nothing = shapley._replace(interaction=torch.zeros_like(shapley.interaction))
     assert told(a, nothing).pairs == "No two scales depend on each other much."
@@ -203,3 +202,44 @@ def test_shapley_values_of_an_entry_are_those_of_its_scales():
         Entry(a, x, shapley=shapley._replace(names=("a2", "d2", "d3")))
     with pytest.raises(ValueError, match="shapley has one value for each scale"):
         Entry(a, x, shapley=shapley._replace(values=shapley.values.expand(2, -1)))
+
+
+def test_equal_accounts_are_not_told_twice():
+    """Of a score that is linear in the scales the path's account and the Shapley values are the same."""
+    x = cases.signal(SHAPE, 1)
+    domain = wl.DWT("haar", levels=2)
+    weights = torch.rand(x[0].numel(), generator=torch.Generator().manual_seed(3), dtype=x.dtype)
+    linear = lambda x: (x.flatten(1) * weights).sum(1)  # noqa: E731
+    a = wl.attribute(linear, x, None, domain=domain, method=wl.IntegratedGradients(steps=2))
+    shapley = wl.shapley(linear, x, None, domain=domain)
+    assert told(a, shapley).by_shapley == "The Shapley values of these scales are the same."
+
+
+def test_only_zero_is_shown_as_zero():
+    assert accounts.aligned([12.0, 0.004, -0.004, 0.0]) == ["+12.0", "+0.0", "−0.0", "0"]
+
+
+def test_values_that_a_method_spreads_are_not_computed_again(tmp_path, monkeypatch):
+    """The command on `ScaleShapley()` asks the model no more often than the method does."""
+    wl.frontends.write_audio(tmp_path / "tone.wav", torch.sin(torch.arange(64) / 5)[None, None], rate=8000)
+    asked = []
+
+    class Counted(torch.nn.Module):
+        def forward(self, x):
+            asked.append(len(x))
+            return torch.stack([x.square().sum((1, 2)), x.abs().sum((1, 2))], 1)
+
+    model, options = Counted().eval(), {"domain": wl.DWT("haar", levels=3), "target": 0}
+    rows = {}
+    for kept in (True, None, False):
+        asked.clear()
+        method = wl.ScaleShapley()
+        explanation = wl.explain(tmp_path / "tone.wav", model, method=method, interventions=kept, **options)
+        rows[kept] = sum(asked)
+        assert explanation.attribution.method == repr(method)
+        if kept is not False:
+            torch.testing.assert_close(
+                explanation.shapley.values[0].double(), wl.maps.profile(explanation.attribution).signed[0].double()
+            )
+            assert explanation.shapley.interaction is not None
+    assert rows[True] == rows[None] == rows[False]

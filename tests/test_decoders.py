@@ -364,7 +364,7 @@ def test_a_rate_beyond_all_converters_says_so(tmp_path):
     content = bytearray((tmp_path / "a.wav").read_bytes())
     content[24:28] = (2**31 - 1).to_bytes(4, "little")
     (tmp_path / "a.wav").write_bytes(content)
-    with pytest.raises(ValueError, match=r"up to 1000000 samples a second; .*a\.wav has 2147483647"):
+    with pytest.raises(ValueError, match=r"up to 1000000 samples per second; .*a\.wav has 2147483647"):
         read_audio(tmp_path / "a.wav")
 
 

@@ -50,21 +50,22 @@ def ludb(measure: str) -> str:
         for order in ORDERS
     ]
     lines.append(["random", *(number(targets[c]["random"]) for c in columns)])
-    return table(["order", *(f"a {c.split(', ')[1]}: {c.split(', ')[0]}" for c in columns)], lines)
+    return table(["order", *(f"{kind}, {span}" for span in ("one sample", "whole record") for kind in KINDS)], lines)
 
 
 def ludb_falls() -> str:
     made = record("ludb")["falls"]
     places = ("itself", "nearest QRS", "no wave")
     lines = [[kind, f"{cell['leads']}", *(number(cell[place]) for place in places)] for kind, cell in made.items()]
-    return table(["asked", "leads", *(f"erased: {place}" for place in places)], lines)
+    heads = ("its wave erased", "the nearest QRS erased", "a stretch without a wave erased")
+    return table(["class", "leads", *heads], lines)
 
 
 def ludb_bands() -> str:
     targets = record("ludb")["targets"]
     bands = list(targets["P, sample"]["bands"])
     return table(
-        ["octave", *(f"a {kind}" for kind in KINDS)],
+        ["octave", *KINDS],
         [[band, *(number(targets[f"{kind}, sample"]["bands"][band]) for kind in KINDS)] for band in bands],
     )
 

@@ -112,7 +112,7 @@ def ucr() -> dict[str, Array]:
 
 
 def over_time(c: Coefficients, reading: str) -> Array:
-    """An order over time, `(samples,)`: |γ| or what speaks for the target, of all channels."""
+    """An order over time, `(samples,)`: |γ| or what supports the target, of all channels."""
     if reading == "magnitude":
         return wl.maps.spatial_map(c)[0].detach().double().numpy()
     return wl.maps.spatial_map(c, signed=True)[0].detach().double().numpy()

@@ -31,7 +31,7 @@ class Disagreement(NamedTuple):
 
     @property
     def in_sign(self) -> bool:
-        """Whether one speaks for the target and the other against it."""
+        """Whether one supports the target and the other opposes it."""
         return self.path * self.shapley < 0
 
 
@@ -150,6 +150,8 @@ def _by_shapley(a: Coefficients, shapley: ShapleyValues, titles: Mapping[str, st
     if not adds_up(a):
         many = "The largest Shapley values are" if len(named) > 1 else "The largest Shapley value is"
         return f"{many} {listed(named)}."
+    if named == _named(largest(signed_sums(a)), titles):
+        return f"The Shapley {'values of these scales are' if len(named) > 1 else 'value of this scale is'} the same."
     return f"By Shapley value {'they are' if len(named) > 1 else 'it is'} {listed(named)}."
 
 
@@ -175,7 +177,7 @@ def _both(one: Disagreement) -> str:
 
 
 def _pairs(shapley: ShapleyValues) -> str:
-    """The pair of scales that count together most, and the pair that stand in for each other most."""
+    """The pair of scales with the strongest synergy, and that with the strongest redundancy."""
     if shapley.interaction is None:
         return ""
     n, table = len(shapley.names), shapley.interaction[0].tolist()
@@ -184,9 +186,9 @@ def _pairs(shapley: ShapleyValues) -> str:
     high, low = max(pairs), min(pairs)
     told = []
     if high[0] > least:
-        told.append(f"{high[2]} and {high[1]} count together most ({short_signed(high[0])})")
+        told.append(f"the strongest synergy is that of {high[2]} and {high[1]} ({short_signed(high[0])})")
     if low[0] < -least:
-        told.append(f"{low[2]} and {low[1]} stand in for each other most ({short_signed(low[0])})")
+        told.append(f"the strongest redundancy is that of {low[2]} and {low[1]} ({short_signed(low[0])})")
     return f"Of all pairs of scales, {listed(told)}." if told else "No two scales depend on each other much."
 
 
@@ -215,11 +217,13 @@ def short_signed(value: float) -> str:
 def aligned(values: Sequence[float], beside: Sequence[float] = ()) -> list[str]:
     """Signed numbers with as many decimals for all as show two or three digits of the largest, `beside` included.
 
-    >>> aligned([12.34, -0.5, 0.0])
-    ['+12.3', '−0.5', '0']
+    Only what is 0 is shown as '0'; smaller numbers than the decimals can show keep their sign.
+
+    >>> aligned([12.34, -0.5, 0.002, 0.0])
+    ['+12.3', '−0.5', '+0.0', '0']
     """
     top = max((abs(value) for value in (*values, *beside) if math.isfinite(value)), default=0.0) or 1.0
     magnitude = math.floor(math.log10(top))
     form = f"+.{max(1 - magnitude, int(magnitude < 2))}f" if -3 <= magnitude <= 5 else "+.0e"
     texts = [format(value, form).replace("-", "−") for value in values]
-    return [text if text.strip("+−0.e") else "0" for text in texts]
+    return ["0" if value == 0 else text for value, text in zip(values, texts, strict=True)]

@@ -36,7 +36,7 @@ from wavelens.version import __version__
 class Attribution(Coefficients):
     """Signed attributions in a domain's coordinates, raw, and how they came about.
 
-    `data` has shape `(batch, channel, size)`; with `targets.Several` there is one entry a target in front, in every
+    `data` has shape `(batch, channel, size)`; with `targets.Several` there is one entry per target in front, in every
     field. For path methods `data` adds up to `score - baseline_score` but for the `gap`. `standard_error` is that of
     each scale's share of the profile, `(batch, scales)`, for methods that sample; `correction` is what `Owen` gave each
     group of coefficients to make its sum exact, `(batch, groups)`. `spent` counts gradients per item.

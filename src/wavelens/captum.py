@@ -39,7 +39,7 @@ class Wavelet(Base):  # type: ignore[misc]
         return hasattr(self.method, "baseline")
 
     def coefficients(self, inputs: Tensor, baselines: Any = None, target: Target = None) -> Attribution:
-        """The attribution in the domain; of one coefficient a place, not of one sample."""
+        """The attribution in the domain; one coefficient per place, not of one sample."""
         options = {"domain": self.domain, "method": self.method, "baseline": baselines}
         attribution: Attribution = attribute(self.forward_func, inputs, target, **options)
         return attribution

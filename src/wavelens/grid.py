@@ -45,7 +45,7 @@ class Grid:
 
     @classmethod
     def sound(cls, rate: float) -> Grid:
-        """Sound with `rate` samples a second, its scales in hertz."""
+        """Sound with `rate` samples per second, its scales in hertz."""
         return cls((1 / rate,), ("Hz",))
 
     def extents(self, layout: Layout) -> dict[str, tuple[Range, ...]]:

@@ -237,10 +237,11 @@ class _Reader:
         small = {known.casefold(): known for known in self.names if known not in FOR_FILES}
         small |= {wavelet: f"DWT({wavelet!r})" for wavelet in pywt.wavelist(kind="discrete")}
         near = difflib.get_close_matches(name.casefold(), small, 1, 0.5)
-        hint = f" Did you mean {small[near[0]]}?" if near else ""
+        if near:
+            raise ValueError(f"there is no domain or method {excerpt(name)!r}. Did you mean {small[near[0]]}?")
         known = ", ".join(name for name in self.names if name not in FOR_FILES)
-        own = " One of your own is written with its module, own:Mine()." if self.imports and not hint else ""
-        raise ValueError(f"the domains and methods are {known}; got {excerpt(name)!r}.{hint}{own}")
+        own = " One of your own is written with its module, own:Mine()." if self.imports else ""
+        raise ValueError(f"there is no domain or method {excerpt(name)!r}. Choose one of {known}.{own}")
 
     def _made(self, name: str, cls: type, given: list[Any], named: dict[str, Any]) -> Any:
         signature = inspect.signature(cls)

@@ -349,7 +349,7 @@ def test_frames_whose_maps_were_reduced_have_the_map_of_their_time(tmp_path, ope
 @pytest.mark.parametrize("hertz", [125, 1000, 3000])
 @pytest.mark.parametrize("axis", [{"low": 62.5, "high": 4000, "log": True}, {"low": 0, "high": 4000, "log": False}])
 def test_the_spectrogram_lies_on_the_axis_of_the_frequencies(axis, hertz, path, opened):
-    """A tone, 8000 samples a second, at its place on a logarithmic and on a linear axis."""
+    """A tone, 8000 samples per second, at its place on a logarithmic and on a linear axis."""
     bins = np.zeros((257, 3), "u1")
     bins[round(hertz / 15.625)] = 255
     spectrum = {"shape": [257, 3], "u8": base64.b64encode(bins.tobytes()).decode(), "step": 15.625}

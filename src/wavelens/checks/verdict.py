@@ -35,7 +35,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Findings:
-    """The verdicts on a model at some inputs, one a check; as text a line each, `findings["precise"]` by name."""
+    """The verdicts on a model at some inputs, one per check; as text one line each, `findings["precise"]` by name."""
 
     verdicts: tuple[Verdict, ...]
 

@@ -18,7 +18,7 @@ KERNELS = 2**24  # bytes of volumetric kernels that are copied channels-last: a 
 
 
 class FastPasses:
-    """A model's passes as they were measured to be best; on a CPU alone they differ from its own.
+    """Runs a model with the fastest equivalent memory format and folded batch norms; only on a CPU does that differ.
 
     Normalisations have gradients that are right in any layout of memory, and frozen ones keep nothing for the backward
     pass. In float32, convolutions run channels-last: planar ones follow their input, volumetric ones their weights,

@@ -136,7 +136,7 @@ def damaged(path: Path, error: object) -> ValueError:
 def _check_rate(rate: int, path: Path) -> None:
     if not 0 < rate <= MAX_RATE:
         raise ValueError(
-            f"a sound has up to {MAX_RATE} samples a second; {path} has {rate}. The header is damaged, or names a "
+            f"a sound has up to {MAX_RATE} samples per second; {path} has {rate}. The header is damaged, or names a "
             "rate in other units: correct it."
         )
 

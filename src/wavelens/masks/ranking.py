@@ -24,7 +24,7 @@ def magnitude(data: Tensor) -> Tensor:
 
 
 def signed(data: Tensor) -> Tensor:
-    """The mean of `γ` over channels, `(…, channel, size)` to `(…, 1, size)`: what speaks for the target ranks first.
+    """The mean of `γ` over channels, `(…, channel, size)` to `(…, 1, size)`: what supports the target ranks first.
 
     `ValueError` for complex gradients, which have no sign.
     """

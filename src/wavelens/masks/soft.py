@@ -41,7 +41,7 @@ def soft(attribution: Coefficients, width: float | Sequence[float], *, strength:
     item and each band of `n` coefficients, with signed attributions `γ` (their mean over channels):
 
     1. local evidence `u`, the average of `γ` under a Hann window `h` of `width`, with sum 1 where it lies (at the ends
-       it is cut). What speaks against the target cancels what speaks for it;
+       it is cut). What opposes the target cancels what supports it;
     2. spread `σ = median |γ| / 0.6745` over the band's non-zero coefficients;
     3. threshold `τ = strength · σ · ‖h‖ · √(2 ln n)`: averages of independent normal `γ` of spread σ stay below it
        with a probability that goes to 1 with n (the universal threshold of Donoho and Johnstone, 1994, with a spread

@@ -45,9 +45,10 @@ def mu_fidelity(
     mosaic, which for samples is the signal (as many as fit a shorter axis), of which each subset takes the part
     `fraction`. Attributions are added up with their signs. `f` is the explained number itself, a logit for a class.
     `correlation` is "pearson" or "spearman"; it is NaN where the score or the attribution does not vary. The subsets
-    depend on `seed` alone and are the same for every item. So is what chance does: a random attribution has mean 0 and
-    deviation `1 / √(subsets - 1)` over seeds, which a mean over items of one seed keeps and a mean over items with a
-    seed each is rid of. The energy order has more than 0 in wavelets: see how far an attribution is above that.
+    depend on `seed` alone and are the same for every item. A single seed therefore biases all items in the same
+    direction: a random attribution has mean 0 and deviation `1 / √(subsets - 1)` over seeds, which a mean over items
+    keeps. Use one seed per item to average it out. The energy order has more than 0 in wavelets: see how far an
+    attribution is above that.
     `domain`, `baseline` and `batch_size` as in `curves`.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())

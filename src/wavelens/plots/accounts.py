@@ -116,7 +116,7 @@ def _draw_bars(ax: Axes, a: Coefficients, shapley: ShapleyValues) -> None:
 
 
 def _draw_pairs(ax: Axes, shapley: ShapleyValues) -> None:
-    """The interaction of each pair, orange where two scales count together, blue where one stands in for the other."""
+    """The interaction of each pair, orange where two scales are synergistic, blue where one can replace the other."""
     assert shapley.interaction is not None
     table: Array = array(shapley.interaction[0])
     values, n = shapley.values[0].tolist(), len(table)

@@ -1,4 +1,4 @@
-"""Where each scale matters, a colour a scale over the input in grey: coarse ones yellow, fine ones blue."""
+"""Where each scale matters, one colour per scale over the input in grey: coarse ones yellow, fine ones blue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COVER = 0.75  # how much of the input a colour hides
 def by_scale(
     a: Coefficients, x: Tensor, fraction: float = 0.1, *, item: int = 0, title: str = "", grid: Grid | None = None
 ) -> Figure:
-    """The input, where its scales matter most, all in one and each alone, a colour a scale (as WAM's figures 2 and 4).
+    """The input, where its scales matter most: all in one and each alone, one colour per scale (WAM's figures 2, 4).
 
     Of each scale the `fraction` of the picture with the largest |γ| there is coloured (`maps.scale_maps`), finer
     scales over coarser ones, so colours say where, and the shares of Σ|γ| in the captions how much. `x` is what was

@@ -1,4 +1,4 @@
-"""What speaks for the target and what against it, as maps under a figure: signs are told by colour and by stripes."""
+"""What supports the target and what opposes it, as maps under a figure: signs are told by colour and by stripes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FOR, AGAINST = "#ff9540", "#4aa3ff"  # over dark pictures
 MAX_SCALES = 8  # in a row, beside all of them together
 PIXELS, STRIPES = 420, 24  # of a picture's longer side, at least, and how many stripes fit on it
 PANE = 8.9, 2.2  # inches of a pane over time
-HEADING = "for and against: orange speaks for the target, blue against it"
+HEADING = "for and against: orange supports the target, blue opposes it"
 SIGNS = LinearSegmentedColormap.from_list("evidence", [AGAINST, "#000000", FOR])
 
 

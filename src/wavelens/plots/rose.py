@@ -1,4 +1,4 @@
-"""A rose: which orientations of lines matter, a colour a scale."""
+"""A rose: which orientations of lines matter, one colour per scale."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TICKS = {0: "0°", 45: "45°", 90: "90°", 135: "−45°", 180: "", 225: "", 270
 
 
 def rose(a: Coefficients, item: int = 0, title: str = "lines by direction") -> Figure:
-    """The share of Σ|γ| by the orientation of lines, of one item: the rose of `maps.rose`, a colour a scale.
+    """The share of Σ|γ| by the orientation of lines, of one item: the rose of `maps.rose`, one colour per scale.
 
     A sector points along the lines that it stands for, both ways, and its area is their share; coarse scales are
     yellow and lie inside, fine ones blue and outside. Approximations have no orientation and are left out.

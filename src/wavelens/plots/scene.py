@@ -160,7 +160,7 @@ def _no_caps() -> dict[str, Any]:
 
 
 def _menu(volume: ShownVolume, a: Coefficients) -> dict[str, Any]:
-    """A line a scale, with what it spans; the input's surface stays."""
+    """One line per scale, with what it spans; the input's surface stays."""
     titles, names = volume.grid.titles(a.layout), list(volume.maps)
     buttons = [
         {

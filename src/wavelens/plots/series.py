@@ -1,7 +1,7 @@
 """Time series explained: a row per channel with the attribution behind its trace, channel × scale, and over frequency.
 
-One colour scale serves the traces: γ for each sample, orange for what speaks for the target and blue against, under a
-square root.
+One colour scale serves the traces: γ for each sample, orange for what supports the target and blue for what opposes
+it, under a square root.
 """
 
 from __future__ import annotations

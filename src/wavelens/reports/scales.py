@@ -15,7 +15,7 @@ from wavelens.reports.markup import Html, tag
 from wavelens.reports.numerals import percent, scalar, signed
 from wavelens.reports.tables import bar, headings
 
-ALIKE = "|γ| counts what speaks for it and what speaks against it alike; signed sums set one against the other."
+ALIKE = "|γ| counts what supports it and what opposes it alike; signed sums set one against the other."
 ADDS = f"γ is what each coefficient adds to the score. {ALIKE}"
 RESPONDS = f"γ is how the score responds to each coefficient. {ALIKE}"
 ONE_ACCOUNT = "A Shapley value is what a scale adds, averaged over all orders in which the scales may come in."
@@ -26,8 +26,8 @@ TWO_ACCOUNTS = (
 ROUNDING = 1e-4  # of the rise: what sums of float32 may miss
 PAIRS_TITLE = "How scales depend on each other"
 PAIRS = (
-    "Above zero, two scales count together: each adds more where the other is. Below zero, one stands in for the "
-    "other. Alone is what a scale adds to the baseline, last what the input loses without it."
+    "Above zero, two scales are synergistic: each adds more where the other is. Below zero, they are redundant: "
+    "one can replace the other. Alone is what a scale adds to the baseline, last what the input loses without it."
 )
 
 
@@ -40,7 +40,7 @@ class Measure(NamedTuple):
 
 
 class Column(NamedTuple):
-    """Numbers of all rows under one title; `has_side` for those that speak for or against."""
+    """Numbers of all rows under one title; `has_side` for those that support or oppose the target."""
 
     title: str
     numbers: list[Measure]

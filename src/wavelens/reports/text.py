@@ -74,7 +74,7 @@ def _account(entry: Entry) -> list[Html]:
     score, start, gap = (scalar(getattr(a, name, None)) for name in ("score", "baseline_score", "gap"))
     chance = next((f" ({percent(one.probability)})" for one in entry.classes if _explained(entry, one)), "")
     if score is None:
-        return [joined("What speaks for and against ", label, chance, ".")]
+        return [joined("What supports and what opposes ", label, chance, ".")]
     if start is None or gap is None:
         return [joined("The score of ", label, chance, f" is {number(score)}. Here is what it responds to.")]
     rise = score - start

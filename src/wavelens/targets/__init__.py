@@ -1,7 +1,7 @@
 """What is explained: one number for each item, read off the model's output.
 
 A target is a class index, a class for each item, a `Contrast` of two of them, the contrast `Against` the runner-up, any
-function of the output, or `Several` of these at once. `None` stands for an output that already is one number an item.
+function of the output, or `Several` of these at once. `None` stands for an output that already is one number per item.
 """
 
 from wavelens.targets.per_sample import horizon, window

@@ -68,7 +68,7 @@ def _classes(target: int | Sequence[int] | Tensor, output: Tensor, items: Tensor
     if output.ndim != 2 or len(output) != len(items):
         raise ValueError(
             f"the model's output has shape (batch, classes) where target is a class; got {tuple(output.shape)} for "
-            f"{len(items)} rows. Give a function of the output as target, or target=None for one number an item."
+            f"{len(items)} rows. Give a function of the output as target, or target=None for one number per item."
         )
     try:
         classes = torch.as_tensor(target, device=output.device).reshape(-1)

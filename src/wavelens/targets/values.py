@@ -45,7 +45,7 @@ class Against:
 
 @dataclass(frozen=True, init=False)
 class Several:
-    """Several targets from the same forward passes; results get a first dimension, one entry a target.
+    """Several targets from the same forward passes; results get a first dimension, one entry per target.
 
     >>> a = wl.attribute(model, x, wl.targets.Several(0, 1), domain=wl.Identity(), method=wl.Saliency())
     >>> a.data.shape

@@ -73,7 +73,7 @@ class Traces:
         return self._scaled(x if self.fit == "whole" else self._window(x, series), series)
 
     def grid(self, series: Series) -> Grid:
-        """Time between the samples of the prepared input, its scales in Hz where there is more than one a second."""
+        """Time between the samples of the prepared input, its scales in Hz where there is more than one per second."""
         return series_grid(self.rate or self._own_rate(series))
 
     def names(self, series: Series) -> tuple[str, ...]:

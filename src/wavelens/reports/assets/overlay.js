@@ -134,7 +134,7 @@ function tiles(state, maps, draw, width, height, signed) {
   return strip;
 }
 
-/** The tiles; where signs are evidence those of how much, and those of what speaks for and against. */
+/** The tiles; where signs are evidence those of how much, and those of what supports and what opposes the target. */
 function scaleTiles(state, maps, draw, width, height, evidence) {
   if (!evidence) return tiles(state, maps, draw, width, height);
   return make("div", {},

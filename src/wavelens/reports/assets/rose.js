@@ -1,4 +1,4 @@
-// The rose: how much of |γ| lies in lines of each direction, a colour a scale, coarse ones inside.
+// The rose: how much of |γ| lies in lines of each direction, one colour per scale, coarse ones inside.
 
 const MOST_EDGES = 8; // scales whose ends are drawn
 const TURNS = [[0, "0°"], [45, "45°"], [90, "90°"], [135, "−45°"]];

@@ -88,7 +88,7 @@ def _frequencies(entry: Entry) -> dict[str, Any] | None:
 
 
 def _small(entry: Entry, shown: list[int], end: float) -> Array:
-    """Channels under each other, coloured by what speaks for and against, `(3, height, width)`."""
+    """Channels under each other, coloured by what supports and what opposes the target, `(3, height, width)`."""
     from wavelens.plots.series import channel_map, tinted
 
     heat = array(reduced(channel_map(entry.attribution)[0, shown], THUMB * len(shown), (1.0,)))

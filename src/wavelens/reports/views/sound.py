@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # an entry knows its view
 COLUMNS, SMALL = 800, 300  # of the scalogram, and of the waveform beside a player
 BYTES = 8  # of sound, for each number that the entry may hold
 FULL = 0.99  # of full scale, which a sound's peak is brought to
-MAX_CHANNELS, MAX_RATE = 8, 655_350  # channels and samples a second that FLAC can hold
+MAX_CHANNELS, MAX_RATE = 8, 655_350  # channels and samples per second that FLAC can hold
 
 
 def show_sound(entry: Entry, room: int) -> View:
