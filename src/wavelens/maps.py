@@ -79,7 +79,7 @@ class Profile:
         pandas = installed("pandas")
         signed, share = (values.detach().cpu().double() for values in (self.signed, self.share))
         places = list(itertools.product(*map(range, signed.shape)))
-        columns = {"item": [place[0] for place in places]}
+        columns: dict[str, Any] = {"item": [place[0] for place in places]}
         if signed.ndim == 3:
             columns["channel"] = [place[1] for place in places]
         columns["scale"] = [self.names[place[-1]] for place in places]

@@ -104,7 +104,7 @@ def signs(differences: Array) -> float:
     above, below = int((differences > 0).sum()), int((differences < 0).sum())
     count = above + below
     tail = sum(math.comb(count, k) for k in range(min(above, below) + 1))
-    return min(1.0, 2 * tail / 2**count)
+    return min(1.0, 2 * tail / (1 << count))
 
 
 def holm(p_values: list[float]) -> list[float]:
