@@ -79,7 +79,9 @@ def seen_at(scale):
 
 @pytest.mark.parametrize(("scale", "level"), [("a2", 3), ("d2", 2), ("d1", 1)])
 def test_a_model_that_sees_one_scale_has_its_share_there(scale, level):
-    a = wl.attribute(seen_at(scale), signal((12, 16), batch=6), 0, domain=DOMAIN, method=wl.IntegratedGradients(steps=4))
+    a = wl.attribute(
+        seen_at(scale), signal((12, 16), batch=6), 0, domain=DOMAIN, method=wl.IntegratedGradients(steps=4)
+    )
     found = runs.average({"net": wl.maps.profile(a)})
     expected = [1.0 if name == scale else 0.0 for name in NAMES]
     assert values(found)[0].tolist() == pytest.approx(expected, abs=1e-12)

@@ -36,7 +36,7 @@ from wavelens.cli.shared_options import (
     opened,
     spacing_of,
 )
-from wavelens.cli.terminal import Terminal, plain, table, told
+from wavelens.cli.terminal import Terminal, plain, table, tell
 from wavelens.explaining import Explanation, explained, request_for
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.by_domain import endings, marginal_rows
@@ -177,7 +177,7 @@ def _explain_all(request: Request, paths: list[Path], out: Path, console: Consol
     sections: list[Section] = []
 
     def one(number: int, path: Path, stem: str) -> Iterator[Path]:
-        told(console, f"explaining {path.name}")
+        tell(console, f"explaining {path.name}")
         explanation = explained(request, path, progress=console.is_terminal)
         _print(explanation, console, f"{request.kind.name} {number} of {len(paths)}: " if len(paths) > 1 else "")
         yield from explanation.write(out / stem)

@@ -35,7 +35,7 @@ class Terminal(Console):
             yield segment if segment.control else segment._replace(text=_plain_lines(segment.text))
 
 
-def told(console: Console, what: str) -> None:
+def tell(console: Console, what: str) -> None:
     """Says what takes time to the log, where there is no terminal that shows a bar."""
     if not console.is_terminal:
         PROGRESS.info(plain(f"{what} …"))
@@ -44,7 +44,7 @@ def told(console: Console, what: str) -> None:
 @contextmanager
 def busy(console: Console, what: str) -> Iterator[None]:
     """Says what takes time: in a line that goes away on a terminal, else to the log."""
-    told(console, what)
+    tell(console, what)
     with console.status(plain(what)):
         yield
 

@@ -20,7 +20,7 @@ function sumTable(data, state, scales) {
     make("tbody", {}, ...rows), make("tfoot", {}, make("tr", {}, make("th", { scope: "row" }, "total"), ...sums, all)));
   const hidden = data.total > data.channels.length ? ` Shown are the ${data.channels.length} of ${data.total} ${data.noun}s with the largest Σ|γ|, and their totals.` : "";
   return card(`${data.shares ? "Share of Σ|γ|" : "Signed sum"} by ${data.noun} and scale`, make("div", { class: "scroll", tabindex: "0" }, table),
-    hint(`Orange speaks for the target, blue against it. Cells add up to the totals.${hidden}`));
+    hint(`Orange supports the target, blue against it. Cells add up to the totals.${hidden}`));
 }
 
 function signedText(value) {
