@@ -1,0 +1,164 @@
+"""Pairs: models that score a signal and a text together, as their explanations see them.
+
+The text is a signal too: its samples are tokens and its channels the dimensions of the token embedding, before
+positions are added. A pair therefore takes embeddings, not token ids, where a gradient or a coalition of words needs
+to enter.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from wavelens.models.loaded import Preparation
+
+PAIR_LINKS = ("softmax", "sigmoid")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a text, which covers the tokens from `start` up to and without `stop`."""
+
+    text: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """Tokenized texts: `ids` and `mask` `(n, length)`, and the `words` of each text, in their order.
+
+    `mask` is true where the text tower attends; which may include padding, for towers that were trained to read it.
+    Special tokens belong to no word.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    words: tuple[tuple[Word, ...], ...]
+
+    def __post_init__(self) -> None:
+        if self.ids.ndim != 2 or self.mask.shape != self.ids.shape or len(self.words) != len(self.ids):
+            raise ValueError(
+                f"tokens are ids (n, length), a mask of that shape and words per text; got {tuple(self.ids.shape)}, "
+                f"{tuple(self.mask.shape)} and {len(self.words)}."
+            )
+        length = self.ids.shape[1]
+        for word in (word for text in self.words for word in text):
+            if not 0 <= word.start < word.stop <= length:
+                raise ValueError(f"a word covers tokens from 0 to {length}; got {word}.")
+
+
+class Pair(nn.Module, ABC):
+    """A model that scores a signal and a text: `score(x, embeddings, mask)`, higher where they belong together.
+
+    `preprocess` makes `x` of a signal, as in a `LoadedModel`. `context` is the longest text in tokens, special ones
+    included. `link` says how the scores of several texts become probabilities: "softmax" for pairs that are trained to
+    tell texts apart, "sigmoid" for those that judge each alone.
+
+    A subclass says how a text becomes tokens (`encode`), tokens embeddings (`embed_tokens`), which embedding stands for
+    no word (`neutral`), and how a score comes about: `read` has what depends on the signal alone, computed once for
+    many texts, and `match` the rest. Pairs with a tower for each side are `TwoTowers`.
+    """
+
+    links: ClassVar[tuple[str, ...]] = PAIR_LINKS
+
+    def __init__(self, preprocess: Preparation, *, context: int, link: str = "softmax") -> None:
+        super().__init__()
+        if link not in self.links:
+            raise ValueError(f"the link of a pair is one of {', '.join(self.links)}; got {link!r}.")
+        if context < 1:
+            raise ValueError(f"context is the longest text in tokens, from 1; got {context}.")
+        self.preprocess, self.context, self.link = preprocess, context, link
+
+    @property
+    @abstractmethod
+    def neutral(self) -> Tensor:
+        """The embedding `(width,)` that stands for no word: of the mask or the padding token; a text's baseline."""
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str]) -> Tokens:
+        """The tokens of texts as the model takes them, special ones included and not cut to `context`."""
+
+    @abstractmethod
+    def embed_tokens(self, ids: Tensor) -> Tensor:
+        """The token embeddings before positions: `(n, length)` to `(n, width, length)`."""
+
+    @abstractmethod
+    def read(self, x: Tensor) -> Tensor:
+        """What `match` needs of signals `(n, channel, *axes)`; its first axis is theirs."""
+
+    @abstractmethod
+    def match(self, reading: Tensor, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """The scores `(n,)` of signals that were read and of texts `(n, width, length)`; either may have one row."""
+
+    def score(self, x: Tensor, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """The scores `(n,)` of signals and texts, row by row; either may have one row for all."""
+        return self.match(self.read(x), embeddings, mask)
+
+    def forward(self, x: Tensor, embeddings: Tensor, mask: Tensor) -> Tensor:
+        return self.score(x, embeddings, mask)
+
+    def scores(self, reading: Tensor, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """Each signal against each text: `(n, texts)`."""
+        return torch.stack([self.match(reading, e[None], m[None]) for e, m in zip(embeddings, mask, strict=True)], 1)
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """The tokens of texts; `ValueError` for a text without words and for one longer than `context`."""
+        if isinstance(texts, str):
+            raise TypeError(f"texts are a sequence of them; got the text {texts!r}. Pass [text].")
+        for text in texts:
+            if not text.strip():
+                raise ValueError(f"a prompt has at least one word; got {text!r}.")
+        if not texts:
+            raise ValueError("give one text or more; got none.")
+        tokens = self.encode(texts)
+        self._check_length(texts, tokens)
+        return tokens
+
+    def _check_length(self, texts: Sequence[str], tokens: Tokens) -> None:
+        for text, mask in zip(texts, tokens.mask, strict=True):
+            if (length := int(mask.sum())) > self.context:
+                shown = text if len(text) <= 40 else f"{text[:40]}…"
+                raise ValueError(
+                    f"a prompt has up to {self.context} tokens, special ones included; {shown!r} has {length}. "
+                    "Shorten it."
+                )
+
+
+class TwoTowers(Pair):
+    """A pair with a tower for each side: score = `scale` · cosine of the two embeddings + `bias`.
+
+    A subclass gives `embed_signal` and `embed_text`, both of unit length.
+    """
+
+    scale: Tensor
+    bias: Tensor
+
+    def __init__(
+        self, preprocess: Preparation, *, context: int, link: str = "softmax", scale: float = 1.0, bias: float = 0.0
+    ) -> None:
+        super().__init__(preprocess, context=context, link=link)
+        self.register_buffer("scale", torch.tensor(float(scale)), persistent=False)
+        self.register_buffer("bias", torch.tensor(float(bias)), persistent=False)
+
+    @abstractmethod
+    def embed_signal(self, x: Tensor) -> Tensor:
+        """Signals `(n, channel, *axes)` to embeddings `(n, dim)` of unit length."""
+
+    @abstractmethod
+    def embed_text(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """Token embeddings `(n, width, length)` and their mask `(n, length)` to embeddings `(n, dim)` of unit length."""
+
+    def read(self, x: Tensor) -> Tensor:
+        return self.embed_signal(x)
+
+    def match(self, reading: Tensor, embeddings: Tensor, mask: Tensor) -> Tensor:
+        return self.scale * (reading * self.embed_text(embeddings, mask)).sum(-1) + self.bias
+
+    def scores(self, reading: Tensor, embeddings: Tensor, mask: Tensor) -> Tensor:
+        return self.scale * reading @ self.embed_text(embeddings, mask).T + self.bias
