@@ -17,7 +17,8 @@ class ItemDomain(Domain):
     """A domain whose coordinates differ from item to item: a tree of each cloud, a graph of each mesh.
 
     `geometry(x)` gives what they rest on, tensors `(batch, …)` by name. `analyse`, `synthesise` and `pull` are the
-    maps, given the geometry of each row; the layout is the same for all items. `bind(x)` joins a domain and a geometry.
+    maps, given the geometry of each row; the layout is the same for all items of a batch. `bind(x)` joins a domain and
+    a geometry.
     """
 
     @abstractmethod
@@ -52,6 +53,10 @@ class ItemDomain(Domain):
 
     @abstractmethod
     def layout(self, signal_shape: tuple[int, ...]) -> Layout: ...
+
+    def layout_of(self, signal_shape: tuple[int, ...], geometry: dict[str, Tensor]) -> Layout:
+        """The layout for these items; that of `layout` unless it depends on the geometry, as that of a text does."""
+        return self.layout(signal_shape)
 
     def scales_of(self, layout: Layout, geometry: dict[str, Tensor]) -> Iterable[Scale]:
         """The scales for these items; those of `scales` unless their extents depend on the geometry."""
@@ -116,7 +121,7 @@ class Bound(Domain):
                 f"{type(self.domain).__name__} is bound to signals of {' × '.join(map(str, axes))} samples; got axes "
                 f"{signal_shape}. Bind it to the signals themselves."
             )
-        return replace(self.domain.layout(signal_shape), domain=self)
+        return replace(self.domain.layout_of(signal_shape, self.geometry), domain=self)
 
     def scales(self, layout: Layout) -> Iterable[Scale]:
         return self.domain.scales_of(layout, self.geometry)

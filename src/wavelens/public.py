@@ -38,6 +38,7 @@ from wavelens.domains import (
     Shearlets,
     Shifted,
     Stationary,
+    TextHaar,
     TreeHaar,
     best_basis,
 )
@@ -122,6 +123,7 @@ __all__ = [
     "Sphere",
     "SquareGrad",
     "Stationary",
+    "TextHaar",
     "TiledExplanation",
     "TreeHaar",
     "VarGrad",

@@ -33,6 +33,7 @@ from wavelens.domains import (
     Shearlets,
     Shifted,
     Stationary,
+    TextHaar,
     TreeHaar,
 )
 from wavelens.methods import (
@@ -74,6 +75,7 @@ DOMAINS = (
     ConstantQ,
     FrequencyBands,
     TreeHaar,
+    TextHaar,
     GraphWavelets,
     Shifted,
     Identity,

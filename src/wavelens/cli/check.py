@@ -84,7 +84,6 @@ def check(
     check_input = partial(
         check_model,
         loaded.module,
-        domain=own,
         method=chosen_method,
         autocast=None if autocast is None else AUTOCAST[autocast],
         batch_size=batch_size,
@@ -95,7 +94,7 @@ def check(
         one_input = read_input(loaded, kind, path, chosen_device)
         explained = question(loaded, one_input.x, one_input.logits, one_input.grid)
         with busy(console, f"checking {path.name}"):
-            findings = check_input(one_input.x, explained.target)
+            findings = check_input(one_input.x, explained.target, domain=kind.fit(own, one_input))
         statuses.append(findings.status)
         _print(path, explained.heading, findings, console)
         summary = target_summary(loaded, kind, path, explained) | {

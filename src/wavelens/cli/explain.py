@@ -54,6 +54,9 @@ from wavelens.methods.shapley import ShapleyValues
 from wavelens.models import Options
 from wavelens.own import text_of
 from wavelens.reports import Section, section, write_page
+from wavelens.words import WordAccount
+
+TABLE_WORDS = 12  # of the table, the largest
 
 MAX_SCALE_COLUMNS = 9  # and the names of channels: about 80 characters
 
@@ -121,7 +124,8 @@ def explain(
         bool, typer.Option("--report", help="Also write report.html, one self-contained page with pictures and sounds.")
     ] = False,
 ) -> None:
-    """Explain a classifier's decision, scale by scale. Takes photos, sounds, volumes, videos, series, rasters, clouds.
+    """Explain a classifier's decision, scale by scale. Takes photos, sounds, volumes, videos, series, clouds,
+    rasters and texts.
 
     Prints the top classes and the scale profile of each input: what each scale contributes along the method's path, and
     beside it the scale's Shapley value, which says what the scale adds when scales come and go. Writes NAME.png (the
@@ -208,6 +212,10 @@ def _print(explanation: Explanation, console: Console, prefix: str) -> None:
     _print_scales(explanation, console)
     if explanation.by_channel:
         console.print(_channel_table(explanation))
+    if explanation.words is not None:
+        _print_texts(console, explanation.words.sentence)
+        console.print(_word_table(explanation.words))
+        _print_texts(console, explanation.words.reason)
     if missed := explanation.caution:
         advice = "Try --method 'IntegratedGradients(tolerance=0.02, max_steps=1000)'."
         console.print(Text(f"{missed} {advice}", style="yellow"), soft_wrap=True)
@@ -319,6 +327,22 @@ def _channel_table(explanation: Explanation) -> Table:
     shown = table("channel", *scales)
     for name, cells in zip(names, columns, strict=True):
         shown.add_row(name, *cells)
+    return shown
+
+
+def _word_table(account: WordAccount) -> Table:
+    """The words with the largest sums, with their Shapley values where there are any."""
+    values, shapley = account.values, account.shapley
+    shown = table("word", "signed sum" if account.has_signs else "Σ|γ|", *["Shapley value"] * (shapley is not None))
+    spread = None if shapley is None else shapley.standard_error
+    for k in account.order[:TABLE_WORDS]:
+        error = _plus_minus(None if spread is None else float(spread[0, k]))
+        own = [] if shapley is None else [_signed(float(shapley.values[0, k])) + error]
+        shown.add_row(plain(account.words[k].text), _signed(values[k]), *own)
+    if len(account.words) <= TABLE_WORDS:
+        shown.add_section()
+        sums = [] if shapley is None else [_signed(float(shapley.values.sum()))]
+        shown.add_row("total", _signed(sum(values)), *sums)
     return shown
 
 

@@ -85,6 +85,7 @@ BandNames = Annotated[
         show_default="those that the model names, or all",
     ),
 ]
+Windows = Annotated[bool, typer.Option("--windows", help="Read a text of more tokens than the model takes in windows.")]
 PREPARATIONS = (AsRead, Bands, Geometry, Points, Sampling, Traces, VideoGeometry, Voxels)
 
 
@@ -99,6 +100,7 @@ def model_options(
     interpolation: Interpolation = None,
     preparation: PreparationText = None,
     bands: BandNames = None,
+    windows: Windows = False,
 ) -> Options:
     """The options as `models.load` has them."""
     return options_of(
@@ -112,6 +114,7 @@ def model_options(
         interpolation=interpolation,
         preparation=_preparation(preparation),
         bands=bands,
+        windows=windows,
     )
 
 

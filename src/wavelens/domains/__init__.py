@@ -14,6 +14,7 @@ from wavelens.domains.shearlets import Shearlets
 from wavelens.domains.shifted import Shifted
 from wavelens.domains.stationary import Stationary
 from wavelens.domains.stft import STFT
+from wavelens.domains.text import TextHaar
 from wavelens.domains.tree import TreeHaar
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Shearlets",
     "Shifted",
     "Stationary",
+    "TextHaar",
     "TreeHaar",
     "best_basis",
     "from_pywt",

@@ -131,14 +131,14 @@ class TreeHaar(ItemDomain):
         ordered = single(x).gather(-1, order[:, None].expand(x.shape))
         if self.tree is None:
             return balanced.analyse(ordered).to(x.dtype)
-        return _details(ordered, _nodes(self.tree, x.shape[-1])[0]).to(x.dtype)
+        return node_details(ordered, _nodes(self.tree, x.shape[-1])[0]).to(x.dtype)
 
     def _up(self, order: Tensor, data: Tensor) -> Tensor:
         wide = single(data)
         if self.tree is None:
             ordered = balanced.synthesise(wide)
         else:
-            ordered = _samples(wide, _nodes(self.tree, data.shape[-1])[0])
+            ordered = node_samples(wide, _nodes(self.tree, data.shape[-1])[0])
         return torch.empty_like(ordered).scatter_(-1, order[:, None].expand(data.shape), ordered).to(data.dtype)
 
     def pull(self, g: Tensor, geometry: dict[str, Tensor], layout: Layout) -> Tensor:
@@ -146,13 +146,18 @@ class TreeHaar(ItemDomain):
 
     def spread_of(self, values: Tensor, band: Band, layout: Layout, geometry: dict[str, Tensor]) -> Tensor:
         """Evenly over the samples of each node, with total weight 1."""
-        n = layout.signal_shape[0]
-        first, _, last = _nodes(self.tree, n)[0].to(values.device)[:, _piece(layout, band)]
-        heights = values / (last - first)
-        steps = values.new_zeros((*values.shape[:-1], n + 1), dtype=torch.float64)
-        steps.index_add_(-1, first, heights.double()).index_add_(-1, last, -heights.double())
-        heat = steps.cumsum(-1)[..., :-1].to(values.dtype)
+        nodes = _nodes(self.tree, layout.signal_shape[0])[0][:, _piece(layout, band)]
+        heat = over_nodes(values, nodes, layout.signal_shape[0])
         return torch.zeros_like(heat).scatter(-1, _like(geometry["order"], heat), heat)
+
+
+def over_nodes(values: Tensor, nodes: Tensor, n: int) -> Tensor:
+    """Values `(…, nodes)` evenly over the samples of each node, `(…, n)`: each with total weight 1."""
+    first, _, last = nodes.to(values.device)
+    heights = values / (last - first)
+    steps = values.new_zeros((*values.shape[:-1], n + 1), dtype=torch.float64)
+    steps.index_add_(-1, first, heights.double()).index_add_(-1, last, -heights.double())
+    return steps.cumsum(-1)[..., :-1].to(values.dtype)
 
 
 def _like(order: Tensor, values: Tensor) -> Tensor:
@@ -223,7 +228,7 @@ def _collect(tree: Tree, first: int, depth: int, levels: list[list[tuple[int, in
     return last
 
 
-def _details(ordered: Tensor, nodes: Tensor) -> Tensor:
+def node_details(ordered: Tensor, nodes: Tensor) -> Tensor:
     """The coefficients of samples in the order of leaves: means of halves are differences of a running sum."""
     first, middle, last = nodes.to(ordered.device)
     running = torch.nn.functional.pad(ordered.cumsum(-1, dtype=torch.float64), (1, 0))
@@ -235,7 +240,7 @@ def _details(ordered: Tensor, nodes: Tensor) -> Tensor:
     return torch.cat([mean, details[..., 1:]], -1).to(ordered.dtype)
 
 
-def _samples(data: Tensor, nodes: Tensor) -> Tensor:
+def node_samples(data: Tensor, nodes: Tensor) -> Tensor:
     """The inverse, which is the transpose: each coefficient is a step up, a step down and a step back."""
     first, middle, last = nodes.to(data.device)
     left, right, wide = (middle - first).double(), (last - middle).double(), data.double()

@@ -36,6 +36,7 @@ from wavelens.methods.shapley import ShapleyValues
 from wavelens.own import text_of
 from wavelens.reports import Entry
 from wavelens.untrusted import plain
+from wavelens.words import WordAccount
 
 MAX_DRAWN_AXES = 3
 
@@ -55,6 +56,7 @@ class Explanation:
     `interventions` are the Shapley values of the scales of each attribution, what a scale adds when scales come and go,
     or the reason why there are none; `shapley` and `no_shapley` are those of the first. `further_methods` are what
     further methods and explainers find, each in the first domain or in a domain of its own, such as the samples.
+    `words` is the account of a text word by word.
 
     >>> import torch, wavelens as wl
     >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(4000) / 5)[None, None], rate=8000)
@@ -74,6 +76,7 @@ class Explanation:
     note: str = ""
     interventions: tuple[Interventions, ...] = ()
     further_methods: tuple[Attribution, ...] = ()
+    words: WordAccount | None = None
 
     def __repr__(self) -> str:
         model, name = self.request.loaded.name, self.input.path.name
@@ -173,9 +176,16 @@ class Explanation:
             "sentences": [text for text in self.sentences() if text],
             **self._further_summary(),
             **methods_summary(self.further_methods, one.grid),
+            **self._word_summary(),
             **({"by_channel": self.by_channel} if self.by_channel else {}),
             "provenance": a.provenance,
         }
+
+    def _word_summary(self) -> dict[str, Any]:
+        """What each word of a text adds."""
+        if self.words is None:
+            return {}
+        return {"words": self.words.rows, **({"no_word_values": self.words.reason} if self.words.reason else {})}
 
     def _further_summary(self) -> dict[str, Any]:
         """What the further domains say, and all of them together."""
@@ -197,7 +207,11 @@ class Explanation:
         from wavelens import plots  # matplotlib: only once there is something to draw
 
         a, values = self.attributions[domain], self._all_interventions[domain]
-        figure = self.request.kind.panel(a, self.input, self.title)
+        figure = (
+            self.request.kind.panel(a, self.input, self.title)
+            if self.words is None
+            else plots.words(a, self.words, title=self.title)
+        )
         if domain == 0:
             plots.add_methods(figure, (a, *self.further_methods), self._picture, grid=self.input.grid)
         plots.add_evidence(figure, a, self._picture, grid=self.input.grid)

@@ -11,7 +11,7 @@ from typing import Any
 
 from wavelens.attribution import Attribution, attribute
 from wavelens.core import Domain
-from wavelens.domains import DWT
+from wavelens.domains import DWT, Identity
 from wavelens.engine.progress import Progress
 from wavelens.explaining.answer import Explanation
 from wavelens.explaining.further_methods import attribution_by, is_explainer
@@ -21,6 +21,7 @@ from wavelens.explaining.question import ExplainedTarget
 from wavelens.explaining.reading import read_input
 from wavelens.explaining.records import shown_path, words_of
 from wavelens.explaining.request import Request
+from wavelens.explaining.word_account import word_account
 from wavelens.models import LoadedModel
 
 
@@ -30,9 +31,10 @@ def explained(request: Request, path: Path, progress: Progress = False) -> Expla
     one = read_input(loaded, kind, path, request.device)
     target = request.question(loaded, one.x, one.logits, one.grid)
     one = replace(one, marks=target.marks)
-    usual = request.domains if request.chosen else [_within(domain, one.x.shape[2:]) for domain in request.domains]
+    usual = [kind.fit(domain, one) for domain in request.domains]
+    usual = usual if request.chosen else [_within(domain, one.x.shape[2:]) for domain in usual]
     record = recorded(request)
-    several, decomposed = _attributions(request, one, target, usual, record or request.method, progress)
+    several, decomposed, by_sample = _attributions(request, one, target, usual, record or request.method, progress)
     made_by = _model_provenance(loaded)
     named = tuple(replace(a, provenance=a.provenance | made_by) for a in several)
     domains = [a.domain if is_explainer(request.method) else domain for a, domain in zip(named, usual, strict=True)]
@@ -49,7 +51,8 @@ def explained(request: Request, path: Path, progress: Progress = False) -> Expla
         for method in request.further_methods
     )
     beside = tuple(replace(a, provenance=a.provenance | made_by) for a in further)
-    return Explanation(request, one, target, named, decomposed, kind.note(path), values, beside)
+    words = word_account(request, one, target.target, by_sample, progress)
+    return Explanation(request, one, target, named, decomposed, kind.note(path), values, beside, words)
 
 
 def _attributions(
@@ -59,23 +62,25 @@ def _attributions(
     usual: Sequence[Domain],
     method: Any,
     progress: Progress,
-) -> tuple[list[Attribution], tuple[Attribution, ...]]:
-    """Those in each of the domains, and those in the domains of `decompose`, from one pass of gradients."""
+) -> tuple[list[Attribution], tuple[Attribution, ...], Attribution | None]:
+    """Those in each of the domains, in the domains of `decompose` and of words by sample, from the same gradients."""
     module = request.loaded.module
     if is_explainer(method):
         rows = request.batch_size
-        return [attribution_by(method, module, one.x, target.target, domain=usual[0], batch_size=rows)], ()
+        return [attribution_by(method, module, one.x, target.target, domain=usual[0], batch_size=rows)], (), None
+    beside = [Identity()] if request.kind.words(one) is not None else []
     several = attribute(
         module,
         one.x,
         target.target,
-        domain=[*usual, *request.decompose],
+        domain=[*usual, *request.decompose, *beside],
         method=method,
         batch_size=request.batch_size,
         exact_passes=request.exact_passes,
         progress=progress,
     )
-    return several[: len(usual)], tuple(several[len(usual) :])
+    by_sample = several.pop() if beside else None
+    return several[: len(usual)], tuple(several[len(usual) :]), by_sample
 
 
 def _model_provenance(loaded: LoadedModel) -> dict[str, str]:

@@ -65,9 +65,17 @@ class Interventions(NamedTuple):
 
 
 def interventions_of(
-    request: Request, x: Tensor, target: Target, domain: Domain, scales: int, progress: Progress = False
+    request: Request,
+    x: Tensor,
+    target: Target,
+    domain: Domain,
+    scales: int,
+    progress: Progress = False,
+    *,
+    groups: str | Partition = "scales",
+    noun: str = "scales",
 ) -> Interventions:
-    """The Shapley values of the `scales` of a domain, as the request has them."""
+    """The Shapley values of the `scales` of a domain, or of so many other `groups`, as the request has them."""
     if request.interventions is False or scales < 2:
         return Interventions()
     baseline = baseline_of(request.method, x)
@@ -78,7 +86,7 @@ def interventions_of(
     rule = ScaleShapley() if request.interventions else bounded(scales)
     if rule is None:
         return Interventions(
-            reason=f"Shapley values of {scales} scales take more than {MAX_FORWARD_PASSES} forward passes and are left "
+            reason=f"Shapley values of {scales} {noun} take more than {MAX_FORWARD_PASSES} forward passes and are left "
             "out; --interventions computes them."
         )
     try:
@@ -87,6 +95,7 @@ def interventions_of(
             x,
             target,
             domain=domain,
+            groups=groups,
             method=rule,
             baseline=baseline,
             batch_size=request.batch_size,

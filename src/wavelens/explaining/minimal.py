@@ -99,7 +99,7 @@ def minimal_input(request: MinimalRequest, path: Path) -> MinimalResult:
         loaded.module,
         one.x,
         target.target,
-        domain=request.domain,
+        domain=request.kind.fit(request.domain, one),
         alpha=request.alphas,
         steps=request.steps,
         baseline=request.baseline,

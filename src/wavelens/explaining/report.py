@@ -43,6 +43,7 @@ def entry_of(explanation: Explanation) -> Entry:
         command=command_of(explanation),
         further=explanation.attributions[1:],
         further_methods=explanation.further_methods,
+        words=explanation.words,
         facts={
             "file": shown_path(one.path),
             "model": shown_path(loaded.name),

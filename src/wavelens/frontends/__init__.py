@@ -15,6 +15,7 @@ from wavelens.frontends.raster import (
     write_raster,
 )
 from wavelens.frontends.series import Series, read_series, write_series
+from wavelens.frontends.text import Text, read_text
 from wavelens.frontends.video import Video, VideoFile, open_video, read_video, write_video
 from wavelens.frontends.volume import Volume, read_volume, volume_cost, write_volume
 
@@ -30,6 +31,7 @@ __all__ = [
     "RasterHeader",
     "Resample",
     "Series",
+    "Text",
     "Video",
     "VideoFile",
     "Volume",
@@ -45,6 +47,7 @@ __all__ = [
     "read_raster",
     "read_resolutions",
     "read_series",
+    "read_text",
     "read_video",
     "read_volume",
     "resample",

@@ -13,6 +13,7 @@ from wavelens.models.preparations.cloud import Points
 from wavelens.models.preparations.image import Geometry, Normalized
 from wavelens.models.preparations.raster import Bands
 from wavelens.models.preparations.series import Traces
+from wavelens.models.preparations.text import TextWindows, TokenEmbeddings
 from wavelens.models.preparations.video import VideoGeometry
 from wavelens.models.preparations.volume import Voxels
 from wavelens.models.sources.onnx import Onnx
@@ -36,6 +37,8 @@ __all__ = [
     "Preparation",
     "ResNet3D",
     "Sampling",
+    "TextWindows",
+    "TokenEmbeddings",
     "Traces",
     "VideoGeometry",
     "Voxels",

@@ -26,8 +26,8 @@ class Preparation(Protocol):
     """Makes the module's input `(1, channel, *axes)` of a signal as its front end reads it.
 
     Only what need not be differentiated is done here, such as resizing, resampling and cropping. `kind` says what
-    signals it takes: "photo", "sound", "volume", "video" or the name of a registered kind; `shape` is (channel, *axes)
-    of what it makes. `grid` says where the samples of that input lie in the world.
+    signals it takes: "photo", "sound", "volume", "video", "text" or the name of a registered kind; `shape` is
+    (channel, *axes) of what it makes. `grid` says where the samples of that input lie in the world.
     """
 
     @property
@@ -56,8 +56,8 @@ class Variant:
     """Which variant of a named network a loader builds.
 
     With its `pretrained` weights, or to be filled; with `classes` outputs and for photos of `input_size`, its own where
-    they are None. With `trust`, code that comes with it may run. `bare` makes the preparation of a function's module
-    that says none; without it that is a photo's.
+    they are None. With `trust`, code that comes with it may run; with `windows`, long texts are read piece by piece.
+    `bare` makes the preparation of a function's module that says none; without it that is a photo's.
     """
 
     pretrained: bool = True
@@ -65,6 +65,7 @@ class Variant:
     input_size: tuple[int, int] | None = None
     trust: bool = False
     bare: Callable[[], Preparation] | None = None
+    windows: bool = False
 
 
 @dataclass(frozen=True, eq=False, repr=False)

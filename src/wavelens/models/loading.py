@@ -75,6 +75,7 @@ def load(
     interpolation: str | None = None,
     preparation: Preparation | None = None,
     bands: str | Sequence[str] | None = None,
+    windows: bool = False,
     any_output: bool = False,
     bare: Callable[[], Preparation] | None = None,
 ) -> LoadedModel:
@@ -103,6 +104,8 @@ def load(
     `preparation` makes the model's input in place of its own: a TorchScript file on seismograms takes
     `preparation=models.Traces((3, 3000), rate=100)`. `bands` are those of a raster that it takes, in its own order.
 
+    A text of more tokens than a model takes is refused, unless it is read in `windows`, whose logits are averaged.
+
     With `any_output` a model may return anything, as segmenters and detectors do; its target is then a function.
     `bare` makes the preparation for a module of a function that comes without one, in place of a photo's.
 
@@ -127,6 +130,7 @@ def load(
         interpolation=interpolation,
         preparation=preparation,
         bands=bands,
+        windows=windows,
     )
     parts, left_out = _filled(name, options, bare)
     if left_out:
@@ -146,7 +150,13 @@ def load(
 
 def _filled(name: str, options: Options, bare: Callable[[], Preparation] | None) -> tuple[Parts, tuple[str, ...]]:
     """The parts with their weights, and what is left out of the checkpoint."""
-    variant = Variant(options.weights is None, input_size=options.input_size, trust=options.trust, bare=bare)
+    variant = Variant(
+        options.weights is None,
+        input_size=options.input_size,
+        trust=options.trust,
+        bare=bare,
+        windows=options.windows,
+    )
     if options.weights is None:
         return _built(name, variant), ()
     if is_onnx(name):
@@ -175,6 +185,8 @@ def _adapted(parts: Parts, name: str, options: Options) -> Parts:
         parts = replace(parts, preprocess=options.preparation)
     if options.bands is not None:
         parts = replace(parts, preprocess=_banded(parts.preprocess, name, options.bands))
+    if options.windows and parts.preprocess.kind != "text":
+        raise ValueError(f"windows are of long texts; {name} takes a {parts.preprocess.kind}. Leave --windows away.")
     given = options.geometry | {key: value for key in ("mean", "std") if (value := getattr(options, key)) is not None}
     if not given:
         return parts

@@ -30,6 +30,7 @@ class Options:
     interpolation: str | None = None
     preparation: Any = None  # a `Preparation`
     bands: tuple[str, ...] | None = None
+    windows: bool = False
 
     def __repr__(self) -> str:
         shown = [f.name for f in fields(self) if f.repr]
@@ -58,6 +59,7 @@ def options_of(
     interpolation: str | None = None,
     preparation: Any = None,
     bands: str | Sequence[str] | None = None,
+    windows: bool = False,
 ) -> Options:
     """`load`'s arguments as values; `ValueError` or `TypeError` for what cannot be meant."""
     return Options(
@@ -71,6 +73,7 @@ def options_of(
         interpolation,
         _preparation(preparation),
         _bands(bands),
+        windows,
     )
 
 

@@ -152,7 +152,7 @@ class TwoTowers(Pair):
 
     @abstractmethod
     def embed_text(self, embeddings: Tensor, mask: Tensor) -> Tensor:
-        """Token embeddings `(n, width, length)` and their mask `(n, length)` to embeddings `(n, dim)` of unit length."""
+        """Token embeddings `(n, width, length)` and their mask `(n, length)`: embeddings `(n, dim)` of unit length."""
 
     def read(self, x: Tensor) -> Tensor:
         return self.embed_signal(x)

@@ -18,6 +18,7 @@ from wavelens.plots.rose import rose
 from wavelens.plots.scene import scene
 from wavelens.plots.series import traces
 from wavelens.plots.sound import sound
+from wavelens.plots.text import words
 from wavelens.plots.thumbnail import thumbnail
 from wavelens.plots.video import film, overlay
 from wavelens.plots.volume import montage, slices
@@ -48,4 +49,5 @@ __all__ = [
     "sound",
     "thumbnail",
     "traces",
+    "words",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +17,7 @@ from wavelens.grid import Grid
 from wavelens.methods.shapley import ShapleyValues
 from wavelens.plots.figure import extended
 from wavelens.plots.parts import (
+    CHARACTER,
     DPI,
     GAP,
     INK,
@@ -129,6 +131,8 @@ def _draw_pairs(ax: Axes, shapley: ShapleyValues) -> None:
         i, j = divmod(k, n)
         if i != j:
             ax.text(j, i, text, size=size, va="center", ha="center", color=INK)
-    ax.set_xticks(range(n), shapley.names, size=11)
+    longest = max(map(len, shapley.names)) * 11 * CHARACTER
+    slanted: dict[str, Any] = {"rotation": 25, "ha": "right"} if longest > ax.bbox.width / DPI / n else {}
+    ax.set_xticks(range(n), shapley.names, size=11, **slanted)
     ax.set_yticks(range(n), shapley.names, size=11)
     ax.tick_params(length=0)

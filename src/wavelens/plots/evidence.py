@@ -137,6 +137,9 @@ def _over_time(figure: AnyFigure, a: Coefficients, x: Tensor, grid: Grid) -> Non
     heights = np.arange(len(edges), 0, -1) if axis is None else axis.edges  # without frequencies the coarsest on top
     times = np.linspace(0, x.shape[-1] * step, shown.shape[1] + 1)
     ax.pcolormesh(times, heights, strength, cmap=SIGNS, vmin=-1, vmax=1, rasterized=True)
+    if axis is None and len(heights) == len(a.layout.scales()) + 1:
+        ax.set_yticks(heights[:-1] - 0.5, list(a.layout.scales()), size=11)
+        ax.tick_params(axis="y", length=0)
     if axis is not None:
         axis.apply(ax, "Hz" if in_hertz else f"cycles per {grid.units[0].removesuffix('s')}")
     tick_times(ax, float(times[-1]), "s" if in_hertz else grid.units[0])

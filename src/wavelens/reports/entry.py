@@ -15,6 +15,7 @@ from wavelens.grid import Grid
 from wavelens.methods.shapley import ShapleyValues
 from wavelens.reports.views import ReportView, view_called, view_for
 from wavelens.wording import in_words
+from wavelens.words import WordAccount
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,15 @@ class Entry:
     """One input explained: `attribution` `(1, channel, size)` and the `x` `(1, channel, *axes)` that it explains.
 
     `name` is what the input is called, `label` the explained class, `classes` the model's answer, most probable first.
-    `kind` chooses what is shown: "photo", "sound", "volume", "video", "series", "cloud" or a `ReportView` of one's own;
-    without it the axes do. `grid` says where the samples lie. `start` is what the baseline is to a reader, `note` a
+    `kind` chooses what is shown: "photo", "sound", "volume", "video", "series", "cloud", "text" or a `ReportView` of
+    one's own; without it the axes do. `grid` says where the samples lie. `start` is what the baseline is to a reader, `note` a
     line of caution. `further` is the same input read in further domains, each a block of the report. `shapley` are the
     Shapley values of the attribution's scales, of one item and target as `wl.shapley` gives them, to stand beside its
     signed sums, and `no_shapley` a reason to print where there are none; `further_shapley` has such pairs for the
     further domains. `further_methods` are what other methods find of the same input, each in any domain, shown side by
     side. `command` makes the explanation again, in a shell or in Python; `facts` are further lines for the record.
-    `channels` names the channels of `x`; `marks` are spans of samples that the target is of. All texts are shown as
+    `channels` names the channels of `x`; `marks` are spans of samples that the target is of; `words` is a
+    text's account word by word. All texts are shown as
     they are, never as HTML.
     """
 
@@ -61,6 +63,7 @@ class Entry:
     further_shapley: Sequence[tuple[ShapleyValues | None, str]] = ()
     channels: Sequence[str] = ()
     marks: Sequence[tuple[float, float]] = ()
+    words: WordAccount | None = None
 
     def __repr__(self) -> str:
         shape, what = tuple(self.x.shape[1:]), self.label or "an attribution"

@@ -13,12 +13,13 @@ from wavelens.explaining.kinds.photo import PHOTO
 from wavelens.explaining.kinds.raster import RASTER
 from wavelens.explaining.kinds.series import SERIES
 from wavelens.explaining.kinds.sound import SOUND
+from wavelens.explaining.kinds.text import TEXT
 from wavelens.explaining.kinds.video import VIDEO
 from wavelens.explaining.kinds.volume import VOLUME
 
 __all__ = ["KINDS", "AsRead", "FileSize", "Input", "Kind", "Writer", "kind_called", "kind_of", "register_kind"]
 
-LIBRARY = (PHOTO, SOUND, VIDEO, VOLUME, CLOUD, SERIES, RASTER)
+LIBRARY = (PHOTO, SOUND, VIDEO, VOLUME, CLOUD, SERIES, RASTER, TEXT)
 KINDS: list[Kind] = [*LIBRARY]
 
 
@@ -65,8 +66,8 @@ def kind_of(arguments: Sequence[str]) -> Kind:
     the same.
 
     >>> from wavelens import explaining
-    >>> [explaining.kind_of([name]).name for name in ("cat.jpg", "scan.nii.gz", "clip.flac", "ecg.edf", "unknown")]
-    ['photo', 'volume', 'sound', 'series', 'photo']
+    >>> [explaining.kind_of([name]).name for name in ("cat.jpg", "scan.nii.gz", "clip.flac", "ecg.edf", "essay.md")]
+    ['photo', 'volume', 'sound', 'series', 'text']
     """
     path = Path(arguments[0])
     if path.is_dir():

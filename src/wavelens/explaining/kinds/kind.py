@@ -14,6 +14,7 @@ from wavelens.core import Domain
 from wavelens.explaining.kinds.as_read import AsRead
 from wavelens.explaining.kinds.input import Input
 from wavelens.models import Preparation
+from wavelens.models.preparations.text import Worded
 from wavelens.reports import ReportView
 
 if TYPE_CHECKING:  # matplotlib: only once there is something to draw
@@ -72,6 +73,15 @@ def as_given(shown: Input) -> Tensor:
 
 def no_overlay(a: Attribution, shown: Input, title: str) -> Figure | None:
     """The panel shows all of the input."""
+
+
+def same_domain(domain: Domain, shown: Input) -> Domain:
+    """Domains of this kind rest on the samples alone."""
+    return domain
+
+
+def no_words(shown: Input) -> Worded | None:
+    """Signals of this kind have no words."""
     return None
 
 
@@ -112,6 +122,8 @@ class Kind:
     - `files(path)` lists the files of one input: what it is read from, whose bytes count.
     - `channels(input)` names the channels of the model's input, where it matters how much of an account each has.
     - `picture(input)` stands for the input behind maps, `(1, 1 or 3, *axes)`, where its channels are no colours.
+    - `fit(domain, input)` is a domain for one input, where it rests on more than the samples, as on a text's words.
+    - `words(input)` are the words of a text, each with an account of its own.
     - `note(path)` is a line on how a file was read, where there are several ways.
     - `overlay(attribution, input, title)` draws the map over the whole of a file, where the model was given a part.
     - `extras(attribution, input, label, base)` writes further files, called `base` + something, and gives their paths;
@@ -143,6 +155,8 @@ class Kind:
     files: Callable[[Path], Sequence[Path]] = itself
     channels: Callable[[Input], tuple[str, ...]] = no_channels
     picture: Callable[[Input], Tensor] = as_given
+    fit: Callable[[Domain, Input], Domain] = same_domain
+    words: Callable[[Input], Worded | None] = no_words
     note: Callable[[Path], str] = no_note
     overlay: Callable[[Attribution, Input, str], Figure | None] = no_overlay
     extras: Callable[[Attribution, Input, str, Path], Iterable[Path]] = no_extras

@@ -12,6 +12,7 @@ from torch import Tensor
 from wavelens.models.loaded import Parts, Variant
 from wavelens.models.preparations.image import Geometry, Normalized
 from wavelens.models.sources.hf_audio import is_sound, sound_parts
+from wavelens.models.sources.hf_text import is_text, text_parts
 from wavelens.models.sources.hf_video import is_video, video_parts
 from wavelens.models.weights import Around, unavailable
 from wavelens.optional import optional, unloadable
@@ -25,9 +26,9 @@ class Logits(Around):
 
 
 def from_transformers(name: str, variant: Variant) -> Parts:
-    """What `name` is, its configuration says: a classifier of images, of sounds or of videos."""
+    """What `name` is, its configuration says: a classifier of images, of sounds, of videos or of texts."""
     config = _config(name, variant)
-    make = _sound if is_sound(config) else _video if is_video(config) else _image
+    make = _sound if is_sound(config) else _video if is_video(config) else _text if is_text(config) else _image
     return make(name, variant)
 
 
@@ -77,6 +78,12 @@ def _video(name: str, variant: Variant) -> Parts:
     )
 
 
+def _text(name: str, variant: Variant) -> Parts:
+    module, tokenizer = _fetched(name, variant, "AutoModelForSequenceClassification", "AutoTokenizer")
+    names = _file_names(module, variant)
+    return text_parts(name, module, tokenizer, own_labels(module), link_of(module), names, variant.windows)
+
+
 def _image(name: str, variant: Variant) -> Parts:
     module, processor = _prepared(name, variant, "AutoModelForImageClassification")
     normalized = Normalized(Logits(module, _file_names(module, variant)), *_scaling(processor))
@@ -113,7 +120,8 @@ def _unavailable(name: str, error: Exception) -> Exception:
     reason = " ".join(str(error).split())
     return ValueError(
         f"hf:{name} could not be loaded: {reason.rstrip('.')}. A folder holds what save_pretrained writes of the model "
-        "(config.json and its weights) and of its feature extractor or processor (preprocessor_config.json)."
+        "(config.json and its weights) and of its feature extractor or processor (preprocessor_config.json), or of its "
+        "tokenizer (tokenizer.json)."
     )
 
 

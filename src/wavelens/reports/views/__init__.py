@@ -6,6 +6,7 @@ from wavelens.reports.views.cloud import CLOUD_VIEW
 from wavelens.reports.views.photo import PHOTO_VIEW
 from wavelens.reports.views.series import SERIES_VIEW
 from wavelens.reports.views.sound import SOUND_VIEW
+from wavelens.reports.views.text import TEXT_VIEW
 from wavelens.reports.views.video import VIDEO_VIEW
 from wavelens.reports.views.view import ReportView, View, packed_maps
 from wavelens.reports.views.volume import VOLUME_VIEW
@@ -15,6 +16,7 @@ __all__ = [
     "PHOTO_VIEW",
     "SERIES_VIEW",
     "SOUND_VIEW",
+    "TEXT_VIEW",
     "VIDEO_VIEW",
     "VOLUME_VIEW",
     "ReportView",
@@ -24,7 +26,7 @@ __all__ = [
     "view_for",
 ]
 
-VIEWS = (SOUND_VIEW, PHOTO_VIEW, VOLUME_VIEW, VIDEO_VIEW, SERIES_VIEW, CLOUD_VIEW)
+VIEWS = (SOUND_VIEW, PHOTO_VIEW, VOLUME_VIEW, VIDEO_VIEW, SERIES_VIEW, CLOUD_VIEW, TEXT_VIEW)
 
 
 def view_called(name: str, axes: int) -> ReportView:
@@ -32,7 +34,7 @@ def view_called(name: str, axes: int) -> ReportView:
     named = [view for view in VIEWS if view.name == name and view.axes == axes]
     if not named:
         raise ValueError(
-            "kind is sound, series or cloud for one axis, photo for two, and volume or video for three; got "
+            "kind is sound, series, cloud or text for one axis, photo for two, and volume or video for three; got "
             f"{name!r} for {axes}. Leave it out, and the axes choose."
         )
     return named[0]

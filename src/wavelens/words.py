@@ -1,0 +1,124 @@
+"""What each word of a text adds to a score: sums over the tokens of each, beside its Shapley value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wavelens import accounts
+from wavelens.attribution import Attribution
+from wavelens.core import Coefficients
+from wavelens.methods.partitions import Partition
+from wavelens.methods.shapley import ShapleyValues
+from wavelens.models.pairs import Word
+from wavelens.placing import scale_maps, spatial_map
+
+NAMED_WORDS = 3  # that a sentence names
+
+
+@dataclass(frozen=True, eq=False)
+class WordAccount:
+    """The account of a text word by word: `attribution` `(1, channel, tokens)` is read in its tokens, in `Identity`.
+
+    `before` stands in front of each of the `words` and `after` behind the last, so that together they are the text.
+    `shapley` are the Shapley values of the words, by `wl.shapley` with `partition_of(words)` in `Identity`, or None for
+    the `reason` given.
+
+    >>> import torch, wavelens as wl
+    >>> from wavelens.models.pairs import Word
+    >>> from wavelens.words import WordAccount
+    >>> x = torch.tensor([[[1.0, 2.0, 4.0]]])
+    >>> a = wl.attribute(lambda x: x.sum((1, 2)), x, None, domain=wl.Identity(), method=wl.IntegratedGradients())
+    >>> account = WordAccount((Word("not", 0, 1), Word("unkind", 1, 3)), ("", " "), "", a)
+    >>> account.values, account.sentence
+    ([1.0, 6.0], 'The words that add most are “unkind” (+6) and “not” (+1).')
+    """
+
+    words: tuple[Word, ...]
+    before: tuple[str, ...]
+    after: str
+    attribution: Attribution
+    shapley: ShapleyValues | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        count, shape = len(self.words), self.attribution.layout.signal_shape
+        if len(self.before) != count or len(shape) != 1 or any(word.stop > shape[0] for word in self.words):
+            raise ValueError(
+                f"an account by word has the text before each word, and words within its tokens; got {count} words, "
+                f"{len(self.before)} texts and axes {shape}."
+            )
+        if self.shapley is not None and len(self.shapley.names) != count:
+            raise ValueError(f"shapley has a value for each of {count} words; got {len(self.shapley.names)}.")
+
+    @property
+    def has_signs(self) -> bool:
+        """Whether values speak for or against; else they are sizes."""
+        return accounts.has_signs(self.attribution)
+
+    @property
+    def values(self) -> list[float]:
+        """The signed sum of each word's tokens; of gradients alone, whose signs mean nothing, the sum of |γ|."""
+        return self.by_word(spatial_map(self.attribution, signed=self.has_signs)[0])
+
+    def by_scale(self, c: Coefficients) -> dict[str, list[float]]:
+        """What each scale of another reading of the same attribution has over the tokens of each word."""
+        maps = scale_maps(c, signed=self.has_signs and not c.data.is_complex())
+        return {name: self.by_word(heat[0]) for name, heat in maps.items()}
+
+    def by_word(self, tokens: Tensor) -> list[float]:
+        """Sums of values `(tokens,)` over each word."""
+        return [float(tokens[word.start : word.stop].double().sum()) for word in self.words]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """For JSON, a row per word: its tokens, its signed sum and its Shapley value with what it adds alone and last.
+
+        Where signs mean nothing there is `size`, the sum of |γ|, in place of `signed`.
+        """
+        name = "signed" if self.has_signs else "size"
+        rows: list[dict[str, Any]] = [
+            {"word": word.text, "tokens": [word.start, word.stop], name: value}
+            for word, value in zip(self.words, self.values, strict=True)
+        ]
+        if self.shapley is None:
+            return rows
+        columns = {"shapley": self.shapley.values, "alone": self.shapley.alone, "last": self.shapley.last}
+        columns |= {} if self.shapley.standard_error is None else {"shapley_error": self.shapley.standard_error}
+        named = {name: column[0].tolist() for name, column in columns.items()}
+        return [{**row, **{name: column[k] for name, column in named.items()}} for k, row in enumerate(rows)]
+
+    @property
+    def order(self) -> list[int]:
+        """The words by the size of their values, the largest first."""
+        sizes = [abs(value) for value in self.values]
+        return sorted(range(len(sizes)), key=lambda k: -sizes[k])
+
+    @property
+    def sentence(self) -> str:
+        """The words that add most, in words; empty where none adds anything."""
+        values = self.values
+        most = [k for k in self.order[:NAMED_WORDS] if values[k]]
+        named = [f"“{self.words[k].text}” ({accounts.short_signed(values[k])})" for k in most]
+        if not named:
+            return ""
+        verb = "add" if accounts.adds_up(self.attribution) else "matter"
+        many = f"The words that {verb} most are" if len(named) > 1 else f"The word that {verb}s most is"
+        return f"{many} {accounts.listed(named)}."
+
+
+def partition_of(words: Sequence[Word], tokens: int) -> Partition:
+    """The tokens of a text by word, for `wl.shapley` in `Identity`; a token of no word goes with the word before it.
+
+    >>> from wavelens.models.pairs import Word
+    >>> partition_of([Word("not", 0, 1), Word("unkind", 1, 3)], 3).labels
+    tensor([[0, 1, 1]])
+    """
+    labels = torch.zeros(tokens, dtype=torch.long, device="cpu")
+    for k, word in enumerate(words):
+        labels[word.start :] = k
+    return Partition(tuple(word.text for word in words), labels[None])
