@@ -27,7 +27,11 @@ _HEADING = re.compile(r"#{1,6}$")
 
 @dataclass(frozen=True)
 class Text:
-    r"""A text as its file has it, without a byte order mark; lines end in `\n`."""
+    r"""A text as its file has it, without a byte order mark; lines end in `\n`.
+
+    >>> wl.frontends.Text("A film to remember.").content
+    'A film to remember.'
+    """
 
     content: str
 

@@ -42,6 +42,12 @@ class TokenEmbeddings:
     characters of each token, without special tokens, which are the model's own affair; `embedding` embeds ids `(n,)` as
     `(n, width)`; `blank` is the id that stands for no word, of the mask or the padding token. A text of more than
     `longest` tokens is a `ValueError`, unless it is read in `windows`, for a model in `TextWindows`.
+
+    >>> table = torch.nn.Embedding(3, 2, _weight=torch.tensor([[1.0, 1.0], [2.0, 3.0], [5.0, 8.0]]))
+    >>> prepare = wl.models.TokenEmbeddings(lambda text: ([1, 2], [(0, 3), (4, 7)]), table, blank=0)
+    >>> prepare(wl.frontends.Text("not bad"))
+    tensor([[[1., 4.],
+             [2., 7.]]])
     """
 
     encode: Callable[[str], Encoded]
@@ -147,6 +153,11 @@ class TextWindows(Around):
     The logits of a longer text are the mean over its ⌈tokens / longest⌉ windows, whose lengths differ by one token at
     most. An account of the whole is the mean of the windows' accounts. Only one window's activations are held at a
     time: each is computed again for its gradient.
+
+    >>> mean = torch.nn.Sequential(torch.nn.AdaptiveAvgPool1d(1), torch.nn.Flatten())
+    >>> reader = wl.models.TextWindows(mean, longest=4)
+    >>> reader(torch.arange(6.0)[None, None]), [part.shape[-1] for part in reader.split(torch.zeros(1, 1, 9))]
+    (tensor([[2.5000]]), [3, 3, 3])
     """
 
     def __init__(self, module: nn.Module, longest: int) -> None:
