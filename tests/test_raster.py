@@ -232,3 +232,22 @@ def test_files_that_are_none_are_one_line(tmp_path, write, message):
         read_raster(tmp_path / "bad.tif")
     with pytest.raises(FileNotFoundError, match="no such raster"):
         read_raster(tmp_path / "none.tif")
+
+
+def test_a_file_of_text_is_no_geotiff_and_a_size_is_that_of_one_tiff(tmp_path):
+    """GDAL would take a .tif for the virtual raster that it is, which names files elsewhere."""
+    from wavelens.explaining import kind_called
+
+    scene = files.write_geotiff(tmp_path / "scene.tif", files.scene())
+    text = '<VRTDataset rasterXSize="4" rasterYSize="4"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
+    text += f"<SourceFilename>{scene}</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
+    for name in ("virtual.vrt", "virtual.tif"):
+        (tmp_path / name).write_text(text)
+    assert read_raster(tmp_path / "virtual.vrt").shape == (1, 1, 4, 4)
+    assert {path.name for path in raster_files(tmp_path / "virtual.vrt")} == {"virtual.vrt", "scene.tif"}
+    with pytest.raises(ValueError, match="cannot be read as a raster"):
+        read_raster(tmp_path / "virtual.tif")
+    size = kind_called("raster").size
+    assert size(scene, (4, 8, 8)).values == 4 * 32 * 40
+    with pytest.raises(ValueError, match=r"a raster is one TIFF here; got virtual\.vrt"):
+        size(tmp_path / "virtual.vrt", (4, 8, 8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +15,10 @@ from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.domains import DWT
 from wavelens.explaining.kinds.input import Input
-from wavelens.explaining.kinds.kind import Kind
+from wavelens.explaining.kinds.kind import FileSize, Kind
 from wavelens.frontends.raster import (
     SUFFIXES,
+    TIFF,
     Raster,
     RasterHeader,
     composites,
@@ -96,6 +98,14 @@ def _extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterator[Pa
     yield _written(base, "bands", header, dict(zip(_channels(shown), by_band, strict=True)))
 
 
+def _size(path: Path, shape: tuple[int, ...]) -> FileSize:
+    """One TIFF by its header; other formats may name further files, and anyone may send them."""
+    if not path.name.lower().endswith(TIFF):
+        raise ValueError(f"a raster is one TIFF here; got {path.name}. Send it as .tif.")
+    raster = open_raster(path)
+    return FileSize(math.prod(raster.shape))
+
+
 def _written(base: Path, ending: str, header: RasterHeader, planes: dict[str, Tensor]) -> Path:
     """A GeoTIFF of maps by their names, on the grid of the header."""
     path = base.with_name(f"{base.name}-{ending}.tif")
@@ -115,6 +125,7 @@ RASTER = Kind(
     start="a raster of zeros",
     panel=_panel,
     view=PHOTO_VIEW,
+    size=_size,
     open=open_raster,
     as_is=as_raster,
     gather=rasters_inside,

@@ -4,6 +4,7 @@ from wavelens.frontends.raster.composites import composites, plain_name
 from wavelens.frontends.raster.raster import Raster, RasterFile, RasterHeader
 from wavelens.frontends.raster.reading import (
     SUFFIXES,
+    TIFF,
     is_raster,
     open_raster,
     raster_files,
@@ -16,6 +17,7 @@ from wavelens.frontends.raster.reading import (
 
 __all__ = [
     "SUFFIXES",
+    "TIFF",
     "Raster",
     "RasterFile",
     "RasterHeader",

@@ -25,6 +25,8 @@ from wavelens.frontends.raster.raster import (
 )
 from wavelens.optional import optional
 
+# By the suffix: a file of text that GDAL takes for a virtual raster would name others, on this machine or elsewhere.
+DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".vrt": "VRT"}
 ALPHA, UNNAMED = "alpha", ("gray", "undefined", "palette")  # interpretations of a band's colour that name nothing
 
 
@@ -114,7 +116,8 @@ def files_of(path: Path) -> list[Path]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     rasterio = optional("rasterio", "geo")
-    with reading_errors(path, "a raster"), _quiet(rasterio), rasterio.open(path) as file:
+    driver = DRIVERS.get(path.suffix.lower())
+    with reading_errors(path, "a raster"), _quiet(rasterio), rasterio.open(path, driver=driver) as file:
         yield file
 
 
