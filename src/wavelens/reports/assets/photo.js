@@ -19,7 +19,8 @@ async function showPhoto(data, state, place, more) {
   else viewer.append(controls(state, maps));
   if (maps.packed.signed.length && !parts.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
   if (!parts.length) viewer.append(legend(state, data.end, data.unit));
-  if (data.looks[0].name) viewer.append(lookButtons(state, data.looks));
+  if (data.looks.length > 1) viewer.append(lookButtons(state, data.looks));
+  else if (data.looks[0].name) viewer.append(hint(`Bands shown: ${data.looks[0].name}`));
   state.listen(() => {
     draw(main, state.scale);
     const text = scaleText(maps.scales[state.scale]);
