@@ -17,6 +17,7 @@ from wavelens.explaining import AsRead
 from wavelens.models import (
     Bands,
     CheckpointWarning,
+    Fitted,
     Geometry,
     LoadedModel,
     Options,
@@ -86,7 +87,7 @@ BandNames = Annotated[
     ),
 ]
 Windows = Annotated[bool, typer.Option("--windows", help="Read a text of more tokens than the model takes in windows.")]
-PREPARATIONS = (AsRead, Bands, Geometry, Points, Sampling, Traces, VideoGeometry, Voxels)
+PREPARATIONS = (AsRead, Bands, Fitted, Geometry, Points, Sampling, Traces, VideoGeometry, Voxels)
 
 
 def model_options(

@@ -1,5 +1,6 @@
 """Models by name, with their labels and the preparation of their input."""
 
+from wavelens.models.answers import Objects, Regions
 from wavelens.models.black_box import BlackBox
 from wavelens.models.labels import imagenet_labels
 from wavelens.models.loaded import LoadedModel, Parts, Preparation
@@ -10,6 +11,7 @@ from wavelens.models.networks.resnet3d import ResNet3D
 from wavelens.models.options import Options
 from wavelens.models.preparations.audio import Sampling, Windowed
 from wavelens.models.preparations.cloud import Points
+from wavelens.models.preparations.fitted import Fitted
 from wavelens.models.preparations.image import Geometry, Normalized
 from wavelens.models.preparations.raster import Bands
 from wavelens.models.preparations.series import Traces
@@ -26,15 +28,18 @@ __all__ = [
     "Bands",
     "BlackBox",
     "CheckpointWarning",
+    "Fitted",
     "Geometry",
     "LoadedModel",
     "Normalized",
+    "Objects",
     "Onnx",
     "Options",
     "Parts",
     "PointNet",
     "Points",
     "Preparation",
+    "Regions",
     "ResNet3D",
     "Sampling",
     "TextWindows",

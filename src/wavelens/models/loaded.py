@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.grid import Grid
+from wavelens.models.answers import Objects, Regions
 from wavelens.models.options import Options
 
 NAMED = 4  # labels that a `repr` shows
@@ -49,6 +50,7 @@ class Parts:
     preprocess: Preparation
     labels: tuple[str, ...] = ()
     link: str = "softmax"
+    answer: Objects | Regions | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,9 @@ class LoadedModel:
     name for each class, `preprocess` makes the module's input of a signal, `name` with `options` loads it again. `link`
     says how logits become probabilities: "softmax", "sigmoid" where several classes may hold at once, or "identity"
     where the module gives probabilities itself.
+
+    A detector or a segmenter says so as its `answer`, `models.Objects()` or `models.Regions()`: its targets are then
+    detected objects and regions, and its module gives what `targets.detections` or `targets.region` reads.
     """
 
     module: nn.Module
@@ -84,6 +89,7 @@ class LoadedModel:
     name: str
     link: str = "softmax"
     options: Options = field(default_factory=Options)
+    answer: Objects | Regions | None = None
 
     def __post_init__(self) -> None:
         if self.link not in LINKS:

@@ -25,6 +25,7 @@ from wavelens.models.networks.pointnet import pointnet
 from wavelens.models.networks.resnet3d import resnet3d
 from wavelens.models.networks.yamnet import yamnet
 from wavelens.models.options import Options, options_of
+from wavelens.models.preparations.fitted import Fitted
 from wavelens.models.preparations.image import Geometry, geometry_of, renormalized
 from wavelens.models.preparations.video import VideoGeometry
 from wavelens.models.runnable import InBatches
@@ -145,7 +146,7 @@ def load(
     link = "sigmoid" if classes == 1 else parts.link  # the softmax of a lone logit is 1 whatever it is
     if probable and parts.link == "softmax" and black_box(parts.module):
         link = "identity"
-    return LoadedModel(parts.module, labels or _names(classes), parts.preprocess, name, link, options)
+    return LoadedModel(parts.module, labels or _names(classes), parts.preprocess, name, link, options, parts.answer)
 
 
 def _filled(name: str, options: Options, bare: Callable[[], Preparation] | None) -> tuple[Parts, tuple[str, ...]]:
@@ -190,7 +191,7 @@ def _adapted(parts: Parts, name: str, options: Options) -> Parts:
     given = options.geometry | {key: value for key in ("mean", "std") if (value := getattr(options, key)) is not None}
     if not given:
         return parts
-    if not isinstance(parts.preprocess, Geometry | VideoGeometry):
+    if not isinstance(parts.preprocess, Fitted | Geometry | VideoGeometry):
         raise ValueError(
             f"{', '.join(given)} {'are' if len(given) > 1 else 'is'} for photos and videos; {name} takes a "
             f"{parts.preprocess.kind} through {type(parts.preprocess).__name__}. Change its preparation in a function "
@@ -296,7 +297,7 @@ def _function(name: str, variant: Variant) -> Parts:
     with importable_working_folder():
         made = function()
     if isinstance(made, LoadedModel):
-        return Parts(made.module, made.preprocess, made.labels, made.link)
+        return Parts(made.module, made.preprocess, made.labels, made.link, made.answer)
     if isinstance(made, nn.Module) or callable(made):
         module = made if isinstance(made, nn.Module) else BlackBox(made)
         return Parts(module, variant.bare() if variant.bare else Geometry())
@@ -309,12 +310,14 @@ def _classes(parts: Parts, name: str, any_output: bool) -> tuple[int, bool]:
 
     The check that the module is a classifier, where it need be (else 0).
     """
+    if parts.answer is not None:
+        return len(parts.labels), False
     shape = parts.preprocess.shape
     try:
         logits = parts.module(torch.zeros(1, *shape))
     except Exception as error:  # whatever the caller's module raises
         reason = " ".join(str(error).split())[-300:]
-        sized = isinstance(parts.preprocess, Geometry | VideoGeometry)
+        sized = isinstance(parts.preprocess, Fitted | Geometry | VideoGeometry)
         resize = "Pass the input_size that it takes (--input-size), or return" if sized else "Return"
         raise ValueError(
             f"a model takes a {parts.preprocess.kind} (batch, {', '.join(map(str, shape))}); {name} fails on it: "

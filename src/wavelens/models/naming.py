@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
 
@@ -28,3 +29,19 @@ def read_call(prefix: str, text: str) -> tuple[str, dict[str, Any]]:
     if type(classes) is not int or classes < 1:
         raise ValueError(f"classes is a whole number from 1; got {classes!r} in {prefix}:{text}.")
     return name, arguments
+
+
+def read_threshold(prefix: str, text: str) -> tuple[str, float | None]:
+    """The name of a model that may be a folder, and the `threshold` in brackets after it, such as NAME(threshold=0.3).
+
+    >>> from wavelens.models.naming import read_threshold
+    >>> read_threshold("hf", "facebook/detr-resnet-50(threshold=0.3)")
+    ('facebook/detr-resnet-50', 0.3)
+    """
+    match = re.fullmatch(r"(?P<name>.+)\((?P<named>\s*threshold\s*=[^()]*)\)", text)
+    if match is None:
+        return text, None
+    value = read_call(prefix, f"f({match['named']})")[1]["threshold"]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"threshold is a probability from 0 to 1; got {value!r} in {prefix}:{text}.")
+    return match["name"], float(value)

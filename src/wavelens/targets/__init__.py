@@ -4,6 +4,8 @@ A target is a class index, a class for each item, a `Contrast` of two of them, t
 function of the output, or `Several` of these at once. `None` stands for an output that already is one number per item.
 """
 
+from wavelens.targets.numbered import ObjectText, object_text
+from wavelens.targets.objects import Detection, detections
 from wavelens.targets.per_sample import horizon, window
 from wavelens.targets.regions import Strongest, detection, region, strongest
 from wavelens.targets.runner_up import settled
@@ -15,14 +17,18 @@ __all__ = [
     "Against",
     "ByItem",
     "Contrast",
+    "Detection",
+    "ObjectText",
     "Several",
     "Strongest",
     "Target",
     "check_target",
     "describe",
     "detection",
+    "detections",
     "horizon",
     "joined",
+    "object_text",
     "parsed",
     "region",
     "scores",

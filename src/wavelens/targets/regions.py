@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from wavelens.boxes import iou
+from wavelens.targets.objects import Candidates, candidates
 from wavelens.targets.values import ByItem
 
 DetectionBox = Sequence[Sequence[float]]  # (start, stop) along each axis, in samples
@@ -91,12 +93,12 @@ def strongest(output: Any, *, shape: Sequence[int] | None = None, independent: b
     [1]
     """
     best = Strongest([], [], [])
-    for item, (boxes, probabilities) in enumerate(_objects(output, _shape(shape), independent)):
-        boxes, probabilities = boxes.detach(), probabilities.detach()
+    for item, one in enumerate(candidates(output, _shape(shape), independent)):
+        probabilities = one.probabilities.detach()
         if not probabilities.numel():
             raise ValueError(f"a detector saw nothing in item {item}. Lower its score_thresh, or name a box yourself.")
         place, label = divmod(int(probabilities.argmax()), probabilities.shape[1])
-        top, bottom, left, right = boxes[place].flatten().tolist()
+        top, bottom, left, right = one.of_class(label)[0][place].flatten().tolist()
         best.labels.append(label)
         best.boxes.append(((top, bottom), (left, right)))
         best.probabilities.append(float(probabilities[place, label]))
@@ -136,53 +138,19 @@ class _Detection:
     independent: bool
 
     def __call__(self, output: Any, items: Tensor) -> Tensor:
-        objects = _objects(output, self.shape, self.independent)
+        objects = candidates(output, self.shape, self.independent)
         labels = _of(self.labels, items, items.device).tolist()
         boxes = _of(self.boxes, items, items.device)
         return torch.stack([self._best(*each) for each in zip(objects, labels, boxes, strict=True)])
 
-    def _best(self, objects: tuple[Tensor, Tensor], label: int, box: Tensor) -> Tensor:
-        boxes, probabilities = objects
-        if label >= probabilities.shape[1] or not len(boxes):
-            return boxes.sum() * 0 + probabilities.sum() * 0  # nothing of the class, but part of the graph
-        return (probabilities[:, label] * iou(boxes, box.to(boxes))).amax()
+    def _best(self, objects: Candidates, label: int, box: Tensor) -> Tensor:
+        if label >= objects.probabilities.shape[1] or not len(objects.boxes):
+            return objects.boxes.sum() * 0 + objects.probabilities.sum() * 0  # nothing of the class, but in the graph
+        boxes, probabilities = objects.of_class(label)
+        return (probabilities * iou(boxes, box.to(boxes))).amax()
 
     def __repr__(self) -> str:
         return f"detection({self.labels.tolist()}, {self.boxes.tolist()})"
-
-
-def iou(boxes: Tensor, box: Tensor) -> Tensor:
-    """The intersection over the union of boxes `(n, axes, 2)` with one `(axes, 2)`: `(n,)`, from 0 to 1."""
-    common = torch.minimum(boxes[..., 1], box[..., 1]) - torch.maximum(boxes[..., 0], box[..., 0])
-    both = common.clamp_min(0).prod(-1)
-    one, other = ((b[..., 1] - b[..., 0]).clamp_min(0).prod(-1) for b in (boxes, box))
-    return both / (one + other - both)
-
-
-def _objects(output: Any, shape: tuple[int, int] | None, independent: bool) -> list[tuple[Tensor, Tensor]]:
-    """What a detector sees in each item: boxes `(n, 2, 2)` in samples, and the probability of each class, `(n, …)`."""
-    if isinstance(output, list | tuple) and all(isinstance(one, dict) for one in output):
-        return [_listed(one) for one in output]
-    logits, centred = getattr(output, "logits", None), getattr(output, "pred_boxes", None)
-    if logits is None or centred is None:
-        raise TypeError(
-            "a detector gives a list of dictionaries with boxes, labels and scores, or an object with logits and "
-            f"pred_boxes; got {type(output).__name__}. Read others with targets.ByItem."
-        )
-    if shape is None:
-        raise ValueError("shape, (height, width) of the input, is needed where boxes are fractions of it; got None.")
-    centre, extent = centred[..., [1, 0]], centred[..., [3, 2]]  # (x, y, width, height), and here rows come first
-    size = centred.new_tensor(shape)
-    boxes = torch.stack([(centre - extent / 2) * size, (centre + extent / 2) * size], -1)
-    probabilities = logits.sigmoid() if independent else logits.softmax(-1)[..., :-1]
-    return list(zip(boxes, probabilities, strict=True))
-
-
-def _listed(one: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    left, top, right, bottom = one["boxes"].unbind(1)
-    boxes = torch.stack([torch.stack([top, bottom], -1), torch.stack([left, right], -1)], 1)
-    classes = int(one["labels"].max()) + 1 if len(one["labels"]) else 0
-    return boxes, one["scores"][:, None] * (one["labels"][:, None] == torch.arange(classes, device=boxes.device))
 
 
 def logits_of(output: Any) -> Tensor:

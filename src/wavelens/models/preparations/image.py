@@ -22,6 +22,7 @@ from wavelens.models.options import SQUASH
 from wavelens.models.weights import Around
 
 FILTERS = tuple(filter.name.lower() for filter in Image.Resampling)
+PlacedBox = tuple[tuple[float, float], tuple[float, float]]  # (top, bottom), (left, right)
 REDUCING_GAP = 2  # a large JPEG is decoded at this times the resized size or more, as Pillow's thumbnails are
 
 
@@ -130,6 +131,16 @@ class Geometry:
         """
         area = replace(self, interpolation="box")
         return torch.from_numpy(area._resample(mask.float().cpu().numpy(), self.box(*mask.shape)) > 0)[None]
+
+    def box_in_photo(self, box: PlacedBox, shape: tuple[int, int]) -> PlacedBox:
+        """Where a box of the prepared photo, ((top, bottom), (left, right)), lies in a photo `(height, width)`."""
+        place = self.box(*shape)
+        down, right = (place.lower - place.upper) / self.crop[0], (place.right - place.left) / self.crop[1]
+        (top, bottom), (left, end) = box
+        return (
+            (place.upper + top * down, place.upper + bottom * down),
+            (place.left + left * right, place.left + end * right),
+        )
 
     def box(self, height: int, width: int) -> Box:
         """The crop in coordinates of the photo (left, upper, right, lower): only what is kept is ever resized."""

@@ -10,8 +10,11 @@ from PIL import Image
 from torch import Tensor
 
 from wavelens.models.loaded import Parts, Variant
+from wavelens.models.naming import read_threshold
+from wavelens.models.preparations.fitted import Fitted
 from wavelens.models.preparations.image import Geometry, Normalized
 from wavelens.models.sources.hf_audio import is_sound, sound_parts
+from wavelens.models.sources.hf_places import detector_parts, is_detector, is_segmenter, segmenter_parts
 from wavelens.models.sources.hf_text import is_text, text_parts
 from wavelens.models.sources.hf_video import is_video, video_parts
 from wavelens.models.weights import Around, unavailable
@@ -26,8 +29,22 @@ class Logits(Around):
 
 
 def from_transformers(name: str, variant: Variant) -> Parts:
-    """What `name` is, its configuration says: a classifier of images, of sounds, of videos or of texts."""
+    """What `name` is, its configuration says: a classifier of images, sounds, videos or texts, a detector, a segmenter.
+
+    'NAME(threshold=0.3)' is a detector whose objects count from that probability.
+    """
+    text, (name, threshold) = name, read_threshold("hf", name)
     config = _config(name, variant)
+    if is_detector(config):
+        module, processor = _prepared(name, variant, "AutoModelForObjectDetection")
+        return detector_parts(module, _file_names(module, variant), _whole(processor), _scaling(processor), threshold)
+    if threshold is not None:
+        raise ValueError(f"threshold is for detectors; hf:{text} is none. Leave it out.")
+    if is_segmenter(config):
+        module, processor = _prepared(name, variant, "AutoModelForSemanticSegmentation")
+        return segmenter_parts(
+            Logits(module, _file_names(module, variant)), _whole(processor), _scaling(processor), own_labels(module)
+        )
     make = _sound if is_sound(config) else _video if is_video(config) else _text if is_text(config) else _image
     return make(name, variant)
 
@@ -157,6 +174,15 @@ def _scaling(processor: dict[str, Any]) -> tuple[tuple[float, ...], tuple[float,
     mean, std = (processor["image_mean"], processor["image_std"]) if processor.get("do_normalize") else (0, 1)
     spread = [np.broadcast_to(value, 3) / factor for value in (mean, std)]
     return tuple(spread[0].tolist()), tuple(spread[1].tolist())
+
+
+def _whole(processor: dict[str, Any]) -> Fitted | Geometry:
+    """For models that answer place by place: nothing is cropped where the processor crops nothing."""
+    size = processor["size"]
+    if "shortest_edge" not in size or (processor.get("do_center_crop") and processor.get("crop_size")):
+        return _geometry(processor)
+    filter = Image.Resampling(processor["resample"]).name.lower()
+    return Fitted(size["shortest_edge"], size.get("longest_edge"), filter)
 
 
 def _geometry(processor: dict[str, Any]) -> Geometry:

@@ -1,4 +1,4 @@
-"""Classifiers of videos and of photos from torchvision, each with its own preparation."""
+"""Models of torchvision by name: classifiers of videos and photos, detectors and segmenters, with their preparation."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from wavelens.models.loaded import Parts, Variant
 from wavelens.models.naming import read_call
 from wavelens.models.preparations.image import Geometry, Normalized
 from wavelens.models.preparations.video import USUAL_FRAMES, VideoGeometry
+from wavelens.models.sources.torchvision_places import names_of_places, parts_of_places
 from wavelens.models.weights import check_trained, unavailable
 from wavelens.optional import optional
 
@@ -16,19 +17,25 @@ FRAMES_BY_NAME = {"s3d": 128, "swin3d": 32}  # by the start of the name in torch
 
 
 def from_torchvision(text: str, variant: Variant) -> Parts:
-    """A classifier of torchvision, of videos or of photos, with the preparation that its weights were trained with.
+    """A model of torchvision with the preparation that its weights were trained with.
+
+    It is a classifier of videos or of photos, a detector or a segmenter.
 
     `text` is a name such as 'resnet50', or one with arguments: 'resnet50(classes=5)'. What is given beside `classes`
     goes to torchvision's constructor.
     """
     name, given = read_call("torchvision", text)
     models = optional("torchvision.models", "vision")
+    if name in (places := names_of_places()):
+        return parts_of_places(text, name, given, variant)
     videos = models.list_models(module=optional("torchvision.models.video", "vision"))
     known = [*videos, *models.list_models(module=models)]
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3)
+        near = difflib.get_close_matches(name, [*known, *places], n=3)
         hint = f"Did you mean {' or '.join(near)}?" if near else "See torchvision.models.list_models()."
-        raise ValueError(f"torchvision: takes the name of a classifier of torchvision; got {name!r}. {hint}")
+        raise ValueError(
+            f"torchvision: takes the name of a classifier, detector or segmenter of torchvision; got {name!r}. {hint}"
+        )
     weights = models.get_model_weights(name).DEFAULT
     classes = given.pop("classes", variant.classes)
     if variant.pretrained:

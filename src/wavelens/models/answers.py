@@ -1,0 +1,27 @@
+"""What a model answers with where it is no classifier: objects with boxes, or a class at each place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Objects:
+    """A detector's answer, in a form that `targets.detections` reads.
+
+    Objects with a probability of `threshold` or more count as detected; of two of a class whose IoU is above `overlap`
+    the less probable one does not. None leaves out none, as for models that were trained to name each object once.
+    """
+
+    threshold: float = 0.5
+    overlap: float | None = 0.5
+
+    def __post_init__(self) -> None:
+        for name, value in (("threshold", self.threshold), ("overlap", self.overlap)):
+            if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
+                raise ValueError(f"{name} is from 0 to 1; got {value!r}.")
+
+
+@dataclass(frozen=True)
+class Regions:
+    """A segmenter's answer: logits `(batch, classes, *axes)`, in a form that `targets.region` reads."""
