@@ -29,11 +29,12 @@ def is_place(text: object) -> bool:
 
 @dataclass(frozen=True)
 class Placed:
-    """A target at a place of one input, and the spans of the input's samples that it is of."""
+    """A target at a place of one input, what its number is called, and the spans of samples that it is of."""
 
     target: Target
     label: str
     marks: tuple[tuple[float, float], ...]
+    number: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Place:
             )
         begin, end = self._of_output(loaded, x, round(first), stop)
         target = window(self._class(loaded), begin, end, probability=self.probability)
-        return Placed(target, self._words(loaded), ((round(first), stop),))
+        number = "probability" if self.probability else "logit"
+        return Placed(target, self._words(loaded), ((round(first), stop),), number)
 
     def _samples(self, time: float, grid: Grid) -> float:
         if not self.unit:
@@ -91,7 +93,7 @@ class Place:
         series = self._class(loaded) if self.label else 0
         name = loaded.labels[series] if series < len(loaded.labels) else f"series {series}"
         ahead = f"{self.start:g} {self.unit or 'samples'} ahead"
-        return Placed(horizon(round(steps), series), f"{name}, {ahead}" if self.label else ahead, ())
+        return Placed(horizon(round(steps), series), f"{name}, {ahead}" if self.label else ahead, (), "value")
 
     @torch.no_grad()
     def _of_output(self, loaded: LoadedModel, x: Tensor, start: int, stop: int) -> tuple[int, int]:

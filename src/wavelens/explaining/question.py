@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.explaining.places import FORM, Place, is_place, place_of
+from wavelens.explaining.predicted_regions import PredictedRegion, region_of
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel
 from wavelens.models.loading import function_called, is_function
 from wavelens.models.trust import importable_working_folder
-from wavelens.targets import Against, Contrast, Several, Target, describe
+from wavelens.targets import Against, Contrast, Several, Target, describe, is_region
+from wavelens.targets.predicted import REGION_FORM
 from wavelens.targets.runner_up import runner_up
 from wavelens.targets.values import NEXT
 
@@ -44,7 +46,8 @@ class Question:
     `against` is "next" for the class that the input has the highest logit for, other than the target.
 
     That is a `function(module, x)` that gives the target of an input, whatever the model returns, or a `fixed` target
-    as `attribute` takes it, the same for every input; both have a `name`. Or it is a class at a `place` of the input.
+    as `attribute` takes it, the same for every input; both have a `name`. Or it is a class at a `place` of the input,
+    a time or a region.
     """
 
     target: int | None = None
@@ -52,7 +55,7 @@ class Question:
     function: Callable[[nn.Module, Tensor], Target] | None = None
     name: str = ""
     fixed: Target = None
-    place: Place | None = None
+    place: Place | PredictedRegion | None = None
 
     def __call__(self, loaded: LoadedModel, x: Tensor, logits: Tensor | None, grid: Grid) -> ExplainedTarget:
         """What is explained of the input `x` to which the model gives `logits` `(classes,)`, if it is a classifier.
@@ -68,7 +71,7 @@ class Question:
         if logits is None:
             raise ValueError(
                 f"a class is asked of a classifier; {loaded.name} returns no logits. "
-                f"Give --target package.module:function; {FORM}."
+                f"Give --target package.module:function; {FORM}; {REGION_FORM}."
             )
         target = int(logits.argmax()) if self.target is None else self.target
         label, options = loaded.labels[target], ("--target", str(target))
@@ -107,16 +110,16 @@ class Question:
 def is_target_function(target: Target) -> bool:
     """Whether the target is read off the output by a function, so that a model may return anything."""
     if isinstance(target, str):
-        return is_function(target) or is_place(target)
+        return is_region(target) or is_function(target) or is_place(target)
     return not (target is None or isinstance(target, int | Against))
 
 
 def question_of(target: Target, against: str | int | None, loaded: LoadedModel) -> Question:
     """The question that a target and a class against it ask; `ValueError` for what is no class, or twice the same.
 
-    A text is the index or the name of a class, 'package.module:function', or a class at a time such as 'QRS@3.2s'; what
-    names a class is that class, even if it is written like a function. "next" against it is the runner-up, unless a
-    class has that name. Anything else is a target as `attribute` takes it.
+    A text is the index or the name of a class, 'package.module:function', a class at a time such as 'QRS@3.2s', or one
+    in the region where it is predicted, 'region:tumour'; what names a class is that class, even if it is written so.
+    "next" against it is the runner-up, unless a class has that name. Anything else is a target as `attribute` takes it.
     """
     if isinstance(target, Against):
         if against is not None:
@@ -126,6 +129,10 @@ def question_of(target: Target, against: str | int | None, loaded: LoadedModel) 
         target, against = target.target, target.against
     if not (target is None or isinstance(target, str | int)):
         return _fixed(target, against)
+    if isinstance(target, str) and is_region(target) and not loaded.named(target):
+        if against is not None:
+            raise ValueError(f"--against sets a class against a class; {target} is a region. Leave it out.")
+        return Question(place=region_of(target))
     if isinstance(target, str) and is_function(target) and not loaded.named(target):
         if against is not None:
             raise ValueError(
@@ -166,12 +173,11 @@ def _sides(target: Against) -> tuple[int | str | None, int | str]:
     return sides  # type: ignore[return-value]
 
 
-def _at_place(place: Place, loaded: LoadedModel, x: Tensor, grid: Grid) -> ExplainedTarget:
+def _at_place(place: Place | PredictedRegion, loaded: LoadedModel, x: Tensor, grid: Grid) -> ExplainedTarget:
     placed = place(loaded, x, grid)
-    number = "probability" if place.probability else "value" if place.ahead else "logit"
     summary = {"target": {"label": placed.label, "text": place.text, "is": describe(placed.target)}}
     return ExplainedTarget(
-        placed.target, placed.label, placed.label, number, (), summary, ("--target", place.text), placed.marks
+        placed.target, placed.label, placed.label, placed.number, (), summary, ("--target", place.text), placed.marks
     )
 
 

@@ -7,6 +7,7 @@ function of the output, or `Several` of these at once. `None` stands for an outp
 from wavelens.targets.numbered import ObjectText, object_text
 from wavelens.targets.objects import Detection, detections
 from wavelens.targets.per_sample import horizon, window
+from wavelens.targets.predicted import RegionText, is_region, predicted_region, region_text
 from wavelens.targets.regions import Strongest, detection, region, strongest
 from wavelens.targets.runner_up import settled
 from wavelens.targets.scoring import check_target, scores
@@ -19,6 +20,7 @@ __all__ = [
     "Contrast",
     "Detection",
     "ObjectText",
+    "RegionText",
     "Several",
     "Strongest",
     "Target",
@@ -27,10 +29,13 @@ __all__ = [
     "detection",
     "detections",
     "horizon",
+    "is_region",
     "joined",
     "object_text",
     "parsed",
+    "predicted_region",
     "region",
+    "region_text",
     "scores",
     "settled",
     "strongest",

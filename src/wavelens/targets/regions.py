@@ -21,15 +21,19 @@ DetectionBox = Sequence[Sequence[float]]  # (start, stop) along each axis, in sa
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # interpolation by the number of axes
 
 
-def region(label: int | Sequence[int], mask: Tensor) -> ByItem:
+def region(
+    label: int | Sequence[int], mask: Tensor, *, probability: bool = False, independent: bool = False
+) -> ByItem:
     """The sum of a class's logits over a region: why does the segmenter see this class there?
 
     `label` is a class or one for each item; `mask` is true in the region, `(*axes)` of the input or `(batch, *axes)`.
     The model gives logits `(batch, classes, *axes)`, torchvision's dictionary with `out`, or an object with `logits`.
     Logits of another resolution than the mask's are first brought to it by linear interpolation, as SegFormer's are.
+    `probability` sums the class's softmax in place of its logits, the number of places that are expected to be of it;
+    with `independent` classes, which do not exclude each other, its sigmoid.
 
-    Take the region from an annotation or from a prediction, and hold it: one that followed the output would change
-    with each noisy sample and along a path.
+    Take the region from an annotation or from a prediction (`predicted_region`), and hold it: one that followed the
+    output would change with each noisy sample and along a path.
 
     >>> segments = torch.zeros(1, 3, 8, 8)
     >>> mask = torch.ones(1, 8, 8, dtype=torch.bool)
@@ -41,7 +45,7 @@ def region(label: int | Sequence[int], mask: Tensor) -> ByItem:
             f"mask is boolean and true in the region; got {tuple(mask.shape)} of {mask.dtype} with "
             f"{int((mask != 0).sum())} places. Compare a prediction: logits.argmax(1) == label."
         )
-    return ByItem(_Region(_labels(label), mask))
+    return ByItem(_Region(_labels(label), mask, probability, independent))
 
 
 def detection(
@@ -109,9 +113,13 @@ def strongest(output: Any, *, shape: Sequence[int] | None = None, independent: b
 class _Region:
     labels: Tensor
     mask: Tensor = field(repr=False)
+    probability: bool = False
+    independent: bool = False
 
     def __call__(self, output: Any, items: Tensor) -> Tensor:
         logits = logits_of(output)
+        if self.probability:
+            logits = logits.sigmoid() if self.independent or logits.shape[1] == 1 else logits.softmax(1)
         axes = logits.ndim - 2
         masks = self.mask if self.mask.ndim == axes + 1 else self.mask[None]
         if masks.ndim != axes + 1 or logits.ndim < 3:
@@ -127,7 +135,8 @@ class _Region:
         return total
 
     def __repr__(self) -> str:
-        return f"region({self.labels.tolist()}, {int(self.mask.sum())} of {self.mask.numel()} places)"
+        of = ", probability=True" if self.probability else ""
+        return f"region({self.labels.tolist()}, {int(self.mask.sum())} of {self.mask.numel()} places{of})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,100 @@
+"""Regions that a segmenter predicts itself, and their texts: 'region:2', 'region:tumour', 'region:p(tumour)'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wavelens.targets.regions import logits_of, region
+from wavelens.targets.values import ByItem
+
+PREFIX = "region:"
+REGION_FORM = "a region is written region:CLASS, such as region:2, region:tumour, or region:p(tumour) for probabilities"
+
+
+@dataclass(frozen=True)
+class RegionText:
+    """What a region's text says: a class by its index or name, and whether its probabilities are summed."""
+
+    label: str
+    probability: bool = False
+
+
+def is_region(text: object) -> bool:
+    """Whether a target is written as a region.
+
+    >>> wl.targets.is_region("region:tumour"), wl.targets.is_region("tumour")
+    (True, False)
+    """
+    return isinstance(text, str) and text.strip().startswith(PREFIX)
+
+
+def region_text(text: str) -> RegionText:
+    """What 'region:2' or 'region:p(tumour)' says; `ValueError` for a text without a class.
+
+    >>> wl.targets.region_text("region:p(tumour)")
+    RegionText(label='tumour', probability=True)
+    """
+    label = text.strip().removeprefix(PREFIX).strip() if is_region(text) else ""
+    probability = label.startswith("p(") and label.endswith(")")
+    label = label[2:-1].strip() if probability else label
+    if not label:
+        raise ValueError(f"{REGION_FORM}; got {text!r}.")
+    return RegionText(label, probability)
+
+
+def predicted_region(
+    output: Any, label: int, *, probability: bool = False, independent: bool = False, names: Sequence[str] = ()
+) -> ByItem:
+    """The target `region` of the places where an output predicts a class, `logits.argmax(1) == label`, held fixed.
+
+    `output` is what the model gives for the untouched input, as for `region`. With `independent` classes, as of
+    sigmoids, and with a lone one the region is where the class's own logit is above 0. `names` of the classes go into
+    the error: `ValueError` for a class that the output does not have, or predicts nowhere.
+
+    >>> logits = torch.zeros(1, 3, 4, 4)
+    >>> logits[0, 2, :2] = 5
+    >>> target = wl.targets.predicted_region(logits, 2)
+    >>> wl.targets.scores(target, logits, torch.tensor([0]))
+    [tensor([40.])]
+    """
+    logits = logits_of(output).detach()
+    if logits.ndim < 3:
+        raise ValueError(
+            f"a region is of a segmenter, which gives logits (batch, classes, *axes); got {tuple(logits.shape)}. Name "
+            "the class alone."
+        )
+    if not 0 <= label < logits.shape[1]:
+        raise ValueError(f"a region is of a class from 0 to {logits.shape[1] - 1}, the network's outputs; got {label}.")
+    masks = _predictions(logits, independent)
+    if not masks[:, label].any():
+        raise ValueError(
+            f"the network predicts {_called(label, names)} nowhere in this input; it predicts "
+            f"{_shares(masks, names)}. Ask for a class that it predicts, or take another input."
+        )
+    return region(label, masks[:, label], probability=probability, independent=independent)
+
+
+def _predictions(logits: Tensor, independent: bool) -> Tensor:
+    """Where each class is predicted, `(batch, classes, *axes)`."""
+    if independent or logits.shape[1] == 1:
+        return logits > 0
+    classes = torch.arange(logits.shape[1], device=logits.device).view(1, -1, *[1] * (logits.ndim - 2))
+    return logits.argmax(1, keepdim=True) == classes
+
+
+def _called(label: int, names: Sequence[str]) -> str:
+    return f"{names[label]} ({label})" if label < len(names) else f"class {label}"
+
+
+def _shares(masks: Tensor, names: Sequence[str], most: int = 5) -> str:
+    """The classes that are predicted somewhere, the most frequent first, with their shares of all places."""
+    shares = masks.movedim(1, 0).flatten(1).double().mean(1)
+    there = [k for k in shares.argsort(descending=True, stable=True).tolist() if shares[k] > 0]
+    more = f" and {len(there) - most} more" if len(there) > most else ""
+    listed = ", ".join(f"{_called(k, names)} in {100 * float(shares[k]):.3g} %" for k in there[:most])
+    return f"{listed}{more}" if listed else "none of its classes anywhere"
