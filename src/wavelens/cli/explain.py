@@ -47,7 +47,7 @@ from wavelens.explaining.question import is_target_function
 from wavelens.explaining.report import report_path
 from wavelens.explaining.request import Request
 from wavelens.explaining.spacing import rated, spaced
-from wavelens.explaining.summary import profile_rows, start_of
+from wavelens.explaining.summary import box_text, profile_rows, start_of
 from wavelens.grid import Grid
 from wavelens.marginal import short_names
 from wavelens.methods.shapley import ShapleyValues
@@ -208,6 +208,8 @@ def _print(explanation: Explanation, console: Console, prefix: str) -> None:
         _print_texts(console, *explanation.sentences()[:2])
     if explanation.answer:
         console.print(_class_table(explanation.answer))
+    if explanation.detections:
+        console.print(_object_table(explanation))
     _print_texts(console, _account(explanation))
     _print_scales(explanation, console)
     if explanation.by_channel:
@@ -263,6 +265,15 @@ def _class_table(classes: list[dict[str, Any]]) -> Table:
     shown = table("index", "class", "probability", "logit")
     for row in classes:
         shown.add_row(str(row["index"]), plain(row["label"]), f"{row['probability']:.1%}", f"{row['logit']:.3f}")
+    return shown
+
+
+def _object_table(explanation: Explanation) -> Table:
+    """All that a detector finds; an arrow points at what is explained."""
+    shown = table("", "object", "probability", "box in pixels: left, top to right, bottom")
+    for row in explanation.detections:
+        arrow = "→" if row["explained"] else ""
+        shown.add_row(arrow, plain(row["name"]), f"{row['probability']:.1%}", box_text(row["box"]))
     return shown
 
 

@@ -27,6 +27,7 @@ from wavelens.explaining.request import Request
 from wavelens.explaining.summary import (
     caution,
     channel_rows,
+    detection_rows,
     interventions_summary,
     profile_rows,
     target_summary,
@@ -113,6 +114,14 @@ class Explanation:
         return top_classes(self.request.loaded, self.input.logits, self.request.top)
 
     @property
+    def detections(self) -> list[dict[str, Any]]:
+        """What a detector finds, most probable first: name, class, probability, and box in the photo's own pixels.
+
+        `explained` says which is explained; of other models there are none.
+        """
+        return detection_rows(self.input, self.target.objects)
+
+    @property
     def profile(self) -> list[dict[str, Any]]:
         """A row for each scale, coarsest first: what it spans in the input's units, its signed sum and its share.
 
@@ -167,6 +176,7 @@ class Explanation:
             **target_summary(request.loaded, request.kind, one.path, self.target),
             **({"note": self.note} if self.note else {}),
             "top": self.answer,
+            **({"detections": self.detections} if self.target.objects else {}),
             "domain": text_of(a.domain),
             "method": a.method,
             **{name: None if value is None else value.reshape(-1)[0].item() for name, value in scalars.items()},

@@ -17,6 +17,7 @@ from wavelens.explaining.answer import Explanation
 from wavelens.explaining.further_methods import attribution_by, is_explainer
 from wavelens.explaining.interventions import interventions_of, kept_interventions, recorded
 from wavelens.explaining.kinds import Input
+from wavelens.explaining.outlining import outlines_of
 from wavelens.explaining.question import ExplainedTarget
 from wavelens.explaining.reading import read_input
 from wavelens.explaining.records import shown_path, words_of
@@ -30,7 +31,7 @@ def explained(request: Request, path: Path, progress: Progress = False) -> Expla
     loaded, kind = request.loaded, request.kind
     one = read_input(loaded, kind, path, request.device)
     target = request.question(loaded, one.x, one.logits, one.grid)
-    one = replace(one, marks=target.marks)
+    one = replace(one, marks=target.marks, outlines=outlines_of(target, one.x))
     usual = [kind.fit(domain, one) for domain in request.domains]
     usual = usual if request.chosen else [_within(domain, one.x.shape[2:]) for domain in usual]
     record = recorded(request)

@@ -112,7 +112,8 @@ def minimal_input(request: MinimalRequest, path: Path) -> MinimalResult:
 def _probabilities(
     loaded: LoadedModel, one: Input, target: ExplainedTarget, front: masks.Minimal
 ) -> list[float | None]:
-    assert one.logits is not None  # `models.load` takes classifiers alone
+    if one.logits is None:  # of a detector or a segmenter
+        return [None] * (1 + len(front.rebuilt))
     logits = torch.cat([one.logits[None], *(loaded.module(rebuilt).float() for rebuilt in front.rebuilt)])
     every = loaded.probabilities(logits)
     return every[:, target.classes[0]].tolist() if target.classes else [None] * len(every)

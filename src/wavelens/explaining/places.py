@@ -29,12 +29,17 @@ def is_place(text: object) -> bool:
 
 @dataclass(frozen=True)
 class Placed:
-    """A target at a place of one input, what its number is called, and the spans of samples that it is of."""
+    """A target at a place of one input, what its number is called, and the spans of samples that it is of.
+
+    `text` names it where the input decided which it is, `objects` are all that a detector detects.
+    """
 
     target: Target
     label: str
     marks: tuple[tuple[float, float], ...]
     number: str
+    text: str = ""
+    objects: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from wavelens.explaining.places import Placed
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel
 from wavelens.targets import predicted_region, region_text
+from wavelens.targets.predicted import PREFIX
 from wavelens.targets.regions import logits_of
 
 MM3_PER_ML = 1000.0
@@ -56,6 +57,26 @@ class PredictedRegion:
                 "region:1, or names for all with --class-names."
             )
         return int(self.label)
+
+
+@dataclass(frozen=True)
+class LargestRegion:
+    """The largest region that the model predicts in the untouched input, other than a background."""
+
+    text: str = ""
+
+    def __call__(self, loaded: LoadedModel, x: Tensor, grid: Grid) -> Placed:
+        with torch.no_grad():
+            logits = logits_of(loaded.module(x))
+        counts = torch.bincount(logits.argmax(1).flatten(), minlength=logits.shape[1]).tolist()
+        others = [k for k in range(len(counts)) if not _is_background(loaded, k) and counts[k]] or [0]
+        index = max(others, key=lambda k: counts[k])
+        text = f"{PREFIX}{index}"
+        return replace(PredictedRegion(text, str(index), False)(loaded, x, grid), text=text)
+
+
+def _is_background(loaded: LoadedModel, index: int) -> bool:
+    return index < len(loaded.labels) and loaded.labels[index].strip("_").casefold() == "background"
 
 
 def region_of(text: str) -> PredictedRegion:

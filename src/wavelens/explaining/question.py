@@ -9,16 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wavelens.explaining.objects import DetectedObject, NumberedObject
 from wavelens.explaining.places import FORM, Place, is_place, place_of
-from wavelens.explaining.predicted_regions import PredictedRegion, region_of
+from wavelens.explaining.predicted_regions import LargestRegion, PredictedRegion, region_of
 from wavelens.grid import Grid
-from wavelens.models import LoadedModel
+from wavelens.models import LoadedModel, Objects
 from wavelens.models.loading import function_called, is_function
 from wavelens.models.trust import importable_working_folder
-from wavelens.targets import Against, Contrast, Several, Target, describe, is_region
+from wavelens.targets import Against, Contrast, ObjectText, Several, Target, describe, is_region, object_text
+from wavelens.targets.predicted import PREFIX as REGION_PREFIX
 from wavelens.targets.predicted import REGION_FORM
 from wavelens.targets.runner_up import runner_up
 from wavelens.targets.values import NEXT
+
+PlaceOfInput = Place | PredictedRegion | LargestRegion | DetectedObject
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +31,7 @@ class ExplainedTarget:
 
     `heading` is the label with indices, `number` what the target's number is called, `classes` those that it is of.
     `summary` and `options` are for JSON and for a command; `marks` are spans of the input's samples that it is of.
+    `objects` are all that a detector detects in the input.
     """
 
     target: Target
@@ -37,6 +42,7 @@ class ExplainedTarget:
     summary: dict[str, Any]
     options: tuple[str, ...]
     marks: tuple[tuple[float, float], ...] = ()
+    objects: tuple[NumberedObject, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Question:
 
     That is a `function(module, x)` that gives the target of an input, whatever the model returns, or a `fixed` target
     as `attribute` takes it, the same for every input; both have a `name`. Or it is a class at a `place` of the input,
-    a time or a region.
+    a time, a region or a detected object.
     """
 
     target: int | None = None
@@ -55,7 +61,7 @@ class Question:
     function: Callable[[nn.Module, Tensor], Target] | None = None
     name: str = ""
     fixed: Target = None
-    place: Place | PredictedRegion | None = None
+    place: PlaceOfInput | None = None
 
     def __call__(self, loaded: LoadedModel, x: Tensor, logits: Tensor | None, grid: Grid) -> ExplainedTarget:
         """What is explained of the input `x` to which the model gives `logits` `(classes,)`, if it is a classifier.
@@ -64,6 +70,8 @@ class Question:
         """
         if self.place is not None:
             return _at_place(self.place, loaded, x, grid)
+        if loaded.answer is not None and self.function is None and self.fixed is None:
+            return _at_place(_place_in_answer(self.target, loaded), loaded, x, grid)
         if self.function is not None:
             return _target_by(self.function, self.name, loaded.module, x)
         if self.fixed is not None:
@@ -153,10 +161,33 @@ def question_of(target: Target, against: str | int | None, loaded: LoadedModel) 
         if against is not None:
             raise ValueError(f"--against sets a class against a class; {target} is a class at a time. Leave it out.")
         return Question(place=place_of(target))
+    if loaded.answer is not None:
+        if against is not None:
+            raise ValueError(
+                f"--against sets a class against a class; {loaded.name} gives {_parts(loaded)}. Leave it out."
+            )
+        return Question(place=_place_in_answer(target, loaded))
     index, other = None if target is None else loaded.index(str(target)), against_of(against, loaded)
     if index is not None and index == other:
         raise ValueError(f"--against is another class than --target; both are {index} ({loaded.labels[index]}).")
     return Question(index, other)
+
+
+def _place_in_answer(target: str | int | None, loaded: LoadedModel) -> PlaceOfInput:
+    """The object or the region that a class means, by default the most probable or the largest one."""
+    text = "" if target is None else str(target).strip()
+    if isinstance(loaded.answer, Objects):
+        said = ObjectText(text) if loaded.named(text) else object_text(text)
+        if said.label and (loaded.labels or not said.label.isdecimal()):
+            loaded.index(said.label)  # says now that there is no such class
+        return DetectedObject(text, said)
+    if not text:
+        return LargestRegion()
+    return region_of(f"{REGION_PREFIX}{text}")
+
+
+def _parts(loaded: LoadedModel) -> str:
+    return "objects" if isinstance(loaded.answer, Objects) else "regions"
 
 
 def against_of(against: str | int | None, loaded: LoadedModel) -> str | int | None:
@@ -173,11 +204,20 @@ def _sides(target: Against) -> tuple[int | str | None, int | str]:
     return sides  # type: ignore[return-value]
 
 
-def _at_place(place: Place | PredictedRegion, loaded: LoadedModel, x: Tensor, grid: Grid) -> ExplainedTarget:
+def _at_place(place: PlaceOfInput, loaded: LoadedModel, x: Tensor, grid: Grid) -> ExplainedTarget:
     placed = place(loaded, x, grid)
-    summary = {"target": {"label": placed.label, "text": place.text, "is": describe(placed.target)}}
+    text = placed.text or place.text
+    summary = {"target": {"label": placed.label, "text": text, "is": describe(placed.target)}}
     return ExplainedTarget(
-        placed.target, placed.label, placed.label, placed.number, (), summary, ("--target", place.text), placed.marks
+        placed.target,
+        placed.label,
+        placed.label,
+        placed.number,
+        (),
+        summary,
+        ("--target", text),
+        placed.marks,
+        placed.objects,
     )
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from wavelens.core import Domain
 from wavelens.explaining.further_methods import is_explainer
 from wavelens.explaining.records import shown_path, words_of
-from wavelens.explaining.summary import start_of, top_classes
+from wavelens.explaining.summary import box_text, start_of, top_classes
 from wavelens.own import text_of
-from wavelens.reports import GENERATOR, Chance, Entry
+from wavelens.reports import GENERATOR, Chance, Detected, Entry
 from wavelens.reports.markup import is_printable
 from wavelens.untrusted import check_file
 
@@ -35,6 +35,11 @@ def entry_of(explanation: Explanation) -> Entry:
         grid=one.grid,
         channels=kind.channels(one),
         marks=one.marks,
+        objects=[
+            Detected(row["name"], row["probability"], box_text(row["box"]), row["explained"])
+            for row in explanation.detections
+        ],
+        outlines=one.outlines,
         start=start_of(method, kind),
         note=explanation.caution,
         shapley=explanation.shapley,

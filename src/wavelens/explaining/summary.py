@@ -11,7 +11,8 @@ from torch import Tensor
 
 from wavelens import maps
 from wavelens.attribution import Attribution
-from wavelens.explaining.kinds import Kind
+from wavelens.explaining.kinds import Input, Kind
+from wavelens.explaining.objects import NumberedObject
 from wavelens.explaining.question import ExplainedTarget
 from wavelens.explaining.records import model_summary
 from wavelens.grid import Grid
@@ -19,6 +20,7 @@ from wavelens.methods.lift import Method
 from wavelens.methods.shapley import ShapleyValues
 from wavelens.models import LoadedModel
 from wavelens.own import text_of
+from wavelens.targets.objects import Box
 
 
 def top_classes(loaded: LoadedModel, logits: Tensor | None, count: int) -> list[dict[str, Any]]:
@@ -30,6 +32,36 @@ def top_classes(loaded: LoadedModel, logits: Tensor | None, count: int) -> list[
         {"index": i, "label": loaded.labels[i], "probability": float(probabilities[i]), "logit": float(logits[i])}
         for i in logits.argsort(descending=True, stable=True)[:count].tolist()
     ]
+
+
+def detection_rows(one: Input, objects: Sequence[NumberedObject]) -> list[dict[str, Any]]:
+    """A row for each detected object, most probable first; its box is in pixels of the photo, as the file shows it."""
+    return [
+        {
+            "name": each.name,
+            "index": each.index,
+            "label": each.label,
+            "number": each.number,
+            "probability": each.probability,
+            "box": box_in_file(one, each.box),
+            "explained": each.explained,
+        }
+        for each in objects
+    ]
+
+
+def box_in_file(one: Input, box: Box) -> dict[str, float]:
+    """A box of the model's input in pixels of the file; those of the input where its preparation does not know them."""
+    preparation: Any = one.preparation
+    if hasattr(preparation, "box_in_photo"):
+        box = preparation.box_in_photo(box, tuple(one.signal.shape[-2:]))
+    (top, bottom), (left, right) = box
+    return {"left": left, "top": top, "right": right, "bottom": bottom}
+
+
+def box_text(box: dict[str, float]) -> str:
+    """'12, 40 to 180, 320': the upper left corner and the lower right one, x before y."""
+    return "{left:.0f}, {top:.0f} to {right:.0f}, {bottom:.0f}".format(**box)
 
 
 def profile_rows(a: Attribution, grid: Grid, shapley: ShapleyValues | None = None) -> list[dict[str, Any]]:

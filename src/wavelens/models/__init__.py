@@ -2,6 +2,7 @@
 
 from wavelens.models.answers import Objects, Regions
 from wavelens.models.black_box import BlackBox
+from wavelens.models.detector import detector
 from wavelens.models.labels import imagenet_labels
 from wavelens.models.loaded import LoadedModel, Parts, Preparation
 from wavelens.models.loading import FORMS, load
@@ -48,6 +49,7 @@ __all__ = [
     "VideoGeometry",
     "Voxels",
     "Windowed",
+    "detector",
     "imagenet_labels",
     "load",
 ]

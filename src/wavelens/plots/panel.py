@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 
 from matplotlib.colors import PowerNorm
@@ -12,8 +12,10 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.core import Coefficients, one_item
 from wavelens.grid import Grid
+from wavelens.outlines import Outline
 from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
+from wavelens.plots.outlines import draw_outlines
 from wavelens.plots.parts import (
     DPI,
     WIDTH,
@@ -41,13 +43,15 @@ def panel(
     title: str = "",
     shared_scale: float | None = None,
     grid: Grid | None = None,
+    outlines: Sequence[Outline] = (),
 ) -> Figure:
     """The explanation of one item in one figure: input, mosaic, a map for each scale, their sum, and the profile.
 
     `x` is the explained signal `(batch, channel, *axes)` with 1 to 3 axes; images have 1 or 3 channels and values in
     [0, 1], volumes are shown by their central slice. `shared_scale` is the |γ| for each sample at which colours end
     (see `common_scale`), for figures to be compared; without it they end at the item's own. `grid` names the scales in
-    its units; without it they are named in samples, pixels or voxels.
+    its units; without it they are named in samples, pixels or voxels. `outlines` are drawn over a picture, and over its
+    map the one that is explained.
 
     Where a domain has no mosaic, signals with one axis are shown over time and frequency, and pictures have the rose
     of their lines in its place, if the domain knows them (`maps.has_rose`). Where coefficients have no places, as those
@@ -82,12 +86,16 @@ def panel(
     write_header(figure, title or title_of(a), origin_of(a))
     write_striped(figure, a.layout, cells.height + note / 2 - 0.1)
 
-    view.signal(add_axes(figure, cells.signal, "input" if has_map else "input, and its scales below"), signal)
+    shown = add_axes(figure, cells.signal, "input" if has_map else "input, and its scales below")
+    view.signal(shown, signal)
+    draw_outlines(shown, outlines)
     if draw_second is not None:
         draw_second(figure, cells.second)
     if has_map:
         sum_title = "all scales" if cells.scales else "map"
-        view.overlay(add_axes(figure, cells.spatial, sum_title), signal, array(maps.spatial_map(one)[0]), norm)
+        over = add_axes(figure, cells.spatial, sum_title)
+        view.overlay(over, signal, array(maps.spatial_map(one)[0]), norm)
+        draw_outlines(over, [one for one in outlines if one.explained], texts=False)
         draw_bar(figure, cells.bar, norm, view.unit)
     parts = {} if has_map else scale_parts(one.layout, x[item : item + 1])
     for box, (name, values) in zip(cells.scales, scales.items(), strict=bool(cells.scales)):

@@ -1,6 +1,6 @@
 """Explanations as one HTML file that opens anywhere: no server, no network, nothing beside it."""
 
-from wavelens.reports.entry import Chance, Entry, entries
+from wavelens.reports.entry import Chance, Detected, Entry, entries
 from wavelens.reports.page import GENERATOR, Section, page, report, section, write_page
 from wavelens.reports.sounds import sounds
 from wavelens.reports.views import (
@@ -26,6 +26,7 @@ __all__ = [
     "VIDEO_VIEW",
     "VOLUME_VIEW",
     "Chance",
+    "Detected",
     "Entry",
     "ReportView",
     "Section",

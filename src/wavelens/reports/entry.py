@@ -13,6 +13,7 @@ from wavelens.attribution_header import TENSORS
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
 from wavelens.methods.shapley import ShapleyValues
+from wavelens.outlines import Outline
 from wavelens.reports.views import ReportView, view_called, view_for
 from wavelens.wording import in_words
 from wavelens.words import WordAccount
@@ -28,6 +29,16 @@ class Chance:
     logit: float
 
 
+@dataclass(frozen=True)
+class Detected:
+    """An object that a detector finds: what it is called, how probable it is, and its box as a reader has it."""
+
+    name: str
+    probability: float
+    box: str
+    explained: bool = False
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Entry:
     """One input explained: `attribution` `(1, channel, size)` and the `x` `(1, channel, *axes)` that it explains.
@@ -41,7 +52,7 @@ class Entry:
     for the further domains. `further_methods` are what other methods find of the same input, each in any domain, shown
     side by side. `command` makes the explanation again, in a shell or in Python; `facts` are further lines for the
     record. `channels` names the channels of `x`; `marks` are spans of samples that the target is of; `words` is a
-    text's account word by word. All texts are shown as they are, never as HTML.
+    text's account word by word; `objects` are what a detector finds, and `outlines` lines over a picture `x`. All texts are shown as they are, never as HTML.
     """
 
     attribution: Coefficients
@@ -63,6 +74,8 @@ class Entry:
     channels: Sequence[str] = ()
     marks: Sequence[tuple[float, float]] = ()
     words: WordAccount | None = None
+    objects: Sequence[Detected] = ()
+    outlines: Sequence[Outline] = ()
 
     def __repr__(self) -> str:
         shape, what = tuple(self.x.shape[1:]), self.label or "an attribution"

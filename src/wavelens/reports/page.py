@@ -85,7 +85,7 @@ def section(entry: Entry, count: int = 1) -> Section:
         for one, view in zip(several, views, strict=True)
     ]
     heading = entry.name or texts.shown_label(entry)
-    numbers = [joined(texts.answer(entry) if one is several[0] else None, scales.profile(one)) for one in several]
+    numbers = [joined(*(_answers(entry) if one is several[0] else []), scales.profile(one)) for one in several]
     changes = [scales.interventions(one) for one in several]
     titles = [texts.domain_heading(one) if len(several) > 1 else None for one in several]
     body = joined(
@@ -97,6 +97,11 @@ def section(entry: Entry, count: int = 1) -> Section:
     )
     script = shown.script if shown else ""
     return Section(heading, texts.shown_label(entry), body, tuple(payloads), views[0].thumb, script)
+
+
+def _answers(entry: Entry) -> list[Html | None]:
+    """What the model says of the input: classes, or objects."""
+    return [texts.answer(entry), texts.objects(entry)]
 
 
 def _block(title: Html | None, view: View, numbers: Html, changes: Html | None) -> Html:

@@ -8,7 +8,7 @@ from wavelens import accounts
 from wavelens.attribution import Attribution
 from wavelens.grid import Grid
 from wavelens.own import text_of
-from wavelens.reports.entry import Chance, Entry
+from wavelens.reports.entry import Chance, Detected, Entry
 from wavelens.reports.markup import Html, joined, tag
 from wavelens.reports.numerals import number, percent, scalar, signed
 from wavelens.reports.scales import share_errors
@@ -100,6 +100,35 @@ def answer(entry: Entry) -> Html | None:
         tag("h3", "The model's answer"),
         tag("table", tag("thead", headings("class", "probability", "logit")), tag("tbody", *rows), class_="answer"),
         class_="card",
+    )
+
+
+def objects(entry: Entry) -> Html | None:
+    """What a detector finds, with probabilities as bars; the explained one is marked."""
+    if not entry.objects:
+        return None
+    rows = [_object(one) for one in entry.objects]
+    return tag(
+        "section",
+        tag("h3", "What the model detects"),
+        tag(
+            "table",
+            tag("thead", headings("object", "probability", "box in pixels")),
+            tag("tbody", *rows),
+            class_="answer",
+        ),
+        class_="card",
+    )
+
+
+def _object(one: Detected) -> Html:
+    mark = tag("span", "explained", class_="mark") if one.explained else None
+    return tag(
+        "tr",
+        tag("th", one.name, mark and " ", mark, scope="row"),
+        tag("td", bar(one.probability, 1.0), tag("span", percent(one.probability)), class_="measure"),
+        tag("td", one.box, class_="number"),
+        class_="explained" if one.explained else None,
     )
 
 

@@ -8,7 +8,7 @@ from wavelens.targets.numbered import ObjectText, object_text
 from wavelens.targets.objects import Detection, detections
 from wavelens.targets.per_sample import horizon, window
 from wavelens.targets.predicted import RegionText, is_region, predicted_region, region_text
-from wavelens.targets.regions import Strongest, detection, region, strongest
+from wavelens.targets.regions import Strongest, detection, detection_boxes, region, region_masks, strongest
 from wavelens.targets.runner_up import settled
 from wavelens.targets.scoring import check_target, scores
 from wavelens.targets.text import describe, joined, parsed, texts
@@ -27,6 +27,7 @@ __all__ = [
     "check_target",
     "describe",
     "detection",
+    "detection_boxes",
     "detections",
     "horizon",
     "is_region",
@@ -35,6 +36,7 @@ __all__ = [
     "parsed",
     "predicted_region",
     "region",
+    "region_masks",
     "region_text",
     "scores",
     "settled",

@@ -21,9 +21,7 @@ DetectionBox = Sequence[Sequence[float]]  # (start, stop) along each axis, in sa
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # interpolation by the number of axes
 
 
-def region(
-    label: int | Sequence[int], mask: Tensor, *, probability: bool = False, independent: bool = False
-) -> ByItem:
+def region(label: int | Sequence[int], mask: Tensor, *, probability: bool = False, independent: bool = False) -> ByItem:
     """The sum of a class's logits over a region: why does the segmenter see this class there?
 
     `label` is a class or one for each item; `mask` is true in the region, `(*axes)` of the input or `(batch, *axes)`.
@@ -160,6 +158,29 @@ class _Detection:
 
     def __repr__(self) -> str:
         return f"detection({self.labels.tolist()}, {self.boxes.tolist()})"
+
+
+def region_masks(target: Any) -> Tensor | None:
+    """The masks of a `region`, `(items, *axes)`, or None for another target.
+
+    >>> mask = torch.ones(4, 4, dtype=torch.bool)
+    >>> wl.targets.region_masks(wl.targets.region(2, mask)).shape
+    torch.Size([1, 4, 4])
+    """
+    function = target.function if isinstance(target, ByItem) else None
+    if not isinstance(function, _Region):
+        return None
+    return function.mask if len(function.labels) > 1 or function.mask.ndim > 2 else function.mask[None]
+
+
+def detection_boxes(target: Any) -> Tensor | None:
+    """The boxes of a `detection`, `(items, 2, 2)`, rows first, or None for another target.
+
+    >>> wl.targets.detection_boxes(wl.targets.detection(1, ((0, 4), (0, 6)))).tolist()
+    [[[0.0, 4.0], [0.0, 6.0]]]
+    """
+    function = target.function if isinstance(target, ByItem) else None
+    return function.boxes if isinstance(function, _Detection) else None
 
 
 def logits_of(output: Any) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wavelens.grid import Grid
 from wavelens.models import Preparation
+from wavelens.outlines import Outline
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +19,8 @@ class Input:
 
     `signal` is what the front end reads at `path`, `x` `(1, channel, *axes)` what the `preparation` makes of it, `grid`
     where the samples of `x` lie. `logits` `(classes,)` is the model's output; None for a model that is no classifier.
-    `marks` are spans of samples that the target is of, where it is of a part of the input.
+    `marks` are spans of samples that the target is of, where it is of a part of the input; `outlines` are lines around
+    such parts of a picture, and around what stands beside them.
     """
 
     path: Path
@@ -28,3 +30,4 @@ class Input:
     grid: Grid
     logits: Tensor | None = None
     marks: tuple[tuple[float, float], ...] = ()
+    outlines: tuple[Outline, ...] = ()

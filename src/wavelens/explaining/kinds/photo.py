@@ -33,7 +33,7 @@ def _domain(axes: tuple[int, ...]) -> Domain:
 def _panel(a: Attribution, shown: Input, title: str) -> Figure:
     from wavelens import plots  # matplotlib: only once there is something to draw
 
-    return plots.panel(a, shown.x, title=title, grid=shown.grid)
+    return plots.panel(a, shown.x, title=title, grid=shown.grid, outlines=shown.outlines)
 
 
 def _overlay(a: Attribution, shown: Input, title: str) -> Figure | None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wavelens.models.weights import Around
+from wavelens.models.weights import Around, innermost
 
 
 class Queries(Around):
@@ -19,12 +19,12 @@ class Queries(Around):
     """
 
     def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
-        net: Any = self.module
-        output = net(x)
+        config: Any = innermost(self.module).config
+        output = self.module(x)
         logits, (centre, extent) = output.logits, output.pred_boxes.split(2, -1)
         size = centre.new_tensor([x.shape[3], x.shape[2]])
         boxes = torch.cat([(centre - extent / 2) * size, (centre + extent / 2) * size], -1)
-        has_nothing = logits.shape[-1] > net.config.num_labels
+        has_nothing = logits.shape[-1] > config.num_labels
         probabilities = logits.softmax(-1)[..., :-1] if has_nothing else logits.sigmoid()
         each = zip(boxes, probabilities, strict=True)
         return [{"boxes": own, "probabilities": chances} for own, chances in each]

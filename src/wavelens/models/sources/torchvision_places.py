@@ -69,6 +69,16 @@ def is_detector(module: nn.Module) -> bool:
     return isinstance(module, (detection.FasterRCNN, detection.RetinaNet, detection.FCOS, detection.ssd.SSD))
 
 
+def unnamed(module: Any) -> tuple[str, ...]:
+    """A name for each class of a detector: 'class 0' …"""
+    if hasattr(module, "roi_heads"):
+        count = module.roi_heads.box_predictor.cls_score.out_features
+    else:
+        head = module.head.classification_head
+        count = getattr(head, "num_classes", None) or head.num_columns
+    return tuple(f"class {k}" for k in range(count))
+
+
 def detector_parts(module: Any, labels: tuple[str, ...], threshold: float | None = None) -> Parts:
     """A detector of torchvision, with what its own transform says of the preparation."""
     two_stages = hasattr(module, "roi_heads")
@@ -76,7 +86,9 @@ def detector_parts(module: Any, labels: tuple[str, ...], threshold: float | None
     answer = Objects(own.score_thresh if threshold is None else threshold, own.nms_thresh)
     transform = module.transform
     around = TwoStage(module) if two_stages else OneStage(module)
+    around.train(module.training)
     normalized = Normalized(around, tuple(transform.image_mean), tuple(transform.image_std))
+    normalized.train(module.training)
     return Parts(normalized, _preparation(transform), labels, answer=answer)
 
 

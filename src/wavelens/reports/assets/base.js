@@ -154,5 +154,5 @@ function gain(step) {
 }
 
 function openingState(more = {}) {
-  return stateOf({ scale: 0, threshold: 0, brightness: 0, opacity: 90, signed: false, ...more });
+  return stateOf({ scale: 0, threshold: 0, brightness: 0, opacity: 90, signed: false, outlined: true, ...more });
 }

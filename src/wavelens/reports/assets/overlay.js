@@ -1,5 +1,7 @@
 // Maps over pictures: one colour scale for all scales of an entry, |γ| for each sample under a square root.
 
+const ORANGE = "#b94700"; // of what is explained: white letters are read on it
+
 /** The maps of an entry, unpacked when they are first looked at. */
 class Maps {
   constructor(packed, end) {
@@ -63,6 +65,48 @@ function paint(target, base, grey, pictures, opacity) {
   pen.drawImage(pictures[0], 0, 0, width, height);
   if (pictures[1]) pen.drawImage(hatched(pictures[1], width, height), 0, 0);
   pen.globalAlpha = 1;
+}
+
+/**
+ * Lines around parts of the picture: around what is explained solid and orange, around what stands beside it dashed and
+ * white. `whole` draws all of them with their texts, else what is explained alone.
+ */
+function drawOutlines(target, outlines, whole) {
+  const pen = target.getContext("2d"), { width, height } = target, unit = Math.max(width, height) / 480;
+  const chosen = outlines.filter(({ explained }) => whole || explained);
+  for (const { lines, explained } of chosen) {
+    const path = new Path2D();
+    for (const [x, y, right, bottom] of lines) {
+      path.moveTo(x * width, y * height);
+      path.lineTo(right * width, bottom * height);
+    }
+    stroke(pen, path, explained ? "#ffffff" : "#222222", (explained ? 3.6 : 2.4) * Math.max(unit, 0.6), []);
+    const dashes = explained ? [] : [5 * unit, 4 * unit];
+    stroke(pen, path, explained ? ORANGE : "#ffffff", (explained ? 2.2 : 1.2) * Math.max(unit, 0.6), dashes);
+  }
+  pen.setLineDash([]);
+  if (whole) for (const one of chosen) if (one.text) plate(pen, one, unit);
+}
+
+function stroke(pen, path, colour, thickness, dashes) {
+  pen.setLineDash(dashes);
+  pen.lineCap = dashes.length ? "butt" : "square";
+  pen.lineWidth = thickness;
+  pen.strokeStyle = colour;
+  pen.stroke(path);
+}
+
+/** A text on a plate in the corner of its outline, inside the picture. */
+function plate(pen, { corner, text, explained }, unit) {
+  const { width, height } = pen.canvas, size = 12 * unit, pad = 3 * unit;
+  pen.font = `${explained ? "700 " : ""}${size}px system-ui, sans-serif`;
+  pen.textAlign = "left";
+  const wide = pen.measureText(text).width + 2 * pad, high = size + 2 * pad;
+  const x = Math.max(0, Math.min(corner[0] * width, width - wide)), y = Math.max(0, Math.min(corner[1] * height, height - high));
+  pen.fillStyle = explained ? ORANGE : "#222222d9";
+  pen.fillRect(x, y, wide, high);
+  pen.fillStyle = "#ffffff";
+  pen.fillText(text, x + pad, y + pad + 0.8 * size);
 }
 
 /** A picture with stripes cut out, so that it is told apart without colour. */

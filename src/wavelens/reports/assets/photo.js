@@ -6,18 +6,21 @@ async function showPhoto(data, state, place, more) {
   const factor = Math.max(1, Math.ceil(960 / Math.max(width, height)));
   const main = canvas(width * factor, height * factor, "the input with the map over it");
 
+  const outlines = data.outlines ?? [];
   Object.assign(state, { look: 0 });
   const parts = await Promise.all(data.parts.map(picture)); // without places there is no map to lay over the input
   const draw = (target, scale, signed = state.signed) => {
     if (parts.length) return target.getContext("2d").drawImage(parts[scale], 0, 0, target.width, target.height);
     const layer = maps.layer({ ...state, scale, signed });
     paint(target, bases[state.look], greys[state.look], heat(columns, rows, (k) => layer.values[k], layer), state.opacity / 100);
+    if (outlines.length && state.outlined) drawOutlines(target, outlines, target === main);
   };
   const stage = make("div", { class: height > 1.15 * width ? "stage tall" : "stage" }, main);
   const viewer = card(parts.length ? "What each scale holds" : "Where it lies", stage);
   if (parts.length) viewer.append(hint("These coefficients have no places. Choose a scale below: its part of the input, details around grey."));
   else viewer.append(controls(state, maps));
   if (maps.packed.signed.length && !parts.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
+  if (outlines.length && !parts.length) viewer.append(toggle(state, "outlined", outlines.length > 1 ? "Boxes of what is detected" : "Outline of what is explained"));
   if (!parts.length) viewer.append(legend(state, data.end, data.unit));
   if (data.looks.length > 1) viewer.append(lookButtons(state, data.looks));
   else if (data.looks[0].name) viewer.append(hint(`Bands shown: ${data.looks[0].name}`));

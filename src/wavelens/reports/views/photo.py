@@ -11,6 +11,7 @@ from torch import Tensor
 from wavelens import maps, masks
 from wavelens.core import Coefficients
 from wavelens.frontends.raster import composites
+from wavelens.outlines import Outline
 from wavelens.reports.packing import Array, picture, reduced
 from wavelens.reports.views.view import (
     THUMB,
@@ -52,11 +53,19 @@ def show_photo(entry: Entry, room: int) -> View:
         "mosaic": packed_mosaic(entry.attribution, room // 12),
         "rose": packed_rose(entry.attribution),
         "parts": _parts(entry, shown, side // 3),
+        "outlines": [_outline(one, width, height) for one in entry.outlines],
         "rebuilt": _rebuilt(entry.attribution, entry.x, side // 4) if as_it_is else [],
         **(packed_sums(entry, range(len(entry.channels)), "band") if len(entry.channels) > 1 else {}),
     }
     heat = maps.spatial_map(entry.attribution) * maps.has_places(entry.attribution.layout)
     return View(payload, picture(_small(shown, heat, end), THUMB))
+
+
+def _outline(one: Outline, width: int, height: int) -> dict[str, Any]:
+    """An outline in shares of the picture's width and height: `lines` of x, y, x, y."""
+    lines = [[round(share, 4) for y, x in pair for share in (x / width, y / height)] for pair in one.segments]
+    y, x = one.corner
+    return {"lines": lines, "corner": [x / width, y / height], "text": one.text, "explained": one.explained}
 
 
 def in_unit_range(x: Tensor) -> Tensor:

@@ -1,0 +1,56 @@
+"""Outlines over a picture: what is explained by a solid line in orange, what stands beside it by a dashed one in white."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.patheffects import withStroke
+
+from wavelens.outlines import Outline
+from wavelens.plots.parts import INK, POSITIVE, literal
+
+TEXT_SIZE = 9.0
+
+
+def draw_outlines(ax: Axes, outlines: Sequence[Outline], *, texts: bool = True) -> None:
+    """Draw outlines over an image whose samples are one apart, with their texts; each line has a dark edge."""
+    for outline in outlines:
+        lines = [[(x - 0.5, y - 0.5) for y, x in segment] for segment in outline.segments]
+        width = 2.4 if outline.explained else 1.1
+        ax.add_collection(
+            LineCollection(
+                lines,
+                colors=POSITIVE if outline.explained else "white",
+                linewidths=width,
+                linestyles="solid" if outline.explained else "dashed",
+                capstyle="projecting" if outline.explained else None,
+                path_effects=[withStroke(linewidth=width + 1.4, foreground="white" if outline.explained else INK)],
+            ),
+            autolim=False,
+        )
+    for outline in outlines if texts else ():
+        if outline.text:
+            _write(ax, outline)
+
+
+def _write(ax: Axes, outline: Outline) -> None:
+    """The text on a plate inside the upper left corner, which may lie outside the picture."""
+    y, x = outline.corner
+    bottom, top = ax.get_ylim()  # the first row is on top
+    left, right = ax.get_xlim()
+    ax.annotate(
+        literal(outline.text),
+        (min(max(x - 0.5, left), right), min(max(y - 0.5, top), bottom)),
+        (2, -2),
+        textcoords="offset points",
+        size=TEXT_SIZE,
+        va="top",
+        color="white",
+        weight="bold" if outline.explained else "normal",
+        annotation_clip=False,
+        clip_on=True,
+        bbox={"boxstyle": "square,pad=0.15", "fc": POSITIVE if outline.explained else INK, "ec": "none", "alpha": 0.85},
+        zorder=4 if outline.explained else 3,
+    )
