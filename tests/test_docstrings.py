@@ -25,7 +25,7 @@ RESULTS = {  # what calls return or take, and nobody makes by hand; abstract cla
     "wl.masks": "Decomposed Minimal Pursuit each_stem magnitude signed",
     "wl.maps": "Band Coefficients Layout Marginal Profile Rose Scale TimeFrequency band_sums checked_axis "
     "mosaic_slices scale_sums",
-    "wl.targets": "Strongest check_target describe joined parsed scores texts",
+    "wl.targets": "Detection ObjectText Strongest check_target describe joined parsed scores texts",
     "wl.models": "Around CheckpointWarning Geometry LoadedModel Normalized Options Parts Preparation ResNet3D Sampling "
     "VideoGeometry Voxels Windowed imagenet_labels",
     "wl.planted": "Interval Judgement PlantedNetwork PlantedSignals Scores Training Truth Verification "

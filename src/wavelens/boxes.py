@@ -19,8 +19,8 @@ def iou(boxes: Tensor, box: Tensor) -> Tensor:
 def suppressed(boxes: Tensor, scores: Tensor, groups: Tensor, overlap: float) -> Tensor:
     """Which boxes are left by non-maximum suppression within each group: their indices, the highest score first.
 
-    `boxes` is `(n, axes, 2)`, `scores` and `groups` are `(n,)`. Of two boxes of a group whose IoU is above `overlap` the
-    one with the lower score goes. Of more than 5,000 boxes of a group those with the highest scores are compared. It
+    `boxes` is `(n, axes, 2)`, `scores` and `groups` are `(n,)`. Of two boxes of a group whose IoU is above `overlap`
+    the one with the lower score goes. Of more than 5,000 boxes of a group those with the highest scores are compared. It
     needs no compiled operator.
     """
     boxes, scores = boxes.detach(), scores.detach()

@@ -28,6 +28,7 @@ from wavelens.domains import (
     TreeHaar,
 )
 from wavelens.explaining import Kind, Question, Request
+from wavelens.explaining.question import place_in_answer
 from wavelens.methods import RISE, HierarchicalShapley, InputTimesGradient, IntegratedGradients, Saliency, SmoothGrad
 from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel
@@ -70,7 +71,7 @@ class Wish:
     `wavelet` is one of PyWavelets' names, `NO_WAVELET`, or a name of `FURTHER_DOMAINS`.
     """
 
-    target: int | None = None
+    target: int | str | None = None
     wavelet: str = "haar"
     levels: int | None = None
     method: str = "integrated gradients"
@@ -113,7 +114,7 @@ def shown(loaded: LoadedModel) -> LoadedModel:
 def request_of(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, device: torch.device) -> Request:
     """What the wish means for a model; `ValueError` for one that is not offered."""
     classes = len(loaded.labels)
-    if wish.target is not None and not _within(wish.target, 0, classes - 1):
+    if loaded.answer is None and wish.target is not None and not _within(wish.target, 0, classes - 1):
         raise ValueError(f"a class of {loaded.name} is an index from 0 to {classes - 1}; got {wish.target!r}.")
     if wish.method not in (methods := methods_of(loaded)):
         raise ValueError(f"the methods are {', '.join(methods)}; got {wish.method!r}.")
@@ -123,8 +124,17 @@ def request_of(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, devi
         )
     method = methods[wish.method](wish.gradients, kind.sigma)
     domain = _domain(wish, kind, loaded.preprocess.shape[1:])
-    question = Question(wish.target)
+    question = _question(wish.target, loaded)
     return Request(loaded, kind, question, (domain,), method, None, 5, device, chosen=wish.levels is not None)
+
+
+def _question(target: object, loaded: LoadedModel) -> Question:
+    """A class, or an object or a region by its text; no text names a function here."""
+    if loaded.answer is None:
+        return Question(target if isinstance(target, int) else None)
+    if not (target is None or isinstance(target, str)):
+        raise ValueError(f"an object or a region is named by a text such as car#2; got {target!r}.")
+    return Question(place=place_in_answer(target, loaded))
 
 
 def _within(value: object, low: int, high: int) -> bool:

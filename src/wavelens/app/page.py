@@ -84,7 +84,7 @@ class Page:
         self,
         upload: str | None,
         model: str,
-        target: int | None,
+        target: int | str | None,
         wavelet: str,
         levels: int,
         method: str,

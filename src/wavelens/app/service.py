@@ -30,7 +30,7 @@ from wavelens.app.request_queue import Refused, RequestQueue, Step, Stopped, Wor
 from wavelens.app.served import Result, Served
 from wavelens.explaining import Explanation, explained, read_input
 from wavelens.explaining.errors import INPUT_ERRORS
-from wavelens.explaining.summary import top_classes
+from wavelens.explaining.offered import offered_targets
 from wavelens.reports import report
 from wavelens.untrusted import plain
 
@@ -97,7 +97,7 @@ class Service:
         def ask(work: Work) -> Preview:
             check_upload(path, served.kind, served.loaded.preprocess.shape, self.limits)
             one = read_input(served.loaded, served.kind, path, self.device)
-            return Preview(top_classes(served.loaded, one.logits, TOP), preview_picture(one.x))
+            return Preview(offered_targets(served.loaded, one, TOP), preview_picture(one.x))
 
         found: Preview = self._begin(session, ask, path).outcome()
         return found

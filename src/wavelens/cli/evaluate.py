@@ -115,6 +115,8 @@ def evaluate(
     console = Terminal(stderr=True)
     loaded = load_model(name, options, console)
     kind = kind_called(loaded.preprocess.kind)
+    if against is not None and loaded.answer is not None:
+        raise ValueError(f"--against sets a class against a class; {name} gives objects or regions. Leave it out.")
     dataset = labelled(samples(data, kind.inside, kind.files), labels, loaded.index)
     if annotations is not None:
         dataset = _annotated(dataset, annotations, loaded, console)

@@ -12,7 +12,7 @@ MAX_TEXTS = 12  # objects that are named in the picture: the most probable
 
 
 def outlines_of(target: ExplainedTarget, x: Tensor) -> tuple[Outline, ...]:
-    """Of an input `(1, channel, height, width)`, what the target is of and what was detected beside it, that one last."""
+    """Of an input `(1, channel, height, width)`: what the target is of, after what was detected beside it."""
     if x.ndim != 4:
         return ()
     if target.objects:

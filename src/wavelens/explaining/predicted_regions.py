@@ -12,7 +12,7 @@ from wavelens.explaining.places import Placed
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel
 from wavelens.targets import predicted_region, region_text
-from wavelens.targets.predicted import PREFIX
+from wavelens.targets.predicted import PREFIX, largest_region
 from wavelens.targets.regions import logits_of
 
 MM3_PER_ML = 1000.0
@@ -33,7 +33,8 @@ class PredictedRegion:
         count = logits_of(output).shape[1]
         if loaded.labels and len(loaded.labels) != count:
             raise ValueError(
-                f"class names name each of the network's {count} outputs; got {len(loaded.labels)}. Give one per output."
+                f"class names name each of the network's {count} outputs; got {len(loaded.labels)}. Give one per "
+                "output."
             )
         index = self._class(loaded)
         target = predicted_region(
@@ -53,8 +54,8 @@ class PredictedRegion:
             return loaded.index(self.label)
         if not self.label.isdecimal():
             raise ValueError(
-                f"--target {self.text} names a class, and those of {loaded.name} have no names. Give its index, such as "
-                "region:1, or names for all with --class-names."
+                f"--target {self.text} names a class, and those of {loaded.name} have no names. Give its index, such "
+                "as region:1, or names for all with --class-names."
             )
         return int(self.label)
 
@@ -68,15 +69,9 @@ class LargestRegion:
     def __call__(self, loaded: LoadedModel, x: Tensor, grid: Grid) -> Placed:
         with torch.no_grad():
             logits = logits_of(loaded.module(x))
-        counts = torch.bincount(logits.argmax(1).flatten(), minlength=logits.shape[1]).tolist()
-        others = [k for k in range(len(counts)) if not _is_background(loaded, k) and counts[k]] or [0]
-        index = max(others, key=lambda k: counts[k])
+        index = largest_region(logits, loaded.labels)
         text = f"{PREFIX}{index}"
         return replace(PredictedRegion(text, str(index), False)(loaded, x, grid), text=text)
-
-
-def _is_background(loaded: LoadedModel, index: int) -> bool:
-    return index < len(loaded.labels) and loaded.labels[index].strip("_").casefold() == "background"
 
 
 def region_of(text: str) -> PredictedRegion:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wavelens.explaining.objects import DetectedObject, NumberedObject
+from wavelens.detected import NumberedObject
+from wavelens.explaining.objects import DetectedObject
 from wavelens.explaining.places import FORM, Place, is_place, place_of
 from wavelens.explaining.predicted_regions import LargestRegion, PredictedRegion, region_of
 from wavelens.grid import Grid
@@ -71,7 +72,7 @@ class Question:
         if self.place is not None:
             return _at_place(self.place, loaded, x, grid)
         if loaded.answer is not None and self.function is None and self.fixed is None:
-            return _at_place(_place_in_answer(self.target, loaded), loaded, x, grid)
+            return _at_place(place_in_answer(self.target, loaded), loaded, x, grid)
         if self.function is not None:
             return _target_by(self.function, self.name, loaded.module, x)
         if self.fixed is not None:
@@ -166,14 +167,14 @@ def question_of(target: Target, against: str | int | None, loaded: LoadedModel) 
             raise ValueError(
                 f"--against sets a class against a class; {loaded.name} gives {_parts(loaded)}. Leave it out."
             )
-        return Question(place=_place_in_answer(target, loaded))
+        return Question(place=place_in_answer(target, loaded))
     index, other = None if target is None else loaded.index(str(target)), against_of(against, loaded)
     if index is not None and index == other:
         raise ValueError(f"--against is another class than --target; both are {index} ({loaded.labels[index]}).")
     return Question(index, other)
 
 
-def _place_in_answer(target: str | int | None, loaded: LoadedModel) -> PlaceOfInput:
+def place_in_answer(target: str | int | None, loaded: LoadedModel) -> PlaceOfInput:
     """The object or the region that a class means, by default the most probable or the largest one."""
     text = "" if target is None else str(target).strip()
     if isinstance(loaded.answer, Objects):

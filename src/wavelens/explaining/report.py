@@ -105,7 +105,7 @@ def _interventions_option(chosen: bool | None) -> list[str]:
 def _call(explanation: Explanation) -> str:
     """`wl.explain` with every choice written out; `model` and a target of Python's are the caller's own."""
     request, target = explanation.request, explanation.target
-    named = [str(index) for index in target.classes] or [repr(target.label) if target.options else target.label]
+    named = [str(index) for index in target.classes] or [repr(target.options[1]) if target.options else target.label]
     choices = dict(zip(("target", "against"), named, strict=False))
     choices |= {name: _choice(value) for name, value in request.loaded.options.given.items()}
     if (spacing := _spacing(request.loaded.preprocess)) is not None:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from wavelens import maps
 from wavelens.attribution import Attribution
+from wavelens.detected import NumberedObject
 from wavelens.explaining.kinds import Input, Kind
-from wavelens.explaining.objects import NumberedObject
 from wavelens.explaining.question import ExplainedTarget
 from wavelens.explaining.records import model_summary
 from wavelens.grid import Grid

@@ -11,6 +11,9 @@ class Objects:
 
     Objects with a probability of `threshold` or more count as detected; of two of a class whose IoU is above `overlap`
     the less probable one does not. None leaves out none, as for models that were trained to name each object once.
+
+    >>> wl.models.Objects(threshold=0.3)
+    Objects(threshold=0.3, overlap=0.5)
     """
 
     threshold: float = 0.5
@@ -24,4 +27,9 @@ class Objects:
 
 @dataclass(frozen=True)
 class Regions:
-    """A segmenter's answer: logits `(batch, classes, *axes)`, in a form that `targets.region` reads."""
+    """A segmenter's answer: logits `(batch, classes, *axes)`, in a form that `targets.region` reads.
+
+    >>> net, photos = torch.nn.Conv2d(3, 2, 1), wl.models.Fitted()
+    >>> wl.models.LoadedModel(net, ("sky", "road"), photos, "net", answer=wl.models.Regions()).answer
+    Regions()
+    """

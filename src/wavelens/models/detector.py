@@ -15,6 +15,7 @@ from wavelens.models.loaded import LoadedModel, Parts, Preparation
 from wavelens.models.preparations.fitted import Fitted
 from wavelens.models.sources import torchvision_places
 from wavelens.models.sources.hf_places import THRESHOLD
+from wavelens.models.sources.ultralytics import yolo_parts
 from wavelens.models.weights import innermost
 
 
@@ -28,12 +29,12 @@ def detector(
 ) -> LoadedModel:
     """A detector as a `LoadedModel`, whose targets are the objects that it detects: 'car', 'car#2'.
 
-    `module` is a detector of torchvision (Faster, Mask and Keypoint R-CNN, RetinaNet, FCOS, SSD), one of transformers in
-    DETR's form, which may stand in a `Normalized`, or any module of pixels in [0, 1] whose output `targets.detections`
-    reads. The first two are read before anything is left out, so that the score of an object is a smooth function of
-    the picture; of torchvision no compiled operator is needed. `labels` names the classes, as many as the module has.
-    `preprocess` makes the input, by default as torchvision's own transform says, else `Fitted()`. Objects count from the
-    probability `threshold`, by default the module's own.
+    `module` is a detector of torchvision (Faster, Mask and Keypoint R-CNN, RetinaNet, FCOS, SSD), one of transformers
+    in DETR's form, which may stand in a `Normalized`, a YOLO of ultralytics (`YOLO(…).model`), or any module of pixels
+    in [0, 1] whose output `targets.detections` reads. The first two are read before anything is left out, so that the
+    score of an object is a smooth function of the picture; of torchvision no compiled operator is needed. `labels`
+    names the classes, as many as the module has. `preprocess` makes the input, by default as torchvision's own
+    transform says, else `Fitted()`. Objects count from the probability `threshold`, by default the module's own.
 
     >>> class Bright(torch.nn.Module):
     ...     def forward(self, x):
@@ -54,10 +55,14 @@ def _parts(module: nn.Module, threshold: float | None) -> Parts:
     inner: Any = innermost(module)
     if importlib.util.find_spec("torchvision") is not None and torchvision_places.is_detector(module):
         return torchvision_places.detector_parts(module, torchvision_places.unnamed(inner), threshold)
+    if hasattr(inner, "yaml") and hasattr(inner, "save"):  # of ultralytics
+        return yolo_parts(inner, threshold)
     config = getattr(inner, "config", None)
     if hasattr(config, "num_labels"):
         names = tuple(config.id2label[k] for k in range(config.num_labels))
         answer = Objects(THRESHOLD if threshold is None else threshold, overlap=None)
-        return Parts(Queries(module).train(module.training), Fitted(), names, answer=answer)
+        around = Queries(module)
+        around.training = module.training
+        return Parts(around, Fitted(), names, answer=answer)
     own = Objects() if threshold is None else replace(Objects(), threshold=threshold)
     return Parts(module, Fitted(), answer=own)

@@ -36,6 +36,7 @@ from wavelens.models.sources.onnx import from_onnx, is_onnx
 from wavelens.models.sources.seisbench import from_seisbench
 from wavelens.models.sources.timm import from_timm
 from wavelens.models.sources.torchvision import from_torchvision
+from wavelens.models.sources.ultralytics import from_ultralytics
 from wavelens.models.trust import check_trust, importable_working_folder
 from wavelens.models.weights import CheckpointWarning, class_count, fill, match, state_for
 
@@ -54,6 +55,7 @@ PREFIXES: dict[str, Callable[[str, Variant], Parts]] = {
     "monai": from_monai,
     "seisbench": from_seisbench,
     "braindecode": from_braindecode,
+    "ultralytics": from_ultralytics,
 }
 PROBABILITY_ROUNDING = 1e-3  # of a sum that is 1, in half precision
 _OWN = [*NETWORKS, *(f"{prefix}:NAME" for prefix in PREFIXES)]
@@ -80,10 +82,10 @@ def load(
     any_output: bool = False,
     bare: Callable[[], Preparation] | None = None,
 ) -> LoadedModel:
-    """The classifier called `name`, with `weights` from a checkpoint file instead of its own where given.
+    """The model called `name`, with `weights` from a checkpoint file instead of its own where given.
 
     Names: 'efficientnet-lite0' (ImageNet weights from an installed package), 'timm:NAME', 'hf:NAME_OR_FOLDER'
-    (transformers), 'monai:NAME' (volumes), 'resnet3d' (volumes of 28³), 'yamnet' and 'micro-acdnet' (sounds; with
+    (transformers), 'ultralytics:NAME' (YOLO detectors), 'monai:NAME' (volumes), 'resnet3d' (volumes of 28³), 'yamnet' and 'micro-acdnet' (sounds; with
     `weights`), 'phasenet' (seismograms; with `weights`), 'pointnet' (point clouds; with `weights`), 'seisbench:NAME'
     and 'braindecode:NAME(…)' (time series), a TorchScript file ending in .pt or .ts, a program of `torch.export` ending
     in .pt2, an ONNX file ending in .onnx ('net.onnx::probs' for another output than the first), and
@@ -106,6 +108,9 @@ def load(
     `preparation=models.Traces((3, 3000), rate=100)`. `bands` are those of a raster that it takes, in its own order.
 
     A text of more tokens than a model takes is refused, unless it is read in `windows`, whose logits are averaged.
+
+    Detectors and segmenters of torchvision, transformers and ultralytics say so as `answer`, and have objects and
+    regions as targets; 'torchvision:NAME(threshold=0.3)' says from which probability objects count.
 
     With `any_output` a model may return anything, as segmenters and detectors do; its target is then a function.
     `bare` makes the preparation for a module of a function that comes without one, in place of a photo's.
@@ -328,7 +333,8 @@ def _classes(parts: Parts, name: str, any_output: bool) -> tuple[int, bool]:
             return 0, False
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(
-            f"a classifier returns logits (batch, classes); {name} returned {got}. Wrap it in one that does."
+            f"a classifier returns logits (batch, classes); {name} returned {got}. Wrap it in one that does, or "
+            "say in a LoadedModel what it answers with: models.Objects() or models.Regions()."
         )
     total = float(logits.sum())
     return logits.shape[1], bool((logits >= 0).all()) and abs(total - 1) < PROBABILITY_ROUNDING

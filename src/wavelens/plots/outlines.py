@@ -1,4 +1,4 @@
-"""Outlines over a picture: what is explained by a solid line in orange, what stands beside it by a dashed one in white."""
+"""Outlines over a picture: a solid orange line around what is explained, dashed white ones around what stands beside."""
 
 from __future__ import annotations
 

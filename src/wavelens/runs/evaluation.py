@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,23 @@ from wavelens import maps, models
 from wavelens.attribution import Attribution
 from wavelens.baselines.controls import RandomOrder
 from wavelens.core import Coefficients
+from wavelens.detected import chosen_object
 from wavelens.metrics.metric import Case, Column, Metric, columns_of, seed_of
-from wavelens.models import CheckpointWarning, LoadedModel, Options
+from wavelens.models import CheckpointWarning, LoadedModel, Objects, Options
 from wavelens.runs.samples import Sample
 from wavelens.runs.store.manifest import IF_GIVEN
-from wavelens.targets import Against, Contrast, settled
+from wavelens.targets import (
+    Against,
+    Contrast,
+    ObjectText,
+    Target,
+    detection,
+    predicted_region,
+    region_masks,
+    scores,
+    settled,
+)
+from wavelens.targets.predicted import largest_region
 
 BATCH_SIZE = 16
 FACTS = (
@@ -34,6 +46,17 @@ FACTS = (
     "gap",
     "against",
 )  # of every file, beside its metrics
+
+
+class FileTarget(NamedTuple):
+    """What is explained of a file: the class and the target, the model's top class, the target's numbers."""
+
+    label: int
+    target: Target
+    top: int
+    score: Tensor
+    probability: Tensor
+    against: int | None
 
 
 @dataclass(frozen=True)
@@ -81,34 +104,75 @@ class Evaluation:
         signal = self.read(sample.path)
         x = loaded.preprocess(signal).to(self.place)
         with torch.no_grad():
-            logits = loaded.module(x.clone()).float()  # a model may write to its input
-        top = int(logits[0].argmax())
-        label = top if sample.target is None else sample.target
-        against = None if self.against is None else settled(Against(self.against, label), logits).against[0]
-        target = label if against is None else Contrast(label, against)
+            output = loaded.module(x.clone())  # a model may write to its input
+        chosen = self._file_target(loaded, sample, output)
+        label, target = chosen.label, chosen.target
         explainer = self.explainer
         if isinstance(explainer, RandomOrder):
             explainer = replace(explainer, seed=seed_of(explainer.seed, sample.name))
         attribution = explainer(loaded.module, x, target, batch_size=self.batch_size)
-        is_plain = loaded.link == "softmax" or against is not None
+        is_plain = loaded.link == "softmax" or chosen.against is not None or loaded.answer is not None
         followed = None if is_plain else lambda output: loaded.probabilities(output)[:, label]
         region = _region(loaded, sample, signal, label)
         case = Case(loaded.module, x, target, attribution, explainer, self.batch_size, followed, sample.name, region)
         numbers: dict[str, Tensor | float] = {
             "target": torch.tensor(label),
-            "top": torch.tensor(top),
-            "score": logits[0, label] - (0 if against is None else logits[0, against]),
-            "probability": loaded.probabilities(logits)[0, label],
+            "top": torch.tensor(chosen.top),
+            "score": chosen.score,
+            "probability": chosen.probability,
             "share": maps.profile(attribution).share[0],
             "signed": maps.profile(attribution).signed[0],
         }
-        if against is not None:
-            numbers["against"] = torch.tensor(against)
+        if chosen.against is not None:
+            numbers["against"] = torch.tensor(chosen.against)
         if isinstance(attribution, Attribution) and attribution.gap is not None:
             numbers["gap"] = attribution.gap[0]
         for metric in self.measures:
             numbers |= {name: value[0] for name, value in metric.measured(case).items()}
         return numbers
+
+    def _file_target(self, loaded: LoadedModel, sample: Sample, output: Any) -> FileTarget:
+        """What is explained of a file: a class, an object that is detected of it, or its region."""
+        if isinstance(loaded.answer, Objects):
+            return _object(loaded, sample, output)
+        if loaded.answer is not None:
+            return _predicted(loaded, sample, output)
+        logits = output.float()
+        top = int(logits[0].argmax())
+        label = top if sample.target is None else sample.target
+        against = None if self.against is None else settled(Against(self.against, label), logits).against[0]
+        return FileTarget(
+            label,
+            label if against is None else Contrast(label, against),
+            top,
+            logits[0, label] - (0 if against is None else logits[0, against]),
+            loaded.probabilities(logits)[0, label],
+            against,
+        )
+
+
+def _object(loaded: LoadedModel, sample: Sample, output: Any) -> FileTarget:
+    """The most probable object, or that of the file's class; its score is that of the target, probability × IoU."""
+    said = ObjectText("" if sample.target is None else str(sample.target))
+    chosen, objects = chosen_object(loaded, output, said)
+    probability = torch.tensor(chosen.probability)
+    return FileTarget(
+        chosen.index, detection(chosen.index, chosen.box), objects[0].index, probability, probability, None
+    )
+
+
+def _predicted(loaded: LoadedModel, sample: Sample, output: Any) -> FileTarget:
+    """The largest region, or that of the file's class; its probability is the mean of the class's over the region."""
+    top = largest_region(output, loaded.labels)
+    label = top if sample.target is None else sample.target
+    is_independent = loaded.link == "sigmoid"
+    options: dict[str, Any] = {"independent": is_independent, "names": loaded.labels}
+    target, chances = (predicted_region(output, label, probability=p, **options) for p in (False, True))
+    items = torch.zeros(1, dtype=torch.long)
+    score, total = (scores(one, output, items)[0][0] for one in (target, chances))
+    masks = region_masks(target)
+    assert masks is not None
+    return FileTarget(label, target, top, score, total / masks.sum(), None)
 
 
 def _region(loaded: LoadedModel, sample: Sample, signal: Any, target: int) -> Tensor | None:

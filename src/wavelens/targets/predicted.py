@@ -79,6 +79,22 @@ def predicted_region(
     return region(label, masks[:, label], probability=probability, independent=independent)
 
 
+def largest_region(output: Any, names: Sequence[str] = ()) -> int:
+    """The class that an output predicts at most places of one input, other than one whose name is background.
+
+    >>> from wavelens.targets.predicted import largest_region
+    >>> logits = torch.zeros(1, 3, 4, 4)
+    >>> logits[0, 2, :1], logits[0, 0, 1:] = 5, 5
+    >>> largest_region(logits), largest_region(logits, ["background", "car", "road"])
+    (0, 2)
+    """
+    logits = logits_of(output).detach()
+    counts = torch.bincount(logits.argmax(1).flatten(), minlength=logits.shape[1]).tolist()
+    known = [name.strip("_").casefold() for name in names]
+    others = [k for k, count in enumerate(counts) if count and (k >= len(known) or known[k] != "background")]
+    return max(others or range(len(counts)), key=lambda k: counts[k])
+
+
 def _predictions(logits: Tensor, independent: bool) -> Tensor:
     """Where each class is predicted, `(batch, classes, *axes)`."""
     if independent or logits.shape[1] == 1:

@@ -15,8 +15,8 @@ class OneStage(Around):
     """A detector of torchvision that answers at fixed anchors, as a differentiable function of the normalised picture.
 
     Gives a list with a dictionary for each picture: `boxes` `(anchors, 4)`, left, top, right, bottom in pixels, and
-    `probabilities` `(anchors, classes)`. Nothing is left out, so that no operator of torchvision's is needed and nothing
-    jumps: suppression and thresholds are for a list that people read.
+    `probabilities` `(anchors, classes)`. Nothing is left out, so that no operator of torchvision's is needed and
+    nothing jumps: suppression and thresholds are for a list that people read.
     """
 
     def forward(self, x: Tensor) -> list[dict[str, Tensor]]:

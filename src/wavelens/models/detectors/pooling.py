@@ -14,8 +14,8 @@ def pooled(pool: Any, features: dict[str, Tensor], boxes: Sequence[Tensor], shap
     """What torchvision's `MultiScaleRoIAlign` `pool` gives for the boxes of each picture: `(boxes, channels, *size)`.
 
     `features` are maps by name `(batch, channels, *axes)`, `boxes` `(n, 4)` for each picture in its pixels, `shape` the
-    pictures' (height, width). RoIAlign (He et al., 2017) is a mean of bilinear samples, so it needs no compiled operator,
-    and unlike torchvision's it has a gradient with respect to the boxes too.
+    pictures' (height, width). RoIAlign (He et al., 2017) is a mean of bilinear samples, so it needs no compiled
+    operator, and unlike torchvision's it has a gradient with respect to the boxes too.
     """
     if pool.sampling_ratio < 1:
         raise ValueError(

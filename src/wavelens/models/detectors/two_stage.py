@@ -16,7 +16,7 @@ from wavelens.models.weights import Around
 
 
 class TwoStage(Around):
-    """A detector of torchvision with a second stage, as a function of the normalised picture, smooth between selections.
+    """A detector of torchvision with a second stage, as a function of the normalised picture.
 
     Gives a list with a dictionary for each picture: `boxes` `(proposals, classes, 4)`, left, top, right, bottom in
     pixels, and `probabilities` `(proposals, classes)`, 0 for the background. Which proposals reach the second stage is

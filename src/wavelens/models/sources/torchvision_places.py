@@ -86,9 +86,8 @@ def detector_parts(module: Any, labels: tuple[str, ...], threshold: float | None
     answer = Objects(own.score_thresh if threshold is None else threshold, own.nms_thresh)
     transform = module.transform
     around = TwoStage(module) if two_stages else OneStage(module)
-    around.train(module.training)
     normalized = Normalized(around, tuple(transform.image_mean), tuple(transform.image_std))
-    normalized.train(module.training)
+    around.training = normalized.training = module.training
     return Parts(normalized, _preparation(transform), labels, answer=answer)
 
 
