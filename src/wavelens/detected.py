@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -99,10 +100,14 @@ def _nothing(loaded: LoadedModel, output: Any) -> str:
 def _lower(loaded: LoadedModel) -> str:
     """How the threshold is lowered."""
     assert isinstance(loaded.answer, Objects)
-    lower, (prefix, _, rest) = f"{loaded.answer.threshold / 2:.2g}", loaded.name.partition(":")
-    if prefix in ("torchvision", "hf", "ultralytics"):
-        return f"lower the threshold: --model '{prefix}:{rest.partition('(')[0]}(threshold={lower})'"
-    return f"lower the threshold: answer=Objects(threshold={lower}) in its LoadedModel"
+    lower, name = f"threshold={loaded.answer.threshold / 2:.2g}", loaded.name
+    if name.partition(":")[0] not in ("torchvision", "hf", "ultralytics"):
+        return f"lower the threshold: answer=Objects({lower}) in its LoadedModel"
+    if "threshold=" in name:
+        named = re.sub(r"threshold=[^,)]*", lower, name)
+    else:
+        named = f"{name[:-1]}, {lower})" if name.endswith(")") else f"{name}({lower})"
+    return f"lower the threshold: --model '{named}'"
 
 
 def _listed(objects: Sequence[NumberedObject]) -> str:

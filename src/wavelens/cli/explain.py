@@ -60,6 +60,8 @@ TABLE_WORDS = 12  # of the table, the largest
 
 MAX_SCALE_COLUMNS = 9  # and the names of channels: about 80 characters
 
+MAX_OBJECT_ROWS = 20
+
 
 @with_model_options
 def explain(
@@ -269,11 +271,14 @@ def _class_table(classes: list[dict[str, Any]]) -> Table:
 
 
 def _object_table(explanation: Explanation) -> Table:
-    """All that a detector finds; an arrow points at what is explained."""
+    """What a detector finds, the most probable first; an arrow points at what is explained."""
     shown = table("", "object", "probability", "box in pixels: left, top to right, bottom")
-    for row in explanation.detections:
+    rows = explanation.detections
+    for row in [one for k, one in enumerate(rows) if k < MAX_OBJECT_ROWS or one["explained"]]:
         arrow = "→" if row["explained"] else ""
         shown.add_row(arrow, plain(row["name"]), f"{row['probability']:.1%}", box_text(row["box"]))
+    if len(rows) > MAX_OBJECT_ROWS:
+        shown.caption = f"{MAX_OBJECT_ROWS} of {len(rows)} detections; the summary has all"
     return shown
 
 

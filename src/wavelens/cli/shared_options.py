@@ -48,7 +48,8 @@ TargetText = Annotated[
     typer.Option(
         "--target",
         help="What to explain: a class by its index, its label or part of its label; a class at a time, QRS@3.2s or "
-        "P@10-12s; a forecast, @+24; or package.module:function, called as (module, x), which returns the target.",
+        "P@10-12s; a forecast, @+24; a detected object, car or car#2; a region, region:road; or "
+        "package.module:function, called as (module, x), which returns the target.",
         show_default="top class",
     ),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -53,8 +52,8 @@ def detector(
 
 def _parts(module: nn.Module, threshold: float | None) -> Parts:
     inner: Any = innermost(module)
-    if importlib.util.find_spec("torchvision") is not None and torchvision_places.is_detector(module):
-        return torchvision_places.detector_parts(module, torchvision_places.unnamed(inner), threshold)
+    if torchvision_places.is_detector(inner):
+        return torchvision_places.detector_parts(inner, torchvision_places.unnamed(inner), threshold)
     if hasattr(inner, "yaml") and hasattr(inner, "save"):  # of ultralytics
         return yolo_parts(inner, threshold)
     config = getattr(inner, "config", None)

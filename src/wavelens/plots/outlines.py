@@ -1,4 +1,4 @@
-"""Outlines over a picture: a solid orange line around what is explained, dashed white ones around what stands beside."""
+"""Outlines over a picture: solid and orange around what is explained, dashed and white around what stands beside it."""
 
 from __future__ import annotations
 

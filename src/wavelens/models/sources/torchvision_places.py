@@ -65,8 +65,7 @@ def parts_of_places(text: str, name: str, given: dict[str, Any], variant: Varian
 
 def is_detector(module: nn.Module) -> bool:
     """Whether a module is a detector of torchvision."""
-    detection = optional("torchvision.models.detection", "vision")
-    return isinstance(module, (detection.FasterRCNN, detection.RetinaNet, detection.FCOS, detection.ssd.SSD))
+    return any(cls.__module__.startswith("torchvision.models.detection.") for cls in type(module).__mro__)
 
 
 def unnamed(module: Any) -> tuple[str, ...]:
