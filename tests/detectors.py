@@ -1,6 +1,6 @@
 """Small detectors of torchvision with random weights and fixed seeds, and what stands in for its compiled operators."""
 
-import sys
+import itertools
 
 import torch
 from torch import nn
@@ -89,13 +89,37 @@ def _overlap(one, other):
     high = min(one[3], other[3]) - max(one[1], other[1])
     both = max(wide, 0) * max(high, 0)
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return both / (sum(areas) - both)
+    return both and both / (sum(areas) - both)
 
 
 def roi_align(input, boxes, output_size, spatial_scale, sampling_ratio):
-    """RoIAlign of torchvision in Python, which it compiles where its own operator is missing."""
-    plain = sys.modules["torchvision.ops.roi_align"]._roi_align.__wrapped__
-    return plain(input, boxes, spatial_scale, *output_size, sampling_ratio, False)
+    """RoIAlign by its definition, as torchvision's kernels have it: a mean of bilinear samples, 0 beyond the map."""
+    out = input.new_zeros(len(boxes), input.shape[1], *output_size)
+    for k, (item, *box) in enumerate(boxes.tolist()):
+        left, top, right, bottom = (side * spatial_scale for side in box)
+        sides = [max(bottom - top, 1.0) / output_size[0], max(right - left, 1.0) / output_size[1]]
+        for row, column in itertools.product(*map(range, output_size)):
+            steps = itertools.product(range(sampling_ratio), repeat=2)
+            places = [
+                (
+                    top + (row + (i + 0.5) / sampling_ratio) * sides[0],
+                    left + (column + (j + 0.5) / sampling_ratio) * sides[1],
+                )
+                for i, j in steps
+            ]
+            out[k, :, row, column] = sum(_sample(input[int(item)], *place) for place in places) / sampling_ratio**2
+    return out
+
+
+def _sample(level, y, x):
+    height, width = level.shape[1:]
+    if not (-1 <= y <= height and -1 <= x <= width):
+        return 0 * level[:, 0, 0]
+    y, x = min(max(y, 0), height - 1), min(max(x, 0), width - 1)
+    y0, x0 = min(int(y), max(height - 2, 0)), min(int(x), max(width - 2, 0))
+    near, far = (level[:, min(y0 + k, height - 1)] for k in (0, 1))
+    upper, lower = (row[:, x0] * (1 - (x - x0)) + row[:, min(x0 + 1, width - 1)] * (x - x0) for row in (near, far))
+    return upper * (1 - (y - y0)) + lower * (y - y0)
 
 
 def replace_operators(monkeypatch):

@@ -60,7 +60,7 @@ def folder(tmp_path, monkeypatch):
     photo[:32, :48, 0], photo[32:, 48:, 0], photo[:32, 48:, 1] = 240, 160, 200
     (tmp_path / "photos").mkdir()
     Image.fromarray(photo).save(tmp_path / "photos/fruit.png")
-    Image.fromarray(photo // 4).save(tmp_path / "dark.png")
+    Image.fromarray(photo // 8).save(tmp_path / "dark.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
@@ -86,16 +86,17 @@ def test_an_object_is_explained_by_its_number_and_all_are_listed_in_the_photos_p
         ("ripe#2", 0, 2, True),
     ]
     assert told["detections"][2]["box"] == pytest.approx({"left": 48, "top": 32, "right": 96, "bottom": 64}, abs=1e-4)
-    assert told["score"] == pytest.approx(160 / 255, abs=1e-3)
+    assert told["score"] == pytest.approx(told["detections"][2]["probability"], rel=1e-5)
+    assert told["score"] == pytest.approx(160 / 255, abs=0.03)  # of the photo that is resized
     assert sum(row["signed"] for row in told["profile"]) == pytest.approx(told["score"], rel=1e-4)
-    assert re.search(r"→ +│ ripe#2 +│ +62\.7% │ +48, 32 to 96, 64", printed)
+    assert re.search(rf"→ +│ ripe#2 +│ +{told['score']:.1%} │ +48, 32 to 96, 64", printed)
     a = wl.Attribution.load("out/fruit.safetensors")
-    assert (wl.maps.spatial_map(a)[0, 8:, 12:].sum() / wl.maps.spatial_map(a).sum()) > 0.999
+    assert wl.maps.spatial_map(a)[0, 8:, 12:].sum() / wl.maps.spatial_map(a).sum() > 0.85
     page = (folder / "out/report.html").read_text(encoding="utf-8")
     assert "What the model detects" in page
     payload = json.loads(re.search(r'id="data-0"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
     explained = [one for one in payload["outlines"] if one["explained"]]
-    assert [one["text"] for one in explained] == ["ripe#2 0.63"]
+    assert [one["text"] for one in explained] == [f"ripe#2 {told['score']:.2f}"]
     assert sorted({tuple(line[:2]) for line in explained[0]["lines"]}) == [(0.5, 0.5), (0.5, 1), (1, 0.5), (1, 1)]
     (command,) = [html.unescape(c) for c in re.findall(r"<code>(wavelens .*?)</code>", page, re.DOTALL)]
     assert main([*shlex.split(command)[1:], "--out", "again"]) == 0
@@ -115,7 +116,7 @@ def test_without_a_class_the_most_probable_object_is_explained(folder, arguments
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--target", "red#9"], "red#9 is one of 2 detections of ripe: ripe 0.94, ripe#2 0.63. Give a number up to 2"),
+        (["--target", "red#9"], "red#9 is one of 2 detections of ripe: ripe 0.92, ripe#2 0.61. Give a number up to 2"),
         (["--target", "gren"], "got 'gren'. Did you mean green?"),
         (["--target", "red#0"], "objects of a class are numbered from 1, the most probable; got 'red#0'"),
         (["--target", "red", "--against", "green"], "quarters gives objects. Leave it out."),
@@ -129,7 +130,7 @@ def test_what_is_not_detected_is_one_line(folder, capsys, arguments, sentence):
 
 def test_a_picture_without_objects_says_which_is_nearest(folder, capsys):
     assert explain(photo="dark.png") == 2
-    assert "detects nothing in this input with a probability of 0.4 or more; the most probable is ripe 0.235" in (
+    assert "detects nothing in this input with a probability of 0.4 or more; the most probable is ripe 0.1" in (
         capsys.readouterr().err
     )
     loaded = wl.models.load("own_objects:quarters")
@@ -149,12 +150,12 @@ def loaded_with(loaded, answer):
 
 
 @pytest.mark.parametrize(
-    ("target", "share"), [(["--target", "green"], 128), (["--target", "region:1"], 256), ([], 256)]
+    ("target", "pixels"), [(["--target", "green"], 96), (["--target", "region:1"], 192), ([], 192)]
 )
-def test_a_segmenter_is_explained_by_the_region_of_a_class(folder, target, share):
+def test_a_segmenter_is_explained_by_the_region_of_a_class(folder, target, pixels):
     assert explain(*target, model="places", method="Saliency") == 0
     a = wl.Attribution.load("out/fruit.safetensors")
-    assert float(wl.maps.spatial_map(a).gt(1e-9).sum()) == share * 384 / 384 / 1.0
+    assert int((a.synthesis().abs().sum(1) > 1e-6).sum()) == pixels
     told = summary()
     assert told["target"]["text"] == f"region:{target[1].removeprefix('region:') if target else 1}"
     assert "detections" not in told
@@ -168,9 +169,11 @@ def test_a_region_that_is_not_predicted_says_what_is(folder, capsys):
 def test_insertion_and_deletion_of_an_object_are_measured_over_a_folder(folder):
     run = ["--model", "own_objects:quarters", "--metric", "Curves(steps=4)", "--domain", "DWT('haar', levels=2)"]
     assert main(["evaluate", "photos", *run, "--out", "run", "--method", "Saliency"]) == 0
-    results = wl.runs.Run("run").read() if hasattr(wl.runs, "Run") else None
-    if results is not None:
-        assert float(results["score"][0]) == pytest.approx(240 / 255, abs=1e-3)
+    values = wl.runs.Run.open("run").read().values
+    assert values["target"].tolist() == [0]
+    assert float(values["score"][0]) == pytest.approx(240 / 255, abs=0.05)
+    assert float(values["insertion curve(steps=4)"][0, -1]) == pytest.approx(float(values["score"][0]), rel=1e-5)
+    assert float(values["insertion(steps=4)"][0]) > float(values["deletion(steps=4)"][0])
 
 
 def test_check_and_minimal_take_objects_too(folder):

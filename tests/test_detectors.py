@@ -43,7 +43,7 @@ def test_pooling_is_roi_align_and_has_the_slope_of_its_boxes(monkeypatch):
 
     detectors.replace_operators(monkeypatch)
     pool = MultiScaleRoIAlign(["0", "1"], (3, 4), 2, canonical_scale=40, canonical_level=3)
-    maps = {name: torch.rand(2, 5, *shape, dtype=torch.float64) for name, shape in (("0", (12, 16)), ("1", (6, 8)))}
+    maps = {name: torch.rand(2, 2, *shape, dtype=torch.float64) for name, shape in (("0", (12, 16)), ("1", (6, 8)))}
     boxes = [
         torch.tensor([[3.0, 5, 40, 30], [0, 0, 128, 96], [100, 80, 128, 96.0]]).double(),
         torch.zeros(0, 4).double(),
@@ -59,14 +59,17 @@ def test_pooling_is_roi_align_and_has_the_slope_of_its_boxes(monkeypatch):
 def test_the_objects_are_those_of_torchvisions_own_passes(kind, monkeypatch):
     detectors.replace_operators(monkeypatch)
     net, x = detectors.detector(kind), pictures()
-    loaded = wl.models.detector(net)
     with torch.no_grad():
-        own, found = net(list(x)), loaded.module(x)
+        found = wl.models.detector(net).module(x)
+        chances = torch.stack([one["probabilities"].flatten().sort(descending=True).values[40] for one in found])
+        getattr(net, "roi_heads", net).score_thresh = float(chances.max())  # few, as the reference is slow
+        own, loaded = net(list(x)), wl.models.detector(net)
     for listed, objects in zip(own, wl.targets.detections(found, **vars(loaded.answer)), strict=True):
-        assert 1 < len(listed["scores"]) == len(objects)
-        assert [one.label for one in objects] == listed["labels"].tolist()
-        assert relative(torch.tensor([one.probability for one in objects]).double(), listed["scores"]) < 1e-6
-        assert relative(torch.tensor([corners(one.box) for one in objects]).double(), listed["boxes"]) < 1e-6
+        has_area = (listed["boxes"][:, :2] < listed["boxes"][:, 2:]).all(1)  # one-stage detectors list others too
+        assert 1 < int(has_area.sum()) == len(objects)
+        assert [one.label for one in objects] == listed["labels"][has_area].tolist()
+        assert relative(torch.tensor([one.probability for one in objects]).double(), listed["scores"][has_area]) < 1e-6
+        assert relative(torch.tensor([corners(one.box) for one in objects]).double(), listed["boxes"][has_area]) < 1e-6
 
 
 @pytest.mark.needs("torchvision")
@@ -99,7 +102,7 @@ SMALL = {
     },
     "detr": {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "num_queries": 5, "encoder_ffn_dim": 16},
     "conditional_detr": {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "num_queries": 5},
-    "deformable_detr": {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "num_queries": 5},
+    "deformable_detr": {"d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "num_queries": 5},
     "rt_detr": {},
 }
 HEADS = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "decoder_ffn_dim": 16}
@@ -155,7 +158,8 @@ def of_transformers(family):
 @pytest.mark.parametrize("family", SMALL)
 def test_transformers_detectors_say_their_boxes_in_pixels(family):
     net = of_transformers(family)
-    x = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(2))
+    height, width = (64, 96) if family == "rt_detr" else (32, 48)
+    x = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(2))
     loaded = wl.models.detector(net, threshold=0.0)
     with torch.no_grad():
         output, found = net(x), loaded.module(x)
@@ -164,7 +168,7 @@ def test_transformers_detectors_say_their_boxes_in_pixels(family):
     assert loaded.labels == ("cat", "dog", "bird")
     for item, one in enumerate(found):
         assert torch.allclose(one["probabilities"], expected[item])
-        x, y, wide, high = (output.pred_boxes[item] * torch.tensor([48.0, 32.0, 48.0, 32.0])).unbind(-1)
+        x, y, wide, high = (output.pred_boxes[item] * torch.tensor([width, height] * 2)).unbind(-1)
         corners = torch.stack([x - wide / 2, y - high / 2, x + wide / 2, y + high / 2], -1)
         assert torch.allclose(one["boxes"], corners, atol=1e-4)
     objects = wl.targets.detections(found, threshold=0.0, overlap=None)[0]

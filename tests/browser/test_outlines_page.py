@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from test_report_page import entry, painted
+
 from wavelens.outlines import box_outline
 from wavelens.reports import Detected, report
 
