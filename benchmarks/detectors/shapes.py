@@ -36,9 +36,9 @@ from wavelens.boxes import iou
 from wavelens.metrics import energy_order, random_order
 
 RESULTS = Path(__file__).parent / "results"
-SMALL = {"steps": 1200, "pictures": 120, "curves": 40, "seed": 0}
-FULL = {"steps": 2400, "pictures": 400, "curves": 120, "seed": 0}
-SIDE, CLASSES, THRESHOLD = 64, ("square", "disc", "triangle"), 0.3
+SMALL = {"steps": 800, "pictures": 120, "curves": 40, "seed": 0}
+FULL = {"steps": 3000, "pictures": 400, "curves": 120, "seed": 0}
+BATCH, SIDE, CLASSES, THRESHOLD = 8, 64, ("square", "disc", "triangle"), 0.3
 WAVELETS, PIXELS = wl.DWT("haar", levels=4), wl.Identity()
 METHODS = {
     "IG, wavelets": (wl.IntegratedGradients(steps=32), WAVELETS),
@@ -132,7 +132,7 @@ def trained(steps: int, seed: int) -> FCOS:
     optimiser = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
     for _ in range(steps):
-        items = [picture(random) for _ in range(16)]
+        items = [picture(random) for _ in range(BATCH)]
         truth = [
             {
                 "boxes": torch.tensor([box for _, box in shapes]).float().view(-1, 4),

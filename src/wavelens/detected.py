@@ -94,13 +94,13 @@ def _nothing(loaded: LoadedModel, output: Any) -> str:
     best = float(one.probabilities.max())
     label = int(one.probabilities.argmax()) % one.probabilities.shape[1]
     name = class_name(loaded, label)
-    return f"{start}; the most probable is {name} {best:.3g}. Take another input, or {_lower(loaded)}."
+    return f"{start}; the most probable is {name} {best:.3g}. Take another input, or {_lower(loaded, best)}."
 
 
-def _lower(loaded: LoadedModel) -> str:
-    """How the threshold is lowered."""
+def _lower(loaded: LoadedModel, best: float = 1.0) -> str:
+    """How the threshold is lowered, below a probability that is to count."""
     assert isinstance(loaded.answer, Objects)
-    lower, name = f"threshold={loaded.answer.threshold / 2:.2g}", loaded.name
+    lower, name = f"threshold={min(loaded.answer.threshold / 2, 0.9 * best):.1g}", loaded.name
     if name.partition(":")[0] not in ("torchvision", "hf", "ultralytics"):
         return f"lower the threshold: answer=Objects({lower}) in its LoadedModel"
     if "threshold=" in name:

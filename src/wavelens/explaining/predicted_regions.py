@@ -11,7 +11,7 @@ from torch import Tensor
 from wavelens.explaining.places import Placed
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel
-from wavelens.targets import predicted_region, region_text
+from wavelens.targets import predicted_region, region_masks, region_text
 from wavelens.targets.predicted import PREFIX, largest_region
 from wavelens.targets.regions import logits_of
 
@@ -44,10 +44,12 @@ class PredictedRegion:
             independent=loaded.link == "sigmoid",
             names=loaded.labels,
         )
+        masks = region_masks(target)
+        assert masks is not None
         name = loaded.labels[index].split(", ")[0] if loaded.labels else f"class {index}"
         what = f"p({name})" if self.probability else name
         number = "sum of probabilities" if self.probability else "sum of logits"
-        return Placed(target, f"{what} in its region, {_extent(target.function.mask, x, grid)}", (), number)
+        return Placed(target, f"{what} in its region, {_extent(masks, x, grid)}", (), number)
 
     def _class(self, loaded: LoadedModel) -> int:
         if loaded.labels:

@@ -56,7 +56,7 @@ def _parts(module: nn.Module, threshold: float | None) -> Parts:
         return torchvision_places.detector_parts(inner, torchvision_places.unnamed(inner), threshold)
     if hasattr(inner, "yaml") and hasattr(inner, "save"):  # of ultralytics
         return yolo_parts(inner, threshold)
-    config = getattr(inner, "config", None)
+    config: Any = getattr(inner, "config", None)
     if hasattr(config, "num_labels"):
         names = tuple(config.id2label[k] for k in range(config.num_labels))
         answer = Objects(THRESHOLD if threshold is None else threshold, overlap=None)

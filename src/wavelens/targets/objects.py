@@ -109,4 +109,5 @@ def _listed(one: dict[str, Tensor]) -> Candidates:
 
 def _rows_first(boxes: Tensor) -> Tensor:
     """`(…, 4)` of left, top, right, bottom as `(…, 2, 2)` of (top, bottom) and (left, right)."""
-    return boxes[..., [1, 3, 0, 2]].unflatten(-1, (2, 2))
+    corners: Tensor = boxes[..., [1, 3, 0, 2]].unflatten(-1, (2, 2))  # type: ignore[no-untyped-call]
+    return corners
