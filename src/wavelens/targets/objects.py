@@ -109,5 +109,5 @@ def _listed(one: dict[str, Tensor]) -> Candidates:
 
 def _rows_first(boxes: Tensor) -> Tensor:
     """`(…, 4)` of left, top, right, bottom as `(…, 2, 2)` of (top, bottom) and (left, right)."""
-    corners: Tensor = boxes[..., [1, 3, 0, 2]].unflatten(-1, (2, 2))  # type: ignore[no-untyped-call]
+    corners: Tensor = boxes[..., [1, 3, 0, 2]].unflatten(-1, (2, 2))
     return corners

@@ -60,7 +60,7 @@ def _aligned(level: Tensor, boxes: Tensor, size: tuple[int, int], ratio: int) ->
     )
     values = _sampled(level, y, x)  # (channels, n, rows · ratio, columns · ratio)
     means = nn.functional.avg_pool2d(values.flatten(0, 1)[:, None], ratio)[:, 0]
-    cells: Tensor = means.unflatten(0, values.shape[:2]).movedim(0, 1)  # type: ignore[no-untyped-call]
+    cells: Tensor = means.unflatten(0, values.shape[:2]).movedim(0, 1)
     return cells
 
 
@@ -71,7 +71,7 @@ def _sampled(level: Tensor, y: Tensor, x: Tensor) -> Tensor:
     places = torch.stack(torch.broadcast_tensors(_unit(x, width)[:, None, :], _unit(y, height)[:, :, None]), -1)
     flat = places.flatten(0, 1)[None]  # one picture with the rows of all boxes under each other
     values = nn.functional.grid_sample(level[None], flat, "bilinear", "border", align_corners=True)[0]
-    samples: Tensor = values.unflatten(1, (len(y), y.shape[1])) * inside  # type: ignore[no-untyped-call]
+    samples: Tensor = values.unflatten(1, (len(y), y.shape[1])) * inside
     return samples
 
 
