@@ -273,7 +273,7 @@ def test_the_command_averages_what_the_library_finds(folder, capsys):
     assert "own_nets:fine: sums miss" in printed.out
     with open("out/files.csv", newline="", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
-    assert [row["file"] for row in table] == names
+    assert [row["file"] for row in table] == [f"{name}.png" for name in names]
     for row in found["models"]:
         scales = {one["scale"]: one["signed"]["value"] for one in row["profile"]}
         for scale, value in scales.items():
