@@ -26,8 +26,8 @@ RESULTS = {  # what calls return or take, and nobody makes by hand; abstract cla
     "wl.maps": "Band Coefficients Layout Marginal Profile Rose Scale TimeFrequency band_sums checked_axis "
     "mosaic_slices scale_sums",
     "wl.targets": "Detection ObjectText Strongest check_target describe joined parsed scores texts",
-    "wl.models": "Around CheckpointWarning Geometry LoadedModel Normalized Options Parts Preparation ResNet3D Sampling "
-    "VideoGeometry Voxels Windowed imagenet_labels",
+    "wl.models": "Around CheckpointWarning Geometry LoadedModel Normalized Options Pair Parts Preparation PromptHead "
+    "ResNet3D Sampling TwoTowers VideoGeometry Voxels Windowed imagenet_labels prompted",
     "wl.planted": "Interval Judgement PlantedNetwork PlantedSignals Scores Training Truth Verification "
     "explained_signals of_attribution planted_scale score_lists target_of",
     "wl.runs": "Average Executor Failure Local Processes Progress Ray Results Run Task",

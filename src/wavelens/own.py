@@ -8,7 +8,7 @@ from typing import Any
 
 from wavelens.bound import Bound
 from wavelens.core import Domain
-from wavelens.models.loading import function_called
+from wavelens.models.named_functions import function_called
 from wavelens.untrusted import one_line
 
 PACKAGE = Domain.__module__.partition(".")[0]

@@ -16,10 +16,12 @@ from wavelens.models.answers import Objects, Regions
 from wavelens.models.options import Options
 
 NAMED = 4  # labels that a `repr` shows
+PROMPT_MARK = "text:"  # before a prompt that is a target
 LINKS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": lambda logits: logits.softmax(-1),
     "sigmoid": torch.sigmoid,
     "identity": lambda probabilities: probabilities,
+    "score": lambda scores: torch.full_like(scores, torch.nan),
 }
 
 
@@ -76,8 +78,8 @@ class LoadedModel:
 
     `module` is in evaluation mode and takes `(batch, *preprocess.shape)` to logits `(batch, classes)`; `labels` has a
     name for each class, `preprocess` makes the module's input of a signal, `name` with `options` loads it again. `link`
-    says how logits become probabilities: "softmax", "sigmoid" where several classes may hold at once, or "identity"
-    where the module gives probabilities itself.
+    says how logits become probabilities: "softmax", "sigmoid" where several classes may hold at once, "identity" where
+    the module gives probabilities itself, or "score" where there are none: a pair that compares texts has one text.
 
     A detector or a segmenter says so as its `answer`, `models.Objects()` or `models.Regions()`: its targets are then
     detected objects and regions, and its module gives what `targets.detections` or `targets.region` reads.
@@ -117,11 +119,16 @@ class LoadedModel:
         return "probability" if self.link == "identity" else "logit"
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Of logits `(…, classes)`."""
+        """Of logits `(…, classes)`; NaN where there are none."""
         return LINKS[self.link](logits)
 
     def index(self, target: str) -> int:
-        """The class that `target` means: an index, a name, or words or a part of one only; capitals do not matter."""
+        """The class that `target` means: an index, a name, or words or a part of one only; capitals do not matter.
+
+        'text:…' is the class of that text.
+        """
+        if target.startswith(PROMPT_MARK) and (prompt := target.removeprefix(PROMPT_MARK).strip()) in self.labels:
+            return self.labels.index(prompt)
         if target.strip().removeprefix("-").isdecimal():
             return self._checked(
                 int(target), [i for i, name in enumerate(self.labels) if name.strip() == target.strip()]

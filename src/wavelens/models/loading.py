@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from wavelens.models.checkpoints import read_checkpoint
 from wavelens.models.labels import imagenet_labels, read_class_names
 from wavelens.models.loaded import LoadedModel, Parts, Preparation, Variant
 from wavelens.models.module_kinds import exported_shape, set_evaluation
+from wavelens.models.named_functions import function_called, is_function
 from wavelens.models.networks.acdnet import micro_acdnet
 from wavelens.models.networks.efficientnet_lite import EMBEDDED, embedded
 from wavelens.models.networks.phasenet import phasenet
@@ -25,14 +25,17 @@ from wavelens.models.networks.pointnet import pointnet
 from wavelens.models.networks.resnet3d import resnet3d
 from wavelens.models.networks.yamnet import yamnet
 from wavelens.models.options import Options, options_of
+from wavelens.models.pairs import NeedsText, Pair
 from wavelens.models.preparations.fitted import Fitted
 from wavelens.models.preparations.image import Geometry, geometry_of, renormalized
 from wavelens.models.preparations.video import VideoGeometry
+from wavelens.models.prompts import PromptHead, prompted_parts
 from wavelens.models.runnable import InBatches
 from wavelens.models.sources.braindecode import from_braindecode
 from wavelens.models.sources.hf import from_transformers
 from wavelens.models.sources.monai import from_monai
 from wavelens.models.sources.onnx import from_onnx, is_onnx
+from wavelens.models.sources.open_clip import from_open_clip
 from wavelens.models.sources.seisbench import from_seisbench
 from wavelens.models.sources.timm import from_timm
 from wavelens.models.sources.torchvision import from_torchvision
@@ -56,6 +59,7 @@ PREFIXES: dict[str, Callable[[str, Variant], Parts]] = {
     "seisbench": from_seisbench,
     "braindecode": from_braindecode,
     "ultralytics": from_ultralytics,
+    "open_clip": from_open_clip,
 }
 PROBABILITY_ROUNDING = 1e-3  # of a sum that is 1, in half precision
 _OWN = [*NETWORKS, *(f"{prefix}:NAME" for prefix in PREFIXES)]
@@ -79,6 +83,8 @@ def load(
     preparation: Preparation | None = None,
     bands: str | Sequence[str] | None = None,
     windows: bool = False,
+    template: str | None = None,
+    prompts: Sequence[str] | None = None,
     any_output: bool = False,
     bare: Callable[[], Preparation] | None = None,
 ) -> LoadedModel:
@@ -112,6 +118,10 @@ def load(
     Detectors and segmenters of torchvision, transformers and ultralytics say so as `answer`, and have objects and
     regions as targets; 'torchvision:NAME(threshold=0.3)' says from which probability objects count.
 
+    A pair of a signal and a text ('hf:NAME' of CLIP, SigLIP, SigLIP 2, BLIP's matching and CLAP, 'open_clip:NAME', or a
+    function that returns a `Pair`) is a classifier of texts: of `class_names`, each put into `template` in place of {},
+    and of `prompts`, which are whole texts.
+
     With `any_output` a model may return anything, as segmenters and detectors do; its target is then a function.
     `bare` makes the preparation for a module of a function that comes without one, in place of a photo's.
 
@@ -137,6 +147,8 @@ def load(
         preparation=preparation,
         bands=bands,
         windows=windows,
+        template=template,
+        prompts=prompts,
     )
     parts, left_out = _filled(name, options, bare)
     if left_out:
@@ -144,18 +156,32 @@ def load(
     parts = _adapted(parts, name, options)
     _evaluate(parts.module)
     classes, probable = _classes(parts, name, any_output)
-    labels = parts.labels if options.class_names is None else read_class_names(options.class_names)
+    by_texts = options.class_names is None or isinstance(parts.module, PromptHead)
+    names = parts.labels if by_texts else read_class_names(options.class_names or ())
     remedy = "" if options.class_names is None else " Give one name per output in class_names, in their order."
-    if labels and len(labels) != classes and classes:
-        raise ValueError(f"labels name each class; {name} has {len(labels)} labels and {classes} outputs.{remedy}")
-    link = "sigmoid" if classes == 1 else parts.link  # the softmax of a lone logit is 1 whatever it is
+    if names and len(names) != classes and classes:
+        raise ValueError(f"labels name each class; {name} has {len(names)} labels and {classes} outputs.{remedy}")
+    lone = classes == 1 and parts.link == "softmax"  # that of a lone logit is 1 whatever it is
+    link = "sigmoid" if lone else parts.link
     if probable and parts.link == "softmax" and black_box(parts.module):
         link = "identity"
-    return LoadedModel(parts.module, labels or _names(classes), parts.preprocess, name, link, options, parts.answer)
+    return LoadedModel(parts.module, names or _names(classes), parts.preprocess, name, link, options, parts.answer)
 
 
 def _filled(name: str, options: Options, bare: Callable[[], Preparation] | None) -> tuple[Parts, tuple[str, ...]]:
     """The parts with their weights, and what is left out of the checkpoint."""
+    if options.prompts is not None or options.template is not None:
+        return prompted_parts(name, options), ()
+    try:
+        return _classifier(name, options, bare)
+    except NeedsText:
+        if options.class_names is None:
+            raise
+        return prompted_parts(name, options), ()
+
+
+def _classifier(name: str, options: Options, bare: Callable[[], Preparation] | None) -> tuple[Parts, tuple[str, ...]]:
+    """The same, of what is no pair."""
     variant = Variant(
         options.weights is None,
         input_size=options.input_size,
@@ -281,19 +307,6 @@ def is_module_file(name: str) -> bool:
     return Path(name).suffix in (".pt", ".ts", ".pt2")
 
 
-def is_function(name: str) -> bool:
-    """Whether a name is written package.module:function."""
-    module, colon, function = name.partition(":")
-    return bool(colon) and all(part.isidentifier() for part in (*module.split("."), function))
-
-
-def function_called(name: str) -> Any:
-    """What 'package.module:function' names, the working folder included; `ImportError`, `AttributeError` if nothing."""
-    module, _, function = name.partition(":")
-    with importable_working_folder():
-        return getattr(importlib.import_module(module), function)
-
-
 def _function(name: str, variant: Variant) -> Parts:
     try:
         function = function_called(name)
@@ -301,6 +314,8 @@ def _function(name: str, variant: Variant) -> Parts:
         raise ValueError(f"a model is {FORMS}; got {name!r}, and {error}.") from error
     with importable_working_folder():
         made = function()
+    if isinstance(made, Pair):
+        raise NeedsText(name)
     if isinstance(made, LoadedModel):
         return Parts(made.module, made.preprocess, made.labels, made.link, made.answer)
     if isinstance(made, nn.Module) or callable(made):

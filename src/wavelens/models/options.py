@@ -31,6 +31,8 @@ class Options:
     preparation: Any = None  # a `Preparation`
     bands: tuple[str, ...] | None = None
     windows: bool = False
+    template: str | None = None
+    prompts: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         shown = [f.name for f in fields(self) if f.repr]
@@ -60,6 +62,8 @@ def options_of(
     preparation: Any = None,
     bands: str | Sequence[str] | None = None,
     windows: bool = False,
+    template: str | None = None,
+    prompts: Sequence[str] | None = None,
 ) -> Options:
     """`load`'s arguments as values; `ValueError` or `TypeError` for what cannot be meant."""
     return Options(
@@ -74,7 +78,19 @@ def options_of(
         _preparation(preparation),
         _bands(bands),
         windows,
+        _template(template, class_names),
+        None if prompts is None else tuple(prompts),
     )
+
+
+def _template(template: str | None, class_names: object) -> str | None:
+    if template is None:
+        return None
+    if class_names is None:
+        raise ValueError(f"template is for the names of classes; got {template!r} alone. Give --labels FILE too.")
+    if template.count("{}") != 1:
+        raise ValueError(f"template has {{}} once, in place of a name: 'a photo of a {{}}.'; got {template!r}.")
+    return template
 
 
 def _preparation(value: Any) -> Any:

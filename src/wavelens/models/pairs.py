@@ -10,7 +10,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +19,23 @@ from wavelens.models.loaded import Preparation
 PAIR_LINKS = ("softmax", "sigmoid")
 
 
+class NeedsText(ValueError):
+    """A pair is asked for no text."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} scores a signal and a text together; give it a text: --target 'text:a dog on a sofa', or "
+            "--labels FILE with one name per line."
+        )
+
+
 @dataclass(frozen=True)
 class Word:
-    """A word of a text, which covers the tokens from `start` up to and without `stop`."""
+    """A word of a text, which covers the tokens from `start` up to and without `stop`.
+
+    >>> wl.models.Word("sofa", 4, 5).text
+    'sofa'
+    """
 
     text: str
     start: int
@@ -35,6 +48,11 @@ class Tokens:
 
     `mask` is true where the text tower attends; which may include padding, for towers that were trained to read it.
     Special tokens belong to no word.
+
+    >>> ids = torch.tensor([[0, 7, 9, 1]])
+    >>> words = (wl.models.Word("a", 1, 2), wl.models.Word("sofa", 2, 3))
+    >>> wl.models.Tokens(ids, torch.ones_like(ids, dtype=torch.bool), (words,)).words[0][1].text
+    'sofa'
     """
 
     ids: Tensor
@@ -65,12 +83,10 @@ class Pair(nn.Module, ABC):
     many texts, and `match` the rest. Pairs with a tower for each side are `TwoTowers`.
     """
 
-    links: ClassVar[tuple[str, ...]] = PAIR_LINKS
-
     def __init__(self, preprocess: Preparation, *, context: int, link: str = "softmax") -> None:
         super().__init__()
-        if link not in self.links:
-            raise ValueError(f"the link of a pair is one of {', '.join(self.links)}; got {link!r}.")
+        if link not in PAIR_LINKS:
+            raise ValueError(f"the link of a pair is one of {', '.join(PAIR_LINKS)}; got {link!r}.")
         if context < 1:
             raise ValueError(f"context is the longest text in tokens, from 1; got {context}.")
         self.preprocess, self.context, self.link = preprocess, context, link
@@ -105,7 +121,16 @@ class Pair(nn.Module, ABC):
 
     def scores(self, reading: Tensor, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Each signal against each text: `(n, texts)`."""
-        return torch.stack([self.match(reading, e[None], m[None]) for e, m in zip(embeddings, mask, strict=True)], 1)
+        return self.prepared_scores(reading, *self.prepare(embeddings, mask))
+
+    def prepare(self, embeddings: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """What `prepared_scores` needs of texts; the first axis of each tensor is theirs."""
+        return embeddings, mask
+
+    def prepared_scores(self, reading: Tensor, *texts: Tensor) -> Tensor:
+        """Each signal against each text that was prepared: `(n, texts)`."""
+        rows = zip(*(part.split(1) for part in texts), strict=True)
+        return torch.stack([self.match(reading, embeddings, mask) for embeddings, mask in rows], 1)
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """The tokens of texts; `ValueError` for a text without words and for one longer than `context`."""
@@ -117,17 +142,17 @@ class Pair(nn.Module, ABC):
         if not texts:
             raise ValueError("give one text or more; got none.")
         tokens = self.encode(texts)
-        self._check_length(texts, tokens)
+        for text, mask in zip(texts, tokens.mask, strict=True):
+            self.check_length(text, int(mask.sum()))
         return tokens
 
-    def _check_length(self, texts: Sequence[str], tokens: Tokens) -> None:
-        for text, mask in zip(texts, tokens.mask, strict=True):
-            if (length := int(mask.sum())) > self.context:
-                shown = text if len(text) <= 40 else f"{text[:40]}…"
-                raise ValueError(
-                    f"a prompt has up to {self.context} tokens, special ones included; {shown!r} has {length}. "
-                    "Shorten it."
-                )
+    def check_length(self, text: str, length: int) -> None:
+        """`ValueError` for a text of more tokens than the pair takes."""
+        if length > self.context:
+            shown = text if len(text) <= 40 else f"{text[:40]}…"
+            raise ValueError(
+                f"a prompt has up to {self.context} tokens, special ones included; {shown!r} has {length}. Shorten it."
+            )
 
 
 class TwoTowers(Pair):
@@ -160,5 +185,9 @@ class TwoTowers(Pair):
     def match(self, reading: Tensor, embeddings: Tensor, mask: Tensor) -> Tensor:
         return self.scale * (reading * self.embed_text(embeddings, mask)).sum(-1) + self.bias
 
-    def scores(self, reading: Tensor, embeddings: Tensor, mask: Tensor) -> Tensor:
-        return self.scale * reading @ self.embed_text(embeddings, mask).T + self.bias
+    def prepare(self, embeddings: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        return (self.embed_text(embeddings, mask),)
+
+    def prepared_scores(self, reading: Tensor, *texts: Tensor) -> Tensor:
+        (embeddings,) = texts
+        return self.scale * reading @ embeddings.T + self.bias

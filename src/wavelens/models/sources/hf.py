@@ -11,6 +11,7 @@ from torch import Tensor
 
 from wavelens.models.loaded import Parts, Variant
 from wavelens.models.naming import read_threshold
+from wavelens.models.pairs import NeedsText
 from wavelens.models.preparations.fitted import Fitted
 from wavelens.models.preparations.image import Geometry, Normalized
 from wavelens.models.sources.hf_audio import is_sound, sound_parts
@@ -19,6 +20,8 @@ from wavelens.models.sources.hf_text import is_text, text_parts
 from wavelens.models.sources.hf_video import is_video, video_parts
 from wavelens.models.weights import Around, unavailable
 from wavelens.optional import optional, unloadable
+
+PAIR_MODELS = {"CLIPModel", "SiglipModel", "Siglip2Model", "BlipForImageTextRetrieval", "ClapModel"}
 
 
 class Logits(Around):
@@ -34,28 +37,36 @@ def from_transformers(name: str, variant: Variant) -> Parts:
     'NAME(threshold=0.3)' is a detector whose objects count from that probability.
     """
     text, (name, threshold) = name, read_threshold("hf", name)
-    config = _config(name, variant)
+    config = config_of(name, variant)
     if is_detector(config):
         module, processor = _prepared(name, variant, "AutoModelForObjectDetection")
-        return detector_parts(module, _file_names(module, variant), _whole(processor), _scaling(processor), threshold)
+        return detector_parts(
+            module, _file_names(module, variant), _whole(processor), scaling_of_processor(processor), threshold
+        )
+    if PAIR_MODELS.intersection(config.architectures or ()):
+        raise NeedsText(f"hf:{name}")
     if threshold is not None:
         raise ValueError(f"threshold is for detectors; hf:{text} is none. Leave it out.")
     if is_segmenter(config):
         module, processor = _prepared(name, variant, "AutoModelForSemanticSegmentation")
         return segmenter_parts(
-            Logits(module, _file_names(module, variant)), _whole(processor), _scaling(processor), own_labels(module)
+            Logits(module, _file_names(module, variant)),
+            _whole(processor),
+            scaling_of_processor(processor),
+            own_labels(module),
         )
     make = _sound if is_sound(config) else _video if is_video(config) else _text if is_text(config) else _image
     return make(name, variant)
 
 
-def _config(name: str, variant: Variant) -> Any:
+def config_of(name: str, variant: Variant) -> Any:
+    """The configuration that transformers has of a name; an error that says what is missing where there is none."""
     transformers = optional("transformers", "hf")
     classes = {} if variant.classes is None else _unnamed(variant.classes)
     try:
         return transformers.AutoConfig.from_pretrained(name, trust_remote_code=variant.trust, **classes)
     except Exception as error:  # hub, file and configuration errors share no base class
-        raise _unavailable(name, error) from error
+        raise fetch_failure(name, error) from error
 
 
 def _unnamed(classes: int) -> dict[str, Any]:
@@ -88,8 +99,8 @@ def _video(name: str, variant: Variant) -> Parts:
     frames = module.config.num_frames
     return video_parts(
         Logits(module, _file_names(module, variant)),
-        _geometry(processor),
-        _scaling(processor),
+        geometry_of_processor(processor),
+        scaling_of_processor(processor),
         frames,
         own_labels(module),
     )
@@ -103,8 +114,8 @@ def _text(name: str, variant: Variant) -> Parts:
 
 def _image(name: str, variant: Variant) -> Parts:
     module, processor = _prepared(name, variant, "AutoModelForImageClassification")
-    normalized = Normalized(Logits(module, _file_names(module, variant)), *_scaling(processor))
-    return Parts(normalized, _geometry(processor), own_labels(module), link_of(module))
+    normalized = Normalized(Logits(module, _file_names(module, variant)), *scaling_of_processor(processor))
+    return Parts(normalized, geometry_of_processor(processor), own_labels(module), link_of(module))
 
 
 def _fetched(name: str, variant: Variant, model: str, preparation: str) -> tuple[Any, Any]:
@@ -116,15 +127,16 @@ def _fetched(name: str, variant: Variant, model: str, preparation: str) -> tuple
         if variant.pretrained:
             module, info = make.from_pretrained(name, output_loading_info=True, **trust)
         else:
-            module = make.from_config(_config(name, variant), **trust)
+            module = make.from_config(config_of(name, variant), **trust)
         prepares = getattr(transformers, preparation).from_pretrained(name, **trust)
     except Exception as error:  # hub, file and configuration errors share no base class
-        raise _unavailable(name, error) from error
+        raise fetch_failure(name, error) from error
     check_complete(name, info)
     return module, prepares
 
 
-def _unavailable(name: str, error: Exception) -> Exception:
+def fetch_failure(name: str, error: Exception) -> Exception:
+    """The error that says in one line why transformers gives no model of a name."""
     if "trust_remote_code" in str(error):
         return ValueError(
             f"hf:{name} comes with code of its own, which runs when it is loaded. If you know who made it, pass "
@@ -146,11 +158,11 @@ def _prepared(name: str, variant: Variant, model: str) -> tuple[Any, dict[str, A
     """A classifier of pictures, and the fields of its processor."""
     module, processor = _fetched(name, variant, model, "AutoImageProcessor")
     fields = processor.to_dict()
-    _check_known(name, fields)
+    check_known(name, fields)
     return module, fields
 
 
-def _check_known(name: str, processor: dict[str, Any]) -> None:
+def check_known(name: str, processor: dict[str, Any]) -> None:
     """`ValueError` for a preparation that does more than resize, crop and normalise: it would make another input."""
     odd = [key for key in ("do_flip_channel_order", "include_top", "rescale_offset", "offset") if processor.get(key)]
     kind = str(processor.get("image_processor_type", ""))
@@ -168,7 +180,7 @@ def link_of(module: Any) -> str:
     return "sigmoid" if module.config.problem_type == "multi_label_classification" else "softmax"
 
 
-def _scaling(processor: dict[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def scaling_of_processor(processor: dict[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation for pixels in [0, 1], from a processor that rescales bytes by any factor or none."""
     factor = 255 * processor["rescale_factor"] if processor.get("do_rescale") else 255
     mean, std = (processor["image_mean"], processor["image_std"]) if processor.get("do_normalize") else (0, 1)
@@ -180,12 +192,13 @@ def _whole(processor: dict[str, Any]) -> Fitted | Geometry:
     """For models that answer place by place: nothing is cropped where the processor crops nothing."""
     size = processor["size"]
     if "shortest_edge" not in size or (processor.get("do_center_crop") and processor.get("crop_size")):
-        return _geometry(processor)
+        return geometry_of_processor(processor)
     filter = Image.Resampling(processor["resample"]).name.lower()
     return Fitted(size["shortest_edge"], size.get("longest_edge"), filter)
 
 
-def _geometry(processor: dict[str, Any]) -> Geometry:
+def geometry_of_processor(processor: dict[str, Any]) -> Geometry:
+    """How a processor with these fields resizes and crops."""
     size, crop = processor["size"], processor.get("crop_size")
     squash = "height" in size
     resize = (size["height"], size["width"]) if squash else (size["shortest_edge"],) * 2
