@@ -76,7 +76,9 @@ def check(
         raise ValueError(f"--autocast is one of {', '.join(AUTOCAST)}; got {autocast!r}.")
     check_folder(out)
     console = Terminal()
-    loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
+    loaded, kind = opened(
+        model, options, files, chosen_device, console, is_target_function(target), asked=(target, against)
+    )
     own = fitted(chosen_domain, kind, loaded)
     chosen_method = default_method(loaded.module) if chosen_method is None else chosen_method
     check_method(loaded.module, chosen_method)

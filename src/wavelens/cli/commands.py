@@ -15,6 +15,7 @@ from wavelens.cli.evaluate import evaluate
 from wavelens.cli.explain import explain
 from wavelens.cli.minimal import minimal
 from wavelens.cli.profile import profile
+from wavelens.cli.retrieve import retrieve
 from wavelens.cli.serve import app as serve
 from wavelens.cli.terminal import complain
 from wavelens.explaining.errors import INPUT_ERRORS
@@ -43,6 +44,7 @@ app.command()(check)
 app.command()(evaluate)
 app.command()(minimal)
 app.command()(profile)
+app.command()(retrieve)
 app.command("compare")(compare_runs)
 app.command("app")(serve)
 app.command()(doctor)

@@ -152,7 +152,9 @@ def explain(
     figures = Figures(tuple(part.strip() for part in formats.split(",")), size)
     check_folder(out)
     console = Terminal()
-    loaded, kind = opened(model, options, files, chosen_device, console, any_output=is_target_function(target))
+    loaded, kind = opened(
+        model, options, files, chosen_device, console, is_target_function(target), asked=(target, against)
+    )
     loaded = rated(spaced(loaded, spacing_of(spacing), unit), rate)
     if tiles is not None:
         if against or decompose or report:
@@ -266,7 +268,8 @@ def _account(explanation: Explanation) -> str:
 def _class_table(classes: list[dict[str, Any]]) -> Table:
     shown = table("index", "class", "probability", "logit")
     for row in classes:
-        shown.add_row(str(row["index"]), plain(row["label"]), f"{row['probability']:.1%}", f"{row['logit']:.3f}")
+        chance = "—" if row["probability"] is None else f"{row['probability']:.1%}"
+        shown.add_row(str(row["index"]), plain(row["label"]), chance, f"{row['logit']:.3f}")
     return shown
 
 

@@ -93,7 +93,7 @@ def minimal(
     dropped = _baseline(baseline)
     check_folder(out)
     console = Terminal()
-    loaded, kind = opened(model, options, files, chosen_device, console)
+    loaded, kind = opened(model, options, files, chosen_device, console, asked=(target, against))
     check_gradients(loaded.module)
     loaded = spaced(loaded, spacing_of(spacing), unit)
     own = fitted(chosen_domain, kind, loaded)

@@ -6,7 +6,7 @@ import inspect
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.console import Console
@@ -42,7 +42,17 @@ Trust = Annotated[
 ]
 ClassNames = Annotated[
     str | None,
-    typer.Option(help="File of class names: one per line, or JSON.", show_default="the model's"),
+    typer.Option(
+        help="File of class names: one per line, or JSON. A model of signals and texts is asked for each.",
+        show_default="the model's",
+    ),
+]
+Template = Annotated[
+    str | None,
+    typer.Option(
+        help="Text that each class name is put into, for a model of signals and texts: 'a photo of a {}.'.",
+        show_default="the name alone",
+    ),
 ]
 Mean = Annotated[
     str | None,
@@ -102,6 +112,7 @@ def model_options(
     preparation: PreparationText = None,
     bands: BandNames = None,
     windows: Windows = False,
+    template: Template = None,
 ) -> Options:
     """The options as `models.load` has them."""
     return options_of(
@@ -116,6 +127,7 @@ def model_options(
         preparation=_preparation(preparation),
         bands=bands,
         windows=windows,
+        template=template,
     )
 
 
@@ -126,7 +138,7 @@ def with_model_options(command: Callable[..., None]) -> Callable[..., None]:
     """
     own = inspect.signature(command, eval_str=True)
     shared = inspect.signature(model_options, eval_str=True)
-    added = [parameter for name, parameter in shared.parameters.items() if name not in own.parameters]
+    added = [_named(parameter, own) for name, parameter in shared.parameters.items() if name not in own.parameters]
 
     @wraps(command)
     def run(**arguments: Any) -> None:
@@ -139,6 +151,15 @@ def with_model_options(command: Callable[..., None]) -> Callable[..., None]:
     run.__dict__["__signature__"] = own.replace(parameters=parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def _named(parameter: inspect.Parameter, own: inspect.Signature) -> inspect.Parameter:
+    """The parameter; class names are called --labels too, where a command has no such option of its own."""
+    if parameter.name != "class_names" or "labels" in own.parameters:
+        return parameter
+    kind, option = get_args(parameter.annotation)
+    both = typer.Option("--class-names", "--labels", help=option.help, show_default=option.show_default)
+    return parameter.replace(annotation=Annotated[kind, both])
 
 
 def load_model(

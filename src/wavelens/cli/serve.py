@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from wavelens import app as browser_app
@@ -20,8 +21,11 @@ from wavelens.cli.shared_options import DeviceName
 from wavelens.cli.terminal import Terminal
 from wavelens.explaining import kind_called
 from wavelens.explaining.arguments import device_called
-from wavelens.models import Options
+from wavelens.models import LoadedModel, Options
+from wavelens.models.pairs import NeedsText
 from wavelens.optional import optional
+
+FIRST_PROMPT = "something"
 
 
 @with_model_options
@@ -77,7 +81,7 @@ def app(
         optional("gradio", "app")  # says now what is missing; it is imported once its settings are made
     served = []
     for name in names:
-        loaded = load_model(name, replace(options, weights=checkpoints.get(name)), console)
+        loaded = _load(name, replace(options, weights=checkpoints.get(name)), console)
         served.append(Served(loaded, kind_called(loaded.preprocess.kind)))
     limits = Limits(megabytes=megabytes, seconds=seconds, gradients=gradients, running=running)
 
@@ -94,6 +98,14 @@ def app(
         password=password,
         allowed_hosts=allowed_host or (),
     )
+
+
+def _load(name: str, options: Options, console: Console) -> LoadedModel:
+    """The model; one of signals and texts that has no class names begins with a text, beside the prompt field."""
+    try:
+        return load_model(name, options, console)
+    except NeedsText:
+        return load_model(name, replace(options, prompts=(FIRST_PROMPT,)), console)
 
 
 def _check_alone(names: list[str], options: Options) -> None:

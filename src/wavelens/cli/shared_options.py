@@ -20,6 +20,7 @@ from wavelens.explaining import Kind, kind_called, kind_of
 from wavelens.explaining.errors import INPUT_ERRORS, sentence_of
 from wavelens.explaining.files import inputs
 from wavelens.explaining.kinds.photo import PHOTO
+from wavelens.explaining.prompting import asked_for
 from wavelens.explaining.request import DEFAULT_BLACK_BOX_METHOD, DEFAULT_METHOD, default_model
 from wavelens.models import LoadedModel, Options, Preparation
 from wavelens.models.loading import is_module_file
@@ -47,8 +48,9 @@ TargetText = Annotated[
     str | None,
     typer.Option(
         "--target",
-        help="What to explain: a class by its index, its label or part of its label; a class at a time, QRS@3.2s or "
-        "P@10-12s; a forecast, @+24; a detected object, car or car#2; a region, region:road; or "
+        help="What to explain: a class by its index, its label or part of its label; 'text:a dog on a sofa', for a "
+        "model of signals and texts; a class at a time, QRS@3.2s or P@10-12s; a forecast, @+24; a detected object, car "
+        "or car#2; a region, region:road; or "
         "package.module:function, called as (module, x), which returns the target.",
         show_default="top class",
     ),
@@ -86,8 +88,13 @@ def opened(
     device: torch.device,
     console: Console,
     any_output: bool = False,
+    asked: Sequence[str | None] = (),
 ) -> tuple[LoadedModel, Kind]:
-    """The model on its device, and the kind of signals that it takes."""
+    """The model on its device, and the kind of signals that it takes.
+
+    Prompts among the targets that are `asked` for become classes of a model of signals and texts.
+    """
+    options = replace(options, prompts=asked_for(options.prompts, *asked))
     kind = kind_of(files)
     name = model or default_model(kind)
     if kind is not PHOTO and options.preparation is None and is_module_file(name):

@@ -20,13 +20,14 @@ from wavelens.explaining.computing import explained
 from wavelens.explaining.errors import INPUT_ERRORS
 from wavelens.explaining.kinds import kind_called, kind_of
 from wavelens.explaining.kinds.photo import PHOTO
+from wavelens.explaining.prompting import asked_for, asking
 from wavelens.explaining.question import is_target_function
 from wavelens.explaining.request import Request, default_model, request_for
 from wavelens.explaining.spacing import rated, spaced
-from wavelens.models import LoadedModel
+from wavelens.models import LoadedModel, Pair
 from wavelens.models.loading import is_module_file
 from wavelens.models.module_kinds import check_evaluation
-from wavelens.targets import Target
+from wavelens.targets import Against, Target
 
 PathText = str | PathLike[str]
 Model = str | LoadedModel | nn.Module
@@ -68,14 +69,15 @@ def explain(
     own values, a video with all its frames, a cloud with all its points. For any other preparation pass a
     `LoadedModel`.
 
-    `target` is a class by its index or label, 'package.module:function', or any target of `attribute`; by default the
-    top class. The other options are those of the command: `against`, another class or "next", the runner-up; `domain`,
-    by default that of the kind, or a list, in each of which the same gradients are read; `method`, or a list, of which
-    the first is explained while the others, explainers such as `GradCAM()` too, stand beside it, by default
-    `IntegratedGradients(tolerance=0.02)` or, for a `models.BlackBox` and an ONNX file, `HierarchicalShapley()`;
-    `decompose`, names of wavelets in which pictures are shown scale by scale; `batch_size`; `top`, the number of
-    classes in summaries; `spacing` and `unit` of pixels and voxels; `rate` of series that do not say theirs;
-    `exact_passes`. `device` is for a model by name; a module is used where it is. `progress` is that of `attribute`.
+    `target` is a class by its index or label, 'text:a dog on a sofa' for a `models.Pair` or the name of one,
+    'package.module:function', or any target of `attribute`; by default the top class. The other options are those of
+    the command: `against`, another class or "next", the runner-up; `domain`, by default that of the kind, or a list, in
+    each of which the same gradients are read; `method`, or a list, of which the first is explained while the others,
+    explainers such as `GradCAM()` too, stand beside it, by default `IntegratedGradients(tolerance=0.02)` or, for a
+    `models.BlackBox` and an ONNX file, `HierarchicalShapley()`; `decompose`, names of wavelets in which pictures are
+    shown scale by scale; `batch_size`; `top`, the number of classes in summaries; `spacing` and `unit` of pixels and
+    voxels; `rate` of series that do not say theirs; `exact_passes`. `device` is for a model by name; a module is used
+    where it is. `progress` is that of `attribute`.
 
     Beside the attribution stand the Shapley values of the scales, `explanation.shapley`: exact up to eight scales,
     sampled where 256 forward passes do not suffice, left out where few samples do not fit them. With
@@ -97,10 +99,12 @@ def explain(
     files = files_of(paths)
     check_model(model)
     check_options(options)
+    asked, options = _asked(model, options, target, against)
     steps = (spacing,) if isinstance(spacing, int | float) else spacing
 
     def request_at(path: Path) -> Request:
-        loaded = rated(spaced(_loaded(model, path, device, options, is_target_function(target)), steps, unit), rate)
+        given = _loaded(asked, path, device, options, is_target_function(target))
+        loaded = rated(spaced(given, steps, unit), rate)
         return request_for(
             loaded,
             kind_called(loaded.preprocess.kind),
@@ -117,14 +121,27 @@ def explain(
             by_name=not isinstance(model, nn.Module),
         )
 
-    if isinstance(model, nn.Module):
-        check_evaluation(model)
-    shared = None if isinstance(model, nn.Module) else request_at(files[0])
+    if isinstance(asked, nn.Module):
+        check_evaluation(asked)
+    shared = None if isinstance(asked, nn.Module) else request_at(files[0])
 
     def one(path: Path) -> Explanation:
         return explained(shared or request_at(path), path, progress)
 
     return one(files[0]) if isinstance(paths, str | PathLike) else [_tried(one, path) for path in files]
+
+
+def _asked(
+    model: Model | None, options: dict[str, Any], target: Target, against: Any
+) -> tuple[Model | None, dict[str, Any]]:
+    """The model, or the options of one by its name, with the prompts among the targets."""
+    sides = (target.target, target.against) if isinstance(target, Against) else (target, against)
+    if isinstance(model, LoadedModel | Pair):
+        return asking(model, *sides), options
+    prompts = asked_for(options.get("prompts"), *sides)
+    if prompts and isinstance(model, nn.Module):
+        raise ValueError(f"a prompt is for a Pair; got a {type(model).__name__}. Wrap its towers in a models.Pair.")
+    return model, options | ({"prompts": prompts} if prompts else {})
 
 
 def _tried(one: Callable[[Path], Explanation], path: Path) -> Explanation | Exception:

@@ -116,7 +116,8 @@ def _probabilities(
         return [None] * (1 + len(front.rebuilt))
     logits = torch.cat([one.logits[None], *(loaded.module(rebuilt).float() for rebuilt in front.rebuilt)])
     every = loaded.probabilities(logits)
-    return every[:, target.classes[0]].tolist() if target.classes else [None] * len(every)
+    known = target.classes and loaded.link != "score"
+    return every[:, target.classes[0]].tolist() if known else [None] * len(every)
 
 
 def write_minimal(result: MinimalResult, base: Path) -> Iterator[Path]:

@@ -13,9 +13,11 @@ from wavelens.detected import NumberedObject
 from wavelens.explaining.objects import DetectedObject
 from wavelens.explaining.places import FORM, Place, is_place, place_of
 from wavelens.explaining.predicted_regions import LargestRegion, PredictedRegion, region_of
+from wavelens.explaining.prompting import is_prompt
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel, Objects
-from wavelens.models.loading import function_called, is_function
+from wavelens.models.loaded import PROMPT_MARK
+from wavelens.models.named_functions import function_called, is_function
 from wavelens.models.trust import importable_working_folder
 from wavelens.targets import Against, Contrast, ObjectText, Several, Target, describe, is_region, object_text
 from wavelens.targets.predicted import PREFIX as REGION_PREFIX
@@ -83,7 +85,7 @@ class Question:
                 f"Give --target package.module:function; {FORM}; {REGION_FORM}."
             )
         target = int(logits.argmax()) if self.target is None else self.target
-        label, options = loaded.labels[target], ("--target", str(target))
+        label, options = loaded.labels[target], ("--target", class_text(loaded, target))
         summary: dict[str, Any] = {"target": {"index": target, "label": label}}
         if self.against is None:
             return ExplainedTarget(target, label, f"{target} {label}", loaded.number, (target,), summary, options)
@@ -98,7 +100,7 @@ class Question:
             "difference of logits",
             (target, against),
             summary | {"against": {"index": against, "label": other} | ({"is": NEXT} if next_class else {})},
-            (*options, "--against", str(self.against)),
+            (*options, "--against", NEXT if next_class else class_text(loaded, against)),
         )
 
     def _against(self, loaded: LoadedModel, logits: Tensor, target: int) -> int:
@@ -116,10 +118,16 @@ class Question:
         return self.against
 
 
+def class_text(loaded: LoadedModel, index: int) -> str:
+    """How a command names a class: a prompt by itself, others by their index."""
+    prompts = loaded.options.prompts or ()
+    return f"{PROMPT_MARK}{loaded.labels[index]}" if loaded.labels[index] in prompts else str(index)
+
+
 def is_target_function(target: Target) -> bool:
     """Whether the target is read off the output by a function, so that a model may return anything."""
     if isinstance(target, str):
-        return is_region(target) or is_function(target) or is_place(target)
+        return not is_prompt(target) and (is_region(target) or is_function(target) or is_place(target))
     return not (target is None or isinstance(target, int | Against))
 
 
@@ -142,7 +150,7 @@ def question_of(target: Target, against: str | int | None, loaded: LoadedModel) 
         if against is not None:
             raise ValueError(f"--against sets a class against a class; {target} is a region. Leave it out.")
         return Question(place=region_of(target))
-    if isinstance(target, str) and is_function(target) and not loaded.named(target):
+    if isinstance(target, str) and not is_prompt(target) and is_function(target) and not loaded.named(target):
         if against is not None:
             raise ValueError(
                 f"--against sets a class against a class; {target} is a function. Let it return a Contrast."
@@ -158,7 +166,7 @@ def question_of(target: Target, against: str | int | None, loaded: LoadedModel) 
                 f"--target is a class or a function of (module, x); {target} is {type(function).__name__}."
             )
         return Question(function=function, name=target)
-    if is_place(target) and isinstance(target, str) and not loaded.named(target):
+    if isinstance(target, str) and not is_prompt(target) and is_place(target) and not loaded.named(target):
         if against is not None:
             raise ValueError(f"--against sets a class against a class; {target} is a class at a time. Leave it out.")
         return Question(place=place_of(target))

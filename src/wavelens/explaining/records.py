@@ -26,6 +26,8 @@ def words_of(options: Options) -> list[str]:
     """Options as a command line has them."""
     words = []
     for name, value in options.given.items():
+        if name == "prompts":  # targets name them
+            continue
         text = ",".join(map(str, value)) if isinstance(value, tuple) else shown_path(str(value))
         words += [f"--{name.replace('_', '-')}", *([] if value is True else [text])]
     return words

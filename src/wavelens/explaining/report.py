@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from wavelens.core import Domain
 from wavelens.explaining.further_methods import is_explainer
+from wavelens.explaining.question import class_text
 from wavelens.explaining.records import shown_path, words_of
 from wavelens.explaining.summary import box_text, start_of, top_classes
+from wavelens.models import LoadedModel
 from wavelens.own import text_of
 from wavelens.reports import GENERATOR, Chance, Detected, Entry
 from wavelens.reports.markup import is_printable
@@ -105,9 +107,10 @@ def _interventions_option(chosen: bool | None) -> list[str]:
 def _call(explanation: Explanation) -> str:
     """`wl.explain` with every choice written out; `model` and a target of Python's are the caller's own."""
     request, target = explanation.request, explanation.target
-    named = [str(index) for index in target.classes] or [repr(target.options[1]) if target.options else target.label]
+    named = [_class_in_python(request.loaded, index) for index in target.classes]
+    named = named or [repr(target.options[1]) if target.options else target.label]
     choices = dict(zip(("target", "against"), named, strict=False))
-    choices |= {name: _choice(value) for name, value in request.loaded.options.given.items()}
+    choices |= {name: _choice(value) for name, value in request.loaded.options.given.items() if name != "prompts"}
     if (spacing := _spacing(request.loaded.preprocess)) is not None:
         choices |= {"spacing": repr(spacing[0]), "unit": repr(spacing[1])}
     if (rate := _rate(request.loaded.preprocess)) is not None:
@@ -125,6 +128,11 @@ def _call(explanation: Explanation) -> str:
 
 def _choice(value: Any) -> str:
     return repr(shown_path(value) if isinstance(value, str) else value)
+
+
+def _class_in_python(loaded: LoadedModel, index: int) -> str:
+    text = class_text(loaded, index)
+    return text if text.isdecimal() else repr(text)
 
 
 def _name(value: Any) -> str:

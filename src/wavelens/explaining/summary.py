@@ -24,12 +24,20 @@ from wavelens.targets.objects import Box
 
 
 def top_classes(loaded: LoadedModel, logits: Tensor | None, count: int) -> list[dict[str, Any]]:
-    """The top classes, most probable first; none where the model is no classifier."""
+    """The top classes, most probable first; none where the model is no classifier.
+
+    The probability is None where scores are none, as of a lone text.
+    """
     if logits is None:
         return []
     probabilities = loaded.probabilities(logits)
     return [
-        {"index": i, "label": loaded.labels[i], "probability": float(probabilities[i]), "logit": float(logits[i])}
+        {
+            "index": i,
+            "label": loaded.labels[i],
+            "probability": None if loaded.link == "score" else float(probabilities[i]),
+            "logit": float(logits[i]),
+        }
         for i in logits.argsort(descending=True, stable=True)[:count].tolist()
     ]
 

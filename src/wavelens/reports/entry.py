@@ -21,11 +21,11 @@ from wavelens.words import WordAccount
 
 @dataclass(frozen=True)
 class Chance:
-    """A class and how probable the model finds it."""
+    """A class and how probable the model finds it; None where its score is no probability."""
 
     index: int
     label: str
-    probability: float
+    probability: float | None
     logit: float
 
 

@@ -65,14 +65,18 @@ def _answered(entry: Entry) -> list[Html]:
     if not entry.classes or _explained(entry, entry.classes[0]):
         return []
     best = entry.classes[0]
-    return [joined("The model's answer is ", tag("b", short(best.label)), f" ({percent(best.probability)}). ")]
+    return [joined("The model's answer is ", tag("b", short(best.label)), f"{_in_brackets(best)}. ")]
+
+
+def _in_brackets(one: Chance) -> str:
+    return "" if one.probability is None else f" ({percent(one.probability)})"
 
 
 def _account(entry: Entry) -> list[Html]:
     """What the score is and, for a path method, how its rise adds up."""
     a, label = entry.attribution, tag("b", shown_label(entry))
     score, start, gap = (scalar(getattr(a, name, None)) for name in ("score", "baseline_score", "gap"))
-    chance = next((f" ({percent(one.probability)})" for one in entry.classes if _explained(entry, one)), "")
+    chance = next((_in_brackets(one) for one in entry.classes if _explained(entry, one)), "")
     if score is None:
         return [joined("What supports and what opposes ", label, chance, ".")]
     if start is None or gap is None:
@@ -134,10 +138,12 @@ def _object(one: Detected) -> Html:
 
 def _chance(one: Chance, explained: bool) -> Html:
     mark = tag("span", "explained", class_="mark") if explained else None
+    chance = one.probability
+    shown = ["—"] if chance is None else [bar(chance, 1.0), tag("span", percent(chance))]
     return tag(
         "tr",
         tag("th", short(one.label), mark and " ", mark, scope="row", title=one.label),
-        tag("td", bar(one.probability, 1.0), tag("span", percent(one.probability)), class_="measure"),
+        tag("td", *shown, class_="measure"),
         tag("td", number(one.logit), class_="number"),
         class_="explained" if explained else None,
     )
