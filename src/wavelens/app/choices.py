@@ -28,15 +28,18 @@ from wavelens.domains import (
     TreeHaar,
 )
 from wavelens.explaining import Kind, Question, Request
+from wavelens.explaining.prompting import asking
 from wavelens.explaining.question import place_in_answer
 from wavelens.methods import RISE, HierarchicalShapley, InputTimesGradient, IntegratedGradients, Saliency, SmoothGrad
 from wavelens.methods.lift import Method
-from wavelens.models import LoadedModel
+from wavelens.models import LoadedModel, PromptHead
 from wavelens.models.black_box import black_box
+from wavelens.models.loaded import PROMPT_MARK
 
 NO_WAVELET = "none: pixels, samples, voxels or points"
 WAVELETS = tuple(name for name in pywt.wavelist(kind="discrete") if name != "dmey")  # its filters do not reconstruct
 MAX_LEVELS = 12
+MAX_CHARACTERS = 1000  # of a prompt
 USUAL_LEVELS = 4
 FURTHER_DOMAINS: dict[str, Callable[[int | None], Domain]] = {  # of so many levels, or as many as are usual
     "dual tree: octaves by direction": lambda levels: DualTree(levels or USUAL_LEVELS),
@@ -68,7 +71,8 @@ METHODS_OF_VALUES: dict[str, Callable[[int, float], Method]] = {  # of models wi
 class Wish:
     """How a user wants an input explained; None means the top class, and the depth that suits the kind of signal.
 
-    `wavelet` is one of PyWavelets' names, `NO_WAVELET`, or a name of `FURTHER_DOMAINS`.
+    `wavelet` is one of PyWavelets' names, `NO_WAVELET`, or a name of `FURTHER_DOMAINS`. A `prompt` is explained in
+    place of a class.
     """
 
     target: int | str | None = None
@@ -76,6 +80,7 @@ class Wish:
     levels: int | None = None
     method: str = "integrated gradients"
     gradients: int = 50
+    prompt: str = ""
 
 
 def usual_name(domain: Domain) -> str:
@@ -113,6 +118,7 @@ def shown(loaded: LoadedModel) -> LoadedModel:
 
 def request_of(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, device: torch.device) -> Request:
     """What the wish means for a model; `ValueError` for one that is not offered."""
+    loaded, target = _asked(wish, loaded)
     classes = len(loaded.labels)
     if loaded.answer is None and wish.target is not None and not _within(wish.target, 0, classes - 1):
         raise ValueError(f"a class of {loaded.name} is an index from 0 to {classes - 1}; got {wish.target!r}.")
@@ -124,7 +130,7 @@ def request_of(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, devi
         )
     method = methods[wish.method](wish.gradients, kind.sigma)
     domain = _domain(wish, kind, loaded.preprocess.shape[1:])
-    question = _question(wish.target, loaded)
+    question = _question(target, loaded)
     return Request(loaded, kind, question, (domain,), method, None, 5, device, chosen=wish.levels is not None)
 
 
@@ -135,6 +141,22 @@ def _question(target: object, loaded: LoadedModel) -> Question:
     if not (target is None or isinstance(target, str)):
         raise ValueError(f"an object or a region is named by a text such as car#2; got {target!r}.")
     return Question(place=place_in_answer(target, loaded))
+
+
+def takes_prompts(loaded: LoadedModel) -> bool:
+    """Whether any text may be explained."""
+    return isinstance(loaded.module, PromptHead)
+
+
+def _asked(wish: Wish, loaded: LoadedModel) -> tuple[LoadedModel, object]:
+    """The model asked for the prompt, and the class that it is; the chosen class where there is none."""
+    prompt = str(wish.prompt or "").strip()
+    if not prompt:
+        return loaded, wish.target
+    if len(prompt) > MAX_CHARACTERS:
+        raise ValueError(f"a prompt has up to {MAX_CHARACTERS} characters here; got {len(prompt)}.")
+    loaded = asking(loaded, f"{PROMPT_MARK}{prompt}")
+    return loaded, loaded.labels.index(prompt)
 
 
 def _within(value: object, low: int, high: int) -> bool:

@@ -23,11 +23,17 @@ OUTPUTS = {
 
 def answer(name: str, classes: Sequence[dict[str, Any]], picture: str = "") -> Html:
     """What the model is given of an upload, and its first classes, in a line."""
-    first = [f"{row['label'].split(', ')[0]} {row['probability']:.1%}" for row in classes[:3]]
+    first = [chance(row) for row in classes[:3]]
     return joined(
         tag("img", src=picture, alt="What the model is given", class_="wl-preview") if picture else None,
         tag("p", "In ", tag("bdi", name), f" the model sees: {', '.join(first)}."),
     )
+
+
+def chance(row: dict[str, Any], between: str = " ") -> str:
+    """A class and its probability, or its score where it has none."""
+    value = f"{row['logit']:.3g}" if row["probability"] is None else f"{row['probability']:.1%}"
+    return f"{row['label'].split(', ')[0]}{between}{value}"
 
 
 def waiting(step: Step) -> Html:

@@ -16,12 +16,14 @@ import gradio as gr
 from wavelens.app import html
 from wavelens.app.choices import (
     FURTHER_DOMAINS,
+    MAX_CHARACTERS,
     MAX_LEVELS,
     MIN_GRADIENTS,
     NO_WAVELET,
     WAVELETS,
     Wish,
     methods_of,
+    takes_prompts,
     usual_name,
 )
 from wavelens.app.example import example_photo
@@ -65,7 +67,7 @@ class Page:
             return *(gr.skip(),) * 2, nothing, "", html.alert(str(error)), gr.Button(interactive=False), gr.skip()
         except Stopped:
             return (gr.skip(),) * 7
-        options = [(f"{row['label'].split(', ')[0]} · {row['probability']:.1%}", row["index"]) for row in seen.classes]
+        options = [(html.chance(row, " · "), row["index"]) for row in seen.classes]
         return (
             chosen,
             usual_wavelet(self.service, chosen),
@@ -89,13 +91,14 @@ class Page:
         levels: int,
         method: str,
         most: int,
+        prompt: str,
         request: gr.Request,
     ) -> Iterator[Any]:
         """Steps, then the result: status, result, start, end. Gradio closes it when the page goes."""
         if upload is None:
             yield html.alert("Drop a file first."), gr.skip(), *_buttons(busy=False)
             return
-        wish = Wish(target, wavelet, levels or None, method, most)
+        wish = Wish(target, wavelet, levels or None, method, most, prompt)
         try:
             path = self._path(upload, request)
         except Refused as error:
@@ -141,6 +144,13 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
                     try_one.click(None, js=USE_EXAMPLE)
                 model = gr.Dropdown(names, value=names[0], label="Model", elem_id="wl-model")
                 target = gr.Dropdown([], label="Class to explain", elem_id="wl-target")
+                prompt = gr.Textbox(
+                    label="Prompt, in place of a class",
+                    placeholder="a dog on a sofa",
+                    max_length=MAX_CHARACTERS,
+                    visible=any(takes_prompts(one.loaded) for one in service.models.values()),
+                    elem_id="wl-prompt",
+                )
                 with gr.Row():
                     wavelets = [*WAVELETS, *FURTHER_DOMAINS, NO_WAVELET]
                     wavelet = gr.Dropdown(
@@ -164,7 +174,7 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
         looked_up = [model, wavelet, target, answer, status, start, method]
         for event in (upload.change, model.input):
             event(events.look, [upload, model], looked_up, **plain)
-        wished = [upload, model, target, wavelet, levels, method, most]
+        wished = [upload, model, target, wavelet, levels, method, most, prompt]
         start.click(None, js=SHOW_RESULT)
         start.click(events.explain, wished, [status, result, start, end], **plain)
         end.click(events.stop, **plain)

@@ -137,6 +137,7 @@ def _line(explanation: Explanation) -> str:
     target, logits = explanation.target, explanation.input.logits
     name = target.label.split(", ")[0]
     if logits is not None and len(target.classes) == 1:
-        name += f" ({float(explanation.request.loaded.probabilities(logits)[target.classes[0]]):.1%})"
+        chance = explanation.request.loaded.probability(logits, target.classes[0])
+        name += "" if chance is None else f" ({chance:.1%})"
     told = [explanation.sentences().largest, explanation.caution]
     return " ".join([f"{explanation.input.path}: {name}.", *filter(None, told)])

@@ -116,7 +116,7 @@ def row_of(explanation: Explanation, result: str, digest: str) -> Row:
     logits = explanation.input.logits
     number = target.classes[0] if target.classes else ""
     known = logits is not None and bool(target.classes)
-    probability = float(loaded.probabilities(logits)[target.classes[0]]) if logits is not None and known else None
+    probability = loaded.probability(logits, target.classes[0]) if logits is not None and known else None
     scalars = {"score": a.score, "baseline score": a.baseline_score, "gap": a.gap}
     numbers = {name: None if value is None else value.reshape(-1)[0].item() for name, value in scalars.items()}
     columns = {"signed": "signed", "share": "share", "Shapley": "shapley"}

@@ -122,6 +122,10 @@ class LoadedModel:
         """Of logits `(…, classes)`; NaN where there are none."""
         return LINKS[self.link](logits)
 
+    def probability(self, logits: Tensor, index: int) -> float | None:
+        """Of one class by logits `(classes,)`; None where there is none."""
+        return None if self.link == "score" else float(self.probabilities(logits)[index])
+
     def index(self, target: str) -> int:
         """The class that `target` means: an index, a name, or words or a part of one only; capitals do not matter.
 

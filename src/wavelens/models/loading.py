@@ -92,9 +92,9 @@ def load(
 
     Names: 'efficientnet-lite0' (ImageNet weights from an installed package), 'timm:NAME', 'hf:NAME_OR_FOLDER'
     (transformers), 'ultralytics:NAME' (YOLO detectors), 'monai:NAME' (volumes), 'resnet3d' (volumes of 28³), 'yamnet'
-    and 'micro-acdnet' (sounds; with `weights`), 'phasenet' (seismograms; with `weights`), 'pointnet' (point clouds; with
-    `weights`), 'seisbench:NAME' and 'braindecode:NAME(…)' (time series), a TorchScript file ending in .pt or .ts, a
-    program of `torch.export` ending in .pt2, an ONNX file ending in .onnx ('net.onnx::probs' for another output than
+    and 'micro-acdnet' (sounds; with `weights`), 'phasenet' (seismograms; with `weights`), 'pointnet' (point clouds;
+    with `weights`), 'seisbench:NAME' and 'braindecode:NAME(…)' (time series), a TorchScript file ending in .pt or .ts,
+    a program of `torch.export` ending in .pt2, an ONNX file ending in .onnx ('net.onnx::probs' for another output than
     the first), and
     'package.module:function', whose function returns a module, a `LoadedModel` or a function of arrays. Such files and
     a function's module take pixels in [0, 1], 224 × 224 or what a file was made for. An ONNX file and a function of
