@@ -34,6 +34,7 @@ from wavelens.models.preparations.image import Geometry
 
 RESULTS = Path(__file__).parent / "results"
 SQUEEZED = Geometry((224, 224), (224, 224), squash=True)
+SAMPLING = Sampling(RATE, least=MIN_SAMPLES)
 HALF = 0.5  # mean and standard deviation of a pixel
 
 
@@ -83,7 +84,7 @@ class SoundText(WithMiniLM):
     """
 
     def __init__(self, yamnet: nn.Module, text: nn.Module, names: Tensor, mean: Tensor) -> None:
-        super().__init__(Sampling(RATE, least=MIN_SAMPLES), context=minilm.CONTEXT)
+        super().__init__(SAMPLING, context=minilm.CONTEXT)
         self.yamnet, self.text = yamnet, text
         self.register_buffer("names", normalize(names - mean, dim=-1), persistent=False)
         self.register_buffer("mean", mean, persistent=False)
