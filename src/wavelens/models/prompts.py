@@ -35,6 +35,7 @@ class PromptHead(nn.Module):
     def __init__(self, pair: Pair, texts: Sequence[str], named: Sequence[str] = ()) -> None:
         super().__init__()
         self.pair, self.named, self.training = pair, tuple(named), pair.training
+        self.texts = tuple(texts)
         prepared = _prepared(pair, texts)
         self.buffer_names = [f"text_{k}" for k in range(len(prepared))]
         for name, value in zip(self.buffer_names, prepared, strict=True):

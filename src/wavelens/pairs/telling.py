@@ -1,0 +1,94 @@
+"""What an account of words says, in sentences and as records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from wavelens.accounts import largest, listed, short_signed
+from wavelens.attribution import Attribution
+from wavelens.pairs.both import BothSides
+from wavelens.pairs.by_scale import WordsByScale
+
+MIN_TOLD_PART = 0.1  # of the largest value of a word: interactions below it are not told
+
+
+def sentences(both: BothSides) -> list[str]:
+    """The words that add most by both accounts, which word counts with which scale, and what there is not."""
+    account, by_scale = both.account, both.by_scale
+    told = [_largest("The words that add most are", account.words, account.values)]
+    if by_scale is not None:
+        told += [_largest("By Shapley value they are", by_scale.words, by_scale.word_values), _together(by_scale)]
+        told.append(_exactness(by_scale))
+    if both.maps is not None:
+        told.append(_shared(both.maps))
+    return [text for text in (*told, *both.reasons) if text]
+
+
+def record(both: BothSides) -> dict[str, Any]:
+    """For JSON: the text, a row for each word, and what the account misses."""
+    account, by_scale = both.account, both.by_scale
+    rows: list[dict[str, Any]] = [
+        {"word": word, "signed": value} for word, value in zip(account.words, account.values.tolist(), strict=True)
+    ]
+    found: dict[str, Any] = {"text": account.text, "rows": rows}
+    if by_scale is not None:
+        for k, row in enumerate(rows):
+            row |= {"shapley": float(by_scale.word_values[k]), "interaction": by_scale.interaction[:, k].tolist()}
+        found |= {
+            "scales": list(by_scale.scales),
+            "scales_shapley": by_scale.scale_values.tolist(),
+            "exact": by_scale.standard_error is None,
+            "readings": by_scale.passes[0],
+            "texts": by_scale.passes[1],
+        }
+    if both.maps is not None:
+        assert both.maps.gap is not None
+        sums, missed = both.maps.data.flatten(1).sum(1).tolist(), both.maps.gap.flatten().tolist()
+        for row, value, gap in zip(rows, sums, missed, strict=True):
+            row |= {"with_signal": value, "with_signal_gap": gap}
+    return found | {"reasons": list(both.reasons)}
+
+
+def _largest(opening: str, words: tuple[str, ...], values: Tensor) -> str:
+    numbered = {f"{k} {word}": value for k, (word, value) in enumerate(zip(words, values.tolist(), strict=True))}
+    named = [f"{name.split(' ', 1)[1]} ({short_signed(value)})" for name, value in largest(numbered, 3)]
+    return f"{opening} {listed(named)}." if named else ""
+
+
+def _together(by_scale: WordsByScale) -> str:
+    """The word and the scale that count together most, and those that stand in for each other most."""
+    table = by_scale.interaction
+    pairs = [
+        (float(table[i, j]), word, scale)
+        for j, word in enumerate(by_scale.words)
+        for i, scale in enumerate(by_scale.scales)
+    ]
+    least = MIN_TOLD_PART * float(by_scale.word_values.abs().max())
+    high, low, told = max(pairs), min(pairs), []
+    if high[0] > least:
+        told.append(f"{high[1]} and {high[2]} count together most ({short_signed(high[0])})")
+    if low[0] < -least:
+        told.append(f"{low[1]} and {low[2]} stand in for each other most ({short_signed(low[0])})")
+    return f"Of all words and scales, {listed(told)}." if told else "No word depends on one scale much."
+
+
+def _shared(maps: Attribution) -> str:
+    """What needs both sides, and what the maps miss of it."""
+    assert maps.score is not None
+    assert maps.baseline_score is not None
+    assert maps.gap is not None
+    shared, missed = float((maps.score - maps.baseline_score).sum()), float(maps.gap.sum())
+    return f"What signal and words share is {short_signed(shared)}; the maps by word miss {short_signed(missed)} of it."
+
+
+def _exactness(by_scale: WordsByScale) -> str:
+    readings, texts = by_scale.passes
+    passes = f"{readings:,} readings of the signal and {texts:,} texts"
+    if by_scale.standard_error is None:
+        return f"The Shapley values are exact, by {passes}."
+    return (
+        f"The Shapley values are sampled over orders of the words, by {passes}; interactions have standard errors up "
+        f"to {short_signed(float(by_scale.standard_error.max())).lstrip('+')}."
+    )
