@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,6 +54,8 @@ from wavelens.marginal import short_names
 from wavelens.methods.shapley import ShapleyValues
 from wavelens.models import Options
 from wavelens.own import text_of
+from wavelens.pairs import BothSides
+from wavelens.pairs.telling import sentences
 from wavelens.reports import Section, section, write_page
 from wavelens.words import WordAccount
 
@@ -122,6 +125,12 @@ def explain(
         int | None,
         typer.Option(help="Width of PNG figures in pixels.", show_default="1600 for most figures"),
     ] = None,
+    words: Annotated[
+        bool,
+        typer.Option(
+            "--words", help="Of a pair: account for the words of --target text:… too, on one path with the file."
+        ),
+    ] = False,
     report: Annotated[
         bool, typer.Option("--report", help="Also write report.html, one self-contained page with pictures and sounds.")
     ] = False,
@@ -176,6 +185,7 @@ def explain(
         exact_passes=exact_passes,
         interventions=interventions,
         figures=figures,
+        words=words,
     )
     raise typer.Exit(_explain_all(request, inputs(files, kind), out, console, report))
 
@@ -216,6 +226,7 @@ def _print(explanation: Explanation, console: Console, prefix: str) -> None:
         console.print(_object_table(explanation))
     _print_texts(console, _account(explanation))
     _print_scales(explanation, console)
+    _print_sides(explanation, console)
     if explanation.by_channel:
         console.print(_channel_table(explanation))
     if explanation.words is not None:
@@ -234,7 +245,7 @@ def _print_scales(explanation: Explanation, console: Console) -> None:
         told, shapley = explanation.sentences(k), explanation.shapley_in(k)
         if len(several) > 1:
             _print_texts(console, f"in {plain(text_of(a.domain))}", told.largest, told.by_shapley)
-        console.print(_scale_table(a, grid, shapley))
+        console.print(_scale_table(a, grid, shapley, _sides_of(explanation.sides, k)))
         _print_texts(console, told.compared, told.pairs)
         if shapley is not None and shapley.interaction is not None:
             console.print(_pair_table(shapley))
@@ -242,12 +253,17 @@ def _print_scales(explanation: Explanation, console: Console) -> None:
     for a in explanation.further_methods:
         _print_texts(console, f"beside it {plain(a.method)}, in {plain(text_of(a.domain))}")
         if len(a.layout.scales()) > 1:
-            console.print(_scale_table(a, grid, None))
+            console.print(_scale_table(a, grid, None, None))
     if explanation.marginal is not None:
         console.print(Text(f"{len(several)} domains together, mean ± spread from one to another"), soft_wrap=True)
         console.print(_marginal_table(explanation))
     elif explanation.no_marginal:
         console.print(Text(f"no common account: {explanation.no_marginal}"), soft_wrap=True)
+
+
+def _sides_of(sides: BothSides | None, domain: int) -> BothSides | None:
+    """Both sides as the table of a domain has them: Shapley values are of the first alone."""
+    return sides if sides is None or domain == 0 else replace(sides, by_scale=None)
 
 
 def _print_texts(console: Console, *texts: str) -> None:
@@ -285,20 +301,52 @@ def _object_table(explanation: Explanation) -> Table:
     return shown
 
 
-def _scale_table(a: Attribution, grid: Grid, shapley: ShapleyValues | None) -> Table:
+def _scale_table(a: Attribution, grid: Grid, shapley: ShapleyValues | None, sides: BothSides | None) -> Table:
     """The profile: signed sums and Shapley values with what they add up to, and shares of the total magnitude."""
-    rows, has_values = profile_rows(a, grid, shapley), shapley is not None
+    rows, by_scale = profile_rows(a, grid, shapley), sides.by_scale if sides is not None else None
+    has_values = shapley is not None or by_scale is not None
+    if by_scale is not None:
+        rows = [{**row, "shapley": value} for row, value in zip(rows, by_scale.scale_values.tolist(), strict=True)]
     shown = table("scale", "extent", "signed sum", *["Shapley value"] * has_values, "share of |γ|")
     for row in rows:
         values = [_signed(row["shapley"]) + _plus_minus(row.get("shapley_error"))] if has_values else []
         shown.add_row(row["scale"], row["extent"], _signed(row["signed"]), *values, f"{row['share']:.1%}")
+    words = 0.0 if sides is None else float(sides.account.values.sum())
+    by_word = 0.0 if by_scale is None else float(by_scale.word_values.sum())
+    if sides is not None:
+        shown.add_row("words", "", _signed(words), *[_signed(by_word)] * has_values, "")
     shown.add_section()
-    total = None if a.data.is_complex() else float(a.data.sum())
-    sums = [_signed(float(shapley.values.sum()))] if shapley is not None else []
+    total = None if a.data.is_complex() else float(a.data.sum()) + words
+    sums = [_signed(sum(row["shapley"] for row in rows) + by_word)] if has_values else []
     shown.add_row("total", "", _signed(total), *sums, f"{sum(row['share'] for row in rows):.1%}")
     if a.gap is not None:
-        rise = f"{float(a.data.sum() + a.gap):+.4f}"
+        rise = f"{float(a.data.sum() + a.gap) + words:+.4f}"
         shown.add_row("f(x) − f(x₀)", "", rise, *[rise] * has_values, "")
+    return shown
+
+
+def _print_sides(explanation: Explanation, console: Console) -> None:
+    """What each word adds, its Shapley value, and its interaction with each scale."""
+    if (sides := explanation.sides) is None:
+        return
+    _print_texts(console, f"the words of {plain(sides.account.text)!r}")
+    console.print(_side_table(sides))
+    _print_texts(console, *sentences(sides))
+
+
+def _side_table(sides: BothSides) -> Table:
+    by_scale, values = sides.by_scale, sides.account.values.tolist()
+    scales = () if by_scale is None else by_scale.scales
+    shown = table("word", "signed sum", *["Shapley value"] * (by_scale is not None), *(f"× {name}" for name in scales))
+    shown.columns[1].justify = "right"
+    if by_scale is None:
+        for word, value in zip(sides.words, values, strict=True):
+            shown.add_row(plain(word), _signed(value))
+        return shown
+    adds = by_scale.word_values.tolist()
+    cells = aligned(by_scale.interaction.T.flatten().tolist(), adds)
+    for k, (word, value, add) in enumerate(zip(sides.words, values, adds, strict=True)):
+        shown.add_row(plain(word), _signed(value), _signed(add), *cells[k * len(scales) : (k + 1) * len(scales)])
     return shown
 
 

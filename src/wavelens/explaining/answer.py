@@ -35,6 +35,8 @@ from wavelens.explaining.summary import (
 )
 from wavelens.methods.shapley import ShapleyValues
 from wavelens.own import text_of
+from wavelens.pairs import BothSides
+from wavelens.pairs.telling import record
 from wavelens.reports import Entry
 from wavelens.untrusted import plain
 from wavelens.words import WordAccount
@@ -58,6 +60,7 @@ class Explanation:
     or the reason why there are none; `shapley` and `no_shapley` are those of the first. `further_methods` are what
     further methods and explainers find, each in the first domain or in a domain of its own, such as the samples.
     `words` is the account of a text word by word.
+    `sides` has both sides of a pair, where words are accounted for too; the attributions then are the signal's.
 
     >>> import torch, wavelens as wl
     >>> wl.frontends.write_audio("tone.wav", torch.sin(torch.arange(4000) / 5)[None, None], rate=8000)
@@ -78,6 +81,7 @@ class Explanation:
     interventions: tuple[Interventions, ...] = ()
     further_methods: tuple[Attribution, ...] = ()
     words: WordAccount | None = None
+    sides: BothSides | None = None
 
     def __repr__(self) -> str:
         model, name = self.request.loaded.name, self.input.path.name
@@ -183,6 +187,7 @@ class Explanation:
             "units": one.grid.units,
             "profile": self.profile,
             **interventions_summary(self.shapley, self.no_shapley),
+            **({} if self.sides is None else {"sides": record(self.sides)}),
             "sentences": [text for text in self.sentences() if text],
             **self._further_summary(),
             **methods_summary(self.further_methods, one.grid),
@@ -225,7 +230,10 @@ class Explanation:
         if domain == 0:
             plots.add_methods(figure, (a, *self.further_methods), self._picture, grid=self.input.grid)
         plots.add_evidence(figure, a, self._picture, grid=self.input.grid)
-        return plots.add_accounts(figure, a, values.shapley, grid=self.input.grid, reason=values.reason)
+        figure = plots.add_accounts(figure, a, values.shapley, grid=self.input.grid, reason=values.reason)
+        if self.sides is None or domain:
+            return figure
+        return plots.add_sides(figure, self.sides, self._picture, grid=self.input.grid)
 
     @cached_property
     def _picture(self) -> Tensor:
@@ -267,10 +275,11 @@ class Explanation:
         yield from self._write_pictures(base)
 
     def _write_domain(self, k: int, base: Path) -> Iterator[Path]:
-        """The panel and the attribution of one domain."""
+        """The panel and the attribution of one domain; of a pair that of both sides, for `Attributions.load`."""
         figures = self.request.figures
         yield from figures.write(self.panel(k), base)
-        self.attributions[k].save(attribution := beside(base, ATTRIBUTION))
+        kept = self.attributions[k] if self.sides is None else self.sides.account.attributions[k]
+        kept.save(attribution := beside(base, ATTRIBUTION))
         yield attribution
         if (overlay := self.request.kind.overlay(self.attributions[k], self.input, self.title)) is not None:
             yield from figures.write(overlay, beside(base, OVERLAY))

@@ -58,6 +58,7 @@ def explain(
     rate: float | None = None,
     exact_passes: bool = False,
     interventions: bool | None = None,
+    words: bool = False,
     progress: Progress = False,
     **options: Any,
 ) -> Explanation | list[Explanation | Exception]:
@@ -82,6 +83,9 @@ def explain(
     Beside the attribution stand the Shapley values of the scales, `explanation.shapley`: exact up to eight scales,
     sampled where 256 forward passes do not suffice, left out where few samples do not fit them. With
     `interventions=True` they are computed whatever they cost, with `interventions=False` never.
+
+    With `words`, for a pair and a target "text:a dog on grass", the text is accounted for too, on one path with the
+    file: what each word adds, `explanation.sides`, which scale it counts with, and where the file answers it.
 
     One path returns an `Explanation`, or raises its error. A list returns a list in the same order, which holds the
     exception in place of a file that cannot be explained, so that one broken file does not end the others. Options
@@ -118,6 +122,7 @@ def explain(
             top=top,
             exact_passes=exact_passes,
             interventions=interventions,
+            words=words,
             by_name=not isinstance(model, nn.Module),
         )
 

@@ -15,15 +15,17 @@ from wavelens.domains import DWT, Identity
 from wavelens.engine.progress import Progress
 from wavelens.explaining.answer import Explanation
 from wavelens.explaining.further_methods import attribution_by, is_explainer
-from wavelens.explaining.interventions import interventions_of, kept_interventions, recorded
+from wavelens.explaining.interventions import Interventions, interventions_of, kept_interventions, recorded
 from wavelens.explaining.kinds import Input
 from wavelens.explaining.outlining import outlines_of
 from wavelens.explaining.question import ExplainedTarget
 from wavelens.explaining.reading import read_input
 from wavelens.explaining.records import shown_path, words_of
 from wavelens.explaining.request import Request
+from wavelens.explaining.sides import sides_of
 from wavelens.explaining.word_account import word_account
 from wavelens.models import LoadedModel
+from wavelens.pairs import BothSides
 
 
 def explained(request: Request, path: Path, progress: Progress = False) -> Explanation:
@@ -35,12 +37,18 @@ def explained(request: Request, path: Path, progress: Progress = False) -> Expla
     usual = [kind.fit(domain, one) for domain in request.domains]
     usual = usual if request.chosen else [_within(domain, one.x.shape[2:]) for domain in usual]
     record = recorded(request)
-    several, decomposed, by_sample = _attributions(request, one, target, usual, record or request.method, progress)
+    sides = sides_of(request, one.x, target, [*usual, *request.decompose], progress) if request.words else None
+    if sides is None:
+        several, decomposed, by_sample = _attributions(request, one, target, usual, record or request.method, progress)
+    else:
+        (several, decomposed), by_sample = _split(sides, usual), None
     made_by = _model_provenance(loaded)
     named = tuple(replace(a, provenance=a.provenance | made_by) for a in several)
     domains = [a.domain if is_explainer(request.method) else domain for a, domain in zip(named, usual, strict=True)]
     scales = [len(a.layout.scales()) for a in named]
-    if record is not None:
+    if sides is not None:
+        values: tuple[Interventions, ...] = (Interventions(),) * len(named)  # those of scales and words are in `sides`
+    elif record is not None:
         values = tuple(map(kept_interventions, record.kept[: len(named)], scales))
     else:
         values = tuple(
@@ -53,7 +61,13 @@ def explained(request: Request, path: Path, progress: Progress = False) -> Expla
     )
     beside = tuple(replace(a, provenance=a.provenance | made_by) for a in further)
     words = word_account(request, one, target.target, by_sample, progress)
-    return Explanation(request, one, target, named, decomposed, kind.note(path), values, beside, words)
+    return Explanation(request, one, target, named, decomposed, kind.note(path), values, beside, words, sides)
+
+
+def _split(sides: BothSides, usual: Sequence[Domain]) -> tuple[list[Attribution], tuple[Attribution, ...]]:
+    """The signal's side in each of the domains, and in those of `decompose`."""
+    several = sides.signals
+    return list(several[: len(usual)]), several[len(usual) :]
 
 
 def _attributions(

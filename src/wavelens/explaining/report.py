@@ -42,7 +42,7 @@ def entry_of(explanation: Explanation) -> Entry:
             for row in explanation.detections
         ],
         outlines=one.outlines,
-        start=start_of(method, kind),
+        start=start_of(method, kind) if explanation.sides is None else f"{start_of(method, kind)} without words",
         note=explanation.caution,
         shapley=explanation.shapley,
         no_shapley=explanation.no_shapley,
@@ -51,6 +51,7 @@ def entry_of(explanation: Explanation) -> Entry:
         further=explanation.attributions[1:],
         further_methods=explanation.further_methods,
         words=explanation.words,
+        sides=explanation.sides,
         facts={
             "file": shown_path(one.path),
             "model": shown_path(loaded.name),
@@ -90,6 +91,7 @@ def command_of(explanation: Explanation) -> str:
         *(word for method in (request.method, *request.further_methods) for word in ("--method", text_of(method))),
         *["--exact-passes"] * request.exact_passes,
         *_interventions_option(request.interventions),
+        *["--words"] * request.words,
         "--report",
     ]
     return " ".join(map(_quoted, words))
@@ -121,6 +123,7 @@ def _call(explanation: Explanation) -> str:
         choices |= {name: texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"} if texts else {}
     choices |= {"exact_passes": "True"} if request.exact_passes else {}
     choices |= {} if request.interventions is None else {"interventions": str(request.interventions)}
+    choices |= {"words": "True"} if request.words else {}
     model = repr(shown_path(request.loaded.name)) if request.by_name else "model"
     words = [repr(shown_path(explanation.input.path)), model, *(f"{name}={value}" for name, value in choices.items())]
     return f"wl.explain({', '.join(words)})"

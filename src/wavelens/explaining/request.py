@@ -16,6 +16,7 @@ from wavelens.explaining.figures import PNG, Figures
 from wavelens.explaining.further_methods import is_explainer
 from wavelens.explaining.kinds import Kind
 from wavelens.explaining.question import Question, question_of
+from wavelens.explaining.sides import check_words
 from wavelens.methods import HierarchicalShapley, IntegratedGradients
 from wavelens.methods.lift import Method, check_method
 from wavelens.models import LoadedModel
@@ -38,6 +39,7 @@ class Request:
     With `exact_passes` the model runs as it is. A model that is not known `by_name` is known to Python alone.
     `interventions` says whether Shapley values of the scales are computed too; None: where few passes suffice.
     `figures` says how figures are written.
+    With `words` the text that a pair is asked for is accounted for too, on one path with the signal.
     """
 
     loaded: LoadedModel
@@ -55,6 +57,7 @@ class Request:
     interventions: bool | None = None
     further_methods: tuple[Any, ...] = ()
     figures: Figures = PNG
+    words: bool = False
 
 
 def request_for(
@@ -73,6 +76,7 @@ def request_for(
     by_name: bool = True,
     interventions: bool | None = None,
     figures: Figures = PNG,
+    words: bool = False,
 ) -> Request:
     """The request that the options of `explain` mean; `ValueError` for those that do not fit the model."""
     if not isinstance(top, int) or top < 1:
@@ -82,6 +86,8 @@ def request_for(
     if shown and len(kind.units) < 2:
         raise ValueError(f"--decompose draws pictures; {kind.one} has none. Leave it out.")
     question = question_of(target, against, loaded)
+    if words:
+        check_words(loaded, question)
     first, *further = _methods(default_method(loaded.module) if method is None else method)
     for one in (first, *further):
         check_method(loaded.module, one)
@@ -106,6 +112,7 @@ def request_for(
         interventions=interventions,
         further_methods=tuple(further),
         figures=figures,
+        words=words,
     )
 
 

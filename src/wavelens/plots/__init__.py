@@ -17,6 +17,7 @@ from wavelens.plots.profiles import mean_profiles
 from wavelens.plots.rose import rose
 from wavelens.plots.scene import scene
 from wavelens.plots.series import traces
+from wavelens.plots.sides import add_sides
 from wavelens.plots.sound import sound
 from wavelens.plots.text import words
 from wavelens.plots.thumbnail import thumbnail
@@ -27,6 +28,7 @@ __all__ = [
     "add_accounts",
     "add_evidence",
     "add_methods",
+    "add_sides",
     "bands",
     "by_scale",
     "cloud",

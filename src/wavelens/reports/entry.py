@@ -14,6 +14,7 @@ from wavelens.core import Coefficients
 from wavelens.grid import Grid
 from wavelens.methods.shapley import ShapleyValues
 from wavelens.outlines import Outline
+from wavelens.pairs import BothSides
 from wavelens.reports.views import ReportView, view_called, view_for
 from wavelens.wording import in_words
 from wavelens.words import WordAccount
@@ -52,7 +53,9 @@ class Entry:
     for the further domains. `further_methods` are what other methods find of the same input, each in any domain, shown
     side by side. `command` makes the explanation again, in a shell or in Python; `facts` are further lines for the
     record. `channels` names the channels of `x`; `marks` are spans of samples that the target is of; `words` is a
-    text's account word by word; `objects` are what a detector finds, and `outlines` lines over a picture `x`. All texts are shown as they are, never as HTML.
+    text's account word by word; `objects` are what a detector finds, and `outlines` lines over a picture `x`.
+    `sides` is what a text adds, where the account is of a signal and its text: the attribution then is the signal's.
+    All texts are shown as they are, never as HTML.
     """
 
     attribution: Coefficients
@@ -76,6 +79,7 @@ class Entry:
     words: WordAccount | None = None
     objects: Sequence[Detected] = ()
     outlines: Sequence[Outline] = ()
+    sides: BothSides | None = None
 
     def __repr__(self) -> str:
         shape, what = tuple(self.x.shape[1:]), self.label or "an attribution"
@@ -115,10 +119,11 @@ class Entry:
         """An entry for each domain, in which the others are left out."""
         values = [*self.further_shapley, *[(None, "")] * len(self.further)]
         first = replace(self, further=(), further_shapley=(), further_methods=())
+        later = replace(first, sides=None if self.sides is None else replace(self.sides, by_scale=None))
         return [
             first,
             *(
-                replace(first, attribution=one, shapley=shapley, no_shapley=reason)
+                replace(later, attribution=one, shapley=shapley, no_shapley=reason)
                 for one, (shapley, reason) in zip(self.further, values, strict=False)
             ),
         ]

@@ -19,13 +19,14 @@ from wavelens.reports.marginal import marginal_card
 from wavelens.reports.markup import Html, data, joined, printable, tag, text
 from wavelens.reports.methods import methods_card
 from wavelens.reports.packing import colours
+from wavelens.reports.sides import packed_sides, sides_card
 from wavelens.reports.views.view import View, asset
 from wavelens.untrusted import check_file, json_object
 from wavelens.version import __version__
 
 GENERATOR = f"wavelens {__version__}"
 # What views build upon, in the order in which they run.
-SHARED_SCRIPTS = ("base", "overlay", "mosaic", "rose", "panes", "sums")
+SHARED_SCRIPTS = ("base", "overlay", "mosaic", "rose", "panes", "sums", "sides")
 ROOM = 1_000_000  # numbers of an entry: some 3 MB
 WHOLE = 6_000_000  # numbers of a page: with more entries each has fewer
 
@@ -78,18 +79,21 @@ def section(entry: Entry, count: int = 1) -> Section:
     shown, several = entry.view, entry.each()
     room = min(ROOM, WHOLE // max(count, 1)) // len(several)
     views = [shown.show(one, room) if shown else View({}, "") for one in several]
-    payloads = [
+    payloads: list[dict[str, Any]] = [
         {"view": shown.name, "wide": shown.wide, "evidence": accounts.has_signs(one.attribution), **view.payload}
         if shown
         else {"view": ""}
         for one, view in zip(several, views, strict=True)
     ]
+    if entry.sides is not None:
+        payloads[0]["sides"] = packed_sides(entry, room // 8)
     heading = entry.name or texts.shown_label(entry)
     numbers = [joined(*(_answers(entry) if one is several[0] else []), scales.profile(one)) for one in several]
     changes = [scales.interventions(one) for one in several]
     titles = [texts.domain_heading(one) if len(several) > 1 else None for one in several]
     body = joined(
         tag("header", tag("h2", tag("bdi", heading)), texts.sentence(entry), texts.note(entry), class_="lead"),
+        sides_card(entry.sides) if entry.sides is not None else None,
         *(_block(*parts) for parts in zip(titles, views, numbers, changes, strict=True)),
         marginal_card(entry) if len(several) > 1 else None,
         methods_card(entry) if entry.further_methods else None,

@@ -116,6 +116,8 @@ def _columns(entry: Entry) -> list[Column]:
     if shapley is not None:
         spread = None if shapley.standard_error is None else shapley.standard_error[0].tolist()
         columns.append(Column("Shapley value", _measures(shapley.values[0], spread, signed), True))
+    elif entry.sides is not None and entry.sides.by_scale is not None:
+        columns.append(Column("Shapley value", _measures(entry.sides.by_scale.scale_values, None, signed), True))
     return [*columns, Column("share of |γ|", parts, False)]
 
 
@@ -136,7 +138,13 @@ def _totals(entry: Entry, columns: int) -> list[Html]:
     """What the columns add up to; for a path method also what they miss, and f(x) − f(x₀)."""
     a, shapley = entry.attribution, entry.shapley
     totals = [float(maps.profile(a).signed[0].sum()), *([] if shapley is None else [float(shapley.values[0].sum())])]
-    rows = {"total": totals}
+    rows = {}
+    if entry.sides is not None:
+        words, values = entry.sides.account.values, entry.sides.by_scale
+        totals += [] if values is None else [float(values.scale_values.sum())]
+        rows["words"] = [float(words.sum()), *([] if values is None else [float(values.word_values.sum())])]
+        totals = [total + added for total, added in zip(totals, rows["words"], strict=True)]
+    rows["total"] = totals
     score, start, gap = (scalar(getattr(a, name, None)) for name in ("score", "baseline_score", "gap"))
     if score is not None and start is not None and gap is not None:
         rise = score - start

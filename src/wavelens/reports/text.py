@@ -83,9 +83,10 @@ def _account(entry: Entry) -> list[Html]:
         return [joined("The score of ", label, chance, f" is {number(score)}. Here is what it responds to.")]
     rise = score - start
     part = f" ({percent(abs(gap / rise))})" if rise else ""
+    how = "scale by scale" if entry.sides is None else "scale by scale and word by word"
     return [
         joined("The score of ", label, chance, f" is {number(score)}. Over {entry.start} it {_way(rise)}, "),
-        joined(f"accounted for scale by scale to within {abs(gap):.3g}{part}."),
+        joined(f"accounted for {how} to within {abs(gap):.3g}{part}."),
     ]
 
 

@@ -12,6 +12,8 @@ async function build(article) {
   article.querySelector(".again").append(make("button", copies, "Copy"));
   const blocks = [...article.querySelectorAll(".block")];
   for (const [k, block] of blocks.entries()) await fill(block, read(k ? `data-${number}-${k}` : `data-${number}`));
+  const sided = article.querySelector(".sided");
+  if (sided && self.DecompressionStream) await showSides(sided, read(`data-${number}`));
   article.dataset.ready = "true";
 }
 
