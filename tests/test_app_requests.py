@@ -29,7 +29,7 @@ from wavelens.models import Geometry, LoadedModel
 
 pytestmark = pytest.mark.needs("gradio")
 JOIN, DATA, UPLOAD = "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/upload"
-LOOK, EXPLAIN = 0, 2  # numbers of the page's events
+LOOK, EXPLAIN_INPUTS = 0, 8  # the number of the first event, and of values that the page explains by
 MARK = "mark-of-a-body"
 
 
@@ -94,6 +94,13 @@ class Browser:
             lines = [line.removeprefix("data: ") for line in stream.iter_lines() if line.startswith("data: ")]
         return [json.loads(line) for line in lines]
 
+    def explained(self, *values):
+        """The values that the page shows of an explanation, by the event that takes so many and a prompt."""
+        page = self.client.get("/").text.partition("window.gradio_config = ")[2]
+        events = json.JSONDecoder().raw_decode(page)[0]["dependencies"]
+        (number,) = [event["id"] for event in events if len(event["inputs"]) == EXPLAIN_INPUTS]
+        return self.asked([*values, ""], number)
+
     def asked(self, data, event=LOOK):
         """The values that the event gives."""
         joined = self.join(data, event)
@@ -140,7 +147,7 @@ def test_a_visitor_uploads_looks_explains_and_fetches(app, browser):
     assert chosen == "sky"
     assert "In <bdi>sky.png</bdi> the model sees" in answer
     assert sorted(index for _, index in classes["choices"]) == [0, 1]
-    shown = browser.asked([{"path": name}, "sky", 0, "haar", 0, "saliency", 50], EXPLAIN)[1]
+    shown = browser.explained({"path": name}, "sky", 0, "haar", 0, "saliency", 50)[1]
     address = "/results/" + shown.partition('src="results/')[2].partition('"')[0]
     report = browser.client.get(address)
     assert report.status_code == 200
@@ -217,7 +224,7 @@ def test_nobody_reads_or_writes_in_anothers_name(app, browser):
         assert other.join([None, "sky"], page=browser.page).status_code == 403
         assert other.client.get(f"/gradio_api/file={name}").status_code == 404
         assert "no longer on the server" in other.asked([{"path": name}, "sky"])[4]
-        explained = other.asked([{"path": name}, "sky", 0, "haar", 0, "saliency", 50], EXPLAIN)
+        explained = other.explained({"path": name}, "sky", 0, "haar", 0, "saliency", 50)
         assert "no longer on the server" in explained[0]
     assert browser.client.get(f"/gradio_api/file={name}").status_code == 200
 
@@ -304,7 +311,7 @@ def test_values_that_are_not_offered_are_refused_in_a_sentence_and_not_logged(br
 )
 def test_choices_of_another_type_are_refused_in_a_sentence(browser, logged, wish, sentence):
     name = browser.upload().json()[0]
-    assert sentence in html.unescape(browser.asked([{"path": name}, "sky", *wish], EXPLAIN)[0])
+    assert sentence in html.unescape(browser.explained({"path": name}, "sky", *wish)[0])
     assert "Traceback" not in logged()
 
 
@@ -468,7 +475,7 @@ def test_the_disk_is_cleaned_when_a_page_closes(app, browser):
         assert next(lines) == "data: ALIVE"
         name = browser.upload().json()[0]
         browser.asked([{"path": name}, "sky"])
-        browser.asked([{"path": name}, "sky", 0, "haar", 0, "saliency", 50], EXPLAIN)
+        browser.explained({"path": name}, "sky", 0, "haar", 0, "saliency", 50)
         assert len(files_in(service)) > 3
     assert emptied(service)
     assert browser.client.get(f"/gradio_api/file={name}").status_code == 404

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import wavelens as wl
-from test_app_requests import EXPLAIN, Browser, running
+from test_app_requests import Browser, running
 from wavelens import runs
 from wavelens.app import Refused, Result, Served, Service, Wish
 from wavelens.cli import main
@@ -180,7 +180,7 @@ def test_the_apps_page_takes_it(folder):
         chosen, wavelet, _, answer, *_ = browser.asked([{"path": name}, "ecg:net"])
         assert (chosen, wavelet) == ("ecg:net", "db4")
         assert "In <bdi>my beat.ecg</bdi> the model sees: early beat" in answer
-        shown = browser.asked([{"path": name}, "ecg:net", 0, "db4", 0, "saliency", 50], EXPLAIN)[1]
+        shown = browser.explained({"path": name}, "ecg:net", 0, "db4", 0, "saliency", 50)[1]
         page = browser.client.get("/results/" + shown.partition('src="results/')[2].partition('"')[0]).text
         assert [one["view"] for one in data_of(page)] == ["ecg"]
         assert ".ecg" in browser.client.get("/").text

@@ -95,10 +95,9 @@ def load(
     and 'micro-acdnet' (sounds; with `weights`), 'phasenet' (seismograms; with `weights`), 'pointnet' (point clouds;
     with `weights`), 'seisbench:NAME' and 'braindecode:NAME(…)' (time series), a TorchScript file ending in .pt or .ts,
     a program of `torch.export` ending in .pt2, an ONNX file ending in .onnx ('net.onnx::probs' for another output than
-    the first), and
-    'package.module:function', whose function returns a module, a `LoadedModel` or a function of arrays. Such files and
-    a function's module take pixels in [0, 1], 224 × 224 or what a file was made for. An ONNX file and a function of
-    arrays give values alone, so methods that need no gradient explain them.
+    the first), and 'package.module:function', whose function returns a module, a `LoadedModel` or a function of arrays.
+    Such files and a function's module take pixels in [0, 1], 224 × 224 or what a file was made for. An ONNX file and a
+    function of arrays give values alone, so methods that need no gradient explain them.
     'timm:NAME(classes=5)' builds a network with five outputs; with `weights` their number is taken from the file.
 
     `weights` are safetensors files or what `torch.save` wrote, alone or inside a checkpoint, whose tensors beside the

@@ -53,9 +53,9 @@ class Entry:
     for the further domains. `further_methods` are what other methods find of the same input, each in any domain, shown
     side by side. `command` makes the explanation again, in a shell or in Python; `facts` are further lines for the
     record. `channels` names the channels of `x`; `marks` are spans of samples that the target is of; `words` is a
-    text's account word by word; `objects` are what a detector finds, and `outlines` lines over a picture `x`.
-    `sides` is what a text adds, where the account is of a signal and its text: the attribution then is the signal's.
-    All texts are shown as they are, never as HTML.
+    text's account word by word; `objects` are what a detector finds, and `outlines` lines over a picture `x`. `sides`
+    is what a text adds, where the account is of a signal and its text: the attribution then is the signal's. All texts
+    are shown as they are, never as HTML.
     """
 
     attribution: Coefficients
