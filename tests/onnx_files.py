@@ -76,3 +76,27 @@ def network(
                 entry.value = external
     Path(path).write_bytes(model.SerializeToString())
     return path
+
+
+def series_network(path, channels=2, samples=64):
+    """Write a network of series `(batch, channel, samples)` with two logits; a name as `samples` means any length."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    source = np.random.default_rng(0)
+    arrays = {"kernel": source.normal(size=(4, channels, 5)), "head": source.normal(size=(4, 2))}
+    weights = [numpy_helper.from_array(a.astype(np.float32), name) for name, a in arrays.items()]
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["waves"]),
+        helper.make_node("Relu", ["waves"], ["positive"]),
+        helper.make_node("GlobalAveragePool", ["positive"], ["means"]),
+        helper.make_node("Flatten", ["means"], ["features"]),
+        helper.make_node("MatMul", ["features", "head"], ["logits"]),
+    ]
+    ends = {"x": ["batch", channels, samples], "logits": ["batch", 2]}
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends.items()]
+    graph = helper.make_graph(nodes, "series", values[:1], values[1:], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return path

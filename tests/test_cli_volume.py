@@ -47,16 +47,15 @@ def test_a_scan_gives_tables_in_mm_and_maps_over_it(folder, capsys):
     assert "2–4 × 3–6 × 1–2 mm" in printed
     assert "its rise over a volume of zeros comes from" in printed
     assert {path.name for path in (folder / "out").iterdir()} == {
-        *("scan.png", "scan.safetensors", "scan.json", "scan.html", "scan-all.nii.gz", "scan-scales.nii.gz")
+        *("scan.png", "scan.safetensors", "scan.json", "scan.html"),
+        *(f"scan-{name}.nii.gz" for name in ("all", "a2", "d2", "d1", "signed")),
     }
     a = wl.Attribution.load("out/scan.safetensors")
-    expected = maps.scale_maps(a)
-    found = read_volume("out/scan-scales.nii.gz")
-    np.testing.assert_allclose(found.affine, AFFINE, atol=1e-6)
-    for channel, values in zip(found.data[0], expected.values(), strict=True):
-        torch.testing.assert_close(channel, values[0], rtol=1e-5, atol=1e-7)
-    every = read_volume("out/scan-all.nii.gz")
-    torch.testing.assert_close(every.data[0, 0], maps.spatial_map(a)[0], rtol=1e-5, atol=1e-7)
+    expected = {"all": maps.spatial_map(a), **maps.scale_maps(a), "signed": maps.spatial_map(a, signed=True)}
+    for name, values in expected.items():
+        found = read_volume(f"out/scan-{name}.nii.gz")
+        np.testing.assert_allclose(found.affine, AFFINE, atol=1e-6)
+        torch.testing.assert_close(found.data[0, 0], values[0], rtol=1e-5, atol=1e-7)
     summary = json.loads((folder / "out/scan.json").read_text())
     assert summary["units"] == ["mm", "mm", "mm"]
     assert [row["from_to"] for row in summary["profile"]][2] == [[2, 4], [3, 6], [1, 2]]

@@ -260,8 +260,11 @@ def test_a_network_of_monai_is_explained(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("resnet19", r"monai: takes the name of a classifier of MONAI; got 'resnet19'\. Did you mean resnet1"),
-        ("unet", r"got 'unet'\. Names: resnet10"),
+        (
+            "resnet19",
+            r"monai: takes the name of a classifier or segmenter of MONAI; got 'resnet19'\. Did you mean resnet1",
+        ),
+        ("mednext", r"got 'mednext'\. Names: resnet10"),
         ("resnet18(2)", r"a name and named arguments with literal values.*; got 'resnet18\(2\)'"),
         ("resnet18(classes=x)", r"a name and named arguments with literal values.*; got 'resnet18\(classes=x\)'"),
         ("resnet18(classes=2", r"a name and named arguments with literal values"),
@@ -327,7 +330,8 @@ def test_every_name_is_one_of_monai():
     from wavelens.models.sources.monai import NAMES
 
     assert len({name.casefold() for name in NAMES}) == len(NAMES)
-    assert inspect.signature(Voxels).parameters.keys() == {"shape", "intensity", "orientation", "fit", "spacing"}
+    fields = {"shape", "intensity", "orientation", "fit", "spacing", "channels", "resample"}
+    assert inspect.signature(Voxels).parameters.keys() == fields
 
 
 @pytest.mark.parametrize("intensity", [(0, 50), "range", "standard"])

@@ -11,7 +11,7 @@ from PIL import Image
 
 import wavelens as wl
 from cases import relative, signal
-from onnx_files import CLASSES, EXTERNAL, network, twin
+from onnx_files import CLASSES, EXTERNAL, network, series_network, twin
 from wavelens.cli import main
 from wavelens.models import Onnx, load
 from wavelens.models.sources.onnx import ROWS
@@ -159,7 +159,12 @@ def test_by_name_with_the_preparation_that_is_asked_for(folder):
             r"weights are for a network in torch; net\.onnx has its own",
         ),
         ("net.onnx", {"input_size": 20}, ValueError, r"net\.onnx fails on it: .*Pass the input_size that it takes"),
-        ("gray.onnx", {}, ValueError, r"takes photos \(batch, 3, height, width\); gray\.onnx takes \(any, 1, 32, 32\)"),
+        (
+            "gray.onnx",
+            {},
+            ValueError,
+            r"takes photos \(batch, 3, height, width\), or series .*; gray\.onnx takes \(any, 1, 32, 32\)",
+        ),
     ],
 )
 def test_names_and_options_that_do_not_fit(folder, name, options, error, text):
@@ -253,3 +258,29 @@ def test_exported_by_torch(folder):
         net, (x,), str(folder / "net.onnx"), dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "n"}}
     )
     assert relative(Onnx(folder / "net.onnx")(photos(5)), net(photos(5)).detach()) < ROUNDING
+
+
+def test_a_series_is_explained_by_its_values_alone(folder, capsys):
+    """A file of a fixed length says its preparation; one of any length takes the series as it is."""
+    values = torch.randn(1, 2, 64, generator=torch.Generator().manual_seed(0))
+    wl.frontends.write_series("beat.csv", wl.frontends.Series(values, 100.0, ("I", "II")))
+    wl.frontends.write_series("short.csv", wl.frontends.Series(values[..., :40], 100.0, ("I", "II")))
+    for samples in (64, "samples"):
+        series_network("net.onnx", samples=samples)
+        given = ["--model", "net.onnx", "--target", "1", "--report", "--out", "out"]
+        assert main(["explain", "beat.csv", *given]) == 0, capsys.readouterr().err
+        summary = json.loads((folder / "out/beat.json").read_text())
+        assert summary["method"].startswith("HierarchicalShapley(")
+        assert summary["score"] == pytest.approx(float(Onnx("net.onnx")(values)[0, 1]), rel=1e-5)
+        rise = summary["score"] - summary["baseline_score"]
+        assert sum(sum(row["signed"]) for row in summary["by_channel"]) == pytest.approx(rise, rel=1e-4)
+        assert [row["channel"] for row in summary["by_channel"]] == ["I", "II"]
+        assert "VIEWS.series" in (folder / "out/report.html").read_text()
+    capsys.readouterr()
+    series_network("net.onnx")
+    assert main(["explain", "short.csv", "--model", "net.onnx", "--out", "out"]) == 2
+    assert "the network takes 64 samples (0.64 s); the series has 40 samples" in capsys.readouterr().err
+    series_network("net.onnx", samples="samples")
+    with pytest.raises(ValueError, match=r"net\.onnx takes \(any, 2, any\)\. Give its preparation, such as"):
+        load("net.onnx")
+    assert load("net.onnx", preparation=wl.models.Traces((2, 30))).module(values).shape == (1, 2)

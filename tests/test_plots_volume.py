@@ -115,7 +115,7 @@ def test_the_page_holds_the_maps_at_their_places(case):
     a, x = case
     found, layout = traces(plots.scene(a, x, item=1, grid=GRID, title="<scan>"))
     one = Coefficients(a.data[1:2], a.layout)
-    assert list(found) == ["input", "all scales", "a2", "d2", "d1"]
+    assert list(found) == ["input", "all scales", "a2", "d2", "d1", "inside", "planes"]
     for name, values in {"all scales": maps.spatial_map(one), **maps.scale_maps(one)}.items():
         np.testing.assert_allclose(decoded(found[name]["value"]), values.flatten(), rtol=1e-6)
         assert found[name].get("visible", True) == (name == "all scales")
@@ -129,12 +129,17 @@ def test_the_page_holds_the_maps_at_their_places(case):
     ratio = [layout["scene"]["aspectratio"][axis] for axis in "xyz"]
     assert layout["scene"]["aspectmode"] == "manual"
     assert ratio == pytest.approx([3**0.5 * length / np.linalg.norm(lengths) for length in lengths])
-    (menu,), (slider,) = layout["updatemenus"], layout["sliders"]
+    (menu, around), (slider,) = layout["updatemenus"], layout["sliders"]
     assert menu["type"] == "dropdown"  # buttons side by side end beyond a narrow page
     assert [button["label"] for button in menu["buttons"]][1] == "a2 · > 4 × > 8 × > 16 mm"
-    assert menu["buttons"][3]["args"][0]["visible"] == [True, False, False, False, True]  # the surface and d1
+    assert menu["buttons"][3]["args"] == [{"visible": [False, False, False, True]}, [1, 2, 3, 4]]  # d1; the rest stays
+    shown = {button["label"]: button["args"][0]["visible"] for button in around["buttons"]}
+    assert around["buttons"][0]["args"][1] == [0, 5, 6, 7, 8]  # the surface, what is inside it, three planes
+    assert shown["around it: surfaces"] == [True, True, False, False, False]
+    assert shown["around it: planes"] == [False, False, True, True, True]
+    assert not any(shown["around it: nothing"])
     start = slider["steps"][slider["active"]]["args"][0]["isomin"]
-    assert start == [found[name]["isomin"] for name in list(found)[1:]]
+    assert start == [found[name]["isomin"] for name in list(found)[1:5]]
 
 
 @pytest.mark.needs("plotly")

@@ -26,17 +26,23 @@ class Grid:
 
     Samples that are `scattered`, as the points of a cloud, lie at no even distance: frequencies by sample mean nothing
     for them, and the one spacing is the length of a step of their coordinates.
+
+    `affine`, of scans, takes a voxel's indices to its place in the patient in mm, towards the right, the front and the
+    head (RAS): the four rows of a 4 × 4 matrix, or None where the place is not known. See `wavelens.anatomy`.
     """
 
     spacing: tuple[float, ...]
     units: tuple[str, ...]
     scattered: bool = False
+    affine: tuple[tuple[float, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.spacing) != len(self.units):
             raise ValueError(f"a grid has a spacing and a unit for each axis; got {self.spacing} and {self.units}.")
         if not all(math.isfinite(step) and step > 0 for step in self.spacing):
             raise ValueError(f"a spacing is finite and above 0; got {self.spacing}. Take 1 where it is not known.")
+        if self.affine is not None and [len(row) for row in self.affine] != [4] * 4:
+            raise ValueError(f"affine has the four rows of a 4 × 4 matrix, or is None; got {self.affine}.")
 
     @classmethod
     def plain(cls, axes: int) -> Grid:

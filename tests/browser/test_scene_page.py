@@ -20,12 +20,12 @@ def test_everything_lies_within_the_page(browser, tmp_path, width):
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.goto(file.as_uri())
     assert page.title() == "a scan with a rather long name.nii.gz: its class"
-    page.locator(".updatemenu-header").click()
+    page.locator(".updatemenu-header").first.click()
     page.wait_for_selector(".updatemenu-dropdown-button")
     boxes = page.eval_on_selector_all(TEXTS, "found => found.map(e => e.getBoundingClientRect().toJSON())")
     assert len(boxes) >= 9
     assert all(box["left"] >= 0 and box["right"] <= width for box in boxes)
     page.locator(".updatemenu-dropdown-button").last.click()
     shown = "document.querySelector('.js-plotly-plot').data.filter(t => t.visible !== false).map(t => t.name).join()"
-    page.wait_for_function(f"{shown} === 'input,d1'")
+    page.wait_for_function(f"{shown} === 'input,d1,inside'")
     page.close()

@@ -90,7 +90,7 @@ def check(
         autocast=None if autocast is None else AUTOCAST[autocast],
         batch_size=batch_size,
     )
-    paths, statuses = inputs(files, kind), []
+    paths, statuses = inputs(files, kind, loaded.preprocess), []
 
     def one(path: Path, stem: str) -> list[Path]:
         one_input = read_input(loaded, kind, path, chosen_device)

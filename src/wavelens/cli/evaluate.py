@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -117,7 +118,8 @@ def evaluate(
     kind = kind_called(loaded.preprocess.kind)
     if against is not None and loaded.answer is not None:
         raise ValueError(f"--against sets a class against a class; {name} gives objects or regions. Leave it out.")
-    dataset = labelled(samples(data, kind.inside, kind.files), labels, loaded.index)
+    inside = partial(kind.inside, preparation=loaded.preprocess)
+    dataset = labelled(samples(data, inside, kind.files), labels, loaded.index)
     if annotations is not None:
         dataset = _annotated(dataset, annotations, loaded, console)
     if explainer is None:

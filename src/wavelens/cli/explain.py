@@ -187,7 +187,7 @@ def explain(
         figures=figures,
         words=words,
     )
-    raise typer.Exit(_explain_all(request, inputs(files, kind), out, console, report))
+    raise typer.Exit(_explain_all(request, inputs(files, kind, loaded.preprocess), out, console, report))
 
 
 def _explain_all(request: Request, paths: list[Path], out: Path, console: Console, report: bool) -> int:

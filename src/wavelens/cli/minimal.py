@@ -99,7 +99,7 @@ def minimal(
     own = fitted(chosen_domain, kind, loaded)
     question = question_of(target, against, loaded)
     request = MinimalRequest(loaded, kind, question, own, alphas, steps, dropped, batch_size, chosen_device)
-    raise typer.Exit(_reduce_all(request, inputs(files, kind), out, console))
+    raise typer.Exit(_reduce_all(request, inputs(files, kind, loaded.preprocess), out, console))
 
 
 def _alphas(text: str) -> tuple[float, ...]:

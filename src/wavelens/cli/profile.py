@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -97,7 +98,7 @@ def profile(
     for one in loaded:
         check_method(one.module, chosen_method)
     kind = _kind(loaded)
-    files = _spread(samples(data, kind.inside, kind.files), items)
+    files = _spread(samples(data, partial(kind.inside, preparation=loaded[0].preprocess), kind.files), items)
     names = _names(model, checkpoints)
     members = [
         member_of(name, one, kind, labelled(files, labels, one.index), chosen_domain, chosen_method, batch_size, place)

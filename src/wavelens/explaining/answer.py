@@ -84,7 +84,7 @@ class Explanation:
     sides: BothSides | None = None
 
     def __repr__(self) -> str:
-        model, name = self.request.loaded.name, self.input.path.name
+        model, name = self.request.loaded.name, self.request.kind.called(self.input.path)
         domains = " and ".join(str(a.domain) for a in self.attributions)
         return f"<Explanation of {name}: {self.target.heading}, by {model} in {domains}>"
 
@@ -167,7 +167,7 @@ class Explanation:
     @property
     def title(self) -> str:
         """What figures are headed by: the file's name and the explained class."""
-        name = plain(self.input.path.name)
+        name = plain(self.request.kind.called(self.input.path))
         title = f"{name[:40]}{'…' * (len(name) > 40)}: {self.target.label.split(', ')[0]}"
         return title.replace("$", r"\$")
 

@@ -33,7 +33,7 @@ def explained(request: Request, path: Path, progress: Progress = False) -> Expla
     loaded, kind = request.loaded, request.kind
     one = read_input(loaded, kind, path, request.device)
     target = request.question(loaded, one.x, one.logits, one.grid)
-    one = replace(one, marks=target.marks, outlines=outlines_of(target, one.x))
+    one = replace(one, marks=target.marks, region=target.region, outlines=outlines_of(target, one.x))
     usual = [kind.fit(domain, one) for domain in request.domains]
     usual = usual if request.chosen else [_within(domain, one.x.shape[2:]) for domain in usual]
     record = recorded(request)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wavelens.explaining.kinds import Kind
+from wavelens.models import Preparation
 
 ATTRIBUTION = ".safetensors"  # for each domain of an input
 SUMMARY = ".json"
@@ -18,16 +19,21 @@ MARGINAL = "-marginal"  # a figure with several domains
 DECOMPOSED = ("-decomposed", "-scales")  # figures with --decompose
 
 
-def inputs(arguments: Sequence[str], kind: Kind) -> list[Path]:
-    """Each input that the arguments mean, once; what means none stays in the list, to be complained about."""
-    paths = [path for argument in arguments for path in _matches(argument, kind) or [Path(argument)]]
+def inputs(arguments: Sequence[str], kind: Kind, preparation: Preparation | None = None) -> list[Path]:
+    """Each input that the arguments mean, once; what means none stays in the list, to be complained about.
+
+    In folders the files that a preparation takes as channels are one input.
+    """
+    paths = [path for argument in arguments for path in _matches(argument, kind, preparation) or [Path(argument)]]
     return list({os.path.realpath(path): path for path in paths}.values())  # a circular link stays, and fails alone
 
 
-def _matches(argument: str, kind: Kind) -> list[Path]:
+def _matches(argument: str, kind: Kind, preparation: Preparation | None) -> list[Path]:
     path = Path(argument)
+    if len(kind.parts(path)) > 1:
+        return [path]
     if path.is_dir():
-        return kind.inside(path)
+        return kind.inside(path, preparation)
     if path.exists():
         return [path]
     return sorted(Path(p) for p in glob.glob(argument, recursive=True) if not Path(p).is_dir())
@@ -46,7 +52,7 @@ def stems(
         return {f"{stem}{ending}".casefold() for ending in ("", *written, *also)}
 
     folder = os.path.realpath(out)
-    real = [Path(os.path.realpath(path)) for path in paths]
+    real = [Path(os.path.realpath(part)) for path in paths for part in kind.parts(path)]
     used = {name for path in real if str(path.parent) == folder for name in names_of(kind.stem(path))}
     stems = []
     for path in paths:

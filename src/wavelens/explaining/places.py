@@ -31,7 +31,8 @@ def is_place(text: object) -> bool:
 class Placed:
     """A target at a place of one input, what its number is called, and the spans of samples that it is of.
 
-    `text` names it where the input decided which it is, `objects` are all that a detector detects.
+    `text` names it where the input decided which it is, `objects` are all that a detector detects. A `region` is
+    true inside, `(*axes)` of the input.
     """
 
     target: Target
@@ -40,6 +41,7 @@ class Placed:
     number: str
     text: str = ""
     objects: tuple[Any, ...] = ()
+    region: Tensor | None = None
 
 
 @dataclass(frozen=True)

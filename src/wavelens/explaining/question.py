@@ -34,7 +34,7 @@ class ExplainedTarget:
 
     `heading` is the label with indices, `number` what the target's number is called, `classes` those that it is of.
     `summary` and `options` are for JSON and for a command; `marks` are spans of the input's samples that it is of.
-    `objects` are all that a detector detects in the input.
+    `objects` are all that a detector detects in the input; `region` is true where the target is, `(*axes)`.
     """
 
     target: Target
@@ -46,6 +46,7 @@ class ExplainedTarget:
     options: tuple[str, ...]
     marks: tuple[tuple[float, float], ...] = ()
     objects: tuple[NumberedObject, ...] = ()
+    region: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,7 @@ def question_of(target: Target, against: str | int | None, loaded: LoadedModel) 
     if not (target is None or isinstance(target, str | int)):
         return _fixed(target, against)
     if isinstance(target, str) and is_region(target) and not loaded.named(target):
-        if against is not None:
-            raise ValueError(f"--against sets a class against a class; {target} is a region. Leave it out.")
-        return Question(place=region_of(target))
+        return Question(place=region_of(target, against))
     if isinstance(target, str) and not is_prompt(target) and is_function(target) and not loaded.named(target):
         if against is not None:
             raise ValueError(
@@ -217,6 +216,8 @@ def _at_place(place: PlaceOfInput, loaded: LoadedModel, x: Tensor, grid: Grid) -
     placed = place(loaded, x, grid)
     text = placed.text or place.text
     summary = {"target": {"label": placed.label, "text": text, "is": describe(placed.target)}}
+    other = getattr(place, "against", None)
+    options = ("--target", text, *(() if other is None else ("--against", other)))
     return ExplainedTarget(
         placed.target,
         placed.label,
@@ -224,9 +225,10 @@ def _at_place(place: PlaceOfInput, loaded: LoadedModel, x: Tensor, grid: Grid) -
         placed.number,
         (),
         summary,
-        ("--target", text),
+        options,
         placed.marks,
         placed.objects,
+        placed.region,
     )
 
 

@@ -40,4 +40,13 @@ def read_input(loaded: LoadedModel, kind: Kind, path: Path, device: torch.device
     with torch.no_grad():
         output = loaded.module(x)
     classifies = isinstance(output, Tensor) and output.shape == (1, len(loaded.labels))
-    return Input(path, signal, preparation, x, grid, output[0].float() if classifies else None)
+    electrodes = getattr(preparation, "positions", None)
+    return Input(
+        path,
+        signal,
+        preparation,
+        x,
+        grid,
+        output[0].float() if classifies else None,
+        positions=electrodes(signal) if electrodes else (),
+    )

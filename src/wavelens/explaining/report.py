@@ -30,7 +30,7 @@ def entry_of(explanation: Explanation) -> Entry:
     return Entry(
         explanation.attribution,
         one.x,
-        name=one.path.name,
+        name=kind.called(one.path),
         label=explanation.target.label,
         classes=_chances(explanation),
         kind=kind.view,
@@ -42,6 +42,8 @@ def entry_of(explanation: Explanation) -> Entry:
             for row in explanation.detections
         ],
         outlines=one.outlines,
+        region=one.region,
+        positions=one.positions,
         start=start_of(method, kind) if explanation.sides is None else f"{start_of(method, kind)} without words",
         note=explanation.caution,
         shapley=explanation.shapley,

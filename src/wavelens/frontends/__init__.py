@@ -15,6 +15,7 @@ from wavelens.frontends.raster import (
     write_raster,
 )
 from wavelens.frontends.series import Series, read_series, write_series
+from wavelens.frontends.several_scans import read_scans
 from wavelens.frontends.text import Text, read_text
 from wavelens.frontends.video import Video, VideoFile, open_video, read_video, write_video
 from wavelens.frontends.volume import Volume, read_volume, volume_cost, write_volume
@@ -46,6 +47,7 @@ __all__ = [
     "read_image",
     "read_raster",
     "read_resolutions",
+    "read_scans",
     "read_series",
     "read_text",
     "read_video",

@@ -8,7 +8,7 @@ affine says where that is: it takes voxel indices to places in the patient, towa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
@@ -44,13 +44,14 @@ class Volume:
     """Voxels `(1, channel, *axes)` with three axes, in float32, and where they lie.
 
     `affine`, 4 × 4 in float64, takes voxel indices to places in `unit`: 'mm', 'micron', 'meter', or 'voxel' where the
-    file says nothing of places. `ValueError` for voxels that are not finite, fewer than three axes longer than 1, and
-    an affine that is no map of the axes.
+    file says nothing of places. `channels` names them, or is empty. `ValueError` for voxels that are not finite, fewer
+    than three axes longer than 1, and an affine that is no map of the axes.
     """
 
     data: Tensor
     affine: Array
     unit: str = "mm"
+    channels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, Tensor):
@@ -77,6 +78,8 @@ class Volume:
             )
         if self.unit not in (*MILLIMETRES, "voxel"):
             raise ValueError(f"unit is 'voxel' or one of {', '.join(MILLIMETRES)}; got {self.unit!r}.")
+        if len(self.channels) not in (0, self.data.shape[1]):
+            raise ValueError(f"channels names each of {self.data.shape[1]} channels; got {len(self.channels)}.")
 
     def _steps(self) -> Array:
         """The length of one voxel along each axis, in `unit`."""
@@ -95,9 +98,22 @@ class Volume:
         return tuple((self._steps() * MILLIMETRES[self.unit]).tolist())
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The channels' names, by number where they have none."""
+        return self.channels or tuple(f"channel {k + 1}" for k in range(self.data.shape[1]))
+
+    @property
     def grid(self) -> Grid:
-        """Voxels in mm, or in voxels where the file does not say."""
-        return Grid.plain(3) if self.spacing is None else Grid(self.spacing, ("mm",) * 3)
+        """Voxels in mm, and where they lie in the patient; or in voxels where the file does not say."""
+        if self.spacing is None:
+            return Grid.plain(3)
+        scale = np.diag([MILLIMETRES[self.unit]] * 3 + [1.0])
+        affine = tuple(tuple(map(float, row)) for row in scale @ np.asarray(self.affine))
+        return Grid(self.spacing, ("mm",) * 3, affine=affine)
+
+    def holding(self, data: Tensor) -> Volume:
+        """Other values `(1, channel, *axes)` at the same place."""
+        return replace(self, data=data, channels=())
 
 
 class VolumeCost(NamedTuple):
@@ -168,6 +184,21 @@ def _stored(path: Path, key: str | None) -> Stored:
     if read is None:
         raise ValueError(f"a volume is {', '.join(SUFFIXES)} or a folder of DICOM slices; got {path}.")
     return read(path)
+
+
+def channel_axis(path: Path) -> int:
+    """How long the fourth axis is that is taken for channels; 1 where the file at `path` has three.
+
+    >>> import numpy
+    >>> from wavelens.frontends.volume import channel_axis
+    >>> numpy.save("scan.npy", numpy.zeros((2, 4, 5, 6), dtype="float32"))
+    >>> channel_axis(Path("scan.npy"))
+    2
+    """
+    if _is_series(path):
+        return 1
+    shape = _stored(path, None).shape
+    return shape[0] if len(shape) > 3 else 1
 
 
 def write_volume(path: str | PathLike[str], volume: Volume) -> None:

@@ -61,7 +61,8 @@ class Variant:
 
     With its `pretrained` weights, or to be filled; with `classes` outputs and for photos of `input_size`, its own where
     they are None. With `trust`, code that comes with it may run; with `windows`, long texts are read piece by piece.
-    `bare` makes the preparation of a function's module that says none; without it that is a photo's.
+    `bare` makes the preparation of a function's module that says none; without it that is a photo's. `prepared` says
+    that the caller prepares its input.
     """
 
     pretrained: bool = True
@@ -70,6 +71,7 @@ class Variant:
     trust: bool = False
     bare: Callable[[], Preparation] | None = None
     windows: bool = False
+    prepared: bool = False
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -34,7 +34,7 @@ from wavelens.models.runnable import InBatches
 from wavelens.models.sources.braindecode import from_braindecode
 from wavelens.models.sources.hf import from_transformers
 from wavelens.models.sources.monai import from_monai
-from wavelens.models.sources.onnx import from_onnx, is_onnx
+from wavelens.models.sources.onnx import from_onnx, is_onnx, says_preparation
 from wavelens.models.sources.open_clip import from_open_clip
 from wavelens.models.sources.seisbench import from_seisbench
 from wavelens.models.sources.timm import from_timm
@@ -188,6 +188,7 @@ def _classifier(name: str, options: Options, bare: Callable[[], Preparation] | N
         trust=options.trust,
         bare=bare,
         windows=options.windows,
+        prepared=options.preparation is not None,
     )
     if options.weights is None:
         return _built(name, variant), ()
@@ -252,7 +253,7 @@ def _built(name: str, variant: Variant) -> Parts:
     if Path(name).suffix == ".pt2":
         return _exported(Path(name), variant.trust)
     if is_onnx(name):
-        return from_onnx(name)
+        return from_onnx(name, variant)
     if prefix in PREFIXES and rest:
         return PREFIXES[prefix](rest, variant)
     if is_function(name):
@@ -303,8 +304,8 @@ def _evaluate(module: nn.Module) -> None:
 
 
 def is_module_file(name: str) -> bool:
-    """Whether a name is that of a TorchScript file or an exported program, which say no preparation."""
-    return Path(name).suffix in (".pt", ".ts", ".pt2")
+    """Whether a name is that of a file that says no preparation: TorchScript, an exported program, some of ONNX."""
+    return Path(name).suffix in (".pt", ".ts", ".pt2") or (is_onnx(name) and not says_preparation(name))
 
 
 def _function(name: str, variant: Variant) -> Parts:

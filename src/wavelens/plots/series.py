@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm, to_rgb
+from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
@@ -27,8 +27,6 @@ from wavelens.plots.parts import (
     INK,
     MAGNITUDE,
     MARGIN,
-    NEGATIVE,
-    POSITIVE,
     TITLE,
     WIDTH,
     Array,
@@ -44,6 +42,8 @@ from wavelens.plots.parts import (
     write_header,
 )
 from wavelens.plots.scalogram import COLUMNS, FrequencyAxis, has_frequencies, samples
+from wavelens.plots.scalp import draw_scalps, scalp_boxes
+from wavelens.plots.tints import tinted
 
 MAX_ROWS = 24  # of channels that are drawn: of more, those that matter most
 MAX_LINE_SAMPLES = 4000  # drawn as a line; more as an envelope
@@ -62,6 +62,7 @@ def traces(
     grid: Grid | None = None,
     channels: Sequence[str] = (),
     marks: Spans = (),
+    positions: Sequence[tuple[float, float, float]] = (),
     shared_scale: float | None = None,
 ) -> Figure:
     """The explanation of one series: each channel's trace over its attribution, and the sums by channel and scale.
@@ -70,7 +71,8 @@ def traces(
     the cells beside it have the signed sum of each scale in that channel, so all cells add up to the attribution's sum.
     Below are |γ| over time and frequency, where the domain knows frequencies, and the scale profile. `channels` are
     names, `marks` spans of samples that the target is of. Of more than 24 channels those with the largest Σ|γ| are
-    drawn. `shared_scale` is the |γ| per sample at which colours end, for figures to be compared.
+    drawn. With the `positions` of electrodes, (x, y, z) in metres, the sums of each scale are maps of the scalp at the
+    foot. `shared_scale` is the |γ| per sample at which colours end, for figures to be compared.
 
     >>> x = torch.randn(1, 2, 64, generator=torch.Generator().manual_seed(0))
     >>> figure = wl.plots.traces(wl.DWT("haar", levels=2).analysis(x), x, channels=("I", "II"))
@@ -89,6 +91,8 @@ def traces(
     shown = strongest_channels(one, MAX_ROWS)
     boxes = _boxes(len(shown), len(a.layout.scales()), has_frequencies(a.layout))
     bottom = max(box.top + box.height for box in boxes.values())
+    heads = scalp_boxes(bottom + 0.75, len(a.layout.scales()), positions)
+    bottom = max([bottom, *(box.top + box.height for box in heads)])
     figure = Figure((WIDTH, bottom + 0.75), facecolor="white", dpi=DPI)
     write_header(figure, title or title_of(a), origin_of(a))
     heat = array(channel_map(one)[0])
@@ -107,6 +111,8 @@ def traces(
     if len(names) > 1:
         draw_cells(add_axes(figure, boxes["cells"], ""), one, shown, grid)
     _draw_frequencies(figure, boxes, one, grid)
+    if heads:
+        draw_scalps(figure, heads, one, positions, names, grid)
     draw_profile(
         figure, boxes["profile"], a, item, grid.labels(a.layout) if all(grid.labels(a.layout).values()) else None
     )
@@ -122,14 +128,6 @@ def strongest_channels(one: Coefficients, most: int) -> list[int]:
     """The channels of one item with the largest Σ|γ|, at most so many, in their order."""
     sums = one.data[0].abs().sum(-1)
     return sorted(sums.argsort(descending=True, stable=True)[:most].tolist())
-
-
-def tinted(values: Array, end: float) -> Array:
-    """White where nothing is attributed, orange for positive and blue for negative values, `(*shape, 3)`."""
-    strength = np.sqrt(np.clip(np.abs(values) / end, 0, 1))[..., None]
-    colour = np.where((values > 0)[..., None], np.array(to_rgb(POSITIVE)), np.array(to_rgb(NEGATIVE)))
-    shades: Array = 1 - 0.85 * strength * (1 - colour)
-    return shades
 
 
 def _boxes(rows: int, scales: int, has_scalogram: bool) -> dict[str, Frame]:
@@ -183,7 +181,8 @@ def draw_cells(
     ax.imshow(tinted(values, end), aspect="auto", interpolation="nearest")
     labels = grid.labels(one.layout)
     unit = grid.units[0]
-    texts = [f"{name}\n{labels[name].removesuffix(f' {unit}')}" for name in profile.names]
+    short = {name: "" if "×" in label else label.removesuffix(f" {unit}") for name, label in labels.items()}
+    texts = [f"{name}\n{short[name]}" if short[name] else name for name in profile.names]
     ax.set_xticks(range(len(texts)), texts, size=9 if len(texts) <= 7 else 7)
     ax.xaxis.tick_top()
     if names:

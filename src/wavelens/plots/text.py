@@ -22,7 +22,7 @@ from wavelens.plots.parts import (
     title_of,
     write_header,
 )
-from wavelens.plots.series import tinted
+from wavelens.plots.tints import tinted
 from wavelens.words import WordAccount
 
 COLUMNS, SIZE = 84, 12.5  # characters in a line, and points of a character

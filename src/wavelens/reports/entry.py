@@ -52,10 +52,11 @@ class Entry:
     beside its signed sums, and `no_shapley` a reason to print where there are none; `further_shapley` has such pairs
     for the further domains. `further_methods` are what other methods find of the same input, each in any domain, shown
     side by side. `command` makes the explanation again, in a shell or in Python; `facts` are further lines for the
-    record. `channels` names the channels of `x`; `marks` are spans of samples that the target is of; `words` is a
-    text's account word by word; `objects` are what a detector finds, and `outlines` lines over a picture `x`. `sides`
-    is what a text adds, where the account is of a signal and its text: the attribution then is the signal's. All texts
-    are shown as they are, never as HTML.
+    record. `channels` names the channels of `x`; `marks` are spans of samples that the target is of, and `region`
+    `(*axes)` is true where it is; `positions` are those of the channels' electrodes, (x, y, z) in metres, for maps of
+    the scalp; `words` is a text's account word by word; `objects` are what a detector finds, and `outlines` lines over
+    a picture `x`. `sides` is what a text adds, where the account is of a signal and its text: the attribution then is
+    the signal's. All texts are shown as they are, never as HTML.
     """
 
     attribution: Coefficients
@@ -80,6 +81,8 @@ class Entry:
     objects: Sequence[Detected] = ()
     outlines: Sequence[Outline] = ()
     sides: BothSides | None = None
+    region: Tensor | None = None
+    positions: Sequence[tuple[float, float, float]] = ()
 
     def __repr__(self) -> str:
         shape, what = tuple(self.x.shape[1:]), self.label or "an attribution"
@@ -88,6 +91,12 @@ class Entry:
     def __post_init__(self) -> None:
         if len(self.channels) not in (0, self.x.shape[1]):
             raise ValueError(f"channels names each of {self.x.shape[1]} channels; got {len(self.channels)}.")
+        if len(self.positions) not in (0, self.x.shape[1]):
+            raise ValueError(f"positions has one per channel; got {len(self.positions)} for {self.x.shape[1]}.")
+        if self.region is not None and self.region.shape != self.x.shape[2:]:
+            raise ValueError(
+                f"region is true inside, {tuple(self.x.shape[2:])} as x; got {tuple(self.region.shape)}. Resize it."
+            )
         for one in (self.attribution, *self.further, *self.further_methods):
             self._check(one)
         self._check_shapley()

@@ -7,7 +7,7 @@ function of the output, or `Several` of these at once. `None` stands for an outp
 from wavelens.targets.numbered import ObjectText, object_text
 from wavelens.targets.objects import Detection, detections
 from wavelens.targets.per_sample import horizon, window
-from wavelens.targets.predicted import RegionText, is_region, predicted_region, region_text
+from wavelens.targets.predicted import RegionText, is_region, predicted_mask, predicted_region, region_text
 from wavelens.targets.regions import Strongest, detection, detection_boxes, region, region_masks, strongest
 from wavelens.targets.runner_up import settled
 from wavelens.targets.scoring import check_target, scores
@@ -34,6 +34,7 @@ __all__ = [
     "joined",
     "object_text",
     "parsed",
+    "predicted_mask",
     "predicted_region",
     "region",
     "region_masks",

@@ -18,7 +18,11 @@ REGION_FORM = "a region is written region:CLASS, such as region:2, region:tumour
 
 @dataclass(frozen=True)
 class RegionText:
-    """What a region's text says: a class by its index or name, and whether its probabilities are summed."""
+    """What a region's text says: a class by its index or name, and whether its probabilities are summed.
+
+    >>> wl.targets.RegionText("tumour") == wl.targets.region_text("region:tumour")
+    True
+    """
 
     label: str
     probability: bool = False
@@ -48,19 +52,37 @@ def region_text(text: str) -> RegionText:
 
 
 def predicted_region(
-    output: Any, label: int, *, probability: bool = False, independent: bool = False, names: Sequence[str] = ()
+    output: Any,
+    label: int,
+    *,
+    against: int | None = None,
+    probability: bool = False,
+    independent: bool = False,
+    names: Sequence[str] = (),
 ) -> ByItem:
-    """The target `region` of the places where an output predicts a class, `logits.argmax(1) == label`, held fixed.
-
-    `output` is what the model gives for the untouched input, as for `region`. With `independent` classes, as of
-    sigmoids, and with a lone one the region is where the class's own logit is above 0. `names` of the classes go into
-    the error: `ValueError` for a class that the output does not have, or predicts nowhere.
+    """The target `region` of the places where an output predicts a class, held fixed: see `predicted_mask`.
 
     >>> logits = torch.zeros(1, 3, 4, 4)
     >>> logits[0, 2, :2] = 5
     >>> target = wl.targets.predicted_region(logits, 2)
     >>> wl.targets.scores(target, logits, torch.tensor([0]))
     [tensor([40.])]
+    """
+    mask = predicted_mask(output, label, independent=independent, names=names)
+    return region(label, mask, against=against, probability=probability, independent=independent)
+
+
+def predicted_mask(output: Any, label: int, *, independent: bool = False, names: Sequence[str] = ()) -> Tensor:
+    """Where an output predicts a class, `logits.argmax(1) == label`, `(batch, *axes)` of the output.
+
+    `output` is what the model gives for the untouched input, as for `region`. With `independent` classes, as of
+    sigmoids, and with a lone one it is where the class's own logit is above 0. `names` of the classes go into the
+    error: `ValueError` for a class that the output does not have, or predicts nowhere.
+
+    >>> logits = torch.zeros(1, 3, 4, 4)
+    >>> logits[0, 2, :2] = 5
+    >>> int(wl.targets.predicted_mask(logits, 2).sum())
+    8
     """
     logits = logits_of(output).detach()
     if logits.ndim < 3:
@@ -76,7 +98,7 @@ def predicted_region(
             f"the network predicts {_called(label, names)} nowhere in this input; it predicts "
             f"{_shares(masks, names)}. Ask for a class that it predicts, or take another input."
         )
-    return region(label, masks[:, label], probability=probability, independent=independent)
+    return masks[:, label]
 
 
 def largest_region(output: Any, names: Sequence[str] = ()) -> int:

@@ -21,14 +21,22 @@ DetectionBox = Sequence[Sequence[float]]  # (start, stop) along each axis, in sa
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # interpolation by the number of axes
 
 
-def region(label: int | Sequence[int], mask: Tensor, *, probability: bool = False, independent: bool = False) -> ByItem:
+def region(
+    label: int | Sequence[int],
+    mask: Tensor,
+    *,
+    against: int | Sequence[int] | None = None,
+    probability: bool = False,
+    independent: bool = False,
+) -> ByItem:
     """The sum of a class's logits over a region: why does the segmenter see this class there?
 
     `label` is a class or one for each item; `mask` is true in the region, `(*axes)` of the input or `(batch, *axes)`.
     The model gives logits `(batch, classes, *axes)`, torchvision's dictionary with `out`, or an object with `logits`.
     Logits of another resolution than the mask's are first brought to it by linear interpolation, as SegFormer's are.
     `probability` sums the class's softmax in place of its logits, the number of places that are expected to be of it;
-    with `independent` classes, which do not exclude each other, its sigmoid.
+    with `independent` classes, which do not exclude each other, its sigmoid. `against` is another class, whose sum is
+    taken off: why this class there rather than that one?
 
     Take the region from an annotation or from a prediction (`predicted_region`), and hold it: one that followed the
     output would change with each noisy sample and along a path.
@@ -43,7 +51,8 @@ def region(label: int | Sequence[int], mask: Tensor, *, probability: bool = Fals
             f"mask is boolean and true in the region; got {tuple(mask.shape)} of {mask.dtype} with "
             f"{int((mask != 0).sum())} places. Compare a prediction: logits.argmax(1) == label."
         )
-    return ByItem(_Region(_labels(label), mask, probability, independent))
+    other = None if against is None else _labels(against)
+    return ByItem(_Region(_labels(label), mask, other, probability, independent))
 
 
 def detection(
@@ -111,6 +120,7 @@ def strongest(output: Any, *, shape: Sequence[int] | None = None, independent: b
 class _Region:
     labels: Tensor
     mask: Tensor = field(repr=False)
+    against: Tensor | None = None
     probability: bool = False
     independent: bool = False
 
@@ -125,7 +135,9 @@ class _Region:
                 f"mask is ({'axis, ' * (axes - 1)}axis) or (batch, …) of the logits (batch, classes, *axes); got "
                 f"{tuple(self.mask.shape)} for logits {tuple(logits.shape)}."
             )
-        chosen = logits[torch.arange(len(logits), device=logits.device), _of(self.labels, items, logits.device)]
+        chosen = _chosen(logits, self.labels, items)
+        if self.against is not None:
+            chosen = chosen - _chosen(logits, self.against, items)
         if chosen.shape[1:] != masks.shape[1:]:
             resized = torch.nn.functional.interpolate(chosen[:, None], masks.shape[1:], mode=LINEAR[axes])
             chosen = resized[:, 0]
@@ -133,8 +145,9 @@ class _Region:
         return total
 
     def __repr__(self) -> str:
+        other = "" if self.against is None else f", against={self.against.tolist()}"
         of = ", probability=True" if self.probability else ""
-        return f"region({self.labels.tolist()}, {int(self.mask.sum())} of {self.mask.numel()} places{of})"
+        return f"region({self.labels.tolist()}, {int(self.mask.sum())} of {self.mask.numel()} places{other}{of})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +206,11 @@ def logits_of(output: Any) -> Tensor:
             f"{type(output).__name__}. Read others with targets.ByItem."
         )
     return logits
+
+
+def _chosen(logits: Tensor, labels: Tensor, items: Tensor) -> Tensor:
+    """The values of each row's own class, `(rows, *axes)`."""
+    return logits[torch.arange(len(logits), device=logits.device), _of(labels, items, logits.device)]
 
 
 def _labels(label: int | Sequence[int]) -> Tensor:

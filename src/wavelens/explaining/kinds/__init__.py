@@ -16,6 +16,7 @@ from wavelens.explaining.kinds.sound import SOUND
 from wavelens.explaining.kinds.text import TEXT
 from wavelens.explaining.kinds.video import VIDEO
 from wavelens.explaining.kinds.volume import VOLUME
+from wavelens.frontends.joined import joined_files
 
 __all__ = ["KINDS", "AsRead", "FileSize", "Input", "Kind", "Writer", "kind_called", "kind_of", "register_kind"]
 
@@ -63,13 +64,13 @@ def kind_of(arguments: Sequence[str]) -> Kind:
     In a folder DICOM files count as volumes, though each may be a picture. Arrays of one or two axes are series, but
     `(points, 3)`, and tables with columns called x, y and z, are clouds. A TIFF or JPEG 2000 is a raster if it is
     georeferenced, of a microscope (OME, ImageJ) or has more than four bands; a model of photos reads it as a photo all
-    the same.
+    the same. Of several files that are written with commas the first says the kind.
 
     >>> from wavelens import explaining
     >>> [explaining.kind_of([name]).name for name in ("cat.jpg", "scan.nii.gz", "clip.flac", "ecg.edf", "essay.md")]
     ['photo', 'volume', 'sound', 'series', 'text']
     """
-    path = Path(arguments[0])
+    path = joined_files(Path(arguments[0]))[0]
     if path.is_dir():
         return max(KINDS, key=lambda kind: sum(map(kind.speaks, kind.inside(path))))  # the first of equals
     fitting = sorted((kind for kind in KINDS if kind.reads(path)), key=lambda kind: -len(kind.suffix_of(path)))

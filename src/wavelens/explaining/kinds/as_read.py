@@ -40,6 +40,8 @@ class AsRead:
     def restore(self, maps: Tensor, signal: Any) -> Any:
         """Maps `(1, channel, *axes)` over the signal, which is the input itself."""
         data = maps.detach().float().cpu()
+        if hasattr(signal, "holding"):
+            return signal.holding(data)
         return replace(signal, data=data) if is_dataclass(signal) and not isinstance(signal, type) else data
 
 

@@ -20,7 +20,8 @@ class Input:
     `signal` is what the front end reads at `path`, `x` `(1, channel, *axes)` what the `preparation` makes of it, `grid`
     where the samples of `x` lie. `logits` `(classes,)` is the model's output; None for a model that is no classifier.
     `marks` are spans of samples that the target is of, where it is of a part of the input; `outlines` are lines around
-    such parts of a picture, and around what stands beside them.
+    such parts of a picture, and around what stands beside them; `region` `(*axes)` is true in such a part.
+    `positions` are those of the channels' electrodes, (x, y, z) in metres, where they are known.
     """
 
     path: Path
@@ -31,3 +32,13 @@ class Input:
     logits: Tensor | None = None
     marks: tuple[tuple[float, float], ...] = ()
     outlines: tuple[Outline, ...] = ()
+    region: Tensor | None = None
+    positions: tuple[tuple[float, float, float], ...] = ()
+
+
+def channel_names(shown: Input) -> tuple[str, ...]:
+    """The names of an input's channels; by number where a preparation of one's own made other ones."""
+    own = getattr(shown.preparation, "names", None)
+    names = own(shown.signal) if own else getattr(shown.signal, "names", ())
+    count = shown.x.shape[1]
+    return tuple(names) if len(names) == count else tuple(f"channel {k + 1}" for k in range(count))

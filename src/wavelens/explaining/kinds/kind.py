@@ -13,6 +13,7 @@ from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.explaining.kinds.as_read import AsRead
 from wavelens.explaining.kinds.input import Input
+from wavelens.frontends.joined import joined_files, joined_names, joined_stem
 from wavelens.models import Preparation
 from wavelens.models.preparations.text import Worded
 from wavelens.reports import ReportView
@@ -119,6 +120,7 @@ class Kind:
     - `gather(folder)` lists the inputs in a folder, where they are not the files with the suffixes; `speaks(path)` says
       whether a file counts when the kind of a folder is guessed.
     - `holds(path)` says whether a file is of this kind, where files of several kinds end alike, as arrays do.
+    - `joins` says that files written with commas are one input, 't1.nii.gz,flair.nii.gz'.
     - `files(path)` lists the files of one input: what it is read from, whose bytes count.
     - `channels(input)` names the channels of the model's input, where it matters how much of an account each has.
     - `picture(input)` stands for the input behind maps, `(1, 1 or 3, *axes)`, where its channels are no colours.
@@ -152,6 +154,7 @@ class Kind:
     gather: Callable[[Path], list[Path]] | None = None
     speaks: Callable[[Path], bool] = every_file
     holds: Callable[[Path], bool] = every_file
+    joins: bool = False
     files: Callable[[Path], Sequence[Path]] = itself
     channels: Callable[[Input], tuple[str, ...]] = no_channels
     picture: Callable[[Input], Tensor] = as_given
@@ -204,16 +207,31 @@ class Kind:
         name, rest = path.name.lower(), "" if path.is_dir() else path.suffix
         return max((s for s in self.suffixes if name.endswith(s)), key=len, default=rest)
 
+    def parts(self, path: Path) -> list[Path]:
+        """The files that an input is written as: several, with commas between them, where this kind joins them."""
+        return joined_files(path) if self.joins else [path]
+
+    def called(self, path: Path) -> str:
+        """What an input is called: the name of its file; of several what they share, and each."""
+        parts = self.parts(path)
+        if len(parts) == 1:
+            return path.name
+        names = joined_names(parts)
+        stem = joined_stem(parts)
+        return ", ".join(names) if stem == "+".join(names) else f"{stem} ({', '.join(names)})"
+
     def stem(self, path: Path) -> str:
-        """The name without the suffix of this kind, which may have two parts."""
+        """The name without the suffix of this kind, which may have two parts; of several files what they share."""
+        if len(parts := self.parts(path)) > 1:
+            return joined_stem(parts)
         name = path.resolve().name if path.name in ("", "..") else path.name
         return name[: len(name) - len(self.suffix_of(path))] or name
 
-    def inside(self, folder: Path) -> list[Path]:
-        """The inputs in a folder, by name."""
-        if self.gather is not None:
-            return self.gather(folder)
-        return sorted(path for path in folder.iterdir() if self.reads(path))
+    def inside(self, folder: Path, preparation: Preparation | None = None) -> list[Path]:
+        """The inputs in a folder, by name; files that a preparation takes as channels of one input are joined."""
+        files = self.gather(folder) if self.gather else sorted(path for path in folder.iterdir() if self.reads(path))
+        join = getattr(preparation, "joined", None)
+        return join(files) if join else files
 
     def signal_at(self, path: Path, preparation: Preparation) -> Any:
         """The signal at a path, as a preparation takes it.
@@ -221,7 +239,7 @@ class Kind:
         `ValueError` for a folder without inputs, which says where there are some: one that reaches this has none of its
         own, or is an input (`gather`).
         """
-        if path.is_dir() and self.gather is None:
+        if self.gather is None and path.is_dir():
             deeper = next((file for file in path.rglob("*") if self.reads(file)), None)
             hint = f"Those in its folders are '{path / '**' / f'*{deeper.suffix}'}'." if deeper else "Name another."
             raise ValueError(f"a folder of {self.several} holds {', '.join(self.suffixes)}; {path} has none. {hint}")

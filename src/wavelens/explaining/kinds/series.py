@@ -11,7 +11,7 @@ from torch import Tensor
 from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.domains import DWT
-from wavelens.explaining.kinds.input import Input
+from wavelens.explaining.kinds.input import Input, channel_names
 from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
 from wavelens.frontends.scans.arrays import ARRAYS
 from wavelens.frontends.series import (
@@ -46,15 +46,15 @@ def _domain(axes: tuple[int, ...]) -> Domain:
 def _panel(a: Attribution, shown: Input, title: str) -> Figure:
     from wavelens import plots  # matplotlib: only once there is something to draw
 
-    return plots.traces(a, shown.x, title=title, grid=shown.grid, channels=_channels(shown), marks=shown.marks)
-
-
-def _channels(shown: Input) -> tuple[str, ...]:
-    """The names of the input's channels; by number where a preparation of one's own made other ones."""
-    own = getattr(shown.preparation, "names", None)
-    names = own(shown.signal) if own else getattr(shown.signal, "names", ())
-    count = shown.x.shape[1]
-    return tuple(names) if len(names) == count else tuple(f"channel {k + 1}" for k in range(count))
+    return plots.traces(
+        a,
+        shown.x,
+        title=title,
+        grid=shown.grid,
+        channels=channel_names(shown),
+        marks=shown.marks,
+        positions=shown.positions,
+    )
 
 
 def _note(path: Path) -> str:
@@ -69,7 +69,7 @@ def _holds(path: Path) -> bool:
 
 def _write(shown: Input, x: Tensor, path: Path) -> None:
     step, unit = shown.grid.spacing[0], shown.grid.units[0]
-    write_series(path, Series(x, 1 / step if unit == "Hz" else None, _channels(shown)))
+    write_series(path, Series(x, 1 / step if unit == "Hz" else None, channel_names(shown)))
 
 
 def _size(path: Path, shape: tuple[int, ...]) -> FileSize:
@@ -95,7 +95,7 @@ SERIES = Kind(
     speaks=_holds,
     holds=_holds,
     files=series_files,
-    channels=_channels,
+    channels=channel_names,
     note=_note,
     writer=Writer(".csv", _write),
     spacing_unit="s",

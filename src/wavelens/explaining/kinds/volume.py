@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.domains import DWT
-from wavelens.explaining.kinds.input import Input
+from wavelens.explaining.kinds.input import Input, channel_names
 from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
 from wavelens.frontends.dicom import dicom_content, is_dicom
+from wavelens.frontends.joined import joined_files, joined_names
 from wavelens.frontends.series import is_series_array
-from wavelens.frontends.volume import SCANS, SUFFIXES, read_volume, volume_cost, write_volume
+from wavelens.frontends.several_scans import read_scans
+from wavelens.frontends.volume import SCANS, SUFFIXES, channel_axis, volume_cost, write_volume
 from wavelens.reports import VOLUME_VIEW
 
 if TYPE_CHECKING:  # matplotlib: only once there is something to draw
@@ -49,7 +52,16 @@ def _inside(folder: Path) -> list[Path]:
 
 def _is_no_series(path: Path) -> bool:
     """An array with one or two axes is a series."""
-    return not is_series_array(path)
+    return not any(map(is_series_array, joined_files(path)))
+
+
+def _note(path: Path) -> str:
+    """Which files are one input; of a fourth axis, what it is taken for."""
+    files = joined_files(path)
+    if len(files) > 1:
+        return f"one input of {len(files)} files: {', '.join(joined_names(files))}"
+    count = channel_axis(path)
+    return f"the fourth axis, {count} long, is taken for channels, not for time" if count > 1 else ""
 
 
 def _has_header(path: Path, names: set[str]) -> bool:
@@ -61,7 +73,8 @@ def _has_header(path: Path, names: set[str]) -> bool:
 def _panel(a: Attribution, shown: Input, title: str) -> Figure:
     from wavelens import plots  # matplotlib: only once there is something to draw
 
-    return plots.slices(a, shown.x, title=title, grid=shown.grid)
+    channels = channel_names(shown)
+    return plots.slices(a, shown.x, title=title, grid=shown.grid, channels=channels, region=shown.region)
 
 
 def _extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterator[Path]:
@@ -69,26 +82,33 @@ def _extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterator[Pa
     from wavelens import plots
 
     page = base.with_name(f"{base.name}.html")
-    title = f"{shown.path.name}: {label.split(', ')[0]}"
-    page.write_text(plots.scene(a, shown.x, title=title, grid=shown.grid), encoding="utf-8")
+    title = f"{VOLUME.called(shown.path)}: {label.split(', ')[0]}"
+    page.write_text(plots.scene(a, shown.x, title=title, grid=shown.grid, region=shown.region), encoding="utf-8")
     yield page
     yield from _write_maps(a, shown, base)
 
 
-def _write_maps(a: Attribution, shown: Input, base: Path) -> list[Path]:
-    """|γ| per voxel: all scales in one file, and each scale as a volume of another, coarsest first.
+def _write_maps(a: Attribution, shown: Input, base: Path) -> Iterator[Path]:
+    """Maps per voxel over the scan: |γ| of all scales and of each in a file of its own, and γ with its sign.
 
-    None for an array, which does not say where it lies, nor where a preparation of one's own does not say where its
-    voxels came from.
+    Of a region that is explained its mask, too. None for an array, which does not say where it lies, nor where a
+    preparation of one's own does not say where its voxels came from.
     """
     restore = getattr(shown.preparation, "restore", None)
     if shown.signal.unit == "voxel" or restore is None:
-        return []
-    scales = torch.stack(list(maps.scale_maps(a).values()), 1)
-    paths = [base.with_name(f"{base.name}-{name}.nii.gz") for name in ("all", "scales")]
-    for path, several in zip(paths, (scales.sum(1, keepdim=True), scales), strict=True):
-        write_volume(path, restore(several, shown.signal))
-    return paths
+        return
+    several = {"all": maps.spatial_map(a), **{_file_name(name): heat for name, heat in maps.scale_maps(a).items()}}
+    several |= {} if a.data.is_complex() else {"signed": maps.spatial_map(a, signed=True)}
+    several |= {} if shown.region is None else {"region": shown.region[None].float()}
+    for name, heat in several.items():
+        path = base.with_name(f"{base.name}-{name}.nii.gz")
+        write_volume(path, restore(heat[:, None], shown.signal))
+        yield path
+
+
+def _file_name(scale: str) -> str:
+    """A scale's name without what a file's may not have."""
+    return re.sub(r"[^\w.+-]+", "_", scale)
 
 
 def _write(shown: Input, x: Tensor, path: Path) -> None:
@@ -119,7 +139,7 @@ def _size(path: Path, shape: tuple[int, ...]) -> FileSize:
 VOLUME = Kind(
     "volume",
     SUFFIXES,
-    read_volume,
+    read_scans,
     units=("mm", "mm", "mm"),
     domain=_domain,
     sigma=0.0001,
@@ -127,9 +147,14 @@ VOLUME = Kind(
     panel=_panel,
     view=VOLUME_VIEW,
     size=_size,
+    open=partial(read_scans, resample=True),
     gather=_inside,
     speaks=_is_no_series,
     holds=_is_no_series,
+    joins=True,
+    files=joined_files,
+    channels=channel_names,
+    note=_note,
     extras=_extras,
     outputs={".html": "the volume, to turn", ".nii.gz": "a map over the scan"},
     writer=Writer(".nii.gz", _write, _has_place),

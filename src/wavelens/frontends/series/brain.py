@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ UNITS = {  # of what MNE gives, by its channel types
 }
 LEFT_OUT = ("stim", "syst", "exci", "ias")  # triggers and the machine's own channels
 HEAD_BYTES, SIGNAL_BYTES = 256, 256  # of an EDF header, and of each signal in it
+MIN_TEMPLATE = 4  # channels with the names of electrodes, from which on a file has a cap of them
+Position = tuple[float, float, float]
+NOWHERE: Position = (math.nan, math.nan, math.nan)
 ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
 
 
@@ -123,19 +127,44 @@ def _series(path: Path, mne: Any, raw: Any) -> Series:
     if not picks:
         raise SeriesError(f"a series has channels; {path} has triggers alone. Name another.")
     values = torch.from_numpy(raw.get_data(picks=picks).astype(np.float32))
-    x, y, z = (tuple(float(raw.info["chs"][k]["loc"][axis]) for k in picks) for axis in range(3))
-    places = list(zip(x, y, z, strict=True))
-    known = all(any(place) and all(map(math.isfinite, place)) for place in places)
+    names = [raw.ch_names[k] for k in picks]
+    places = _positions(raw, picks) or _template(mne, names)
     begin = raw.info["meas_date"]
     return series_of(
         path,
         values,
         float(raw.info["sfreq"]),
-        [raw.ch_names[k] for k in picks],
+        names,
         [UNITS.get(types[k], "") for k in picks],
         "" if begin is None else begin.isoformat(),
-        places if known else [],
+        places,
     )
+
+
+def _positions(raw: Any, picks: Sequence[int]) -> list[Position]:
+    """Where the file says that electrodes are, in metres, NaN for those that it leaves out; none where it says none."""
+    places = [_position(raw.info["chs"][k]["loc"][:3]) for k in picks]
+    known = [place if any(place) and all(map(math.isfinite, place)) else NOWHERE for place in places]
+    return [] if all(place is NOWHERE for place in known) else known
+
+
+def _template(mne: Any, names: Sequence[str]) -> list[Position]:
+    """Where electrodes of these names are on an average head, of the 10-05 system; none for fewer than four."""
+    montage = mne.channels.make_standard_montage("standard_1005").get_positions()["ch_pos"]
+    heads = {name.casefold(): _position(place) for name, place in montage.items()}
+    places = [heads.get(_electrode(name), NOWHERE) for name in names]
+    return places if sum(place is not NOWHERE for place in places) >= MIN_TEMPLATE else []
+
+
+def _position(place: Any) -> Position:
+    x, y, z = (float(value) for value in place)
+    return x, y, z
+
+
+def _electrode(name: str) -> str:
+    """The electrode in a channel's name, as 'fc5' of 'EEG Fc5.' and 'Fc5-REF'; '' of a difference of two."""
+    short = re.sub(r"^eeg[ _]|[-_](ref|le|a1|a2|m1|m2|avg|ar)$|[. ]+$", "", name.strip().casefold())
+    return "" if "-" in short else short
 
 
 @contextmanager

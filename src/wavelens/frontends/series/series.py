@@ -33,7 +33,8 @@ class Series:
     """Channels over time: `data` `(1, channel, samples)`, its `rate` in Hz, and the channels' names and `units`.
 
     `rate` is None where a file does not say it; scales are then named in samples. `begin` is the time of the first
-    sample as ISO 8601, '' where it is not known. `positions` has (x, y, z) in metres per channel, or is empty.
+    sample as ISO 8601, '' where it is not known. `positions` has (x, y, z) in metres per channel, towards the right,
+    the front and the top of the head, NaN for a channel without an electrode; it is empty where none has one.
 
     >>> series = wl.frontends.Series(torch.zeros(1, 2, 500), rate=250.0, channels=("I", "II"))
     >>> series.seconds, series.grid.units

@@ -80,6 +80,10 @@ class Traces:
         """What the channels of the input are called."""
         return self.channels or series.names
 
+    def positions(self, series: Series) -> tuple[tuple[float, float, float], ...]:
+        """Where the electrodes of the input's channels are; empty where the file does not say it."""
+        return tuple(series.positions[k] for k in self._picked(series)) if series.positions else ()
+
     def rated(self, rate: float) -> Traces:
         """The same for files that do not say their rate."""
         return replace(self, given_rate=float(rate))
@@ -106,7 +110,7 @@ class Traces:
                     f"{_listed(series.names)}. Save those that it takes, or name them in Traces(channels=…)."
                 )
             return list(range(self.shape[0]))
-        places = [_place(name, series.names) for name in self.channels]
+        places = [channel_index(name, series.names) for name in self.channels]
         missing = [name for name, place in zip(self.channels, places, strict=True) if place is None]
         if missing:
             raise ValueError(
@@ -157,8 +161,8 @@ def _peak(x: Tensor) -> Tensor:
     return x.abs().amax(-1, keepdim=True)
 
 
-def _place(name: str, names: tuple[str, ...]) -> int | None:
-    """The channel of that name, or the one alone whose name ends in it."""
+def channel_index(name: str, names: tuple[str, ...]) -> int | None:
+    """The place of the channel of that name, or of the one alone whose name ends in it; capitals do not matter."""
     folded, own = name.casefold(), [one.casefold() for one in names]
     if folded in own:
         return own.index(folded)

@@ -9,15 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from wavelens.frontends.joined import joined_groups
 from wavelens.frontends.scans.stored import Array
 from wavelens.frontends.volume import MILLIMETRES, Volume
 from wavelens.grid import Grid, each_axis
+from wavelens.models.preparations.series import channel_index
 from wavelens.optional import optional
 from wavelens.whole_numbers import is_whole
 
@@ -37,6 +40,10 @@ class Voxels:
     shrinks; 'crop' cuts around the middle, or pads with zeros. `intensity` is a window (low, high) that becomes
     [0, 1], values beyond it clipped, or for each channel 'range', its own least and greatest value, or 'standard',
     mean 0 and deviation 1. `spacing` is how far apart, in mm, voxels lie in volumes that do not say it, as arrays.
+
+    `channels` picks channels by their names, in the network's order, as `Traces` does; without it, and of volumes
+    without names, they are taken as they are. With `resample` several files of one input may have different grids: the
+    others are brought to that of the first.
     """
 
     shape: tuple[int, ...] = (1, 96, 96, 96)
@@ -44,6 +51,8 @@ class Voxels:
     orientation: str | None = None
     fit: str = "resize"
     spacing: tuple[float, float, float] | None = None
+    channels: tuple[str, ...] = ()
+    resample: bool = False
     kind: ClassVar[str] = "volume"
 
     def __post_init__(self) -> None:
@@ -62,20 +71,28 @@ class Voxels:
             raise ValueError(f"fit is one of {', '.join(FITS)}; got {self.fit!r}.")
         if self.spacing is not None:
             Grid(self.spacing, ("mm",) * 3)
+        if self.channels and len(self.channels) != self.shape[0]:
+            raise ValueError(f"channels names each of {self.shape[0]} channels; got {len(self.channels)}.")
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether files are opened for it otherwise than they are read: brought to one grid."""
+        return self.resample
 
     def __call__(self, volume: Volume) -> Tensor:
         return self.placed(volume).data
 
     def grid(self, volume: Volume) -> Grid:
         """The voxels of the prepared input, in mm where the volume or `spacing` says how far apart they lie."""
-        placed = replace(volume, data=torch.zeros(1, 1, *self.shape[1:]), affine=self._affine(volume))
+        placed = replace(volume.holding(torch.zeros(1, 1, *self.shape[1:])), affine=self._affine(volume))
         if self.spacing is None:
             return placed.grid
         if volume.spacing is not None:
             raise ValueError(
                 f"spacing is for volumes that do not say theirs; this one says {volume.spacing} mm. Leave it away."
             )
-        return replace(placed, affine=np.diag([*self.spacing, 1.0]) @ placed.affine, unit="mm").grid
+        spaced = replace(placed, affine=np.diag([*self.spacing, 1.0]) @ placed.affine, unit="mm").grid
+        return replace(spaced, affine=None)  # how the patient lies is not said
 
     def spaced(self, spacing: Sequence[float], unit: str) -> Voxels:
         """The same for volumes that do not say how far apart their voxels lie, one number or three."""
@@ -91,18 +108,21 @@ class Voxels:
                 f"a scan is a Volume, which knows its place; got {type(volume).__name__}. Wrap it in "
                 "Volume(data, affine)."
             )
-        if volume.data.shape[1] != self.shape[0]:
-            raise ValueError(
-                f"the network takes volumes of {self.shape[0]} channel{'s' * (self.shape[0] > 1)}; got "
-                f"{volume.data.shape[1]}. Take one volume of several with read_volume(path, item=…), or save it alone."
-            )
-        data = volume.data.permute(0, 1, *(2 + a for a in self._order(volume)))
+        data = self._picked(volume).permute(0, 1, *(2 + a for a in self._order(volume)))
         span, flipped = self._span(data), self._flipped(volume)
         *first, last = (self._matrix(n, m) for n, m in self._lengths(volume))
         slabs = data.split(SLAB_LENGTH, -1)  # so that the volume is never there twice
         sized = [_along(self._scaled(slab.flip(flipped), *span), first) for slab in slabs]
         whole = torch.cat(sized[::-1] if data.ndim - 1 in flipped else sized, -1)
-        return replace(volume, data=_along(whole, [last], -1).contiguous(), affine=self._affine(volume))
+        return replace(volume.holding(_along(whole, [last], -1).contiguous()), affine=self._affine(volume))
+
+    def names(self, volume: Volume) -> tuple[str, ...]:
+        """What the channels of the input are called."""
+        return self.channels or volume.names
+
+    def joined(self, files: Sequence[Path]) -> list[Path]:
+        """The inputs among the files of one folder: those that are the named channels of one scan together."""
+        return joined_groups(files, self.channels) if len(self.channels) > 1 else list(files)
 
     def restore(self, maps: Tensor, volume: Volume) -> Volume:
         """Maps `(1, channel, *axes)` over the input, brought back over the voxels of `volume`.
@@ -112,12 +132,33 @@ class Voxels:
         matrices = [self._matrix(n, m, back=True) for n, m in self._lengths(volume)]
         back = _along(maps.detach().float().cpu(), matrices).flip(self._flipped(volume))
         order = self._order(volume)
-        return replace(volume, data=back.permute(0, 1, *(2 + order.index(a) for a in range(3))).contiguous())
+        return volume.holding(back.permute(0, 1, *(2 + order.index(a) for a in range(3))).contiguous())
 
     def original(self, x: Tensor, volume: Volume) -> Volume:
         """An input `(1, channel, *axes)` over the voxels of `volume` and in its values, as `restore` brings it back."""
-        back, (start, extent) = self.restore(x, volume), self._span(volume.data)
-        return replace(back, data=start + extent * back.data)
+        back, (start, extent) = self.restore(x, volume), self._span(self._picked(volume))
+        return back.holding(start + extent * back.data)
+
+    def _picked(self, volume: Volume) -> Tensor:
+        """The channels that the network takes, in its order; `ValueError` where some are missing or too many."""
+        count = volume.data.shape[1]
+        if self.channels and volume.channels:
+            places = [channel_index(name, volume.channels) for name in self.channels]
+            if missing := [name for name, place in zip(self.channels, places, strict=True) if place is None]:
+                raise ValueError(
+                    f"the network takes the channels {', '.join(self.channels)}; the input lacks {', '.join(missing)} "
+                    f"and has {', '.join(volume.channels)}. Add the file, or rename it to end in that name."
+                )
+            chosen = [place for place in places if place is not None]
+            return volume.data if chosen == [*range(count)] else volume.data[:, chosen]
+        if count != self.shape[0]:
+            more = "" if count > self.shape[0] else ", or name one file per channel, t1.nii.gz,flair.nii.gz"
+            raise ValueError(
+                f"the network takes volumes of {self.shape[0]} channel{'s' * (self.shape[0] > 1)}; got "
+                f"{_counted(volume)}. Take one volume of several with read_volume(path, item=…), or save it "
+                f"alone{more}."
+            )
+        return volume.data
 
     def _turn(self, volume: Volume) -> Array:
         """As nibabel writes it: for each axis of the file, the axis it becomes and whether it is flipped (-1)."""
@@ -170,6 +211,11 @@ class Voxels:
         start, extent = torch.tensor([measure(channel) for channel in data[0]], dtype=torch.float64).T
         start, extent = (v.view(1, -1, 1, 1, 1).to(data.dtype) for v in (start, extent.where(extent > 0, 1)))
         return start, extent
+
+
+def _counted(volume: Volume) -> str:
+    """How many channels, and which where they have names."""
+    return f"{volume.data.shape[1]}{': ' if volume.channels else ''}{', '.join(volume.channels)}"
 
 
 def _ends(channel: Tensor) -> tuple[float, float]:

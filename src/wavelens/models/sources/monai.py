@@ -1,4 +1,4 @@
-"""Classifiers of volumes from MONAI, by the names that it has for them, with a checkpoint of one's own."""
+"""Classifiers and segmenters of volumes from MONAI, by its names for them, with a checkpoint of one's own."""
 
 from __future__ import annotations
 
@@ -17,38 +17,53 @@ RESNETS = tuple(f"resnet{depth}" for depth in (10, 18, 34, 50, 101, 152, 200))
 DENSENETS = tuple(f"DenseNet{depth}" for depth in (121, 169, 201, 264))
 SENETS = ("SENet154", "SEResNet50", "SEResNet101", "SEResNet152", "SEResNext50", "SEResNext101")
 EFFICIENTNETS = tuple(f"efficientnet-b{size}" for size in range(9))
-PREPARATION_ARGUMENTS = (
-    "channels",
-    "classes",
-    "shape",
-    "intensity",
-    "orientation",
-    "fit",
-)  # not the network's
-NAMES = (*RESNETS, *DENSENETS, *SENETS, *EFFICIENTNETS, "ViT", "Swin")
+SEGMENTERS = ("UNet", "SegResNet", "UNETR", "SwinUNETR")
+UNET: dict[str, Any] = {  # what MONAI's tutorials of three axes take, where its constructor has no default
+    "channels": (16, 32, 64, 128, 256),
+    "strides": (2, 2, 2, 2),
+    "num_res_units": 2,
+}
+PREPARATION_ARGUMENTS = ("intensity", "orientation", "fit", "resample")  # not the network's
+NAMES = (*RESNETS, *DENSENETS, *SENETS, *EFFICIENTNETS, "ViT", "Swin", *SEGMENTERS)
 
 
 def from_monai(text: str, variant: Variant) -> Parts:
     """The network called `text` in `monai:text`: a name such as 'resnet18', or a name with arguments.
 
     'DenseNet121(classes=3, shape=(64, 64, 64), intensity=(-1000, 400))': `channels` (1) and `classes` (2) of the
-    network, `shape` (96, 96, 96), `intensity`, `orientation` and `fit` of its input as `Voxels` has them; what else is
-    given goes to MONAI's constructor. Names: resnet10 to resnet200, DenseNet121 to DenseNet264, SENet154, SEResNet50
-    and its kin, efficientnet-b0 to -b8, ViT (patches of 16³) and Swin, the encoder of SwinUNETR under a linear layer.
-    One class means one logit of a yes.
+    network, `shape` (96, 96, 96), `intensity`, `orientation`, `fit` and `resample` of its input as `Voxels` has them,
+    `modalities`, the names of its channels, ('t1', 'flair'); what else is given goes to MONAI's constructor, of whose
+    arguments `in_channels` and `out_channels` may stand for the first two. Names: resnet10 to resnet200, DenseNet121 to
+    DenseNet264, SENet154, SEResNet50 and its kin, efficientnet-b0 to -b8, ViT (patches of 16³) and Swin, the encoder of
+    SwinUNETR under a linear layer. One class means one logit of a yes.
+
+    UNet, SegResNet, UNETR and SwinUNETR are segmenters, with logits for each voxel. UNet is that of MONAI's tutorials,
+    unless its own `channels` (widths), `strides` and `num_res_units` are given. With `independent=True` the classes do
+    not exclude each other, as the three nested ones of BraTS.
     """
     name, given = _read(text)
     if variant.pretrained:
         raise ValueError(f"monai:{name} comes without weights; give a checkpoint with weights (--weights).")
-    channels, classes = given.pop("channels", 1), given.pop("classes", variant.classes or 2)
-    axes = given.pop("shape", (96, 96, 96))
+    names = tuple(given.pop("modalities", ()))
+    count = _channels(name, given, len(names) or 1)
+    classes = given.pop("out_channels", given.pop("classes", variant.classes or 2))
+    axes, independent = given.pop("shape", (96, 96, 96)), given.pop("independent", False)
     try:
-        voxels = Voxels((channels, *axes), **{key: given.pop(key) for key in PREPARATION_ARGUMENTS if key in given})
-        module = _build(name, channels, classes, axes, given)
+        prepared = {key: given.pop(key) for key in PREPARATION_ARGUMENTS if key in given}
+        voxels = Voxels((count, *axes), channels=names, **prepared)
+        module = _build(name, count, classes, axes, given)
     except (TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"monai:{text} could not be built: {reason}") from error
-    return Parts(module, voxels, link="sigmoid" if classes == 1 else "softmax")
+    return Parts(module, voxels, link="sigmoid" if classes == 1 or independent else "softmax")
+
+
+def _channels(name: str, given: dict[str, Any], usual: int) -> int:
+    """The number of the input's channels; a UNet's `channels` may be the widths of its layers, which are its own."""
+    widths = name == "UNet" and not isinstance(given.get("channels", 1), int)
+    count = usual if widths else given.pop("channels", usual)
+    number: int = given.pop("in_channels", count)
+    return number
 
 
 def _read(text: str) -> tuple[str, dict[str, Any]]:
@@ -58,7 +73,7 @@ def _read(text: str) -> tuple[str, dict[str, Any]]:
     if name.casefold() not in known:
         near = difflib.get_close_matches(name.casefold(), known, n=1)
         hint = f" Did you mean {known[near[0]]}?" if near else f" Names: {', '.join(NAMES)}."
-        raise ValueError(f"monai: takes the name of a classifier of MONAI; got {name!r}.{hint}")
+        raise ValueError(f"monai: takes the name of a classifier or segmenter of MONAI; got {name!r}.{hint}")
     return known[name.casefold()], arguments
 
 
@@ -70,6 +85,16 @@ def _build(name: str, channels: int, classes: int, axes: tuple[int, ...], more: 
         return First(
             networks.ViT(channels, axes, **{"patch_size": 16, "classification": True, "num_classes": classes} | more)
         )
+    if name in SEGMENTERS:
+        own: dict[str, dict[str, Any]] = {
+            "UNet": {"spatial_dims": 3} | UNET,
+            "SegResNet": {"spatial_dims": 3},
+            "UNETR": {"img_size": axes},
+        }
+        segmenter: nn.Module = getattr(networks, name)(
+            **{"in_channels": channels, "out_channels": classes} | own.get(name, {}) | more
+        )
+        return segmenter
     if name in EFFICIENTNETS:
         more, name = {"model_name": name, "pretrained": False, **more}, "EfficientNetBN"
     inputs = "n_input_channels" if name in RESNETS else "in_channels"

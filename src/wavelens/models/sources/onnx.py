@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from wavelens.models.black_box import BlackBox
-from wavelens.models.loaded import Parts
-from wavelens.models.preparations.image import geometry_of
+from wavelens.models.loaded import Parts, Preparation, Variant
+from wavelens.models.preparations.image import Geometry, geometry_of
+from wavelens.models.preparations.series import Traces
 from wavelens.optional import optional
 
 TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
@@ -82,18 +83,38 @@ class Onnx(BlackBox):
         self.__init__(state["path"], state["output"])  # type: ignore[misc]
 
 
-def from_onnx(name: str) -> Parts:
-    """The network of `FILE.onnx`, or of `FILE.onnx::OUTPUT`, which takes photos."""
+def from_onnx(name: str, variant: Variant) -> Parts:
+    """The network of `FILE.onnx`, or of `FILE.onnx::OUTPUT`.
+
+    It takes photos, or series of the channels and the length that the file says; for others the caller's preparation
+    is needed.
+    """
     path, _, output = name.partition("::")
     if not Path(path).is_file():
         raise FileNotFoundError(f"no such model: {path}. Give the name of an ONNX file.")
     module = Onnx(path, output or None)
-    if len(module.shape) != 4 or module.shape[1] not in (3, None):
+    own = _preparation(module.shape)
+    if own is None and not variant.prepared:
         raise ValueError(
-            f"a model that is a file takes photos (batch, 3, height, width); {path} takes {module.takes}. Return a "
-            "LoadedModel of wavelens.models.Onnx(path) and its own preparation from a function."
+            f"a model that is a file takes photos (batch, 3, height, width), or series (batch, channel, samples) of a "
+            f"fixed length; {path} takes {module.takes}. Give its preparation, such as preparation=Traces((12, 2500), "
+            "rate=250), or return a LoadedModel of wavelens.models.Onnx(path) and its own from a function."
         )
-    return Parts(module, geometry_of(module.shape))
+    return Parts(module, own or Geometry())
+
+
+def _preparation(shape: tuple[int | None, ...]) -> Preparation | None:
+    """What a file's shape says of its input: photos, or a series of a fixed length as it is; None for others."""
+    if len(shape) == 4 and shape[1] in (3, None):
+        return geometry_of(shape)
+    channels, samples = shape[1:3]
+    return Traces((channels, samples)) if len(shape) == 3 and channels and samples else None
+
+
+def says_preparation(name: str) -> bool:
+    """Whether an ONNX file says how its input is prepared."""
+    path = Path(name.partition("::")[0])
+    return not path.is_file() or _preparation(Onnx(path).shape) is not None
 
 
 def is_onnx(name: str) -> bool:

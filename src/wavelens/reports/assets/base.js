@@ -123,6 +123,7 @@ function percent(part) {
 
 function short(value) {
   if (!value) return "0";
+  if (Math.abs(value) >= 99.5 && Math.abs(value) < 1e4) return value.toFixed(0).replace("-", "−");
   return (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e4 ? value.toExponential(1) : value.toPrecision(2)).replace("-", "−");
 }
 

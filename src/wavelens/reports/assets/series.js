@@ -91,7 +91,7 @@ function drawMarks(pen, { left, width, height, ink }, marks, [from, to], count) 
 }
 
 async function showSeries(data, state, place, more) {
-  await Promise.all([...data.waves, ...(data.frequencies?.magnitude ?? [])].map(inflate));
+  await Promise.all([...data.waves, ...(data.frequencies?.magnitude ?? []), ...(data.scalp?.signed ?? [])].map(inflate));
   Object.assign(state, { signed: true, zoom: 0, position: 0 });
   const maps = new Maps(data.maps, data.end), waves = data.waves.map(numbers), [, columns] = maps.shape;
   const length = data.samples * data.step, count = data.channels.length;
@@ -135,7 +135,48 @@ async function showSeries(data, state, place, more) {
   const whole = make("button", { type: "button", class: "plain", onclick: () => state.set({ zoom: 0, position: 0 }) }, "Whole series");
   place.append(card("When, and in which channel", stack, zoom, whole, controls(state, maps), legend(state, data.end, data.unit)));
   if (data.channels.length > 1) more.append(sumTable(data, state, maps.scales.length > 1 ? maps.scales.slice(1) : maps.scales));
+  if (data.scalp) more.append(scalpCard(data.scalp, state));
   state.listen(() => panes.forEach((pane) => pane.redraw()));
+}
+
+/** The head from above, the nose upwards: what each channel contributes, at its electrode and between them. */
+function scalpCard(data, state) {
+  const heads = new Maps(data, data.end), named = canvas(560, 560, "signed sums over the scalp");
+  const strip = tiles(state, heads, (target, k) => drawHead(target, heads, k, data, false), 150, 150);
+  state.listen(() => drawHead(named, heads, state.scale, data, true));
+  const again = () => state.set({});
+  new ResizeObserver(again).observe(named);
+  DARK.addEventListener("change", again);
+  for (const event of ["beforeprint", "afterprint"]) addEventListener(event, again);
+  return card("On the scalp", make("div", { class: "scalp" }, named, strip),
+    hint("Signed sum of each channel at its electrode, between electrodes means of theirs; the nose is up. Orange speaks for the target, striped blue against it, in one colour scale. A head chooses its scale."));
+}
+
+function drawHead(target, heads, scale, data, isNamed) {
+  const pen = target.getContext("2d"), { width } = target, [side] = heads.shape, ink = getComputedStyle(target).color;
+  if (!ink) return; // not in the page yet
+  const layer = { values: heads.values(scale, true), cut: 0, end: data.end, signed: true };
+  const [first, against] = heat(side, side, (k) => layer.values[k], layer);
+  const room = 1.25, part = data.reach / room, from = (width * (1 - part)) / 2;
+  const place = (x, y) => [width / 2 + (x * width) / (2 * room), width / 2 - (y * width) / (2 * room)];
+  pen.clearRect(0, 0, width, width);
+  pen.drawImage(first, from, from, width * part, width * part);
+  pen.drawImage(hatched(against, Math.round(width * part), Math.round(width * part)), from, from);
+  pen.strokeStyle = pen.fillStyle = ink;
+  pen.lineWidth = Math.max(1, width / 280);
+  pen.beginPath();
+  pen.arc(width / 2, width / 2, width / (2 * room), 0, 2 * Math.PI);
+  for (const [k, [x, y]] of [[-0.13, 0.99], [0, 1.13], [0.13, 0.99]].entries()) k ? pen.lineTo(...place(x, y)) : pen.moveTo(...place(x, y));
+  pen.stroke();
+  pen.font = "17px system-ui, sans-serif";
+  pen.textAlign = "center";
+  data.electrodes.forEach(([x, y], k) => {
+    const [across, down] = place(x, y);
+    pen.beginPath();
+    pen.arc(across, down, Math.max(1.2, width / 160), 0, 2 * Math.PI);
+    pen.fill();
+    if (isNamed && data.names.length <= 40) pen.fillText(data.names[k], across, down - 8);
+  });
 }
 
 /** A span drawn with the pointer becomes the window; a double click shows the whole. */

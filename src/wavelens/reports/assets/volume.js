@@ -1,10 +1,14 @@
 // Volumes: three slices that meet in a voxel; pressing or dragging in one moves the other two.
 
-const MARKS = "#f9a03f", CRISP = 64; // voxels along an axis below which each is shown as a box
+const MARKS = "#f9a03f", OUTLINE = "#7fe0ff", PATIENT = ["LR", "PA", "IS"], CRISP = 64; // voxels along an axis below which each is shown as a box
 
 async function showVolume(data, state, place, more) {
-  const maps = new Maps(data.maps, data.end), grey = bytes(data.grey.u8);
+  await Promise.all([...(data.apart?.magnitude ?? []), ...(data.apart?.signed ?? [])].map(inflate));
+  const maps = new Maps(data.maps, data.end), apart = data.apart && new Maps(data.apart, data.end);
+  const greys = [data.grey, ...data.behind].map((one) => ({ ...one, values: bytes(one.u8) }));
+  const region = data.region && { ...data.region, values: bytes(data.region.u8) };
   data.at.forEach((value, axis) => { state[`at${axis}`] = value; });
+  state.behind = 0;
   const at = () => [0, 1, 2].map((axis) => state[`at${axis}`]);
   const slices = [0, 1, 2].map((axis) => slice(axis));
 
@@ -23,20 +27,68 @@ async function showVolume(data, state, place, more) {
     return { width, height, index };
   }
 
-  function draw(one, target, scale, marks, signed = state.signed) {
-    const behind = reader(one, data.grey.shape), over = reader(one, maps.shape),
-      layer = maps.layer({ ...state, scale, signed });
+  /** The slice of a scan, of `greys`, under a map of `layers`. */
+  function draw(one, target, layers, scale, scan, marks, signed = state.signed) {
+    const grey = greys[scan], behind = reader(one, grey.shape), over = reader(one, layers.shape);
+    const layer = layers.layer({ ...state, scale, signed });
     const base = canvas(behind.width, behind.height), pen = base.getContext("2d");
     const image = pen.createImageData(behind.width, behind.height);
     for (let k = 0; k < behind.width * behind.height; k++) {
-      const value = grey[behind.index(k)];
+      const value = grey.values[behind.index(k)];
       image.data.set([value, value, value, 255], 4 * k);
     }
     pen.putImageData(image, 0, 0);
     target.getContext("2d").imageSmoothingEnabled = Math.max(...data.size) >= CRISP;
     const pictures = heat(over.width, over.height, (k) => layer.values[over.index(k)], layer);
     paint(target, base, darkened(base), pictures, state.opacity / 100);
+    if (region) outline(one, target);
     if (marks) mark(one, target);
+    if (marks && data.patient) letters(one, target);
+  }
+
+  /** The border of the region that is explained. */
+  function outline(one, target) {
+    const { width, height, index } = reader(one, region.shape), pen = target.getContext("2d");
+    const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && region.values[index(x + width * y)] > 127;
+    const right = target.width / width, down = target.height / height;
+    pen.beginPath();
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        if (!inside(x, y)) continue;
+        for (const [beside, from, to] of [[[x - 1, y], [x, y], [x, y + 1]], [[x + 1, y], [x + 1, y], [x + 1, y + 1]],
+          [[x, y - 1], [x, y], [x + 1, y]], [[x, y + 1], [x, y + 1], [x + 1, y + 1]]]) {
+          if (inside(...beside)) continue;
+          pen.moveTo(from[0] * right, from[1] * down);
+          pen.lineTo(to[0] * right, to[1] * down);
+        }
+      }
+    }
+    pen.strokeStyle = OUTLINE;
+    pen.lineWidth = Math.max(1, target.width / 320);
+    pen.stroke();
+  }
+
+  /** Where right, left, front, back, head and feet are, at the middle of each edge. */
+  function letters({ right, up }, target) {
+    const pen = target.getContext("2d"), { width, height } = target, { ends } = data.patient;
+    const edges = [[ends[right][0], 12, height / 2], [ends[right][1], width - 12, height / 2],
+      [ends[up][0], width / 2, height - 12], [ends[up][1], width / 2, 12]];
+    pen.font = "600 17px system-ui, sans-serif";
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.lineWidth = 4;
+    pen.strokeStyle = "#000";
+    pen.fillStyle = "#fff";
+    for (const [letter, x, y] of edges) {
+      pen.strokeText(letter, x, y);
+      pen.fillText(letter, x, y);
+    }
+  }
+
+  /** Where the slices meet in the patient: 'R 12.5, A 20.0, S 5.0 mm'. */
+  function meeting() {
+    const where = data.patient.affine.map((row) => at().reduce((sum, value, axis) => sum + row[axis] * value, row[3]));
+    return `${where.map((value, k) => `${PATIENT[k][Number(value >= 0)]} ${Math.abs(value).toFixed(1)}`).join(", ")} mm`;
   }
 
   /** Where the other two slices cut this one: at its rim, and faintly all the way. */
@@ -80,25 +132,55 @@ async function showVolume(data, state, place, more) {
     const { axis } = one, n = data.size[axis], unit = data.units[axis];
     const say = (v) => `${v + 1} of ${n}` + (unit === "voxels" ? "" : `, ${short((v + 0.5) * data.step[axis])} ${unit}`);
     trio.append(make("div", {}, make("div", { class: "stage" }, one.target),
-      slider(state, `at${axis}`, `Slice across axis ${axis + 1}`, { max: n - 1, say })));
+      slider(state, `at${axis}`, data.patient ? capital(data.patient.planes[axis]) : `Slice across axis ${axis + 1}`, { max: n - 1, say })));
     state.listen(() => {
-      draw(one, one.target, state.scale, true);
+      draw(one, one.target, maps, state.scale, state.behind, true);
       one.target.setAttribute("aria-label",
         `slice across axis ${axis + 1}, ${say(state[`at${axis}`])}, with the map of ${scaleText(maps.scales[state.scale])}`);
     });
   }
-  const viewer = card("Where it lies", trio, controls(state, maps));
+  const sliders = controls(state, maps);
+  if (apart) sliders.append(slider(state, "behind", "Scan behind", { max: greys.length - 1, say: (k) => (k ? data.channels[k - 1] : "mean of all") }));
+  const viewer = card("Where it lies", trio, sliders);
   if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
   viewer.append(legend(state, data.end, data.unit));
-  viewer.append(hint("Press or drag in a slice to move the other two there. Later axes point upwards."));
+  if (data.patient) {
+    const where = hint("");
+    state.listen(() => { where.textContent = `The slices meet at ${meeting()}, towards right (R) or left (L), front (A) or back (P), head (S) or feet (I).`; });
+    viewer.append(where);
+  }
+  viewer.append(hint(`Press or drag in a slice to move the other two there. Later axes point upwards.${region ? " The line is the region whose volume is explained." : ""}`));
   place.append(viewer);
+  if (apart) showChannels();
   if (maps.scales.length < 2) return;
   const [last] = slices.slice(-1), small = 160 / Math.max(last.target.width, last.target.height);
-  const strip = scaleTiles(state, maps, (target, scale, signed) => draw(last, target, scale, false, signed),
+  const strip = scaleTiles(state, maps, (target, scale, signed) => draw(last, target, maps, scale, state.behind, false, signed),
     Math.max(1, Math.round(last.target.width * small)), Math.max(1, Math.round(last.target.height * small)), data.evidence);
   more.append(beside("left", card("Each scale by itself", strip, hint("The slice across axis 3. One colour scale for all: what is brighter matters more."))));
   if (data.mosaic) more.append(beside("right", card("Mosaic", make("div", { class: "mosaic" }, mosaic(state, maps, data.mosaic)),
     hint("All coefficients, the largest along axis 1: coarse in the upper left corner, each finer scale around it."))));
+
+  /** Sums by channel and scale, and a tile for each channel: its own scan under its own map, which it puts behind. */
+  function showChannels() {
+    const one = slices[2], strip = make("div", { class: "strip" }), size = 160 / Math.max(one.target.width, one.target.height);
+    data.channels.forEach((name, k) => {
+      const small = canvas(Math.max(1, Math.round(one.target.width * size)), Math.max(1, Math.round(one.target.height * size)));
+      const button = make("button", { class: "tile", type: "button", onclick: () => state.set({ behind: state.behind === k + 1 ? 0 : k + 1 }) },
+        small, make("b", {}, name));
+      state.listen(() => {
+        button.setAttribute("aria-pressed", state.behind === k + 1);
+        draw(one, small, apart, k, k + 1, false);
+      });
+      strip.append(button);
+    });
+    more.append(sumTable(data, state, maps.scales.length > 1 ? maps.scales.slice(1) : maps.scales));
+    more.append(card("Each channel by itself", strip,
+      hint("The slice across axis 3: each channel's own scan under its own map, all scales together. Pressing one puts its scan behind the slices above.")));
+  }
+}
+
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 VIEWS.volume = showVolume;

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wavelens import maps
+from wavelens import maps, scalp
 from wavelens.reports.packing import Array, magnitudes, picture, reduced, signs
 from wavelens.reports.views.sound import placed_rows
 from wavelens.reports.views.view import THUMB, ReportView, View, array, asset, packed_sums, scale_names
@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # an entry knows its view
 
 MAX_CHANNELS = 32  # that are shown: of more, those that matter most
 MAP_COLUMNS, WAVE_POINTS, FREQUENCY_COLUMNS = 2000, 8000, 800
+HEAD_PIXELS = 96  # of a side of a map of the scalp
 
 
 def show_series(entry: Entry, room: int) -> View:
@@ -42,6 +43,7 @@ def show_series(entry: Entry, room: int) -> View:
             **_channel_maps(entry, shown, points),
         },
         "frequencies": _frequencies(entry),
+        "scalp": _scalp(entry),
     }
     return View(payload, picture(_small(entry, shown, end), THUMB))
 
@@ -87,9 +89,31 @@ def _frequencies(entry: Entry) -> dict[str, Any] | None:
     }
 
 
+def _scalp(entry: Entry) -> dict[str, Any] | None:
+    """Maps of the scalp for all scales and each, and where the electrodes lie; None where that is not known."""
+    if not scalp.located(entry.positions):
+        return None
+    from wavelens.plots.scalp import REACH, scalp_sums  # matplotlib: only once there is something to draw
+
+    rays, sums, _, shown = scalp_sums(entry.attribution, entry.positions)
+    labels, names = entry.place.labels(entry.attribution.layout), scale_names(entry)
+    heads = np.nan_to_num(scalp.picture(rays, sums, HEAD_PIXELS, REACH))
+    return {
+        "end": float(np.abs(sums).max()) or 1.0,
+        "reach": REACH,
+        "electrodes": np.round(scalp.flattened(rays), 4).tolist(),
+        "names": [entry.channels[k] if entry.channels else f"channel {k + 1}" for k in shown],
+        "shape": [HEAD_PIXELS, HEAD_PIXELS],
+        "scales": [{"name": name, "label": labels.get(name, "")} for name in names],
+        "signed": [signs(head) for head in heads],
+        "magnitude": [],
+    }
+
+
 def _small(entry: Entry, shown: list[int], end: float) -> Array:
     """Channels under each other, coloured by what supports and what opposes the target, `(3, height, width)`."""
-    from wavelens.plots.series import channel_map, tinted
+    from wavelens.plots.series import channel_map
+    from wavelens.plots.tints import tinted
 
     heat = array(reduced(channel_map(entry.attribution)[0, shown], THUMB * len(shown), (1.0,)))
     rows = np.repeat(tinted(heat, end), max(1, THUMB // len(shown)), 0)

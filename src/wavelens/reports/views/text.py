@@ -52,7 +52,7 @@ def _short(values: list[float]) -> list[float]:
 
 def _small(account: WordAccount) -> Array:
     """The words as tiles in rows, `(3, height, width)`."""
-    from wavelens.plots.series import tinted  # matplotlib: only once there is something to draw
+    from wavelens.plots.tints import tinted  # matplotlib: only once there is something to draw
 
     values = np.array(account.values)
     across = math.ceil(math.sqrt(len(values)))
