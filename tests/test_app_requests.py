@@ -29,7 +29,7 @@ from wavelens.models import Geometry, LoadedModel
 
 pytestmark = pytest.mark.needs("gradio")
 JOIN, DATA, UPLOAD = "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/upload"
-LOOK, EXPLAIN_INPUTS = 0, 8  # the number of the first event, and of values that the page explains by
+LOOK = 1  # the number of an event of a page of photos, which has an example
 MARK = "mark-of-a-body"
 
 
@@ -95,15 +95,14 @@ class Browser:
         return [json.loads(line) for line in lines]
 
     def explained(self, *values):
-        """The values that the page shows of an explanation, by the event that takes so many and a prompt."""
+        """What the page shows of an explanation, by no prompt."""
+        return self.asked([*values, ""])
+
+    def asked(self, data):
+        """The values of the first event that takes as many as `data` has."""
         page = self.client.get("/").text.partition("window.gradio_config = ")[2]
         events = json.JSONDecoder().raw_decode(page)[0]["dependencies"]
-        (number,) = [event["id"] for event in events if len(event["inputs"]) == EXPLAIN_INPUTS]
-        return self.asked([*values, ""], number)
-
-    def asked(self, data, event=LOOK):
-        """The values that the event gives."""
-        joined = self.join(data, event)
+        joined = self.join(data, next(event["id"] for event in events if len(event["inputs"]) == len(data)))
         assert joined.status_code == 200, joined.text
         return next(one for one in self.answers() if one["msg"] == "process_completed")["output"]["data"]
 
