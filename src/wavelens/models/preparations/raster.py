@@ -82,7 +82,7 @@ class Bands:
             count, pixels = int(missing.any(1).sum()), missing[0, 0].numel()
             raise ValueError(
                 f"the network takes numbers; {count:,} of {pixels:,} pixels have no data (masked, NaN or infinite). "
-                "Say what stands for it, Bands(…, fill=0.0), or choose another window."
+                f'Say what stands for it, --preparation "Bands({self.shape}, …, fill=0.0)", or choose another window.'
             )
         return values.where(~missing, torch.tensor(self.fill, dtype=values.dtype))
 
