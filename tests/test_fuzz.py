@@ -17,7 +17,9 @@ from fuzz.formats import Format, formats
 from fuzz.worker import Worker, damage, judged
 from wavelens.frontends import audio, image, series, video, volume
 
-pytestmark = pytest.mark.needs("av", "nibabel", "pydicom", "captum", "zennit", "mne", "wfdb", "obspy", "pyarrow")
+pytestmark = pytest.mark.needs(
+    "av", "nibabel", "pydicom", "captum", "zennit", "mne", "wfdb", "obspy", "pyarrow", "rasterio", "netCDF4"
+)
 
 
 @pytest.mark.slow

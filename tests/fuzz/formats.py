@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+import raster_files
 import series_files
 import wavelens as wl
 from fuzz import mutations as m
@@ -54,7 +55,17 @@ class Format:
 
 
 def formats() -> list[Format]:
-    return [*_photos(), *_sounds(), *_videos(), *_volumes(), *_series(), *_results(), *_records(), *_values()]
+    return [
+        *_photos(),
+        *_sounds(),
+        *_videos(),
+        *_volumes(),
+        *_series(),
+        *_rasters(),
+        *_results(),
+        *_records(),
+        *_values(),
+    ]
 
 
 def _file(name: str, write: Callable[[Path], object]) -> Callable[[Path], Path]:
@@ -358,6 +369,29 @@ def _slice(k: int, path: Path) -> Any:
     one.BitsAllocated, one.BitsStored, one.HighBit, one.PixelRepresentation = 16, 16, 15, 0
     one.PixelData = (PIXELS[:6, :5, 0].astype(np.uint16) * 16).tobytes()
     return one
+
+
+# Rasters.
+
+BANDS = random.integers(1, 4000, (3, 10, 12)).astype(np.uint16)
+
+
+def _rasters() -> Iterator[Format]:
+    geotiff = partial(raster_files.write_geotiff, values=BANDS, names=("B02", "B03", "B04"), nodata=7)
+    yield Format("raster a.tif", _file("a.tif", geotiff), frontends.read_raster)
+    yield Format("raster a.tiff", _file("a.tiff", partial(geotiff, compress="deflate")), frontends.read_raster)
+    microscopy = partial(raster_files.write_ome, values=BANDS[:2])
+    yield Format("raster a.ome.tif", _file("a.ome.tif", microscopy), frontends.read_raster)
+    yield Format("raster a.nc", _file("a.nc", _write_netcdf), frontends.read_raster)
+    yield Format("raster of a folder", _write_scene, frontends.read_raster, damaged="T35/*")
+
+
+def _write_netcdf(path: Path) -> None:
+    raster_files.dataset(np.concatenate([BANDS, BANDS[:1]])).to_netcdf(path)
+
+
+def _write_scene(folder: Path) -> Path:
+    return raster_files.write_sentinel(folder / "T35", (("B02", 10), ("B11", 20)), side=12)
 
 
 # Attributions, runs, weights.
