@@ -4,11 +4,11 @@
 
 A linear head over MiniLM tells the captions of COCO photos that name an animal from those that name a vehicle. It is
 trained on the captions of all other photos and asked about those of one in ten, ten times: every caption is explained
-by a head that has not seen its photo. Which words decide is known, the names, and is *checked*: with the names masked
-the probability of the class falls, with all other words masked it stays.
+by a head that has not seen its photo, one caption of each photo. Which words decide is known, the names, and is
+checked: the probability of the class is measured with the names masked, and with all other words masked.
 
 Each order of a caption's words is judged by its first word, is it a name, and by its first k, how many are names, where
-the caption has k. Intervals are over photos, whose captions are alike.
+the caption has k. Intervals are over photos.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ import torch
 from harness import arguments, data, records
 from harness.intervals import interval
 from minilm_bert import Sentences, classifier, head_on, preparation
-from torch import Tensor
 
 import wavelens as wl
 from wavelens.frontends import Text
@@ -35,7 +34,7 @@ from wavelens.models.preparations.text import Worded
 from wavelens.words import WordAccount, partition_of
 
 RESULTS = Path(__file__).parent / "results"
-SMALL = {"steps": 64, "samples": 32, "permutations": 64, "folds": 10, "seed": 0}
+SMALL = {"steps": 32, "samples": 16, "permutations": 16, "each": 1, "folds": 10, "seed": 0}
 LABELS = ("animal", "vehicle")
 NAMES = (
     "bird cat dog horse sheep cow elephant bear zebra giraffe canary vulture kitten puppy goat duck seagull",
@@ -60,7 +59,7 @@ def is_name(word: str, label: int) -> bool:
 
 
 def captions(worded: Callable[[str], Worded]) -> list[Caption]:
-    """Those that name animals or vehicles, not both."""
+    """Those that name an animal or a vehicle, not both."""
     found = []
     for image in records.read(data.at("more/coco/coco_mini.json"))["images"]:
         for text in image["captions"]:
@@ -80,19 +79,25 @@ def folds(photos: Sequence[str], count: int, seed: int) -> list[set[str]]:
     return [set(order[k::count]) for k in range(count)]
 
 
-def orders(loaded: LoadedModel, one: Caption, worded: Worded, given: Any, number: int) -> dict[str, list[float]]:
-    """For each method and control, a number per word: the larger, the more it says that the word decides."""
+def orders(loaded: LoadedModel, one: Caption, worded: Worded, given: Any, number: int) -> dict[str, Any]:
+    """For each method and control, a number per word: the larger, the more it says that the word decides.
+
+    And what each scale of the caption has of the rise.
+    """
     x, net, label = loaded.preprocess(Text(one.text)), loaded.module, one.label
-    methods = {
-        "IG": wl.IntegratedGradients(steps=given.steps),
-        "SG × input": wl.SmoothGrad(samples=given.samples, sigma=0.1, seed=number, times_input=True),
-        "SG": wl.SmoothGrad(samples=given.samples, sigma=0.1, seed=number),
-        "gradient × input": wl.InputTimesGradient(),
+    domains = [wl.Identity(), wl.TextHaar().of(worded.begins)]
+    ig, by_scale = wl.attribute(net, x, label, domain=domains, method=wl.IntegratedGradients(steps=given.steps))
+    noisy = {"samples": given.samples, "sigma": 0.1, "seed": number}
+    made = {
+        "IG": ig,
+        "SG": wl.attribute(net, x, label, domain=wl.Identity(), method=wl.SmoothGrad(**noisy)),
+        "gradient × input": wl.attribute(net, x, label, domain=wl.Identity(), method=wl.InputTimesGradient()),
     }
-    accounts = {name: account(net, x, label, method, worded) for name, method in methods.items()}
-    found = {name: made.values for name, made in accounts.items()}
+    accounts = {name: WordAccount(worded.words, worded.before, worded.after, a) for name, a in made.items()}
+    found = {name: account.values for name, account in accounts.items()}
+    found["SG × input"] = accounts["SG"].by_word((made["SG"].data * x).sum(1)[0])
     found["IG, size"] = [abs(value) for value in found["IG"]]
-    rule = wl.ScaleShapley(exact_groups=8, max_permutations=given.permutations)
+    rule = wl.ScaleShapley(exact_groups=7, max_permutations=given.permutations)
     groups = partition_of(worded.words, x.shape[-1])
     values = wl.shapley(net, x, label, domain=wl.Identity(), groups=groups, method=rule)
     found |= {"word Shapley": values.values[0].tolist(), "left out alone": values.last[0].tolist()}
@@ -101,12 +106,13 @@ def orders(loaded: LoadedModel, one: Caption, worded: Worded, given: Any, number
     found["random"] = [source.random() for _ in worded.words]
     found["longest word"] = [len(word.text) for word in worded.words]
     found["energy"] = [float(energy[word.start : word.stop].sum()) for word in worded.words]
-    return found
-
-
-def account(net: Any, x: Tensor, label: int, method: Any, worded: Worded) -> WordAccount:
-    a = wl.attribute(net, x, label, domain=wl.Identity(), method=method)
-    return WordAccount(worded.words, worded.before, worded.after, a)
+    rise = float(ig.score - ig.baseline_score)
+    names, sums = list(by_scale.layout.scales()), wl.maps.profile(by_scale).signed[0].tolist()
+    return {
+        "judged": {name: judged(values, one.names) for name, values in found.items()},
+        "scales": {name: value / rise for name, value in zip(names, sums, strict=True)},
+        "gap": abs(float(ig.gap) / rise),
+    }
 
 
 def judged(values: Sequence[float], names: frozenset[int]) -> tuple[float, float]:
@@ -124,16 +130,6 @@ def masked(loaded: LoadedModel, one: Caption, worded: Worded) -> dict[str, float
         kept[worded.words[k].start : worded.words[k].stop] = 1
     texts = {"whole": x, "names masked": x * (1 - kept), "all but names masked": x * kept}
     return {name: float(loaded.probabilities(loaded.module(points))[0, one.label]) for name, points in texts.items()}
-
-
-def scales(loaded: LoadedModel, one: Caption, worded: Worded, steps: int) -> dict[str, float]:
-    """What each scale of a caption has of the rise."""
-    x, domain = loaded.preprocess(Text(one.text)), wl.TextHaar().of(worded.begins)
-    a = wl.attribute(loaded.module, x, one.label, domain=domain, method=wl.IntegratedGradients(steps=steps))
-    rise = float(a.score - a.baseline_score)
-    return {
-        name: value / rise for name, value in zip(a.layout.scales(), wl.maps.profile(a).signed[0].tolist(), strict=True)
-    }
 
 
 def by_photo(rows: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float]) -> list[float | None]:
@@ -155,7 +151,7 @@ def main(argv: list[str] | None = None) -> None:
         inside = torch.tensor([one.photo not in held for one in every])
         loaded = classifier(head_on(features[inside], labels[inside], 2), LABELS)
         for number, one in enumerate(every):
-            if one.photo not in held:
+            if one.photo not in held or [other.photo for other in every[:number]].count(one.photo) >= given.each:
                 continue
             worded = prepare.worded(Text(one.text))
             logits = loaded.module(prepare(Text(one.text)))[0]
@@ -166,21 +162,18 @@ def main(argv: list[str] | None = None) -> None:
                     "words": len(worded.words),
                     "names": len(one.names),
                     "masked": masked(loaded, one, worded),
-                    "scales": scales(loaded, one, worded, given.steps),
-                    "judged": {
-                        name: judged(values, one.names)
-                        for name, values in orders(loaded, one, worded, given, number).items()
-                    },
+                    **orders(loaded, one, worded, given, number),
                 }
             )
-            print(len(rows), "of", len(every), file=sys.stderr)
-    print(records.write(given.results / "captions.json", summary(rows, given)))
+            print(len(rows), file=sys.stderr, flush=True)
+    print(records.write(given.results / "captions.json", summary(rows, every, given)))
 
 
-def summary(rows: Sequence[dict[str, Any]], given: Any) -> dict[str, Any]:
+def summary(rows: Sequence[dict[str, Any]], every: Sequence[Caption], given: Any) -> dict[str, Any]:
     known = ("document", "phrases", "words", "pieces")
     return {
         "settings": {name: getattr(given, name) for name in SMALL},
+        "captions that heads are trained on": len(every),
         "captions": len(rows),
         "photos": len({row["photo"] for row in rows}),
         "words": by_photo(rows, lambda row: row["words"]),
@@ -195,6 +188,7 @@ def summary(rows: Sequence[dict[str, Any]], given: Any) -> dict[str, Any]:
             }
             for name in rows[0]["judged"]
         },
+        "gap of IG, part of the rise": by_photo(rows, lambda row: row["gap"]),
         "share of the rise": {
             name: by_photo(rows, lambda row, name=name: row["scales"].get(name, 0.0)) for name in known
         },

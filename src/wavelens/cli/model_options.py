@@ -97,6 +97,9 @@ BandNames = Annotated[
     ),
 ]
 Windows = Annotated[bool, typer.Option("--windows", help="Read a text of more tokens than the model takes in windows.")]
+QuestionText = Annotated[
+    str | None, typer.Option(help="What a model that writes about pictures is asked: 'what is on the road?'.")
+]
 PREPARATIONS = (AsRead, Bands, Fitted, Geometry, Points, Sampling, Traces, VideoGeometry, Voxels)
 
 
@@ -113,6 +116,7 @@ def model_options(
     bands: BandNames = None,
     windows: Windows = False,
     template: Template = None,
+    question: QuestionText = None,
 ) -> Options:
     """The options as `models.load` has them."""
     return options_of(
@@ -128,6 +132,7 @@ def model_options(
         bands=bands,
         windows=windows,
         template=template,
+        question=question,
     )
 
 

@@ -14,6 +14,7 @@ from wavelens.core import Domain
 from wavelens.domains import DWT, Identity
 from wavelens.engine.progress import Progress
 from wavelens.explaining.answer import Explanation
+from wavelens.explaining.answers import answering
 from wavelens.explaining.further_methods import attribution_by, is_explainer
 from wavelens.explaining.interventions import Interventions, interventions_of, kept_interventions, recorded
 from wavelens.explaining.kinds import Input
@@ -30,8 +31,9 @@ from wavelens.pairs import BothSides
 
 def explained(request: Request, path: Path, progress: Progress = False) -> Explanation:
     """Read and explain an input."""
-    loaded, kind = request.loaded, request.kind
-    one = read_input(loaded, kind, path, request.device)
+    kind = request.kind
+    request, one = answering(request, read_input(request.loaded, kind, path, request.device))
+    loaded = request.loaded
     target = request.question(loaded, one.x, one.logits, one.grid)
     one = replace(one, marks=target.marks, region=target.region, outlines=outlines_of(target, one.x))
     usual = [kind.fit(domain, one) for domain in request.domains]

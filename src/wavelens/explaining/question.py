@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.detected import NumberedObject
+from wavelens.explaining.answers import Answer, answer_of, is_answer
 from wavelens.explaining.objects import DetectedObject
 from wavelens.explaining.places import FORM, Place, is_place, place_of
 from wavelens.explaining.predicted_regions import LargestRegion, PredictedRegion, region_of
@@ -57,7 +58,7 @@ class Question:
 
     That is a `function(module, x)` that gives the target of an input, whatever the model returns, or a `fixed` target
     as `attribute` takes it, the same for every input; both have a `name`. Or it is a class at a `place` of the input,
-    a time, a region or a detected object.
+    a time, a region or a detected object; or an `answer` that a model may write, whose output the target is then.
     """
 
     target: int | None = None
@@ -66,6 +67,7 @@ class Question:
     name: str = ""
     fixed: Target = None
     place: PlaceOfInput | None = None
+    answer: Answer | None = None
 
     def __call__(self, loaded: LoadedModel, x: Tensor, logits: Tensor | None, grid: Grid) -> ExplainedTarget:
         """What is explained of the input `x` to which the model gives `logits` `(classes,)`, if it is a classifier.
@@ -86,7 +88,8 @@ class Question:
                 f"Give --target package.module:function; {FORM}; {REGION_FORM}."
             )
         target = int(logits.argmax()) if self.target is None else self.target
-        label, options = loaded.labels[target], ("--target", class_text(loaded, target))
+        label = loaded.labels[target]
+        options = ("--target", self.answer.option if self.answer else class_text(loaded, target))
         summary: dict[str, Any] = {"target": {"index": target, "label": label}}
         if self.against is None:
             return ExplainedTarget(target, label, f"{target} {label}", loaded.number, (target,), summary, options)
@@ -147,6 +150,10 @@ def question_of(target: Target, against: str | int | None, loaded: LoadedModel) 
         target, against = target.target, target.against
     if not (target is None or isinstance(target, str | int)):
         return _fixed(target, against)
+    if isinstance(target, str) and is_answer(target) and not loaded.named(target):
+        if against is not None:
+            raise ValueError(f"--against sets a class against a class; {target} is a text. Leave it out.")
+        return Question(answer=answer_of(target))
     if isinstance(target, str) and is_region(target) and not loaded.named(target):
         return Question(place=region_of(target, against))
     if isinstance(target, str) and not is_prompt(target) and is_function(target) and not loaded.named(target):

@@ -22,6 +22,7 @@ LINKS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "identity": lambda probabilities: probabilities,
     "score": lambda scores: torch.full_like(scores, torch.nan),
+    "exp": torch.exp,
 }
 
 
@@ -60,7 +61,8 @@ class Variant:
     """Which variant of a named network a loader builds.
 
     With its `pretrained` weights, or to be filled; with `classes` outputs and for photos of `input_size`, its own where
-    they are None. With `trust`, code that comes with it may run; with `windows`, long texts are read piece by piece.
+    they are None. With `trust`, code that comes with it may run; with `windows`, long texts are read piece by piece;
+    `question` is what a model that writes is asked.
     `bare` makes the preparation of a function's module that says none; without it that is a photo's. `prepared` says
     that the caller prepares its input.
     """
@@ -72,6 +74,7 @@ class Variant:
     bare: Callable[[], Preparation] | None = None
     windows: bool = False
     prepared: bool = False
+    question: str | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,7 +84,8 @@ class LoadedModel:
     `module` is in evaluation mode and takes `(batch, *preprocess.shape)` to logits `(batch, classes)`; `labels` has a
     name for each class, `preprocess` makes the module's input of a signal, `name` with `options` loads it again. `link`
     says how logits become probabilities: "softmax", "sigmoid" where several classes may hold at once, "identity" where
-    the module gives probabilities itself, or "score" where there are none: a pair that compares texts has one text.
+    the module gives probabilities itself, "exp" where it gives their logarithms, or "score" where there are none: a
+    pair that compares texts has one text.
 
     A detector or a segmenter says so as its `answer`, `models.Objects()` or `models.Regions()`: its targets are then
     detected objects and regions, and its module gives what `targets.detections` or `targets.region` reads.
@@ -118,7 +122,7 @@ class LoadedModel:
     @property
     def number(self) -> str:
         """What one of the module's outputs is."""
-        return "probability" if self.link == "identity" else "logit"
+        return {"identity": "probability", "exp": "log-probability"}.get(self.link, "logit")
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Of logits `(…, classes)`; NaN where there are none."""

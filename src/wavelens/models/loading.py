@@ -42,6 +42,7 @@ from wavelens.models.sources.torchvision import from_torchvision
 from wavelens.models.sources.ultralytics import from_ultralytics
 from wavelens.models.trust import check_trust, importable_working_folder
 from wavelens.models.weights import CheckpointWarning, class_count, fill, match, state_for
+from wavelens.models.writers import Writer
 
 NETWORKS: dict[str, Callable[[Variant], Parts]] = {
     EMBEDDED: embedded,
@@ -85,6 +86,7 @@ def load(
     windows: bool = False,
     template: str | None = None,
     prompts: Sequence[str] | None = None,
+    question: str | None = None,
     any_output: bool = False,
     bare: Callable[[], Preparation] | None = None,
 ) -> LoadedModel:
@@ -112,6 +114,9 @@ def load(
 
     `preparation` makes the model's input in place of its own: a TorchScript file on seismograms takes
     `preparation=models.Traces((3, 3000), rate=100)`. `bands` are those of a raster that it takes, in its own order.
+
+    A model that writes, about pictures or what a sound says, is asked a `question`, where it takes one; its classes are
+    the tokens that it may write first. `explain(target="answer:a red bus")` asks it for a text.
 
     A text of more tokens than a model takes is refused, unless it is read in `windows`, whose logits are averaged.
 
@@ -149,6 +154,7 @@ def load(
         windows=windows,
         template=template,
         prompts=prompts,
+        question=question,
     )
     parts, left_out = _filled(name, options, bare)
     if left_out:
@@ -189,6 +195,7 @@ def _classifier(name: str, options: Options, bare: Callable[[], Preparation] | N
         bare=bare,
         windows=options.windows,
         prepared=options.preparation is not None,
+        question=options.question,
     )
     if options.weights is None:
         return _built(name, variant), ()
@@ -220,6 +227,8 @@ def _adapted(parts: Parts, name: str, options: Options) -> Parts:
         parts = replace(parts, preprocess=_banded(parts.preprocess, name, options.bands))
     if options.windows and parts.preprocess.kind != "text":
         raise ValueError(f"windows are of long texts; {name} takes a {parts.preprocess.kind}. Leave --windows away.")
+    if options.question is not None and not isinstance(parts.module, Writer):
+        raise ValueError(f"a question is for a model that writes; {name} is a classifier. Leave --question away.")
     given = options.geometry | {key: value for key in ("mean", "std") if (value := getattr(options, key)) is not None}
     if not given:
         return parts

@@ -33,6 +33,7 @@ class Options:
     windows: bool = False
     template: str | None = None
     prompts: tuple[str, ...] | None = None
+    question: str | None = None
 
     def __repr__(self) -> str:
         shown = [f.name for f in fields(self) if f.repr]
@@ -64,6 +65,7 @@ def options_of(
     windows: bool = False,
     template: str | None = None,
     prompts: Sequence[str] | None = None,
+    question: str | None = None,
 ) -> Options:
     """`load`'s arguments as values; `ValueError` or `TypeError` for what cannot be meant."""
     return Options(
@@ -80,6 +82,7 @@ def options_of(
         windows,
         _template(template, class_names),
         None if prompts is None else tuple(prompts),
+        question,
     )
 
 

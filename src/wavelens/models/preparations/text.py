@@ -85,17 +85,21 @@ class TokenEmbeddings:
         """The tokens of a text and the words that they make; `ValueError` for a text of which no token is left."""
         if not isinstance(text, Text):
             raise TypeError(f"a text is a Text; got {type(text).__name__}. Wrap it in frontends.Text(content).")
-        ids, ends = self.encode(text.content)
-        if not len(ids):
-            raise ValueError("a text has at least one token; this one has none that the tokenizer knows.")
-        spans = words_of(text.content)
-        own = _words_of_tokens(ends, spans)
-        return _worded(tuple(ids), own, spans, text.content)
+        return worded(self.encode, text.content)
 
     def _embedded(self, ids: Sequence[int]) -> Tensor:
         weights: Any = next(self.embedding.parameters())
         embedded: Tensor = self.embedding(torch.tensor(ids, device=weights.device))
         return embedded
+
+
+def worded(encode: Callable[[str], Encoded], content: str) -> Worded:
+    """The tokens of a text and the words that they make; `ValueError` for a text of which no token is left."""
+    ids, ends = encode(content)
+    if not len(ids) or not content.strip():
+        raise ValueError(f"a text has at least one word that the tokenizer knows; got {content!r:.60}.")
+    spans = words_of(content)
+    return _worded(tuple(ids), _words_of_tokens(ends, spans), spans, content)
 
 
 def _words_of_tokens(ends: Sequence[tuple[int, int]], spans: Sequence[WordSpan]) -> list[int]:

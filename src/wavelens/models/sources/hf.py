@@ -6,18 +6,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from wavelens.models.loaded import Parts, Variant
+from wavelens.models.loaded import Parts, Preparation, Variant
 from wavelens.models.naming import read_threshold
 from wavelens.models.pairs import NeedsText
+from wavelens.models.preparations.audio import Sampling
 from wavelens.models.preparations.fitted import Fitted
 from wavelens.models.preparations.image import Geometry, Normalized
-from wavelens.models.sources.hf_audio import is_sound, sound_parts
+from wavelens.models.recomputed import recompute_layers
+from wavelens.models.sources.hf_audio import WhisperInput, is_sound, sound_parts
 from wavelens.models.sources.hf_places import detector_parts, is_detector, is_segmenter, segmenter_parts
 from wavelens.models.sources.hf_text import is_text, text_parts
 from wavelens.models.sources.hf_video import is_video, video_parts
+from wavelens.models.sources.hf_writers import (
+    PictureWriter,
+    SpeechWriter,
+    picture_start,
+    speech_start,
+    writes_about_pictures,
+    writes_down_speech,
+)
 from wavelens.models.weights import Around, unavailable
 from wavelens.optional import optional, unloadable
 
@@ -32,7 +43,7 @@ class Logits(Around):
 
 
 def from_transformers(name: str, variant: Variant) -> Parts:
-    """What `name` is, its configuration says: a classifier of images, sounds, videos or texts, a detector, a segmenter.
+    """What `name` is, its configuration says: a classifier, a detector, a segmenter, or a model that writes.
 
     'NAME(threshold=0.3)' is a detector whose objects count from that probability.
     """
@@ -55,6 +66,10 @@ def from_transformers(name: str, variant: Variant) -> Parts:
             scaling_of_processor(processor),
             own_labels(module),
         )
+    if writes_down_speech(config):
+        return _speech(name, variant)
+    if writes_about_pictures(config):
+        return _about_pictures(name, variant)
     make = _sound if is_sound(config) else _video if is_video(config) else _text if is_text(config) else _image
     return make(name, variant)
 
@@ -110,6 +125,47 @@ def _text(name: str, variant: Variant) -> Parts:
     module, tokenizer = _fetched(name, variant, "AutoModelForSequenceClassification", "AutoTokenizer")
     names = _file_names(module, variant)
     return text_parts(name, module, tokenizer, own_labels(module), link_of(module), names, variant.windows)
+
+
+def _about_pictures(name: str, variant: Variant) -> Parts:
+    """A model that writes about pictures; without a text it tells which token it would write first."""
+    module, processor = _prepared(name, variant, "AutoModelForImageTextToText")
+    tokenizer, geometry, module = _tokenizer(name, variant), geometry_of_processor(processor), module.float()
+    start = picture_start(name, module, tokenizer, variant.question, geometry.shape)
+    scaling = Normalized(nn.Identity(), *scaling_of_processor(processor))
+    writer = PictureWriter(module, tokenizer, start, scaling, _file_names(module, variant))
+    return _written(writer, geometry)
+
+
+def _speech(name: str, variant: Variant) -> Parts:
+    """Whisper; without a text it tells which token it would write first."""
+    module, extractor = _fetched(name, variant, "AutoModelForSpeechSeq2Seq", "AutoFeatureExtractor")
+    tokenizer, rate = _tokenizer(name, variant), int(extractor.sampling_rate)
+    mel = WhisperInput(rate, extractor.feature_size, extractor.n_fft, extractor.hop_length, extractor.n_samples)
+    start = speech_start(module, tokenizer)
+    writer = SpeechWriter(module.float(), tokenizer, start, mel, _file_names(module, variant))
+    return _written(writer, Sampling(rate))
+
+
+def _written(writer: Any, preparation: Preparation) -> Parts:
+    """A writer whose layers are computed again for their gradient; its first classes are its vocabulary."""
+    recompute_layers(writer.module)
+    for config in (writer.module.config, getattr(writer.module.config, "text_config", None)):
+        if config is not None:
+            config.use_cache = False  # what layers keep for the next token is no part of one answer
+    with torch.no_grad():
+        size = writer.eval()(torch.zeros(1, *preparation.shape)).shape[1]
+    known = writer.tokenizer.convert_ids_to_tokens(list(range(min(size, len(writer.tokenizer)))))
+    labels = tuple(token if token is not None else f"token {k}" for k, token in enumerate(known))
+    return Parts(writer, preparation, (*labels, *(f"token {k}" for k in range(len(labels), size))))
+
+
+def _tokenizer(name: str, variant: Variant) -> Any:
+    transformers = optional("transformers", "hf")
+    try:
+        return transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=variant.trust)
+    except Exception as error:  # hub, file and configuration errors share no base class
+        raise _unavailable(name, error) from error
 
 
 def _image(name: str, variant: Variant) -> Parts:
