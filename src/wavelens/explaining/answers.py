@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # a request holds what is asked
     from wavelens.explaining.request import Request
 
 ANSWER, WORD = "answer:", "word:"
+MOST_ROWS = 40  # of a text and its words, in tables
 FORM = (
     "a text is written 'answer:a red bus', 'answer:a [red] bus' for one of its words, 'word:red' for a word that the "
     "model writes itself"
@@ -74,9 +75,8 @@ def answering(request: Request, one: Input) -> tuple[Request, Input]:
     loaded, place = answer(request.loaded, one)
     with torch.no_grad():
         logits = loaded.module(one.x)[0].float()
-    return replace(request, loaded=loaded, question=replace(request.question, target=place)), replace(
-        one, logits=logits
-    )
+    question, rows = replace(request.question, target=place), max(request.top, min(len(logits), MOST_ROWS))
+    return replace(request, loaded=loaded, question=question, top=rows), replace(one, logits=logits)
 
 
 def _place(module: Answered, word: str, option: str) -> int:
