@@ -101,14 +101,24 @@ class WordAccount:
     @property
     def sentence(self) -> str:
         """The words that add most, in words; empty where none adds anything."""
-        values = self.values
-        most = [k for k in self.order[:NAMED_WORDS] if values[k]]
-        named = [f"“{self.words[k].text}” ({accounts.short_signed(values[k])})" for k in most]
+        named = self._named(self.values)
         if not named:
             return ""
         verb = "add" if accounts.adds_up(self.attribution) else "matter"
         many = f"The words that {verb} most are" if len(named) > 1 else f"The word that {verb}s most is"
         return f"{many} {accounts.listed(named)}."
+
+    @property
+    def by_shapley(self) -> str:
+        """The words with the largest Shapley values, in words; empty where there are none."""
+        named = [] if self.shapley is None else self._named(self.shapley.values[0].tolist())
+        return (
+            f"By Shapley value {'they are' if len(named) > 1 else 'it is'} {accounts.listed(named)}." if named else ""
+        )
+
+    def _named(self, values: Sequence[float]) -> list[str]:
+        most = sorted(range(len(values)), key=lambda k: -abs(values[k]))[:NAMED_WORDS]
+        return [f"“{self.words[k].text}” ({accounts.short_signed(values[k])})" for k in most if values[k]]
 
 
 def partition_of(words: Sequence[Word], tokens: int) -> Partition:

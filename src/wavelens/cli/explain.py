@@ -230,7 +230,7 @@ def _print(explanation: Explanation, console: Console, prefix: str) -> None:
     if explanation.by_channel:
         console.print(_channel_table(explanation))
     if explanation.words is not None:
-        _print_texts(console, explanation.words.sentence)
+        _print_texts(console, explanation.words.sentence, explanation.words.by_shapley)
         console.print(_word_table(explanation.words))
         _print_texts(console, explanation.words.reason)
     if missed := explanation.caution:

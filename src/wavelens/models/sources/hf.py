@@ -165,7 +165,7 @@ def _tokenizer(name: str, variant: Variant) -> Any:
     try:
         return transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=variant.trust)
     except Exception as error:  # hub, file and configuration errors share no base class
-        raise _unavailable(name, error) from error
+        raise fetch_failure(name, error) from error
 
 
 def _image(name: str, variant: Variant) -> Parts:

@@ -38,7 +38,7 @@ def show_text(entry: Entry, room: int) -> View:
         "shapley": None if shapley is None else _short(shapley.values[0].tolist()),
         "errors": errors,
         "reason": account.reason,
-        "sentence": printable(account.sentence),
+        "sentence": printable(f"{account.sentence} {account.by_shapley}".strip()),
         "table": account.order[:TABLE_WORDS],
         "maps": {"scales": scales, "magnitude": [], "signed": []},
     }
