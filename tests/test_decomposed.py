@@ -9,6 +9,7 @@ from cases import over_pairs, relative, signal
 from wavelens import masks, plots
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
+from wavelens.wording import in_words
 
 
 def attribution(domain, shape, batch=3, channels=2):
@@ -93,7 +94,7 @@ def test_pictures_are_those_of_the_masks(channels, item):
             assert f"{100 * float(part.kept[scale][item]):.3g} % of it kept" in caption
             assert caption.startswith(f"{scale} · ")
     texts = " ".join(text.get_text() for text in figure.texts)
-    assert all(repr(domain) in texts for domain in domains)
+    assert all(in_words(domain) in texts for domain in domains)
     assert "a title" in texts
 
 

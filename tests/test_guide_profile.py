@@ -9,7 +9,8 @@ def test_profile(run_page, tmp_path, capsys):
     found = run_page("guides/profile.md")["found"]
     assert found.models == ("as it is", "behind a blur")
     assert found.items == 3
-    assert found.row("behind a blur", "d1").difference.high < 0 < found.level("behind a blur").difference.low
+    assert found.row("behind a blur", "d1").difference.value < 0 < found.level("behind a blur").difference.value
+    assert not found.level("behind a blur").difference.has_interval  # of three photos
     assert (tmp_path / "profiles.png").stat().st_size > 10_000
     assert f"mean level {found.levels[1].level.value:.2f}" in capsys.readouterr().out
 

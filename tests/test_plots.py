@@ -194,7 +194,10 @@ def test_header_and_account_come_from_the_attribution():
     a, x = explained((8, 8), 1, DWT("haar", levels=1))
     a = Explained(a.data, a.layout, gap=torch.tensor([0.25, -2.347]))
     figure = plots.panel(a, x, item=1)
-    assert [text.get_text() for text in figure.texts] == ["target 285", f"{a.method} · {a.layout.domain!r}"]
+    assert [text.get_text() for text in figure.texts] == [
+        "target 285",
+        "Integrated gradients, 25 steps · DWT, haar, 1 level",
+    ]
     assert cell(figure, "signed").get_xlabel().endswith(" · gap −2.35")
     assert plots.panel(a, x, title="tabby").texts[0].get_text() == "tabby"
 

@@ -21,6 +21,7 @@ from wavelens.maps import TimeFrequency
 from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
 from wavelens.plots.parts import (
+    CHARACTER,
     DPI,
     FAINT,
     HEADER,
@@ -45,6 +46,7 @@ COLUMNS = 800  # of a spectrogram, at most
 RANGE = 80.0  # decibels under its loudest point that a spectrogram shows
 PLOT, PROFILE = 8.3, 3.7  # inches of width
 WAVE, ROW, PANE = 1.1, 0.34, (1.4, 3.6)  # inches of height: the waveform, a scale, a pane at least and at most
+KEY = 1.25  # inches of width of the colours with their numbers
 BARS = 0.75  # inches of height of a scale in the profile, at most
 
 
@@ -100,7 +102,8 @@ def over_time_and_frequency(
     shown, step = array(cells[0]), grid.spacing[0]
     axis, in_hertz = FrequencyAxis(edges, 1 / step), grid.units == ("Hz",)
     norm = PowerNorm(0.5, 0, scale_end(shown) if shared_scale is None else shared_scale, clip=True)
-    boxes = _boxes(len(a.layout.scales()), len(rows.scales), in_hertz)
+    titles = grid.labels(a.layout) if in_hertz else grid.titles(a.layout)
+    boxes = _boxes(len(a.layout.scales()), len(rows.scales), in_hertz, max(map(len, titles.values())))
     bottom = max(box.top + box.height for box in boxes.values())
     figure = Figure((WIDTH, bottom + 0.75), facecolor="white", dpi=DPI)
     write_header(figure, title or title_of(a), origin_of(a))
@@ -118,7 +121,6 @@ def over_time_and_frequency(
         axis.apply(ax, unit)
         tick_times(ax, end, "s" if in_hertz else grid.units[0])
     draw_bar(figure, boxes["bar"], norm, "sample", is_narrow=True)
-    titles = grid.labels(a.layout) if in_hertz else grid.titles(a.layout)
     draw_profile(figure, boxes["profile"], a, item, titles)
     return figure
 
@@ -148,15 +150,20 @@ def _narrowest(edges: Array) -> float:
     return float(np.diff(edges).min() / (edges[-1] - edges[0]))
 
 
-def _boxes(scales: int, rows: int, has_spectrum: bool) -> dict[str, Frame]:
-    """Panes under each other, the colours beside theirs; the profile to the right, from the top on."""
+def _boxes(scales: int, rows: int, has_spectrum: bool, letters: int) -> dict[str, Frame]:
+    """Panes under each other, the colours beside theirs; the profile to the right, from the top on.
+
+    Its names have so many `letters`, at most, and keep clear of the colours.
+    """
     left, height = MARGIN + 1.0, min(max(ROW * scales, PANE[0], 2.4 * (rows > scales)), PANE[1])
     wave = Frame(left, HEADER + TITLE, PLOT, WAVE)
     spectrum = Frame(left, wave.top + wave.height + 0.5, PLOT, height)
     cells = spectrum._replace(top=spectrum.top + height + 0.75) if has_spectrum else spectrum
     bar = Frame(left + PLOT + 0.12, cells.top, 0.2, cells.height)
     room = cells.top + cells.height - wave.top
-    profile = Frame(WIDTH - MARGIN - PROFILE, wave.top, PROFILE, min(max(height, BARS * scales), room))
+    names = bar.left + KEY + 11 * CHARACTER * letters
+    start = max(names, WIDTH - MARGIN - PROFILE)
+    profile = Frame(start, wave.top, WIDTH - MARGIN - start, min(max(height, BARS * scales), room))
     return {"wave": wave, "cells": cells, "bar": bar, "profile": profile} | (
         {"spectrum": spectrum} if has_spectrum else {}
     )

@@ -54,15 +54,20 @@ def _extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterator[Pa
     for old in folder.glob("*.wav"):  # of an earlier run: stems of another domain would not add up
         if old.is_file() and software_of(old).startswith(WRITER):
             old.unlink()
-    loudest = float(shown.x.abs().max())
+    loudest = _peak(shown.x)
     for name, sound in sounds(a, shown.x, _rate(shown)):
-        peak = float(sound.abs().max())
+        peak = _peak(sound)
         if name not in ALWAYS and peak <= SILENT * loudest:
             continue
         yield _written(sound, folder / f"{name}.wav", shown)
         if name == "heard" and peak > 0:
-            yield _written(sound * (FULL / peak), folder / "heard-normalised.wav", shown)
+            yield _written(sound.mul_(FULL / peak), folder / "heard-normalised.wav", shown)  # nobody needs it any more
         del sound  # it makes room for the next one
+
+
+def _peak(x: Tensor) -> float:
+    """The largest size, without a copy of a long sound."""
+    return float(max(x.max(), -x.min()))
 
 
 def _written(sound: Tensor, path: Path, shown: Input) -> Path:
