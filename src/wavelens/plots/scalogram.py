@@ -44,9 +44,9 @@ from wavelens.plots.parts import (
 
 COLUMNS = 800  # of a spectrogram, at most
 RANGE = 80.0  # decibels under its loudest point that a spectrogram shows
-PLOT, PROFILE = 8.3, 3.7  # inches of width
+PLOT, PROFILE = 8.3, (3.3, 3.7)  # inches of width: panes at most, the profile at least and at most
 WAVE, ROW, PANE = 1.1, 0.34, (1.4, 3.6)  # inches of height: the waveform, a scale, a pane at least and at most
-KEY = 1.25  # inches of width of the colours with their numbers
+KEY = 1.35  # inches of width of the colours with their numbers
 BARS = 0.75  # inches of height of a scale in the profile, at most
 
 
@@ -156,13 +156,14 @@ def _boxes(scales: int, rows: int, has_spectrum: bool, letters: int) -> dict[str
     Its names have so many `letters`, at most, and keep clear of the colours.
     """
     left, height = MARGIN + 1.0, min(max(ROW * scales, PANE[0], 2.4 * (rows > scales)), PANE[1])
-    wave = Frame(left, HEADER + TITLE, PLOT, WAVE)
-    spectrum = Frame(left, wave.top + wave.height + 0.5, PLOT, height)
+    names = KEY + 11 * CHARACTER * letters  # inches from the panes to the profile
+    width = min(PLOT, WIDTH - MARGIN - PROFILE[0] - names - left)
+    wave = Frame(left, HEADER + TITLE, width, WAVE)
+    spectrum = Frame(left, wave.top + wave.height + 0.5, width, height)
     cells = spectrum._replace(top=spectrum.top + height + 0.75) if has_spectrum else spectrum
-    bar = Frame(left + PLOT + 0.12, cells.top, 0.2, cells.height)
+    bar = Frame(left + width + 0.12, cells.top, 0.2, cells.height)
     room = cells.top + cells.height - wave.top
-    names = bar.left + KEY + 11 * CHARACTER * letters
-    start = max(names, WIDTH - MARGIN - PROFILE)
+    start = max(left + width + names, WIDTH - MARGIN - PROFILE[1])
     profile = Frame(start, wave.top, WIDTH - MARGIN - start, min(max(height, BARS * scales), room))
     return {"wave": wave, "cells": cells, "bar": bar, "profile": profile} | (
         {"spectrum": spectrum} if has_spectrum else {}
