@@ -57,7 +57,7 @@ class WordAccount:
 
     @property
     def has_signs(self) -> bool:
-        """Whether values speak for or against; else they are sizes."""
+        """Whether values support the target or oppose it; else they are sizes."""
         return accounts.has_signs(self.attribution)
 
     @property

@@ -58,7 +58,7 @@ function showText(data, state, place) {
   state.listen(() => {
     const most = colourWords(words, data, state), scale = state.scale ? data.maps.scales[state.scale].name : "";
     const spread = scale ? ` Shown is the scale “${scale}”: each of its coefficients lies evenly over the words that it is of.` : "";
-    const sides = data.signed ? "Orange speaks for the target, blue and underlined against it" : "The darker, the more the score responds";
+    const sides = data.signed ? "Orange supports the target, blue and underlined opposes it" : "The darker, the more the score responds";
     told.textContent = `${sides}; the strongest colour is ${short(most)}.${spread}`;
   });
 }
