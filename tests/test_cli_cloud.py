@@ -70,6 +70,7 @@ def check_shapes(out, cloud):
     assert (read_cloud(out / "first.ply").data - cloud.data).abs().max() < 1e-5
 
 
+@pytest.mark.slow
 def test_several_domains_and_methods_and_a_sphere_to_start_from(folder, capsys):
     methods = ("--method", "IntegratedGradients(steps=8, baseline=Sphere())", "--method", "Saliency")
     domains = ("--domain", "GraphWavelets(levels=3)", "--domain", "Identity")

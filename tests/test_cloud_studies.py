@@ -1,0 +1,66 @@
+"""The statistics of benchmarks/points on known answers; the runs themselves need data that is not shipped."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import wavelens as wl
+
+STUDIES = Path(__file__).parents[1] / "benchmarks" / "points"
+OWN = ("objects", "dales", "growth", "guide_tables")
+
+
+@pytest.fixture
+def study(monkeypatch, tmp_path):
+    """Imports a script of benchmarks/points; no data is at hand."""
+    monkeypatch.syspath_prepend(str(STUDIES.parent))
+    monkeypatch.syspath_prepend(str(STUDIES))
+    monkeypatch.setenv("WAVELENS_DATA", str(tmp_path / "nothing"))
+    for name in OWN:
+        sys.modules.pop(name, None)
+    yield importlib.import_module
+    for name in OWN:
+        sys.modules.pop(name, None)
+
+
+def test_scales_count_for_the_octave_of_their_middle(study):
+    dales = study("dales")
+    named = {ends: dales.octave_name(dales.octave(ends)) for ends in ((0.0, 0.1), (0.5, 1.0), (3.0, 6.0), (9.0, 90.0))}
+    assert list(named.values()) == ["< 0.125 m", "0.5–1 m", "4–8 m", "> 16 m"]
+
+
+def test_poles_and_trees_are_averaged_apart(study):
+    dales = study("dales")
+    dales.objects.classes = lambda: ["car", "pole", "tree"]
+    width = len(dales.OCTAVES) + 2
+    several = [{"label": label, "sums": [label] * width, "rise": 2.0 * label} for label in (1, 1, 2)]
+    made = dales.lengths(several)
+    assert [made[kind]["objects"] for kind in ("pole", "tree")] == [2, 1]
+    assert made["pole"]["sums"]["0.5–1 m"] == [1, 1, 1]
+    assert made["tree"]["rise"] == [4, 4, 4]
+
+
+def test_random_orders_are_an_objects_own(study):
+    objects = study("objects")
+    z = wl.TreeHaar().analysis(torch.rand(3, 3, 20))
+    every = objects.random_order(z, [4, 5, 6], 0)
+    assert torch.equal(every.data[1], objects.random_order(wl.core.one_item(z, 1), [5], 0).data[0])
+    assert not torch.equal(every.data[0], every.data[1])
+
+
+def test_growth_is_a_power(study):
+    rows = [{"points": n, "seconds": 2.0 * n**1.5} for n in (10, 100, 1000)]
+    assert study("growth").growth(rows, "seconds") == 1.5
+
+
+def test_what_gradients_have_more_than_the_energy_is_paired(study):
+    dales = study("dales")
+    scores = {"IG": [1.0, 3.0], "energy": [0.0, 2.0], "random": [0.0, 0.0]}
+    some = [{"scores": {"tree": dict.fromkeys(dales.STARTS, scores)}}]
+    made = dales.spaces(some, "tree")["zero, uniform"]
+    assert made["IG less energy"] == [1, 1, 1]
+    assert made["IG"][0] == 2
+    assert "IG less IG, points" not in made
