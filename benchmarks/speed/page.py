@@ -59,6 +59,7 @@ SECTIONS = (
     ("attribution", "Attributions of photos and volumes", ()),
     ("sound", "Attributions of sounds", ()),
     ("volumes", "Attributions of large volumes", ()),
+    ("pairs", "Photos and their captions, both sides", ()),
     ("in_domains", "WAM-SG in each domain", ()),
     ("metrics", "Insertion and deletion together", ()),
     ("minimal", "Minimal inputs", ()),
