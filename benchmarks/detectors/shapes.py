@@ -1,10 +1,10 @@
 """Does the map of a detected object lie in its box? An FCOS trained on drawn shapes, whose places are known.
 
-python benchmarks/detectors/shapes.py                     # a few minutes on one core: trains, then measures
-python benchmarks/detectors/shapes.py --pictures 300      # more detections
+python benchmarks/detectors/shapes.py                  # some ten minutes on one core: trains, then measures
+python benchmarks/detectors/shapes.py --pictures 300   # more detections; what was trained is in --weights
 
 Pictures of 64 × 64 have two or three shapes (square, disc, triangle; the class is the form alone, colours are drawn
-at random) on 1/f noise, and a checkered patch that is no object and has more energy than any. For each object that is
+at random) on 1/f noise, and a striped patch that is no object and has more energy than any. For each object that is
 detected rightly (IoU of 0.5 or more with the drawn one of its class), probability × IoU with its box is explained.
 Pointing: whether the highest place of the map lies in the drawn box; mass: the share of the map in it. Both are set
 against the box's share of the picture, and against maps that know no object: the energy of the picture in the same
@@ -36,8 +36,8 @@ from wavelens.boxes import iou
 from wavelens.metrics import energy_order, random_order
 
 RESULTS = Path(__file__).parent / "results"
-SMALL = {"steps": 800, "pictures": 120, "curves": 40, "seed": 0}
-FULL = {"steps": 3000, "pictures": 400, "curves": 120, "seed": 0}
+SMALL = {"steps": 800, "pictures": 80, "curves": 24, "seed": 0, "weights": "shapes.pth"}
+FULL = {"steps": 3000, "pictures": 400, "curves": 120, "seed": 0, "weights": "shapes-full.pth"}
 BATCH, SIDE, CLASSES, THRESHOLD = 8, 64, ("square", "disc", "triangle"), 0.3
 WAVELETS, PIXELS = wl.DWT("haar", levels=4), wl.Identity()
 METHODS = {
@@ -109,7 +109,7 @@ def _place(random: np.random.Generator, taken: np.ndarray, side: int) -> tuple[i
 
 
 def _patch(random: np.random.Generator, canvas: np.ndarray, taken: np.ndarray) -> None:
-    """A checkered patch, which is no object."""
+    """A striped patch, which is no object."""
     if (place := _place(random, taken, 14)) is not None:
         top, left = place
         canvas[:, top : top + 14, left : left + 14] = np.indices((14, 14)).sum(0) // 2 % 2
@@ -249,7 +249,10 @@ def curves(loaded: wl.models.LoadedModel, pictures: int, random: np.random.Gener
 
 def main(argv: Sequence[str] | None = None) -> None:
     given = sized(__doc__, SMALL, FULL, RESULTS, argv)
-    net = trained(given.steps, given.seed)
+    net = network().eval()
+    if not Path(given.weights).exists():
+        torch.save(trained(given.steps, given.seed).state_dict(), given.weights)
+    net.load_state_dict(torch.load(given.weights, weights_only=True))
     geometry = wl.models.Geometry((SIDE, SIDE), (SIDE, SIDE), squash=True)
     loaded = wl.models.detector(net, CLASSES, geometry, name="shapes")
     random = np.random.default_rng(given.seed + 1000)

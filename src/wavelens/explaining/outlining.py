@@ -12,7 +12,7 @@ MAX_TEXTS = 12  # objects that are named in the picture: the most probable
 
 
 def outlines_of(target: ExplainedTarget, x: Tensor) -> tuple[Outline, ...]:
-    """Of an input `(1, channel, height, width)`: what the target is of, after what was detected beside it."""
+    """Of an input `(1, channel, height, width)`: what the target is of, above what was detected beside it."""
     if x.ndim != 4:
         return ()
     if target.objects:
@@ -20,9 +20,8 @@ def outlines_of(target: ExplainedTarget, x: Tensor) -> tuple[Outline, ...]:
             (one, f"{one.name} {one.probability:.2f}" if k < MAX_TEXTS or one.explained else "")
             for k, one in enumerate(target.objects)
         ]
-        return tuple(
-            box_outline(one.box, text, one.explained) for one, text in sorted(named, key=lambda pair: pair[0].explained)
-        )
+        above = sorted(named, key=lambda pair: (pair[0].explained, pair[0].probability))  # drawn one over the other
+        return tuple(box_outline(one.box, text, one.explained) for one, text in above)
     shape = (x.shape[2], x.shape[3])
     if (masks := region_masks(target.target)) is not None and masks.ndim == 3:
         return (mask_outline(masks[0], shape),)
