@@ -11,6 +11,7 @@ from snippets import DOCS, commands
 from wavelens.cli import main
 
 
+@pytest.mark.slow
 @pytest.mark.needs("torchvision", "transformers:YolosForObjectDetection", "transformers:YolosImageProcessor")
 def test_the_guide_and_its_commands(run_page, tmp_path, monkeypatch, capsys):
     names = run_page("guides/detectors.md")
@@ -30,7 +31,7 @@ def test_the_guide_and_its_commands(run_page, tmp_path, monkeypatch, capsys):
             told = json.loads((tmp_path / "wavelens-out/photo.json").read_text(encoding="utf-8"))
             assert [k for k, row in enumerate(told["detections"]) if row["explained"]] == [1]
     run = wl.runs.Run.open("runs/saliency").read()
-    assert run.names == ["0.png", "1.png"]
+    assert list(run.names) == ["0.png", "1.png"]
     assert (run.values["probability"] == run.values["score"]).all()
     sys.modules.pop("yard", None)
     sys.modules.pop("ground", None)
