@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.patheffects import withStroke
 
 from wavelens.outlines import Outline
 from wavelens.plots.parts import INK, POSITIVE, literal
@@ -18,18 +17,17 @@ def draw_outlines(ax: Axes, outlines: Sequence[Outline], *, texts: bool = True) 
     """Draw outlines over an image whose samples are one apart, with their texts; each line has a dark edge."""
     for outline in outlines:
         lines = [[(x - 0.5, y - 0.5) for y, x in segment] for segment in outline.segments]
-        width = 2.4 if outline.explained else 1.1
-        ax.add_collection(
-            LineCollection(
+        width, inner, edge = (2.4, POSITIVE, "white") if outline.explained else (1.1, "white", INK)
+        style = "solid" if outline.explained else "dashed"
+        for colour, thickness, dashes in ((edge, width + 1.4, "solid"), (inner, width, style)):
+            drawn = LineCollection(
                 lines,
-                colors=POSITIVE if outline.explained else "white",
-                linewidths=width,
-                linestyles="solid" if outline.explained else "dashed",
-                capstyle="projecting" if outline.explained else None,
-                path_effects=[withStroke(linewidth=width + 1.4, foreground="white" if outline.explained else INK)],
-            ),
-            autolim=False,
-        )
+                colors=colour,
+                linewidths=thickness,
+                linestyles=dashes,
+                capstyle="butt" if dashes == "dashed" else "projecting",
+            )
+            ax.add_collection(drawn, autolim=False)
     for outline in outlines if texts else ():
         if outline.text:
             _write(ax, outline)
