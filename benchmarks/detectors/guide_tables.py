@@ -22,16 +22,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "guides" / "detectors.md"
 
 
 def shapes() -> str:
-    """Hits, mass, insertion and deletion of each order."""
+    """Hits and mass of each order."""
     made = json.loads((RESULTS / "shapes.json").read_text("utf-8"))
     lines = []
     for name, hits in made["pointing"].items():
-        areas = made["curves"]["areas"].get(name, made["curves"]["areas"].get(f"{name}, wavelets", {}))
         mass = shared.number(made["mass"][name]) if name in made["mass"] else ""
-        ends = [shared.number(areas[one]) if areas else "" for one in ("insertion", "deletion")]
-        lines.append([name, shared.number(hits), mass, *ends])
-    lines.append(["an even map", "", shared.number(made["box's share"]), "", ""])
-    return str(shared.table(["order", "points into the box", "mass in the box", "insertion", "deletion"], lines))
+        lines.append([name, shared.number(hits), mass])
+    lines.append(["an even map", "", shared.number(made["box's share"])])
+    return str(shared.table([f"{made['right']} objects", "points into the box", "mass in the box"], lines))
 
 
 def tables() -> dict[str, str]:

@@ -257,7 +257,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     loaded = wl.models.detector(net, CLASSES, geometry, name="shapes")
     random = np.random.default_rng(given.seed + 1000)
     record = {"seed": given.seed, "steps": given.steps, **pointing(loaded, given.pictures, random)}
-    record["curves"] = curves(loaded, given.curves, random)
+    if given.curves:
+        record["curves"] = curves(loaded, given.curves, random)
     print(records.write(given.results / "shapes.json", records.rounded(record)))
 
 
