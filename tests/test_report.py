@@ -271,7 +271,9 @@ def test_what_no_report_can_show_is_refused(tmp_path):
         Entry(a.item(0), x)
     with pytest.raises(ValueError, match="for three; got 'film' for 2"):
         Entry(a.item(0), x[:1], kind="film")
-    with pytest.raises(ValueError, match=r"sound, series, cloud or text for one axis, photo for two, .* got 'video' for 2"):
+    with pytest.raises(
+        ValueError, match=r"sound, series, cloud or text for one axis, photo for two, .* got 'video' for 2"
+    ):
         Entry(a.item(0), x[:1], kind="video")
     with pytest.raises(ValueError, match="a grid has the axes of its signal"):
         Entry(a.item(0), x[:1], grid=wl.frontends.Clip(torch.zeros(1, 1, 8), 8).grid)
