@@ -1,12 +1,13 @@
 """The guide on a picture and its words runs as it stands, and what it says of its pair holds."""
 
+import importlib.util
 import json
 import shlex
 
 import torch
 
 import wavelens as wl
-from snippets import DOCS, commands
+from snippets import DOCS, ROOT, commands
 from wavelens.cli import main
 
 
@@ -52,3 +53,12 @@ def test_the_guide_and_its_command(run_page, tmp_path, capsys):
     assert "one text" in capsys.readouterr().err
     assert main(["explain", "squares.png", "--words"]) == 2
     assert "is no pair with a prompt" in capsys.readouterr().err
+
+
+def test_the_tables_of_the_guide_are_those_of_the_records():
+    path = ROOT / "benchmarks" / "pairs" / "words_tables.py"
+    spec = importlib.util.spec_from_file_location("words_tables", path)
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    page = (DOCS / "guides/words.md").read_text(encoding="utf-8")
+    assert tables.filled(page, tables.tables()) == page
