@@ -192,15 +192,15 @@ def test_stems_of_a_constant_q_transform_end_within_an_octave_and_those_of_wavel
 def test_a_table_is_put_under_its_mark_and_takes_the_place_of_the_one_before(study):
     tables = study("tables")
     page = "One.\n\n<!-- table: a -->\n\n| old |\n| --- |\n\nTwo.\n\n<!-- table: b -->\n\nThree.\n"
-    made = {"a": tables.table(["x", "y"], [["1", "2"]]), "b": "| b |"}
-    once = tables.filled(page, made)
+    made = {"a": tables.guides.table(["x", "y"], [["1", "2"]]), "b": "| b |"}
+    once = tables.guides.filled(page, made)
     assert once == (
         "One.\n\n<!-- table: a -->\n\n| x | y |\n| --- | --: |\n| 1 | 2 |\n\nTwo.\n\n"
         "<!-- table: b -->\n\n| b |\n\nThree.\n"
     )
-    assert tables.filled(once, made) == once
+    assert tables.guides.filled(once, made) == once
     with pytest.raises(KeyError):
-        tables.filled("<!-- table: c -->\n\n", made)
+        tables.guides.filled("<!-- table: c -->\n\n", made)
 
 
 def test_a_number_has_its_interval(study):
@@ -217,5 +217,5 @@ def test_the_pages_have_the_tables_of_the_records(study):
     for name in tables.PAGES:
         page = (tables.DOCS / name).read_text("utf-8")
         marks += page.count("<!-- table: ")
-        assert tables.filled(page, tables.tables()) == page
+        assert tables.guides.filled(page, tables.tables()) == page
     assert marks

@@ -61,4 +61,4 @@ def test_the_tables_of_the_guide_are_those_of_the_records():
     tables = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tables)
     page = (DOCS / "guides/words.md").read_text(encoding="utf-8")
-    assert tables.filled(page, tables.tables()) == page
+    assert tables.guides.filled(page, tables.tables()) == page

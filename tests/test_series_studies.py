@@ -97,5 +97,5 @@ def test_the_guides_have_the_tables_of_the_records(study):
     for name in tables.PAGES:
         page = (tables.DOCS / name).read_text("utf-8")
         marks += page.count("<!-- table: ")
-        assert tables.filled(page, made) == page
+        assert tables.guides.filled(page, made) == page
     assert marks == len(made)

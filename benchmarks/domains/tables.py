@@ -6,12 +6,13 @@ python benchmarks/domains/tables.py --write  # and put each under its `<!-- tabl
 
 from __future__ import annotations
 
-import argparse
-import json
-import re
-from collections.abc import Sequence
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from harness import guides
+from harness.guides import Record, number, table
 
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[2] / "docs"
@@ -26,26 +27,9 @@ FIGURES = {  # of a mask: title and digits
     "si_sdr_corruption": ("SI-SDR of the corruption", 1),
     "si_sdr, less DWT db4's": ("SI-SDR less DWT db4's", 1),
 }
-Record = dict[str, Any]
 
 
-def record(name: str) -> Record:
-    """A record, or an empty one."""
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text("utf-8")) if path.exists() else {}
-
-
-def number(value: Sequence[float] | float, digits: int = 2, unit: float = 1.0, interval: bool = True) -> str:
-    """A mean, with its interval in brackets."""
-    if not isinstance(value, Sequence):
-        return f"{value * unit:.{digits}f}"
-    mean, low, high = (f"{round(v * unit, digits) + 0.0:.{digits}f}" for v in value)  # no -0.00
-    return f"{mean} [{low}, {high}]" if interval else mean
-
-
-def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rows = [head, ["---", *["--:"] * (len(head) - 1)], *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+record = partial(guides.record, RESULTS)
 
 
 def areas(kind: str, start: str) -> str:
@@ -148,25 +132,5 @@ def tables() -> dict[str, str]:
     return made
 
 
-def filled(page: str, made: dict[str, str]) -> str:
-    """A page with each table under its mark; a mark without a table is a KeyError."""
-    return re.sub(
-        r"(<!-- table: (.*?) -->\n\n)(?:(?:\|.*\n)+\n)?",
-        lambda match: f"{match[1]}{made[match[2]]}\n\n",
-        page,
-    )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true")
-    made = tables()
-    if parser.parse_args().write:
-        for page in (DOCS / name for name in PAGES):
-            page.write_text(filled(page.read_text("utf-8"), made), encoding="utf-8")
-    for name, text in made.items():
-        print(f"{name}\n\n{text}\n")
-
-
 if __name__ == "__main__":
-    main()
+    guides.print_or_write(__doc__, tables(), [DOCS / name for name in PAGES])

@@ -6,28 +6,20 @@ python benchmarks/pairs/words_tables.py --write  # and put each under its `<!-- 
 
 from __future__ import annotations
 
-import argparse
-import json
-from importlib.util import module_from_spec, spec_from_file_location
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-_SPEC = spec_from_file_location("domain_tables", Path(__file__).parents[1] / "domains" / "tables.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-shared = module_from_spec(_SPEC)  # by its place: other folders have tables, too
-_SPEC.loader.exec_module(shared)
-filled, number, table = shared.filled, shared.number, shared.table
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from harness import guides
+from harness.guides import number, table
 
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("guides/words.md",)
-Record = dict[str, Any]
 
 
-def record(name: str) -> Record:
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+record = partial(guides.record, RESULTS)
 
 
 def _plain(name: str) -> str:
@@ -64,17 +56,5 @@ def tables() -> dict[str, str]:
     return {"vqa": vqa(), "vqa words": vqa_words()} if record("vqa") else {}
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--write", action="store_true")
-    made = tables()
-    if not options.parse_args().write:
-        print("\n\n".join(f"{name}\n{text}" for name, text in made.items()))
-        return
-    for name in PAGES:
-        page = DOCS / name
-        page.write_text(filled(page.read_text("utf-8"), made), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    guides.print_or_write(__doc__, tables(), [DOCS / name for name in PAGES])

@@ -6,25 +6,19 @@ python benchmarks/text/guide_tables.py --write  # and put each under its `<!-- t
 
 from __future__ import annotations
 
-import argparse
-import json
-from importlib.util import module_from_spec, spec_from_file_location
+import sys
 from pathlib import Path
-from typing import Any
 
-_SPEC = spec_from_file_location("domain_tables", Path(__file__).parents[1] / "domains" / "tables.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-shared = module_from_spec(_SPEC)  # by its place: other folders have tables, too
-_SPEC.loader.exec_module(shared)
-filled, number, table = shared.filled, shared.number, shared.table
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from harness import guides
+from harness.guides import Record, number, table
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[2] / "docs" / "guides" / "text.md"
 
 
-def record() -> dict[str, Any]:
-    return json.loads((RESULTS / "captions.json").read_text("utf-8"))
+def record() -> Record:
+    return guides.record(RESULTS, "captions")
 
 
 def facts() -> str:
@@ -54,15 +48,5 @@ def tables() -> dict[str, str]:
     return {"text facts": facts(), "text orders": orders(), "text scales": scales()}
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--write", action="store_true")
-    made = tables()
-    if not options.parse_args().write:
-        print("\n\n".join(f"{name}\n{text}" for name, text in made.items()))
-        return
-    PAGE.write_text(filled(PAGE.read_text("utf-8"), made), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    guides.print_or_write(__doc__, tables(), [PAGE])
