@@ -1,0 +1,235 @@
+"""What `wavelens explain` prints of an explanation: sentences and tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from wavelens.accounts import aligned
+from wavelens.attribution import Attribution
+from wavelens.cli.terminal import plain, table
+from wavelens.explaining import Explanation
+from wavelens.explaining.by_domain import marginal_rows
+from wavelens.explaining.summary import box_text, profile_rows, start_of
+from wavelens.grid import Grid
+from wavelens.marginal import short_names
+from wavelens.methods.shapley import ShapleyValues
+from wavelens.own import text_of
+from wavelens.pairs import BothSides
+from wavelens.pairs.telling import sentences
+from wavelens.words import WordAccount
+
+TABLE_WORDS = 12  # of the table, the largest
+MAX_SCALE_COLUMNS = 9  # and the names of channels: about 80 characters
+MAX_OBJECT_ROWS = 20
+
+
+def print_explanation(explanation: Explanation, console: Console, prefix: str) -> None:
+    console.print(Text(f"{prefix}{plain(str(explanation.input.path))}", style="bold"), soft_wrap=True)
+    if explanation.note:
+        console.print(Text(plain(explanation.note)), soft_wrap=True)
+    if len(explanation.attributions) == 1:  # of several domains each has its own
+        _print_texts(console, *explanation.sentences()[:2])
+    if explanation.answer:
+        console.print(_class_table(explanation.answer))
+    if explanation.detections:
+        console.print(_object_table(explanation))
+    _print_texts(console, _account(explanation))
+    _print_scales(explanation, console)
+    _print_sides(explanation, console)
+    if explanation.by_channel:
+        console.print(_channel_table(explanation))
+    if explanation.words is not None:
+        _print_texts(console, explanation.words.sentence, explanation.words.by_shapley)
+        console.print(_word_table(explanation.words))
+        _print_texts(console, explanation.words.reason)
+    if missed := explanation.caution:
+        advice = "Try --method 'IntegratedGradients(tolerance=0.02, max_steps=1000)'."
+        console.print(Text(f"{missed} {advice}", style="yellow"), soft_wrap=True)
+
+
+def _print_scales(explanation: Explanation, console: Console) -> None:
+    """The profile in each domain with both accounts, and all domains together."""
+    several, grid = explanation.attributions, explanation.input.grid
+    for k, a in enumerate(several):
+        told, shapley = explanation.sentences(k), explanation.shapley_in(k)
+        if len(several) > 1:
+            _print_texts(console, f"in {plain(text_of(a.domain))}", told.largest, told.by_shapley)
+        console.print(_scale_table(a, grid, shapley, _sides_of(explanation.sides, k)))
+        _print_texts(console, told.compared, told.pairs)
+        if shapley is not None and shapley.interaction is not None:
+            console.print(_pair_table(shapley))
+        _print_texts(console, told.sampled)
+    for a in explanation.further_methods:
+        _print_texts(console, f"beside it {plain(a.method)}, in {plain(text_of(a.domain))}")
+        if len(a.layout.scales()) > 1:
+            console.print(_scale_table(a, grid, None, None))
+    if explanation.marginal is not None:
+        console.print(Text(f"{len(several)} domains together, mean ± spread from one to another"), soft_wrap=True)
+        console.print(_marginal_table(explanation))
+    elif explanation.no_marginal:
+        console.print(Text(f"no common account: {explanation.no_marginal}"), soft_wrap=True)
+
+
+def _sides_of(sides: BothSides | None, domain: int) -> BothSides | None:
+    """Both sides as the table of a domain has them: Shapley values are of the first alone."""
+    return sides if sides is None or domain == 0 else replace(sides, by_scale=None)
+
+
+def _print_texts(console: Console, *texts: str) -> None:
+    for text in texts:
+        if text:
+            console.print(Text(text), soft_wrap=True)
+
+
+def _account(explanation: Explanation) -> str:
+    """The target, its score, and whether the scales below add up to its rise: those of path methods do."""
+    request, a, target = explanation.request, explanation.attribution, explanation.target
+    start = start_of(request.method, request.kind)
+    verb = "it responds to" if a.gap is None else f"its rise over {start} comes from"
+    assert a.score is not None
+    return f"{target.heading}, {target.number} {float(a.score):.3f}: {verb} these scales"
+
+
+def _class_table(classes: list[dict[str, Any]]) -> Table:
+    shown = table("index", "class", "probability", "logit")
+    for row in classes:
+        chance = "—" if row["probability"] is None else f"{row['probability']:.1%}"
+        shown.add_row(str(row["index"]), plain(row["label"]), chance, f"{row['logit']:.3f}")
+    return shown
+
+
+def _object_table(explanation: Explanation) -> Table:
+    """What a detector finds, the most probable first; an arrow points at what is explained."""
+    shown = table("", "object", "probability", "box in pixels: left, top to right, bottom")
+    rows = explanation.detections
+    for row in [one for k, one in enumerate(rows) if k < MAX_OBJECT_ROWS or one["explained"]]:
+        arrow = "→" if row["explained"] else ""
+        shown.add_row(arrow, plain(row["name"]), f"{row['probability']:.1%}", box_text(row["box"]))
+    if len(rows) > MAX_OBJECT_ROWS:
+        shown.caption = f"{MAX_OBJECT_ROWS} of {len(rows)} detections; the summary has all"
+    return shown
+
+
+def _scale_table(a: Attribution, grid: Grid, shapley: ShapleyValues | None, sides: BothSides | None) -> Table:
+    """The profile: signed sums and Shapley values with what they add up to, and shares of the total magnitude."""
+    rows, by_scale = profile_rows(a, grid, shapley), sides.by_scale if sides is not None else None
+    has_values = shapley is not None or by_scale is not None
+    if by_scale is not None:
+        rows = [{**row, "shapley": value} for row, value in zip(rows, by_scale.scale_values.tolist(), strict=True)]
+    shown = table("scale", "extent", "signed sum", *["Shapley value"] * has_values, "share of |γ|")
+    for row in rows:
+        values = [_signed(row["shapley"]) + _plus_minus(row.get("shapley_error"))] if has_values else []
+        shown.add_row(row["scale"], row["extent"], _signed(row["signed"]), *values, f"{row['share']:.1%}")
+    words = 0.0 if sides is None else float(sides.account.values.sum())
+    by_word = 0.0 if by_scale is None else float(by_scale.word_values.sum())
+    if sides is not None:
+        shown.add_row("words", "", _signed(words), *[_signed(by_word)] * has_values, "")
+    shown.add_section()
+    total = None if a.data.is_complex() else float(a.data.sum()) + words
+    sums = [_signed(sum(row["shapley"] for row in rows) + by_word)] if has_values else []
+    shown.add_row("total", "", _signed(total), *sums, f"{sum(row['share'] for row in rows):.1%}")
+    if a.gap is not None:
+        rise = f"{float(a.data.sum() + a.gap) + words:+.4f}"
+        shown.add_row("f(x) − f(x₀)", "", rise, *[rise] * has_values, "")
+    return shown
+
+
+def _print_sides(explanation: Explanation, console: Console) -> None:
+    """What each word adds, its Shapley value, and its interaction with each scale."""
+    if (sides := explanation.sides) is None:
+        return
+    _print_texts(console, f"the words of {plain(sides.account.text)!r}")
+    console.print(_side_table(sides))
+    _print_texts(console, *sentences(sides))
+
+
+def _side_table(sides: BothSides) -> Table:
+    by_scale, values = sides.by_scale, sides.account.values.tolist()
+    scales = () if by_scale is None else by_scale.scales
+    shown = table("word", "signed sum", *["Shapley value"] * (by_scale is not None), *(f"× {name}" for name in scales))
+    shown.columns[1].justify = "right"
+    if by_scale is None:
+        for word, value in zip(sides.words, values, strict=True):
+            shown.add_row(plain(word), _signed(value))
+        return shown
+    adds = by_scale.word_values.tolist()
+    cells = aligned(by_scale.interaction.T.flatten().tolist(), adds)
+    for k, (word, value, add) in enumerate(zip(sides.words, values, adds, strict=True)):
+        shown.add_row(plain(word), _signed(value), _signed(add), *cells[k * len(scales) : (k + 1) * len(scales)])
+    return shown
+
+
+def _pair_table(shapley: ShapleyValues) -> Table:
+    """The interaction of each pair of scales; what each adds alone and last."""
+    assert shapley.interaction is not None
+    names = shapley.names
+    shown = table("scale", names[0], *names[1:], "alone", "last")
+    shown.columns[1].justify, shown.padding = "right", (0, 0)
+    values = shapley.values[0].tolist()
+    texts = aligned(shapley.interaction.flatten().tolist(), values)
+    ends = [aligned(one[0].tolist(), values) for one in (shapley.alone, shapley.last)]
+    for i, name in enumerate(names):
+        pairs = [texts[len(names) * i + j] if i != j else "" for j in range(len(names))]
+        shown.add_row(name, *pairs, *(column[i] for column in ends))
+    return shown
+
+
+def _marginal_table(explanation: Explanation) -> Table:
+    """The scales that all domains tell apart: their shares and signed sums, and the share in each domain."""
+    assert explanation.marginal is not None
+    shown = table("scale", "extent", "signed sum", "share of |γ|", *short_names(explanation.domains))
+    for row in marginal_rows(explanation.marginal, explanation.input.grid):
+        total = "—" if row["signed"] is None else f"{row['signed']:+.4f} ± {row['signed_spread']:.4f}"
+        share = f"{row['share']:.1%} ± {100 * row['share_spread']:.1f}"
+        shown.add_row(row["scale"], row["extent"], total, share, *(f"{one:.1%}" for one in row["shares"]))
+    return shown
+
+
+def _channel_table(explanation: Explanation) -> Table:
+    """Signed sums by channel and scale; of complex gradients shares of |γ|."""
+    rows, scales = explanation.by_channel, [*(row["scale"] for row in explanation.profile), "total"]
+    every = [value for row in rows for value in row["signed"] if value is not None]
+    columns = []
+    for row in rows:
+        values = row["signed"] if every else row["share"]
+        each = [*values, sum(values)]
+        columns.append(aligned(each, every) if every else [f"{part:.1%}" for part in each])
+    names = [plain(row["channel"]) for row in rows]
+    if len(scales) > MAX_SCALE_COLUMNS >= len(rows):  # a row for each scale, or the table is wider than a terminal
+        shown = table("scale", *names)
+        for scale, texts in zip(scales, zip(*columns, strict=True), strict=True):
+            shown.add_row(scale, *texts)
+        return shown
+    shown = table("channel", *scales)
+    for name, cells in zip(names, columns, strict=True):
+        shown.add_row(name, *cells)
+    return shown
+
+
+def _word_table(account: WordAccount) -> Table:
+    """The words with the largest sums, with their Shapley values where there are any."""
+    values, shapley = account.values, account.shapley
+    shown = table("word", "signed sum" if account.has_signs else "Σ|γ|", *["Shapley value"] * (shapley is not None))
+    spread = None if shapley is None else shapley.standard_error
+    for k in account.order[:TABLE_WORDS]:
+        error = _plus_minus(None if spread is None else float(spread[0, k]))
+        own = [] if shapley is None else [_signed(float(shapley.values[0, k])) + error]
+        shown.add_row(plain(account.words[k].text), _signed(values[k]), *own)
+    if len(account.words) <= TABLE_WORDS:
+        shown.add_section()
+        sums = [] if shapley is None else [_signed(float(shapley.values.sum()))]
+        shown.add_row("total", _signed(sum(values)), *sums)
+    return shown
+
+
+def _signed(value: float | None) -> str:
+    return "—" if value is None else f"{value:+.4f}"
+
+
+def _plus_minus(error: float | None) -> str:
+    return "" if error is None else f" ± {error:.2g}"
