@@ -180,9 +180,8 @@ def _explain_all(request: Request, paths: list[Path], out: Path, console: Consol
     def one(number: int, path: Path, stem: str) -> Iterator[Path]:
         tell(console, f"explaining {path.name}")
         explanation = explained(request, path, progress=console.is_terminal)
-        print_explanation(
-            explanation, console, f"{request.kind.name} {number} of {len(paths)}: " if len(paths) > 1 else ""
-        )
+        prefix = f"{request.kind.name} {number} of {len(paths)}: " if len(paths) > 1 else ""
+        print_explanation(explanation, console, prefix)
         yield from explanation.write(out / stem)
         if report:
             sections.append(section(explanation.entry(), len(paths)))

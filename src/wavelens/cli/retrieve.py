@@ -42,7 +42,9 @@ def retrieve(
     out: Out = Path("wavelens-out"),
     device: DeviceName = None,
 ) -> None:
-    """Find the texts that fit each file best, and the files that fit each text best.
+    """Match files with texts, best first.
+
+    Finds the texts that fit each file best, and the files that fit each text best.
 
     Texts are those of --text and the lines of --labels. Prints a table of each, and a command that explains the pair of
     the highest score; writes retrieval.csv with the score of every pair to the folder --out.
