@@ -369,6 +369,7 @@ def test_the_command_in_a_report_says_how_far_samples_lie_apart():
             interventions=None,
             exact_passes=exact,
             by_name=True,
+            words=False,
         )
         explanation = SimpleNamespace(
             request=request,
