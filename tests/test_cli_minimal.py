@@ -183,7 +183,7 @@ def test_options_that_do_not_fit_are_one_line_before_anything_is_done(folder, ca
     for arguments, sentence in (
         (
             ("--baseline", "Saliency"),
-            "--baseline takes a number, Blur(sigma=10), Noise(seed=0) or, for clouds, Sphere(); got Saliency",
+            "--baseline takes a number, Blur(sigma=10), Noise(seed=0) or, for clouds, Sphere(); got 'Saliency",
         ),
         (("--baseline", "dark"), "got 'dark'"),
         (("--domain", "DWT('haar', levels=9)"), "levels=9"),

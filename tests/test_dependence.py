@@ -11,6 +11,7 @@ import wavelens as wl
 from cases import DOMAINS, Net, name, relative, signal
 from test_randomization import CLASSES, SALIENCY, SHAPE, Layers
 from wavelens.baselines import FromMethod
+from wavelens.methods import averages
 from wavelens.metrics.measures import parse_metric
 from wavelens.metrics.metric import Case, seed_of
 from wavelens.metrics.randomization import number, randomized
@@ -143,7 +144,7 @@ def test_a_smooth_cascade_is_a_cascade_of_averages_over_noise():
     def average(model, x, target):
         total = 0
         for k in range(3):
-            source = wl.methods.averages.generator(2, k, x.device)
+            source = averages.generator(averages.stream(2, "smooth_cascading"), k, x.device)
             noise = torch.randn(x.shape[1:], generator=source, dtype=torch.float32).double()
             total = total + SALIENCY(model, x + 0.2 * noise * spans, target).data
         return wl.Coefficients(total / 3, a.layout)

@@ -51,6 +51,8 @@ FURTHER_DOMAINS: dict[str, Callable[[int | None], Domain]] = {  # of so many lev
     "STFT: frequencies over time": lambda levels: STFT("hann", 512),
     "Fourier: frequencies without places": Fourier,
     "cosine: frequencies without places": Cosine,
+}
+CLOUD_DOMAINS: dict[str, Callable[[int | None], Domain]] = {  # offered where a model takes clouds
     "tree of each cloud's points": lambda levels: TreeHaar(),
     "graph wavelets on each cloud's points": lambda levels: GraphWavelets(levels or USUAL_LEVELS),
 }
@@ -71,8 +73,8 @@ METHODS_OF_VALUES: dict[str, Callable[[int, float], Method]] = {  # of models wi
 class Wish:
     """How a user wants an input explained; None means the top class, and the depth that suits the kind of signal.
 
-    `wavelet` is one of PyWavelets' names, `NO_WAVELET`, or a name of `FURTHER_DOMAINS`. A `prompt` is explained in
-    place of a class.
+    `wavelet` is one of PyWavelets' names, `NO_WAVELET`, or a name of `FURTHER_DOMAINS` or `CLOUD_DOMAINS`. A `prompt`
+    is explained in place of a class.
     """
 
     target: int | str | None = None
@@ -87,7 +89,7 @@ def usual_name(domain: Domain) -> str:
     """What the default domain of a kind is called among the choices."""
     if isinstance(domain, DWT):
         return domain.wavelet
-    made = {name: make(None) for name, make in FURTHER_DOMAINS.items()}
+    made = {name: make(None) for name, make in (FURTHER_DOMAINS | CLOUD_DOMAINS).items()}
     return next((name for name, one in made.items() if one == domain), NO_WAVELET)
 
 
@@ -170,9 +172,9 @@ def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:
         return Identity()
     if wish.levels is not None and not _within(wish.levels, 1, MAX_LEVELS):
         raise ValueError(f"levels are 1 to {MAX_LEVELS}; got {wish.levels!r}.")
-    if wish.wavelet in FURTHER_DOMAINS:
+    if make := (FURTHER_DOMAINS | CLOUD_DOMAINS).get(wish.wavelet):
         deepest = int(math.log2(min(axes)))
-        domain = FURTHER_DOMAINS[wish.wavelet](None if wish.levels is None else min(wish.levels, deepest))
+        domain = make(None if wish.levels is None else min(wish.levels, deepest))
         domain.layout(axes)  # says what does not fit
         return domain
     if wish.wavelet not in WAVELETS:

@@ -15,6 +15,7 @@ import gradio as gr
 
 from wavelens.app import html
 from wavelens.app.choices import (
+    CLOUD_DOMAINS,
     FURTHER_DOMAINS,
     MAX_CHARACTERS,
     MAX_LEVELS,
@@ -152,7 +153,8 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
                     elem_id="wl-prompt",
                 )
                 with gr.Row():
-                    wavelets = [*WAVELETS, *FURTHER_DOMAINS, NO_WAVELET]
+                    clouds = any(usual_wavelet(service, name) in CLOUD_DOMAINS for name in names)
+                    wavelets = [*WAVELETS, *FURTHER_DOMAINS, *(CLOUD_DOMAINS if clouds else ()), NO_WAVELET]
                     wavelet = gr.Dropdown(
                         wavelets, value=usual_wavelet(service, names[0]), label="Wavelet or other domain", min_width=120
                     )

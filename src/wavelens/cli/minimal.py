@@ -110,15 +110,15 @@ def _alphas(text: str) -> tuple[float, ...]:
 
 
 def _baseline(text: str) -> float | masks.Noise | Callable[[Tensor], Tensor]:
+    refusal = f"--baseline takes a number, Blur(sigma=10), Noise(seed=0) or, for clouds, Sphere(); got {text!r}."
     try:
         return float(text)
     except ValueError:
+        if not {"(", ":"} & set(text):  # no value of the library and nothing of one's own
+            raise ValueError(refusal) from None
         value = parse_own(text, also=(masks.Blur, masks.Noise))
     if not isinstance(value, (masks.Blur, masks.Noise, *SHAPES)) and positional_count(value) != 1:
-        raise ValueError(
-            f"--baseline takes a number, Blur(sigma=10), Noise(seed=0) or, for clouds, Sphere(); got {text}. One of "
-            "your own is called as baseline(x)."
-        )
+        raise ValueError(f"{refusal} One of your own is called as baseline(x).")
     baseline: masks.Noise | Callable[[Tensor], Tensor] = value
     return baseline
 
