@@ -128,7 +128,14 @@ WRONG = {
     "text.obj": ("hello", "cannot be read as OBJ: it has no line that begins with v"),
     "faces.obj": ("v 0 0 0\nv 1 1 1\nv 2 2 0\nf 1 2 9\n", "faces name points of their file; .* 3 points and a face"),
     "text.off": ("hello", "cannot be read as OFF: its first line is not OFF"),
-    "short.off": ("OFF\n9 0 0\n0 0 0\n", "it promises 9 vertices and has 1 lines"),
+    "short.off": ("OFF\n9 0 0\n0 0 0\n", "it promises 9 vertices and 0 faces and has 1 lines"),
+    "fewer.off": ("OFF\n3 2 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n", "promises 3 vertices and 2 faces and has 4 lines"),
+    "lists.ply": (
+        header(2).replace("binary_little_endian", "ascii").replace("property", "property list uchar int a\nproperty", 1)
+        + "1 9 0 0 0\n1 9 1 1 1\n",
+        "its vertices have lists",
+    ),
+    "mixed.csv": ("x (m),y (m),z (cm)\n0,0,1\n1,0,2\n", "x, y and z have one unit; those of .* are in m, m, cm"),
     "words.xyz": ("a b c\nd e f\n", "the columns of points are called x, y and z; those of .* are a, b, c"),
     "half.xyz": ("0 0 0\n1 0\n", "cannot be read as a table of points"),
     "cloud.doc": ("hello", "a cloud is a file ending in .ply, .*; got"),
@@ -233,3 +240,15 @@ def test_a_pointnet_by_name_takes_weights_and_its_classes_from_them(tmp_path):
     x = loaded.preprocess(bumpy(2000))
     assert torch.equal(loaded.module(x), net(x))
     assert (net(x)[0] - net(x[:, :, torch.randperm(1024)])[0]).abs().max() < 1e-5
+
+
+def test_numbers_below_0_of_an_obj_count_from_the_vertices_before_the_face(tmp_path):
+    part = "v {0} 0 0\nv {0} 1 0\nv {0} 0 1\nf -3 -2 -1\n"
+    (tmp_path / "two.obj").write_text(part.format(0) + part.format(1))
+    assert read_cloud(tmp_path / "two.obj").faces.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_a_ply_keeps_any_unit_and_any_whole_number(tmp_path):
+    write_cloud(tmp_path / "a.ply", Cloud(bumpy(3).data, unit="µm"), {"label": torch.tensor([1, 300, -1])})
+    assert read_cloud(tmp_path / "a.ply").unit == "µm"
+    assert b"property int label" in (tmp_path / "a.ply").read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,12 +22,17 @@ def read_obj(path: Path) -> Cloud:
         if not vertices:
             raise ValueError("it has no line that begins with v")
         points = _numbers(vertices, first=1)
-        polygons = [[_corner(word, len(points)) for word in line.split()[1:]] for line in lines if line[:1] == b"f"]
+        so_far = itertools.accumulate(line[:1] == b"v" for line in lines)
+        polygons = [
+            [_corner(word, count) for word in line.split()[1:]]
+            for line, count in zip(lines, so_far, strict=True)
+            if line[:1] == b"f"
+        ]
     return cloud_of(path, points, faces=fans(polygons))
 
 
 def _corner(word: bytes, count: int) -> int:
-    """The number from 0 of a corner 'v/vt/vn'; numbers below 0 count from the last vertex."""
+    """The number from 0 of a corner 'v/vt/vn'; numbers below 0 count from the last of `count` vertices before it."""
     number = int(word.partition(b"/")[0])
     return number - 1 if number > 0 else count + number
 
@@ -41,8 +47,8 @@ def read_off(path: Path) -> Cloud:
         rest = lines[0].upper().partition(b"OFF")[2].split()  # some write the counts behind it
         counts, body = (rest, lines[1:]) if rest else (lines[1].split() if lines[1:] else [], lines[2:])
         vertices, faces = (int(word) for word in counts[:2])
-        if len(body) < vertices:
-            raise ValueError(f"it promises {vertices} vertices and has {len(body)} lines")
+        if len(body) < vertices + faces:
+            raise ValueError(f"it promises {vertices} vertices and {faces} faces and has {len(body)} lines")
         points = _numbers(body[:vertices]) if vertices else np.zeros((0, 3))
         rows = [[int(word) for word in line.split()] for line in body[vertices : vertices + faces]]
     return cloud_of(path, points, faces=fans([row[1 : 1 + row[0]] for row in rows]))

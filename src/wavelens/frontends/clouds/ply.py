@@ -75,7 +75,7 @@ def read_header(file: IO[bytes]) -> Header:
         raise ValueError("it does not begin with the line ply")
     order, elements, unit = None, list[Element](), ""
     for _ in range(MAX_HEADER_LINES):
-        line = file.readline(MAX_LINE_BYTES).decode("ascii", "replace").strip()
+        line = file.readline(MAX_LINE_BYTES).decode("utf-8", "replace").strip()
         words = line.split()
         if words[:1] == ["end_header"]:
             break
@@ -147,6 +147,8 @@ def _xyz(rows: Array) -> Array:
 
 
 def _text(header: Header, file: IO[bytes]) -> tuple[Array, Array | None]:
+    if header.vertices.lists:
+        raise ValueError("its vertices have lists")
     points, polygons = None, list[list[int]]()
     for element in header.elements:
         lines = [
@@ -164,6 +166,13 @@ def _text(header: Header, file: IO[bytes]) -> tuple[Array, Array | None]:
     return points, fans(polygons)
 
 
+def _kind(values: Tensor) -> str:
+    """The smallest of the written types that holds the values."""
+    if values.is_floating_point():
+        return "f4"
+    return "u1" if not len(values) or (values.min() >= 0 and values.max() < 2**8) else "i4"
+
+
 def _left(file: IO[bytes]) -> int:
     """How many bytes are left; a header may promise more than any file has."""
     here = file.tell()
@@ -173,12 +182,13 @@ def _left(file: IO[bytes]) -> int:
 
 
 def write_ply(path: str | PathLike[str], cloud: Cloud, values: Mapping[str, Tensor] | None = None) -> None:
-    """Write a cloud, its faces, and `values` per point, `(points,)` each by name: whole numbers as bytes.
+    """Write a cloud, its faces, and `values` per point, `(points,)` each by name.
 
+    Whole numbers are written as bytes where all of them are from 0 to 255, as integers of four bytes otherwise.
     `red`, `green` and `blue` from 0 to 255 are the colours that viewers show.
     """
     columns = dict(values or {})
-    kinds = {name: "f4" if one.is_floating_point() else "u1" for name, one in columns.items()}
+    kinds = {name: _kind(one) for name, one in columns.items()}
     place = "f8" if any(cloud.origin) else "f4"  # far from 0 single precision would round
     dtype = np.dtype([(name, f"<{place}") for name in "xyz"] + [(name, f"<{kind}") for name, kind in kinds.items()])
     rows = np.zeros(cloud.points, dtype)
@@ -186,7 +196,7 @@ def write_ply(path: str | PathLike[str], cloud: Cloud, values: Mapping[str, Tens
         rows[name] = cloud.data[0, axis].detach().cpu().double().numpy() + cloud.origin[axis]
     for name, one in columns.items():
         rows[name] = one.detach().cpu().numpy()
-    named = {"f8": "double", "f4": "float", "u1": "uchar"}
+    named = {"f8": "double", "f4": "float", "u1": "uchar", "i4": "int"}
     lines = ["ply", "format binary_little_endian 1.0"]
     lines += [f"comment {UNIT}{cloud.unit}"] if cloud.unit else []
     lines += [f"element vertex {cloud.points}", *(f"property {named[place]} {name}" for name in "xyz")]
@@ -195,5 +205,5 @@ def write_ply(path: str | PathLike[str], cloud: Cloud, values: Mapping[str, Tens
     lines += [f"element face {len(faces)}", "property list uchar int vertex_indices"] if len(faces) else []
     triangles = np.zeros(len(faces), np.dtype([("length", "u1"), ("corners", "<i4", (3,))]))
     triangles["length"], triangles["corners"] = 3, faces.cpu().numpy()
-    header = "\n".join([*lines, "end_header", ""]).encode("ascii", "replace")
+    header = "\n".join([*lines, "end_header", ""]).encode("utf-8")
     Path(path).write_bytes(header + rows.tobytes() + triangles.tobytes())

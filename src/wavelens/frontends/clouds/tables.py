@@ -37,7 +37,7 @@ def read_points(path: Path) -> Cloud:
             encoding="utf-8-sig",
         )
         points = rows if rows.size else np.zeros((0, 3))
-    return cloud_of(path, points, header[columns[0]][1] if header else "")
+    return cloud_of(path, points, _unit(path, [header[column][1] for column in columns]) if header else "")
 
 
 def is_table_of_points(path: Path) -> bool:
@@ -82,6 +82,16 @@ def _columns(path: Path, header: Sequence[tuple[str, str]], first: Sequence[str]
             "three of them."
         )
     return [0, 1, 2]
+
+
+def _unit(path: Path, units: Sequence[str]) -> str:
+    """The one unit of the columns."""
+    if len(set(units)) > 1:
+        raise CloudError(
+            f"x, y and z have one unit; those of {path} are in {', '.join(unit or 'no unit' for unit in units)}. "
+            "Convert them."
+        )
+    return units[0]
 
 
 def _named(cell: str) -> tuple[str, str]:
