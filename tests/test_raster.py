@@ -151,6 +151,24 @@ def test_variables_over_two_axes_are_bands(tmp_path, suffix):
         read_raster(tmp_path / "uneven.nc")
 
 
+def test_rows_go_north_and_columns_east_in_any_sequence_of_axes(tmp_path):
+    stored = files.dataset(files.scene(6, 8))
+    for name, axes in (("usual.nc", ("depth", "lat", "lon")), ("turned.nc", ("lon", "lat", "depth"))):
+        stored[["level"]].transpose(*axes).to_netcdf(tmp_path / name)
+    usual, turned = (read_raster(tmp_path / name) for name in ("usual.nc", "turned.nc"))
+    assert turned.header == usual.header
+    assert torch.equal(turned.data, usual.data)
+
+
+def test_bands_of_several_resolutions_lie_on_the_same_ground(tmp_path):
+    for name, size, step, left in (("B02", 8, 10.0, 5e5), ("B05", 4, 20.0, 6e5)):
+        place = (step, 0.0, left, 0.0, -step, 6e6)
+        one = Raster(torch.zeros(1, 1, size, size), header((name,), (size, size), transform=place, crs="EPSG:32635"))
+        write_raster(tmp_path / f"T35_{name}.tif", one)
+    with pytest.raises(ValueError, match="files of one scene lie on the same ground"):
+        read_resolutions(tmp_path)
+
+
 def test_photo_or_raster(tmp_path):
     from PIL import Image
 

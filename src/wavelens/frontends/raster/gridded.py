@@ -26,6 +26,7 @@ from wavelens.optional import optional
 
 NETCDF, ZARR = (".nc",), (".zarr",)
 METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "km": 1000.0}
+AXES = {"Y": ("y", "lat", "latitude", "northing"), "X": ("x", "lon", "longitude", "easting")}
 UNEVEN = 1e-3  # of a step, that steps may differ by
 
 
@@ -129,4 +130,16 @@ def _opened(path: Path) -> Iterator[Any]:
         reading_errors(path, "NetCDF or Zarr"),
         xarray.open_dataset(path, decode_timedelta=False, **engine) as data,
     ):
-        yield data
+        yield _rows_before_columns(data)
+
+
+def _rows_before_columns(data: Any) -> Any:
+    """The data with north and east as their last axes, where the axes say which these are; some have time last."""
+    found = [[axis for axis in data.dims if _lies_along(data, axis, letter)] for letter in "YX"]
+    (down, *others), (across, *more) = (axes or [""] for axes in found)
+    return data.transpose(..., down, across) if down and across and not others and not more else data
+
+
+def _lies_along(data: Any, axis: Any, letter: str) -> bool:
+    told = data[axis].attrs.get("axis") if axis in data.coords else None
+    return str(axis).casefold() in AXES[letter] if told is None else told == letter

@@ -34,6 +34,9 @@ def joined(path: Path, files: Sequence[RasterFile]) -> RasterFile:
 
 def by_resolution(files: Sequence[RasterFile]) -> dict[str, Raster]:
     """The bands of each resolution as a raster of its own, the finest first, by name: 'm10', 'm20', 'm60'."""
+    finest = max(files, key=lambda one: one.header.size)
+    for one in files:
+        check_place(one.path.parent, finest.header, one)
     sizes = sorted({one.header.size for one in files}, reverse=True)
     names = band_names([one.path for one in files])
     parts = {}
