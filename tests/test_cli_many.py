@@ -7,16 +7,22 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from wavelens.cli import main, many
 from wavelens.cli.pace import pace
 from wavelens.cli.progress import PROGRESS
 from wavelens.explaining.answer import Explanation
-from wavelens.explaining.ledger import Ledger
+from wavelens.explaining.kinds.photo import PHOTO
+from wavelens.explaining.ledger import Ledger, digest_of
+from wavelens.explaining.question import question_of
+from wavelens.explaining.request import request_for
+from wavelens.models import Geometry, LoadedModel, Objects
 from wavelens.plots.figure import Figure
 
 OWN = """
@@ -300,3 +306,18 @@ def test_an_interruption_of_an_import_is_one_line_and_130(folder):
     done = program("explain", "photos/a.png")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (130, "interrupted.")
     assert "Traceback" not in done.stderr
+
+
+def test_whatever_decides_a_result_is_in_its_digest():
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2)).eval()
+    loaded = LoadedModel(net, ("left", "right"), Geometry((2, 2), (2, 2)), "net")
+    first = request_for(loaded, PHOTO, torch.device("cpu"))
+    others = [
+        replace(first, words=True),
+        replace(first, loaded=replace(loaded, labels=("right", "left"))),
+        replace(first, loaded=replace(loaded, link="sigmoid")),
+        *(replace(first, loaded=replace(loaded, answer=Objects(threshold))) for threshold in (0.3, 0.5)),
+        *(replace(first, question=question_of(text, None, loaded)) for text in ("answer:a bus", "answer:a car")),
+    ]
+    assert len({digest_of(one) for one in (first, *others)}) == 1 + len(others)
+    assert digest_of(replace(first, batch_size=3)) == digest_of(first)

@@ -13,6 +13,7 @@ from test_volume import nifti
 from wavelens.cli import main
 from wavelens.models import load
 from wavelens.targets import RegionText, is_region, predicted_region, region_text, scores
+from wavelens.targets.predicted import largest_region
 
 ROWS = torch.arange(2)
 LOGITS = torch.randn(2, 3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
@@ -52,6 +53,14 @@ def test_classes_that_do_not_exclude_each_other_have_regions_of_their_own():
     torch.testing.assert_close(
         scores(predicted_region(lone, 0), lone, ROWS)[0], lone[:, 0].clamp_min(0).flatten(1).sum(1)
     )
+
+
+def test_the_largest_region_of_classes_that_do_not_exclude_each_other_is_where_one_is_predicted():
+    logits = torch.full((1, 3, 8, 8), -5.0)
+    logits[0, 0] = -4  # nearest to being there nearly everywhere, and nowhere there
+    logits[0, 1, :3], logits[0, 2, :2] = 1, 2
+    assert largest_region(logits, independent=True) == 1
+    assert largest_region(logits) == 0
 
 
 def test_a_region_that_is_not_there_says_what_is():

@@ -78,7 +78,7 @@ class LargestRegion:
     def __call__(self, loaded: LoadedModel, x: Tensor, grid: Grid) -> Placed:
         with torch.no_grad():
             logits = logits_of(loaded.module(x))
-        index = largest_region(logits, loaded.labels)
+        index = largest_region(logits, loaded.labels, independent=loaded.link == "sigmoid")
         text = f"{PREFIX}{index}"
         return replace(PredictedRegion(text, str(index), False)(loaded, x, grid), text=text)
 

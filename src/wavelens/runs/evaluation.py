@@ -163,9 +163,9 @@ def _object(loaded: LoadedModel, sample: Sample, output: Any) -> FileTarget:
 
 def _predicted(loaded: LoadedModel, sample: Sample, output: Any) -> FileTarget:
     """The largest region, or that of the file's class; its probability is the mean of the class's over the region."""
-    top = largest_region(output, loaded.labels)
-    label = top if sample.target is None else sample.target
     is_independent = loaded.link == "sigmoid"
+    top = largest_region(output, loaded.labels, independent=is_independent)
+    label = top if sample.target is None else sample.target
     options: dict[str, Any] = {"independent": is_independent, "names": loaded.labels}
     target, chances = (predicted_region(output, label, probability=p, **options) for p in (False, True))
     items = torch.zeros(1, dtype=torch.long)

@@ -101,8 +101,10 @@ def predicted_mask(output: Any, label: int, *, independent: bool = False, names:
     return masks[:, label]
 
 
-def largest_region(output: Any, names: Sequence[str] = ()) -> int:
+def largest_region(output: Any, names: Sequence[str] = (), *, independent: bool = False) -> int:
     """The class that an output predicts at most places of one input, other than one whose name is background.
+
+    Of `independent` classes each is predicted where its own logit is above 0, as in `predicted_mask`.
 
     >>> from wavelens.targets.predicted import largest_region
     >>> logits = torch.zeros(1, 3, 4, 4)
@@ -111,7 +113,7 @@ def largest_region(output: Any, names: Sequence[str] = ()) -> int:
     (0, 2)
     """
     logits = logits_of(output).detach()
-    counts = torch.bincount(logits.argmax(1).flatten(), minlength=logits.shape[1]).tolist()
+    counts = _predictions(logits, independent).movedim(1, 0).flatten(1).sum(1).tolist()
     known = [name.strip("_").casefold() for name in names]
     others = [k for k, count in enumerate(counts) if count and (k >= len(known) or known[k] != "background")]
     return max(others or range(len(counts)), key=lambda k: counts[k])
