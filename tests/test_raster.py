@@ -15,6 +15,9 @@ from wavelens.models import Bands
 
 pytestmark = pytest.mark.needs("rasterio", "xarray", "zarr", "netCDF4")
 
+VIRTUAL = """<VRTDataset rasterXSize="4" rasterYSize="4"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>
+<SourceFilename>{}</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"""
+
 
 def header(bands=("B02", "B08"), size=(8, 8), **more):
     return RasterHeader(bands, size, **more)
@@ -149,6 +152,38 @@ def test_variables_over_two_axes_are_bands(tmp_path, suffix):
     uneven.to_netcdf(tmp_path / "uneven.nc")
     with pytest.raises(ValueError, match=r"lie evenly; those of .*uneven.nc do not along lat"):
         read_raster(tmp_path / "uneven.nc")
+
+
+@pytest.mark.parametrize("name", ["virtual.bil", "virtual.bsq", "virtual.jp2"])
+def test_only_a_vrt_is_a_virtual_raster(tmp_path, name):
+    scene = files.write_geotiff(tmp_path / "scene.tif", files.scene())
+    (tmp_path / name).write_text(VIRTUAL.format(scene))
+    with pytest.raises(ValueError, match="cannot be read as a raster"):
+        read_raster(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["/vsicurl/http://127.0.0.1:9/a.tif", "http://127.0.0.1:9/a.tif", "{0}/service.tif", "{0}/inner.vrt", "{0}/a.vrt"],
+)
+def test_a_virtual_raster_names_rasters_of_this_machine_alone(tmp_path, source):
+    (tmp_path / "service.tif").write_text("<GDAL_WMS><Service name='TMS'/></GDAL_WMS>")
+    (tmp_path / "inner.vrt").write_text(VIRTUAL.format("/vsicurl/http://127.0.0.1:9/a.tif"))
+    (tmp_path / "a.vrt").write_text(VIRTUAL.format(source.format(tmp_path)))
+    with pytest.raises(ValueError, match=r"a virtual raster names (files of this machine|rasters)"):
+        open_raster(tmp_path / "a.vrt")
+
+
+def test_raw_bands_are_read_with_the_header_beside_them(tmp_path):
+    import rasterio
+
+    for name, driver in (("a.bil", "EHdr"), ("b.bsq", "ENVI")):
+        with rasterio.open(
+            tmp_path / name, "w", driver=driver, width=3, height=2, count=1, dtype="float32",
+            transform=rasterio.Affine(10, 0, 0, 0, -10, 0),
+        ) as file:  # fmt: skip
+            file.write(np.full((1, 2, 3), 7, dtype="float32"))
+        assert read_raster(tmp_path / name).data.unique().tolist() == [7]
 
 
 def test_rows_go_north_and_columns_east_in_any_sequence_of_axes(tmp_path):

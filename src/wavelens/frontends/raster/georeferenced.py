@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wavelens.frontends.raster.drivers import NO_NETWORK, check_sources, driver_of
 from wavelens.frontends.raster.ground import ground_spacing
 from wavelens.frontends.raster.raster import (
     Raster,
@@ -25,8 +26,6 @@ from wavelens.frontends.raster.raster import (
 )
 from wavelens.optional import optional
 
-# By the suffix: a file of text that GDAL takes for a virtual raster would name others, on this machine or elsewhere.
-DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".vrt": "VRT"}
 ALPHA, UNNAMED = "alpha", ("gray", "undefined", "palette")  # interpretations of a band's colour that name nothing
 
 
@@ -116,9 +115,12 @@ def files_of(path: Path) -> list[Path]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     rasterio = optional("rasterio", "geo")
-    driver = DRIVERS.get(path.suffix.lower())
-    with reading_errors(path, "a raster"), _quiet(rasterio), rasterio.open(path, driver=driver) as file:
-        yield file
+    with reading_errors(path, "a raster"), _quiet(rasterio), rasterio.Env(**NO_NETWORK) as env:
+        driver = driver_of(path, env.drivers())
+        if driver == "VRT":
+            check_sources(path)
+        with rasterio.open(path, driver=driver) as file:
+            yield file
 
 
 @contextmanager
