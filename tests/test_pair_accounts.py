@@ -233,3 +233,9 @@ def test_the_pair_comes_back_as_it_was():
 def test_what_does_not_fit(ask, sentence):
     with pytest.raises(ValueError, match=sentence):
         ask(Smooth(), pictures(1))
+
+
+def test_one_word_has_all_its_coalitions_however_few_texts_there_may_be():
+    from wavelens.pairs.by_scale import _coalitions
+
+    assert [one.tolist() for one in _coalitions(1, 1, 0)] == [[[0], [1]]]

@@ -186,6 +186,15 @@ def test_raw_bands_are_read_with_the_header_beside_them(tmp_path):
         assert read_raster(tmp_path / name).data.unique().tolist() == [7]
 
 
+def test_a_window_of_a_microscopes_tiff_costs_all_of_it(tmp_path, monkeypatch):
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.zeros((2, 8, 8), "u2"), metadata={"axes": "CYX"})
+    monkeypatch.setattr("wavelens.frontends.raster.raster.MAX_VALUES", 100)
+    with pytest.raises(ValueError, match=r"at most 100 values of a raster are read at once; .* 2 bands of 8 × 8"):
+        open_raster(tmp_path / "a.ome.tif").read(slice(0, 4), slice(0, 4))
+
+
 def test_rows_go_north_and_columns_east_in_any_sequence_of_axes(tmp_path):
     stored = files.dataset(files.scene(6, 8))
     for name, axes in (("usual.nc", ("depth", "lat", "lon")), ("turned.nc", ("lon", "lat", "depth"))):

@@ -134,7 +134,7 @@ def _most_texts(pair: Pair, readings: int) -> int:
 
 def _coalitions(words: int, most: int, seed: int) -> list[Tensor]:
     """All coalitions of the words as one block, or the prefixes of random orders and of their reverses, in turn."""
-    if 2**words <= most:
+    if 2**words <= most or words == 1:
         return [all_coalitions(words)]
     blocks = []
     for k in range(max(MIN_PAIRS, (most - 2) // (2 * (words - 1)))):

@@ -13,7 +13,14 @@ import tifffile
 import torch
 from torch import Tensor
 
-from wavelens.frontends.raster.raster import RasterError, RasterFile, RasterHeader, missing_as_nan, reading_errors
+from wavelens.frontends.raster.raster import (
+    RasterError,
+    RasterFile,
+    RasterHeader,
+    check_size,
+    missing_as_nan,
+    reading_errors,
+)
 
 MICROMETRES = {"µm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6}
 RESOLUTIONS = (282, 283)  # tags: pixels per unit along x and y
@@ -48,9 +55,12 @@ def open_microscopy(path: Path) -> RasterFile:
 
 
 def _read(path: Path, rows: slice, columns: slice) -> Tensor:
+    """A part of the picture, of which all is read: tifffile gives whole planes."""
     with reading_errors(path, "a microscope's TIFF"), tifffile.TiffFile(path) as file:
         series = file.series[0]
         order = sorted(range(len(series.axes)), key=lambda k: (series.axes[k] in PLANE, series.axes[k] == "X"))
+        *planes_before, height, width = (int(series.shape[k]) for k in order)
+        check_size(path, math.prod(planes_before), (height, width))
         values = np.transpose(series.asarray(), order)
     planes = values.reshape(-1, *values.shape[-2:])[:, rows, columns]
     return missing_as_nan(torch.from_numpy(planes.astype(np.float32)))
