@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -361,3 +362,10 @@ def test_a_model_of_open_clip_gives_its_own_scores(folder, bias):
         load(f"open_clip:{name}", prompts=TEXTS)
     with pytest.raises(ValueError, match=r"takes the name of a model of open_clip; got 'RN51'"):
         load("open_clip:RN51", prompts=TEXTS)
+
+
+def test_a_table_of_retrieval_is_safe_to_open_in_a_spreadsheet(tmp_path):
+    from wavelens.explaining.retrieval import Retrieval
+
+    path = Retrieval((Path("=1.png"),), ("=cmd|' /C calc'!A0",), torch.ones(1, 1)).write(tmp_path / "retrieval.csv")
+    assert path.read_text(encoding="utf-8").splitlines() == ["file,'=cmd|' /C calc'!A0", "'=1.png,1.0"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from wavelens.explaining.mean_profile import Member
@@ -27,7 +28,7 @@ def gaps(values: Mapping[str, Tensor]) -> Tensor | None:
         return None
     gap = values["gap"].double()
     rise = values["signed"].double().sum(1) + gap
-    return (gap / rise).abs()
+    return torch.where(gap == 0, gap, gap / rise).abs()  # where nothing rises and nothing is missing, 0
 
 
 def gap_sentence(name: str, missed: Tensor | None) -> str:

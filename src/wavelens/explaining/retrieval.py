@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
+
+from wavelens.runs.statistics.cells import comma_separated_lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +33,8 @@ class Retrieval:
 
     def write(self, path: Path) -> Path:
         """All scores as CSV: a row per file, a column per text."""
-        with path.open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow(["file", *self.texts])
-            rows.writerows([str(name), *row] for name, row in zip(self.files, self.scores.tolist(), strict=True))
+        rows = [[str(name), *row] for name, row in zip(self.files, self.scores.tolist(), strict=True)]
+        path.write_text(comma_separated_lines([["file", *self.texts], *rows]), encoding="utf-8", newline="")
         return path
 
 
