@@ -51,9 +51,42 @@ def vqa_words() -> str:
     return table(["word", ""], lines)
 
 
+def pointing() -> str:
+    """Hits of the largest place, smoothed and as it is, and the part of the positive mass."""
+    made = record("pointing")
+    lines = [
+        [_plain(name), number(cell["smoothed"]), number(cell["as it is"]), number(mass) if mass else ""]
+        for name, cell in made["hits"].items()
+        for mass in [made["mass"].get(name)]
+    ]
+    head = f"{made['cases']} cases of {made['photos']} photos"
+    return table([head, "hits, smoothed", "hits, as it is", "mass inside"], lines)
+
+
+def swaps() -> str:
+    made = record("pointing")["swaps"]
+    lines = [
+        ["the word that changes most is the swapped one", number(made["word"])],
+        ["by chance", number(made["random word"])],
+        ["part of the words' change on the swapped word", number(made["part of the words' change"])],
+        ["fall of the score", number(made["fall"])],
+        *(
+            [f"the picture's account of the difference, {_plain(name)}: hits, smoothed", number(cell["smoothed"])]
+            for name, cell in made["hits"].items()
+        ),
+        *([f"hits of {name}", number(made[name])] for name in ("energy", "random", "centre")),
+    ]
+    return table([f"{made['cases']} cases of {made['photos']} photos", ""], lines)
+
+
 def tables() -> dict[str, str]:
     """Every table that a record is there for."""
-    return {"vqa": vqa(), "vqa words": vqa_words()} if record("vqa") else {}
+    made = {}
+    if record("pointing"):
+        made |= {"pointing": pointing(), "swaps": swaps()}
+    if record("vqa"):
+        made |= {"vqa": vqa(), "vqa words": vqa_words()}
+    return made
 
 
 if __name__ == "__main__":
