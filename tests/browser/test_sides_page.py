@@ -15,6 +15,7 @@ def test_the_map_follows_the_word_under_the_pointer_and_the_chosen_one(opened, t
     page = opened(report(Entry(both.signal, x, name="dog", sides=both), tmp_path / "dog.html"))
     shown, caption = page.locator(".answer-map canvas"), page.locator(".answer-map figcaption")
     assert caption.inner_text() == "where all words are answered"
+    assert shown.evaluate("one => one.width === one.height")  # over the picture, not as a course in time
     whole = painted(shown)
     page.locator("button.term").nth(1).hover()
     page.wait_for_function("document.querySelector('.answer-map figcaption').textContent.includes('dog')")

@@ -7,7 +7,7 @@ async function showSides(place, data) {
   await Promise.all(maps.map(inflate));
   const state = stateOf({ word: -1, chosen: -1 });
   const values = (k) => (maps[k].values ??= numbers(maps[k]));
-  const draw = shape.length === 2 && data.input ? await overPicture(data, shape, end) : overTime(shape, end);
+  const draw = shape.length === 2 && data.looks ? await overPicture(data, shape, end) : overTime(shape, end);
   const caption = make("figcaption"), words = [...place.querySelectorAll("button.term")];
   answered.prepend(make("figure", { class: "answer-map" }, make("div", { class: "stage" }, draw.canvas), caption));
   for (const one of place.querySelectorAll("[data-term]")) {
@@ -31,7 +31,7 @@ async function showSides(place, data) {
 
 /** Draws signed values `(rows, columns)` over the darkened input. */
 async function overPicture(data, [rows, columns], end) {
-  const base = await picture(data.input), grey = darkened(base), [width, height] = data.size;
+  const base = await picture(data.looks[0].input), grey = darkened(base), [width, height] = data.size;
   const factor = Math.max(1, Math.ceil(640 / Math.max(width, height)));
   const target = canvas(width * factor, height * factor, "where words are answered");
   const draw = (values) => paint(target, base, grey, heat(columns, rows, (k) => values[k], { cut: 0, end, signed: true }), 0.9);
