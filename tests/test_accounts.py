@@ -84,6 +84,14 @@ def test_a_difference_within_two_standard_errors_is_none():
     assert [one.name for one in accounts.disagreements(path, shapley, {"a": 1.4, "b": 0.1})] == ["a"]
 
 
+def test_differences_that_noise_may_be_are_not_called_agreement():
+    a, shapley, _ = explained()
+    wide = shapley._replace(values=-shapley.values, interaction=None, standard_error=shapley.values.abs() * 2)
+    assert told(a, wide).compared.startswith("Whether signed sums and Shapley values agree cannot be told")
+    close = shapley._replace(interaction=None, standard_error=shapley.values.abs() * 2)
+    assert told(a, close).compared.startswith("Signed sums and Shapley values agree")
+
+
 def test_a_gradient_alone_is_no_account():
     a, shapley, _ = explained(wl.Saliency())
     assert told(a, shapley).largest.startswith("The score responds most to ")

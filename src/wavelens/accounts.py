@@ -161,6 +161,11 @@ def _named(pairs: Sequence[tuple[str, float]], titles: Mapping[str, str]) -> lis
 
 def _compared(sums: Mapping[str, float], shapley: ShapleyValues) -> str:
     apart = disagreements(sums, shapley_of(shapley), errors_of(shapley))
+    if not apart and disagreements(sums, shapley_of(shapley)):
+        return (
+            "Whether signed sums and Shapley values agree cannot be told: where they differ in sign or by more than "
+            "half, it is by at most two standard errors."
+        )
     if not apart:
         return "Signed sums and Shapley values agree: no large scale differs in sign or by more than half."
     signs, sizes = [one for one in apart if one.in_sign], [one for one in apart if not one.in_sign]
