@@ -218,7 +218,7 @@ def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, mon
         (["*.xyz"], "no such photo: *.xyz"),
         (["own_net.py"], "own_net.py is not an image file"),
         (["found"], ".ima; found has none. Name another."),
-        (["left.png", "--out", "own_net.py"], "--out is a folder; got own_net.py, and File exists"),
+        (["left.png", "--out", "own_net.py"], "--out is a folder; got the file own_net.py"),
         (["left.png", "--out", "own_net.py/sub"], "--out is a folder; got own_net.py/sub, and Not a directory"),
         (["left.png", "--domain", "DWT('har')"], "got 'har'"),
         (["left.png", "right.png", "--domain", "DWT('haar', levels=20)"], "levels=20 needs axes of at least"),

@@ -229,7 +229,7 @@ def test_the_energy_order_inserts_the_largest_coefficients_first(folder):
         (["--labels", "absent.csv"], "labels are 'top', 'folders' or a CSV file; got absent.csv, and there is no such"),
         (["--labels", "few.csv"], "4 of 5 files are not in it, such as Whole/b.png"),
         (["--labels", "wrong.csv"], "got 'Nothing'"),
-        (["--out", "own_net.py"], "--out is a folder; got own_net.py"),
+        (["--out", "own_net.py"], "--out is a folder; got the file own_net.py"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(folder, capsys, arguments, sentence):

@@ -100,7 +100,7 @@ def test_the_command_explains_a_text_and_reports(bert, review, capsys):
     assert main(["explain", "review.txt", "--model", f"hf:{bert}", *words, "--out", "found"]) == 0
     said = capsys.readouterr().out
     assert "its rise over a blank text comes from these scales" in said
-    assert "The words that add most are “" in said
+    assert "The words with the largest contributions are “" in said
     assert "By Shapley value they are “" in said
     summary = json.loads((review.parent / "found/review.json").read_text())
     assert summary["text"] == "review.txt"

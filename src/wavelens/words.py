@@ -35,7 +35,7 @@ class WordAccount:
     >>> a = wl.attribute(lambda x: x.sum((1, 2)), x, None, domain=wl.Identity(), method=wl.IntegratedGradients())
     >>> account = WordAccount((Word("not", 0, 1), Word("unkind", 1, 3)), ("", " "), "", a)
     >>> account.values, account.sentence
-    ([1.0, 6.0], 'The words that add most are “unkind” (+6) and “not” (+1).')
+    ([1.0, 6.0], 'The words with the largest contributions are “unkind” (+6) and “not” (+1).')
     """
 
     words: tuple[Word, ...]
@@ -100,12 +100,15 @@ class WordAccount:
 
     @property
     def sentence(self) -> str:
-        """The words that add most, in words; empty where none adds anything."""
+        """The words with the largest contributions, in words; empty where none adds anything."""
         named = self._named(self.values)
         if not named:
             return ""
-        verb = "add" if accounts.adds_up(self.attribution) else "matter"
-        many = f"The words that {verb} most are" if len(named) > 1 else f"The word that {verb}s most is"
+        several = len(named) > 1
+        if accounts.adds_up(self.attribution):
+            many = f"The word{'s' * several} with the largest contribution{'s are' if several else ' is'}"
+        else:
+            many = "The words that matter most are" if several else "The word that matters most is"
         return f"{many} {accounts.listed(named)}."
 
     @property

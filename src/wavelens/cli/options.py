@@ -57,6 +57,8 @@ def explainer_of(text: str) -> Any:
 def check_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise FileExistsError(f"--out is a folder; got the file {out}. Choose another.") from None
     except OSError as error:
         raise OSError(f"--out is a folder; got {out}, and {error.strerror}. Choose another.") from error
     if not os.access(out, os.W_OK | os.X_OK):

@@ -220,10 +220,12 @@ def _word_table(account: WordAccount) -> Table:
         error = _plus_minus(None if spread is None else float(spread[0, k]))
         own = [] if shapley is None else [_signed(float(shapley.values[0, k])) + error]
         shown.add_row(plain(account.words[k].text), _signed(values[k]), *own)
-    if len(account.words) <= TABLE_WORDS:
-        shown.add_section()
-        sums = [] if shapley is None else [_signed(float(shapley.values.sum()))]
-        shown.add_row("total", _signed(sum(values)), *sums)
+    if rest := account.order[TABLE_WORDS:]:
+        others = [] if shapley is None else [_signed(float(shapley.values[0, rest].sum()))]
+        shown.add_row(f"{len(rest)} others", _signed(sum(values[k] for k in rest)), *others)
+    shown.add_section()
+    sums = [] if shapley is None else [_signed(float(shapley.values.sum()))]
+    shown.add_row("total", _signed(sum(values)), *sums)
     return shown
 
 

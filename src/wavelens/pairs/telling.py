@@ -15,9 +15,9 @@ MIN_TOLD_PART = 0.1  # of the largest value of a word: interactions below it are
 
 
 def sentences(both: BothSides) -> list[str]:
-    """The words that add most by both accounts, which word counts with which scale, and what there is not."""
+    """The largest words by both accounts, which word counts with which scale, and what there is not."""
     account, by_scale = both.account, both.by_scale
-    told = [_largest("The words that add most are", account.words, account.values)]
+    told = [_largest("The words with the largest contributions are", account.words, account.values)]
     if by_scale is not None:
         told += [_largest("By Shapley value they are", by_scale.words, by_scale.word_values), _together(by_scale)]
         told.append(_exactness(by_scale))
