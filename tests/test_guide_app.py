@@ -22,7 +22,7 @@ def test_the_snippet():
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 60, 3), dtype=np.uint8)).save(photo, "PNG")
     names = {"photo": photo.getvalue()}
     exec(code, names)
-    assert names["found"] == ["sky-report.html", "sky.json", "sky.png", "sky.safetensors"]
+    assert names["found"] == ["sky-overlay.png", "sky-report.html", "sky.json", "sky.png", "sky.safetensors"]
     assert {row["label"] for row in names["classes"]} == {"day", "night"}
     assert not Path(names["folder"]).exists()
 
@@ -37,6 +37,6 @@ def test_its_numbers():
     assert f"{browser}, all browsers together {limits.total_megabytes:g} MB" in text
     assert f"At most {limits.pages} pages are open, {limits.pages_per_visitor} of them in one browser" in text
     assert f"other requests have at most {round(MAX_MESSAGE_BYTES / 1000)} kB" in text
-    slowly = f"more slowly than {round(MIN_BYTES_PER_SECOND / 1000)} kB a second ends after {GRACE_SECONDS:g} seconds"
+    slowly = f"more slowly than {round(MIN_BYTES_PER_SECOND / 1000)} kB per second ends after {GRACE_SECONDS:g} seconds"
     assert slowly in text
     assert FREE_GUESSES == 5

@@ -8,6 +8,7 @@ import torch
 
 import wavelens as wl
 from cases import PAIRS, Net, name, relative, signal
+from wavelens.methods.averages import generator, stream
 from wavelens.metrics.imputation import imputed
 from wavelens.targets import ByItem
 
@@ -123,7 +124,7 @@ def test_road_is_the_mean_along_the_steps():
     expected = torch.zeros(3, dtype=x.dtype)
     for k in range(1, 4):
         mask = wl.masks.top(a, k / 4).data.bool()
-        noise = torch.randn(2, size, generator=wl.methods.averages.generator(5, k - 1, x.device))
+        noise = torch.randn(2, size, generator=generator(stream(5, "coefficients"), k - 1, x.device))
         spans = (x.flatten(1).amax(1) - x.flatten(1).amin(1)).reshape(-1, 1, 1)
         filled = torch.where(mask, imputed(z, mask) + 0.1 * spans * noise, z.data)
         expected += net(z.map(lambda _, filled=filled: filled).synthesis()).softmax(1)[range(3), CLASSES].detach() / 3

@@ -166,7 +166,7 @@ def test_no_two_files_have_one_name(folder):
     domains = ["DualTree(levels=1)", "DWT('haar', levels=1)", "DWT('haar', levels=2)"]
     assert explain("photo.png", "photo", domains, "photo-dwt.png", "--out", "found") == 0
     names = sorted(path.name for path in Path("found").iterdir())
-    assert len(names) == 2 * (3 * 2 + 2)
+    assert len(names) == 2 * (3 * 3 + 2)  # panel, overlay and attribution of each, one JSON, the marginal account
     assert {"photo-DWT.png", "photo-DWT-2.png", "photo-marginal.png", "photo-dwt-3.json"} <= set(names)
     assert json.loads(Path("found/photo-dwt-3.json").read_text())["photo"] == "photo-dwt.png"
     assert explain("photo.png", "photo", domains, "photo-dwt.png", "--out", "found") == 0  # an earlier run is replaced

@@ -92,7 +92,7 @@ def test_whole_numbers_are_correlated_as_real_ones():
     ("words", "sentence"),
     [
         (["expain", "photo.jpg"], "Did you mean 'explain'? See wavelens --help."),
-        (["explain", "photo.jpg", "--domain", "Domain"], "got 'Domain'"),
+        (["explain", "photo.jpg", "--domain", "Domain"], "no domain or method 'Domain'. Did you mean"),
     ],
 )
 def test_suggestions_are_names_that_a_command_lists(capsys, words, sentence):
