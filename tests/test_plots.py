@@ -107,7 +107,7 @@ def test_names_of_scales_in_several_units_stay_over_their_maps(shape, levels, un
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
-@pytest.mark.parametrize("strongest", [0, 1, 30, 31])
+@pytest.mark.parametrize("strongest", [0, 31])
 def test_of_many_bars_the_longest_has_its_number(strongest):
     layout = Packets("haar", levels=5).layout((64, 64))
     a, name = Coefficients(torch.full((1, 1, layout.size), 1e-6), layout), list(layout.scales())[strongest]
