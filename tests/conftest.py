@@ -22,7 +22,7 @@ from wavelens.explaining import kinds
 
 torch.set_num_threads(1)
 
-COVERED_CASES = 20  # of one test: the further cases of a law run the same lines, and coverage costs half as much again
+COVERED_CASES = 5  # of one test: the further cases of a law run the same lines, and coverage costs half as much again
 
 
 @cache
