@@ -12,10 +12,10 @@ from torch import Tensor
 
 from wavelens.frontends.raster import Raster, RasterFile, RasterHeader, plain_name
 from wavelens.grid import Grid, each_axis
+from wavelens.models.preparations.named_parts import listed, places_by_count, places_by_name
 from wavelens.whole_numbers import is_whole
 
 FITS = ("window", "whole")
-NAMED = 12  # bands that a sentence names
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Bands:
         if empty:
             raise ValueError(
                 f"the network looks at rows {rows.start} to {rows.stop - 1} and columns {columns.start} to "
-                f"{columns.stop - 1}; {_listed(empty)} {'has' if len(empty) == 1 else 'have'} no data there. Choose "
+                f"{columns.stop - 1}; {listed(empty)} {'has' if len(empty) == 1 else 'have'} no data there. Choose "
                 "another window: Bands(…, start=(row, column))."
             )
         if self.fill is None:
@@ -133,20 +133,11 @@ class Bands:
 
     def _picked(self, header: RasterHeader) -> list[int]:
         if not self.bands:
-            if len(header.bands) != self.shape[0]:
-                raise ValueError(
-                    f"the network takes {self.shape[0]} bands; the raster has {len(header.bands)}: "
-                    f"{_listed(header.bands)}. Choose them in the network's order: --bands B04,B03,B02."
-                )
-            return list(range(self.shape[0]))
-        places = [_place(name, header.bands) for name in self.bands]
-        missing = [name for name, place in zip(self.bands, places, strict=True) if place is None]
-        if missing:
-            raise ValueError(
-                f"the network takes the bands {_listed(self.bands)}; the raster lacks {_listed(missing)} and has "
-                f"{_listed(header.bands)}. Name them as the file does, or by their places: --bands 4,3,2."
-            )
-        return [place for place in places if place is not None]
+            advice = "Choose them in the network's order: --bands B04,B03,B02."
+            count, names = self.shape[0], header.bands
+            return places_by_count(count, len(names), names, parts="bands", signal="raster", advice=advice)
+        advice = "Name them as the file does, or by their places: --bands 4,3,2."
+        return places_by_name(self.bands, header.bands, _place, parts="bands", signal="raster", advice=advice)
 
 
 def as_raster(raster: Raster | RasterFile) -> Bands:
@@ -155,7 +146,7 @@ def as_raster(raster: Raster | RasterFile) -> Bands:
     return Bands((bands, rows, columns), fit="whole")
 
 
-def _place(name: str, names: tuple[str, ...]) -> int | None:
+def _place(name: str, names: Sequence[str]) -> int | None:
     """The band of that name, or the one alone whose name ends in it; of a number the band at that place, from 1."""
     plain, own = plain_name(name), [plain_name(one) for one in names]
     if plain in own:
@@ -168,7 +159,3 @@ def _place(name: str, names: tuple[str, ...]) -> int | None:
 
 def _by(lengths: Sequence[Any]) -> str:
     return " × ".join(f"{n:g}" for n in lengths)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
 from wavelens.frontends.audio import resample
 from wavelens.frontends.series import Series, series_grid
 from wavelens.grid import Grid
+from wavelens.models.preparations.named_parts import listed, places_by_count, places_by_name
 from wavelens.whole_numbers import is_whole
 
 SCALINGS = ("none", "standard", "peak", "median-peak")
@@ -104,20 +106,17 @@ class Traces:
 
     def _picked(self, series: Series) -> list[int]:
         if not (self.channels and series.channels):  # without names a file's order is all there is
-            if series.data.shape[1] != self.shape[0]:
-                raise ValueError(
-                    f"the network takes {self.shape[0]} channels; the series has {series.data.shape[1]}: "
-                    f"{_listed(series.names)}. Save those that it takes, or name them in Traces(channels=…)."
-                )
-            return list(range(self.shape[0]))
-        places = [channel_index(name, series.names) for name in self.channels]
-        missing = [name for name, place in zip(self.channels, places, strict=True) if place is None]
-        if missing:
-            raise ValueError(
-                f"the network takes the channels {_listed(self.channels)}; the series lacks {_listed(missing)} and has "
-                f"{_listed(series.names)}. Rename its channels, or record the others."
-            )
-        return [place for place in places if place is not None]
+            advice = "Save those that it takes, or name them in Traces(channels=…)."
+            count, available = self.shape[0], series.data.shape[1]
+            return places_by_count(count, available, series.names, parts="channels", signal="series", advice=advice)
+        return places_by_name(
+            self.channels,
+            series.names,
+            channel_index,
+            parts="channels",
+            signal="series",
+            advice="Rename its channels, or record the others.",
+        )
 
     def _resampled(self, x: Tensor, series: Series) -> Tensor:
         own = self._own_rate(series)
@@ -151,7 +150,7 @@ class Traces:
         varies = x.amax(-1, keepdim=True) > x.amin(-1, keepdim=True)  # a constant's mean is rounded, its range is not
         if not varies.any():
             raise ValueError(
-                f"channels are scaled by how far they vary; {_listed(self.names(series))} are constant where the "
+                f"channels are scaled by how far they vary; {listed(self.names(series))} are constant where the "
                 "network looks. Take another window, or another record."
             )
         return (moved / size).where(varies, 0)
@@ -161,7 +160,7 @@ def _peak(x: Tensor) -> Tensor:
     return x.abs().amax(-1, keepdim=True)
 
 
-def channel_index(name: str, names: tuple[str, ...]) -> int | None:
+def channel_index(name: str, names: Sequence[str]) -> int | None:
     """The place of the channel of that name, or of the one alone whose name ends in it; capitals do not matter."""
     folded, own = name.casefold(), [one.casefold() for one in names]
     if folded in own:
@@ -172,11 +171,6 @@ def channel_index(name: str, names: tuple[str, ...]) -> int | None:
 
 def _length(samples: int, rate: float | None) -> str:
     return f"{samples} samples" + ("" if rate is None else f" ({samples / rate:.4g} s)")
-
-
-def _listed(names: Any) -> str:
-    shown = list(names)
-    return ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")
 
 
 def as_series(series: Series) -> Traces:
