@@ -82,8 +82,8 @@ def nearest(points: Tensor, count: int) -> Tensor:
     order, n = listed(points), points.shape[1]
     ordered = points.double().gather(1, order[..., None].expand_as(points))
     find = _nearest_by_tree if n > MAX_PAIRWISE_POINTS else _nearest_by_distances
-    found = find(ordered, min(count, n - 1))
-    named = order.gather(1, found.flatten(1)).view_as(found)
+    neighbours = find(ordered, min(count, n - 1))
+    named = order.gather(1, neighbours.flatten(1)).view_as(neighbours)
     return torch.empty_like(named).scatter_(1, order[..., None].expand_as(named), named)
 
 
@@ -99,11 +99,11 @@ def _nearest_by_distances(points: Tensor, count: int) -> Tensor:
 
 def _nearest_by_tree(points: Tensor, count: int) -> Tensor:
     spatial = optional("scipy.spatial", "points")
-    found = []
+    neighbours = []
     for one in points.cpu().numpy():
         near = torch.from_numpy(spatial.cKDTree(one).query(one, count + 1)[1]).long()
         own = torch.arange(len(near))[:, None]
         is_own = near == own
         is_own[~is_own.any(1), -1] = True  # hidden behind points in the same place: the farthest goes instead
-        found.append(near[~is_own].view(len(near), count))
-    return torch.stack(found).to(points.device)
+        neighbours.append(near[~is_own].view(len(near), count))
+    return torch.stack(neighbours).to(points.device)

@@ -77,8 +77,8 @@ def picture(rays: Array, values: Array, size: int, reach: float) -> Array:
     radius, angle = np.hypot(right, up), np.arctan2(up, right)
     tilt = radius * np.pi / 2
     grid = np.stack([np.sin(tilt) * np.cos(angle), np.sin(tilt) * np.sin(angle), np.cos(tilt)], -1)
-    found = between(distinct, sums, grid.reshape(-1, 3)).reshape(*values.shape[:-1], size, size)
-    return np.where(radius <= reach, found, np.nan)
+    values_between = between(distinct, sums, grid.reshape(-1, 3)).reshape(*values.shape[:-1], size, size)
+    return np.where(radius <= reach, values_between, np.nan)
 
 
 def between(rays: Array, values: Array, at: Array) -> Array:

@@ -14,8 +14,8 @@ NAME = "chelsea.png"  # a cat, in the public domain, of scikit-image
 
 def example_photo(models: Iterable[Served]) -> Path | None:
     """The photo; None where no model takes photos, or scikit-image is not installed."""
-    found = find_spec("skimage")
-    if found is None or found.origin is None or all(one.kind is not PHOTO for one in models):
+    package = find_spec("skimage")
+    if package is None or package.origin is None or all(one.kind is not PHOTO for one in models):
         return None
-    path = Path(found.origin).parent / "data" / NAME
+    path = Path(package.origin).parent / "data" / NAME
     return path if path.is_file() else None

@@ -63,17 +63,17 @@ class Page:
         try:
             path = self._path(upload, request)
             chosen = self.service.suited(model, path)
-            seen = self.service.preview(request.session_hash, chosen, path)
+            preview = self.service.preview(request.session_hash, chosen, path)
         except Refused as error:
             return *(gr.skip(),) * 2, nothing, "", html.alert(str(error)), gr.Button(interactive=False), gr.skip()
         except Stopped:
             return (gr.skip(),) * 7
-        options = [(html.chance(row, " · "), row["index"]) for row in seen.classes]
+        options = [(html.chance(row, " · "), row["index"]) for row in preview.classes]
         return (
             chosen,
             usual_wavelet(self.service, chosen),
             gr.Dropdown(choices=options, value=options[0][1]),
-            html.answer(path.name, seen.classes, seen.picture),
+            html.answer(path.name, preview.classes, preview.picture),
             "",
             gr.Button(interactive=True),
             gr.skip() if chosen == model else gr.Dropdown(**_methods(self.service, chosen)),

@@ -99,8 +99,8 @@ class Service:
             one = read_input(served.loaded, served.kind, path, self.device)
             return Preview(offered_targets(served.loaded, one, TOP), preview_picture(one.x))
 
-        found: Preview = self._begin(session, ask, path).outcome()
-        return found
+        preview: Preview = self._begin(session, ask, path).outcome()
+        return preview
 
     def explain(self, session: str, model: str, path: Path, wish: Wish) -> Generator[Step | Result]:
         """Steps while it waits and computes, then the result; closing the iterator cancels the request.

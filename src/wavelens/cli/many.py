@@ -139,5 +139,5 @@ def _line(explanation: Explanation) -> str:
     if logits is not None and len(target.classes) == 1:
         chance = explanation.request.loaded.probability(logits, target.classes[0])
         name += "" if chance is None else f" ({chance:.1%})"
-    told = [explanation.sentences().largest, explanation.caution]
-    return " ".join([f"{explanation.input.path}: {name}.", *filter(None, told)])
+    sentences = [explanation.sentences().largest, explanation.caution]
+    return " ".join([f"{explanation.input.path}: {name}.", *filter(None, sentences)])

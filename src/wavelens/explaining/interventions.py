@@ -41,8 +41,8 @@ class Recorded(ScaleShapley):
         return repr(ScaleShapley(**{one.name: getattr(self, one.name) for one in fields(ScaleShapley)}))
 
     def values(self, ask: Gradients, lift: Lift, start: Tensor, groups: Partition) -> ShapleyValues:
-        self.kept.append(found := super().values(ask, lift, start, groups))
-        return found
+        self.kept.append(values := super().values(ask, lift, start, groups))
+        return values
 
 
 def recorded(request: Request) -> Recorded | None:

@@ -143,7 +143,7 @@ def has_results(base: Path) -> bool:
 def digest_of(request: Request) -> str:
     """A digest of all that decides what a request finds: the model with its weights, the options, the version."""
     question = request.question
-    said = {
+    parts = {
         "version": __version__,
         "model": request.loaded.name,
         "weights": weights_digest(request.loaded.module),
@@ -161,7 +161,7 @@ def digest_of(request: Request) -> str:
         "top": request.top,
         "figures": repr(request.figures),
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def digest_at(request: Request, of_request: str, path: Path) -> str:
@@ -170,5 +170,5 @@ def digest_at(request: Request, of_request: str, path: Path) -> str:
         files = [(str(one), one.stat()) for one in request.kind.files(path)]
     except (OSError, ValueError):
         return ""
-    said = [of_request, str(path), *((name, status.st_size, status.st_mtime_ns) for name, status in files)]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
+    parts = [of_request, str(path), *((name, status.st_size, status.st_mtime_ns) for name, status in files)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

@@ -89,10 +89,10 @@ def _name(index: int, loaded: LoadedModel) -> str:
 
 def region_of(text: str, against: str | int | None = None) -> PredictedRegion:
     """What a text such as 'region:tumour' means; `ValueError` for one without a class."""
-    said = region_text(text)
+    region = region_text(text)
     if against == NEXT:
         raise ValueError(f"--against of {text} is a class by its index or name; got {against!r}, which has no region.")
-    return PredictedRegion(text.strip(), said.label, said.probability, None if against is None else str(against))
+    return PredictedRegion(text.strip(), region.label, region.probability, None if against is None else str(against))
 
 
 def _over_input(mask: Tensor, x: Tensor) -> Tensor:

@@ -192,10 +192,10 @@ def place_in_answer(target: str | int | None, loaded: LoadedModel) -> PlaceOfInp
     """The object or the region that a class means, by default the most probable or the largest one."""
     text = "" if target is None else str(target).strip()
     if isinstance(loaded.answer, Objects):
-        said = ObjectText(text) if loaded.named(text) else object_text(text)
-        if said.label and (loaded.labels or not said.label.isdecimal()):
-            loaded.index(said.label)  # says now that there is no such class
-        return DetectedObject(text, said)
+        object_named = ObjectText(text) if loaded.named(text) else object_text(text)
+        if object_named.label and (loaded.labels or not object_named.label.isdecimal()):
+            loaded.index(object_named.label)  # says now that there is no such class
+        return DetectedObject(text, object_named)
     if not text:
         return LargestRegion()
     return region_of(f"{REGION_PREFIX}{text}")

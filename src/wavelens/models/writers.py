@@ -43,9 +43,9 @@ class Writer(nn.Module, ABC):
 
     def log_probabilities(self, x: Tensor, ids: Sequence[int]) -> Tensor:
         """The logarithm of the probability of each token, given those before it: `(batch, tokens)`."""
-        wanted = torch.tensor(list(ids), device=x.device).expand(len(x), -1)
+        tokens = torch.tensor(list(ids), device=x.device).expand(len(x), -1)
         spread = self.next_logits(x, ids)[:, :-1].log_softmax(-1)
-        return spread.gather(-1, wanted[..., None])[..., 0]
+        return spread.gather(-1, tokens[..., None])[..., 0]
 
     @torch.no_grad()
     def write(self, x: Tensor) -> str:
@@ -68,10 +68,10 @@ class Answered(nn.Module):
 
     def __init__(self, writer: Writer, text: str) -> None:
         super().__init__()
-        found = worded(writer.encode, text)
-        if len(found.ids) > writer.longest:
-            raise ValueError(f"this model writes up to {writer.longest} tokens; {text!r:.60} has {len(found.ids)}.")
-        self.writer, self.ids, self.words = writer, found.ids, found.words
+        encoded = worded(writer.encode, text)
+        if len(encoded.ids) > writer.longest:
+            raise ValueError(f"this model writes up to {writer.longest} tokens; {text!r:.60} has {len(encoded.ids)}.")
+        self.writer, self.ids, self.words = writer, encoded.ids, encoded.words
         self.training = writer.training
 
     @property

@@ -97,8 +97,8 @@ def words_by_scale(
     scales, tables = side(all_coalitions(len(names))), [table[:, own] for own in where.split([*map(len, several)])]
     sampled = len(several) > 1
     sides = [_order_side(members) if sampled else side(members) for members in several]
-    found = [_values(own, scales, words) for own, words in zip(tables, sides, strict=True)]
-    by_scale, by_word, pairs = (torch.stack(parts) for parts in zip(*found, strict=True))
+    values = [_values(own, scales, words) for own, words in zip(tables, sides, strict=True)]
+    by_scale, by_word, pairs = (torch.stack(parts) for parts in zip(*values, strict=True))
     return WordsByScale(
         names,
         tuple(word.text for word in tokens.words[0]),
@@ -193,8 +193,8 @@ def _values(table: Tensor, scales: Side, words: Side) -> tuple[Tensor, Tensor, T
 def _weights(players: int, apart: int) -> Tensor:
     """`k! (n − k − apart)! / (n − apart + 1)!` by the number `k` of those who are there beside `apart` players."""
     top = math.factorial(players - apart + 1)
-    found = [math.factorial(k) * math.factorial(players - k - apart) / top for k in range(players - apart + 1)]
-    return torch.tensor(found, dtype=torch.float64, device="cpu")
+    weights = [math.factorial(k) * math.factorial(players - k - apart) / top for k in range(players - apart + 1)]
+    return torch.tensor(weights, dtype=torch.float64, device="cpu")
 
 
 def _sums(weights: Tensor, rows: int, columns: int) -> Tensor:

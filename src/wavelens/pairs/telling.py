@@ -17,13 +17,13 @@ MIN_TOLD_PART = 0.1  # of the largest value of a word: interactions below it are
 def sentences(both: BothSides) -> list[str]:
     """The largest words by both accounts, which word counts with which scale, and what there is not."""
     account, by_scale = both.account, both.by_scale
-    told = [_largest("The words with the largest contributions are", account.words, account.values)]
+    texts = [_largest("The words with the largest contributions are", account.words, account.values)]
     if by_scale is not None:
-        told += [_largest("By Shapley value they are", by_scale.words, by_scale.word_values), _together(by_scale)]
-        told.append(_exactness(by_scale))
+        texts += [_largest("By Shapley value they are", by_scale.words, by_scale.word_values), _together(by_scale)]
+        texts.append(_exactness(by_scale))
     if both.maps is not None:
-        told.append(_shared(both.maps))
-    return [text for text in (*told, *both.reasons) if text]
+        texts.append(_shared(both.maps))
+    return [text for text in (*texts, *both.reasons) if text]
 
 
 def record(both: BothSides) -> dict[str, Any]:
@@ -32,11 +32,11 @@ def record(both: BothSides) -> dict[str, Any]:
     rows: list[dict[str, Any]] = [
         {"word": word, "signed": value} for word, value in zip(account.words, account.values.tolist(), strict=True)
     ]
-    found: dict[str, Any] = {"text": account.text, "rows": rows}
+    summary: dict[str, Any] = {"text": account.text, "rows": rows}
     if by_scale is not None:
         for k, row in enumerate(rows):
             row |= {"shapley": float(by_scale.word_values[k]), "interaction": by_scale.interaction[:, k].tolist()}
-        found |= {
+        summary |= {
             "scales": list(by_scale.scales),
             "scales_shapley": by_scale.scale_values.tolist(),
             "exact": by_scale.standard_error is None,
@@ -48,7 +48,7 @@ def record(both: BothSides) -> dict[str, Any]:
         sums, missed = both.maps.data.flatten(1).sum(1).tolist(), both.maps.gap.flatten().tolist()
         for row, value, gap in zip(rows, sums, missed, strict=True):
             row |= {"with_signal": value, "with_signal_gap": gap}
-    return found | {"reasons": list(both.reasons)}
+    return summary | {"reasons": list(both.reasons)}
 
 
 def _largest(opening: str, words: tuple[str, ...], values: Tensor) -> str:
@@ -66,12 +66,12 @@ def _together(by_scale: WordsByScale) -> str:
         for i, scale in enumerate(by_scale.scales)
     ]
     least = MIN_TOLD_PART * float(by_scale.word_values.abs().max())
-    high, low, told = max(pairs), min(pairs), []
+    high, low, parts = max(pairs), min(pairs), []
     if high[0] > least:
-        told.append(f"{high[1]} and {high[2]} count together most ({short_signed(high[0])})")
+        parts.append(f"{high[1]} and {high[2]} count together most ({short_signed(high[0])})")
     if low[0] < -least:
-        told.append(f"{low[1]} and {low[2]} stand in for each other most ({short_signed(low[0])})")
-    return f"Of all words and scales, {listed(told)}." if told else "No word depends on one scale much."
+        parts.append(f"{low[1]} and {low[2]} stand in for each other most ({short_signed(low[0])})")
+    return f"Of all words and scales, {listed(parts)}." if parts else "No word depends on one scale much."
 
 
 def _shared(maps: Attribution) -> str:

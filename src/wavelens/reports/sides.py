@@ -50,10 +50,10 @@ def packed_sides(entry: Entry, room: int) -> dict[str, Any]:
     """Signed maps of each word and of all together, for the page's script; none of signals that it cannot draw."""
     both = entry.sides
     assert both is not None
-    found = both.maps
-    if found is None or len(found.layout.signal_shape) > SHOWN_AXES or not maps.has_places(found.layout):
+    word_maps = both.maps
+    if word_maps is None or len(word_maps.layout.signal_shape) > SHOWN_AXES or not maps.has_places(word_maps.layout):
         return {"maps": []}
-    heats = heats_of(found)
+    heats = heats_of(word_maps)
     heats = reduced(heats, room // len(heats), (1.0,) * (heats.ndim - 1))
     from wavelens.plots.parts import scale_end  # matplotlib: only once there is something to draw
 

@@ -153,8 +153,8 @@ class Evaluation:
 
 def _object(loaded: LoadedModel, sample: Sample, output: Any) -> FileTarget:
     """The most probable object, or that of the file's class; its score is that of the target, probability × IoU."""
-    said = ObjectText("" if sample.target is None else str(sample.target))
-    chosen, objects = chosen_object(loaded, output, said)
+    object_named = ObjectText("" if sample.target is None else str(sample.target))
+    chosen, objects = chosen_object(loaded, output, object_named)
     probability = torch.tensor(chosen.probability)
     return FileTarget(
         chosen.index, detection(chosen.index, chosen.box), objects[0].index, probability, probability, None

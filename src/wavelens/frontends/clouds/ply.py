@@ -48,11 +48,11 @@ class Header:
 
     @property
     def vertices(self) -> Element:
-        found = next((one for one in self.elements if one.name == "vertex"), None)
-        if found is None or {"x", "y", "z"} - found.properties.keys():
-            had = ", ".join(found.properties) if found else "no vertices"
+        element = next((one for one in self.elements if one.name == "vertex"), None)
+        if element is None or {"x", "y", "z"} - element.properties.keys():
+            had = ", ".join(element.properties) if element else "no vertices"
             raise ValueError(f"its vertices have no x, y and z, but {had}; give a plane a z of 0")
-        return found
+        return element
 
 
 def read_ply(path: Path) -> Cloud:

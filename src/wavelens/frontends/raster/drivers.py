@@ -24,10 +24,10 @@ NO_NETWORK = {"CPL_VSIL_CURL_ALLOWED_FILENAME": "none"}  # of GDAL: what its fil
 def driver_of(path: Path, known: Collection[str]) -> str:
     """The driver for a file by its suffix, one that this build of GDAL has; `RasterError` for another suffix."""
     suffix = path.suffix.lower()
-    wanted = next((names for suffixes, names in DRIVERS.items() if suffix in suffixes), ())
+    drivers = next((names for suffixes, names in DRIVERS.items() if suffix in suffixes), ())
     if suffix in RAW:
-        wanted = (_raw_driver(path),)
-    driver = next((name for name in wanted if name in known), None)
+        drivers = (_raw_driver(path),)
+    driver = next((name for name in drivers if name in known), None)
     if driver is None:
         every = ", ".join([*(one for suffixes in DRIVERS for one in suffixes), *RAW])
         raise RasterError(f"GDAL is asked for files ending in {every}; got {path}. Convert it to a GeoTIFF.")

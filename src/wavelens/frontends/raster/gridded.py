@@ -141,5 +141,5 @@ def _rows_before_columns(data: Any) -> Any:
 
 
 def _lies_along(data: Any, axis: Any, letter: str) -> bool:
-    told = data[axis].attrs.get("axis") if axis in data.coords else None
-    return str(axis).casefold() in AXES[letter] if told is None else told == letter
+    stated = data[axis].attrs.get("axis") if axis in data.coords else None
+    return str(axis).casefold() in AXES[letter] if stated is None else stated == letter

@@ -78,10 +78,10 @@ def _names(file: Any, count: int) -> tuple[str, ...]:
 
 def _pixels(file: Any) -> Any:
     """The first element of the OME-XML that describes pixels."""
-    found = ElementTree.fromstring(file.ome_metadata).find(".//{*}Pixels")
-    if found is None:
+    pixels = ElementTree.fromstring(file.ome_metadata).find(".//{*}Pixels")
+    if pixels is None:
         raise RasterError("its OME-XML describes no pixels")
-    return found
+    return pixels
 
 
 def _ome_spacing(file: Any) -> tuple[float, float] | None:

@@ -47,8 +47,8 @@ def _levels(pool: Any, scales: Sequence[float], boxes: Tensor) -> Tensor:
     """The map on which a box of its size is looked up (eq. 1 of Lin et al., 2017), counted from the finest."""
     first, last = -math.log2(scales[0]), -math.log2(scales[-1])
     sides = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sqrt()
-    wanted = torch.floor(pool.canonical_level + torch.log2(sides / pool.canonical_scale) + 1e-6)
-    return (wanted.clamp(first, last) - first).long()
+    levels = torch.floor(pool.canonical_level + torch.log2(sides / pool.canonical_scale) + 1e-6)
+    return (levels.clamp(first, last) - first).long()
 
 
 def _aligned(level: Tensor, boxes: Tensor, size: tuple[int, int], ratio: int) -> Tensor:

@@ -140,8 +140,8 @@ class BlipPair(TransformersText):
     def match(self, reading: Tensor, embeddings: Tensor, mask: Tensor) -> Tensor:
         rows = max(len(reading), len(embeddings))
         reading, embeddings = (one.expand(rows, *one.shape[1:]) for one in (reading, embeddings))
-        seen = torch.ones(reading.shape[:2], dtype=torch.long, device=reading.device)
-        more = {"encoder_hidden_states": reading, "encoder_attention_mask": seen}
+        attended = torch.ones(reading.shape[:2], dtype=torch.long, device=reading.device)
+        more = {"encoder_hidden_states": reading, "encoder_attention_mask": attended}
         states = self.run_text(embeddings, mask.expand(rows, -1), **more).last_hidden_state
         logits: Tensor = self.head(states[:, 0])
         return logits[:, 1] - logits[:, 0]

@@ -23,8 +23,8 @@ class Encoder:
     tokenizer: Any
 
     def __call__(self, content: str) -> Encoded:
-        found = self.tokenizer(content, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        return found["input_ids"], found["offset_mapping"]
+        encoding = self.tokenizer(content, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        return encoding["input_ids"], encoding["offset_mapping"]
 
 
 def is_text(config: Any) -> bool:
@@ -64,19 +64,19 @@ def text_parts(
 
 def _blank(name: str, tokenizer: Any) -> int:
     known = (getattr(tokenizer, attribute, None) for attribute in BLANKS)
-    found = next((number for number in known if number is not None), None)
-    if found is None:
+    blank = next((number for number in known if number is not None), None)
+    if blank is None:
         raise ValueError(
             f"a text's baseline is the model's mask or padding token; the tokenizer of {name} has neither. Give a "
             "function that returns a LoadedModel."
         )
-    return int(found)
+    return int(blank)
 
 
 def _edges(tokenizer: Any) -> tuple[list[int], list[int]]:
     """The special tokens that the tokenizer puts in front of a text and behind it."""
-    found = tokenizer("a", return_special_tokens_mask=True)
-    ids, special = found["input_ids"], found["special_tokens_mask"]
+    encoding = tokenizer("a", return_special_tokens_mask=True)
+    ids, special = encoding["input_ids"], encoding["special_tokens_mask"]
     inside = [k for k, one in enumerate(special) if not one] or [len(ids)]
     return list(ids[: inside[0]]), list(ids[inside[-1] + 1 :])
 

@@ -71,8 +71,8 @@ class PictureWriter(TransformersWriter):
         tokens = self._tokens(len(x), ids)
         attended = torch.ones_like(tokens)
         module: Any = self.module
-        found = module(pixel_values=self.scaling(x), input_ids=tokens, attention_mask=attended)
-        logits: Tensor = found.logits[:, len(self.start) - 1 :]
+        output = module(pixel_values=self.scaling(x), input_ids=tokens, attention_mask=attended)
+        logits: Tensor = output.logits[:, len(self.start) - 1 :]
         return logits
 
 
@@ -90,8 +90,8 @@ class SpeechWriter(TransformersWriter):
                 "several."
             )
         module: Any = self.module
-        found = module(input_features=self.mel(x), decoder_input_ids=self._tokens(len(x), ids), use_cache=False)
-        logits: Tensor = found.logits[:, len(self.start) - 1 :]
+        output = module(input_features=self.mel(x), decoder_input_ids=self._tokens(len(x), ids), use_cache=False)
+        logits: Tensor = output.logits[:, len(self.start) - 1 :]
         return logits
 
     def encode(self, text: str) -> Encoded:
@@ -132,8 +132,8 @@ def picture_start(name: str, module: Any, tokenizer: Any, question: str | None, 
 @torch.no_grad()
 def _picture_tokens(module: Any, shape: tuple[int, ...]) -> int:
     """How many tokens a picture becomes."""
-    found = module.get_image_features(pixel_values=torch.zeros(1, *shape))
-    features = getattr(found, "pooler_output", found)
+    output = module.get_image_features(pixel_values=torch.zeros(1, *shape))
+    features = getattr(output, "pooler_output", output)
     several = list(features) if isinstance(features, list | tuple) else [features]
     return sum(one.shape[:-1].numel() for one in several)
 

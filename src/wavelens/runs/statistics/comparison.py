@@ -144,14 +144,14 @@ def _unfinished(run: Run) -> tuple[int, int] | None:
 def _nothing_in_common(
     names: Sequence[str], results: Sequence[Results], unfinished: Mapping[str, tuple[int, int]]
 ) -> str:
-    told = []
+    reasons = []
     for name, own in zip(names, results, strict=True):
         some = f"{len(own.names)} items, such as {own.names[0]}" if own.names else "no items"
         far = f" (unfinished: {unfinished[name][0]} of {unfinished[name][1]})" if name in unfinished else ""
-        told.append(f"{name} has {some}{far}")
+        reasons.append(f"{name} has {some}{far}")
     return (
-        f"runs are compared over the items that all have, by name; {'; '.join(told)}. None is in all of them. Evaluate "
-        "the same folder, or finish the runs."
+        f"runs are compared over the items that all have, by name; {'; '.join(reasons)}. None is in all of them. "
+        "Evaluate the same folder, or finish the runs."
     )
 
 
@@ -167,11 +167,11 @@ def _no_metric(
             f"runs are compared by numbers; {', '.join(left_out)} has none, for any item that all runs have. Look at "
             "one file with wavelens explain."
         )
-    told = [
+    reasons = [
         f"{name} has {', '.join(metric for metric in columns if metric in own.values) or 'no metric'}"
         for name, own in zip(names, results, strict=True)
     ]
-    return f"runs are compared by metrics that all have; {'; '.join(told)}. Evaluate with the same --metric."
+    return f"runs are compared by metrics that all have; {'; '.join(reasons)}. Evaluate with the same --metric."
 
 
 def _adjusted(rows: Sequence[Row]) -> tuple[Row, ...]:

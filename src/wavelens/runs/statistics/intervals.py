@@ -84,12 +84,12 @@ def flips(differences: Array, resamples: int, seed: int) -> float:
     """
     random = np.random.default_rng(seed)
     rows = max(1, 2**20 // max(1, differences.size))
-    found = abs(float(differences.mean()))
+    observed = abs(float(differences.mean()))
     extreme, done = 0, 0
     while done < resamples:
         n = min(rows, resamples - done)
         drawn = random.integers(0, 2, size=(n, differences.size)) * 2 - 1
-        extreme += int((np.abs(drawn @ differences) / differences.size >= found * (1 - 1e-9)).sum())
+        extreme += int((np.abs(drawn @ differences) / differences.size >= observed * (1 - 1e-9)).sum())
         done += n
     return (1 + extreme) / (1 + resamples)
 
