@@ -1,5 +1,6 @@
 """One thread a test process, and tests that skip where an optional package cannot be imported."""
 
+import importlib
 import os
 import pkgutil
 import sys
@@ -7,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that a test starts
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -22,6 +24,7 @@ from wavelens.explaining import kinds
 
 torch.set_num_threads(1)
 
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 COVERED_CASES = 5  # of one test: the further cases of a law run the same lines, and coverage costs half as much again
 
 
@@ -59,6 +62,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         for name in mark.args:
             if reason := obstacle(name):
                 pytest.skip(reason)
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[[str], ModuleType]]:
+    """`scripts("planted", "paper")` imports scripts of benchmarks/planted, which read others of benchmarks/paper.
+
+    Scripts of two studies may have one name: one that another test imported from elsewhere makes way.
+    """
+
+    def importer(*folders: str) -> Callable[[str], ModuleType]:
+        for folder in (".", *reversed(folders)):
+            monkeypatch.syspath_prepend(str(BENCHMARKS / folder))
+        for file in (file for folder in reversed(folders) for file in (BENCHMARKS / folder).glob("*.py")):
+            known = sys.modules.get(file.stem)
+            if known is not None and not any(Path(str(known.__file__)).parent == BENCHMARKS / f for f in folders):
+                del sys.modules[file.stem]
+        return importlib.import_module
+
+    return importer
 
 
 @pytest.fixture

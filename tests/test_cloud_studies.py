@@ -1,7 +1,5 @@
 """The statistics of benchmarks/points on known answers; the runs themselves need data that is not shipped."""
 
-import importlib
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,20 +8,13 @@ import torch
 import wavelens as wl
 
 STUDIES = Path(__file__).parents[1] / "benchmarks" / "points"
-OWN = ("objects", "dales", "growth", "guide_tables")
 
 
 @pytest.fixture
-def study(monkeypatch, tmp_path):
+def study(scripts, monkeypatch, tmp_path):
     """Imports a script of benchmarks/points; no data is at hand."""
-    monkeypatch.syspath_prepend(str(STUDIES.parent))
-    monkeypatch.syspath_prepend(str(STUDIES))
     monkeypatch.setenv("WAVELENS_DATA", str(tmp_path / "nothing"))
-    for name in OWN:
-        sys.modules.pop(name, None)
-    yield importlib.import_module
-    for name in OWN:
-        sys.modules.pop(name, None)
+    return scripts("points")
 
 
 def test_scales_count_for_the_octave_of_their_middle(study):

@@ -1,7 +1,5 @@
 """The statistics of benchmarks/detectors on known answers; the run itself trains for minutes."""
 
-import importlib
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +9,12 @@ import torch
 import wavelens as wl
 
 STUDIES = Path(__file__).parents[1] / "benchmarks" / "detectors"
-OWN = ("shapes", "guide_tables")
 
 
 @pytest.fixture
-def study(monkeypatch):
+def study(scripts):
     """Imports a script of benchmarks/detectors."""
-    monkeypatch.syspath_prepend(str(STUDIES.parent))
-    monkeypatch.syspath_prepend(str(STUDIES))
-    for name in OWN:
-        sys.modules.pop(name, None)
-    yield importlib.import_module
-    for name in OWN:
-        sys.modules.pop(name, None)
+    return scripts("detectors")
 
 
 @pytest.mark.needs("torchvision")

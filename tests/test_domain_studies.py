@@ -1,6 +1,5 @@
 """The statistics of benchmarks/domains on known answers; the runs themselves need data that is not shipped."""
 
-import importlib
 import math
 from pathlib import Path
 
@@ -13,12 +12,10 @@ STUDIES = Path(__file__).parents[1] / "benchmarks" / "domains"
 
 
 @pytest.fixture
-def study(monkeypatch, tmp_path):
+def study(scripts, monkeypatch, tmp_path):
     """Imports a script of benchmarks/domains; no data is at hand."""
-    monkeypatch.syspath_prepend(str(STUDIES.parent / "paper"))
-    monkeypatch.syspath_prepend(str(STUDIES))
     monkeypatch.setenv("WAVELENS_DATA", str(tmp_path / "nothing"))
-    return importlib.import_module
+    return scripts("domains", "paper")
 
 
 @pytest.fixture

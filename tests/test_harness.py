@@ -11,9 +11,8 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture
-def harness(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return lambda name: importlib.import_module(f"harness.{name}")
+def harness(scripts):
+    return lambda name: scripts()(f"harness.{name}")
 
 
 def test_candidates_take_turns_and_every_other_round_goes_backwards(harness):

@@ -62,7 +62,7 @@ def test_check_profile_and_minimal_take_them_too(own_folder, capsys):
     record = json.loads(Path("wavelens-out/a-minimal.json").read_text())
     assert record["baseline"] == own("Grey()")
     assert main(["minimal", "photos/a.png", *options, "--baseline", own("Twice()")]) == 2
-    assert "got mine_own:Twice(). One of your own is called as baseline(x)." in capsys.readouterr().err
+    assert "got 'mine_own:Twice()'. One of your own is called as baseline(x)." in capsys.readouterr().err
 
 
 def test_a_baseline_of_ones_own_fills_what_a_mask_drops():

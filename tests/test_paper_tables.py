@@ -1,6 +1,5 @@
 """The paper's tables: rows that resume, statistics on closed forms, scripts on made-up data, and a page of records."""
 
-import importlib
 import json
 import re
 from pathlib import Path
@@ -19,14 +18,12 @@ PAPER = ROOT / "benchmarks" / "paper"
 
 
 @pytest.fixture
-def paper(monkeypatch, tmp_path):
+def paper(scripts, monkeypatch, tmp_path):
     """Imports a script of benchmarks/paper; its rows go to a folder of their own, and no data is at hand."""
-    monkeypatch.syspath_prepend(str(PAPER.parent))
-    monkeypatch.syspath_prepend(str(PAPER))
     monkeypatch.setenv("WAVELENS_OUT", str(tmp_path / "out"))
     monkeypatch.setenv("WAVELENS_DATA", str(tmp_path / "nothing"))
     monkeypatch.delenv("FULL", raising=False)
-    return importlib.import_module
+    return scripts("paper")
 
 
 class Small(nn.Module):

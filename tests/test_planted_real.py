@@ -1,6 +1,5 @@
 """Patterns in real signals: what is planted where, who is trusted, and the tables; the runs need data not shipped."""
 
-import importlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +13,11 @@ STUDY = Path(__file__).parents[1] / "benchmarks" / "planted"
 
 
 @pytest.fixture
-def study(monkeypatch, tmp_path):
+def study(scripts, monkeypatch, tmp_path):
     """Imports a script of benchmarks/planted; no data is at hand, and what is trained lies in a folder of its own."""
-    monkeypatch.syspath_prepend(str(STUDY.parent / "paper"))
-    monkeypatch.syspath_prepend(str(STUDY.parent))
-    monkeypatch.syspath_prepend(str(STUDY))
     monkeypatch.setenv("WAVELENS_DATA", str(tmp_path / "nothing"))
     monkeypatch.setenv("WAVELENS_OUT", str(tmp_path / "out"))
-    return importlib.import_module
+    return scripts("planted", "paper")
 
 
 @pytest.fixture

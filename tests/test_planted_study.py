@@ -1,6 +1,5 @@
 """The statistics of benchmarks/planted on known rows, a row of each study on a small network, and the tables."""
 
-import importlib
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +16,9 @@ SMALL = {"DWT haar": wl.DWT("haar", levels=3), "Identity": wl.Identity()}
 
 
 @pytest.fixture
-def study(monkeypatch):
+def study(scripts):
     """Imports a script of benchmarks/planted."""
-    monkeypatch.syspath_prepend(str(STUDY.parent))
-    monkeypatch.syspath_prepend(str(STUDY))
-    return importlib.import_module
+    return scripts("planted")
 
 
 @pytest.fixture

@@ -1,27 +1,18 @@
 """The statistics of benchmarks/satellite on known answers; the runs themselves need data that is not shipped."""
 
-import importlib
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 STUDIES = Path(__file__).parents[1] / "benchmarks" / "satellite"
-OWN = ("scenes", "presto", "pixels", "distilled", "guide_tables")
 
 
 @pytest.fixture
-def study(monkeypatch, tmp_path):
+def study(scripts, monkeypatch, tmp_path):
     """Imports a script of benchmarks/satellite; no data is at hand."""
-    monkeypatch.syspath_prepend(str(STUDIES.parent))
-    monkeypatch.syspath_prepend(str(STUDIES))
     monkeypatch.setenv("WAVELENS_DATA", str(tmp_path / "nothing"))
-    for name in OWN:
-        sys.modules.pop(name, None)
-    yield importlib.import_module
-    for name in OWN:
-        sys.modules.pop(name, None)
+    return scripts("satellite")
 
 
 def test_shapley_values_of_a_game_are_exact(study):

@@ -1,7 +1,5 @@
 """The statistics of benchmarks/series on known answers; the runs themselves need data that is not shipped."""
 
-import importlib
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +9,13 @@ import torch
 import wavelens as wl
 
 STUDIES = Path(__file__).parents[1] / "benchmarks" / "series"
-OWN = ("recordings", "ludb", "phasenet", "ucr", "guide_tables")
 
 
 @pytest.fixture
-def study(monkeypatch, tmp_path):
+def study(scripts, monkeypatch, tmp_path):
     """Imports a script of benchmarks/series; no data is at hand."""
-    monkeypatch.syspath_prepend(str(STUDIES.parent))
-    monkeypatch.syspath_prepend(str(STUDIES))
     monkeypatch.setenv("WAVELENS_DATA", str(tmp_path / "nothing"))
-    for name in OWN:
-        sys.modules.pop(name, None)
-    yield importlib.import_module
-    for name in OWN:
-        sys.modules.pop(name, None)
+    return scripts("series")
 
 
 def test_waves_are_spans_inside_what_is_annotated(study):
