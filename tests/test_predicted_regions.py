@@ -1,6 +1,7 @@
 """A class in the region where the network predicts it: by text, through the command, with names and in millilitres."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -188,3 +189,40 @@ def test_segmenters_of_monai_are_built_as_its_constructors_do(tmp_path, name, te
     with torch.no_grad():
         torch.testing.assert_close(loaded.module(x), net(x))
     assert isinstance(loaded.module, nn.Module)
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """A working folder with a photo and a segmenter of one's own, of three classes."""
+    from PIL import Image
+
+    source = np.random.default_rng(0)
+    Image.fromarray((255 * source.random((32, 32, 3))).astype("uint8")).save(tmp_path / "photo.png")
+    (tmp_path / "segments.py").write_text(
+        "import torch\nimport wavelens as wl\n\n\nclass Net(torch.nn.Module):\n    def forward(self, x):\n"
+        "        level = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 3, 1, 1)\n"
+        "        return torch.cat([0.5 - level, level - 0.5, level * 0 - 9], 1)\n\n\ndef net():\n"
+        "    return wl.models.LoadedModel(Net().eval(), (), wl.models.Geometry((32, 32), (32, 32)), 'segments:net')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    sys.modules.pop("segments", None)
+
+
+def test_minimal_and_check_take_a_region(pictures, capsys):
+    given = ["photo.png", "--model", "segments:net", "--device", "cpu", "--out", "out", "--target"]
+    assert main(["minimal", *given, "region:1", "--alpha", "0.1", "--steps", "3", "--domain", "DWT('haar', 2)"]) == 0
+    assert "class 1 in its region" in capsys.readouterr().out
+    summary = json.loads(Path("out/photo-minimal.json").read_text())
+    loaded = wl.models.load("segments:net", any_output=True)
+    x = loaded.preprocess(wl.frontends.read_image("photo.png"))
+    output = loaded.module(x)
+    expected = float(output[0, 1][output.argmax(1)[0] == 1].sum())
+    assert summary["front"][0]["score"] == pytest.approx(expected, rel=1e-4)
+    assert summary["front"][0]["probability"] is None
+    assert main(["check", *given, "region:1", "--method", "InputTimesGradient"]) in (0, 1)
+    verdicts = json.loads(Path("out/photo-check.json").read_text())["verdicts"]
+    assert {one["check"]: one["status"] for one in verdicts}["differentiable"] == "pass"
+    for command in ("minimal", "check"):
+        assert main([command, *given, "region:2"]) == 2
+        assert "the network predicts class 2 nowhere in this input" in capsys.readouterr().err

@@ -41,6 +41,7 @@ from wavelens.explaining.minimal import (
     signal_endings,
     write_minimal,
 )
+from wavelens.explaining.question import is_target_function
 from wavelens.explaining.request import fitted
 from wavelens.explaining.spacing import spaced
 from wavelens.models import Options
@@ -93,7 +94,9 @@ def minimal(
     dropped = _baseline(baseline)
     check_folder(out)
     console = Terminal()
-    loaded, kind = opened(model, options, files, chosen_device, console, asked=(target, against))
+    loaded, kind = opened(
+        model, options, files, chosen_device, console, is_target_function(target), asked=(target, against)
+    )
     check_gradients(loaded.module)
     loaded = spaced(loaded, spacing_of(spacing), unit)
     own = fitted(chosen_domain, kind, loaded)
