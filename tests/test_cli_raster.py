@@ -169,6 +169,9 @@ def test_a_raster_without_a_system_is_explained_in_pixels_and_says_so(folder):
     assert one.note == "no georeference, so scales are named in pixels (--spacing 10 says metres)"
     assert one.input.grid.units == ("px", "px")
     assert not list(one.request.kind.extras(one.attribution, one.input, "", Path("out")))
+    files.write_geotiff(Path("placed.tif"), files.scene(bands=5), (), crs=None)
+    placed = wl.explain("placed.tif", "own:net", device="cpu", interventions=False)
+    assert placed.note.startswith("no coordinate reference system, so scales are named in pixels")
     metres = wl.explain("plain.tif", "own:net", device="cpu", interventions=False, spacing=10)
     assert metres.profile[-1]["extent"] == "10–20 m"
 

@@ -1,5 +1,9 @@
 """PhaseNet: its lengths and padding, its weights from a file, and a pick by the command's words."""
 
+import importlib
+import sys
+from types import ModuleType
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -97,27 +101,61 @@ def test_pickers_of_seisbench_by_name(tmp_path, name, phases, samples):
         wl.models.load("seisbench:Nothing", any_output=True)
 
 
-@pytest.mark.needs("braindecode.models")
-def test_networks_of_braindecode_by_name(tmp_path):
-    import braindecode.models
+class EEGNet(torch.nn.Module):
+    """Stands in for braindecode's where that is not installed: its arguments, and its answer `(batch, n_outputs)`."""
 
+    def __init__(self, n_chans=None, n_outputs=None, n_times=None, sfreq=None, drop_prob=0.25):
+        super().__init__()
+        if sfreq is not None and sfreq <= 0:
+            raise ValueError("sfreq is above 0")
+        self.temporal, self.final = torch.nn.Conv1d(n_chans, 4, 9, padding=4), torch.nn.Linear(4, n_outputs)
+
+    def forward(self, x):
+        return self.final(self.temporal(x).square().mean(2))
+
+
+@pytest.fixture
+def braindecode_models(monkeypatch):
+    """The models of braindecode, or a stand-in with its interface."""
+    try:
+        return importlib.import_module("braindecode.models")
+    except ImportError:
+        models = ModuleType("braindecode.models")
+        models.EEGNet = EEGNet
+        monkeypatch.setitem(sys.modules, "braindecode", ModuleType("braindecode"))
+        monkeypatch.setitem(sys.modules, "braindecode.models", models)
+        return models
+
+
+def test_networks_of_braindecode_by_name(tmp_path, braindecode_models):
     torch.manual_seed(0)
-    own = braindecode.models.EEGNet(n_chans=3, n_outputs=2, n_times=256, sfreq=128).eval()
+    own = braindecode_models.EEGNet(n_chans=3, n_outputs=2, n_times=256, sfreq=128).eval()
     torch.save(own.state_dict(), tmp_path / "weights.pth")
-    name = "braindecode:EEGNet(n_chans=3, n_outputs=2, n_times=256, sfreq=128)"
-    loaded = wl.models.load(name, weights=str(tmp_path / "weights.pth"))
+    name, weights = "braindecode:EEGNet(n_chans=3, n_outputs=2, n_times=256, sfreq=128)", str(tmp_path / "weights.pth")
+    loaded = wl.models.load(name, weights=weights)
     assert loaded.preprocess == wl.models.Traces((3, 256), 128.0)
     x = torch.randn(2, 3, 256, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         torch.testing.assert_close(loaded.module(x), own(x))
-    with pytest.raises(ValueError, match=r"braindecode:EEGNet is given its n_outputs, n_times"):
-        wl.models.load("braindecode:EEGNet(n_chans=3)")
+    write_series(tmp_path / "rest.csv", Series(x[:1], 128.0, ("Fz", "Cz", "Pz")))
+    one = wl.explain(
+        tmp_path / "rest.csv", name, weights=weights, target=1, method=wl.InputTimesGradient(), device="cpu"
+    )
+    assert one.attribution.score[0] == pytest.approx(own(x[:1])[0, 1].item(), rel=1e-5)
+    assert [row["channel"] for row in one.by_channel] == ["Fz", "Cz", "Pz"]
+    for text, message in (
+        ("EEGNet(n_chans=3)", r"braindecode:EEGNet is given its n_outputs, n_times"),
+        ("EEGNet(n_chans=3, n_outputs=2, n_times=256, size=1)", "could not be built: .*size"),
+        ("Nothing(n_chans=3)", r"takes the name of a model of braindecode; got 'Nothing'\. Names: .*EEGNet"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            wl.models.load(f"braindecode:{text}", weights=weights)
+    with pytest.raises(ValueError, match="braindecode:EEGNet comes without weights; give a checkpoint"):
+        wl.models.load(name)
 
 
 @pytest.mark.parametrize("name", ["seisbench:PhaseNet", "braindecode:EEGNet(n_chans=3, n_outputs=2, n_times=256)"])
 def test_a_library_that_is_missing_is_named(monkeypatch, name):
-    import sys
-
     monkeypatch.setitem(sys.modules, f"{name.partition(':')[0]}.models", None)
     with pytest.raises(ImportError, match=f"pip install {name.partition(':')[0]}"):
         wl.models.load(name, any_output=True)
