@@ -135,6 +135,40 @@ def test_it_is_evaluated_and_has_a_mean_profile(folder):
     assert Path("profile/profile.md").read_text().count("| d") >= 6
 
 
+def test_a_mesh_is_explained_on_its_own_edges_and_others_say_why_not(folder, capsys):
+    faces = torch.arange(60)[:, None] + torch.tensor([0, 1, 2])
+    write_cloud("data/mesh.ply", Cloud(bumpy(60).data, "m", faces=faces % 60))
+    words = ("--domain", "GraphWavelets(levels=3, edges='mesh')", "--out", "out", "--no-interventions")
+    words += ("--method", "InputTimesGradient", "--target", "1")
+    assert command("explain", "data/mesh.ply", *words) == 0
+    a, x = wl.Attribution.load("out/mesh.safetensors"), bumpy(60).data
+    expected = wl.GraphWavelets(3, "mesh").of_mesh(x, faces % 60).analysis(x).data
+    torch.testing.assert_close(a.domain.analysis(x).data, expected, rtol=1e-4, atol=1e-4)
+    assert all(row["extent"].endswith(" m") for row in json.loads(Path("out/mesh.json").read_text())["profile"])
+    assert command("explain", "data/first.ply", *words) == 2
+    assert "takes the edges of a mesh; first.ply has no faces. Leave edges out" in capsys.readouterr().err
+    write_cloud("data/large.ply", Cloud(bumpy(90).data, "m", faces=faces))
+    assert command("explain", "data/large.ply", *words, model="forms:grown") == 2
+    assert "so all its vertices; the network is given 60 of 90. Let it take all" in capsys.readouterr().err
+
+
+def test_a_second_run_leaves_the_files_of_others(folder, capsys):
+    words = ("--out", "out", "--no-interventions", "--method", "InputTimesGradient", "--target", "1")
+    assert command("explain", "data/first.ply", *words, "--domain", "GraphWavelets(levels=2)") == 0
+    shapes = Path("out/first-shapes")
+    (shapes / "mine.ply").write_text("ply\nformat ascii 1.0\nelement vertex 0\nend_header\n")
+    assert {path.stem for path in shapes.iterdir()} == {"00-to-a2", "01-to-d2", "mine"}
+    assert command("explain", "data/first.ply", *words) == 0
+    assert {path.stem for path in shapes.iterdir()} == {f"{k:02d}-to-{s}" for k, s in enumerate(SCALES[:-1]) if k} | {
+        "mine"
+    }
+    capsys.readouterr()
+    (shapes / "mine.ply").rename(shapes / "02-to-d5.ply")
+    assert command("explain", "data/first.ply", *words) in (1, 2)
+    assert "02-to-d5.ply would be overwritten and is not of an earlier run. Move it" in capsys.readouterr().err
+    assert (shapes / "02-to-d5.ply").read_text().startswith("ply\nformat ascii")
+
+
 def test_python_takes_a_bare_module(folder):
     sys.path.append(str(folder))
     from forms import Roughness

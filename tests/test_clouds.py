@@ -1,6 +1,7 @@
 """Files of clouds: what each format gives, against trimesh and laspy, and one line for each that is wrong."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -70,6 +71,86 @@ def test_a_survey_keeps_its_millimetres(tmp_path, name):
     assert read.unit == "m"
     assert np.abs(as_rows(read) - points[np.lexsort(points.round(4).T)]).max() < 2e-3
     assert cloud_cost(tmp_path / name) == 12 * 50
+
+
+FOOT, SURVEY_FOOT = 0.3048, 1200 / 3937
+NEW_YORK = (
+    'COMPD_CS["a (b)",PROJCS["New York",GEOGCS["NAD83",UNIT["degree",0.0174532925199433]],'
+    'UNIT["US survey foot",0.304800609601219]],VERT_CS["NAVD88",UNIT["metre",1]]]'
+)
+IN_FEET = (
+    'PROJCRS["x",BASEGEOGCRS["NAD83",DATUM["d",ELLIPSOID["GRS",6378137,298.257,LENGTHUNIT["metre",1]]]],'
+    'CONVERSION["c",PARAMETER["p",0,LENGTHUNIT["metre",1]]],CS[Cartesian,2],AXIS["e",east,LENGTHUNIT["foot",0.3048]]]'
+)
+
+
+def survey(path, *records):
+    """A LAS file of three points 10 apart along each axis, with these records in its header."""
+    laspy = pytest.importorskip("laspy")
+    header = laspy.LasHeader(point_format=6, version="1.4")
+    header.vlrs.extend(records)
+    las = laspy.LasData(header)
+    las.x, las.y, las.z = np.array([[0.0, 0, 0], [10, 0, 0], [0, 10, 10]]).T
+    las.write(str(path))
+    return path
+
+
+def keys(**numbers):
+    """The keys of a GeoTIFF by their numbers: k3076=9002 says that lengths are feet."""
+    from laspy.vlrs import known
+
+    record = known.GeoKeyDirectoryVlr()
+    record.geo_keys = [known.GeoKeyEntryStruct(int(key[1:]), 0, 1, value) for key, value in numbers.items()]
+    record.geo_keys_header.number_of_keys = len(record.geo_keys)
+    return record
+
+
+def text(value):
+    from laspy.vlrs.known import WktCoordinateSystemVlr
+
+    return WktCoordinateSystemVlr(value)
+
+
+@pytest.mark.needs("laspy")
+@pytest.mark.parametrize(
+    ("made", "across", "up", "note"),
+    [
+        (lambda: text(NEW_YORK), SURVEY_FOOT, 1, "turned into metres (from US survey foot and metre)"),
+        (lambda: text(IN_FEET), FOOT, FOOT, "turned into metres (from foot)"),
+        (lambda: text(IN_FEET.replace('"foot",0.3048', '"metre",1')), 1, 1, ""),
+        (lambda: keys(k3076=9002), FOOT, FOOT, "turned into metres (from foot)"),
+        (lambda: keys(k3076=9003, k4099=9001), SURVEY_FOOT, 1, "from US survey foot and metre"),
+        (lambda: keys(k3076=9001), 1, 1, ""),
+        (lambda: None, 1, 1, "names no coordinate system, so its lengths are taken for metres"),
+    ],
+)
+def test_lengths_of_a_survey_become_metres(tmp_path, made, across, up, note):
+    record = made()
+    cloud = read_cloud(survey(tmp_path / "a.las", *([record] if record else [])))
+    assert cloud.unit == "m"
+    assert note in cloud.note
+    assert bool(note) == bool(cloud.note)
+    assert wl.explaining.kind_called("cloud").note(tmp_path / "a.las") == cloud.note
+    side = (cloud.data.amax(2) - cloud.data.amin(2))[0].double()
+    torch.testing.assert_close(side, torch.tensor([10 * across, 10 * across, 10 * up]).double(), rtol=1e-6, atol=0)
+
+
+@pytest.mark.needs("laspy")
+def test_a_survey_in_degrees_or_of_a_system_that_nobody_knows(tmp_path, monkeypatch):
+    degrees = r"coordinates of a cloud are lengths; those of .*a\.las are degrees of longitude and latitude\. Project"
+    for record in (text('GEOGCS["WGS 84",UNIT["degree",0.0174532925199433]]'), keys(k1024=2)):
+        with pytest.raises(ValueError, match=degrees):
+            read_cloud(survey(tmp_path / "a.las", record))
+    monkeypatch.setitem(sys.modules, "rasterio.crs", None)
+    cloud = read_cloud(survey(tmp_path / "a.las", keys(k3072=2263)))
+    assert cloud.unit == ""
+    assert "unit of its coordinate system (EPSG:2263) is not known (--spacing 0.3048 says feet)" in cloud.note
+
+
+@pytest.mark.needs("laspy", "rasterio")
+def test_a_numbered_system_has_the_unit_that_rasterio_knows(tmp_path):
+    cloud = read_cloud(survey(tmp_path / "a.las", keys(k3072=2263)))
+    assert (cloud.unit, cloud.note) == ("m", "its lengths were turned into metres (from US survey foot)")
 
 
 @pytest.mark.parametrize(

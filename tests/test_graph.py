@@ -171,3 +171,33 @@ def test_what_is_written_is_read(tmp_path, order):
 def test_what_cannot_be(build, sentence):
     with pytest.raises(ValueError, match=sentence):
         build()
+
+
+def test_a_mesh_joins_the_vertices_of_its_triangles():
+    """A strip of squares with their diagonals: the sides, each once, of weight 1, with lengths of the vertices."""
+    low = torch.arange(6, dtype=torch.float64)
+    x = torch.stack([low.repeat(2), torch.arange(2.0).double().repeat_interleave(6), torch.zeros(12).double()])[None]
+    squares = [(k, k + 1, k + 7, k + 6) for k in range(5)]
+    faces = torch.tensor([face for a, b, c, d in squares for face in ((a, b, c), (a, c, d))])
+    edges = sorted(
+        {tuple(sorted(pair)) for face in faces.tolist() for pair in zip(face, face[1:] + face[:1], strict=True)}
+    )
+    mesh = wl.GraphWavelets(3, edges="mesh")
+    bound, plain = mesh.of_mesh(x, faces), wl.GraphWavelets(3, tuple(edges))
+    assert relative(bound.analysis(x).data, plain.analysis(x).data) < 1e-12
+    points = x[0].T
+    longest = max(float((points[i] - points[j]).norm()) for i, j in edges)
+    mean = sum(float((points[i] - points[j]).square().sum()) for i, j in edges) / len(edges)
+    assert longest > 1
+    assert bound.geometry["lengths"].item() == pytest.approx(mean**0.5)
+    assert mesh.rebound(bound.geometry) == bound
+    by_order = wl.GraphWavelets(3, edges="mesh", order=60).of_mesh(x, faces)
+    assert relative(by_order.analysis(x).synthesis(), x) < 0.02
+    assert wl.parse(repr(mesh)) == mesh
+    with pytest.raises(ValueError, match=r"rests on the triangles of a mesh; got points alone\. Explain a mesh's file"):
+        mesh.bind(x)
+    for wrong in (faces[:, :2], faces + 3, faces[:0]):
+        with pytest.raises(ValueError, match=r"faces are \(faces, 3\) numbers of 12 vertices"):
+            mesh.of_mesh(x, wrong)
+    with pytest.raises(ValueError, match="each pair once, or 'mesh'; got 'grid'"):
+        wl.GraphWavelets(3, edges="grid")

@@ -11,6 +11,7 @@ from wavelens.frontends import read_cloud
 
 
 @pytest.mark.slow
+@pytest.mark.needs("scipy.spatial")
 def test_the_guide_and_its_commands(run_page, tmp_path, monkeypatch, capsys):
     names = run_page("guides/clouds.md")
     strongest = {name: max(parts, key=parts.get) for name, parts in names["parts"].items()}

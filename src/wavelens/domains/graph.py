@@ -21,6 +21,7 @@ LARGEST = 4096  # vertices with all their eigenvectors
 SURFACE = 2  # the dimension of what points lie on, by which lengths are told
 
 Edges = tuple[tuple[int, int], ...]
+MESH = "mesh"  # the edges of an item's own triangles
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class GraphWavelets(ItemDomain):
     Without `edges`, each item has its own graph: its first `coordinates` channels are where its points lie, and each
     point has an edge of weight ½ to each of its nearest `neighbours`, so that mutual ones have weight 1 together.
     `edges`, pairs of vertices such as `((0, 1), (1, 2))`, are those of a graph that all items share, with weight 1.
+    With `edges="mesh"` they are the sides of a mesh's own triangles: `explain` takes those of its file, `of_mesh(x,
+    faces)` those that it is given.
 
     Neither the sequence of the points matters nor how a cloud was moved, turned or mirrored. Scales of a cloud have
     lengths in the unit of the coordinates, those of half a wave. On a surface that is sampled evenly, the eigenvalue of
@@ -52,7 +55,7 @@ class GraphWavelets(ItemDomain):
     """
 
     levels: int = 4
-    edges: Edges | None = None
+    edges: Edges | str | None = None
     neighbours: int = 8
     coordinates: int = 3
     order: int | None = None
@@ -64,8 +67,10 @@ class GraphWavelets(ItemDomain):
                 raise ValueError(f"{name} is a whole number from {least} to {most}; got {value!r}.")
         if self.order is not None and (not is_whole(self.order, 1, 1000)):
             raise ValueError(f"order is None or the degree of polynomials, from 1 to 1000; got {self.order!r}.")
-        if self.edges is not None and not _are_edges(self.edges):
-            raise ValueError(f"edges are pairs of different vertices, from 0, each pair once; got {self.edges!r:.200}.")
+        if self.edges not in (None, MESH) and not _are_edges(self.edges):
+            raise ValueError(
+                f"edges are pairs of different vertices, from 0, each pair once, or {MESH!r}; got {self.edges!r:.200}."
+            )
 
     @property
     def error(self) -> float:
@@ -82,7 +87,7 @@ class GraphWavelets(ItemDomain):
                 f"GraphWavelets takes signals with one axis, the vertices; got axes {signal_shape}. Flatten them."
             )
         (n,) = signal_shape
-        if self.edges and max(map(max, self.edges)) >= n:
+        if isinstance(self.edges, tuple) and self.edges and max(map(max, self.edges)) >= n:
             raise ValueError(f"the graph has vertex {max(map(max, self.edges))}; got a signal with {n} samples.")
         if self.order is None and n > LARGEST:
             raise ValueError(f"eigenvectors are found up to {LARGEST} vertices; got {n}. Pass order=…, such as 160.")
@@ -91,8 +96,28 @@ class GraphWavelets(ItemDomain):
 
     def geometry(self, x: Tensor) -> dict[str, Tensor]:
         self.layout(signal_axes(x))  # says what does not fit
-        graph = self._graph(x)
-        lengths = {} if self.edges is not None else {"lengths": self._edge_lengths(x, graph["ends"])}
+        return self._geometry(x, self._graph(x))
+
+    def of_mesh(self, x: Tensor, faces: Tensor) -> Bound:
+        """The domain for meshes of these vertices, `(batch, channel, vertices)`, and triangles, `(faces, 3)`.
+
+        The first `coordinates` channels are where the vertices lie, so scales have lengths.
+
+        >>> corners = torch.tensor([[[0.0, 1, 1, 0], [0, 0, 1, 1], [0, 0, 0, 0]]])
+        >>> mesh = wl.GraphWavelets(levels=1, edges="mesh").of_mesh(corners, torch.tensor([[0, 1, 2], [0, 2, 3]]))
+        >>> mesh.analysis(corners).data.shape
+        torch.Size([1, 3, 8])
+        """
+        self.layout(signal_axes(x))
+        if faces.ndim != 2 or faces.shape[1] != 3 or not len(faces) or faces.min() < 0 or faces.max() >= x.shape[2]:
+            raise ValueError(f"faces are (faces, 3) numbers of {x.shape[2]} vertices; got {tuple(faces.shape)}.")
+        sides = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(1).values.unique(dim=0)
+        ends = sides[sides[:, 0] != sides[:, 1]].T.to(x.device).expand(len(x), 2, -1)
+        weights = ends.new_ones((len(x), ends.shape[2]), dtype=torch.float64)
+        return Bound(self, self._geometry(x, normalised(ends, weights, x.shape[2])))
+
+    def _geometry(self, x: Tensor, graph: dict[str, Tensor]) -> dict[str, Tensor]:
+        lengths = {} if isinstance(self.edges, tuple) else {"lengths": self._edge_lengths(x, graph["ends"])}
         if self.order is not None:
             return graph | lengths
         identity = torch.eye(x.shape[2], dtype=torch.float64, device=x.device).expand(len(x), -1, -1)
@@ -131,7 +156,8 @@ class GraphWavelets(ItemDomain):
             fit = fit and ends.shape == (len(weights), 2, weights.shape[1])
             fit = fit and not ((ends < 0) | (ends >= joined.shape[1])).any()
         if "lengths" in tensors:  # files of earlier versions have none
-            fit = fit and tensors["lengths"].shape == tensors[min(names)].shape[:1] and self.edges is None
+            fit = fit and tensors["lengths"].shape == tensors[min(names)].shape[:1]
+            fit = fit and not isinstance(self.edges, tuple)
         if not fit:
             shapes = ", ".join(f"{name} {tuple(t.shape)}" for name, t in tensors.items())
             raise ValueError(f"what {self} rests on does not fit together; got {shapes}.")
@@ -142,6 +168,11 @@ class GraphWavelets(ItemDomain):
 
     def _graph(self, x: Tensor) -> dict[str, Tensor]:
         """See `normalised`."""
+        if self.edges == MESH:
+            raise ValueError(
+                f"{self} rests on the triangles of a mesh; got points alone. Explain a mesh's file, bind it by "
+                "of_mesh(x, faces), or leave edges out for the nearest points."
+            )
         if self.edges is not None:
             ends = torch.tensor(self.edges, dtype=torch.long, device=x.device).reshape(-1, 2).T.expand(len(x), 2, -1)
             return normalised(ends, ends.new_ones((len(x), ends.shape[2]), dtype=torch.float64), x.shape[2])

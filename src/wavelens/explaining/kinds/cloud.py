@@ -13,10 +13,12 @@ from wavelens import maps
 from wavelens.accounts import has_signs
 from wavelens.attribution import Attribution
 from wavelens.core import Band, Domain
-from wavelens.domains import TreeHaar
+from wavelens.domains import GraphWavelets, TreeHaar
+from wavelens.domains.graph import MESH
 from wavelens.explaining.kinds.input import Input
 from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
 from wavelens.frontends.clouds import SUFFIXES, Cloud, cloud_cost, clouds_inside, is_cloud, read_cloud, write_cloud
+from wavelens.frontends.clouds.ply import is_written_here
 from wavelens.models.preparations.cloud import as_cloud
 from wavelens.reports import CLOUD_VIEW
 
@@ -34,6 +36,25 @@ def _domain(axes: tuple[int, ...]) -> Domain:
     return TreeHaar()
 
 
+def _fit(domain: Domain, shown: Input) -> Domain:
+    """Graph wavelets on the edges of a mesh, where these are chosen: those of the file's own triangles."""
+    if not isinstance(domain, GraphWavelets) or domain.edges != MESH:
+        return domain
+    cloud, points = shown.signal, shown.x.shape[2]
+    if cloud.faces is None:
+        raise ValueError(
+            f"{domain} takes the edges of a mesh; {shown.path.name} has no faces. Leave edges out: points are joined "
+            "to their nearest."
+        )
+    chosen = getattr(shown.preparation, "keeps_points", None)
+    if chosen is None or not chosen(cloud):
+        raise ValueError(
+            f"{domain} takes the edges of a mesh, so all its vertices; the network is given {points} of "
+            f"{cloud.points}. Let it take all, Points((3, {cloud.points}), fit='whole'), or leave edges out."
+        )
+    return domain.of_mesh(shown.x, cloud.faces)
+
+
 def _panel(a: Attribution, shown: Input, title: str) -> Figure:
     from wavelens import plots  # matplotlib: only once there is something to draw
 
@@ -46,11 +67,13 @@ def _channels(shown: Input) -> tuple[str, ...]:
 
 
 def _note(path: Path) -> str:
-    """How many points lie where another does: they are counted twice."""
+    """How its unit came about, and how many points lie where another does: they are counted twice."""
     cloud = read_cloud(path)
-    if not cloud.repeated:
-        return ""
-    return f"{cloud.repeated:,} of {cloud.points:,} points lie where another one does, and count as points of their own"
+    notes = [cloud.note] if cloud.note else []
+    if cloud.repeated:
+        counts = f"{cloud.repeated:,} of {cloud.points:,}"
+        notes.append(f"{counts} points lie where another one does, and count as points of their own")
+    return "; ".join(notes)
 
 
 def _size(path: Path, shape: tuple[int, ...]) -> FileSize:
@@ -77,17 +100,25 @@ def _extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterator[Pa
     """The cloud with γ per point and its colours; and in a folder its shape from its coarsest scales on, as PLY."""
     if not _has_place(shown):
         return
-    path = base.with_name(f"{base.name}.ply")
+    path = _free(base.with_name(f"{base.name}.ply"))
     write_cloud(path, _restored(shown, shown.x), _coloured(a))
     yield path
     folder = base.with_name(f"{base.name}-shapes")
     folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.ply"):  # of an earlier run: shapes of another domain
-        old.unlink()
+    for old in folder.glob("*.ply"):
+        if is_written_here(old):  # of an earlier run: shapes of another domain
+            old.unlink()
     for name, x in shapes(a.domain, shown.x):
-        path = folder / f"{name}.ply"
+        path = _free(folder / f"{name}.ply")
         write_cloud(path, _restored(shown, x))
         yield path
+
+
+def _free(path: Path) -> Path:
+    """A path where no file lies but one of an earlier run; `ValueError` for a stranger's."""
+    if path.exists() and not is_written_here(path):
+        raise ValueError(f"{path} would be overwritten and is not of an earlier run. Move it, or choose another --out.")
+    return path
 
 
 def _coloured(a: Attribution) -> dict[str, Tensor]:
@@ -134,6 +165,7 @@ CLOUD = Kind(
     speaks=is_cloud,
     holds=is_cloud,
     channels=_channels,
+    fit=_fit,
     note=_note,
     extras=_extras,
     outputs={".ply": "a cloud, to turn in a viewer"},

@@ -34,7 +34,8 @@ class Cloud:
     """Points in space: `data` `(1, 3, points)` in `unit`, '' where a file does not say it.
 
     Coordinates are from `origin`, which is not 0 for clouds that lie far from it, as those of a survey do. `faces`
-    `(faces, 3)` are the triangles of a mesh by the numbers of its vertices, or None.
+    `(faces, 3)` are the triangles of a mesh by the numbers of its vertices, or None. `note` is a line on how a file was
+    read, where it leaves that open.
 
     >>> cloud = wl.frontends.Cloud(torch.rand(1, 3, 100), unit="m")
     >>> cloud.points, cloud.grid.units
@@ -45,6 +46,7 @@ class Cloud:
     unit: str = ""
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     faces: Tensor | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         if self.data.ndim != 3 or self.data.shape[:2] != (1, 3) or self.data.shape[2] < MIN_POINTS:
@@ -71,7 +73,7 @@ class Cloud:
         return self.points - len(self.data[0].T.unique(dim=0))
 
 
-def cloud_of(path: Path, points: Array, unit: str = "", faces: Array | None = None) -> Cloud:
+def cloud_of(path: Path, points: Array, unit: str = "", faces: Array | None = None, note: str = "") -> Cloud:
     """The cloud that a reader makes of `(points, 3)` numbers, which are checked: finite, several, in several places."""
     if points.ndim != 2 or points.shape[1] < 3:
         axes = {1: "x alone", 2: "x and y alone"}.get(points.shape[-1] if points.ndim == 2 else 0, f"{points.shape}")
@@ -95,7 +97,8 @@ def cloud_of(path: Path, points: Array, unit: str = "", faces: Array | None = No
     far = np.abs((low + high) / 2).max() > FAR * size
     origin = np.round((low + high) / 2) if far and size > 1 else (low + high) / 2 if far else np.zeros(3)
     data = torch.from_numpy((points - origin).astype(np.float32).T.copy())[None]
-    return Cloud(data, unit, (float(origin[0]), float(origin[1]), float(origin[2])), _faces(path, faces, len(points)))
+    place = (float(origin[0]), float(origin[1]), float(origin[2]))
+    return Cloud(data, unit, place, _faces(path, faces, len(points)), note)
 
 
 def _faces(path: Path, faces: Array | None, count: int) -> Tensor | None:

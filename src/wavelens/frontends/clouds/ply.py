@@ -18,6 +18,7 @@ PLY = (".ply",)
 MAX_HEADER_LINES = 1000
 MAX_LINE_BYTES = 4096
 UNIT = "unit "  # of a comment: what `write_cloud` notes
+WRITER = "written by wavelens"  # a comment, by which files of earlier runs are known
 ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4",
@@ -68,6 +69,13 @@ def ply_points(path: Path) -> int:
     """How many points the header says that there are, no more than the file has bytes for."""
     with reading_errors(path, "PLY"), path.open("rb") as file:
         return min(read_header(file).vertices.count, path.stat().st_size)
+
+
+def is_written_here(path: Path) -> bool:
+    """Whether `write_ply` wrote a file."""
+    with path.open("rb") as file:
+        lines = [file.readline(MAX_LINE_BYTES) for _ in range(3)]
+    return lines[-1].strip() == f"comment {WRITER}".encode()
 
 
 def read_header(file: IO[bytes]) -> Header:
@@ -197,7 +205,7 @@ def write_ply(path: str | PathLike[str], cloud: Cloud, values: Mapping[str, Tens
     for name, one in columns.items():
         rows[name] = one.detach().cpu().numpy()
     named = {"f8": "double", "f4": "float", "u1": "uchar", "i4": "int"}
-    lines = ["ply", "format binary_little_endian 1.0"]
+    lines = ["ply", "format binary_little_endian 1.0", f"comment {WRITER}"]
     lines += [f"comment {UNIT}{cloud.unit}"] if cloud.unit else []
     lines += [f"element vertex {cloud.points}", *(f"property {named[place]} {name}" for name in "xyz")]
     lines += [f"property {named[kind]} {name}" for name, kind in kinds.items()]

@@ -59,7 +59,8 @@ def read_cloud(path: str | PathLike[str]) -> Cloud:
 
     PLY, OBJ, OFF and STL meshes are read by their vertices; .xyz, .pts, .asc and .csv are text with three columns, or
     columns called x, y and z, whose names may hold a unit, `x (m)`; .npy and .npz hold `(points, 3)` or `(3, points)`.
-    LAS and LAZ, in metres, need the extra `points`. Other formats say no unit, but a PLY file that `write_cloud` wrote.
+    LAS and LAZ need the extra `points`; feet become metres where the file's coordinate system says so, and `note` tells
+    it. Other formats say no unit, but a PLY file that `write_cloud` wrote.
 
     A path without a file is a `FileNotFoundError`; damage, fewer than two points, points that are all in one place or
     have no third coordinate, NaN and infinity are a `ValueError`; a missing package is an `ImportError`.

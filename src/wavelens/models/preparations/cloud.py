@@ -69,11 +69,15 @@ class Points:
         """The same for files whose coordinates are steps of this length."""
         return replace(self, spacing=spacing, unit=unit)
 
+    def keeps_points(self, cloud: Cloud) -> bool:
+        """Whether the input has each point of the cloud once, in the sequence of its file."""
+        return self.fit == "whole" or cloud.points == self.shape[1]
+
     def original(self, x: Tensor, cloud: Cloud) -> Cloud:
         """A prepared cloud `(1, 3, points)` in the file's coordinates, with its faces where all points are there."""
         middle, size = self._placed(cloud.data[:, :, self._chosen(cloud)])
         data = x.detach().float().cpu() * size + middle
-        return replace(cloud, data=data, faces=cloud.faces if self.fit == "whole" else None)
+        return replace(cloud, data=data, faces=cloud.faces if self.keeps_points(cloud) else None)
 
     def _placed(self, points: Tensor) -> tuple[Tensor, float]:
         """What is subtracted, `(1, 3, 1)`, and what divides the rest."""
@@ -90,7 +94,7 @@ class Points:
     def _chosen(self, cloud: Cloud) -> Tensor:
         """The numbers of the points that are taken."""
         n, count = cloud.points, self.shape[1]
-        if self.fit == "whole" or n == count:
+        if self.keeps_points(cloud):
             return torch.arange(n)
         if n < count:
             return torch.arange(count) % n
