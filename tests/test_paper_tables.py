@@ -149,8 +149,8 @@ def test_what_is_kept_is_made_anew_for_another_input_or_method(paper, monkeypatc
 
 def test_an_interval_holds_the_mean_and_a_constant_has_none(paper):
     record = paper("record")
-    assert record.interval([2.0] * 5) == [2.0, 2.0, 2.0]
-    assert record.interval([float("nan"), 3.0]) == [3.0, 3.0, 3.0]
+    assert record.interval([2.0] * 6) == [2.0, 2.0, 2.0]
+    assert record.interval([float("nan"), *[3.0] * 5]) == [3.0, None, None]  # five items have no interval
     assert record.interval([float("nan")]) == [None, None, None]
     values = np.random.default_rng(1).normal(size=400)
     mean, low, high = record.interval(values)
@@ -246,8 +246,11 @@ def test_a_mean_is_over_items_and_distances_are_paired(paper):
             "x": {"faithfulness": mine}, "energy order": {"faithfulness": energy}}}}
         for (p, n), (mine, energy) in values.items()
     ]  # fmt: skip
+    rows[0]["gaps"] = {"x": 0.25}
     first = judging.cells(rows, "photo")[0]
-    assert (first["order"], first["items"], first["seconds"]) == ("x", 2, 2.0)
+    assert (first["order"], first["items"], first["seconds"], first["gap"][0]) == ("x", 2, 2.0, 0.25)
+    signs = judging.paired("d", [1.0] * 6)["d, p"]
+    assert signs == pytest.approx(2 / 64, rel=0.15)  # two of the 64 patterns of signs have means as far from 0
     assert first["faithfulness"][0] == pytest.approx((0.5 + 0.8) / 2)
     assert first["over energy"][0] == pytest.approx((0.0 + 0.7) / 2)
 
@@ -517,12 +520,57 @@ def test_published_sounds_stand_beside_their_own_coordinates(paper):
     assert pages.summed(published, "audio, waveform", "Saliency") == {}
 
 
+def _cell(three, items, order="WAM-IG", **more):
+    return {"order": order, "domain": "d", "items": items, "faithfulness": three, "over energy": three} | more
+
+
 def test_few_items_decide_nothing(paper):
-    pages = paper("pages")
-    above = [0.2, 0.1, 0.3]
-    assert [pages.decided(above, n) for n in (pages.LEAST - 1, pages.LEAST)] == [0, 1]
-    cells = [{"order": o, "domain": "d", "items": 6, "faithfulness": above, "over energy": above} for o in pages.WAM]
+    pages, above = paper("pages"), [0.2, 0.1, 0.3]
+    certain = {"over energy, p": 1e-6}
+    assert [pages.decided(_cell(above, n, **certain)) for n in (pages.LEAST - 1, pages.LEAST)] == [0, 1]
+    cells = [_cell(above, 6, order=o, **certain) for o in pages.WAM]
     assert "6 items decide nothing" in pages.verdict("net", cells, "d", pages.WAM)
+
+
+def test_a_difference_holds_after_holms_correction_of_its_table_alone(paper):
+    """Of one test p = 0.02 holds; among three with p = 0.02 none does, and what is on record is not tested anew."""
+    verdicts, above = paper("verdicts"), [0.2, 0.1, 0.3]
+    alone = {"intervals": "BCa", "cells": [_cell(above, 20, **{"over energy, p": 0.02})]}
+    three = {"intervals": "BCa", "cells": [_cell(above, 20, **{"over energy, p": 0.02}) for _ in range(3)]}
+    assert [verdicts.decided(c) for c in verdicts.settled(alone)["cells"]] == [1]
+    assert [verdicts.decided(c) for c in verdicts.settled(three)["cells"]] == [0, 0, 0]
+    assert [round(c["over energy, p"], 3) for c in three["cells"]] == [0.06] * 3
+    itself = {"intervals": "BCa", "cells": [_cell([0.0, 0.0, 0.0], 20, order="energy order")]}
+    assert "over energy, p" not in verdicts.settled(itself)["cells"][0]  # no test, so it costs the others nothing
+
+
+def test_what_lies_within_the_margin_is_equal_however_small_its_p_value(paper):
+    pages = paper("pages")
+    near, wide = [0.004, 0.001, 0.0099], [0.004, -0.003, 0.0101]
+    cells = [_cell(three, 20, **{"over energy, p": 1e-6}) for three in (near, wide)]
+    assert [pages.standing(c) for c in cells] == [2, 1]
+    assert pages.over(cells[0]) == "+0.004 [+0.001, +0.010] ≈"
+    assert pages.over(cells[1]) == "**+0.004 [−0.003, +0.010]**"
+    assert not pages.equal(_cell(near, 19))
+
+
+def test_percentiles_on_record_are_widened_to_students_t(paper):
+    """Of normal values the expanded interval is t's own: mean ± t s/√n; shares end at 0 and 1."""
+    intervals = paper("harness.intervals")
+    n, deviation = 20, 0.3
+    arm = intervals.Z * deviation * ((n - 1) / n) ** 0.5 / n**0.5  # a percentile interval's
+    mean, low, high = intervals.expanded([0.5, 0.5 - arm, 0.5 + arm], n)
+    assert (high - mean, mean - low) == (pytest.approx(2.0930 * deviation / n**0.5, rel=1e-3),) * 2
+    assert intervals.p_value([0.5, 0.5 - arm, 0.5 + arm], n) == pytest.approx(4.7e-7, rel=0.05)  # of t = 7.4536
+    assert intervals.p_value([0.0, -0.1, 0.1], n) == 1
+    assert intervals.expanded([0.95, 0.9, 0.999], n, is_share=True)[2] == 1.0
+    assert intervals.expanded([0.95, 0.9, 0.999], 5) == [0.95, None, None]
+    shown = intervals.with_expanded({"items": n, "insertion": [0.5, 0.4, 0.6], "layers": [1, 2, 3]})
+    assert shown == {"items": n, "insertion": intervals.expanded([0.5, 0.4, 0.6], n), "layers": [1, 2, 3]}
+    current = {"intervals": "BCa", "hits": [0.5, 0.4, 0.6]}
+    assert intervals.with_expanded(current) == current
+    with pytest.raises(ValueError, match="is over items whose number the record has as one of"):
+        intervals.with_expanded({"hits": [0.5, 0.4, 0.6]})
 
 
 def test_figure_3_says_what_its_record_says(paper):
@@ -531,12 +579,12 @@ def test_figure_3_says_what_its_record_says(paper):
     share = found["profiles"]["SmoothGrad"]["adversarial"]["share"]["d1"][0]
     found["profiles"]["SmoothGrad"]["adversarial"]["mean level, less the first"] = [-0.2, -0.3, -0.1]
     found["profiles"]["Saliency"]["adversarial"]["mean level, less the first"] = [0.1, -0.1, 0.3]
-    said = pages.figure3(found)
+    said = pages.figure3(pages.settled(found | {"intervals": "BCa"}))
     assert said["verdict"] == "coarser with WAM-IG; finer with WAM-SG; not told apart with gradient"
     row = next(line for line in said["profiles"].splitlines() if "WAM-SG, adversarial" in line)
     assert pages.number(share) in row
     assert row.endswith("| **−0.200 [−0.300, −0.100]** |")
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in said["profiles"].splitlines()} == {10}  # |z| is no column
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in said["profiles"].splitlines()} == {11}  # |z| is no column
 
 
 def test_figure_8_says_what_its_record_says(paper):

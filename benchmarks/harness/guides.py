@@ -18,12 +18,13 @@ def record(results: Path, name: str) -> Record:
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
-def number(value: Sequence[float] | float, digits: int = 2, unit: float = 1.0, interval: bool = True) -> str:
-    """A mean, with its interval in brackets."""
+def number(value: Sequence[float | None] | float, digits: int = 2, unit: float = 1.0, interval: bool = True) -> str:
+    """A mean, with its interval in brackets if it has one."""
     if not isinstance(value, Sequence):
         return f"{value * unit:.{digits}f}"
-    mean, low, high = (f"{round(v * unit, digits) + 0.0:.{digits}f}" for v in value)  # no -0.00
-    return f"{mean} [{low}, {high}]" if interval else mean
+    known = (v for v in value if v is not None)
+    mean, *ends = (f"{round(v * unit, digits) + 0.0:.{digits}f}" for v in known)  # no -0.00
+    return f"{mean} [{', '.join(ends)}]" if interval and ends else mean
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from harness.intervals import KIND, has_intervals
 from harness.machine import versions
 
 ROOT = Path(__file__).parents[2]
@@ -15,8 +16,9 @@ Record = dict[str, Any]
 
 
 def write(path: Path, record: Record, device: str = "cpu") -> Path:
-    """The record at `path`, after what made it."""
-    save(path, {"command": command(), **versions(device), **record})
+    """The record at `path`, after what made it, and the kind of its intervals where it has some."""
+    kind = {"intervals": KIND} if has_intervals(record) else {}
+    save(path, {"command": command(), **versions(device), **kind, **record})
     return path
 
 

@@ -18,9 +18,11 @@ from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens.core import Coefficients, Domain
+from wavelens.runs.statistics.intervals import flips
 from wavelens.targets import Target
 
 CONTROLS = ("energy order", "random order")
+FLIPS = 20_000  # draws of signs for a p-value: as few as let one survive Holm's correction for a hundred tests
 Scores = dict[str, dict[str, dict[str, float]]]  # of a domain, of an order, by measure
 
 
@@ -111,6 +113,15 @@ def explained(
     return found, seconds, left_out
 
 
+def gaps(found: dict[str, Coefficients]) -> dict[str, float]:
+    """Of the paths among some attributions, how much of the score's rise their sums miss, as a part of it."""
+    return {
+        name: round(float((a.gap / (a.score - a.baseline_score)).abs()), 5)
+        for name, a in found.items()
+        if isinstance(a, wl.Attribution) and a.gap is not None and a.baseline_score is not None
+    }
+
+
 def controls(x: Tensor, domain: Domain, baseline: float = 0.0, seed: int = 0) -> dict[str, Coefficients]:
     energy = wl.metrics.energy_order(x, domain, baseline=baseline).map(torch.abs)
     return {"energy order": energy, "random order": wl.metrics.random_order(x, domain, seed=seed)}
@@ -177,12 +188,19 @@ def cells(
                 values = by_item(items, [s[measure] for s in scores])
                 cell[measure] = interval(values, (middles or {}).get(measure, np.mean))
             ahead = [s["faithfulness"] - e["faithfulness"] for s, e in zip(scores, energy, strict=True)]
-            cell["over energy"] = interval(by_item(items, ahead))
+            cell |= paired("over energy", by_item(items, ahead))
+            if missed := [row["gaps"][name] for row in mine if name in row.get("gaps", {})]:
+                cell["gap"] = interval(missed, np.median)
             times = [row["explaining"][name] for row in mine if name in row["explaining"]]
             if times:
                 cell["seconds"] = round(sum(times) / len(times), 3)
             found.append(cell)
     return found
+
+
+def paired(name: str, differences: Sequence[float]) -> dict[str, Any]:
+    """A mean difference with its interval, and the p-value of its being 0, not adjusted for other tests."""
+    return {name: interval(differences), f"{name}, p": float(f"{flips(np.array(differences), FLIPS, 0):.3g}")}
 
 
 def _union(several: Iterable[Iterable[str]]) -> list[str]:

@@ -14,10 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from record import RESULTS, parser, table
+from record import KIND, RESULTS, expanded, p_value, parser, table
+from verdicts import LEAST, MARGIN, OVER_ENERGY, SIGNIFICANT, WORDS, decided, equal, settled, standing
+
+from wavelens.runs.statistics.intervals import holm
 
 HERE = Path(__file__).parent
-LEAST = 20  # items; a percentile bootstrap of fewer makes intervals that are too narrow
 PAGE = HERE.parents[1] / "docs" / "paper.md"
 Record = dict[str, Any]
 Fragments = dict[str, str]
@@ -32,7 +34,6 @@ TITLES = {
 BESIDE = {"ff": "FF", "mu_fidelity": "μ-fidelity"}  # whose distance to the energy order is beside them
 AREAS = ("faithfulness", "insertion", "deletion")
 WAM = ("WAM-IG", "WAM-SG")
-WORDS = {1: "ahead of the energy order", 0: "not told apart from the energy order", -1: "behind the energy order"}
 ARCHITECTURES = {"residual": "ResNet3D", "inverted": "EfficientNet3D", "former": "3D Former"}
 SHORT = {"IntegratedGradients": "WAM-IG", "SmoothGrad": "WAM-SG", "Saliency": "gradient"}
 DATA = {"adrenal": "AdrenalMNIST", "vessel": "VesselMNIST"}
@@ -43,19 +44,23 @@ def number(value: float | None, sign: str = "") -> str:
 
 
 def estimate(three: Sequence[float | None], sign: str = "") -> str:
-    """A mean with its interval."""
-    return "–" if three[0] is None else f"{number(three[0], sign)} [{number(three[1], sign)}, {number(three[2], sign)}]"
+    """A mean with its interval, if it has one."""
+    if three[0] is None or three[1] is None:
+        return number(three[0], sign)
+    return f"{number(three[0], sign)} [{number(three[1], sign)}, {number(three[2], sign)}]"
 
 
-def decided(three: Sequence[float | None], items: int) -> int:
-    """1 or -1 where an interval lies above or below zero, else 0; nothing is decided by less than `LEAST` items."""
-    _, low, high = three
-    return 0 if low is None or high is None or items < LEAST else int(low > 0) - int(high < 0)
+def over(found: Record, name: str = OVER_ENERGY, items: int | None = None) -> str:
+    """A difference, bold where it holds after Holm's correction, with ≈ where it lies within the margin."""
+    text = estimate(found[name], "+")
+    is_equal = name == OVER_ENERGY and equal(found)
+    text = f"**{text}**" if decided(found, name, items) and not is_equal else text
+    return f"{text} ≈" if is_equal else text
 
 
-def over(three: Sequence[float | None], items: int) -> str:
-    text = estimate(three, "+")
-    return f"**{text}**" if decided(three, items) else text
+def gaps(found: Record | None) -> str:
+    """How much of the rise the sums of a path miss, in the middle of the items; nothing of other methods."""
+    return "" if not found or "gap" not in found else f"{100 * found['gap'][0]:.1f} %"
 
 
 def small(value: float) -> str:
@@ -85,29 +90,31 @@ def less(value: Sequence[float | None], energy: Sequence[float | None] | None) -
 
 def measured(title: str, cells: list[Record], domain: str, measures: Sequence[str], paper: Record) -> str:
     """The orders of a domain with their measures; the published ones in the last columns."""
-    most, energy = max(c["items"] for c in cells), cell(cells, "energy order", domain) or {}
+    energy = cell(cells, "energy order", domain) or {}
     beside = [m for m in measures if m in BESIDE]
+    has_gaps = any("gap" in c for c in cells)
     rows = [
         [
-            c["order"] + ("" if c["items"] == most else f" ({c['items']} items)"),
+            c["order"],
+            str(c["items"]),
+            *([gaps(c)] if has_gaps else []),
             *(estimate(c[m]) for m in measures),
-            "" if c["order"] == "energy order" else over(c["over energy"], c["items"]),
+            "" if c["order"] == "energy order" else over(c),
             *("" if c["order"] == "energy order" else less(c[m], energy.get(m)) for m in beside),
             *(number(paper.get(c["order"], {}).get(m)) for m in measures),
         ]
         for c in cells
         if c["domain"] == domain
     ]
-    head = [title, *(TITLES[m] for m in measures), "over energy", *(f"{BESIDE[m]} less energy's" for m in beside)]
+    head = [title, "n", *(["gap"] if has_gaps else []), *(TITLES[m] for m in measures), "over energy"]
+    head += [f"{BESIDE[m]} less energy's" for m in beside]
     return table([*head, *(f"paper's {m}" for m in measures)], rows)
 
 
 def verdict(title: str, cells: list[Record], domain: str, names: Sequence[str]) -> str:
     """A line that says which of some orders are ahead of the energy order, and which order has the largest mean."""
     most = max(c["items"] for c in cells)
-    found = [
-        f"{name} {WORDS[decided(c['over energy'], c['items'])]}" for name in names if (c := cell(cells, name, domain))
-    ]
+    found = [f"{name} {WORDS[standing(c)]}" for name in names if (c := cell(cells, name, domain))]
     known = [c for c in cells if (c["domain"], c["items"]) == (domain, most) and c["faithfulness"][0] is not None]
     best = max(known, key=lambda c: c["faithfulness"][0])["order"]
     said = ", ".join(found) if most >= LEAST else f"{most} items decide nothing"
@@ -129,15 +136,15 @@ def table1(found: Record, published: Record, _: Record) -> Fragments:
         rows = [
             [
                 name,
+                str(row["items"]),
                 *(estimate(row[m]) for m in AREAS),
-                "" if name.startswith("energy order") else over(row["over energy"], row["items"]),
+                "" if name.startswith("energy order") else over(row),
                 *(number(summed(published, kind, name).get(m)) for m in AREAS),
             ]
             for name, row in column["rows"].items()
         ]
-        head = [f"{kind}: {column['network']}", *(TITLES[m] for m in AREAS), "over energy"]
-        items = next(iter(column["rows"].values()))["items"]
-        text.append(table([*head, *(f"paper's {m}" for m in AREAS)], rows) + f"\n{items} items.\n")
+        head = [f"{kind}: {column['network']}", "n", *(TITLES[m] for m in AREAS), "over energy"]
+        text.append(table([*head, *(f"paper's {m}" for m in AREAS)], rows))
     slips = [
         f"{name}, {kind} (insertion less deletion is {number(v['insertion'] - v['deletion'])}, printed is "
         f"{number(v['faithfulness'])})"
@@ -166,14 +173,14 @@ def table2(found: Record, published: Record, _: Record) -> Fragments:
     for kind, cells in found["kinds"].items():
         rows = []
         for c in cells:
-            row = [c["wavelet"]]
+            row = [c["wavelet"], str(c["items"])]
             for m in ("insertion", "deletion"):
-                row += [estimate(c[m]), over(c[f"{m}, less haar's"], c["items"]), small(c[away(m)]["most"])]
+                row += [estimate(c[m]), over(c, f"{m}, less haar's"), small(c[away(m)]["most"])]
                 most[f"most {kind} {c['wavelet']}"] = small(c[away(m)]["most"])
-                apart[decided(c[f"{m}, less haar's"], c["items"])].append(f"{c['wavelet']} ({kind}, {m})")
+                apart[decided(c, f"{m}, less haar's")].append(f"{c['wavelet']} ({kind}, {m})")
             rows.append([*row, small(c[away("sum")]["most"])])
         head = [part for m in ("insertion", "deletion") for part in (TITLES[m], "less Haar's", "largest move")]
-        text.append(table([kind, *head, "largest move of Σγ"], rows))
+        text.append(table([kind, "n", *head, "largest move of Σγ"], rows))
         most[f"most {kind}"] = number(max(c[away(m)]["most"] for c in cells for m in ("insertion", "deletion")))
     items = ", ".join(f"{n} × {kind}" for kind, n in found["items"].items())
     most |= {name: ", ".join(apart[k]) or "none" for k, name in ((1, "above"), (-1, "below"))}
@@ -221,22 +228,25 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
             middle = estimate(mean[measure]) + part.get((name, domain), "") if mean else "–"
             energy = cell(whole, "energy order", domain)
             far = less(mean[measure], energy and energy[measure]) if mean and name != "energy order" else ""
-            rows.append([label, *shown, middle, *([far] if measure in BESIDE else []), later])
-        head = [*nets, "mean", *(["less energy's"] if measure in BESIDE else []), "paper's mean"]
+            items = str(mean["items"]) if mean else "–"
+            rows.append([label, items, *shown, middle, *([far] if measure in BESIDE else []), later])
+        head = ["n", *nets, "mean", *(["less energy's"] if measure in BESIDE else []), "paper's mean"]
         text.append(table([TITLES[measure], *head], rows))
+    facts = {c["order"]: [str(c["items"]), *([gaps(c)] if "gap" in whole[0] else [])] for c in whole}
     same = [
-        [name]
+        [name, *facts[name]]
         + [
             entry
             for domain in ("pixels", "wavelets")
             if (c := cell(whole, name, domain))
             for entry in (
                 number(c["faithfulness"][0]) + part.get((name, domain), ""),
-                "" if name == "energy order" else over(c["over energy"], c["items"]),
+                "" if name == "energy order" else over(c),
             )
         ]
         for name in (*methods, "energy order", "random order")
     ]
+    same_head = ["faithfulness ↑", "n", *(["gap"] if "gap" in whole[0] else [])]
     said = {}
     for domain in ("pixels", "wavelets"):
         here = {
@@ -252,7 +262,7 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
     ]
     return {
         "tables": "\n".join(text),
-        "same": table(["faithfulness ↑", "on pixels", "over energy", "on wavelets", "over energy"], same),
+        "same": table([*same_head, "on pixels", "over energy", "on wavelets", "over energy"], same),
         "verdicts": "".join(verdict(net, found["networks"][net]["cells"], "wavelets", WAM) for net in nets),
         "left out": ", ".join(gone) or "none",
         "probabilities": ", ".join(f"{net} {estimate(found['networks'][net]['probability'])}" for net in nets),
@@ -301,24 +311,25 @@ def nets3d(found: Record, *_: Record) -> Fragments:
 
 def randomization(found: Record, *_: Record) -> Fragments:
     text, which = [], ("network", "order")
+    ends = {id(r): last(r, found.get("intervals") == KIND) for r in found["rows"]}
     for network, order in dict.fromkeys((r["network"], r["order"]) for r in found["rows"]):
         mine = [r for r in found["rows"] if (r["network"], r["order"]) == (network, order)]
         rows = [
-            [r["explainer"], *(number(m) for m in r["mean"]), estimate([r[k][-1] for k in ("mean", "low", "high")])]
-            for r in mine
+            [r["explainer"], str(r["known"][-1]), *(number(m) for m in r["mean"]), estimate(ends[id(r)])] for r in mine
         ]
-        text.append(table([f"{network}, {order}", *mine[0]["layers"], "all, with interval"], rows))
+        text.append(table([f"{network}, {order}", "n", *mine[0]["layers"], "all, with interval"], rows))
     pairs = [
         (ig, sg)
         for ig in found["rows"]
         for sg in found["rows"]
         if (ig["explainer"], sg["explainer"]) == WAM and [ig[k] for k in which] == [sg[k] for k in which]
     ]
-    apart = [_apart(ig, sg) for ig, sg in pairs]
+    apart = [_apart(*((ends[id(r)], r["known"][-1]) for r in pair)) for pair in pairs]
+    p_values = holm([p_value([r[k][-1] for k in ("mean", "low", "high")], r["known"][-1]) for r in found["rows"]])
     left = [
         f"{r['explainer']} ({r['network']}, {r['order']})"
-        for r in found["rows"]
-        if decided([r[k][-1] for k in ("mean", "low", "high")], r["known"][-1]) > 0
+        for r, p in zip(found["rows"], p_values, strict=True)
+        if p <= SIGNIFICANT and r["known"][-1] >= LEAST and r["mean"][-1] > 0
     ]
     keeps = f"in {apart.count(1)} of {len(pairs)} cascades, and less in {apart.count(-1)}"
     return {
@@ -329,11 +340,18 @@ def randomization(found: Record, *_: Record) -> Fragments:
     }
 
 
-def _apart(one: Record, other: Record) -> int:
-    """1 or -1 where one curve ends above or below another, with intervals that do not meet, else 0."""
-    ends = [curve[k][-1] for curve in (one, other) for k in ("low", "high")]
-    items = min(one["known"][-1], other["known"][-1])
-    return 0 if None in ends else decided((None, ends[0] - ends[3], ends[1] - ends[2]), items)
+def last(row: Record, is_current: bool) -> list[float | None]:
+    """The mean after the last reset, with its interval."""
+    three = [row[k][-1] for k in ("mean", "low", "high")]
+    return three if is_current else expanded(three, row["known"][-1])
+
+
+def _apart(one: tuple[Sequence[float | None], int], other: tuple[Sequence[float | None], int]) -> int:
+    """1 or -1 where one mean lies above or below another, with intervals that do not meet, of enough items; else 0."""
+    ((_, low, high), items), ((_, least, most), others) = one, other
+    if low is None or high is None or least is None or most is None or min(items, others) < LEAST:
+        return 0
+    return int(low > most) - int(high < least)
 
 
 def compat(found: Record, *_: Record) -> Fragments:
@@ -342,9 +360,9 @@ def compat(found: Record, *_: Record) -> Fragments:
     rows, areas = [], []
     for title in domains(cells):
         mine = [c for c in cells if c["domain"] == title]
-        rows.append([title, *(estimate(c["faithfulness"]) for c in mine)])
+        rows.append([title, str(mine[0]["items"]), *(estimate(c["faithfulness"]) for c in mine)])
         areas.append([title, *(f"{number(c['insertion'][0])} / {number(c['deletion'][0])}" for c in mine)])
-    text = [table(["faithfulness ↑", *names], rows), table(["insertion ↑ / deletion ↓", *names], areas)]
+    text = [table(["faithfulness ↑", "n", *names], rows), table(["insertion ↑ / deletion ↓", *names], areas)]
     items = f"{found['photos']} photos"
     return {"tables": "\n".join(text), "network": found["network"], "source": source(found, items)}
 
@@ -367,19 +385,21 @@ def cost(found: Record, *_: Record) -> Fragments:
 
 def figure3(found: Record, *_: Record) -> Fragments:
     nets, crops = list(found["accuracy"]), found["crops"]
-    right = [[net, *(estimate(three) for three in found["accuracy"][net].values())] for net in nets]
-    head = ["right", *(name.replace("PGD 0", "clean") for name in found["accuracy"][nets[0]])]
+    right = [[net, str(crops), *(estimate(three) for three in found["accuracy"][net].values())] for net in nets]
+    head = ["right", "n", *(name.replace("PGD 0", "clean") for name in found["accuracy"][nets[0]])]
     profiles, signs = [], {}
     several = {SHORT[method]: own for method, own in found["profiles"].items()} | {"": found["control"]}
     for method, told in several.items():
         for name, row in told.items():
-            away = row["mean level, less the first"]
+            away = "mean level, less the first"
             first = name == next(iter(told))
             shares = [number(three[0]) for three in row["share"].values()]
             label = f"{method}, {name}" if method else name
-            profiles.append([label, *shares, estimate(row["mean level"]), "" if first else over(away, crops)])
+            profiles.append(
+                [label, str(crops), *shares, estimate(row["mean level"]), "" if first else over(row, away, crops)]
+            )
             if not first:
-                signs[method] = decided(away, crops)
+                signs[method] = decided(row, away, crops)
     scales = found["scales"]
     verdict = [
         f"{word} with {', '.join(those)}"
@@ -388,7 +408,7 @@ def figure3(found: Record, *_: Record) -> Fragments:
     ]
     return {
         "accuracy": table(head, right),
-        "profiles": table(["share", *scales, "mean level", "coarser by, levels"], profiles),
+        "profiles": table(["share", "n", *scales, "mean level", "coarser by, levels"], profiles),
         "scales": ", ".join(f"{name} {text}" for name, text in scales.items()),
         "verdict": "; ".join(verdict),
         "source": source(found, f"{crops} crops, half of them with a panel"),
@@ -410,6 +430,9 @@ MAKERS: dict[str, Callable[[Record, Record, Record], Fragments]] = {
 }
 
 
+SETTLED = ("table1", "table2", "table3", "table4", "table6", "table7", "compat", "figure3")  # with tests or intervals
+
+
 def comparisons(has: Record) -> tuple[int, int]:
     """How many paired differences the page has, and how many of them are of `LEAST` items or more."""
     items = [
@@ -428,13 +451,15 @@ def page(folder: Path) -> str:
     """The whole page, from the records of a folder."""
     published = json.loads((HERE / "published.json").read_text(encoding="utf-8"))
     has = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    has |= {name: settled(has[name]) for name in SETTLED if name in has}
     fragments = {
         f"{name}.{part}": text.rstrip("\n")
         for name, make in MAKERS.items()
         if name in has
         for part, text in make(has[name], published, has).items()
     }
-    fragments |= {"least": str(LEAST)} | dict(zip(("comparisons", "enough"), map(str, comparisons(has)), strict=True))
+    fragments |= {"least": str(LEAST), "margin": f"±{MARGIN}"}
+    fragments |= dict(zip(("comparisons", "enough"), map(str, comparisons(has)), strict=True))
     sections = re.split(r"(?m)^(?=## )", (HERE / "page.md").read_text(encoding="utf-8"))
     return "\n\n".join(_section(text, has, fragments) for text in sections) + "\n"
 

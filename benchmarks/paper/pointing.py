@@ -115,8 +115,8 @@ def main() -> None:
     }
     table = rows.each(rows.place("pointing"), settings, keys, lambda **key: {"hits": hits(**key)})
     accuracy = {name: record.interval([sum(row["hits"][name]) / 2 for row in table]) for name in table[0]["hits"]}
-    for name, (mean, low, high) in accuracy.items():
-        print(f"{name:20} {mean:.3f} ({low:.3f} to {high:.3f})")
+    for name, three in accuracy.items():
+        print(f"{name:20} {three}")
     text = {"network": options.network, "pictures": len(table), **settings, "accuracy": accuracy}
     print("wrote", record.write("pointing", text, options.results))
 

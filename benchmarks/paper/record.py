@@ -12,15 +12,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from harness import records, rows
 from harness.arguments import parser, sized
 from harness.data import at
-from harness.intervals import interval
+from harness.intervals import KIND, expanded, interval, is_interval, p_value, with_expanded
 from harness.machine import versions
 from harness.records import Record, command, rounded, save
 from harness.rows import Row
 from harness.tables import table
 
 __all__ = [
-    "RESULTS", "Record", "Row", "at", "command", "interval", "options", "parser", "rounded", "rows", "save",
-    "table", "versions", "write",
+    "KIND", "RESULTS", "Record", "Row", "at", "command", "expanded", "interval", "is_interval", "options", "p_value",
+    "parser", "rounded", "rows", "save", "table", "versions", "with_expanded", "write",
 ]  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 

@@ -29,7 +29,7 @@ METHODS = (
     "WAM-SG",
 )
 CONTROLS = ("energy order", "random order")
-MEASURES = ("insertion", "deletion", "faithfulness", "over energy")
+MEASURES = ("items", "insertion", "deletion", "faithfulness", "over energy", "over energy, p", "gap")
 
 
 def cell(cells: list[dict[str, Any]], name: str, domain: str) -> Any:
@@ -45,18 +45,20 @@ def column(folder: Path, kind: str) -> dict[str, Any]:
         own = name + ending if name.startswith("WAM") else name
         one = cell(cells, own, wavelets if name.startswith("WAM") else plain)
         if one is not None:
-            found[name] = {"items": one["items"]} | {m: one[m] for m in MEASURES}
+            found[name] = {m: one[m] for m in MEASURES if m in one}
     for domain in (plain, wavelets):
         for name in CONTROLS:
             one = cell(cells, name, domain)
-            found[f"{name} of {domain}"] = {"items": one["items"]} | {m: one[m] for m in MEASURES}
-    return {"table": table, "network": network, "settings": source["settings"], "rows": found}
+            found[f"{name} of {domain}"] = {m: one[m] for m in MEASURES if m in one}
+    made_with = {name: source[name] for name in ("settings", "intervals") if name in source}
+    return {"table": table, "network": network, **made_with, "rows": found}
 
 
 def main(argv: list[str] | None = None) -> None:
     given = record.options(__doc__, {}, {}, argv)
     kinds = {kind: column(given.results, kind) for kind in KINDS}
-    record.write("table1", {"title": "Table 1: summary", "kinds": kinds}, given.results)
+    whole = {"title": "Table 1: summary", "intervals": "those of the table that a kind is from", "kinds": kinds}
+    record.write("table1", whole, given.results)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def summary(mine: list[rows.Row], kind: str) -> list[dict[str, Any]]:
                 "most": float(f"{max(away):.3g}"),
             }
             paired = [v - row["scores"]["haar"][measure] for v, row in zip(values, mine, strict=True)]
-            cell[f"{measure}, less haar's"] = record.interval(paired)
+            cell |= judging.paired(f"{measure}, less haar's", paired)
         found.append(cell)
     return found
 

@@ -155,7 +155,8 @@ def row(network: str, noise: str, clip: str, *, steps: int, effort: int) -> rows
         asked=target,
         orders=dict(zip(domains, (PLAIN, WAM), strict=True)),
     )
-    return {"class": target, "explaining": seconds, "left_out": left_out, "scores": scores}
+    made = {"class": target, "explaining": seconds, "left_out": left_out}
+    return made | {"gaps": judging.gaps(found), "scores": scores}
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -46,7 +46,7 @@ def row(network: str, photo: str, *, steps: int, subsets: int, effort: int) -> r
     measures = judging.Measures(steps, subsets)
     scores = judging.judged(judging.quick(net, x.shape[1:]), x, int(target), found, DOMAINS, measures, item=photo)
     made = {"class": int(target), "probability": round(float(sure), 5), "explaining": seconds, "left_out": left_out}
-    return made | {"scores": scores}
+    return made | {"gaps": judging.gaps(found), "scores": scores}
 
 
 def main(argv: list[str] | None = None) -> None:

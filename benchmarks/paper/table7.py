@@ -71,7 +71,7 @@ def judged(net: nn.Module, x: Tensor, item: str, steps: int, effort: int) -> row
         "empty": round(float(empty), 5),
         "filled": filled,
     }
-    return made | {"explaining": seconds, "left_out": left_out, "scores": scores}
+    return made | {"explaining": seconds, "left_out": left_out, "gaps": judging.gaps(found), "scores": scores}
 
 
 def summary(mine: list[rows.Row]) -> rows.Row:
