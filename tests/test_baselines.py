@@ -327,7 +327,7 @@ def test_layers_are_found_in_torchvisions_networks():
     for net, last in (
         (ResNet(BasicBlock, [1, 1, 1, 1], num_classes=5), "layer4"),
         (vgg, "0.19"),
-        (squeezenet1_1(num_classes=5), "classifier.2"),
+        (squeezenet1_1(num_classes=5), "features"),  # not `classifier.2`, which are the maps of its classes
     ):
         net = drawn(nn.Sequential(nn.Identity(), net)).float()
         target = wl.targets.Several(0, 1, 2, 3, 4)
@@ -335,6 +335,25 @@ def test_layers_are_found_in_torchvisions_networks():
         assert a.data.max() > 0
         assert torch.equal(a.data, GradCAM(last)(net, x, target).data)
         assert torch.equal(a.data, GradCAM(f"1.{last}")(net, x, target).data)
+
+
+@pytest.mark.parametrize("is_pooled", [True, False])
+def test_maps_of_the_classes_scores_are_no_features(is_pooled):
+    """Where the last convolution makes the scores, its input is looked at; where another layer does, its output."""
+    pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if is_pooled else []
+    convolutions = [nn.Conv2d(2, 6, 3), nn.ReLU(), nn.Dropout(), nn.Conv2d(6, 5, 1), nn.ReLU()]
+    scoring = drawn(nn.Sequential(*convolutions, *pooling))
+    x, target = signal((9, 12)), TARGET if is_pooled else lambda maps: maps[:, 1].mean((1, 2))
+    assert torch.equal(GradCAM()(scoring, x, target).data, GradCAM("1")(scoring, x, target).data)
+    assert relative(GradCAM()(scoring, x, target).data, GradCAM("4")(scoring, x, target).data) > 1e-2
+    apart = relative(normal(GradCAM()(scoring, x, target).data), normal(LayerCAM()(scoring, x, target).data))
+    assert apart > 1e-2  # of the scores' maps the two are one
+    headed = drawn(nn.Sequential(*convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 5)))
+    assert torch.equal(GradCAM()(headed, x, TARGET).data, GradCAM("4")(headed, x, TARGET).data)
+
+
+def normal(maps):
+    return maps / maps.amax(2, keepdim=True)
 
 
 @pytest.mark.parametrize("inplace", [False, True])

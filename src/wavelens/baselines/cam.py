@@ -56,8 +56,9 @@ class GradCAM(_ActivationMap):
     """A channel's weight is the mean of its gradient over places (Selvaraju et al., 2017).
 
     `layer` is the name of a layer as in `model.named_modules()`, or the end of one; `None` takes the last layer with
-    the signal's axes before they are pooled. It gives `(batch, channel, *axes)`, or in transformers of timm tokens of
-    patches. The map is not negative and has one channel, `(batch, 1, size)`: a layer knows none of the signal's.
+    the signal's axes before they are pooled, or before they become maps of the classes' scores. It gives `(batch,
+    channel, *axes)`, or in transformers of timm tokens of patches. The map is not negative and has one channel,
+    `(batch, 1, size)`: a layer knows none of the signal's.
     """
 
     def _weights(self, gradient: Tensor, activation: Tensor) -> Tensor:

@@ -89,31 +89,49 @@ def last_with_axes(ask: Gradients) -> Visit:
     """The last call of a layer whose output has the signal's axes, before they are pooled away.
 
     In a transformer of timm, whose tokens are patches, it is the norm before the last attention: behind it a class
-    token reads no patch any more.
+    token reads no patch any more. Where a network pools maps of its classes' scores (SqueezeNet) or gives such maps (a
+    segmenter), it is the last layer before the convolution that makes them: the map of a class is no feature, and all
+    class activation maps of it are that map.
     """
     tokens = patches(ask)
     if tokens is not None:
         return _last_call(ask, tokens.blocks[-1].norm1, "the last block's norm1")
-    pooled: set[int] = set()
-    chosen = None
-    for visit in visits_with_axes(ask):
-        if POOLING in type(visit.module).__name__:
-            pooled.add(id(visit.gives))
-        elif id(visit.gives) not in pooled:
-            chosen = visit
+    order = visits(ask)
+    chosen = _last_unpooled(ask, order)
     if chosen is None:
         raise ValueError(
             f"a class activation map needs a layer that gives (batch, channel, *axes) with the {ask.x.ndim - 2} axes "
             f"of x {tuple(ask.x.shape)}; this model has none that is a module. Name one with layer=…, or explain the "
             "network behind its front end."
         )
+    scoring = max((k for k, visit in enumerate(order) if isinstance(visit.module, LINEAR)), default=0)
+    if order.index(chosen) >= scoring and _channels(chosen) == _channels(order[-1]):
+        return _last_unpooled(ask, order[:scoring]) or chosen
     return chosen
+
+
+def _last_unpooled(ask: Gradients, order: list[Visit]) -> Visit | None:
+    pooled: set[int] = set()
+    chosen = None
+    for visit in _with_axes(ask, order):
+        if POOLING in type(visit.module).__name__:
+            pooled.add(id(visit.gives))
+        elif id(visit.gives) not in pooled:
+            chosen = visit
+    return chosen
+
+
+def _channels(visit: Visit) -> int | None:
+    return visit.gives.shape[1] if visit.gives is not None and visit.gives.ndim > 1 else None
 
 
 def visits_with_axes(ask: Gradients) -> list[Visit]:
     """The visits whose output has as many axes as the signal, not all of length 1."""
-    count = ask.x.ndim
-    layers = [v for v in visits(ask) if v.gives is not None and v.gives.ndim == count]
+    return _with_axes(ask, visits(ask))
+
+
+def _with_axes(ask: Gradients, order: list[Visit]) -> list[Visit]:
+    layers = [v for v in order if v.gives is not None and v.gives.ndim == ask.x.ndim]
     return [v for v in layers if max(v.gives.shape[2:]) > 1]  # type: ignore[union-attr]
 
 
