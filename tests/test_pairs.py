@@ -1,6 +1,7 @@
 """Pairs of a signal and a text: transformers' own numbers, embeddings in place of ids, prompts as classes."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,7 +124,9 @@ def test_in_python_a_pair_is_asked_directly_and_a_lone_text_has_no_probability(f
     named = wl.explain("photo.png", "hf:pair", target=f"text:{TEXTS[0]}", method=method)
     torch.testing.assert_close(one.attribution.data, named.attribution.data)
     assert one.answer == [{"index": 0, "label": TEXTS[0], "probability": None, "logit": one.attribution.score.item()}]
-    assert "nan" not in wl.report(one.entry(), "one.html").read_text().lower()
+    page = wl.report(one.entry(), "one.html").read_text()
+    page = re.sub(r"data:[^\"')]*", "", page)  # the bytes of a picture may spell anything
+    assert not re.search(r"\bnan\b", page, re.IGNORECASE)
     more = wl.explain("photo.png", prompted(pair, ["a cat"]), target="text:a dog", method=method)
     assert more.request.loaded.labels == ("a cat", "a dog")
     with pytest.raises(ValueError, match=r"ClipPair scores a signal and a text; give it a text: target='text:"):
