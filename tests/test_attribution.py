@@ -63,7 +63,8 @@ def literal(method, net, x, domain, target):
         return by_decisions(method, net, x, domain, target, slope)
     if isinstance(method, wl.CoarseToFine):
         return step_by_step(method, z, domain.analysis(torch.full_like(x, method.baseline)).data, layout, slope)
-    point = averages.noisy(x, method.sigma, method.seed) if method.noise == "white" else coloured(method, x, domain)
+    white = averages.noisy(x, method.sigma, method.seed, by_item=method.by_item)
+    point = white if method.noise == "white" else coloured(method, x, domain)
     slopes = torch.stack([slope(domain.analysis(point(slice(None), k)).data) for k in range(method.samples)])
     if isinstance(method, wl.VarGrad):
         return slopes.var(0, unbiased=False)
@@ -107,7 +108,7 @@ def by_decisions(method, net, x, domain, target, slope):
 
 def coloured(method, x, domain):
     """Copies of `x` with noise of its own deviation in each band, times sigma."""
-    z, white = domain.analysis(x), averages.noisy(x, 1.0, method.seed)
+    z, white = domain.analysis(x), averages.noisy(x, 1.0, method.seed, by_item=method.by_item)
 
     def point(_, k):
         noise = domain.analysis((white(slice(None), k) - x) / averages.ranges(x))

@@ -104,6 +104,22 @@ def test_samples_go_on_until_the_shares_of_the_product_are_known():
     assert a.spent.min() > 10
 
 
+def test_an_interval_over_items_carries_the_error_of_sampling_where_noise_is_drawn_by_item():
+    """Of x² / 2 the mean gradient is off by the mean noise: alike for 24 like items, or for each by its own."""
+    x = torch.linspace(1, 2, 8, dtype=torch.float64).reshape(1, 1, 8) + 1e-3 * torch.arange(24).reshape(24, 1, 1)
+    square = lambda x: x.square().sum((1, 2)) / 2  # noqa: E731
+    kinds = [wl.SmoothGrad(samples=4, sigma=0.5, by_item=flag) for flag in (False, True)]
+    off = [wl.attribute(square, x, None, domain=wl.Identity(), method=m).data.flatten(1) - x.flatten(1) for m in kinds]
+    (shared, own), error = (part.mean(1) for part in off), 0.5 / (4 * 8) ** 0.5
+    assert shared.std() < 1e-9 < error / 3 < own.std() < 3 * error
+    again = wl.attribute(square, x[5:6], None, domain=wl.Identity(), method=kinds[1])
+    assert torch.equal(again.data.flatten(1)[0] - x[5].flatten(), off[1][5])  # by its values, wherever it is
+    other = wl.attribute(
+        square, x, None, domain=wl.Identity(), method=wl.SmoothGrad(samples=4, sigma=0.5, by_item=True, seed=1)
+    )
+    assert relative(other.data.flatten(1) - x.flatten(1), off[1]) > 0.1
+
+
 def test_each_of_several_domains_has_passes_of_its_own():
     net, x = Net(SHAPE), signal(SHAPE)
     together = wl.attribute(net, x, 2, domain=ORTHONORMAL[:3], method=wl.SmoothGrad(5, noise="band"))
@@ -122,6 +138,8 @@ def test_a_constant_item_gets_no_noise():
         (lambda: wl.SmoothGrad(noise="pink"), "noise is one of white, band; got 'pink'"),
         (lambda: wl.VarGrad(noise=None), "noise is one of white, band; got None"),
         (lambda: wl.SmoothGrad(times_input=1), "times_input is True or False; got 1"),
+        (lambda: wl.SmoothGrad(by_item=1), "by_item is True or False; got 1"),
+        (lambda: wl.VarGrad(by_item="no"), "by_item is True or False; got 'no'"),
         (lambda: wl.Saliency(times_input="yes"), "times_input is True or False; got 'yes'"),
     ],
 )

@@ -1,8 +1,8 @@
 """Methods that average over noisy copies of the input.
 
-Noise depends on the seed and the number of the sample alone, so an item has the same attribution alone, in any batch
-and with any chunk size. Samples come in batches; the spread of the scale profile between batches is its standard
-error (the method of batch means; see `sampling`).
+Noise depends on the seed and the number of the sample alone, or on the item's own values too, so an item has the same
+attribution alone, in any batch and with any chunk size. Samples come in batches; the spread of the scale profile
+between batches is its standard error (the method of batch means; see `sampling`).
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ NOISES = ("white", "band")
 class SmoothGrad:
     """The gradient averaged over noisy inputs, `P mean_i g(x + δ_i)` (Smilkov et al., 2017; WAM's equation 7).
 
-    `sigma` is the noise's standard deviation as a fraction of each item's range, `max x - min x`: 0.25 suits images,
-    0.001 sounds, 0.0001 volumes (the paper's values). With `noise="band"` the noise is coloured as the item is: each
-    band of the domain gets noise of `sigma` times the standard deviation of the item's own coefficients there, so a
-    `sigma` of 1 is as strong as the signal in every band; each of several domains then has passes of its own. With
-    `times_input` it is multiplied with the coefficients, `Re(conj(z) ⊙ P mean_i g(x + δ_i))`, one real number with a
-    sign for each. With `tolerance`, sampling goes on item by item until the standard error of every scale's share of
-    the profile is at most `tolerance`, or `max_samples` are spent.
+    `sigma` is the noise's standard deviation as a fraction of each item's range, `max x - min x`: 0.25 suits
+    images, 0.001 sounds, 0.0001 volumes (the paper's values). With `noise="band"` the noise is coloured as the item
+    is: each band of the domain gets noise of `sigma` times the standard deviation of the item's own coefficients
+    there, so a `sigma` of 1 is as strong as the signal in every band; each of several domains then has passes of
+    its own. With `times_input` it is multiplied with the coefficients, `Re(conj(z) ⊙ P mean_i g(x + δ_i))`, one
+    real number with a sign for each. All items have the same noise, whose error a mean over items keeps; with
+    `by_item` each has its own, drawn from the seed and the item's values, and an interval over items carries the
+    error of sampling. With `tolerance`, sampling goes on item by item until the standard error of every scale's
+    share of the profile is at most `tolerance`, or `max_samples` are spent.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.SmoothGrad(samples=4, sigma=0.1))
     >>> a.data.shape, round(a.data.abs().max().item(), 3)
@@ -48,13 +50,14 @@ class SmoothGrad:
     max_samples: int = 1000
     noise: str = "white"
     times_input: bool = False
+    by_item: bool = False
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples)
         check_seed(self.seed)
         check_tolerance(self.tolerance, self.samples, max_samples=self.max_samples)
         check_noise(self.sigma, self.noise)
-        check_flag(times_input=self.times_input)
+        check_flag(times_input=self.times_input, by_item=self.by_item)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         def mean(lifts: list[Lift], point: Point) -> Outcome:
@@ -72,11 +75,13 @@ class _Moment:
     sigma: float = 0.25
     seed: int = 0
     noise: str = "white"
+    by_item: bool = False
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples)
         check_seed(self.seed)
         check_noise(self.sigma, self.noise)
+        check_flag(by_item=self.by_item)
 
     def _moment(self, ask: Gradients, lifts: list[Lift], central: bool) -> Outcome:
         def moment(lifts: list[Lift], point: Point) -> Outcome:
@@ -89,7 +94,7 @@ class _Moment:
 class VarGrad(_Moment):
     """The variance of each coefficient's gradient over noisy inputs (Adebayo et al., 2018).
 
-    `sigma` and `noise` are those of `SmoothGrad`. Not linear in the gradient: every sample is pulled back.
+    `sigma`, `noise` and `by_item` are those of `SmoothGrad`. Not linear in the gradient: every sample is pulled back.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.VarGrad(samples=4, sigma=0.1))
     >>> a.data.shape, bool((a.data >= 0).all())
@@ -104,7 +109,7 @@ class VarGrad(_Moment):
 class SquareGrad(_Moment):
     """The mean of each coefficient's squared gradient over noisy inputs (Hooker et al., 2019).
 
-    `sigma` and `noise` are those of `SmoothGrad`. Not linear in the gradient: every sample is pulled back.
+    `sigma`, `noise` and `by_item` are those of `SmoothGrad`. Not linear in the gradient: every sample is pulled back.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.SquareGrad(samples=4, sigma=0.1))
     >>> a.data.shape, bool((a.data >= 0).all())
@@ -176,13 +181,28 @@ def ranges(x: Tensor, parts: Sequence[slice] = ()) -> Tensor:
     return torch.cat(spans, 1).view_as(x)
 
 
-def noisy(x: Tensor, sigma: float, seed: int, parts: Sequence[slice] = ()) -> Point:
-    """Noisy copy `k` of items of `x`: the same noise for every item, scaled by the item's own `ranges`."""
-    scale = sigma * ranges(x, parts)
+def white_noise(x: Tensor, seed: int, by_item: bool) -> Point:
+    """White noise of sample `k` for some items of `x`, `(1, channel, *axes)` for all alike or one row for each.
+
+    The seed of an item's own noise is drawn from its values as float32, whatever its place in a batch.
+    """
+
+    def draw(seed: int, k: int) -> Tensor:
+        return torch.randn(x.shape[1:], generator=generator(seed, k, x.device), device=x.device, dtype=torch.float32)
+
+    if not by_item:
+        return lambda items, k: draw(seed, k)[None]
+    seeds = [stream(seed, hashlib.blake2b(item.float().cpu().contiguous().numpy()).hexdigest()) for item in x]
+    places = torch.arange(len(x), device=x.device)
+    return lambda items, k: torch.stack([draw(seeds[place], k) for place in places[items].tolist()])
+
+
+def noisy(x: Tensor, sigma: float, seed: int, parts: Sequence[slice] = (), by_item: bool = False) -> Point:
+    """Noisy copy `k` of items of `x`, scaled by each item's own `ranges`: with the same noise, or `by_item` its own."""
+    scale, white = sigma * ranges(x, parts), white_noise(x, seed, by_item)
 
     def point(items: Items, k: int) -> Tensor:
-        noise = torch.randn(x.shape[1:], generator=generator(seed, k, x.device), device=x.device, dtype=torch.float32)
-        return torch.addcmul(x[items], noise.to(x.dtype), scale[items])
+        return torch.addcmul(x[items], white(items, k).to(x.dtype), scale[items])
 
     return point
 
@@ -192,25 +212,26 @@ def over_noise(
 ) -> Outcome:
     """What `average(lifts, point)` makes of noisy copies of the input: band noise differs from domain to domain."""
     if rule.noise == "white":
-        return average(lifts, noisy(ask.x, rule.sigma, rule.seed, ask.parts))
+        return average(lifts, noisy(ask.x, rule.sigma, rule.seed, ask.parts, rule.by_item))
     return domain_by_domain(
-        lifts, lambda lift: average([lift], noisy_in_bands(ask.x, lift, rule.sigma, rule.seed, ask.dtype))
+        lifts, lambda lift: average([lift], noisy_in_bands(ask.x, lift, rule.sigma, rule.seed, ask.dtype, rule.by_item))
     )
 
 
-def noisy_in_bands(x: Tensor, lift: Lift, sigma: float, seed: int, dtype: torch.dtype) -> Point:
+def noisy_in_bands(x: Tensor, lift: Lift, sigma: float, seed: int, dtype: torch.dtype, by_item: bool = False) -> Point:
     """Noisy copy `k` of items of `x`, with noise of `sigma` times the item's own deviation in each band.
 
-    White noise, the same for every item, is brought to that deviation band by band. So in an orthonormal domain each
-    copy has it exactly; in a redundant one, bands of the synthesised noise reach into each other as the domain's do.
+    White noise, the same for every item or each item's own, is brought to that deviation band by band. So in an
+    orthonormal domain each copy has it exactly; in a redundant one, bands of the synthesised noise reach into each
+    other as the domain's do.
     """
     own = sigma * deviations(lift.analysis(x.to(dtype)), lift.layout)
-    is_bound = bool(lift.domain.bound_tensors())
+    is_bound, white = bool(lift.domain.bound_tensors()), white_noise(x, seed, by_item)
 
     def point(items: Items, k: int) -> Tensor:
         some, here = x[items], lift.of(items)
-        white = torch.randn(x.shape[1:], generator=generator(seed, k, x.device), device=x.device, dtype=torch.float32)
-        z = here.analysis(white.to(dtype).expand(len(some) if is_bound else 1, *white.shape))
+        noise = white(items, k).to(dtype)
+        z = here.analysis(noise.expand_as(some) if is_bound else noise)
         gains = own[items] / deviations(z, here.layout).clamp_min(torch.finfo(dtype).tiny)
         sizes = torch.tensor([band.size for band in here.layout.bands], device=x.device)
         coloured = z * gains.repeat_interleave(sizes, 1, output_size=here.layout.size)[:, None]
