@@ -218,6 +218,12 @@ def test_fid_in_tells_a_class_that_changes():
     assert wl.metrics.fid_in(first_or_rest, x, 0, a, fraction=0.25).tolist() == [1, 0]
     assert wl.metrics.fid_in(first_or_rest, x, 0, a, fraction=0.5).tolist() == [1, 1]
 
+    def lone(s):
+        return first_or_rest(s).diff(dim=1)  # above 0 where the rest is larger
+
+    assert wl.metrics.fid_in(lone, x, 0, a, fraction=0.25).tolist() == [1, 0]
+    assert wl.metrics.fid_in(lone, x, 0, a, fraction=0.5).tolist() == [1, 1]
+
 
 @pytest.mark.parametrize("domain", DOMAINS, ids=name)
 def test_the_distance_to_the_energy_order_comes_with_the_measure(domain):

@@ -148,7 +148,8 @@ def fid_in(
     """1 where the model's class stays the same on the top fraction alone, else 0, `(batch,)`; the mean is the share.
 
     (Input fidelity, Paissan et al., 2023; WAM's equation 18.) The class is the largest of the outputs `(batch,
-    classes)` for the untouched signal, whatever the `target`, which the ranking alone knows. The rest as in `curves`.
+    classes)` for the untouched signal, whatever the `target`, which the ranking alone knows; of a lone logit it is
+    whether that is above 0. The rest as in `curves`.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> [round(score, 3) for score in wl.metrics.fid_in(model, x, 1, a).tolist()]
@@ -203,10 +204,10 @@ def _mu_fidelities(
 
 
 def _class(output: Tensor, _: Tensor) -> Tensor:
-    if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[1] < 2:
+    if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[1] == 0:
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(f"fid_in compares classes, so the model's output is (batch, classes); got {got}.")
-    return output.argmax(1).double()
+    return (output.argmax(1) if output.shape[1] > 1 else output[:, 0] > 0).double()
 
 
 def _each(ask: Gradients, points: Callable[[Tensor], Tensor]) -> Tensor:
