@@ -21,6 +21,8 @@ def test_the_guide_and_its_commands(run_page, tmp_path, monkeypatch, capsys):
     lines = [line for line in commands(DOCS / "guides/satellite.md") if line.startswith("wavelens")]
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
     for line in lines:
-        sys.modules.pop("field", None)
+        for own in ("field", "wet"):
+            sys.modules.pop(own, None)
         assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
-    sys.modules.pop("field", None)
+    for own in ("field", "wet"):
+        sys.modules.pop(own, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, starmap
 from typing import Any
@@ -139,6 +139,37 @@ class Grid:
             last = k + 1 == len(pairs) or pairs[k + 1][1] != unit
             texts.append(f"{_interval(ends)} {unit}" if last else _interval(ends))
         return " × ".join(texts)
+
+
+@dataclass(frozen=True)
+class Grids(Grid):
+    """The grids of several signals of one input, `parts` by their names, which name the scales of a `Joint` domain.
+
+    The scale 'm20 d1' is the scale 'd1' of the signal 'm20', on that signal's grid.
+    """
+
+    parts: tuple[tuple[str, Grid], ...] = ()
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Grid]) -> Grids:
+        """The grids of these signals."""
+        return cls((1.0,), (next(iter(parts.values())).units[0],), parts=tuple(parts.items()))
+
+    def extents(self, layout: Layout) -> dict[str, tuple[Range, ...]]:
+        own = self._by_part(layout)
+        return {f"{name} {scale}": ends for name, (grid, part) in own for scale, ends in grid.extents(part).items()}
+
+    def labels(self, layout: Layout) -> dict[str, str]:
+        own = self._by_part(layout)
+        return {f"{name} {scale}": text for name, (grid, part) in own for scale, text in grid.labels(part).items()}
+
+    def _by_part(self, layout: Layout) -> list[tuple[str, tuple[Grid, Layout]]]:
+        """The grid and the layout of each signal; `ValueError` for a layout of other signals."""
+        layouts = getattr(layout.domain, "layouts", {})
+        grids = dict(self.parts)
+        if layouts.keys() != grids.keys():
+            raise ValueError(f"a grid has the signals of its layout; got {', '.join(grids)} for {layout.domain}.")
+        return [(name, (grids[name], part)) for name, part in layouts.items()]
 
 
 def note_of(ends: Range, unit: str) -> str:

@@ -23,6 +23,7 @@ from wavelens.models import (
     Options,
     Points,
     Preparation,
+    Resolutions,
     Sampling,
     Traces,
     VideoGeometry,
@@ -100,7 +101,7 @@ Windows = Annotated[bool, typer.Option("--windows", help="Read a text of more to
 QuestionText = Annotated[
     str | None, typer.Option(help="What a model that writes about pictures is asked: 'what is on the road?'.")
 ]
-PREPARATIONS = (AsRead, Bands, Fitted, Geometry, Points, Sampling, Traces, VideoGeometry, Voxels)
+PREPARATIONS = (AsRead, Bands, Fitted, Geometry, Points, Resolutions, Sampling, Traces, VideoGeometry, Voxels)
 
 
 def model_options(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -41,8 +42,8 @@ def print_explanation(explanation: Explanation, console: Console, prefix: str) -
     _print_texts(console, _account(explanation))
     _print_scales(explanation, console)
     _print_sides(explanation, console)
-    if explanation.by_channel:
-        console.print(_channel_table(explanation))
+    for scales, rows in _channel_tables(explanation):
+        console.print(_channel_table(scales, rows))
     if explanation.words is not None:
         _print_texts(console, explanation.words.sentence, explanation.words.by_shapley)
         console.print(_word_table(explanation.words))
@@ -190,9 +191,19 @@ def _marginal_table(explanation: Explanation) -> Table:
     return shown
 
 
-def _channel_table(explanation: Explanation) -> Table:
+def _channel_tables(explanation: Explanation) -> Iterator[tuple[list[str], list[dict[str, Any]]]]:
+    """The scales and the rows of the table of channels, and of several signals of one for each."""
+    rows = explanation.by_channel
+    for signal in explanation.signals:
+        own = [row for row in rows if row["signal"] == signal.name]
+        yield own[0]["scales"], [{**row, "channel": f"{signal.name} {row['channel']}"} for row in own]
+    if rows and not explanation.signals:
+        yield [row["scale"] for row in explanation.profile], rows
+
+
+def _channel_table(names_of_scales: list[str], rows: list[dict[str, Any]]) -> Table:
     """Signed sums by channel and scale; of complex gradients shares of |γ|."""
-    rows, scales = explanation.by_channel, [*(row["scale"] for row in explanation.profile), "total"]
+    scales = [*names_of_scales, "total"]
     every = [value for row in rows for value in row["signed"] if value is not None]
     columns = []
     for row in rows:

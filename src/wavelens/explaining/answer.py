@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -20,7 +20,7 @@ from wavelens.explaining.by_domain import bases, domain_record, endings, margina
 from wavelens.explaining.files import ATTRIBUTION, DECOMPOSED, MARGINAL, OVERLAY, SUMMARY, beside, stems
 from wavelens.explaining.further_methods import BY_METHOD, method_bases, methods_summary
 from wavelens.explaining.interventions import Interventions
-from wavelens.explaining.kinds import Input
+from wavelens.explaining.kinds import Input, SignalPart
 from wavelens.explaining.question import ExplainedTarget
 from wavelens.explaining.report import entry_of
 from wavelens.explaining.request import Request
@@ -30,6 +30,7 @@ from wavelens.explaining.summary import (
     detection_rows,
     interventions_summary,
     profile_rows,
+    signal_rows,
     target_summary,
     top_classes,
 )
@@ -157,7 +158,14 @@ class Explanation:
     @property
     def by_channel(self) -> list[dict[str, Any]]:
         """The profile by channel, where the kind tells channels apart and there are several: all rows add up to it."""
+        if self.signals:
+            return [row for one in self.signals for row in signal_rows(one)]
         return channel_rows(self.attribution, self.request.kind.channels(self.input))
+
+    @cached_property
+    def signals(self) -> Sequence[SignalPart]:
+        """The signals of an input of several, each with its side of the account; none of one signal."""
+        return self.request.kind.signals(self.attribution, self.input)
 
     @property
     def caution(self) -> str:
@@ -227,9 +235,10 @@ class Explanation:
             if self.words is None
             else plots.words(a, self.words, title=self.title)
         )
-        if domain == 0:
-            plots.add_methods(figure, (a, *self.further_methods), self._picture, grid=self.input.grid)
-        plots.add_evidence(figure, a, self._picture, grid=self.input.grid)
+        if not self.signals:  # each of which has maps of its own in the panel
+            if domain == 0:
+                plots.add_methods(figure, (a, *self.further_methods), self._picture, grid=self.input.grid)
+            plots.add_evidence(figure, a, self._picture, grid=self.input.grid)
         figure = plots.add_accounts(figure, a, values.shapley, grid=self.input.grid, reason=values.reason)
         if self.sides is None or domain:
             return figure
@@ -290,7 +299,7 @@ class Explanation:
 
         x, figures = self._picture, self.request.figures
         named: dict[str, Any] = {"title": self.title, "grid": self.input.grid}
-        if self.marginal is not None and x.ndim - 2 <= MAX_DRAWN_AXES:
+        if self.marginal is not None and x.ndim - 2 <= MAX_DRAWN_AXES and not self.signals:
             yield from figures.write(plots.marginal(self.attributions, x, **named), beside(base, MARGINAL))
         if self.decomposed:
             rebuilt, where = (beside(base, ending) for ending in DECOMPOSED)

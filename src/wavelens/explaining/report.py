@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wavelens.core import Domain
+from wavelens.domains import Joint
 from wavelens.explaining.further_methods import is_explainer
 from wavelens.explaining.question import class_text
 from wavelens.explaining.records import shown_path, words_of
 from wavelens.explaining.summary import box_text, start_of, top_classes
 from wavelens.models import LoadedModel
 from wavelens.own import text_of
-from wavelens.reports import GENERATOR, Chance, Detected, Entry
+from wavelens.reports import GENERATOR, PHOTO_VIEW, Chance, Detected, Entry
 from wavelens.reports.markup import is_printable
 from wavelens.untrusted import check_file
 
@@ -54,6 +55,10 @@ def entry_of(explanation: Explanation) -> Entry:
         further_methods=explanation.further_methods,
         words=explanation.words,
         sides=explanation.sides,
+        parts=[
+            Entry(part.attribution, part.x, name=part.name, kind=PHOTO_VIEW, grid=part.grid, channels=part.channels)
+            for part in explanation.signals
+        ],
         facts={
             "file": shown_path(one.path),
             "model": shown_path(loaded.name),
@@ -100,8 +105,12 @@ def command_of(explanation: Explanation) -> str:
 
 
 def _chosen_domains(explanation: Explanation) -> list[Domain]:
-    """The domains to be named; an explainer brings its own."""
-    return [] if is_explainer(explanation.request.method) else explanation.domains
+    """The domains to be named; an explainer brings its own, and signals with the usual domain of each name none."""
+    if is_explainer(explanation.request.method):
+        return []
+    if explanation.signals:
+        return [one.domains[0] for one in explanation.domains if isinstance(one, Joint) and len({*one.domains}) == 1]
+    return explanation.domains
 
 
 def _interventions_option(chosen: bool | None) -> list[str]:

@@ -167,6 +167,8 @@ def default_model(kind: Kind) -> str:
 
 def fitted(chosen: Domain | None, kind: Kind, loaded: LoadedModel) -> Domain:
     """The domain, or that of the kind where none is chosen; `ValueError` where its levels do not fit the model's x."""
+    if kind.joint is not None:
+        return kind.joint(chosen, loaded.preprocess)
     axes = loaded.preprocess.shape[1:]
     domain = chosen or kind.domain(axes)
     if isinstance(domain, ItemDomain):  # its coordinates are those of an item, which is not there yet

@@ -12,7 +12,7 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.detected import NumberedObject
-from wavelens.explaining.kinds import Input, Kind
+from wavelens.explaining.kinds import Input, Kind, SignalPart
 from wavelens.explaining.question import ExplainedTarget
 from wavelens.explaining.records import model_summary
 from wavelens.grid import Grid
@@ -114,6 +114,22 @@ def channel_rows(a: Attribution, names: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {"channel": name, "signed": [None if math.isnan(value) else value for value in signed], "share": share}
         for name, signed, share in rows
+    ]
+
+
+def signal_rows(part: SignalPart) -> list[dict[str, Any]]:
+    """A row for each channel of one of several signals, with the sums of that signal's own scales."""
+    profile = maps.profile(part.attribution, by_channel=True)
+    rows = zip(part.channels, profile.signed[0].tolist(), profile.share[0].tolist(), strict=True)
+    return [
+        {
+            "signal": part.name,
+            "channel": channel,
+            "scales": list(profile.names),
+            "signed": [None if math.isnan(value) else value for value in signed],
+            "share": share,
+        }
+        for channel, signed, share in rows
     ]
 
 

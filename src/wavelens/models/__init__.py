@@ -17,6 +17,7 @@ from wavelens.models.preparations.fitted import Fitted
 from wavelens.models.preparations.flexible import Patches
 from wavelens.models.preparations.image import Geometry, Normalized
 from wavelens.models.preparations.raster import Bands
+from wavelens.models.preparations.resolutions import Resolutions
 from wavelens.models.preparations.series import Traces
 from wavelens.models.preparations.text import TextWindows, TokenEmbeddings
 from wavelens.models.preparations.video import VideoGeometry
@@ -48,6 +49,7 @@ __all__ = [
     "PromptHead",
     "Regions",
     "ResNet3D",
+    "Resolutions",
     "Sampling",
     "TextWindows",
     "TokenEmbeddings",

@@ -45,6 +45,12 @@ class Preparation(Protocol):
     def grid(self, signal: Any, /) -> Grid: ...
 
 
+def called_by(preparation: Preparation, module: nn.Module) -> nn.Module:
+    """The module as it takes what a preparation makes: by name, where that is several signals side by side."""
+    calling = getattr(preparation, "calling", None)
+    return calling(module) if calling else module
+
+
 @dataclass(frozen=True, eq=False)
 class Parts:
     """What a loader makes: the module, how its input is prepared, and its own labels if it has any."""
@@ -102,6 +108,7 @@ class LoadedModel:
     def __post_init__(self) -> None:
         if self.link not in LINKS:
             raise ValueError(f"link is one of {', '.join(LINKS)}; got {self.link!r}.")
+        object.__setattr__(self, "module", called_by(self.preprocess, self.module))
 
     def __repr__(self) -> str:
         """Three lines: what it is, what it takes, what it gives."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from wavelens.models.black_box import BlackBox, black_box
 from wavelens.models.checkpoints import read_checkpoint
 from wavelens.models.labels import imagenet_labels, read_class_names
-from wavelens.models.loaded import LoadedModel, Parts, Preparation, Variant
+from wavelens.models.loaded import LoadedModel, Parts, Preparation, Variant, called_by
 from wavelens.models.module_kinds import exported_shape, set_evaluation
 from wavelens.models.named_functions import function_called, is_function
 from wavelens.models.networks.acdnet import micro_acdnet
@@ -222,7 +222,8 @@ def _beside(options: Options, names: Sequence[str]) -> str:
 def _adapted(parts: Parts, name: str, options: Options) -> Parts:
     """The parts with the preparation that the options say."""
     if options.preparation is not None:
-        parts = replace(parts, preprocess=options.preparation)
+        module = called_by(options.preparation, parts.module)
+        parts = replace(parts, module=module, preprocess=options.preparation)
     if options.bands is not None:
         parts = replace(parts, preprocess=_banded(parts.preprocess, name, options.bands))
     if options.windows and parts.preprocess.kind != "text":

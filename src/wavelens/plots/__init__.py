@@ -14,6 +14,7 @@ from wavelens.plots.over_photo import over_photo
 from wavelens.plots.panel import panel, save, show
 from wavelens.plots.parts import common_scale
 from wavelens.plots.profiles import mean_profiles
+from wavelens.plots.resolutions import resolutions
 from wavelens.plots.rose import rose
 from wavelens.plots.scene import scene
 from wavelens.plots.series import traces
@@ -43,6 +44,7 @@ __all__ = [
     "over_photo",
     "overlay",
     "panel",
+    "resolutions",
     "rose",
     "save",
     "scene",

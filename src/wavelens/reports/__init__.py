@@ -6,6 +6,7 @@ from wavelens.reports.sounds import sounds
 from wavelens.reports.views import (
     CLOUD_VIEW,
     PHOTO_VIEW,
+    SCENE_VIEW,
     SERIES_VIEW,
     SOUND_VIEW,
     TEXT_VIEW,
@@ -20,6 +21,7 @@ __all__ = [
     "CLOUD_VIEW",
     "GENERATOR",
     "PHOTO_VIEW",
+    "SCENE_VIEW",
     "SERIES_VIEW",
     "SOUND_VIEW",
     "TEXT_VIEW",

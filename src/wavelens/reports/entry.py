@@ -56,7 +56,8 @@ class Entry:
     `(*axes)` is true where it is; `positions` are those of the channels' electrodes, (x, y, z) in metres, for maps of
     the scalp; `words` is a text's account word by word; `objects` are what a detector finds, and `outlines` lines over
     a picture `x`. `sides` is what a text adds, where the account is of a signal and its text: the attribution then is
-    the signal's. All texts are shown as they are, never as HTML.
+    the signal's. `parts` are the signals of an input of several, each a block with pictures of its own; `x` then is all
+    of them packed, as their `Joint` domain has them. All texts are shown as they are, never as HTML.
     """
 
     attribution: Coefficients
@@ -83,6 +84,7 @@ class Entry:
     sides: BothSides | None = None
     region: Tensor | None = None
     positions: Sequence[tuple[float, float, float]] = ()
+    parts: Sequence[Entry] = ()
 
     def __repr__(self) -> str:
         shape, what = tuple(self.x.shape[1:]), self.label or "an attribution"
@@ -125,9 +127,9 @@ class Entry:
         self.place.extents(attribution.layout)  # says now whether the grid fits
 
     def each(self) -> list[Entry]:
-        """An entry for each domain, in which the others are left out."""
+        """An entry for each domain, in which the others are left out, and then each of the parts."""
         values = [*self.further_shapley, *[(None, "")] * len(self.further)]
-        first = replace(self, further=(), further_shapley=(), further_methods=())
+        first = replace(self, further=(), further_shapley=(), further_methods=(), parts=())
         later = replace(first, sides=None if self.sides is None else replace(self.sides, by_scale=None))
         return [
             first,
@@ -135,6 +137,7 @@ class Entry:
                 replace(later, attribution=one, shapley=shapley, no_shapley=reason)
                 for one, (shapley, reason) in zip(self.further, values, strict=False)
             ),
+            *self.parts,
         ]
 
     def _check_shapley(self) -> None:

@@ -76,31 +76,39 @@ def write_page(sections: Sequence[Section], path: str | PathLike[str], *, title:
 
 def section(entry: Entry, count: int = 1) -> Section:
     """What a page says of an entry, one of `count`; after that the entry is no longer needed."""
-    shown, several = entry.view, entry.each()
+    several = entry.each()
+    kinds = [one.view for one in several]
     room = min(ROOM, WHOLE // max(count, 1)) // len(several)
-    views = [shown.show(one, room) if shown else View({}, "") for one in several]
+    views = [kind.show(one, room) if kind else View({}, "") for one, kind in zip(several, kinds, strict=True)]
     payloads: list[dict[str, Any]] = [
-        {"view": shown.name, "wide": shown.wide, "evidence": accounts.has_signs(one.attribution), **view.payload}
-        if shown
+        {"view": kind.name, "wide": kind.wide, "evidence": accounts.has_signs(one.attribution), **view.payload}
+        if kind
         else {"view": ""}
-        for one, view in zip(several, views, strict=True)
+        for one, kind, view in zip(several, kinds, views, strict=True)
     ]
     if entry.sides is not None:
         payloads[0]["sides"] = packed_sides(entry, room // 8)
     heading = entry.name or texts.shown_label(entry)
     numbers = [joined(*(_answers(entry) if one is several[0] else []), scales.profile(one)) for one in several]
     changes = [scales.interventions(one) for one in several]
-    titles = [texts.domain_heading(one) if len(several) > 1 else None for one in several]
+    titles = [_title(entry, one) if len(several) > 1 else None for one in several]
     body = joined(
         tag("header", tag("h2", tag("bdi", heading)), texts.sentence(entry), texts.note(entry), class_="lead"),
         sides_card(entry.sides) if entry.sides is not None else None,
         *(_block(*parts) for parts in zip(titles, views, numbers, changes, strict=True)),
-        marginal_card(entry) if len(several) > 1 else None,
+        marginal_card(entry) if entry.further else None,
         methods_card(entry) if entry.further_methods else None,
         texts.record(entry),
     )
-    script = shown.script if shown else ""
-    return Section(heading, texts.shown_label(entry), body, tuple(payloads), views[0].thumb, script)
+    script = "\n".join(dict.fromkeys(kind.script for kind in kinds if kind))
+    thumb = next((view.thumb for view in views if view.thumb), "")
+    return Section(heading, texts.shown_label(entry), body, tuple(payloads), thumb, script)
+
+
+def _title(entry: Entry, block: Entry) -> Html | None:
+    """Of a block the domain, or which part of the input it shows; of the account of all parts nothing."""
+    is_part = block in entry.parts
+    return texts.domain_heading(block, is_part) if is_part or entry.further or not entry.parts else None
 
 
 def _answers(entry: Entry) -> list[Html | None]:

@@ -21,12 +21,13 @@ def sentence(entry: Entry) -> Html:
     return tag("p", opening, *_answered(entry), *_account(entry), class_="sentence")
 
 
-def domain_heading(entry: Entry) -> Html:
-    """Which domain the numbers and pictures below are of, and the largest contributions in it."""
+def domain_heading(entry: Entry, is_part: bool = False) -> Html:
+    """Which domain the numbers and pictures below are of, and of which part, and the largest contributions in it."""
     opening = _largest(entry)
+    domain = text_of(entry.attribution.layout.domain)
     return tag(
         "header",
-        tag("h3", text_of(entry.attribution.layout.domain), class_="domain"),
+        tag("h3", f"{entry.name} · {domain}" if is_part else domain, class_="domain"),
         tag("p", opening, class_="sentence") if opening else None,
         class_="lead",
     )
@@ -178,12 +179,16 @@ def _parameters(entry: Entry) -> dict[str, str]:
         "gradients": "" if spent is None else str(int(spent.max())),
         "standard error": f"at most {percent(max(errors))} of a scale's share" if errors else "",
         "completeness gap": _gap(a),
-        "input": " × ".join(map(str, entry.x.shape[1:])) + ", channels first",
+        "input": "; ".join(map(_shape, entry.parts or [entry])) + ", channels first",
         "rate" if "Hz" in entry.place.units else "spacing": _spacing(entry),
         "device": ", ".join(place.values()),
         "versions": ", ".join(f"{name} {value}" for name, value in made.items()),
     }
     return {name: value for name, value in parameters.items() if value}
+
+
+def _shape(entry: Entry) -> str:
+    return " × ".join(map(str, entry.x.shape[1:]))
 
 
 def _gap(a: Any) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from wavelens.explaining.kinds.as_read import AsRead
 from wavelens.explaining.kinds.cloud import CLOUD
-from wavelens.explaining.kinds.input import Input
+from wavelens.explaining.kinds.input import Input, SignalPart
 from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
 from wavelens.explaining.kinds.photo import PHOTO
 from wavelens.explaining.kinds.raster import RASTER
+from wavelens.explaining.kinds.scene import SCENE
 from wavelens.explaining.kinds.series import SERIES
 from wavelens.explaining.kinds.sound import SOUND
 from wavelens.explaining.kinds.text import TEXT
@@ -18,9 +19,20 @@ from wavelens.explaining.kinds.video import VIDEO
 from wavelens.explaining.kinds.volume import VOLUME
 from wavelens.frontends.joined import joined_files
 
-__all__ = ["KINDS", "AsRead", "FileSize", "Input", "Kind", "Writer", "kind_called", "kind_of", "register_kind"]
+__all__ = [
+    "KINDS",
+    "AsRead",
+    "FileSize",
+    "Input",
+    "Kind",
+    "SignalPart",
+    "Writer",
+    "kind_called",
+    "kind_of",
+    "register_kind",
+]
 
-LIBRARY = (PHOTO, SOUND, VIDEO, VOLUME, CLOUD, SERIES, RASTER, TEXT)
+LIBRARY = (PHOTO, SOUND, VIDEO, VOLUME, CLOUD, SERIES, RASTER, TEXT, SCENE)
 KINDS: list[Kind] = [*LIBRARY]
 
 

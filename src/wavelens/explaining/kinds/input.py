@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from wavelens.attribution import Attribution
 from wavelens.grid import Grid
 from wavelens.models import Preparation
 from wavelens.outlines import Outline
@@ -34,6 +35,19 @@ class Input:
     outlines: tuple[Outline, ...] = ()
     region: Tensor | None = None
     positions: tuple[tuple[float, float, float], ...] = ()
+
+
+class SignalPart(NamedTuple):
+    """One of the signals of an input of several: its side of the account, and the signal `(1, channel, *axes)` itself.
+
+    `grid` says where its samples lie, `channels` what they are called.
+    """
+
+    name: str
+    attribution: Attribution
+    x: Tensor
+    grid: Grid
+    channels: tuple[str, ...]
 
 
 def channel_names(shown: Input) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.explaining.kinds.as_read import AsRead
-from wavelens.explaining.kinds.input import Input
+from wavelens.explaining.kinds.input import Input, SignalPart
 from wavelens.frontends.joined import joined_files, joined_names, joined_stem
 from wavelens.models import Preparation
 from wavelens.models.preparations.text import Worded
@@ -91,6 +91,11 @@ def no_extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterable[
     return []
 
 
+def one_signal(a: Attribution, shown: Input) -> tuple[SignalPart, ...]:
+    """Inputs of this kind are one signal, which needs no parts."""
+    return ()
+
+
 def every_file(path: Path) -> bool:
     """Each file counts."""
     return True
@@ -126,6 +131,8 @@ class Kind:
     - `picture(input)` stands for the input behind maps, `(1, 1 or 3, *axes)`, where its channels are no colours.
     - `fit(domain, input)` is a domain for one input, where it rests on more than the samples, as on a text's words.
     - `words(input)` are the words of a text, each with an account of its own.
+    - `joint(domain, preparation)`, of inputs of several signals, is the `Joint` domain of all of them, where each has
+      this domain or, for None, its usual one; `signals(attribution, input)` are the signals, each with its own side.
     - `note(path)` is a line on how a file was read, where there are several ways.
     - `overlay(attribution, input, title)` draws the map over the whole of a file, where the model was given a part.
     - `extras(attribution, input, label, base)` writes further files, called `base` + something, and gives their paths;
@@ -160,6 +167,8 @@ class Kind:
     picture: Callable[[Input], Tensor] = as_given
     fit: Callable[[Domain, Input], Domain] = same_domain
     words: Callable[[Input], Worded | None] = no_words
+    joint: Callable[[Domain | None, Preparation], Domain] | None = None
+    signals: Callable[[Attribution, Input], Sequence[SignalPart]] = one_signal
     note: Callable[[Path], str] = no_note
     overlay: Callable[[Attribution, Input, str], Figure | None] = no_overlay
     extras: Callable[[Attribution, Input, str, Path], Iterable[Path]] = no_extras

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ from wavelens.frontends.raster import (
     read_raster,
     write_raster,
 )
+from wavelens.grid import Grid
 from wavelens.models import EMBEDDED
 from wavelens.models.preparations.raster import Bands, as_raster
 from wavelens.reports import PHOTO_VIEW
@@ -40,7 +41,7 @@ MAX_LEVELS = 5
 ALL = "all scales"
 
 
-def _domain(axes: tuple[int, ...]) -> Domain:
+def octaves(axes: tuple[int, ...]) -> Domain:
     """Octaves from two pixels up, as photos have them."""
     return DWT("haar", levels=MAX_LEVELS if min(axes) >= 2**MAX_LEVELS else None)
 
@@ -83,19 +84,22 @@ def _extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterator[Pa
     None for a raster that does not say where it lies, nor where a preparation of one's own does not say which part of
     it the network was given.
     """
-    if not isinstance(shown.preparation, Bands):
-        return
-    header = shown.preparation.header(shown.signal)
+    if isinstance(shown.preparation, Bands):
+        yield from written_maps(a, shown.grid, shown.preparation.header(shown.signal), _channels(shown), base)
+
+
+def written_maps(a: Attribution, grid: Grid, header: RasterHeader, names: Sequence[str], base: Path) -> Iterator[Path]:
+    """Maps of one raster as GeoTIFF, on the grid of the header; none for one that does not say where it lies."""
     if header.transform is None:
         return
-    titles = shown.grid.titles(a.layout)
+    titles = grid.titles(a.layout)
     for ending, signed in (("signed", True), ("magnitude", False)):
         if signed and a.data.is_complex():
             continue
         several = {ALL: maps.spatial_map(a, signed=signed), **maps.scale_maps(a, signed=signed)}
         yield _written(base, ending, header, {titles.get(name, name): one[0] for name, one in several.items()})
     by_band = maps.spatial_map(a, signed=not a.data.is_complex(), by_channel=True)[0]
-    yield _written(base, "bands", header, dict(zip(_channels(shown), by_band, strict=True)))
+    yield _written(base, "bands", header, dict(zip(names, by_band, strict=True)))
 
 
 def _size(path: Path, shape: tuple[int, ...]) -> FileSize:
@@ -120,7 +124,7 @@ RASTER = Kind(
     SUFFIXES,
     read_raster,
     units=("m", "m"),
-    domain=_domain,
+    domain=octaves,
     sigma=0.1,
     start="a raster of zeros",
     panel=_panel,

@@ -7,13 +7,17 @@ from wavelens.frontends.raster.reading import (
     TIFF,
     is_raster,
     open_raster,
+    open_scene,
     raster_files,
     rasters_inside,
     read_ground_spacing,
     read_raster,
     read_resolutions,
+    scenes_inside,
     write_raster,
 )
+from wavelens.frontends.raster.scene import Scene
+from wavelens.frontends.raster.several import same_ground
 
 __all__ = [
     "SUFFIXES",
@@ -21,14 +25,18 @@ __all__ = [
     "Raster",
     "RasterFile",
     "RasterHeader",
+    "Scene",
     "composites",
     "is_raster",
     "open_raster",
+    "open_scene",
     "plain_name",
     "raster_files",
     "rasters_inside",
     "read_ground_spacing",
     "read_raster",
     "read_resolutions",
+    "same_ground",
+    "scenes_inside",
     "write_raster",
 ]

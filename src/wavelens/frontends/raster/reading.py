@@ -12,6 +12,7 @@ from wavelens.frontends.raster.georeferenced import files_of, open_georeferenced
 from wavelens.frontends.raster.gridded import NETCDF, ZARR, open_gridded
 from wavelens.frontends.raster.microscopy import is_microscopy, open_microscopy
 from wavelens.frontends.raster.raster import Raster, RasterError, RasterFile
+from wavelens.frontends.raster.scene import Scene
 from wavelens.frontends.raster.several import by_resolution, is_one_scene, joined
 from wavelens.untrusted import check_file
 
@@ -80,7 +81,20 @@ def read_resolutions(path: str | PathLike[str]) -> dict[str, Raster]:
     >>> {name: one.shape for name, one in wl.frontends.read_resolutions("T35").items()}
     {'m10': (1, 1, 8, 8), 'm20': (1, 1, 4, 4)}
     """
-    return by_resolution(_scene(Path(path)))
+    return {name: one.whole() for name, one in open_scene(path).parts.items()}
+
+
+def open_scene(path: str | PathLike[str]) -> Scene:
+    """The bands of a folder's scene by resolution, of which the headers are read; errors as `read_raster`."""
+    path = Path(path)
+    if not path.is_dir():
+        raise RasterError(f"bands of several resolutions are a folder of files with a band each; got {path}. Name it.")
+    return Scene(path, by_resolution(path, _scene(path)))
+
+
+def scenes_inside(folder: Path) -> list[Path]:
+    """A folder itself, where its files are the bands of one scene."""
+    return [folder] if _bands_of_scene(folder) else []
 
 
 def write_raster(path: str | PathLike[str], raster: Raster) -> None:

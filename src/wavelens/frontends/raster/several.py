@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wavelens.frontends.raster.raster import Raster, RasterError, RasterFile, RasterHeader, Transform
+from wavelens.frontends.raster.raster import RasterError, RasterFile, RasterHeader, Transform
 
 SEPARATORS = re.compile(r"[_\-. ]")
 MISPLACED = 0.5  # of a pixel of the finest band, that corners may differ by
@@ -32,19 +32,21 @@ def joined(path: Path, files: Sequence[RasterFile]) -> RasterFile:
     return RasterFile(path, header, partial(_read, tuple(files), finest.header.size))
 
 
-def by_resolution(files: Sequence[RasterFile]) -> dict[str, Raster]:
-    """The bands of each resolution as a raster of its own, the finest first, by name: 'm10', 'm20', 'm60'."""
+def by_resolution(path: Path, files: Sequence[RasterFile]) -> dict[str, RasterFile]:
+    """The bands of each resolution as a raster of its own, the finest first, by name: 'm10', 'm20', 'm60'.
+
+    `path` is what all lie in; `RasterError` unless they lie on one piece of ground.
+    """
     finest = max(files, key=lambda one: one.header.size)
     for one in files:
-        check_place(one.path.parent, finest.header, one)
-    sizes = sorted({one.header.size for one in files}, reverse=True)
+        check_place(path, finest.header, one)
     names = band_names([one.path for one in files])
     parts = {}
-    for size in sizes:
+    for size in sorted({one.header.size for one in files}, reverse=True):
         group = [(name, one) for name, one in zip(names, files, strict=True) if one.header.size == size]
         header = replace(group[0][1].header, bands=tuple(name for name, _ in group))
-        data = torch.cat([one.whole().data for _, one in group], 1)
-        parts[_name(header)] = Raster(data, header)
+        reader = partial(_read, tuple(one for _, one in group), size)
+        parts[_name(header)] = RasterFile(path, header, reader)
     return parts
 
 
@@ -68,20 +70,20 @@ def is_one_scene(files: Sequence[RasterFile]) -> bool:
         return False
     stems = [one.path.name.partition(".")[0] for one in files]
     finest = max(files, key=lambda one: one.header.size).header
-    return bool(SEPARATORS.search(_common_start(stems))) and all(_same_place(finest, one) for one in files)
+    return bool(SEPARATORS.search(_common_start(stems))) and all(same_ground(finest, one.header) for one in files)
 
 
 def check_place(path: Path, finest: RasterHeader, one: RasterFile) -> None:
     """`RasterError` for a file that lies elsewhere than the finest of its scene."""
-    if not _same_place(finest, one):
+    if not same_ground(finest, one.header):
         raise RasterError(
             f"files of one scene lie on the same ground; {one.path.name} in {path} has other corners or another "
             "system. Warp it onto the others, or name the files one by one."
         )
 
 
-def _same_place(finest: RasterHeader, one: RasterFile) -> bool:
-    own = one.header
+def same_ground(finest: RasterHeader, own: RasterHeader) -> bool:
+    """Whether two rasters have the same corners in the same system, but for half a pixel of the first."""
     if own.crs != finest.crs or (own.transform is None) != (finest.transform is None):
         return False
     if own.transform is None or finest.transform is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wavelens.reports.views.cloud import CLOUD_VIEW
 from wavelens.reports.views.photo import PHOTO_VIEW
+from wavelens.reports.views.scene import SCENE_VIEW
 from wavelens.reports.views.series import SERIES_VIEW
 from wavelens.reports.views.sound import SOUND_VIEW
 from wavelens.reports.views.text import TEXT_VIEW
@@ -14,6 +15,7 @@ from wavelens.reports.views.volume import VOLUME_VIEW
 __all__ = [
     "CLOUD_VIEW",
     "PHOTO_VIEW",
+    "SCENE_VIEW",
     "SERIES_VIEW",
     "SOUND_VIEW",
     "TEXT_VIEW",
