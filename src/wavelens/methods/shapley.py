@@ -110,14 +110,15 @@ def _exact(game: Game) -> ShapleyValues:
     n, players, members = game.count, torch.arange(game.count, device="cpu"), all_coalitions(game.count)
     inner = game.values(members[1:-1], game.everyone)
     values = torch.cat([game.empty[..., None], inner, game.score[..., None]], -1)
+    over = values - values[..., :1]  # so that a score that never changes has values of exactly 0
     gain, interact = (weights.to(values) for weights in _weights(members))
     single = 2**players
     with full_precision(values):
-        shared, pairs = values @ gain, torch.einsum("tbm,mij->tbij", values, interact)
+        shared, pairs = over @ gain, torch.einsum("tbm,mij->tbij", over, interact)
     return ShapleyValues(
         game.groups.names,
         shared,
-        values[..., single] - values[..., :1],
+        over[..., single],
         values[..., -1:] - values[..., 2**n - 1 - single],
         pairs,
         None,
