@@ -376,6 +376,7 @@ def test_the_command_in_a_report_says_how_far_samples_lie_apart():
             input=SimpleNamespace(path=Path("it's left.png")),
             target=SimpleNamespace(options=("--target", "2")),
             domains=[wl.DWT("haar")],
+            signals=(),
         )
         return shlex.split(command_of(explanation))
 

@@ -139,7 +139,7 @@ def test_what_moved_from_the_first_window(study):
 def test_what_moved_is_the_mean_over_shifts_within_a_period(study, monkeypatch):
     shift = study("shift")
     monkeypatch.setattr(shift, "SHIFTS", (0, 1, 16))
-    cell = shift._cell([photo_row(), photo_row()], shift.moved, "wavelet")
+    cell = shift._cell([photo_row()] * 6, shift.moved, "wavelet")
     assert cell["mean"] == pytest.approx([0.2] * 3)  # the last shift is a whole period
     assert list(cell["by shift"].values()) == pytest.approx([0.2, 0])
 
