@@ -12,6 +12,7 @@ from wavelens.baselines.srd import SRD
 from wavelens.own import is_own_explainer
 
 EXPLAINERS = (FromMethod, GradCAM, GradCAMPlusPlus, LayerCAM, LRP, SRD)
+"""The explainers that `parse` and the command know by name."""
 
 __all__ = ["EXPLAINERS", "LRP", "SRD", "FromMethod", "GradCAM", "GradCAMPlusPlus", "LayerCAM", "parse"]
 

@@ -44,6 +44,7 @@ CHECKS = (
     "model_dependent",
     "finds_planted",
 )
+"""The names of the checks, in the order in which `check` runs them."""
 
 
 def check(

@@ -17,6 +17,7 @@ from wavelens.metrics.several import takes_signals
 from wavelens.targets import Target
 
 Explainer = Callable[[Model, Tensor, Target], Coefficients]
+"""What a metric that explains anew is given: `(model, x, target)` to coefficients."""
 
 
 @takes_signals()

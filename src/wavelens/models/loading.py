@@ -68,6 +68,7 @@ FORMS = (
     f"{', '.join(_OWN)}, a TorchScript file (.pt, .ts), an exported program (.pt2), an ONNX file "
     "(.onnx, or FILE.onnx::OUTPUT) or package.module:function"
 )
+"""The names that `load` takes, as help and errors list them."""
 
 
 def load(

@@ -147,3 +147,4 @@ ON_GRIDS: dict[str, Architecture] = {
 }
 ON_POINTS: dict[str, Architecture] = {"points, max": points_max, "points, mean": points_mean}
 ARCHITECTURES = ON_GRIDS | ON_POINTS
+"""The networks that are trained on planted tasks, by name: functions of a task."""

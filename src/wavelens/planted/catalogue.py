@@ -47,6 +47,7 @@ CHOOSING = (
         "choosing",
     ),
 )
+"""The tasks on which choices are made: defaults, and measures."""
 
 JUDGING = (
     PlantedTask(  # one pattern alone decides nothing
@@ -107,4 +108,6 @@ JUDGING = (
         cloud=True,
     ),
 )
+"""The tasks on which methods are judged; no choice was made on them."""
 TASKS = {task.name: task for task in (*CHOOSING, *JUDGING)}
+"""All tasks by name."""

@@ -15,6 +15,7 @@ from wavelens.placing import spread_band
 from wavelens.planted.truth import Truth
 
 READINGS = {"magnitude": magnitude, "signed": signed}
+"""How an attribution becomes an order of coefficients: by magnitude, or with its sign."""
 Reading = Literal["magnitude", "signed"]
 
 

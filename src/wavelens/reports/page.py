@@ -25,6 +25,7 @@ from wavelens.untrusted import check_file, json_object
 from wavelens.version import __version__
 
 GENERATOR = f"wavelens {__version__}"
+"""The program and its version, as reports name them."""
 # What views build upon, in the order in which they run.
 SHARED_SCRIPTS = ("base", "overlay", "mosaic", "rose", "panes", "sums", "sides")
 ROOM = 1_000_000  # numbers of an entry: some 3 MB

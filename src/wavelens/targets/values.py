@@ -10,6 +10,7 @@ from torch import Tensor
 
 NEXT = "next"
 Target = Any  # int | Sequence[int] | Tensor | Contrast | Against | Several | ByItem | Callable[[Any], Tensor] | None
+"""What `attribute` takes as a target; None is the only output of a model."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from wavelens.models.weights import fill_from
 from wavelens.optional import optional
 
 EMBEDDED = "efficientnet-lite0"
+"""The network for photos that comes with the extra `demo`; `load` takes it where it is given no name."""
 
 
 def embedded(variant: Variant) -> Parts:

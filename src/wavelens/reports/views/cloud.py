@@ -60,3 +60,4 @@ def _packed(entry: Entry, order: Tensor, count: int) -> dict[str, Any]:
 
 
 CLOUD_VIEW = ReportView("cloud", 1, show_cloud, asset("cloud.js"))
+"""How a report shows clouds of points."""

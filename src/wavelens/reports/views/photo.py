@@ -101,3 +101,4 @@ def _small(x: Tensor, heat: Tensor, end: float) -> Array:
 
 
 PHOTO_VIEW = ReportView("photo", 2, show_photo, asset("photo.js"))
+"""How a report shows pictures."""

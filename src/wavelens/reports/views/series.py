@@ -121,3 +121,4 @@ def _small(entry: Entry, shown: list[int], end: float) -> Array:
 
 
 SERIES_VIEW = ReportView("series", 1, show_series, asset("series.js"))
+"""How a report shows time series."""

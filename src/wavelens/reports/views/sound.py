@@ -144,3 +144,4 @@ def _small(placed: TimeFrequency, end: float) -> Array:
 
 
 SOUND_VIEW = ReportView("sound", 1, show_sound, "\n".join(map(asset, ("players.js", "sound.js"))))
+"""How a report shows sounds."""

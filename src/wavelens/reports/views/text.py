@@ -63,3 +63,4 @@ def _small(account: WordAccount) -> Array:
 
 
 TEXT_VIEW = ReportView("text", 1, show_text, asset("text.js"))
+"""How a report shows texts."""

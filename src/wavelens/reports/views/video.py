@@ -51,3 +51,4 @@ def _courses(entry: Entry) -> list[dict[str, Any]]:
 
 
 VIDEO_VIEW = ReportView("video", 3, show_video, asset("video.js"))
+"""How a report shows videos."""

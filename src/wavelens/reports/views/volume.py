@@ -101,3 +101,4 @@ def _small(grey: Array, heat: Array, place: int, end: float) -> Array:
 
 
 VOLUME_VIEW = ReportView("volume", 3, show_volume, asset("volume.js"), wide=True)
+"""How a report shows volumes."""
