@@ -29,6 +29,7 @@ from record import parser
 
 import wavelens as wl
 from wavelens.grid import Grid
+from wavelens.plots.parts import glow
 
 CAT = 282
 HAAR = wl.DWT("haar", levels=5)
@@ -241,7 +242,39 @@ def chelsea() -> Figure:
     return wl.explain(path, target=CAT, domain=HAAR, device="cpu").panel()
 
 
+def opening() -> Figure:
+    """A decision at a glance: the photo, where the class is read off it, and at what scale; letters for a phone, too.
+
+    Map and bars are of one account, whose sums by scale are their Shapley values.
+    """
+    x = photo("chelsea.png")
+    method = wl.Owen(permutations=12)
+    a = wl.attribute(at_hand.image_network("EfficientNet-lite0"), x, CAT, domain=HAAR, method=method)
+    heat, sums = wl.maps.spatial_map(a)[0].numpy(), wl.maps.profile(a).signed[0].numpy()
+    strength = (heat / np.percentile(heat, 99.7)).clip(0, 1) ** 0.65
+    figure = Figure((12.0, 4.5), dpi=100, facecolor="white")
+    for k, values in enumerate((picture(x), glow(x[0].numpy(), strength))):
+        ax = figure.add_axes((0.005 + 0.335 * k, 0.02, 0.33, 0.83))
+        ax.imshow(values, aspect="auto")
+        ax.set_axis_off()
+    for left, title in ((0.005, "a tiger cat"), (0.34, "where"), (0.69, "at what scale")):
+        figure.text(left, 0.885, title, fontsize=30)
+    ax = figure.add_axes((0.815, 0.02, 0.098, 0.83))
+    ax.barh(np.arange(6), sums, 0.72, color=["#d55e00" if value >= 0 else "#0072b2" for value in sums])
+    ax.axvline(0, color="#222222", linewidth=1.2)
+    ax.set_yticks(np.arange(6), ["> 32 px", "16–32", "8–16", "4–8", "2–4", "1–2 px"], fontsize=27)
+    ax.set_ylim(5.5, -0.5)
+    ax.tick_params(length=0)
+    ax.set_xticks([])
+    ax.spines[:].set_visible(False)
+    for place, value in enumerate(sums):
+        text, at = f"{value:+.1f}".replace("-", "−"), (max(value, 0.0), place)
+        ax.annotate(text, at, (6, 0), textcoords="offset points", fontsize=27, va="center")
+    return figure
+
+
 GALLERY: dict[str, Callable[[], Figure]] = {
+    "opening.webp": opening,
     "chelsea.webp": chelsea,
     "gallery/scales.webp": scales,
     "gallery/samples.webp": samples,
@@ -262,7 +295,8 @@ def main() -> None:
     torch.manual_seed(0)
     for path, make in GALLERY.items():
         if Path(path).stem in names:
-            pictures.keep(pictures.drawn(make()), path)
+            figure = make()
+            pictures.keep(pictures.drawn(figure, dpi=int(figure.dpi)), path)
 
 
 if __name__ == "__main__":
