@@ -5,8 +5,10 @@ import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from wavelens.cli import main, many
+from wavelens.cli import entry, main, many
 from wavelens.cli.pace import pace
 from wavelens.cli.progress import PROGRESS
 from wavelens.explaining.answer import Explanation
@@ -306,6 +308,28 @@ def test_an_interruption_of_an_import_is_one_line_and_130(folder):
     done = program("explain", "photos/a.png")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (130, "interrupted.")
     assert "Traceback" not in done.stderr
+
+
+def test_a_later_import_is_ended_at_once_and_so_is_what_a_second_interruption_finds(folder, monkeypatch):
+    """Of a half-imported library nobody knows what it raises; this one raises nothing."""
+    ends = []
+    monkeypatch.setattr(entry, "_end", lambda number, frame: ends.append(sys._getframe(2).f_code.co_filename))
+    (folder / "half.py").write_text(
+        "import signal\ntry:\n    signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt:\n    pass\n"
+    )
+    before = signal.signal(signal.SIGINT, entry._interrupt)
+    try:
+        with suppress(KeyboardInterrupt):
+            import half  # noqa: F401
+        assert ends == [str(folder / "half.py")]
+        signal.signal(signal.SIGINT, entry._interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert len(ends) == 2
+    finally:
+        signal.signal(signal.SIGINT, before)
+        sys.modules.pop("half", None)
 
 
 def test_whatever_decides_a_result_is_in_its_digest():

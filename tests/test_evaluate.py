@@ -2,6 +2,7 @@
 
 import os
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from wavelens.cli.evaluate import Display
 from wavelens.frontends.image import read_image
 from wavelens.metrics.measures import METRICS, Transfer, parse_metric
 from wavelens.metrics.metric import Case, seed_of
+from wavelens.runs.executors import cluster
 from wavelens.runs.progress import Progress
 from wavelens.runs.samples import samples
 from wavelens.runs.task import Failure, Report
@@ -285,6 +287,19 @@ def test_an_interrupted_run_says_how_far_it_came(folder, capsys, monkeypatch):
     monkeypatch.setattr(Display, "__call__", interrupted)
     assert evaluate() == 130
     assert last(capsys) == "error: interrupted; 0 of 5 files are written. The same command goes on."
+
+
+def test_a_ray_that_does_not_start_is_one_line(folder, capsys, monkeypatch):
+    def refuse(**options):
+        raise ConnectionError("Could not connect.\n\n  Check the head node.\n")
+
+    ray = SimpleNamespace(is_initialized=lambda: False, init=refuse, shutdown=lambda: None)
+    monkeypatch.setattr(cluster, "optional", lambda *names: ray)
+    assert evaluate("--executor", "ray", "--ray-address", "10.0.0.1:6379") == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: Ray does not start at 10.0.0.1:6379: Could not connect. Check the head node. Check the address and "
+        "`ray status`, or compute with --executor processes."
+    ]
 
 
 def test_progress_has_rate_time_left_and_failures():

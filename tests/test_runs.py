@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from tasks import Deadly, Death, Odd, Spectrum, Uneven, Unloadable, drawn, lines
 from wavelens import runs
 from wavelens.runs.executors.cluster import check_room
+from wavelens.runs.executors.processes import interrupts_held
 from wavelens.runs.executors.work_sharing import share
 from wavelens.runs.progress import Progress
 from wavelens.runs.statistics.comparison import compare
@@ -323,6 +326,26 @@ def test_a_worker_process_that_is_killed_is_replaced_and_files_are_the_local_one
     assert os.getpid() not in processes
     runs.run(Spectrum(), ITEMS, tmp_path / "local", shard_size=4)
     assert same_files(tmp_path / "run", tmp_path / "local")
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals cannot be held back here")
+def test_a_worker_that_starts_is_not_interrupted_and_its_owner_is_afterwards():
+    """Ctrl-C comes to all programs of a terminal; in a worker's imports it would print what nobody can use."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupt = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('alive')"
+    started = []
+
+    def start():
+        with interrupts_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            started.append(subprocess.run([sys.executable, "-c", interrupt], capture_output=True, check=False))
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert [one.stdout.split() for one in started] == [[b"alive"]]
 
 
 @pytest.mark.needs("ray")

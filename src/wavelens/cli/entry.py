@@ -28,9 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given == ["--version"]:
         print(f"wavelens {__version__}")
         return 0
-    _quieten()
+    if _is_whole_program(is_program):
+        signal.signal(signal.SIGINT, _interrupt)
     try:
-        with _told(is_program), _ended_at_once(is_program):
+        _quieten()
+        with _told(is_program):
             from wavelens.cli import commands
         return commands.run(given)
     except KeyboardInterrupt:
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     finally:
         if _is_whole_program(is_program):
-            signal.signal(signal.SIGINT, _end)  # a second time, while the program ends
+            signal.signal(signal.SIGINT, _end)  # while the program ends
 
 
 def _quieten() -> None:
@@ -70,22 +72,22 @@ def _told(is_program: bool) -> Iterator[None]:
         print(" " * len(text), end="\r", file=sys.stderr, flush=True)
 
 
-@contextmanager
-def _ended_at_once(is_program: bool) -> Iterator[None]:
-    """While modules are imported, Ctrl-C ends the program with one line: half-imported libraries raise anything."""
-    if not _is_whole_program(is_program):
-        yield
-        return
-    before = signal.signal(signal.SIGINT, _end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _is_whole_program(is_program: bool) -> bool:
     """Whether signals are the program's own to handle."""
     return is_program and threading.current_thread() is threading.main_thread()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C: `KeyboardInterrupt`, but a second one, and one while a module is imported, ends the program at once.
+
+    Half-imported libraries raise anything, and some catch it.
+    """
+    signal.signal(signal.SIGINT, _end)
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            _end(number, frame)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def _end(number: int, frame: FrameType | None) -> None:

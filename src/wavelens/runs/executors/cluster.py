@@ -53,9 +53,10 @@ def _start(ray: Any, address: str | None) -> None:
         ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="error")
     except Exception as error:  # Ray raises its own errors, and those of its connections
         where = f"at {address}" if address else "on this machine"
+        reason = excerpt(str(error)).strip().rstrip(".") or type(error).__name__
         raise RuntimeError(
-            f"Ray does not start {where}: {excerpt(str(error)) or type(error).__name__}. Check the address and `ray "
-            "status`, or compute with --executor processes."
+            f"Ray does not start {where}: {reason}. Check the address and `ray status`, or compute with --executor "
+            "processes."
         ) from error
 
 

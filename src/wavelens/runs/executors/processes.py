@@ -6,8 +6,10 @@ import multiprocessing
 import os
 import pickle
 import signal
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
 import torch
@@ -44,7 +46,8 @@ class _Crew:
     def start(self, worker: int) -> None:
         here, there = self.context.Pipe()
         process = self.context.Process(target=_serve, args=(there, worker, self.task, self.threads), daemon=True)
-        process.start()
+        with interrupts_held():
+            process.start()
         there.close()  # the worker alone holds it now, and its death is the end of the pipe
         self.processes[worker], self.pipes[worker] = process, here
 
@@ -77,6 +80,20 @@ class _Crew:
             process.terminate()
         for process in self.processes.values():
             process.join()
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """What is started meanwhile has no Ctrl-C, so that its imports end quietly; this process has it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # which lets the signal through once it has started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(pipe: Connection, worker: int, task: bytes, threads: int) -> None:
