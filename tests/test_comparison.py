@@ -197,6 +197,13 @@ def test_runs_that_cannot_be_compared_are_said(made, folders, sentence):
         compare(named)
 
 
+def test_runs_are_told_apart_by_the_last_parts_of_their_paths(made, tmp_path):
+    """No folder of the machine stands in a table or a figure."""
+    folders = [made(name, Scores()) for name in ("one/ig", "two/ig")]
+    assert compare(folders).runs == ("one/ig", "two/ig")
+    assert str(tmp_path) not in markdown(compare(folders))
+
+
 def test_a_figure_has_a_line_for_each_run_and_its_area(made):
     found = compare([made("a", Scores()), made("b", Scores(scale=0.5))])
     figure = plots.mean_curves(found.curves)

@@ -62,7 +62,7 @@ def test_the_command_writes_and_shows_them(folder, capsys):
     words = ["--method", repr(IG), "--method", "GradCAM", "--method", "EnergyOrder", "--target", "1", "--report"]
     assert main(["explain", "photo.png", "--model", "own_small:net", "--device", "cpu", *words, "--out", "out"]) == 0
     printed = capsys.readouterr().out
-    assert "beside it GradCAM(layer=None), in Identity()" in printed
+    assert "beside it GradCAM, in identity" in printed
     record = json.loads(Path("out/photo.json").read_text())
     assert record["further_methods"][0]["domain"] == "Identity()"
     stored = wl.Attribution.load("out/photo-GradCAM.safetensors")

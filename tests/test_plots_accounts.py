@@ -104,8 +104,8 @@ def test_methods_stand_side_by_side_in_domains_of_their_own():
     count = len(figure.axes)
     wl.plots.add_methods(figure, (a, other, flat), x)
     assert [ax.get_title(loc="left") for ax in figure.axes[count:]] == [
-        "IntegratedGradients · DWT",
-        "Saliency · Identity",
+        "integrated gradients · DWT",
+        "saliency · identity",
     ]
     assert len(wl.plots.add_methods(figure, (a,), x).axes) == count + 2
 

@@ -13,6 +13,7 @@ import wavelens as wl
 from cases import Net, relative, signal
 from wavelens import plots, runs
 from wavelens.cli import main
+from wavelens.cli.profile import names_of_models
 from wavelens.maps import Profile
 from wavelens.runs.statistics.profile_tables import comma_separated, lines, markdown
 
@@ -239,6 +240,11 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
     sys.modules.pop("own_nets", None)
+
+
+def test_a_model_in_another_folder_is_called_by_its_file(tmp_path):
+    nets = [str(tmp_path / "deep" / name) for name in ("plain.pt", "robust.pt")]
+    assert names_of_models(nets, [None, None]) == ["plain.pt", "robust.pt"]
 
 
 def command(*arguments, data="photos", out="out"):

@@ -20,6 +20,7 @@ import cases
 import wavelens as wl
 from wavelens.plots.scalogram import spectrum
 from wavelens.reports import Chance, Entry, entries, page, report, section
+from wavelens.wording import target_in_words
 
 HOSTILE = """<img src=x onerror="alert(1)">'&</script><!--<script>\u202e\udc80\x07.jpg"""
 
@@ -239,7 +240,7 @@ def test_an_entry_names_its_own_target(target, told):
     assert [e.index for e in found] == [int(one) if one.isdigit() else None for one in told]
     for one, wanted in zip(found, told, strict=True):
         made = section(one)
-        assert (made.name, made.answer) == (f"target {wanted}", f"target {wanted}")
+        assert made.name == made.answer == f"target {target_in_words(wanted)}"
         assert f"target={wanted}, domain" in "".join(Seen(made.html).texts)
 
 

@@ -129,7 +129,7 @@ def test_the_marginal_account_is_the_same_everywhere(folder, capsys, kind, name,
         assert [row[key] for row in record["marginal"]] == getattr(account, key)[0].tolist()
     assert np.transpose([row["shares"] for row in record["marginal"]]).tolist() == account.shares[:, 0].tolist()
     assert f"{len(domains)} domains together, mean ± spread" in printed
-    assert printed.count("in DWT(wavelet=") == sum(one.startswith("DWT") for one in domains)
+    assert printed.count("in DWT, ") == sum(one.startswith("DWT") for one in domains)
     page = unescape(Path("found/report.html").read_text(encoding="utf-8"))
     assert page.count('class="block"') == len(domains)
     assert len(re.findall(r'id="data-0(?:-\d)?">', page)) == len(domains)

@@ -35,8 +35,10 @@ def test_no_domain_is_shown_as_a_repr(domain):
 def test_figures_are_headed_by_words():
     x = torch.rand(1, 1, 16, 16)
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 2)).eval()
-    a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients(tolerance=0.02))
+    target, method = wl.targets.Contrast(1, 0), wl.IntegratedGradients(tolerance=0.02)
+    a = wl.attribute(model, x, target, domain=wl.DWT("haar", levels=2), method=method)
     figure = wl.plots.panel(a, x)
     texts = [text.get_text() for text in figure.texts]
     assert "Integrated gradients, tolerance 0.02 · DWT, haar, 2 levels" in texts
+    assert "target 1 rather than 0" in texts
     assert not any("mode=" in text or "(" in text for text in texts)

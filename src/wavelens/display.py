@@ -20,7 +20,7 @@ from wavelens.reports.numerals import percent, signed
 from wavelens.reports.page import page, section
 from wavelens.reports.tables import headings
 from wavelens.reports.text import account
-from wavelens.wording import in_words
+from wavelens.wording import in_words, target_in_words
 
 MAX_SHOWN = 3  # items and targets that are shown
 MAX_ROWS = 20  # items of a profile
@@ -102,7 +102,7 @@ def _piece(a: Attribution, item: int, count: int) -> str:
     return joined(
         tag(
             "p",
-            tag("b", f"target {a.item(item).target}{which}"),
+            tag("b", f"target {target_in_words(a.item(item).target)}{which}"),
             f" · {in_words(a.method)} · {in_words(a.domain)}",
             tag("br"),
             account(a, item),

@@ -40,6 +40,17 @@ def in_words(value: Any) -> str:
     return ", ".join([_name(type(value).__name__), *filter(None, options)])
 
 
+def target_in_words(text: str) -> str:
+    """The text of a target for a heading: contrasts in words, functions without where they were defined.
+
+    >>> from wavelens.wording import target_in_words
+    >>> target_in_words("Contrast(target=282, against=281)"), target_in_words("main.<locals>.tumour")
+    ('282 rather than 281', 'tumour')
+    """
+    text = re.sub(r"Contrast\(target=(.+?), against=(.+?)\)", r"\1 rather than \2", text)
+    return re.sub(r"(\w+\.)+<locals>\.", "", text).replace("<lambda>", "a function")
+
+
 def _name(cls: str) -> str:
     """'IntegratedGradients' as 'integrated gradients'; names that are one word stay."""
     if PROPER.search(cls):

@@ -19,9 +19,9 @@ from wavelens.explaining.summary import box_text, profile_rows, start_of
 from wavelens.grid import Grid
 from wavelens.marginal import short_names
 from wavelens.methods.shapley import ShapleyValues
-from wavelens.own import text_of
 from wavelens.pairs import BothSides
 from wavelens.pairs.telling import sentences
+from wavelens.wording import in_words
 from wavelens.words import WordAccount
 
 TABLE_WORDS = 12  # of the table, the largest
@@ -59,14 +59,14 @@ def _print_scales(explanation: Explanation, console: Console) -> None:
     for k, a in enumerate(several):
         told, shapley = explanation.sentences(k), explanation.shapley_in(k)
         if len(several) > 1:
-            _print_texts(console, f"in {plain(text_of(a.domain))}", told.largest, told.by_shapley)
+            _print_texts(console, f"in {plain(in_words(a.domain))}", told.largest, told.by_shapley)
         console.print(_scale_table(a, grid, shapley, _sides_of(explanation.sides, k)))
         _print_texts(console, told.compared, told.pairs)
         if shapley is not None and shapley.interaction is not None:
             console.print(_pair_table(shapley))
         _print_texts(console, told.sampled)
     for a in explanation.further_methods:
-        _print_texts(console, f"beside it {plain(a.method)}, in {plain(text_of(a.domain))}")
+        _print_texts(console, f"beside it {plain(in_words(a.method))}, in {plain(in_words(a.domain))}")
         if len(a.layout.scales()) > 1:
             console.print(_scale_table(a, grid, None, None))
     if explanation.marginal is not None:

@@ -32,6 +32,7 @@ from wavelens.explaining.mean_profile import (
     write_profiles,
 )
 from wavelens.explaining.profile_files import by_file, gap_sentence, gaps, table_of_files
+from wavelens.explaining.records import shown_path
 from wavelens.explaining.request import DEFAULT_METHOD
 from wavelens.explaining.spacing import spaced
 from wavelens.methods.lift import check_method
@@ -99,7 +100,7 @@ def profile(
         check_method(one.module, chosen_method)
     kind = _kind(loaded)
     files = _spread(samples(data, partial(kind.inside, preparation=loaded[0].preprocess), kind.files), items)
-    names = _names(model, checkpoints)
+    names = names_of_models(model, checkpoints)
     members = [
         member_of(name, one, kind, labelled(files, labels, one.index), chosen_domain, chosen_method, batch_size, place)
         for name, one in zip(names, loaded, strict=True)
@@ -150,11 +151,12 @@ def _spread(files: list[Sample], items: int | None) -> list[Sample]:
     return [files[int((k + 0.5) * len(files) / count)] for k in range(count)]
 
 
-def _names(names: Sequence[str], checkpoints: Sequence[str | None]) -> list[str]:
+def names_of_models(names: Sequence[str], checkpoints: Sequence[str | None]) -> list[str]:
     """What tells the models apart: their names, or their checkpoints, or both."""
-    stems = [name if own is None else Path(own).stem for name, own in zip(names, checkpoints, strict=True)]
-    both = [f"{name} {stem}" for name, stem in zip(names, stems, strict=True)]
-    for candidates in (names, stems, both):
+    shown = [shown_path(name) for name in names]
+    stems = [name if own is None else Path(own).stem for name, own in zip(shown, checkpoints, strict=True)]
+    both = [f"{name} {stem}" for name, stem in zip(shown, stems, strict=True)]
+    for candidates in (shown, stems, both):
         if len({re.sub(r"[^\w.-]+", "-", one).casefold() for one in candidates}) == len(names):
             return list(candidates)
     raise ValueError(f"each model is compared once; got {', '.join(both)}.")

@@ -12,7 +12,6 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.core import Coefficients
 from wavelens.grid import Grid
-from wavelens.own import text_of
 from wavelens.plots.cloud import draw_tiles, tiles_height
 from wavelens.plots.evidence import in_unit_range, plane_of
 from wavelens.plots.figure import extended
@@ -30,6 +29,7 @@ from wavelens.plots.parts import (
     fitting,
     scale_end,
 )
+from wavelens.wording import in_words
 
 STRIP, STRIP_WIDTH = 0.8, 10.3  # inches of a map over time
 MAX_COLUMNS = 6
@@ -97,5 +97,5 @@ def _strips(figure: AnyFigure, several: Sequence[Coefficients], x: Tensor, grid:
 
 def _name(one: Coefficients) -> str:
     """The method without its options, and the domain of its own."""
-    method = str(getattr(one, "method", "")).partition("(")[0] or "attribution"
-    return f"{method} · {text_of(one.layout.domain).partition('(')[0]}"
+    named = (getattr(one, "method", "") or "attribution", one.layout.domain)
+    return " · ".join(in_words(value).partition(",")[0] for value in named)

@@ -22,7 +22,7 @@ from wavelens import maps
 from wavelens.core import Coefficients, Layout
 from wavelens.plots.figure import Figure
 from wavelens.untrusted import plain
-from wavelens.wording import in_words
+from wavelens.wording import in_words, target_in_words
 
 Array = NDArray[Any]
 
@@ -45,7 +45,7 @@ class Frame(NamedTuple):
 
 def title_of(a: Coefficients) -> str:
     target = getattr(a, "target", "")
-    return f"target {target}" if target else "explanation"
+    return f"target {target_in_words(target)}" if target else "explanation"
 
 
 def origin_of(a: Coefficients) -> str:

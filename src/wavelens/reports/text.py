@@ -13,6 +13,7 @@ from wavelens.reports.markup import Html, joined, tag
 from wavelens.reports.numerals import number, percent, scalar, signed
 from wavelens.reports.scales import share_errors
 from wavelens.reports.tables import bar, headings
+from wavelens.wording import target_in_words
 
 
 def sentence(entry: Entry) -> Html:
@@ -223,7 +224,7 @@ def _python(text: str) -> str:
 
 def shown_label(entry: Entry) -> str:
     """The explained class, or the target where it has no name."""
-    return short(entry.label) or f"target {getattr(entry.attribution, 'target', '')}".strip()
+    return short(entry.label) or f"target {target_in_words(getattr(entry.attribution, 'target', ''))}".strip()
 
 
 def short(label: str) -> str:

@@ -190,11 +190,12 @@ def _roles(names: Sequence[str], runs: Sequence[Run]) -> dict[str, str]:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    short = [folder.resolve().name for folder in folders]
-    names = short if len(set(short)) == len(short) else [str(folder) for folder in folders]
-    if len(set(names)) < len(names):
-        raise ValueError(f"each run is compared once; got {', '.join(names)}.")
-    return names
+    """As many of the last parts of the folders' paths as tell them apart: names without the folders of a machine."""
+    parts = [folder.resolve().parts for folder in folders]
+    if len(set(parts)) < len(parts):
+        raise ValueError(f"each run is compared once; got {', '.join(map(str, folders))}.")
+    enough = next(n for n in range(1, max(map(len, parts)) + 1) if len({own[-n:] for own in parts}) == len(parts))
+    return ["/".join(own[-enough:]) for own in parts]
 
 
 def _places(results: Results, common: Sequence[str]) -> NDArray[np.int64]:
