@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_FLAGS ?= -n auto --maxprocesses 4
+PYTHONS ?= 3.11 3.13
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/wavelens/version.py)
 CASES := 3000
 SEED := 0
 OUT := wavelens-out
@@ -18,7 +20,7 @@ VERSION_OK := import sys; sys.exit(sys.version_info < (3, 11))
 VENV_OK := import ensurepip, venv
 
 .NOTPARALLEL:  # one pip at a time in the environment
-.PHONY: help demo test test-browser setup-browser fuzz check check-javascript bench paper planted gallery docs lock clean setup-demo setup-test setup-check setup-bench setup-docs
+.PHONY: help demo test test-browser setup-browser fuzz check check-javascript bench paper planted gallery docs docs-version dist test-dist lock clean setup-demo setup-test setup-check setup-bench setup-docs
 
 help:
 	@echo "make demo    explain a photo with a pretrained network, into $(OUT)/"
@@ -32,6 +34,9 @@ help:
 	@echo "make gallery the pictures of the pages that are not there yet (WAVELENS_DATA)"
 	@echo "make lock    pin what pyproject.toml gained, in constraints*.txt; all to the newest with UPGRADE=--upgrade"
 	@echo "make docs    build the pages into site/"
+	@echo "make docs-version    commit the pages of this version to the branch gh-pages, beside those of others"
+	@echo "make dist    build the wheel and the sdist into dist/"
+	@echo "make test-dist    install each of them alone, on Python 3.11 and 3.13 (PYTHONS=…), and explain a photo"
 	@echo "make clean   remove $(VENV), $(OUT) and caches"
 
 demo: setup-demo
@@ -75,6 +80,17 @@ gallery: setup-bench
 
 docs: setup-docs
 	$(BIN)/mkdocs build --strict
+
+docs-version: setup-docs
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/mike deploy --config-file mkdocs-versions.yml --update-aliases $(VERSION) latest
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/mike set-default --config-file mkdocs-versions.yml latest
+
+dist: setup-check
+	rm -rf dist
+	$(BIN)/uv build --quiet --build-constraints constraints.txt --out-dir dist
+
+test-dist: dist
+	PYTHONS="$(PYTHONS)" release/test_dist.sh $(BIN)/uv
 
 lock: setup-check
 	printf '%s\n' $(PINNED) > $(VENV)/pinned.txt

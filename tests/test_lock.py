@@ -63,8 +63,7 @@ def test_the_lowest_versions_are_the_floors_of_pyproject():
     lines = [line for line in (ROOT / "constraints-lowest.txt").read_text().splitlines() if not line.startswith("#")]
     versions = {canonicalize_name(pin.name): next(iter(pin.specifier)).version for pin in map(Requirement, lines)}
     for wanted in map(Requirement, PROJECT["dependencies"]):
-        (floor,) = wanted.specifier
-        assert floor.operator == ">=", wanted
+        (floor,) = (one for one in wanted.specifier if one.operator == ">=")
         pinned = Version(versions[canonicalize_name(wanted.name)]).release
         first = Version(floor.version).release
         assert pinned[: len(first)] == first, wanted
