@@ -1,15 +1,18 @@
 """Scenes tile by tile: weights are 1 together, each tile's account adds up, and stitched maps have no seams."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
 import raster_files as files
 import wavelens as wl
+from test_fifth_kind import data_of
+from wavelens.explaining.stitched import Stitched, stitched_attribution
 from wavelens.explaining.tiling import tile_starts, tile_weights
 from wavelens.frontends import read_raster
-from wavelens.models import Bands, LoadedModel
+from wavelens.models import Bands, LoadedModel, Regions
 
 pytestmark = pytest.mark.needs("rasterio")
 
@@ -76,7 +79,8 @@ def test_maps_are_written_over_the_scene(scene, tmp_path):
         assert file.descriptions == ("all scales", "a3 · > 80 m", "d3 · 40–80 m", "d2 · 20–40 m", "d1 · 10–20 m")
         written = torch.from_numpy(file.read())
     torch.testing.assert_close(written[1:], torch.stack(list(explained.signed.values())))
-    assert len(json.loads(paths[0].read_text())["tiles"]) == len(explained.accounts)
+    assert paths[0].name == "scene-tiles.png"
+    assert len(json.loads(paths[1].read_text())["tiles"]) == len(explained.accounts)
     assert read_raster(tmp_path / "out/scene-bands.tif").header.bands == files.BANDS
 
 
@@ -95,6 +99,61 @@ def test_tiles_without_data_are_left_out_and_wrong_scenes_are_one_line(tmp_path)
         wl.explain_tiles(path, model((4, 64, 64)), target=1)
     with pytest.raises(ValueError, match="explained for one target"):
         wl.explain_tiles(files.write_geotiff(tmp_path / "one.tif", files.scene(16, 16)), model(), target=None)
+
+
+def test_stitched_maps_are_one_attribution_for_figures_and_reports(scene):
+    explained = wl.explain_tiles(scene, model(), target="green", overlap=0.5, domain=wl.DWT("haar", 2))
+    a, profile = explained.attribution, wl.maps.profile(explained.attribution)
+    assert profile.names == ("a2", "d2", "d1")
+    for k, name in enumerate(profile.names):
+        assert float(profile.signed[0, k]) == pytest.approx(float(explained.signed[name].sum()), rel=1e-4, abs=1e-7)
+        torch.testing.assert_close(wl.maps.scale_maps(a)[name][0], explained.magnitude[name], rtol=1e-4, atol=1e-9)
+    sizes = torch.stack([one.sum() for one in explained.magnitude.values()])
+    torch.testing.assert_close(profile.share[0], sizes / sizes.sum(), rtol=1e-4, atol=1e-6)
+    assert explained.picture.shape == (1, 3, 40, 56)
+    assert explained.look == "true colour · B04 B03 B02"
+    figure, entry = explained.panel(), explained.entry()
+    assert [label.get_text() for label in figure.axes[-1].get_yticklabels()] == list(files.BANDS)
+    assert "d2 · 20–40 m" in {ax.get_title(loc="left") for ax in figure.axes}
+    assert entry.command.startswith("wl.explain_tiles(")
+    assert "target='green', overlap=0.5, domain=wl.DWT(" in entry.command
+    with pytest.raises(ValueError, match="has the maps of tiles and analyses no signal"):
+        a.domain.analysis(explained.picture)
+
+
+def test_a_large_scene_is_drawn_by_sums_over_blocks():
+    maps = {"x": torch.arange(2.0 * 2050).reshape(2, 2050)}
+    domain = Stitched(wl.Identity(), (2, 2))
+    a = stitched_attribution(domain, maps, maps, 0.0)
+    assert a.layout.signal_shape == (1, 684)
+    assert float(a.data.sum()) == pytest.approx(float(maps["x"].sum()))
+    assert float(a.data[0, 0, 0]) == float(maps["x"][:, :3].sum())
+
+
+class Levels(torch.nn.Module):
+    """Two classes per pixel: dark, and bright where the mean of the bands is above 0.2."""
+
+    def forward(self, x):
+        level = x.mean(1, keepdim=True)
+        return torch.cat([0.2 - level, level - 0.2], 1)
+
+
+def test_a_target_that_depends_on_the_input_is_asked_of_each_tile(tmp_path):
+    values = files.scene(32, 16) // 4
+    values[:, :16] += 3000  # bright above, so that the lower tile has no such region
+    path = files.write_geotiff(tmp_path / "half.tif", values)
+    takes = Bands((4, 16, 16), scale=1e-4)
+    segmenter = LoadedModel(Levels().eval(), ("dark", "bright"), takes, "levels", answer=Regions())
+    explained = wl.explain_tiles(path, segmenter, target="region:bright", overlap=0)
+    assert (len(explained.accounts), explained.absent, explained.target) == (1, 1, "region:bright")
+    tile = read_raster(path).data[..., :16, :] * 1e-4
+    logits = Levels()(tile)
+    assert explained.accounts[0].score == pytest.approx(float(logits[0, 1][logits.argmax(1)[0] == 1].sum()), rel=1e-5)
+    assert not explained.bands[:, 16:].any()
+    assert "1 without the target of 2 tiles are left out" in explained.entry().note
+    with pytest.raises(ValueError, match="the network predicts the target in none of 2 tiles"):
+        wl.explain_tiles(files.write_geotiff(tmp_path / "dark.tif", files.scene(32, 16) // 9), segmenter,
+                         target="bright", overlap=0)  # fmt: skip
 
 
 def test_the_command_writes_maps_over_the_scene(scene, tmp_path, monkeypatch, capsys):
@@ -116,8 +175,12 @@ def net():
     assert "green: 24 tiles" in printed
     written, own_scene = read_raster("wavelens-out/scene-signed.tif").header, read_raster("scene.tif").header
     assert (written.transform, written.crs, written.size) == (own_scene.transform, own_scene.crs, own_scene.size)
-    assert main(["explain", "scene.tif", "--model", "tiled_own:net", "--tiles", "0.5", "--report"]) == 2
-    assert "--tiles writes maps; got --against, --decompose or --report" in capsys.readouterr().err
+    given = ["explain", "scene.tif", "--model", "tiled_own:net", "--tiles", "0.5"]
+    assert main([*given, "--target", "green", "--report"]) == 0
+    (shown,) = data_of(Path("wavelens-out/report.html").read_text(encoding="utf-8"))
+    assert (shown["view"], shown["size"], shown["maps"]["shape"]) == ("photo", [56, 40], [40, 56])
+    assert main([*given, "--target", "green", "--against", "bare"]) == 2
+    assert "--tiles writes maps; got --against or --decompose" in capsys.readouterr().err
     assert main(["explain", "scene.tif", "--model", "tiled_own:net", "--tiles", "0.5"]) == 2
     assert "explained for one target" in capsys.readouterr().err
     sys.modules.pop("tiled_own", None)

@@ -149,11 +149,11 @@ def explain(
     )
     loaded = rated(spaced(loaded, spacing_of(spacing), unit), rate)
     if tiles is not None:
-        if against or decompose or report:
-            raise ValueError("--tiles writes maps; got --against, --decompose or --report beside it. Leave these out.")
+        if against or decompose:
+            raise ValueError("--tiles writes maps; got --against or --decompose beside it. Leave these out.")
         one = {"target": target, "overlap": tiles, "batch_size": batch_size}
         one |= {"domain": one_of("domain", chosen_domains), "method": one_of("method", chosen_methods)}
-        raise typer.Exit(explain_scenes(loaded, kind, files, out, console, **one))
+        raise typer.Exit(explain_scenes(loaded, kind, files, out, console, report, **one))
     request = request_for(
         loaded,
         kind,

@@ -15,25 +15,32 @@ from wavelens.cli.shared_options import each
 from wavelens.cli.terminal import plain, table
 from wavelens.explaining import Kind, TiledExplanation, explain_tiles
 from wavelens.explaining.files import inputs, stems
+from wavelens.explaining.report import report_path
 from wavelens.models import LoadedModel
+from wavelens.reports import Section, section, write_page
 
-ENDINGS = ("-tiles.json", "-signed.tif", "-magnitude.tif", "-bands.tif")
+ENDINGS = ("-tiles.json", "-tiles.png", "-signed.tif", "-magnitude.tif", "-bands.tif")
 
 
 def explain_scenes(
-    loaded: LoadedModel, kind: Kind, files: list[str], out: Path, console: Console, **options: Any
+    loaded: LoadedModel, kind: Kind, files: list[str], out: Path, console: Console, report: bool, **options: Any
 ) -> int:
-    """Explain scene after scene; the exit code. `options` are those of `explain_tiles`."""
-    paths = inputs(files, kind)
+    """Explain scene after scene, and report all; the exit code. `options` are those of `explain_tiles`."""
+    paths, sections = inputs(files, kind), list[Section]()
 
     def one(path: Path, stem: str) -> Iterator[Path]:
         with console.status(f"explaining the tiles of {plain(path.name)}"):
             tiled = explain_tiles(path, loaded, **options)
         _print(path, tiled, console)
         yield from tiled.save(out, stem)
+        if report:
+            sections.append(section(tiled.entry(), len(paths)))
+
+    def last() -> list[Path]:
+        return [write_page(sections, report_path(out))] if sections else []
 
     named = zip(paths, stems(paths, out, kind, ENDINGS[:1], ENDINGS[1:]), strict=True)
-    return each([(str(path), partial(one, path, stem)) for path, stem in named], console)
+    return each([*((str(path), partial(one, path, stem)) for path, stem in named), ("", last)], console)
 
 
 def one_of(name: str, several: Sequence[Any]) -> Any:
@@ -45,7 +52,7 @@ def one_of(name: str, several: Sequence[Any]) -> Any:
 
 def _print(path: Path, tiled: TiledExplanation, console: Console) -> None:
     console.print(Text(plain(str(path)), style="bold"), soft_wrap=True)
-    left_out = f", {tiled.empty} more without data left out" if tiled.empty else ""
+    left_out = f", {tiled.left_out} left out" if tiled.left_out else ""
     console.print(Text(f"{plain(tiled.target)}: {len(tiled.accounts)} tiles{left_out}"), soft_wrap=True)
     shown = table("scale", "extent", "signed sum", "share of |γ|")
     sums = [float(one.sum()) for one in tiled.signed.values()]

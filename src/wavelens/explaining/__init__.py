@@ -17,7 +17,8 @@ from wavelens.explaining.kinds import (
 from wavelens.explaining.question import ExplainedTarget, Question, question_of
 from wavelens.explaining.reading import read_input
 from wavelens.explaining.request import Request, request_for
-from wavelens.explaining.tiles import TiledExplanation, explain_tiles
+from wavelens.explaining.tiled import TiledExplanation
+from wavelens.explaining.tiles import explain_tiles
 
 __all__ = [
     "KINDS",

@@ -9,11 +9,9 @@ so a tile counts in the map of the scene by these weights, and without overlap b
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,76 +23,26 @@ from wavelens.core import Domain, Layout
 from wavelens.domains import DWT
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.bare import device_of
-from wavelens.explaining.kinds.raster import ALL, RASTER
-from wavelens.explaining.question import question_of
+from wavelens.explaining.kinds.raster import RASTER
+from wavelens.explaining.question import Question, question_of
+from wavelens.explaining.records import shown_path
 from wavelens.explaining.request import DEFAULT_METHOD, fitted
+from wavelens.explaining.stitched import Stitched, block_sums
+from wavelens.explaining.tiled import TileAccount, TiledExplanation
 from wavelens.explaining.tiling import Tile, tiles_of
-from wavelens.frontends.raster import Raster, RasterFile, RasterHeader, open_raster, write_raster
+from wavelens.frontends.raster import (
+    Raster,
+    RasterFile,
+    open_raster,
+    pictured_bands,
+    stretched,
+)
 from wavelens.models import Bands, LoadedModel
+from wavelens.own import text_of
 from wavelens.targets import Target
+from wavelens.targets.predicted import NowherePredicted
 
 TILES_AT_ONCE = 16  # whose coefficients are in memory together
-
-
-@dataclass(frozen=True)
-class TileAccount:
-    """A tile's first row and column, the score there and at the baseline, the signed sum of each scale, and the gap.
-
-    `score − baseline_score = Σ signed + gap`, up to rounding.
-    """
-
-    row: int
-    column: int
-    score: float | None
-    baseline_score: float | None
-    signed: tuple[float, ...]
-    gap: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class TiledExplanation:
-    """A scene explained for one target: maps over all of it, and the account of each tile.
-
-    `signed` and `magnitude` are γ and |γ| by scale, coarsest first, `(rows, columns)` each; `bands` is γ by band,
-    `(band, rows, columns)`. They are 0 where tiles have no data, which `empty` counts. `titles` names the scales in the
-    scene's unit, `target` what is explained.
-    """
-
-    header: RasterHeader
-    titles: dict[str, str]
-    signed: dict[str, Tensor]
-    magnitude: dict[str, Tensor]
-    bands: Tensor
-    accounts: tuple[TileAccount, ...]
-    empty: int
-    target: str
-
-    def save(self, folder: str | PathLike[str], name: str = "scene") -> list[Path]:
-        """Write the accounts as JSON and, of a scene that says where it lies, its maps as GeoTIFF; the paths."""
-        out = Path(folder)
-        out.mkdir(parents=True, exist_ok=True)
-        summary = out / f"{name}-tiles.json"
-        record = {"target": self.target, "scales": self.titles, "empty": self.empty}
-        tiles = [asdict(one) for one in self.accounts]
-        summary.write_text(json.dumps(record | {"tiles": tiles}, indent=2) + "\n", encoding="utf-8")
-        return [summary, *(self._written(out, name) if self.header.transform else ())]
-
-    def _written(self, out: Path, name: str) -> Iterator[Path]:
-        files = {
-            "signed": self._with_sum(self.signed),
-            "magnitude": self._with_sum(self.magnitude),
-            "bands": dict(zip(self.header.bands, self.bands, strict=True)),
-        }
-        for ending, planes in files.items():
-            path = out / f"{name}-{ending}.tif"
-            header = replace(self.header, bands=tuple(planes), own_spacing=())
-            write_raster(path, Raster(torch.stack(list(planes.values()))[None], header))
-            yield path
-
-    def _with_sum(self, planes: dict[str, Tensor]) -> dict[str, Tensor]:
-        """All scales together, then each by its title."""
-        total = torch.stack(list(planes.values())).sum(0)
-        return {ALL: total, **{self.titles[name]: one for name, one in planes.items()}}
 
 
 def explain_tiles(
@@ -111,9 +59,10 @@ def explain_tiles(
     """Explain a raster that is larger than the model's input, tile by tile, for one target over all of it.
 
     `model` takes rasters: its preparation is `Bands`, whose shape is that of a tile; `target` is a class by its index
-    or label, or any target of `attribute`. Neighbouring tiles share the part `overlap` of a side, or somewhat more, so
-    that their wavelets lie at the same places; those at the far edges reach back into the scene. Tiles without data are
-    left out. The other options are those of `explain`.
+    or label, or any target of `attribute`. One that depends on the input, 'region:water' or a function, is asked of
+    each tile, and tiles in which no such region is predicted are left out. Neighbouring tiles share the part `overlap`
+    of a side, or somewhat more, so that their wavelets lie at the same places; those at the far edges reach back into
+    the scene. Tiles without data are left out. The other options are those of `explain`.
 
     `ValueError` for a scene smaller than a tile, and for one without data in every tile.
 
@@ -137,7 +86,8 @@ def explain_tiles(
     if isinstance(model, str):
         loaded.module.to(device_called(device))
     raster, chosen = open_raster(path), fitted(domain, RASTER, loaded)
-    stitched = _Stitched(raster, loaded, preparation, chosen)
+    facts = _facts(raster, loaded, target, overlap, domain, method or DEFAULT_METHOD)
+    stitched = _Stitching(raster, loaded, preparation, chosen, facts)
     period = 2**stitched.layout.levels if isinstance(chosen, DWT) else 1
     every = tiles_of(raster.header.size, preparation.shape[1:], overlap, period)
     while group := list(itertools.islice(every, TILES_AT_ONCE)):
@@ -145,18 +95,22 @@ def explain_tiles(
     return stitched.explanation()
 
 
-class _Stitched:
+class _Stitching:
     """The maps of a scene while tiles are added to them."""
 
-    def __init__(self, raster: RasterFile, loaded: LoadedModel, preparation: Bands, domain: Domain) -> None:
-        self.raster, self.loaded, self.domain = raster, loaded, domain
+    def __init__(
+        self, raster: RasterFile, loaded: LoadedModel, preparation: Bands, domain: Domain, facts: dict[str, str]
+    ) -> None:
+        self.raster, self.loaded, self.domain, self.facts = raster, loaded, domain, facts
         self.preparation = replace(preparation, fit="window", start=None)
         self.layout: Layout = domain.layout(preparation.shape[1:])
         size, names = raster.header.size, list(self.layout.scales())
         self.signed, self.magnitude = ({name: torch.zeros(size).double() for name in names} for _ in range(2))
         self.bands = torch.zeros(preparation.shape[0], *size).double()
+        self.look, self.shown = next(iter(pictured_bands(preparation.names(raster)).items()))
+        self.picture = torch.zeros(len(self.shown), *size)
         self.accounts: list[TileAccount] = []
-        self.empty, self.label = 0, ""
+        self.empty, self.absent, self.label = 0, 0, ""
 
     def add(self, tiles: Iterable[Tile], target: Target, method: Any, batch_size: int | None) -> None:
         """Tiles that have data, explained together."""
@@ -165,14 +119,29 @@ class _Stitched:
         self.empty += len(parts) - len(full)
         if not full:
             return
+        for tile, one in full:
+            self.picture[(..., *tile.place)] += tile.weight.float() * one[0, self.shown]
+        question = question_of(target, None, self.loaded)
+        depends = question.place is not None or question.function is not None or self.loaded.answer is not None
+        groups = [[one] for one in full] if depends else [full]
+        for group in groups:
+            self._explain(group, question, method, batch_size)
+
+    def _explain(
+        self, tiles: Sequence[tuple[Tile, Tensor]], question: Question, method: Any, batch_size: int | None
+    ) -> None:
+        """Tiles of one target, explained together; left out where it is a region that is not there."""
         module = self.loaded.module
-        x = torch.cat([one for _, one in full]).to(device_of(module))
+        x = torch.cat([one for _, one in tiles]).to(device_of(module))
         logits = _logits(module, x[:1], len(self.loaded.labels))
-        question, grid = question_of(target, None, self.loaded), self.preparation.grid(self.raster)
-        explained = question(self.loaded, x[:1], logits, grid)
-        self.label = explained.label
+        try:
+            explained = question(self.loaded, x[:1], logits, self.preparation.grid(self.raster))
+        except NowherePredicted:
+            self.absent += 1
+            return
+        self.label = self.label or (question.place.text if question.place else explained.label)
         a = attribute(module, x, explained.target, domain=self.domain, method=method, batch_size=batch_size)
-        for k, (tile, _) in enumerate(full):
+        for k, (tile, _) in enumerate(tiles):
             self._add_maps(a.item(k), tile)
             self.accounts.append(_account(a.item(k), tile))
 
@@ -190,6 +159,8 @@ class _Stitched:
 
     def explanation(self) -> TiledExplanation:
         raster, preparation = self.raster, self.preparation
+        if not self.accounts and self.absent:
+            raise ValueError(f"the network predicts the target in none of {self.absent} tiles. Choose another target.")
         if not self.accounts:
             raise ValueError(f"{raster.path} has no data in any of its {self.empty} tiles. Choose another scene.")
         header = raster.header.picked([raster.header.bands.index(name) for name in preparation.names(raster)])
@@ -201,7 +172,14 @@ class _Stitched:
             self.bands.float(),
             tuple(self.accounts),
             self.empty,
+            self.absent,
             self.label,
+            raster.path.name,
+            Stitched(self.domain, (preparation.shape[1], preparation.shape[2])),
+            preparation.grid(raster),
+            self.look,
+            _picture(self.picture),
+            self.facts,
         )
 
 
@@ -210,6 +188,25 @@ def _account(a: Attribution, tile: Tile) -> TileAccount:
         None if value is None else float(value.reshape(-1)[0]) for value in (a.score, a.baseline_score, a.gap)
     )
     return TileAccount(tile.row, tile.column, score, baseline_score, tuple(maps.profile(a).signed[0].tolist()), gap)
+
+
+def _picture(bands: Tensor) -> Tensor:
+    """The scene in colours `(1, 3, rows, columns)`, no larger than what is drawn."""
+    pixels = block_sums(torch.ones_like(bands[:1]))
+    return stretched((block_sums(bands) / pixels)[None]).expand(-1, 3, -1, -1)
+
+
+def _facts(
+    raster: RasterFile, loaded: LoadedModel, target: Target, overlap: float, domain: Domain | None, method: Any
+) -> dict[str, str]:
+    """For the record: the file, the model, the method, and the call that makes it again."""
+    call = {"target": repr(target) if isinstance(target, str | int) else "target", "overlap": f"{overlap:g}"}
+    call |= {} if domain is None else {"domain": f"wl.{domain!r}"}
+    call |= {} if method == DEFAULT_METHOD else {"method": f"wl.{method!r}"}
+    path, model = shown_path(raster.path), shown_path(loaded.name)
+    arguments = ", ".join([repr(path), repr(model), *(f"{name}={text}" for name, text in call.items())])
+    return {"file": path, "model": model, "preparation": repr(loaded.preprocess), "method": text_of(method),
+            "command": f"wl.explain_tiles({arguments})"}  # fmt: skip
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ from wavelens.plots.sides import add_sides
 from wavelens.plots.sound import sound
 from wavelens.plots.text import words
 from wavelens.plots.thumbnail import thumbnail
+from wavelens.plots.tiles import tiled
 from wavelens.plots.video import film, overlay
 from wavelens.plots.volume import montage, slices
 
@@ -52,6 +53,7 @@ __all__ = [
     "slices",
     "sound",
     "thumbnail",
+    "tiled",
     "traces",
     "words",
 ]

@@ -28,6 +28,10 @@ class RegionText:
     probability: bool = False
 
 
+class NowherePredicted(ValueError):
+    """A class is asked for where the network predicts others alone."""
+
+
 def is_region(text: object) -> bool:
     """Whether a target is written as a region.
 
@@ -94,7 +98,7 @@ def predicted_mask(output: Any, label: int, *, independent: bool = False, names:
         raise ValueError(f"a region is of a class from 0 to {logits.shape[1] - 1}, the network's outputs; got {label}.")
     masks = _predictions(logits, independent)
     if not masks[:, label].any():
-        raise ValueError(
+        raise NowherePredicted(
             f"the network predicts {_called(label, names)} nowhere in this input; it predicts "
             f"{_shares(masks, names)}. Ask for a class that it predicts, or take another input."
         )

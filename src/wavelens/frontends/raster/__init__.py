@@ -1,6 +1,6 @@
 """Rasters: many bands over one piece of ground, and channels of a microscope."""
 
-from wavelens.frontends.raster.composites import composites, plain_name
+from wavelens.frontends.raster.composites import composites, pictured_bands, plain_name, stretched
 from wavelens.frontends.raster.raster import Raster, RasterFile, RasterHeader
 from wavelens.frontends.raster.reading import (
     SUFFIXES,
@@ -30,6 +30,7 @@ __all__ = [
     "is_raster",
     "open_raster",
     "open_scene",
+    "pictured_bands",
     "plain_name",
     "raster_files",
     "rasters_inside",
@@ -38,5 +39,6 @@ __all__ = [
     "read_resolutions",
     "same_ground",
     "scenes_inside",
+    "stretched",
     "write_raster",
 ]

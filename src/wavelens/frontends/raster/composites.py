@@ -25,16 +25,21 @@ def composites(x: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
     Where the names say which bands are red, green, blue and near infrared, these are 'true colour · B04 B03 B02' and
     'false colour · B08 B04 B03' (vegetation is red); else the first three bands, or the first in grey.
     """
+    return {title: stretched(x[:, places]).expand(-1, 3, -1, -1) for title, places in pictured_bands(names).items()}
+
+
+def pictured_bands(names: Sequence[str]) -> dict[str, list[int]]:
+    """Which bands each picture shows, three or one, by its title; the first is the usual one."""
     pictures = {}
     for title, roles in PICTURES.items():
         places = [place_of_role(role, names) for role in roles]
         if None not in places:
             chosen = [place for place in places if place is not None]
-            pictures[_title(title, names, chosen)] = _stretched(x[:, chosen])
+            pictures[_title(title, names, chosen)] = chosen
     if pictures:
         return pictures
     chosen = [0, 1, 2] if len(names) >= 3 else [0]
-    return {_title("", names, chosen): _stretched(x[:, chosen]).expand(-1, 3, -1, -1)}
+    return {_title("", names, chosen): chosen}
 
 
 def place_of_role(role: str, names: Sequence[str]) -> int | None:
@@ -53,13 +58,13 @@ def _title(title: str, names: Sequence[str], chosen: Sequence[int]) -> str:
     return f"{title} · {bands}" if title else bands
 
 
-def _stretched(bands: Tensor) -> Tensor:
+def stretched(bands: Tensor) -> Tensor:
     """Each band between its percentiles, in [0, 1]; a constant one is grey."""
     values = bands.detach().float().cpu()
     ends = torch.quantile(_thinned(values), torch.tensor(STRETCH), dim=-1)
     low, high = (end[..., None, None] for end in ends)
-    stretched: Tensor = ((values - low) / (high - low)).where(high > low, 0.5).clamp(0, 1)
-    return stretched
+    shown: Tensor = ((values - low) / (high - low)).where(high > low, 0.5).clamp(0, 1)
+    return shown
 
 
 def _thinned(values: Tensor, most: int = 2**20) -> Tensor:

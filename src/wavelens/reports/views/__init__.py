@@ -8,6 +8,7 @@ from wavelens.reports.views.scene import SCENE_VIEW
 from wavelens.reports.views.series import SERIES_VIEW
 from wavelens.reports.views.sound import SOUND_VIEW
 from wavelens.reports.views.text import TEXT_VIEW
+from wavelens.reports.views.tiles import TILES_VIEW
 from wavelens.reports.views.video import VIDEO_VIEW
 from wavelens.reports.views.view import ReportView, View, packed_maps
 from wavelens.reports.views.volume import VOLUME_VIEW
@@ -19,6 +20,7 @@ __all__ = [
     "SERIES_VIEW",
     "SOUND_VIEW",
     "TEXT_VIEW",
+    "TILES_VIEW",
     "VIDEO_VIEW",
     "VOLUME_VIEW",
     "ReportView",

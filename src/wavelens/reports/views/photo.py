@@ -58,7 +58,7 @@ def show_photo(entry: Entry, room: int) -> View:
         **(packed_sums(entry, range(len(entry.channels)), "band") if len(entry.channels) > 1 else {}),
     }
     heat = maps.spatial_map(entry.attribution) * maps.has_places(entry.attribution.layout)
-    return View(payload, picture(_small(shown, heat, end), THUMB))
+    return View(payload, picture(thumbnail(shown, heat, end), THUMB))
 
 
 def _outline(one: Outline, width: int, height: int) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _rebuilt(a: Coefficients, x: Tensor, side: int) -> list[dict[str, Any]]:
     return [{"part": part, "input": picture(array(one[0]), side)} for part, one in left]
 
 
-def _small(x: Tensor, heat: Tensor, end: float) -> Array:
+def thumbnail(x: Tensor, heat: Tensor, end: float) -> Array:
     """The picture with the map of all scales over it, few enough pixels for a thumbnail."""
     step = (1.0, 1.0)
     both = torch.cat([x, heat[None].to(x)], 1)[0]
