@@ -1,5 +1,6 @@
 """What the benchmarks share: candidates take turns, rows replace their like, and a page says at what load."""
 
+import ast
 import importlib
 import importlib.util
 import json
@@ -46,3 +47,57 @@ def test_a_row_replaces_its_like_alone(harness, monkeypatch, tmp_path):
 
 def test_a_bar_in_a_cell_ends_no_column(harness):
     assert harness("tables").table(("a",), [("x|y",)]) == "| a |\n| --- |\n| x\\|y |\n"
+
+
+def test_what_a_page_quotes_of_a_table_follows_it(harness):
+    """With either minus and over the end of a line; numbers that two rows share stay where these part."""
+    guides = harness("guides")
+    rows = "| a | -0.12 [-0.20, -0.04] |\n| b | 1.00 [0.50, 1.50] |\n| c | 1.00 [0.50, 1.50] |\n"
+    page = (
+        f"<!-- table: t -->\n\n| | x |\n|---|---|\n{rows}\nOf a it is −0.12 [−0.20,\n−0.04], of b 1.00 [0.50, 1.50].\n"
+    )
+    now = rows.replace("-0.20", "-0.21").replace("| b | 1.00 [0.50", "| b | 1.00 [0.45")
+    made = guides.filled(page, {"t": f"| | x |\n|---|---|\n{now}".rstrip()})
+    assert "| a | -0.12 [-0.21, -0.04] |" in made
+    assert made.endswith("Of a it is −0.12 [−0.21, −0.04], of b 1.00 [0.50, 1.50].\n")
+    assert guides.number([0.5, None, None]) == "0.50"
+
+
+def test_a_guide_has_no_interval_of_few_items_and_wider_ones_of_older_records(harness, tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"grass": {"patches": 4, "B02": [0.1, 0.0, 0.3]}, "hits": [0.5, 0.4, 0.6], "items": 30}))
+    shown = harness("guides").record(tmp_path, "x")
+    assert shown["grass"]["B02"] == [0.1, None, None]
+    assert shown["hits"] == harness("intervals").expanded([0.5, 0.4, 0.6], 30)
+    path.write_text(json.dumps({"intervals": "BCa", "grass": {"patches": 4, "B02": [0.1, 0.0, 0.3]}}))
+    assert harness("guides").record(tmp_path, "x")["grass"]["B02"] == [0.1, 0.0, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("return a < b", "return a <= b"),
+        ("return a < b", "return None"),
+        ("x = 3", "x = 4"),
+        ("x = 3", "x = 2"),
+        ("x += f(y)", "pass"),
+        ("x += f(y)", "x -= f(y)"),
+        ("if a and b: g()", "if not (a and b): g()"),
+        ("if a and b: g()", "if a or b: g()"),
+        ("if a and b: g()", "if a and b: pass"),
+        ("g = lambda y: -y", "g = lambda y: +y"),
+        ("for a in b[1:]: yield a", "for a in b[0:]: yield a"),
+    ],
+)
+def test_a_mutant_is_one_change_in_a_function(harness, before, after):
+    made = harness("mutants")
+    source, wanted = (f"class A:\n  k = 1\n  def f(self, n=1):\n    {line}" for line in (before, after))
+    texts = [ast.unparse(made.mutated(source, k)[0]) for k in range(len(made.mutants(source)))]
+    assert texts.count(ast.unparse(ast.parse(wanted))) == 1
+    assert len(set(texts)) == len(texts)
+
+
+def test_no_mutant_is_of_what_is_said_or_set_by_default(harness):
+    """Defaults, annotations, texts of errors, docstrings and constants outside functions stay as they are."""
+    source = 'N = 1\n\ndef f(n: "3" = 2):\n    """1"""\n    raise ValueError(f"{n + 1}")'
+    assert harness("mutants").mutants(source) == []

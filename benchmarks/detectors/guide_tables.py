@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "guides" / "detectors.md"
 
 def shapes() -> str:
     """Hits and mass of each order."""
-    made = guides.record(RESULTS, "shapes")
+    made = guides.record(RESULTS, "shapes", counts=("right",))
     lines = []
     for name, hits in made["pointing"].items():
         mass = number(made["mass"][name]) if name in made["mass"] else ""

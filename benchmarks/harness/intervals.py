@@ -100,21 +100,22 @@ def student(free: int) -> float:
     return z + first / free + second / free**2 + third / free**3
 
 
-def with_expanded(record: Any, items: int | None = None, is_share: bool = False) -> Any:
+def with_expanded(record: Any, items: int | None = None, counts: Sequence[str] = COUNTS, is_share: bool = False) -> Any:
     """A record with the intervals that it should have: as they are where it says `KIND`, else `expanded`.
 
-    The number of items is that of the nearest entry around an interval whose name is one of `COUNTS`; `ValueError`
-    where there is none.
+    The number of items is that of the nearest entry around an interval whose name is one of `counts`, else `items`;
+    `ValueError` where neither is there.
     """
     if isinstance(record, dict):
         if record.get("intervals") == KIND:
             return record
-        items = next((record[name] for name in COUNTS if isinstance(record.get(name), int)), items)
-        return {key: with_expanded(value, items, is_share or key in SHARES) for key, value in record.items()}
+        items = next((record[name] for name in counts if isinstance(record.get(name), int)), items)
+        return {key: with_expanded(value, items, counts, is_share or key in SHARES) for key, value in record.items()}
     if not is_interval(record):
-        return [with_expanded(value, items, is_share) for value in record] if isinstance(record, list) else record
+        every = record if isinstance(record, list) else []
+        return [with_expanded(value, items, counts, is_share) for value in every] if every else record
     if items is None:
-        raise ValueError(f"the interval {record} is over items whose number the record has as one of {COUNTS}.")
+        raise ValueError(f"the interval {record} is over items whose number the record has as one of {counts}.")
     return expanded(record, items, is_share)
 
 
