@@ -136,6 +136,22 @@ def test_maps_keep_each_scales_sum_and_lie_on_its_words():
     assert pieces.nonzero().flatten().tolist() == [1, 2, 6, 7, 8]
 
 
+def test_special_tokens_keep_coefficients_of_their_own():
+    """The text between them has the coefficients that it has alone, and maps lie where its tokens are."""
+    domain, x = wl.TextHaar().of((-1, *BEGINS, -1, -1)), draw(2, 3, len(BEGINS) + 3)
+    c, alone = domain.analysis(x), wl.TextHaar().of(BEGINS).analysis(x[..., 1:-2])
+    assert list(c.layout.scales())[-1] == "special"
+    assert torch.allclose(c.data, torch.cat([alone.data, x[..., :1], x[..., -2:]], -1))
+    assert torch.allclose(c.synthesis(), x)
+    g = draw(2, 3, len(BEGINS) + 3)
+    assert torch.allclose(domain.adjoint(g, c.layout).data, domain.analysis(g).data)
+    maps = wl.maps.scale_maps(c, signed=True)
+    assert torch.allclose(maps["special"], (x * x.new_tensor([1] + [0] * len(BEGINS) + [1, 1])).sum(1))
+    within = wl.maps.scale_maps(alone, signed=True)
+    assert all(torch.allclose(maps[name][:, 1:-2], heat) for name, heat in within.items())
+    assert all(not maps[name][:, [0, -2, -1]].any() for name in within)
+
+
 def test_an_attribution_by_words_is_saved_and_loaded(tmp_path):
     x, net = draw(1, 2, len(BEGINS)).float(), torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(26, 2)).eval()
     a = wl.attribute(net, x, 1, domain=wl.TextHaar().of(BEGINS), method=wl.IntegratedGradients(steps=4))
@@ -150,7 +166,9 @@ def test_an_attribution_by_words_is_saved_and_loaded(tmp_path):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: wl.TextHaar().of([4, 5]), r"a number from 0 to 4; got \[4, 5\]"),
+        (lambda: wl.TextHaar().of([4, 5]), r"a number from -1 to 4; got \[4, 5\]"),
+        (lambda: wl.TextHaar().of([4, -1, 1]), r"stand in front of and behind a text .*; got \[4, -1, 1\]"),
+        (lambda: wl.TextHaar().of([-1, -1]), r"of one token or more; got \[-1, -1\]"),
         (lambda: wl.TextHaar().of([]), "says what begins at each token"),
         (lambda: wl.TextHaar().of([4, 1]).analysis(draw(1, 1, 3)), "is bound to signals of 2 samples; got axes"),
         (lambda: wl.TextHaar().analysis(draw(1, 1, 3, 3)), "one axis, the tokens"),

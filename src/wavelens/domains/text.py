@@ -18,7 +18,8 @@ from wavelens.domains.tree import node_details, node_samples, over_nodes
 from wavelens.whole_numbers import is_whole
 
 PARTS = ("pieces", "words", "phrases", "sentences", "paragraphs")  # what begins at a token: 0 … 4
-WHOLE = "document"
+WHOLE, SPECIAL = "document", "special"
+NO_WORD = -1  # what begins at a special token
 
 
 class Nodes(NamedTuple):
@@ -39,8 +40,9 @@ class TextHaar(ItemDomain):
 
     What begins at each token is bound to the items, which share it: `TextHaar().of((4, 1, 0, 2, 1))` is a text with two
     phrases of which the first has a word of two pieces: 0 is a further piece of a word, 1 a word, 2 a phrase, 3 a
-    sentence, 4 a paragraph. `wavelens explain` binds it to the words of each file. Without, each token is a word, and
-    all are one phrase.
+    sentence, 4 a paragraph. Special tokens in front of and behind the words are -1; they keep coefficients of their
+    own, in the scale 'special'. `wavelens explain` binds it to the words of each file. Without, each token is a word,
+    and all are one phrase.
 
     >>> tokens = x.reshape(1, 4, 16)[..., :5]
     >>> c = wl.TextHaar().of((4, 1, 0, 2, 1)).analysis(tokens)
@@ -50,16 +52,21 @@ class TextHaar(ItemDomain):
 
     def of(self, begins: Sequence[int]) -> Bound:
         """The domain for a text in which this begins at each token; `ValueError` for what is no such text."""
-        if not all(is_whole(one, 0, len(PARTS) - 1) for one in begins):
-            raise ValueError(f"what begins at a token is a number from 0 to 4; got {list(begins)!r:.80}.")
+        if not all(is_whole(one, NO_WORD, len(PARTS) - 1) for one in begins):
+            raise ValueError(f"what begins at a token is a number from -1 to 4; got {list(begins)!r:.80}.")
         return self.rebound({"begins": torch.tensor([list(begins)], device="cpu")})
 
     def rebound(self, tensors: dict[str, Tensor]) -> Bound:
         begins = tensors.get("begins")
         if begins is None or begins.ndim != 2 or begins.dtype != torch.long or not begins.numel():
             raise ValueError("a text says what begins at each token, integers (items, tokens).")
-        if int(begins.min()) < 0 or int(begins.max()) >= len(PARTS) or not begins.eq(begins[0]).all():
-            raise ValueError("what begins at each token is a number from 0 to 4, the same for all items.")
+        if int(begins.min()) < NO_WORD or int(begins.max()) >= len(PARTS) or not begins.eq(begins[0]).all():
+            raise ValueError("what begins at each token is a number from -1 to 4, the same for all items.")
+        first, last = _inside(row := tuple(begins[0].tolist()))
+        if first == last or NO_WORD in row[first:last]:
+            raise ValueError(
+                f"special tokens, -1, stand in front of and behind a text of one token or more; got {list(row)!r:.80}."
+            )
         return Bound(self, {"begins": begins})
 
     def bound_axes(self, geometry: dict[str, Tensor]) -> tuple[int, ...]:
@@ -78,37 +85,61 @@ class TextHaar(ItemDomain):
         return self._layout(_begins(geometry))
 
     def _layout(self, begins: tuple[int, ...]) -> Layout:
-        counts = _nodes(begins).counts
+        first, last = _inside(begins)
+        counts = _nodes(begins[first:last]).counts
         details = [Band(part + 1, "d", (count,), PARTS[part]) for part, count in counts]
         whole = Band(details[0].level if details else 1, "a", (1,), WHOLE)
-        return Layout(self, (len(begins),), (whole, *details))
+        special = len(begins) - (last - first)
+        rest = [Band(0, "", (special,), SPECIAL)] if special else []
+        return Layout(self, (len(begins),), (whole, *details, *rest))
 
     def scales(self, layout: Layout) -> list[Scale]:
         """By what they tell apart; lengths in tokens differ within a scale, so there are none."""
-        return [Scale(band.part, (band,), rank, is_detail=rank > 0) for rank, band in enumerate(layout.bands)]
+        return [Scale(band.part, (band,), rank, is_detail=band.is_detail) for rank, band in enumerate(layout.bands)]
 
     def analyse(self, x: Tensor, geometry: dict[str, Tensor]) -> Tensor:
-        nodes = _nodes(_begins(geometry)).ends
-        return linear(x, lambda t: _down(t, nodes), lambda c: _up(c, nodes))
+        begins = _begins(geometry)
+        return linear(x, lambda t: _down(t, begins), lambda c: _up(c, begins))
 
     def synthesise(self, data: Tensor, geometry: dict[str, Tensor], layout: Layout) -> Tensor:
-        nodes = _nodes(_begins(geometry)).ends
-        return linear(data, lambda c: _up(c, nodes), lambda t: _down(t, nodes))
+        begins = _begins(geometry)
+        return linear(data, lambda c: _up(c, begins), lambda t: _down(t, begins))
 
     def pull(self, g: Tensor, geometry: dict[str, Tensor], layout: Layout) -> Tensor:
         return self.analyse(g, geometry)
 
     def spread_of(self, values: Tensor, band: Band, layout: Layout, geometry: dict[str, Tensor]) -> Tensor:
         """Evenly over the tokens of each node, with total weight 1."""
-        return over_nodes(values, _nodes(_begins(geometry)).ends[:, layout.slices[band]], layout.signal_shape[0])
+        begins = _begins(geometry)
+        first, last = _inside(begins)
+        if band.part == SPECIAL:
+            return _around(values.new_zeros((*values.shape[:-1], last - first)), values, first)
+        nodes = _nodes(begins[first:last]).ends[:, layout.slices[band]]
+        rest = values.new_zeros((*values.shape[:-1], len(begins) - (last - first)))
+        return _around(over_nodes(values, nodes, last - first), rest, first)
 
 
-def _down(x: Tensor, nodes: Tensor) -> Tensor:
-    return node_details(single(x), nodes).to(x.dtype)
+def _inside(begins: tuple[int, ...]) -> tuple[int, int]:
+    """The first token of the text, and the one behind its last; special tokens stand outside."""
+    places = [k for k, one in enumerate(begins) if one != NO_WORD]
+    return (places[0], places[-1] + 1) if places else (0, 0)
 
 
-def _up(data: Tensor, nodes: Tensor) -> Tensor:
-    return node_samples(single(data), nodes).to(data.dtype)
+def _around(inner: Tensor, special: Tensor, first: int) -> Tensor:
+    """Values of the text's tokens with those of special tokens around them, of which `first` stand in front."""
+    return torch.cat([special[..., :first], inner, special[..., first:]], -1) if special.shape[-1] else inner
+
+
+def _down(x: Tensor, begins: tuple[int, ...]) -> Tensor:
+    first, last = _inside(begins)
+    details = node_details(single(x[..., first:last]), _nodes(begins[first:last]).ends).to(x.dtype)
+    return torch.cat([details, x[..., :first], x[..., last:]], -1)
+
+
+def _up(data: Tensor, begins: tuple[int, ...]) -> Tensor:
+    first, last = _inside(begins)
+    inner, special = data[..., : last - first], data[..., last - first :]
+    return _around(node_samples(single(inner), _nodes(begins[first:last]).ends).to(data.dtype), special, first)
 
 
 def _begins(geometry: dict[str, Tensor]) -> tuple[int, ...]:
