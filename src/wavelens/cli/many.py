@@ -135,7 +135,7 @@ class Many:
 def _line(explanation: Explanation) -> str:
     """'a/dog.jpg: golden retriever (98.2 %). The largest contributions are d4 …'."""
     target, logits = explanation.target, explanation.input.logits
-    name = target.label.split(", ")[0]
+    name = explanation.label
     if logits is not None and len(target.classes) == 1:
         chance = explanation.request.loaded.probability(logits, target.classes[0])
         name += "" if chance is None else f" ({chance:.1%})"

@@ -173,10 +173,16 @@ class Explanation:
         return caution(self.attribution, self.request.method)
 
     @property
+    def label(self) -> str:
+        """What is explained in short: a class by the first of its names, a prompt whole."""
+        label = self.target.label
+        return self.request.loaded.short(label) if len(self.target.classes) < 2 else label
+
+    @property
     def title(self) -> str:
         """What figures are headed by: the file's name and the explained class."""
         name = plain(self.request.kind.called(self.input.path))
-        title = f"{name[:40]}{'…' * (len(name) > 40)}: {self.target.label.split(', ')[0]}"
+        title = f"{name[:40]}{'…' * (len(name) > 40)}: {self.label}"
         return title.replace("$", r"\$")
 
     @property

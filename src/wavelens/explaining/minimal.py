@@ -124,7 +124,7 @@ def write_minimal(result: MinimalResult, base: Path) -> Iterator[Path]:
     """Write the figure, the summary, and what is left for each alpha: each path once its file is there."""
     from wavelens import plots  # matplotlib: only once there is something to draw
 
-    one, label = result.input, result.target.label.split(", ")[0]
+    one, label = result.input, result.request.loaded.short(result.target.label)
     figure, summary = beside(base, ".png"), beside(base, ".json")
     title = f"{plain(one.path.name)[:40]}: {label}".replace("$", r"\$")
     plots.save(plots.minimal(result.front, one.x, title=title, grid=one.grid), figure)

@@ -21,6 +21,7 @@ from wavelens.models.loaded import PROMPT_MARK
 from wavelens.models.named_functions import function_called, is_function
 from wavelens.models.trust import importable_working_folder
 from wavelens.targets import Against, Contrast, ObjectText, Several, Target, describe, is_region, object_text
+from wavelens.targets.numbered import NUMBERED
 from wavelens.targets.predicted import PREFIX as REGION_PREFIX
 from wavelens.targets.predicted import REGION_FORM
 from wavelens.targets.runner_up import runner_up
@@ -95,7 +96,7 @@ class Question:
             return ExplainedTarget(target, label, f"{target} {label}", loaded.number, (target,), summary, options)
         against = self._against(loaded, logits, target)
         other = loaded.labels[against]
-        pair = tuple(name.split(", ")[0] for name in (label, other))
+        pair = tuple(map(loaded.short, (label, other)))
         next_class = " (the next class)" if self.against == NEXT else ""
         return ExplainedTarget(
             Contrast(target, against),
@@ -182,10 +183,24 @@ def question_of(target: Target, against: str | int | None, loaded: LoadedModel) 
                 f"--against sets a class against a class; {loaded.name} gives {_parts(loaded)}. Leave it out."
             )
         return Question(place=place_in_answer(target, loaded))
+    for text in (target, against):
+        check_no_object(text, loaded)
     index, other = None if target is None else loaded.index(str(target)), against_of(against, loaded)
     if index is not None and index == other:
         raise ValueError(f"--against is another class than --target; both are {index} ({loaded.labels[index]}).")
     return Question(index, other)
+
+
+def check_no_object(target: str | int | None, loaded: LoadedModel) -> None:
+    """`ValueError` for the name of a detected object, of a model that detects none."""
+    if not isinstance(target, str) or is_prompt(target) or loaded.named(target):
+        return
+    if (match := NUMBERED.fullmatch(target.strip())) is not None:
+        rest = f"Leave out #{match['number']}" if match["label"] else "Name a class"
+        raise ValueError(
+            f"{target} is a detected object; {loaded.name} is no detector. {rest}, or give a detector such as "
+            "torchvision:fasterrcnn_resnet50_fpn."
+        )
 
 
 def place_in_answer(target: str | int | None, loaded: LoadedModel) -> PlaceOfInput:

@@ -33,6 +33,7 @@ def entry_of(explanation: Explanation) -> Entry:
         one.x,
         name=kind.called(one.path),
         label=explanation.target.label,
+        whole_labels=bool(loaded.options.prompts),
         classes=_chances(explanation),
         kind=kind.view,
         grid=one.grid,

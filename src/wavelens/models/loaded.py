@@ -115,7 +115,7 @@ class LoadedModel:
         weights = sum(p.numel() for p in self.module.parameters())
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         shape = ", ".join(map(str, self.preprocess.shape))
-        some = ", ".join(label.split(", ")[0] for label in self.labels[:NAMED])
+        some = ", ".join(map(self.short, self.labels[:NAMED]))
         more = ", …" if len(self.labels) > NAMED else ""
         numbers = {"logit": "logits", "probability": "probabilities"}[self.number]
         classes = f"{len(self.labels)} classes" if len(self.labels) != 1 else "one class"
@@ -162,7 +162,16 @@ class LoadedModel:
     def named(self, name: str) -> list[int]:
         """The classes that have this name, or have it among theirs; capitals do not matter."""
         text = name.strip().casefold()
-        return [i for i, label in enumerate(self.labels) if text in (own := label.casefold(), *own.split(", "))]
+        every = ((label, *self.names(label)) for label in self.labels)
+        return [i for i, own in enumerate(every) if text in map(str.casefold, own)]
+
+    def names(self, label: str) -> list[str]:
+        """The names of a class, which commas part; a prompt is one, whatever stands in it."""
+        return [label] if label in (self.options.prompts or ()) else label.split(", ")
+
+    def short(self, label: str) -> str:
+        """The first name of a class; a prompt whole."""
+        return self.names(label)[0]
 
     def _checked(self, index: int, named: list[int]) -> int:
         if named not in ([], [index]):
@@ -180,7 +189,7 @@ class LoadedModel:
         return f"a label means one class; got {target!r}, which fits {shown}{more}. Give the index or the whole name."
 
     def _unknown(self, target: str) -> str:
-        names = {name.casefold(): name for label in self.labels for name in label.split(", ")}
+        names = {name.casefold(): name for label in self.labels for name in self.names(label)}
         near = [names[name] for name in difflib.get_close_matches(target.casefold(), names, n=3)]
         hint = f"Did you mean {' or '.join(near)}?" if near else "Give an index or a part of a label."
         return f"a target is one of the {len(self.labels)} classes of {self.name}; got {target!r}. {hint}"

@@ -57,7 +57,8 @@ class Entry:
     the scalp; `words` is a text's account word by word; `objects` are what a detector finds, and `outlines` lines over
     a picture `x`. `sides` is what a text adds, where the account is of a signal and its text: the attribution then is
     the signal's. `parts` are the signals of an input of several, each a block with pictures of its own; `x` then is all
-    of them packed, as their `Joint` domain has them. All texts are shown as they are, never as HTML.
+    of them packed, as their `Joint` domain has them. With `whole_labels` labels are texts, commas and all; else they
+    are lists of names, of which the first is shown. All texts are shown as they are, never as HTML.
     """
 
     attribution: Coefficients
@@ -85,6 +86,7 @@ class Entry:
     region: Tensor | None = None
     positions: Sequence[tuple[float, float, float]] = ()
     parts: Sequence[Entry] = ()
+    whole_labels: bool = False
 
     def __repr__(self) -> str:
         shape, what = tuple(self.x.shape[1:]), self.label or "an attribution"
@@ -162,6 +164,10 @@ class Entry:
         """The explained class, where the target is one."""
         text = getattr(self.attribution, "target", "")
         return int(text) if text.isdecimal() else None
+
+    def short(self, label: str) -> str:
+        """The first of a class' names, or a text whole."""
+        return label if self.whole_labels else label.split(", ")[0]
 
     @property
     def view(self) -> ReportView | None:

@@ -67,7 +67,7 @@ def _answered(entry: Entry) -> list[Html]:
     if not entry.classes or _explained(entry, entry.classes[0]):
         return []
     best = entry.classes[0]
-    return [joined("The model's answer is ", tag("b", short(best.label)), f"{_in_brackets(best)}. ")]
+    return [joined("The model's answer is ", tag("b", entry.short(best.label)), f"{_in_brackets(best)}. ")]
 
 
 def _in_brackets(one: Chance) -> str:
@@ -101,7 +101,7 @@ def answer(entry: Entry) -> Html | None:
     """The model's classes with their probabilities as bars; the explained one is marked."""
     if not entry.classes:
         return None
-    rows = [_chance(one, _explained(entry, one)) for one in entry.classes]
+    rows = [_chance(one, entry.short(one.label), _explained(entry, one)) for one in entry.classes]
     return tag(
         "section",
         tag("h3", "The model's answer"),
@@ -139,13 +139,13 @@ def _object(one: Detected) -> Html:
     )
 
 
-def _chance(one: Chance, explained: bool) -> Html:
+def _chance(one: Chance, name: str, explained: bool) -> Html:
     mark = tag("span", "explained", class_="mark") if explained else None
     chance = one.probability
     shown = ["—"] if chance is None else [bar(chance, 1.0), tag("span", percent(chance))]
     return tag(
         "tr",
-        tag("th", short(one.label), mark and " ", mark, scope="row", title=one.label),
+        tag("th", name, mark and " ", mark, scope="row", title=one.label),
         tag("td", *shown, class_="measure"),
         tag("td", number(one.logit), class_="number"),
         class_="explained" if explained else None,
@@ -202,7 +202,7 @@ def _gap(a: Any) -> str:
 
 def _spacing(entry: Entry) -> str:
     """How far samples lie apart, where that is more than one from another."""
-    if entry.place == Grid.plain(len(entry.place.units)):
+    if entry.place == Grid.plain(len(entry.place.units)) or entry.place.units == ("tokens",):
         return ""
     pairs = zip(entry.place.spacing, entry.place.units, strict=True)
     texts = [f"{1 / step:.6g} Hz" if unit == "Hz" else f"{step:.4g} {unit}" for step, unit in pairs]
@@ -224,9 +224,4 @@ def _python(text: str) -> str:
 
 def shown_label(entry: Entry) -> str:
     """The explained class, or the target where it has no name."""
-    return short(entry.label) or f"target {target_in_words(getattr(entry.attribution, 'target', ''))}".strip()
-
-
-def short(label: str) -> str:
-    """The first of a class' names."""
-    return label.split(", ")[0]
+    return entry.short(entry.label) or f"target {target_in_words(getattr(entry.attribution, 'target', ''))}".strip()
