@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wavelens.explaining.kinds import Input, Kind, kind_called
+from wavelens.explaining.errors import INPUT_ERRORS
+from wavelens.explaining.kinds import Input, Kind, kind_called, kind_of
 from wavelens.explaining.kinds.kind import takes_files
 from wavelens.models import LoadedModel
 from wavelens.models.module_kinds import check_evaluation
@@ -34,8 +35,7 @@ def reader_for(loaded: LoadedModel) -> NamedReader:
 def read_input(loaded: LoadedModel, kind: Kind, path: Path, device: torch.device) -> Input:
     """Read a file, prepare it and run the model on it once."""
     check_evaluation(loaded.module)
-    preparation = loaded.preprocess
-    signal = kind.signal_at(path, preparation)
+    preparation, signal = loaded.preprocess, _signal(loaded, kind, path)
     x, grid = preparation(signal).to(device), preparation.grid(signal)
     with torch.no_grad():
         output = loaded.module(x)
@@ -50,3 +50,16 @@ def read_input(loaded: LoadedModel, kind: Kind, path: Path, device: torch.device
         output[0].float() if classifies else None,
         positions=electrodes(signal) if electrodes else (),
     )
+
+
+def _signal(loaded: LoadedModel, kind: Kind, path: Path) -> Any:
+    """The signal in a file; `ValueError` for one that is of another kind by its name, and cannot be read as this."""
+    try:
+        return kind.signal_at(path, loaded.preprocess)
+    except INPUT_ERRORS as error:
+        other = kind_of([str(path)])
+        if not path.is_file() or kind.reads(path) or not other.reads(path):
+            raise
+        raise ValueError(
+            f"{path} is {other.one}; {loaded.name} takes {kind.several}. Give one of these, or name another model."
+        ) from error
