@@ -39,7 +39,24 @@ def test_the_guide_and_its_command(run_page, tmp_path, capsys):
     assert "showSides" in page
     assert (tmp_path / "squares-panel.png").stat().st_size > 20_000
 
-    line = next(line for line in commands(DOCS / "guides/words.md") if "colours:pair" in line)
+    parts = names["read"].parts
+    assert list(parts) == ["document", "phrases", "words"]
+    assert abs(parts["document"][0] - float(names["read"].values.sum())) < 1e-4 * abs(parts["document"][0])
+    swap = names["swap"].account
+    assert abs(float(names["swap"].signal.data.sum() + swap.values.sum()) + swap.gap - swap.score) < 1e-4
+    red, blue = swap.values[[1, 4]].tolist()
+    assert blue < 0 < red
+
+    lines = [line for line in commands(DOCS / "guides/words.md") if "colours:pair" in line]
+    assert main(shlex.split(lines[0])[1:]) == 0, capsys.readouterr().err
+    said = capsys.readouterr().out
+    assert "the words of 'a red square', then those of 'a blue square' against it" in said
+    written = json.loads((tmp_path / "wavelens-out" / "squares.json").read_text(encoding="utf-8"))["sides"]
+    assert [row.get("against", False) for row in written["rows"]] == [False] * 3 + [True] * 3
+    assert set(written["text_scales"]) == {"document", "words"}
+    saved = wl.Attributions.load(tmp_path / "wavelens-out" / "squares.safetensors")
+    assert set(saved) == {"signal", "text", "against"}
+    line = lines[1]
     assert main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
     said = capsys.readouterr().out
     assert "stripes" in said
@@ -49,8 +66,6 @@ def test_the_guide_and_its_command(run_page, tmp_path, capsys):
     saved = wl.Attributions.load(tmp_path / "wavelens-out" / "squares.safetensors")
     assert set(saved) == {"signal", "text"}
     assert torch.equal(saved.joint.gap.isfinite(), torch.tensor([True]))
-    assert main([*shlex.split(line)[1:], "--against", "text:a green square"]) == 2
-    assert "one text" in capsys.readouterr().err
     assert main(["explain", "squares.png", "--words"]) == 2
     assert "is no pair with a prompt" in capsys.readouterr().err
 

@@ -97,24 +97,26 @@ def test_maps_of_words_add_up_to_what_needs_both_sides():
     assert abs(both) > 0.1
 
 
-def exactly(pair, x, text):
+def exactly(pair, x, *texts):
     """The same by `wl.shapley`, which asks for the score of each of all 2ⁿ coalitions."""
-    signal = text_signal(pair, [text])
-    signals = {"signal": x, "text": signal.embeddings}
-    domains = {"signal": DOMAIN, "text": wl.Identity()}
+    read = dict(zip(("text", "against"), (text_signal(pair, [text]) for text in texts), strict=False))
+    signals = {"signal": x} | {name: one.embeddings for name, one in read.items()}
+    domains = {"signal": DOMAIN} | dict.fromkeys(read, wl.Identity())
     model, both, joint = packed(Scored(pair), signals, domains)
-    start = packed_baseline(joint, signals, {"text": signal.start}, 0.0)
-    layout = joint.layout(tuple(both.shape[2:]))
-    names = [*DOMAIN.layout((16, 16)).scales(), *(word.text for word in signal.words[0]), "nothing"]
-    labels = torch.full((1, layout.size), len(names) - 1)  # tokens of no word do not move
-    for k, scale in enumerate(DOMAIN.layout((16, 16)).scales()):
+    start = packed_baseline(joint, signals, {name: one.start for name, one in read.items()}, 0.0)
+    layout, names = joint.layout(tuple(both.shape[2:])), list(DOMAIN.layout((16, 16)).scales())
+    labels = torch.full((1, layout.size), -1)
+    for k, scale in enumerate(names):
         for band in layout.scales()[f"signal {scale}"]:
             labels[0, layout.slices[band]] = k
-    text_part = labels[0, joint.parts["text"]].view(-1, signal.embeddings.shape[1])
-    for k, word in enumerate(signal.words[0]):
-        text_part[word.start : word.stop] = 3 + k
-    groups = Partition(tuple(names), labels)
-    return wl.shapley(model, both, None, domain=joint, groups=groups, baseline=start, given=[signal.mask])
+    for name, one in read.items():
+        tokens = labels[0, joint.parts[name]].view(-1, one.embeddings.shape[1])
+        for word in one.words[0]:
+            tokens[word.start : word.stop] = len(names)
+            names.append(f"{name} {word.text}")
+    labels[labels < 0] = len(names)  # tokens of no word do not move
+    groups, masks = Partition((*names, "nothing"), labels), [one.mask for one in read.values()]
+    return wl.shapley(model, both, None, domain=joint, groups=groups, baseline=start, given=masks)
 
 
 @pytest.mark.parametrize("of", [lambda pair: pair, meeting], ids=["towers", "meeting"])
@@ -127,6 +129,44 @@ def test_scales_and_words_are_the_exact_game(of):
     assert relative(found.interaction, known.interaction[0, :3, 3:7]) < 1e-9
     assert abs(float(known.values[0, 7])) < 1e-12
     assert found.passes == (8, 16)
+
+
+def test_a_text_against_another_is_one_game_of_scales_and_the_words_of_both():
+    pair, x, texts = Smooth(), pictures(1), ("red bus", "a dog")
+    found = words_by_scale(pair, x, texts[0], against=texts[1], domain=DOMAIN)
+    known = exactly(pair, x, *texts)
+    assert found.words == ("red", "bus", "a", "dog")
+    assert relative(torch.cat([found.scale_values, found.word_values]), known.values[0, :7]) < 1e-9
+    assert relative(found.interaction, known.interaction[0, :3, 3:7]) < 1e-9
+    assert found.passes == (8, 8)
+
+
+def test_a_text_against_another_has_one_account_that_is_the_difference_of_two():
+    pair, x = Smooth(), pictures(1)
+    both = both_sides(pair, x, TEXTS[0], against=TEXTS[1], domain=DOMAIN, method=FINE)
+    first, second = (both_sides(pair, x, text, domain=DOMAIN, method=FINE) for text in TEXTS)
+    account = both.account
+    assert (account.text, account.against, both.words) == (*TEXTS, first.words + second.words)
+    assert abs(account.score - (scored(pair, x, TEXTS[0])[0] - scored(pair, x, TEXTS[1])[0])) < 1e-10
+    total = float(both.signal.data.sum() + account.values.sum()) + account.gap
+    assert abs(total - (account.score - account.baseline_score)) < 1e-10
+    assert relative(both.signal.data, first.signal.data - second.signal.data) < 1e-9
+    assert relative(account.values, torch.cat([first.account.values, -second.account.values])) < 1e-9
+    assert relative(both.maps.data, torch.cat([first.maps.data, -second.maps.data])) < 1e-9
+
+
+def test_scales_of_a_text_add_up_by_word_and_are_those_of_text_haar():
+    pair, text = Smooth(), "a dog, on grass"
+    (account,) = pair_accounts(pair, pictures(1), [text], domain=DOMAIN, method=FINE)
+    (one,), read = account.texts, account.in_parts["text"]
+    assert read.domain.geometry["begins"].tolist() == [[-1, 4, 1, 2, 1, 0, -1]]
+    sums = dict(zip(read.layout.scales(), wl.maps.profile(read).signed[0].tolist(), strict=True))
+    assert list(account.parts) == ["document", "phrases", "words", "pieces"] == list(sums)[:-1]
+    assert all(abs(account.parts[name][0] - sums[name]) < 1e-12 for name in account.parts)
+    assert abs(sum(sums.values()) - float(one.values.sum())) < 1e-9
+    assert len(set(one.by_part["document"].mul(1e12).round().tolist())) == 2  # evenly over tokens; grass has two
+    assert one.by_part["pieces"][:3].abs().max() == 0
+    assert min(map(abs, sums.values())) == 0 < abs(sums["pieces"])
 
 
 @pytest.mark.needs("shapiq")

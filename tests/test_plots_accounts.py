@@ -1,5 +1,7 @@
 """Figures with evidence and accounts: what is drawn has the numbers of the maps, and nothing that was there moves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ import cases
 import wavelens as wl
 from wavelens.plots.evidence import signed_glow
 from wavelens.plots.figure import Figure, extended
+from word_pairs import Smooth
 
 DOMAIN = wl.DWT("haar", levels=2)
 
@@ -117,3 +120,33 @@ def test_a_pane_over_time_has_the_signs_of_the_maps():
     drawn = figure.axes[-1].collections[0].get_array().reshape(3, -1)
     cells, _ = wl.maps.time_frequency(a, 800, signed=True).cells()
     assert torch.equal(torch.from_numpy(np.sign(np.asarray(drawn))), cells[0].sign())
+
+
+def test_the_total_of_a_signal_beside_others_is_that_of_all():
+    from wavelens.plots.bars import _account
+
+    x = torch.ones(1, 1, 4)
+    several = wl.attribute(
+        lambda image, text: (2 * image + 3 * text).sum((1, 2)),
+        {"image": x, "text": x},
+        None,
+        domain={"image": wl.Identity(), "text": wl.Identity()},
+        method=wl.IntegratedGradients(steps=1),
+    )
+    one = replace(several["image"], gap=several.joint.gap)
+    assert _account(one, 0, 8.0) == "total +20, +12 of it elsewhere · gap +0"
+    assert _account(several.joint, 0, 20.0) == "total +20 · gap +0"
+
+
+@pytest.mark.parametrize(("shape", "heading"), [((3, 16, 16), "where words"), ((1, 64, 1), "when words")])
+def test_words_of_both_texts_stand_below_and_say_where_or_when(shape, heading):
+    pair, x = Smooth(shape), torch.rand(1, *shape, dtype=torch.float64)
+    x = x[..., 0] if shape[2] == 1 else x
+    method = wl.IntegratedGradients(steps=2)
+    both = wl.pairs.both_sides(pair, x, "a dog", against="red bus", domain=DOMAIN, method=method)
+    figure = wl.plots.add_sides(Figure((16.0, 2.0)), both, x)
+    texts = [text.get_text() for text in figure.texts]
+    assert [text for text in texts if text in both.words] == ["a", "dog", "red", "bus"]
+    assert any(text.startswith(heading) for text in texts)
+    titles = [ax.get_title("left") for ax in figure.axes]
+    assert {"all words", "a", "dog", "red", "bus"} <= set(titles)

@@ -24,3 +24,9 @@ def test_the_map_follows_the_word_under_the_pointer_and_the_chosen_one(opened, t
     page.mouse.move(1, 1)
     page.wait_for_function("document.querySelector('.answer-map figcaption').textContent.includes('grass')")
     assert page.locator("tr[data-term='3']").get_attribute("class") == "chosen"
+    numbers = page.locator("button.term small")
+    whole = numbers.all_inner_texts()
+    page.locator("[data-part=words]").hover()  # a scale of the text colours its words
+    assert numbers.all_inner_texts() != whole
+    page.mouse.move(1, 1)
+    assert numbers.all_inner_texts() == whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 from rich.console import Console
@@ -19,13 +20,14 @@ from wavelens.explaining.summary import box_text, profile_rows, start_of
 from wavelens.grid import Grid
 from wavelens.marginal import short_names
 from wavelens.methods.shapley import ShapleyValues
-from wavelens.pairs import BothSides
+from wavelens.pairs import BothSides, PairAccount
 from wavelens.pairs.telling import sentences
 from wavelens.wording import in_words
 from wavelens.words import WordAccount
 
 TABLE_WORDS = 12  # of the table, the largest
 MAX_SCALE_COLUMNS = 9  # and the names of channels: about 80 characters
+MAX_SCALES_BESIDE = 6  # of interactions in one table with what words add: about 80 characters
 MAX_OBJECT_ROWS = 20
 
 
@@ -117,51 +119,85 @@ def _object_table(explanation: Explanation) -> Table:
 
 
 def _scale_table(a: Attribution, grid: Grid, shapley: ShapleyValues | None, sides: BothSides | None) -> Table:
-    """The profile: signed sums and Shapley values with what they add up to, and shares of the total magnitude."""
+    """The profile: signed sums and Shapley values with what they add up to, and shares of the total magnitude.
+
+    Extents have a column where a scale has one; those of a text have none.
+    """
     rows, by_scale = profile_rows(a, grid, shapley), sides.by_scale if sides is not None else None
     has_values = shapley is not None or by_scale is not None
     if by_scale is not None:
         rows = [{**row, "shapley": value} for row, value in zip(rows, by_scale.scale_values.tolist(), strict=True)]
-    shown = table("scale", "extent", "signed sum", *["Shapley value"] * has_values, "share of |γ|")
+    extents = [row["extent"] for row in rows]
+    blank = [""] * any(extents)
+    columns = ["extent"] * len(blank) + ["signed sum", *["Shapley value"] * has_values, "share of |γ|"]
+    shown = table("scale", *columns)
+    shown.columns[1].justify = "left" if blank else "right"
     for row in rows:
         values = [_signed(row["shapley"]) + _plus_minus(row.get("shapley_error"))] if has_values else []
-        shown.add_row(row["scale"], row["extent"], _signed(row["signed"]), *values, f"{row['share']:.1%}")
+        extent = [row["extent"]] * len(blank)
+        shown.add_row(row["scale"], *extent, _signed(row["signed"]), *values, f"{row['share']:.1%}")
     words = 0.0 if sides is None else float(sides.account.values.sum())
     by_word = 0.0 if by_scale is None else float(by_scale.word_values.sum())
     if sides is not None:
-        shown.add_row("words", "", _signed(words), *[_signed(by_word)] * has_values, "")
+        shown.add_row("words", *blank, _signed(words), *[_signed(by_word)] * has_values, "")
     shown.add_section()
     total = None if a.data.is_complex() else float(a.data.sum()) + words
     sums = [_signed(sum(row["shapley"] for row in rows) + by_word)] if has_values else []
-    shown.add_row("total", "", _signed(total), *sums, f"{sum(row['share'] for row in rows):.1%}")
+    shown.add_row("total", *blank, _signed(total), *sums, f"{sum(row['share'] for row in rows):.1%}")
     if a.gap is not None:
         rise = f"{float(a.data.sum() + a.gap) + words:+.4f}"
-        shown.add_row("f(x) − f(x₀)", "", rise, *[rise] * has_values, "")
+        shown.add_row("f(x) − f(x₀)", *blank, rise, *[rise] * has_values, "")
     return shown
 
 
 def _print_sides(explanation: Explanation, console: Console) -> None:
-    """What each word adds, its Shapley value, and its interaction with each scale."""
+    """What each word adds, its Shapley value, and its interaction with each scale; and the text scale by scale."""
     if (sides := explanation.sides) is None:
         return
-    _print_texts(console, f"the words of {plain(sides.account.text)!r}")
-    console.print(_side_table(sides))
+    against = f", then those of {plain(sides.account.against)!r} against it" if sides.account.against else ""
+    _print_texts(console, f"the words of {plain(sides.account.text)!r}{against}")
+    for shown in _side_tables(sides):
+        console.print(shown)
+    if len(sides.account.parts) > 1:
+        console.print(_part_table(sides.account))
     _print_texts(console, *sentences(sides))
 
 
-def _side_table(sides: BothSides) -> Table:
-    by_scale, values = sides.by_scale, sides.account.values.tolist()
-    scales = () if by_scale is None else by_scale.scales
-    shown = table("word", "signed sum", *["Shapley value"] * (by_scale is not None), *(f"× {name}" for name in scales))
-    shown.columns[1].justify = "right"
+def _side_tables(sides: BothSides) -> list[Table]:
+    """What each word adds by both accounts, and its interaction with each scale: in one table, or in two if wide."""
+    by_scale = sides.by_scale
+    columns = {"signed sum": list(map(_signed, sides.account.values.tolist()))}
     if by_scale is None:
-        for word, value in zip(sides.words, values, strict=True):
-            shown.add_row(plain(word), _signed(value))
-        return shown
+        return [_word_rows(sides, columns)]
     adds = by_scale.word_values.tolist()
-    cells = aligned(by_scale.interaction.T.flatten().tolist(), adds)
-    for k, (word, value, add) in enumerate(zip(sides.words, values, adds, strict=True)):
-        shown.add_row(plain(word), _signed(value), _signed(add), *cells[k * len(scales) : (k + 1) * len(scales)])
+    columns["Shapley value"] = list(map(_signed, adds))
+    cells, count = aligned(by_scale.interaction.T.flatten().tolist(), adds), len(by_scale.scales)
+    pairs = {f"× {name}": cells[k::count] for k, name in enumerate(by_scale.scales)}
+    if count <= MAX_SCALES_BESIDE:
+        return [_word_rows(sides, columns | pairs)]
+    narrow = _word_rows(sides, pairs)
+    narrow.padding = (0, 0)
+    return [_word_rows(sides, columns), narrow]
+
+
+def _word_rows(sides: BothSides, columns: dict[str, list[str]]) -> Table:
+    """A row per word; those of a text against it follow below a line."""
+    shown = table("word", *columns)
+    shown.columns[1].justify = "right"
+    ends = list(accumulate(len(one.words) for one in sides.account.texts))
+    for k, (word, *cells) in enumerate(zip(sides.words, *columns.values(), strict=True), 1):
+        shown.add_row(plain(word), *cells)
+        if k in ends[:-1]:
+            shown.add_section()
+    return shown
+
+
+def _part_table(account: PairAccount) -> Table:
+    """The scales of the text, of which two words or more make up one, and those of the text against it."""
+    shown = table("scale of the text", "signed sum", *["against it"] * bool(account.against))
+    shown.columns[1].justify = "right"
+    for name, values in account.parts.items():
+        shown.add_row(name, *map(_signed, values))
     return shown
 
 

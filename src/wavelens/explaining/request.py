@@ -87,7 +87,7 @@ def request_for(
         raise ValueError(f"--decompose draws pictures; {kind.one} has none. Leave it out.")
     question = question_of(target, against, loaded)
     if words:
-        check_words(loaded, question)
+        check_words(loaded)
     first, *further = _methods(default_method(loaded.module) if method is None else method)
     for one in (first, *further):
         check_method(loaded.module, one)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -33,7 +34,7 @@ class BothSides:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words of the text, in their order."""
+        """The words of the text in their order, then those of the text against it."""
         return self.account.words
 
     @property
@@ -52,6 +53,7 @@ def both_sides(
     x: Tensor,
     text: str,
     *,
+    against: str | None = None,
     domain: Domain | Sequence[Domain],
     method: Method = DEFAULT_METHOD,
     interventions: bool = True,
@@ -61,13 +63,15 @@ def both_sides(
 ) -> BothSides:
     """Explain one signal `(1, channel, *axes)` and a text: by coefficient and word, by scale and word, and by map.
 
-    With several domains the account is read in each from the same gradients, the rest is of the first. Options are
-    those of `attribute`; without `interventions` scales and words are not taken away.
+    With `against`, another text, it is the difference of their scores. With several domains the account is read in each
+    from the same gradients, the rest is of the first. Options are those of `attribute`; without `interventions` scales
+    and words are not taken away.
     """
     (account,) = pair_accounts(
         pair,
         x,
         [text],
+        against=None if against is None else [against],
         domain=domain,
         method=method,
         batch_size=batch_size,
@@ -81,9 +85,10 @@ def both_sides(
     if interventions and scales > MAX_SCALES:
         reasons.append(f"Words by scale are of up to {MAX_SCALES} scales; here are {scales}: they are left out.")
     elif interventions:
-        by_scale = words_by_scale(pair, x, text, domain=first, baseline=start)
+        by_scale = words_by_scale(pair, x, text, against=against, domain=first, baseline=start)
     if isinstance(pair, TwoTowers):
-        maps = word_maps(pair, x, text, domain=first, baseline=start, batch_size=batch_size, progress=progress)
+        options: dict[str, Any] = {"baseline": start, "batch_size": batch_size, "progress": progress}
+        maps = word_maps(pair, x, text, against=against, domain=first, **options)
     else:
         reasons.append("Maps by word are of pairs with a tower for each side; in this one the sides meet before: none.")
     return BothSides(account, by_scale, maps, tuple(reasons))

@@ -12,6 +12,9 @@ Of a table the values are exact. With `n` players, of coalitions by their sizes,
 (Shapley, 1953; Grabisch and Roubens, 1999). Where a text has too many words for all of their coalitions, words enter in
 random orders and in their reverses (Castro et al., 2009; Mitchell et al., 2022), over which φ and I are averaged: for
 one order the sums over S stay exact, `T` is a prefix of it, and each prefix stands for all coalitions of its size.
+
+Of a text against another the game is the difference of two such games. Words of the other add nothing in either, so the
+values of the whole are those of the one less those of the other.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ class WordsByScale(NamedTuple):
     `scale_values` `(scales,)` and `word_values` `(words,)` are Shapley values: together they sum to score −
     baseline_score. `interaction` `(scales, words)` is above 0 where a word and a scale count together, below 0 where
     one stands in for the other. `standard_error`, shaped like it, is that of sampled words, None where all is exact;
-    `passes` counts readings of the signal and texts.
+    `passes` counts readings of the signal and texts. The words of a text set against another come last.
     """
 
     scales: tuple[str, ...]
@@ -74,6 +77,7 @@ def words_by_scale(
     x: Tensor,
     text: str,
     *,
+    against: str | None = None,
     domain: Domain,
     baseline: Tensor | float = 0.0,
     batch_size: int = ROWS,
@@ -82,18 +86,27 @@ def words_by_scale(
     """The Shapley values of scales and words of one signal `(1, channel, *axes)` and its text, and their interactions.
 
     Values alone, no gradient. Exact where the text has up to 10 words, or for a pair without two towers where 1,024
-    scores of coalitions suffice; else words are sampled. `ValueError` for a domain of more than 10 scales.
+    scores of coalitions suffice; else words are sampled. With `against` they are of the difference of two texts'
+    scores. `ValueError` for a domain of more than 10 scales.
     """
     signal_axes(x)
     check_evaluation(pair)
     if len(x) != 1:
         raise ValueError(f"scales and words are of one signal (1, channel, *axes); got {tuple(x.shape)}.")
-    tokens, start = text_signal(pair, [text]), starting_points(x, baseline)
+    texts, start = [text] if against is None else [text, against], starting_points(x, baseline)
     with frozen_model(pair, x), torch.no_grad():
         names, readings = _readings(pair, x, start, domain, batch_size)
-        several = _coalitions(len(tokens.words[0]), _most_texts(pair, len(readings)), seed)
-        rows, where = torch.cat(several).unique(dim=0, return_inverse=True)  # each text is embedded once
-        table = _table(pair, readings, tokens, rows, batch_size)
+        first, *second = [_of_text(pair, names, readings, text_signal(pair, [one]), batch_size, seed) for one in texts]
+    return _difference(first, *second) if second else first
+
+
+def _of_text(
+    pair: Pair, names: tuple[str, ...], readings: Tensor, tokens: TextSignal, batch_size: int, seed: int
+) -> WordsByScale:
+    """The values of scales and words of one text."""
+    several = _coalitions(len(tokens.words[0]), _most_texts(pair, len(readings)), seed)
+    rows, where = torch.cat(several).unique(dim=0, return_inverse=True)  # each text is embedded once
+    table = _table(pair, readings, tokens, rows, batch_size)
     scales, tables = side(all_coalitions(len(names))), [table[:, own] for own in where.split([*map(len, several)])]
     sampled = len(several) > 1
     sides = [_order_side(members) if sampled else side(members) for members in several]
@@ -109,6 +122,26 @@ def words_by_scale(
         float(tables[0][-1, -1]),
         float(tables[0][0, 0]),
         (len(readings), len(rows)),
+    )
+
+
+def _difference(first: WordsByScale, second: WordsByScale) -> WordsByScale:
+    """The values of the difference of two games with the same scales."""
+    errors = [one.standard_error for one in (first, second)]
+    spread = None
+    if any(error is not None for error in errors):
+        pairs = zip(errors, (first, second), strict=True)
+        spread = torch.cat([torch.zeros_like(of.interaction) if one is None else one for one, of in pairs], 1)
+    return WordsByScale(
+        first.scales,
+        first.words + second.words,
+        first.scale_values - second.scale_values,
+        torch.cat([first.word_values, 0.0 - second.word_values]),
+        torch.cat([first.interaction, 0.0 - second.interaction], 1),
+        spread,
+        first.score - second.score,
+        first.baseline_score - second.baseline_score,
+        (first.passes[0], first.passes[1] + second.passes[1]),
     )
 
 

@@ -61,6 +61,7 @@ def word_maps(
     x: Tensor,
     text: str,
     *,
+    against: str | None = None,
     domain: Domain,
     steps: int = STEPS,
     baseline: Tensor | float | None = None,
@@ -70,22 +71,27 @@ def word_maps(
     """What each coefficient of one signal `(1, channel, *axes)` and each word share, `(words, 1, channel, size)`.
 
     It sums to the mixed difference `f(x, t) − f(x₀, t) − f(x, t₀) + f(x₀, t₀)`, up to the quadrature of `steps` nodes
-    on either side. `ValueError` for a pair whose sides meet before the end, and for a text without words.
+    on either side. The words of a text `against` it follow, with what they share in the difference. `ValueError` for a
+    pair whose sides meet before the end, and for a text without words.
     """
     if not isinstance(pair, TwoTowers):
         raise ValueError(
             f"maps by word are of a pair with a tower for each side, a TwoTowers; got {type(pair).__name__}, whose "
             "sides meet before their embeddings. Take pair_accounts."
         )
-    signal = text_signal(pair, [text])
-    directions = word_directions(pair, signal, steps)
-    if not len(directions):
-        raise ValueError(f"a map belongs to a word; the text {text!r:.60} has none.")
-    words = (word.text for word in signal.words[0])
+    moves: list[Along] = []
+    for one, sign in ((text, 1.0), (against, -1.0)):
+        if one is None:
+            continue
+        signal = text_signal(pair, [one])
+        if not signal.words[0]:
+            raise ValueError(f"a map belongs to a word; the text {one!r:.60} has none.")
+        pairs = zip(signal.words[0], word_directions(pair, signal, steps), strict=True)
+        moves += [Along(word.text, sign * direction) for word, direction in pairs]
     return attribute(
         SignalTower(pair),
         x,
-        Several(*(Along(word, direction) for word, direction in zip(words, directions, strict=True))),
+        Several(*moves),
         domain=domain,
         method=IntegratedGradients(steps=steps),
         baseline=baseline,

@@ -17,9 +17,9 @@ MIN_TOLD_PART = 0.1  # of the largest value of a word: interactions below it are
 def sentences(both: BothSides) -> list[str]:
     """The largest words by both accounts, which word counts with which scale, and what there is not."""
     account, by_scale = both.account, both.by_scale
-    texts = [_largest("The words with the largest contributions are", account.words, account.values)]
+    texts = [_largest("The word{s} with the largest contribution{s} {are}", account.words, account.values)]
     if by_scale is not None:
-        texts += [_largest("By Shapley value they are", by_scale.words, by_scale.word_values), _together(by_scale)]
+        texts += [_largest("By Shapley value {they} {are}", by_scale.words, by_scale.word_values), _together(by_scale)]
         texts.append(_exactness(by_scale))
     if both.maps is not None:
         texts.append(_shared(both.maps))
@@ -27,12 +27,18 @@ def sentences(both: BothSides) -> list[str]:
 
 
 def record(both: BothSides) -> dict[str, Any]:
-    """For JSON: the text, a row for each word, and what the account misses."""
+    """For JSON: the text, a row for each word, and the text scale by scale.
+
+    Rows of the words of a text against it say so, and scales have a number for each text.
+    """
     account, by_scale = both.account, both.by_scale
     rows: list[dict[str, Any]] = [
-        {"word": word, "signed": value} for word, value in zip(account.words, account.values.tolist(), strict=True)
+        {"word": word, "signed": value, **({"against": True} if k else {})}
+        for k, one in enumerate(account.texts)
+        for word, value in zip(one.words, one.values.tolist(), strict=True)
     ]
-    summary: dict[str, Any] = {"text": account.text, "rows": rows}
+    summary: dict[str, Any] = {"text": account.text, **({"against": account.against} if account.against else {})}
+    summary |= {"rows": rows, "text_scales": account.parts}
     if by_scale is not None:
         for k, row in enumerate(rows):
             row |= {"shapley": float(by_scale.word_values[k]), "interaction": by_scale.interaction[:, k].tolist()}
@@ -54,7 +60,8 @@ def record(both: BothSides) -> dict[str, Any]:
 def _largest(opening: str, words: tuple[str, ...], values: Tensor) -> str:
     numbered = {f"{k} {word}": value for k, (word, value) in enumerate(zip(words, values.tolist(), strict=True))}
     named = [f"{name.split(' ', 1)[1]} ({short_signed(value)})" for name, value in largest(numbered, 3)]
-    return f"{opening} {listed(named)}." if named else ""
+    several = {"s": "s", "are": "are", "they": "they"} if len(named) > 1 else {"s": "", "are": "is", "they": "it"}
+    return f"{opening.format(**several)} {listed(named)}." if named else ""
 
 
 def _together(by_scale: WordsByScale) -> str:

@@ -15,6 +15,7 @@ from wavelens.plots.figure import Figure
 from wavelens.plots.parts import DPI, INK, NEGATIVE, POSITIVE, SHARE, Array, Frame, add_axes, array
 
 ROW = 0.16  # inches, at least, of a row with a text
+ROUNDING = 1e-3  # of the rise: what sums of float32 may miss
 
 
 def draw_profile(
@@ -79,7 +80,17 @@ def _room(labels: list[str]) -> float:
 
 
 def _account(a: Coefficients, item: int, total: float) -> str:
-    """What the signed sums add up to; for a path method also what they miss of f(x) − f(x₀)."""
-    gap = getattr(a, "gap", None)
-    parts = [f"total {total:+.3g}", *([] if gap is None else [f"gap {float(gap[item]):+.3g}"])]
+    """What the signed sums add up to; for a path method also what they miss of f(x) − f(x₀).
+
+    A signal beside others, as a photo beside its caption, has a part of the account: the total then is that of all.
+    """
+    score, start, gap = (getattr(a, name, None) for name in ("score", "baseline_score", "gap"))
+    parts = [f"total {total:+.3g}"]
+    if score is not None and start is not None and gap is not None:
+        rise, missed = float(score[item] - start[item]), float(gap[item])
+        elsewhere = rise - missed - total
+        if abs(elsewhere) > ROUNDING * max(abs(rise), abs(total)):
+            parts = [f"total {rise - missed:+.3g}, {elsewhere:+.3g} of it elsewhere"]
+    if gap is not None:
+        parts.append(f"gap {float(gap[item]):+.3g}")
     return " · ".join(parts).replace("-", "−")

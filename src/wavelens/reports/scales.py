@@ -13,7 +13,7 @@ from wavelens.methods.shapley import ShapleyValues
 from wavelens.reports.entry import Entry
 from wavelens.reports.markup import Html, tag
 from wavelens.reports.numerals import percent, scalar, signed
-from wavelens.reports.tables import bar, headings
+from wavelens.reports.tables import bar, headings, matrix_class
 
 ALIKE = "|γ| counts what supports it and what opposes it alike; signed sums set one against the other."
 ADDS = f"γ is what each coefficient adds to the score. {ALIKE}"
@@ -194,7 +194,8 @@ def _matrix(shapley: ShapleyValues) -> Html:
         )
         for i, name in enumerate(names)
     ]
-    return tag("table", tag("thead", headings("", *names, "alone", "last")), tag("tbody", *rows), class_="pairs")
+    head = tag("thead", headings("", *names, "alone", "last"))
+    return tag("table", head, tag("tbody", *rows), class_=matrix_class(names))
 
 
 def _pair(value: float, text: str, top: float) -> Html:

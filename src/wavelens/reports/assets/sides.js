@@ -1,7 +1,8 @@
-// Words: pointing at one, or choosing it, shows where in the input it is answered.
+// Words: pointing at one, or choosing it, shows where in the input it is answered; a scale of the text colours them.
 
 /** The picture, or the course over time, that follows the word under the pointer. */
 async function showSides(place, data) {
+  showParts(place, data.sides.parts);
   const { maps, shape, end } = data.sides, answered = place.querySelector(".answered");
   if (!answered || !maps.length) return answered?.remove();
   await Promise.all(maps.map(inflate));
@@ -21,11 +22,38 @@ async function showSides(place, data) {
   state.listen(({ word, chosen }) => {
     const k = word >= 0 ? word : chosen;
     draw(values(k + 1));
-    const text = k >= 0 ? `where “${words[k].firstChild.textContent}” is answered` : "where all words are answered";
+    const adverb = shape.length === 1 ? "when" : "where";
+    const text = k >= 0 ? `${adverb} “${words[k].firstChild.textContent}” is answered` : `${adverb} all words are answered`;
     caption.textContent = text;
     draw.canvas.setAttribute("aria-label", text);
     words.forEach((one, j) => one.setAttribute("aria-pressed", String(j === chosen)));
     for (const row of place.querySelectorAll("tr[data-term]")) row.classList.toggle("chosen", Number(row.dataset.term) === k);
+  });
+}
+
+/** The words in the colours of a scale of the text while it is pointed at, or once it is chosen. */
+function showParts(place, parts) {
+  const words = [...place.querySelectorAll("button.term")], rows = [...place.querySelectorAll("[data-part]")];
+  const own = words.map((one) => [one.style.getPropertyValue("--part"), one.classList.contains("against"), one.querySelector("small").textContent]);
+  const state = stateOf({ part: "", kept: "" });
+  for (const one of rows) {
+    const name = one.dataset.part;
+    for (const begun of ["pointerenter", "focus"]) one.addEventListener(begun, () => state.set({ part: name }));
+    for (const ended of ["pointerleave", "blur"]) one.addEventListener(ended, () => state.set({ part: "" }));
+    one.addEventListener("click", () => state.set({ kept: state.kept === name ? "" : name }));
+  }
+  state.listen(({ part, kept }) => {
+    const values = parts[part || kept], most = values && (Math.max(...values.map(Math.abs)) || 1);
+    words.forEach((one, k) => {
+      const [size, against, text] = values
+        ? [`${Math.round((100 * Math.abs(values[k])) / most)}%`, values[k] < 0, `${values[k] > 0 ? "+" : ""}${short(values[k])}`]
+        : own[k];
+      one.style.setProperty("--part", size);
+      one.classList.toggle("against", against);
+      one.classList.toggle("for", !against);
+      one.querySelector("small").textContent = text;
+    });
+    for (const one of rows) one.setAttribute("aria-pressed", String(one.dataset.part === kept));
   });
 }
 
