@@ -74,7 +74,7 @@ class Wish:
     """How a user wants an input explained; None means the top class, and the depth that suits the kind of signal.
 
     `wavelet` is one of PyWavelets' names, `NO_WAVELET`, or a name of `FURTHER_DOMAINS` or `CLOUD_DOMAINS`. A `prompt`
-    is explained in place of a class.
+    is explained in place of a class, and set `against` another text.
     """
 
     target: int | str | None = None
@@ -83,6 +83,7 @@ class Wish:
     method: str = "integrated gradients"
     gradients: int = 50
     prompt: str = ""
+    against: str = ""
 
 
 def usual_name(domain: Domain) -> str:
@@ -120,7 +121,7 @@ def shown(loaded: LoadedModel) -> LoadedModel:
 
 def request_of(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, device: torch.device) -> Request:
     """What the wish means for a model; `ValueError` for one that is not offered."""
-    loaded, target = _asked(wish, loaded)
+    loaded, target, against = _asked(wish, loaded)
     classes = len(loaded.labels)
     if loaded.answer is None and wish.target is not None and not _within(wish.target, 0, classes - 1):
         raise ValueError(f"a class of {loaded.name} is an index from 0 to {classes - 1}; got {wish.target!r}.")
@@ -132,7 +133,7 @@ def request_of(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, devi
         )
     method = methods[wish.method](wish.gradients, kind.sigma)
     domain = _domain(wish, kind, loaded.preprocess.shape[1:])
-    question = _question(target, loaded)
+    question = replace(_question(target, loaded), against=against)
     return Request(loaded, kind, question, (domain,), method, None, 5, device, chosen=wish.levels is not None)
 
 
@@ -150,15 +151,21 @@ def takes_prompts(loaded: LoadedModel) -> bool:
     return isinstance(loaded.module, PromptHead)
 
 
-def _asked(wish: Wish, loaded: LoadedModel) -> tuple[LoadedModel, object]:
-    """The model asked for the prompt, and the class that it is; the chosen class where there is none."""
-    prompt = str(wish.prompt or "").strip()
-    if not prompt:
-        return loaded, wish.target
-    if len(prompt) > MAX_CHARACTERS:
-        raise ValueError(f"a prompt has up to {MAX_CHARACTERS} characters here; got {len(prompt)}.")
-    loaded = asking(loaded, f"{PROMPT_MARK}{prompt}")
-    return loaded, loaded.labels.index(prompt)
+def _asked(wish: Wish, loaded: LoadedModel) -> tuple[LoadedModel, object, int | None]:
+    """The model asked for the texts, the class that the prompt is, or the chosen one, and that of the text against."""
+    prompt, against = (str(text or "").strip() for text in (wish.prompt, wish.against))
+    given = [text for text in (prompt, against) if text]
+    if not given:
+        return loaded, wish.target, None
+    for text in given:
+        if len(text) > MAX_CHARACTERS:
+            raise ValueError(f"a prompt has up to {MAX_CHARACTERS} characters here; got {len(text)}.")
+    loaded = asking(loaded, *(f"{PROMPT_MARK}{text}" for text in given))
+    target = loaded.labels.index(prompt) if prompt else wish.target
+    other = loaded.labels.index(against) if against else None
+    if other is not None and target == other:
+        raise ValueError(f"a prompt is set against another text; both are {against!r}.")
+    return loaded, target, other
 
 
 def _within(value: object, low: int, high: int) -> bool:

@@ -93,13 +93,14 @@ class Page:
         method: str,
         most: int,
         prompt: str,
+        against: str,
         request: gr.Request,
     ) -> Iterator[Any]:
         """Steps, then the result: status, result, start, end. Gradio closes it when the page goes."""
         if upload is None:
             yield html.alert("Drop a file first."), gr.skip(), *_buttons(busy=False)
             return
-        wish = Wish(target, wavelet, levels or None, method, most, prompt)
+        wish = Wish(target, wavelet, levels or None, method, most, prompt, against)
         try:
             path = self._path(upload, request)
         except Refused as error:
@@ -145,13 +146,8 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
                     try_one.click(None, js=USE_EXAMPLE)
                 model = gr.Dropdown(names, value=names[0], label="Model", elem_id="wl-model")
                 target = gr.Dropdown([], label="Class to explain", elem_id="wl-target")
-                prompt = gr.Textbox(
-                    label="Prompt, in place of a class",
-                    placeholder="a dog on a sofa",
-                    max_length=MAX_CHARACTERS,
-                    visible=any(takes_prompts(one.loaded) for one in service.models.values()),
-                    elem_id="wl-prompt",
-                )
+                prompt = _text(service, "Prompt, in place of a class", "a dog on a sofa", "wl-prompt")
+                against = _text(service, "Against another text", "a cat on a sofa", "wl-against")
                 with gr.Row():
                     clouds = any(usual_wavelet(service, name) in CLOUD_DOMAINS for name in names)
                     wavelets = [*WAVELETS, *FURTHER_DOMAINS, *(CLOUD_DOMAINS if clouds else ()), NO_WAVELET]
@@ -176,7 +172,7 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
         looked_up = [model, wavelet, target, answer, status, start, method]
         for event in (upload.change, model.input):
             event(events.look, [upload, model], looked_up, **plain)
-        wished = [upload, model, target, wavelet, levels, method, most, prompt]
+        wished = [upload, model, target, wavelet, levels, method, most, prompt, against]
         start.click(None, js=SHOW_RESULT)
         start.click(events.explain, wished, [status, result, start, end], **plain)
         end.click(events.stop, **plain)
@@ -191,6 +187,17 @@ def _drop(service: Service) -> gr.File:
     drop = gr.File(label=_kinds(service), file_types=_suffixes(service), height=180, elem_id="wl-upload")
     drop.data_model, drop.api_info = None, dict
     return drop
+
+
+def _text(service: Service, label: str, example: str, name: str) -> gr.Textbox:
+    """A field for a text, where a model takes texts."""
+    return gr.Textbox(
+        label=label,
+        placeholder=example,
+        max_length=MAX_CHARACTERS,
+        visible=any(takes_prompts(one.loaded) for one in service.models.values()),
+        elem_id=name,
+    )
 
 
 def usual_wavelet(service: Service, model: str) -> str:
