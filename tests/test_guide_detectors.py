@@ -5,6 +5,7 @@ import shlex
 import sys
 
 import pytest
+import torch
 
 import wavelens as wl
 from snippets import DOCS, commands
@@ -22,7 +23,9 @@ def test_the_guide_and_its_commands(run_page, tmp_path, monkeypatch, capsys):
     assert explanation.attribution.score.item() == pytest.approx(rows[0]["probability"], rel=1e-4)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
     lines = [line for line in commands(DOCS / "guides/detectors.md") if "…" not in line]
-    assert len(lines) == 7
+    assert len(lines) == 8
+    assert torch.equal(names["both"].insertion[:, -1], names["both"].deletion[:, 0])
+    assert names["both"].deletion[0, 0].item() == pytest.approx(rows[0]["probability"], rel=1e-4)
     for line in lines:
         for own in ("yard", "ground"):
             sys.modules.pop(own, None)
@@ -33,6 +36,11 @@ def test_the_guide_and_its_commands(run_page, tmp_path, monkeypatch, capsys):
     run = wl.runs.Run.open("runs/saliency").read()
     assert list(run.names) == ["0.png", "1.png"]
     assert (run.values["probability"] == run.values["score"]).all()
+    second = shlex.split(next(line for line in lines if "runs/dog" in line).replace("dog", "dog#2"))
+    assert main(second[1:]) == 0, capsys.readouterr()
+    first, second = (wl.runs.Run.open(f"runs/dog{number}").read().values for number in ("", "#2"))
+    assert first["target"].tolist() == second["target"].tolist() == [1, 1]
+    assert (first["score"] > second["score"]).all()
     sys.modules.pop("yard", None)
     sys.modules.pop("ground", None)
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 import tiny_pairs
 import wavelens as wl
+from wavelens import runs
 from wavelens.cli import main
 from wavelens.models import Pair, TwoTowers, load, load_pair, prompted
 from wavelens.models.preparations.flexible import Patches
@@ -276,7 +277,10 @@ def test_wrong_input_gets_one_line(folder, capsys, monkeypatch):
         in long
     )
     assert "hf:clip scores a signal and a text together; give it a text: --target" in complaint(*clip)
-    assert "photo.png" in complaint("--model", "hf:clap", *dog)
+    assert "photo.png is a photo; hf:clap takes sounds." in complaint("--model", "hf:clap", *dog)
+    assert "is no detector. Leave out #2, or" in complaint("--model", "efficientnet-lite0", "--target", "tabby#2")
+    short = complaint("--model", "efficientnet-lite0", "--labels", "names.txt", "--target", "dog")
+    assert "efficientnet-lite0 has 2 labels and 1000 outputs." in short
     assert "texts are scored by a pair: hf:NAME, open_clip:NAME or" in complaint("--model", "efficientnet-lite0", *dog)
     assert "both are 0 (a dog)" in complaint(*clip, *dog, "--against", "text:a dog")
     assert "template has {} once" in complaint(*clip, "--labels", "names.txt", "--template", "a photo")
@@ -303,6 +307,32 @@ def test_a_pair_of_ones_own_is_named_by_its_function(folder, monkeypatch):
     assert isinstance(Brightness(), Pair)
 
 
+def test_files_of_a_folder_are_evaluated_for_a_text_alone_and_against_another(folder, capsys, monkeypatch):
+    (folder / "own.py").write_text("from test_pairs import Brightness\n\ndef net():\n    return Brightness()\n")
+    monkeypatch.syspath_prepend(folder)
+    (folder / "photos").mkdir()
+    for k in (40, 200):
+        Image.new("RGB", (32, 32), (k, k, k // 2)).save(folder / "photos" / f"{k}.png")
+    options = ["photos", "--model", "own:net", "--domain", "DWT('haar', levels=2)", "--metric", "Curves(steps=2)"]
+    options += ["--method", "IntegratedGradients(steps=2)"]
+    light, dark = torch.nn.functional.normalize(torch.tensor([[1.0, 0.2], [0.2, 1.0]]), dim=1)
+    one, both = ["--target", "text:light"], ["--target", "text:light", "--against", "text:dark"]
+    for name, texts, direction in (("one", one, light), ("both", both, light - dark)):
+        assert main(["evaluate", *options, *texts, "--out", name]) == 0, capsys.readouterr().err
+        values = runs.Run.open(name).read().values
+        x = torch.cat([Brightness().preprocess(wl.frontends.read_image(f"photos/{k}.png")) for k in (200, 40)])
+        assert torch.allclose(values["score"], Brightness().embed_signal(x) @ direction, atol=1e-4)
+        assert values["insertion(steps=2)"].isfinite().all()
+    assert runs.Run.open("both").manifest.task["target"] == "text:light against text:dark"
+    capsys.readouterr()
+    assert main(["compare", "both", "one"]) == 0
+    assert "text:light against text:dark" in capsys.readouterr().out
+    assert main(["evaluate", *options, "--target", "text:light", "--labels", "folders", "--out", "x"]) == 2
+    assert "got text:light and folders" in capsys.readouterr().err
+    assert main(["evaluate", *options, "--target", "text:light", "--against", "text:light", "--out", "x"]) == 2
+    assert "both are 0 (light)" in capsys.readouterr().err
+
+
 def test_a_name_without_a_network_gets_one_line(folder, monkeypatch):
     import transformers
 
@@ -326,6 +356,13 @@ def test_an_app_explains_a_prompt_that_is_typed(folder):
     request = request_of(wish, loaded, kind, Limits(), torch.device("cpu"))
     assert (request.loaded.labels, request.question.target) == (("light", "dark"), 1)
     assert request_of(replace(wish, prompt=""), loaded, kind, Limits(), torch.device("cpu")).loaded is loaded
+    against = request_of(replace(wish, against="dim"), loaded, kind, Limits(), torch.device("cpu"))
+    assert against.loaded.labels == ("light", "dark", "dim")
+    assert (against.question.target, against.question.against) == (1, 2)
+    chosen = request_of(replace(wish, target=0, prompt="", against="dim"), loaded, kind, Limits(), torch.device("cpu"))
+    assert (chosen.question.target, chosen.question.against) == (0, 1)
+    with pytest.raises(ValueError, match="set against another text; both are 'dark'"):
+        request_of(replace(wish, against="dark"), loaded, kind, Limits(), torch.device("cpu"))
     with pytest.raises(ValueError, match="up to 1000 characters here; got 1001"):
         request_of(replace(wish, prompt="x" * 1001), loaded, kind, Limits(), torch.device("cpu"))
 

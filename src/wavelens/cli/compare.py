@@ -64,7 +64,8 @@ def _table(comparison: Comparison) -> Table:
 def _say_state(console: Console, name: str, run: Run) -> None:
     """What a run is of, and what it lacks."""
     task = run.manifest.task
-    text = f"{name}: {task.get('model', task['task'])}, {task.get('explainer', '')}"
+    target = task.get("target", "")
+    text = f"{name}: {task.get('model', task['task'])}, {task.get('explainer', '')}{'; ' * bool(target)}{target}"
     states = [(len(shard.failures), shard.verified) for shard in run.shards()]
     if failures := sum(failed for failed, _ in states):
         text += f"; {failures} files failed"

@@ -25,13 +25,14 @@ from wavelens.cli.terminal import Terminal, complain, note, plain
 from wavelens.core import Domain
 from wavelens.explaining import Kind, kind_called, kind_of
 from wavelens.explaining.arguments import device_called
-from wavelens.explaining.question import against_of
+from wavelens.explaining.prompting import asked_for
+from wavelens.explaining.question import against_of, check_no_object
 from wavelens.explaining.reading import reader_for
 from wavelens.explaining.request import default_method, default_model, fitted
 from wavelens.methods.lift import check_method
 from wavelens.metrics.measures import METRICS, parse_metric
 from wavelens.metrics.metric import columns_of
-from wavelens.models import LoadedModel, Options
+from wavelens.models import LoadedModel, Objects, Options
 from wavelens.models.black_box import black_box
 from wavelens.own import text_of
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
@@ -42,6 +43,7 @@ from wavelens.runs.statistics.comparison import compare
 from wavelens.runs.statistics.intervals import FEW
 from wavelens.runs.statistics.tables import caption, few_items, lines
 from wavelens.spec import is_method
+from wavelens.targets import object_text
 
 DEFAULT_METHOD = "IntegratedGradients(steps=25)"
 EXPLAINED = (
@@ -63,6 +65,14 @@ def evaluate(
     labels: Annotated[
         str, typer.Option(help=f"The class to explain: '{TOP}', '{FOLDERS}' (their names), or a CSV of file and class.")
     ] = TOP,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="What to explain in every file, in place of --labels: a class by its index or label; 'text:a dog on a "
+            "sofa', for a model of signals and texts; an object, car#2, for a detector.",
+            show_default="that of --labels",
+        ),
+    ] = None,
     against: AgainstText = None,
     domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
     method: Annotated[
@@ -112,14 +122,19 @@ def evaluate(
             f"got {'no metric that takes a region' if annotations else 'no --annotations'}."
         )
     check_folder(out)
-    name = model or default_model(kind_of([str(data)]))
+    if target is not None and labels != TOP:
+        raise ValueError(f"--target is explained in every file, --labels in each its own; got {target} and {labels}.")
+    name, options = model or default_model(kind_of([str(data)])), _asked(options, target, against)
     console = Terminal(stderr=True)
     loaded = load_model(name, options, console)
     kind = kind_called(loaded.preprocess.kind)
     if against is not None and loaded.answer is not None:
         raise ValueError(f"--against sets a class against a class; {name} gives objects or regions. Leave it out.")
     inside = partial(kind.inside, preparation=loaded.preprocess)
-    dataset = labelled(samples(data, inside, kind.files), labels, loaded.index)
+    dataset, other = labelled(samples(data, inside, kind.files), labels, loaded.index), against_of(against, loaded)
+    if target is not None:
+        index = _class_in_every_file(target, other, loaded)
+        dataset = [replace(sample, target=index) for sample in dataset]
     if annotations is not None:
         dataset = _annotated(dataset, annotations, loaded, console)
     if explainer is None:
@@ -136,7 +151,8 @@ def evaluate(
         torch.device(place).type,
         options=options,
         place=place,
-        against=against_of(against, loaded),
+        against=other,
+        target=" against ".join(filter(None, (target, against))) if target else "",
     )
     display = Display(console)
     settings: dict[str, Any] = {"shard_size": shard_size, "part": part, "threads": threads, "retry": retry}
@@ -147,6 +163,23 @@ def evaluate(
         complain(f"interrupted; {display.kept()} The same command goes on.")
         raise typer.Exit(130) from None
     raise typer.Exit(_report(finished, dataset, part))
+
+
+def _asked(options: Options, *texts: str | None) -> Options:
+    """The options with the texts that a model of signals and texts is asked for."""
+    return replace(options, prompts=asked_for(options.prompts, *texts))
+
+
+def _class_in_every_file(target: str, against: int | str | None, loaded: LoadedModel) -> int | None:
+    """The index of a class, or None of any; `ValueError` for that against which it is set."""
+    if isinstance(loaded.answer, Objects):
+        label = object_text(target).label
+        return loaded.index(label) if label else None
+    check_no_object(target, loaded)
+    index = loaded.index(target)
+    if index == against:
+        raise ValueError(f"--against is another class than --target; both are {index} ({loaded.labels[index]}).")
+    return index
 
 
 def _annotated(dataset: list[Sample], annotations: Path, loaded: LoadedModel, console: Console) -> list[Sample]:

@@ -28,6 +28,7 @@ from wavelens.targets import (
     ObjectText,
     Target,
     detection,
+    object_text,
     predicted_region,
     region_masks,
     scores,
@@ -67,7 +68,8 @@ class Evaluation:
     depend on both, so they belong to the record. `read` makes a signal of a file, as the model's preparation takes it.
     `options` load the model in a worker; of them the record has those that change how a file becomes the model's input.
     `place` says which device it is, which is no part of what is computed. With `against`, a class or "next" for the
-    runner-up of each file, the difference of two logits is explained and measured.
+    runner-up of each file, the difference of two logits is explained and measured. `target` says what is explained of
+    every file, where one target was given for all.
     """
 
     model: str
@@ -80,6 +82,7 @@ class Evaluation:
     options: Options = field(default_factory=Options)
     place: str = field(default="cpu", repr=False)
     against: int | str | None = field(default=None, metadata=IF_GIVEN)
+    target: str = field(default="", metadata=IF_GIVEN)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -112,7 +115,8 @@ class Evaluation:
             explainer = replace(explainer, seed=seed_of(explainer.seed, sample.name))
         attribution = explainer(loaded.module, x, target, batch_size=self.batch_size)
         is_plain = loaded.link == "softmax" or chosen.against is not None or loaded.answer is not None
-        followed = None if is_plain else lambda output: loaded.probabilities(output)[:, label]
+        numbers_of = loaded.probabilities if loaded.link != "score" else torch.Tensor.float  # a score is no probability
+        followed = None if is_plain else lambda output: numbers_of(output)[:, label]
         region = _region(loaded, sample, signal, label)
         case = Case(loaded.module, x, target, attribution, explainer, self.batch_size, followed, sample.name, region)
         numbers: dict[str, Tensor | float] = {
@@ -134,7 +138,7 @@ class Evaluation:
     def _file_target(self, loaded: LoadedModel, sample: Sample, output: Any) -> FileTarget:
         """What is explained of a file: a class, an object that is detected of it, or its region."""
         if isinstance(loaded.answer, Objects):
-            return _object(loaded, sample, output)
+            return _object(loaded, sample, output, self.target)
         if loaded.answer is not None:
             return _predicted(loaded, sample, output)
         logits = output.float()
@@ -151,9 +155,12 @@ class Evaluation:
         )
 
 
-def _object(loaded: LoadedModel, sample: Sample, output: Any) -> FileTarget:
-    """The most probable object, or that of the file's class; its score is that of the target, probability × IoU."""
-    object_named = ObjectText("" if sample.target is None else str(sample.target))
+def _object(loaded: LoadedModel, sample: Sample, output: Any, text: str) -> FileTarget:
+    """The most probable object, that of the file's class or the one that a text such as 'car#2' names.
+
+    Its score is that of the target, probability × IoU.
+    """
+    object_named = object_text(text) if text else ObjectText("" if sample.target is None else str(sample.target))
     chosen, objects = chosen_object(loaded, output, object_named)
     probability = torch.tensor(chosen.probability)
     return FileTarget(
