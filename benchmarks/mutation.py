@@ -36,7 +36,6 @@ import numpy  # noqa: F401  # imported before the fork, as torch is: once for al
 import pytest
 import pywt  # noqa: F401
 import torch
-from harness import records
 from harness.mutants import mutants, mutated
 
 ROOT = Path(__file__).parents[1]
@@ -181,9 +180,14 @@ def _digest(path: Path) -> str:
 
 def outcome(module: str, number: int | None) -> str:
     """'noticed', 'too slow' or 'survived', as the tests of a module say of a mutant, or of the module as it is."""
+    assert "wavelens" not in sys.modules, "a fork that has wavelens imports no mutant"
     child = os.fork()
     if child == 0:
-        os._exit(_tested(module, number))
+        code = int(pytest.ExitCode.INTERNAL_ERROR)
+        try:
+            code = _tested(module, number)
+        finally:
+            os._exit(code)
     status = os.waitpid(child, 0)[1]
     if os.WIFSIGNALED(status):
         return "too slow" if os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGALRM) else "noticed"
@@ -277,6 +281,8 @@ def main() -> None:
         print(known[_name(row)]["outcome"], label(row), flush=True)
     done = {name: [known[_name(row)] for row in rows if _name(row) in known] for name, rows in chosen.items()}
     if not given.only:
+        from harness import records  # it imports wavelens, which a fork must not have before its mutant
+
         made = {name: summary(rows) for name, rows in done.items()}
         every = [row for rows in done.values() for row in rows]
         records.write(RECORD, {"seed": given.seed, "packages": made, "all": summary(every)["share"]})
