@@ -101,3 +101,23 @@ def test_no_mutant_is_of_what_is_said_or_set_by_default(harness):
     """Defaults, annotations, texts of errors, docstrings and constants outside functions stay as they are."""
     source = 'N = 1\n\ndef f(n: "3" = 2):\n    """1"""\n    raise ValueError(f"{n + 1}")'
     assert harness("mutants").mutants(source) == []
+
+
+def test_every_module_that_is_mutated_has_tests(scripts):
+    mutation = scripts()("mutation")
+    modules = {f"{p}/{path.stem}" for p in mutation.PACKAGES for path in (mutation.SOURCE / p).glob("*.py")}
+    assert {name for name in modules if not name.endswith("__init__")} == set(mutation.TESTS)
+    assert all((BENCHMARKS.parent / file).is_file() for tests in mutation.TESTS.values() for file, _ in tests)
+    assert mutation.interval(9, 10) == [0.9, 0.596, 0.982]  # Wilson's, as in the tables of Newcombe (1998)
+
+
+def test_the_share_of_what_is_noticed_is_of_what_computes_something_else(scripts, monkeypatch):
+    mutation = scripts()("mutation")
+    rows = [
+        {"module": "m", "line": k, "text": "t", "outcome": outcome}
+        for k, outcome in enumerate(["noticed", "too slow", "survived", "survived"])
+    ]
+    monkeypatch.setattr(mutation, "EQUIVALENT", {"m:2 t": "why"})
+    made = mutation.summary(rows)
+    assert (made["mutants"], made["noticed"], made["survived"]) == (4, 2, ["m:3 t"])
+    assert (made["share"][0], made["share of those that are not equivalent"][0]) == (0.5, 0.667)
