@@ -337,7 +337,7 @@ def test_a_worker_that_starts_is_not_interrupted_and_its_owner_is_afterwards():
 
     def start():
         with interrupts_held():
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # to this thread, as to a process that has no other
             started.append(subprocess.run([sys.executable, "-c", interrupt], capture_output=True, check=False))
 
     try:

@@ -84,7 +84,7 @@ class _Crew:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """What is started meanwhile has no Ctrl-C, so that its imports end quietly; this process has it afterwards."""
+    """What this thread starts meanwhile has no Ctrl-C, so that its imports end quietly; the thread has it later."""
     if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
         return
