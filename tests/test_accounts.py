@@ -9,7 +9,8 @@ import cases
 import wavelens as wl
 from wavelens import accounts
 from wavelens.explaining.interventions import MAX_FORWARD_PASSES, baseline_of, bounded
-from wavelens.methods.partitions import Partition
+from wavelens.methods.octaves import joined_by_octave
+from wavelens.methods.partitions import Partition, partition
 from wavelens.methods.shapley import FIRST_PAIRS
 from wavelens.reports import Entry, section
 
@@ -21,6 +22,13 @@ def product_of_two_scales(x):
     z = wl.DWT("haar", levels=2).analysis(x)
     coarse, fine = (wl.masks.scale(z, name).apply(x).square().sum((1, 2, 3)) for name in ("a2", "d1"))
     return torch.stack([coarse * (1 + fine), coarse - fine], 1)
+
+
+class Energy(torch.nn.Module):
+    """Two equal scores, the energy of a sound."""
+
+    def forward(self, x):
+        return x.square().sum(2).repeat(1, 2)
 
 
 def explained(method=None, target=0):
@@ -175,6 +183,37 @@ def test_scales_for_which_few_samples_are_too_many_are_left_out():
     assert 2 * first + 2 * FIRST_PAIRS * (first - 2) <= MAX_FORWARD_PASSES
 
 
+def test_scales_that_are_too_many_are_accounted_for_by_octave(tmp_path):
+    """A tone lies in one octave of four, and a domain of 49 scales has the values of five groups."""
+    wl.frontends.write_audio(tmp_path / "tone.wav", torch.sin(torch.arange(512) / 3)[None, None], rate=8000)
+    domain = wl.ConstantQ(per_octave=12, octaves=4)
+    model = Energy().eval()
+    explanation = wl.explain(tmp_path / "tone.wav", model, domain=domain, target=0)
+    a, rows = explanation.attribution, explanation.by_octave
+    expected = wl.shapley(model, explanation.input.x, 0, domain=domain, groups="octaves")
+    assert [row["scale"] for row in rows] == ["a4", "d4", "d3", "d2", "d1"] == list(expected.names)
+    torch.testing.assert_close(torch.tensor([row["shapley"] for row in rows]), expected.values[0])
+    first, *rest = wl.maps.profile(a).signed[0].tolist()
+    by_octave = [first, *(sum(rest[k : k + 12]) for k in range(0, 48, 12))]
+    assert [row["signed"] for row in rows] == pytest.approx(by_octave)
+    assert rows[1]["shapley"] > 0.9 * float(a.score)
+    assert explanation.sentences().largest.startswith("The largest contributions are d4 · 250–500 Hz")
+    assert len(explanation.profile) == 49
+    assert "shapley" not in explanation.profile[0]
+    assert explanation.summary["by_octave"] == rows
+    html = section(explanation.entry()).html
+    assert html.count(">Shapley value<") == 1
+    with pytest.raises(ValueError, match="one for each scale, a2, d2, d1, or for each octave; got a4, d4"):
+        accounts.grouped_alike(explained()[0], expected)
+
+
+@pytest.mark.parametrize("domain", [wl.DWT("haar", levels=3), wl.Packets("haar", levels=1), wl.Identity()])
+def test_octaves_that_a_domain_does_not_cut_finer_are_its_scales(domain):
+    layout = domain.layout((64,))
+    assert joined_by_octave(layout) is None
+    assert torch.equal(partition(layout, 1, "octaves").labels, partition(layout, 1, "scales").labels)
+
+
 def test_a_report_shows_both_accounts_and_the_pairs():
     a, shapley, x = explained()
     html = section(Entry(a, x, shapley=shapley)).html
@@ -206,7 +245,7 @@ def test_an_entry_without_shapley_values_is_as_before():
 
 def test_shapley_values_of_an_entry_are_those_of_its_scales():
     a, shapley, x = explained()
-    with pytest.raises(ValueError, match="shapley has one value for each scale of one item, a2, d2, d1; got"):
+    with pytest.raises(ValueError, match="for each scale of one item, a2, d2, d1, or for each octave; got"):
         Entry(a, x, shapley=shapley._replace(names=("a2", "d2", "d3")))
     with pytest.raises(ValueError, match="shapley has one value for each scale"):
         Entry(a, x, shapley=shapley._replace(values=shapley.values.expand(2, -1)))

@@ -239,9 +239,9 @@ def test_as_an_attribution_its_profile_has_the_values():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"groups": "octaves"}, r"groups are one of scales, bands, .*; got 'octaves'"),
-        ({"groups": None}, r"groups are one of scales, bands, .*; got None"),
-        ({"groups": ["scales"]}, r"groups are one of scales, bands, .*; got \['scales'\]"),
+        ({"groups": "decades"}, r"groups are one of scales, octaves, .*; got 'decades'"),
+        ({"groups": None}, r"groups are one of scales, octaves, .*; got None"),
+        ({"groups": ["scales"]}, r"groups are one of scales, octaves, .*; got \['scales'\]"),
         (
             {"method": wl.Saliency()},
             r"method is a ScaleShapley\(…\), which has the options; got Saliency\(times_input=False\)",

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 
 from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.core import Coefficients, one_item
+from wavelens.methods.octaves import OctaveLayout, joined_by_octave
 from wavelens.methods.shapley import ShapleyValues
 
 NAMED_SCALES = 2  # scales that a sentence names
@@ -20,6 +22,7 @@ MIN_COMPARED_PART = 0.1  # of the largest number of both accounts: scales below 
 MAX_DIFFERENCE = 0.5  # of the larger of two numbers: beyond it the accounts disagree, and so if their signs differ
 HALF = "by more than half on"
 ERRORS_APART = 2.0  # standard errors of a sampled value within which nothing is said to differ
+Account = TypeVar("Account", bound=Coefficients)
 
 
 class Disagreement(NamedTuple):
@@ -47,6 +50,22 @@ class AccountSentences(NamedTuple):
     compared: str = ""
     pairs: str = ""
     sampled: str = ""
+
+
+def grouped_alike(a: Account, shapley: ShapleyValues | None) -> Account:
+    """The attribution read in the groups that Shapley values are of: in its scales, or in these joined by octave.
+
+    `ValueError` for values of other groups.
+    """
+    if shapley is None or shapley.names == tuple(a.layout.scales()):
+        return a
+    joined = joined_by_octave(a.layout)
+    if joined is None or shapley.names != tuple(joined.scales()):
+        raise ValueError(
+            f"Shapley values have one for each scale, {', '.join(a.layout.scales())}, or for each octave; got "
+            f"{', '.join(shapley.names)}."
+        )
+    return replace(a, layout=joined)
 
 
 def adds_up(a: Coefficients) -> bool:
@@ -114,7 +133,7 @@ def sentences(a: Coefficients, shapley: ShapleyValues | None, titles: Mapping[st
         _by_shapley(a, shapley, titles),
         _compared(sums, shapley) if adds_up(a) and not _is_shapley(a) else "",
         _pairs(shapley),
-        _sampled(shapley),
+        _sampled(shapley, "octaves" if isinstance(a.layout, OctaveLayout) else "scales"),
     )
 
 
@@ -197,14 +216,14 @@ def _pairs(shapley: ShapleyValues) -> str:
     return f"Of all pairs of scales, {listed(told)}." if told else "No two scales depend on each other much."
 
 
-def _sampled(shapley: ShapleyValues) -> str:
+def _sampled(shapley: ShapleyValues, noun: str) -> str:
     passes, n = int(shapley.passes[0]), len(shapley.names)
     errors = errors_of(shapley)
     if errors is None:
         return f"The Shapley values are exact, by {passes:,} forward passes."
     return (
-        f"The Shapley values of {n} scales are sampled by {passes:,} forward passes, with standard errors up to "
-        f"{max(errors.values()):.2g}; pairs of scales are computed with exact values only."
+        f"The Shapley values of {n} {noun} are sampled by {passes:,} forward passes, with standard errors up to "
+        f"{max(errors.values()):.2g}; pairs of {noun} are computed with exact values only."
     )
 
 

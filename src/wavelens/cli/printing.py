@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wavelens.accounts import aligned
+from wavelens.accounts import aligned, grouped_alike
 from wavelens.attribution import Attribution
 from wavelens.cli.terminal import plain, table
 from wavelens.explaining import Explanation
@@ -63,6 +63,9 @@ def _print_scales(explanation: Explanation, console: Console) -> None:
         if len(several) > 1:
             _print_texts(console, f"in {plain(in_words(a.domain))}", told.largest, told.by_shapley)
         console.print(_scale_table(a, grid, shapley, _sides_of(explanation.sides, k)))
+        if (joined := grouped_alike(a, shapley)) is not a:
+            _print_texts(console, "the same by octave")
+            console.print(_scale_table(joined, grid, shapley, None))
         _print_texts(console, told.compared, told.pairs)
         if shapley is not None and shapley.interaction is not None:
             console.print(_pair_table(shapley))
@@ -124,7 +127,7 @@ def _scale_table(a: Attribution, grid: Grid, shapley: ShapleyValues | None, side
     Extents have a column where a scale has one; those of a text have none.
     """
     rows, by_scale = profile_rows(a, grid, shapley), sides.by_scale if sides is not None else None
-    has_values = shapley is not None or by_scale is not None
+    has_values = "shapley" in rows[0] or by_scale is not None
     if by_scale is not None:
         rows = [{**row, "shapley": value} for row, value in zip(rows, by_scale.scale_values.tolist(), strict=True)]
     extents = [row["extent"] for row in rows]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from wavelens import maps
-from wavelens.accounts import AccountSentences, sentences
+from wavelens.accounts import AccountSentences, grouped_alike, sentences
 from wavelens.attribution import Attribution
 from wavelens.core import Domain
 from wavelens.explaining.by_domain import bases, domain_record, endings, marginal_of, marginal_rows
@@ -29,6 +29,7 @@ from wavelens.explaining.summary import (
     channel_rows,
     detection_rows,
     interventions_summary,
+    octave_rows,
     profile_rows,
     signal_rows,
     target_summary,
@@ -58,8 +59,9 @@ class Explanation:
     signal and the method.
 
     `interventions` are the Shapley values of the scales of each attribution, what a scale adds when scales come and go,
-    or the reason why there are none; `shapley` and `no_shapley` are those of the first. `further_methods` are what
-    further methods and explainers find, each in the first domain or in a domain of its own, such as the samples.
+    those of octaves where scales are too many, or the reason why there are none; `shapley` and `no_shapley` are those
+    of the first. `further_methods` are what further methods and explainers find, each in the first domain or in a
+    domain of its own, such as the samples.
     `words` is the account of a text word by word.
     `sides` has both sides of a pair, where words are accounted for too; the attributions then are the signal's.
 
@@ -135,9 +137,15 @@ class Explanation:
         """
         return profile_rows(self.attribution, self.input.grid, self.shapley)
 
+    @property
+    def by_octave(self) -> list[dict[str, Any]]:
+        """A row for each octave as `profile` has them, where scales are too many for Shapley values; else none."""
+        return octave_rows(self.attribution, self.input.grid, self.shapley)
+
     def sentences(self, domain: int = 0) -> AccountSentences:
         """What the profile in a domain says: the largest contributions, and where the two accounts disagree."""
-        a, values = self.attributions[domain], self._all_interventions[domain]
+        values = self._all_interventions[domain]
+        a = grouped_alike(self.attributions[domain], values.shapley)
         told = sentences(a, values.shapley, self.input.grid.titles(a.layout))
         return told._replace(sampled=told.sampled or values.reason)
 
@@ -200,6 +208,7 @@ class Explanation:
             **{name: None if value is None else value.reshape(-1)[0].item() for name, value in scalars.items()},
             "units": one.grid.units,
             "profile": self.profile,
+            **({"by_octave": self.by_octave} if self.by_octave else {}),
             **interventions_summary(self.shapley, self.no_shapley),
             **({} if self.sides is None else {"sides": record(self.sides)}),
             "sentences": [text for text in self.sentences() if text],

@@ -15,7 +15,7 @@ from wavelens.explaining.figures import PNG, Figures
 from wavelens.explaining.files import ATTRIBUTION, DECOMPOSED, MARGINAL, OVERLAY
 from wavelens.explaining.further_methods import BY_METHOD, method_bases
 from wavelens.explaining.interventions import Interventions
-from wavelens.explaining.summary import interventions_summary, profile_rows
+from wavelens.explaining.summary import interventions_summary, octave_rows, profile_rows
 from wavelens.grid import Grid
 from wavelens.marginal import short_names
 from wavelens.own import text_of
@@ -45,6 +45,7 @@ def domain_record(a: Attribution, grid: Grid, base: str, values: Interventions) 
         "files": base,
         "gap": gap,
         "profile": profile_rows(a, grid, values.shapley),
+        **({"by_octave": rows} if (rows := octave_rows(a, grid, values.shapley)) else {}),
         **interventions_summary(values.shapley, values.reason),
     }
 

@@ -1,7 +1,7 @@
 """What scales add when they come and go, beside the account of the gradients: how much of it is computed, and when.
 
 A path's account costs its gradients, the Shapley values cost forward passes. By default they are bounded by a number of
-passes: exact where 2ⁿ of n scales fit, sampled where that is too many, left out where even few samples are.
+passes: exact where 2ⁿ of n scales fit, sampled where that is too many, by octave where even few samples are.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
-from wavelens.core import Domain
+from wavelens.core import Domain, signal_axes
 from wavelens.engine.gradients import Gradients
 from wavelens.engine.progress import Progress
 from wavelens.interventions import first_target, shapley
 from wavelens.methods.blurred import BlurredPath, blurred
 from wavelens.methods.lift import Lift
+from wavelens.methods.octaves import joined_by_octave
 from wavelens.methods.partitions import Partition
 from wavelens.methods.shapley import FIRST_PAIRS, ScaleShapley, ShapleyValues
 from wavelens.targets import Target
@@ -75,7 +76,10 @@ def interventions_of(
     groups: str | Partition = "scales",
     noun: str = "scales",
 ) -> Interventions:
-    """The Shapley values of the `scales` of a domain, or of so many other `groups`, as the request has them."""
+    """The Shapley values of the `scales` of a domain, or of so many other `groups`, as the request has them.
+
+    Scales that are too many are joined by octave, unless the request has them at any cost.
+    """
     if request.interventions is False or scales < 2:
         return Interventions()
     baseline = baseline_of(request.method, x)
@@ -84,6 +88,8 @@ def interventions_of(
             reason=f"Shapley values are over one baseline; {baseline} ones are many: they are left out."
         )
     rule = ScaleShapley() if request.interventions else bounded(scales)
+    if rule is None and groups == "scales" and (octaves := count_octaves(domain, x)):
+        groups, rule = "octaves", bounded(octaves)
     if rule is None:
         return Interventions(
             reason=f"Shapley values of {scales} {noun} take more than {MAX_FORWARD_PASSES} forward passes and are left "
@@ -105,6 +111,12 @@ def interventions_of(
     except ValueError as error:  # such as a model without a finite score for an input of few scales
         return Interventions(reason=f"There are no Shapley values: {error}")
     return Interventions(values)
+
+
+def count_octaves(domain: Domain, x: Tensor) -> int:
+    """The octaves that a domain's scales can be joined to; 0 where there are none."""
+    joined = joined_by_octave(domain.bind(x).layout(signal_axes(x)))
+    return 0 if joined is None else len(joined.scales())
 
 
 def baseline_of(method: object, x: Tensor) -> Any:

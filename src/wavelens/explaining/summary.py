@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from wavelens import maps
+from wavelens.accounts import grouped_alike
 from wavelens.attribution import Attribution
 from wavelens.detected import NumberedObject
 from wavelens.explaining.kinds import Input, Kind, SignalPart
@@ -75,19 +76,25 @@ def box_text(box: dict[str, float]) -> str:
 def profile_rows(a: Attribution, grid: Grid, shapley: ShapleyValues | None = None) -> list[dict[str, Any]]:
     """A row for each scale, coarsest first: what it spans in the grid's units, its signed sum, its share and more.
 
-    That is its Shapley value, where there are any, and what it adds alone and last.
+    That is its Shapley value, where there are any by scale, and what it adds alone and last.
     """
     profile, scales = maps.profile(a), grid.rows(a.layout)
     numbers = zip(scales, profile.signed[0].tolist(), profile.share[0].tolist(), strict=True)
     rows: list[dict[str, Any]] = [
         {**scale, "signed": None if math.isnan(signed) else signed, "share": share} for scale, signed, share in numbers
     ]
-    if shapley is None:
+    if shapley is None or shapley.names != profile.names:
         return rows
     columns = {"shapley": shapley.values, "alone": shapley.alone, "last": shapley.last}
     columns |= {} if shapley.standard_error is None else {"shapley_error": shapley.standard_error}
     named = {name: column[0].tolist() for name, column in columns.items()}
     return [{**row, **{name: column[k] for name, column in named.items()}} for k, row in enumerate(rows)]
+
+
+def octave_rows(a: Attribution, grid: Grid, shapley: ShapleyValues | None) -> list[dict[str, Any]]:
+    """As `profile_rows`, a row for each octave, where Shapley values are of octaves; else none."""
+    joined = grouped_alike(a, shapley)
+    return [] if joined is a else profile_rows(joined, grid, shapley)
 
 
 def interventions_summary(shapley: ShapleyValues | None, reason: str) -> dict[str, Any]:

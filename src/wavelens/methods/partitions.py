@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Band, Layout
+from wavelens.methods.octaves import joined_by_octave
 
-GROUPS = ("scales", "bands", "blocks", "cells", "channels", "signals")
+GROUPS = ("scales", "octaves", "bands", "blocks", "cells", "channels", "signals")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +52,11 @@ def check_groups(groups: str) -> None:
 def partition(layout: Layout, channels: int, groups: str, blocks: int = 2) -> Partition:
     """The groups called `groups`, coarsest scale first.
 
-    "scales" are the domain's; "bands" are its scales by orientation or part; "blocks" are the scales by place, each
-    axis cut into at most `blocks` equal parts; "cells" are the bands by place, cut so that an axis with as many places
-    as the signal has samples would have `blocks`, and all cells are about as many coefficients: a grid over the mosaic;
-    "channels" are those of the signal, "signals" those of a model of several. `ValueError` for other words, and for
-    groups that the domain does not have.
+    "scales" are the domain's; "octaves" are these joined by octave, where the domain cuts octaves finer; "bands" are
+    its scales by orientation or part; "blocks" are the scales by place, each axis cut into at most `blocks` equal
+    parts; "cells" are the bands by place, cut so that an axis with as many places as the signal has samples would have
+    `blocks`, and all cells are about as many coefficients: a grid over the mosaic; "channels" are those of the signal,
+    "signals" those of a model of several. `ValueError` for other words, and for groups that the domain does not have.
     """
     if groups not in GROUPS:
         raise ValueError(f"groups are one of {', '.join(GROUPS)}, or a Partition; got {groups!r}.")
@@ -82,7 +83,8 @@ def _signals(layout: Layout) -> Iterator[Piece]:
 
 def _pieces(layout: Layout, groups: str, blocks: int) -> Iterator[Piece]:
     axes = len(layout.signal_shape)
-    for scale in layout.scales().values():
+    joined = joined_by_octave(layout) if groups == "octaves" else None
+    for scale in (joined or layout).scales().values():
         for band in scale:
             piece, lengths = layout.slices[band], band.shape[-axes:]
             if groups == "blocks":

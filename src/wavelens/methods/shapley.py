@@ -52,12 +52,12 @@ class ScaleShapley:
     """The Shapley value of each group of coefficients, spread within the group in proportion to `|d|²`.
 
     So `maps.profile` of the attribution, with groups of scales, has the values as signed sums; where in a scale the
-    energy lies is no evidence of where the model looks. `groups` are "scales", "bands" (scales by orientation),
-    "blocks" (scales by place, `blocks` along each axis), "cells" (bands by place, in a grid over the mosaic with
-    `blocks` along each axis), "channels" or "signals". Up to `exact_groups` are exact, by 2ⁿ forward passes; more are
-    sampled by permutations and their reverses (Castro et al., 2009; Mitchell et al., 2022) until every standard error
-    is at most `tolerance` of `|f(x) − f(x₀)|`, or there are `max_permutations`. No gradient is taken. `wl.shapley`
-    gives the values with interactions and standard errors.
+    energy lies is no evidence of where the model looks. `groups` are "scales", "octaves" (scales joined, where a domain
+    cuts octaves finer), "bands" (scales by orientation), "blocks" (scales by place, `blocks` along each axis), "cells"
+    (bands by place, in a grid over the mosaic with `blocks` along each axis), "channels" or "signals". Up to
+    `exact_groups` are exact, by 2ⁿ forward passes; more are sampled by permutations and their reverses (Castro et al.,
+    2009; Mitchell et al., 2022) until every standard error is at most `tolerance` of `|f(x) − f(x₀)|`, or there are
+    `max_permutations`. No gradient is taken. `wl.shapley` gives the values with interactions and standard errors.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.ScaleShapley())
     >>> bool(a.gap.abs() < 1e-4)

@@ -47,9 +47,10 @@ def add_accounts(
 ) -> AnyFigure:
     """Extend a figure of one explained item by its Shapley values beside its signed sums, their pairs, and sentences.
 
-    `a` is the item's attribution `(1, channel, size)`, `shapley` what `wl.shapley` gives for it. Where that is None, a
-    `reason` is written in its place, if there is one. The same figure is returned.
+    `a` is the item's attribution `(1, channel, size)`, `shapley` what `wl.shapley` gives for it, by scale or by octave.
+    Where that is None, a `reason` is written in its place, if there is one. The same figure is returned.
     """
+    a = accounts.grouped_alike(a, shapley)
     titles = (grid or Grid.plain(len(a.layout.signal_shape))).titles(a.layout)
     told = accounts.sentences(a, shapley, titles)
     texts = [text for text in told._replace(sampled=told.sampled or reason) if text]

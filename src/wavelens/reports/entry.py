@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from wavelens.accounts import grouped_alike
 from wavelens.attribution import Attribution
 from wavelens.attribution_header import TENSORS
 from wavelens.core import Coefficients
@@ -48,12 +49,12 @@ class Entry:
     `kind` chooses what is shown: "photo", "sound", "volume", "video", "series", "cloud", "text" or a `ReportView` of
     one's own; without it the axes do. `grid` says where the samples lie. `start` is what the baseline is to a reader,
     `note` a line of caution. `further` is the same input read in further domains, each a block of the report. `shapley`
-    are the Shapley values of the attribution's scales, of one item and target as `wl.shapley` gives them, to stand
-    beside its signed sums, and `no_shapley` a reason to print where there are none; `further_shapley` has such pairs
-    for the further domains. `further_methods` are what other methods find of the same input, each in any domain, shown
-    side by side. `command` makes the explanation again, in a shell or in Python; `facts` are further lines for the
-    record. `channels` names the channels of `x`; `marks` are spans of samples that the target is of, and `region`
-    `(*axes)` is true where it is; `positions` are those of the channels' electrodes, (x, y, z) in metres, for maps of
+    are the Shapley values of the attribution's scales, or of its octaves, of one item and target as `wl.shapley` gives
+    them, to stand beside its signed sums, and `no_shapley` a reason to print where there are none; `further_shapley`
+    has such pairs for the further domains. `further_methods` are what other methods find of the same input, each in
+    any domain, shown side by side. `command` makes the explanation again, in a shell or in Python; `facts` are further
+    lines for the record. `channels` names the channels of `x`; `marks` are spans of samples that the target is of, and
+    `region` `(*axes)` is true where it is; `positions` are those of the channels' electrodes, (x, y, z) in metres, for maps of
     the scalp; `words` is a text's account word by word; `objects` are what a detector finds, and `outlines` lines over
     a picture `x`. `sides` is what a text adds, where the account is of a signal and its text: the attribution then is
     the signal's. `parts` are the signals of an input of several, each a block with pictures of its own; `x` then is all
@@ -143,16 +144,30 @@ class Entry:
         ]
 
     def _check_shapley(self) -> None:
-        """`ValueError` for Shapley values of another item, or of groups that are not the scales."""
+        """`ValueError` for Shapley values of another item, or of groups that are neither scales nor octaves."""
         if self.shapley is None:
             return
-        names, count = tuple(self.attribution.layout.scales()), len(self.attribution.layout.scales())
-        if self.shapley.names != names or tuple(self.shapley.values.shape) != (1, count):
+        names, values = self.shapley.names, self.shapley.values
+        try:
+            fits = tuple(self.grouped_alike.layout.scales()) == names and tuple(values.shape) == (1, len(names))
+        except ValueError:
+            fits = False
+        if not fits:
             raise ValueError(
-                f"shapley has one value for each scale of one item, {', '.join(names)}; got "
-                f"{tuple(self.shapley.values.shape)} for {', '.join(self.shapley.names)}. Pass "
+                f"shapley has one value for each scale of one item, {', '.join(self.attribution.layout.scales())}, or "
+                f"for each octave; got {tuple(values.shape)} for {', '.join(names)}. Pass "
                 "wl.shapley(model, x, target, domain=…) of this item in the attribution's domain."
             )
+
+    @property
+    def grouped_alike(self) -> Coefficients:
+        """The attribution in the groups that its Shapley values are of: its scales, or these joined by octave."""
+        return grouped_alike(self.attribution, self.shapley)
+
+    @property
+    def has_octaves(self) -> bool:
+        """Whether the Shapley values are by octave, and not by scale."""
+        return self.grouped_alike is not self.attribution
 
     @property
     def place(self) -> Grid:

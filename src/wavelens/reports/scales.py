@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -50,32 +51,43 @@ class Column(NamedTuple):
 def profile(entry: Entry) -> Html:
     """A row per scale: what it spans, its signed sum, its Shapley value, its share of |γ|, and the account below."""
     a = entry.attribution
-    names, labels, columns = tuple(a.layout.scales()), entry.place.labels(a.layout), _columns(entry)
+    return tag(
+        "section",
+        tag("h3", "Scale by scale"),
+        _table(replace(entry, shapley=None) if entry.has_octaves else entry),
+        tag("p", RESPONDS if getattr(a, "gap", None) is None else ADDS, class_="hint"),
+        tag("p", striped, class_="hint") if (striped := maps.striped(a.layout)) else None,
+        class_="card",
+    )
+
+
+def _table(entry: Entry, has_buttons: bool = True) -> Html:
+    """A row per scale, and the account below; names are buttons that choose the scale in the pictures."""
+    names, columns = tuple(entry.attribution.layout.scales()), _columns(entry)
+    labels = entry.place.labels(entry.attribution.layout)
     signs = [abs(one.value) for column in columns if column.has_side for one in column.numbers]
     top = max((value for value in signs if not math.isnan(value)), default=0.0)
     ends = [top if column.has_side else max(one.value for one in column.numbers) for column in columns]
     rows = [
         tag(
             "tr",
-            tag("th", tag("button", name, type="button", data_scale=name), tag("small", labels[name]), scope="row"),
+            tag(
+                "th",
+                tag("button", name, type="button", data_scale=name) if has_buttons else tag("span", name),
+                tag("small", labels[name]),
+                scope="row",
+            ),
             *(_cell(column.numbers[k], end, column.has_side) for column, end in zip(columns, ends, strict=True)),
-            data_row=name,
+            **({"data_row": name} if has_buttons else {}),
         )
         for k, name in enumerate(names)
     ]
     return tag(
-        "section",
-        tag("h3", "Scale by scale"),
-        tag(
-            "table",
-            tag("thead", headings("scale", *(column.title for column in columns))),
-            tag("tbody", *rows),
-            tag("tfoot", *_totals(entry, len(columns))),
-            class_="profile" if entry.shapley is None else "profile both",
-        ),
-        tag("p", RESPONDS if getattr(a, "gap", None) is None else ADDS, class_="hint"),
-        tag("p", striped, class_="hint") if (striped := maps.striped(a.layout)) else None,
-        class_="card",
+        "table",
+        tag("thead", headings("scale" if has_buttons else "octave", *(column.title for column in columns))),
+        tag("tbody", *rows),
+        tag("tfoot", *_totals(entry, len(columns))),
+        class_="profile" if entry.shapley is None else "profile both",
     )
 
 
@@ -84,7 +96,7 @@ def interventions(entry: Entry) -> Html | None:
 
     None without Shapley values, and without a reason why there are none.
     """
-    shapley, told = entry.shapley, _told(entry)
+    shapley, told = entry.shapley, told_by(entry)
     if shapley is None:
         return tag("section", tag("p", entry.no_shapley), class_="card accounts") if entry.no_shapley else None
     has_both = accounts.adds_up(entry.attribution)
@@ -97,6 +109,7 @@ def interventions(entry: Entry) -> Html | None:
             tag("h3", "What happens when scales come and go"),
             *(tag("p", text, class_="reading") for text in read if text),
             *(tag("p", text, class_="hint") for text in hints),
+            _table(replace(entry, attribution=entry.grouped_alike), has_buttons=False) if entry.has_octaves else None,
         ),
         _pairs(shapley),
         class_="card accounts",
@@ -166,8 +179,10 @@ def _rounded(rest: float, rise: float) -> float:
     return 0.0 if abs(rest) <= ROUNDING * abs(rise) else rest
 
 
-def _told(entry: Entry) -> accounts.AccountSentences:
-    return accounts.sentences(entry.attribution, entry.shapley, entry.place.titles(entry.attribution.layout))
+def told_by(entry: Entry) -> accounts.AccountSentences:
+    """What is to be said of an entry by scale, or by octave where its Shapley values are of these."""
+    a = entry.grouped_alike
+    return accounts.sentences(a, entry.shapley, entry.place.titles(a.layout))
 
 
 def _pairs(shapley: ShapleyValues) -> Html | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from wavelens import accounts
 from wavelens.attribution import Attribution
 from wavelens.grid import Grid
 from wavelens.own import text_of
 from wavelens.reports.entry import Chance, Detected, Entry
 from wavelens.reports.markup import Html, joined, tag
 from wavelens.reports.numerals import number, percent, scalar, signed
-from wavelens.reports.scales import share_errors
+from wavelens.reports.scales import share_errors, told_by
 from wavelens.reports.tables import bar, headings
 from wavelens.wording import target_in_words
 
@@ -36,8 +35,7 @@ def domain_heading(entry: Entry, is_part: bool = False) -> Html:
 
 def _largest(entry: Entry) -> Html | None:
     """The largest contributions by both accounts; nothing where there is one scale."""
-    titles = entry.place.titles(entry.attribution.layout)
-    told = accounts.sentences(entry.attribution, entry.shapley, titles)
+    told = told_by(entry)
     first = " ".join(text for text in (told.largest, told.by_shapley) if text)
     return joined(tag("span", first, class_="first"), " ") if first else None
 
