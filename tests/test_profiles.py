@@ -197,6 +197,48 @@ def test_the_plot_has_a_bar_of_the_shares_height_for_each_model_and_scale():
     figure.canvas.draw()
 
 
+def test_shapley_values_stand_beside_the_signed_sums():
+    """Of a linear score both accounts are the same; items without a value are left out of both."""
+    x = signal((12, 16), batch=8)
+    weights = signal((12, 16), batch=1)[0]
+    linear = lambda x: (x * weights).sum((1, 2, 3))  # noqa: E731
+    a = wl.attribute(linear, x, None, domain=DOMAIN, method=wl.IntegratedGradients(steps=2))
+    added = wl.shapley(linear, x, None, domain=DOMAIN)
+    spread = wl.attribute(linear, x, None, domain=DOMAIN, method=wl.ScaleShapley())
+    found = runs.average({"net": wl.maps.profile(a)}, shapley={"net": added})
+    by_profile = runs.average({"net": wl.maps.profile(a)}, shapley={"net": [wl.maps.profile(spread)]})
+    for row, again in zip(found.rows, by_profile.rows, strict=True):
+        assert row.shapley.value == pytest.approx(row.signed.value)
+        assert ends(row.shapley) == pytest.approx(ends(row.signed), rel=0.02)
+        assert row.shapley.value == pytest.approx(again.shapley.value)
+    extents = {"net": dict.fromkeys(NAMES, "1 m")}
+    (first, *_) = csv.DictReader(comma_separated(found, extents).splitlines())
+    assert float(first["shapley_high"]) == found.row("net", "a2").shapley.high
+    assert "| Shapley value |" in markdown(found, extents)
+    _, signed, shapley = plots.mean_profiles(found, extents).axes
+    heights = [bar.get_height() for bar in shapley.patches]
+    assert heights == pytest.approx(added.values.mean(0).tolist())
+    assert shapley.get_ylim() == signed.get_ylim()
+    odd = added._replace(values=added.values.clone())
+    odd.values[3, 0] = torch.nan
+    left = runs.average({"net": wl.maps.profile(a)}, shapley={"net": odd})
+    assert (left.items, left.left_out) == (7, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda one: {"other": one}, "shapley has values for each model, net; got other"),
+        (lambda one: {"net": one._replace(names=("a", "b", "c"))}, "a value for each scale, a2, d2, d1; got a, b, c"),
+        (lambda one: {"net": [one, one]}, "values for the same 3 items; got 6 for net"),
+    ],
+)
+def test_shapley_values_of_other_models_scales_or_items_are_refused(change, sentence):
+    values = wl.shapley(Net((12, 16)), signal((12, 16), batch=3), 0, domain=DOMAIN)
+    with pytest.raises(ValueError, match=sentence):
+        runs.average({"net": profile(drawn(3))}, shapley=change(values))
+
+
 OWN = """
 import torch
 from wavelens.models import Geometry, LoadedModel
@@ -304,6 +346,33 @@ def test_the_command_goes_on_and_does_not_mix(folder, capsys):
     capsys.readouterr()
     assert command("own_nets:fine", "--items", "3") == 2
     assert "holds another run" in capsys.readouterr().err
+
+
+def test_the_command_has_the_values_of_wl_shapley(folder, capsys):
+    (folder / "photos/more/e.png").unlink()
+    assert command("own_nets:fine", "--domain", repr(DOMAIN), "--labels", "folders", "--interventions") == 0
+    printed = capsys.readouterr().out
+    (row,) = record(folder / "out")["models"]
+    model, names = wl.models.load(row["model"]), ["less/c", "less/d", "more/a", "more/b"]
+    x = torch.cat([model.preprocess(wl.frontends.read_image(f"photos/{name}.png")) for name in names])
+    expected = wl.shapley(model.module, x, [1, 1, 0, 0], domain=DOMAIN)
+    values = [one["shapley"]["value"] for one in row["profile"]]
+    assert values == pytest.approx(expected.values.mean(0).tolist(), rel=1e-5)
+    assert "own_nets:fine, means over files: Signed sums and Shapley values" in printed
+    assert "own_nets:fine: the Shapley values of each file are exact." in printed
+    with open("out/files.csv", newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    for k, scale in enumerate(NAMES):
+        own = [float(line[f"shapley {scale}"].removeprefix("'")) for line in table]
+        assert own == pytest.approx(expected.values[:, k].tolist(), rel=1e-4, abs=1e-5)
+    assert "shapley_low" in (folder / "out/profile.csv").read_text()
+    baseline = ["--method", "IntegratedGradients(baseline='shuffled')"]
+    for more, sentence in (
+        (baseline, "Shapley values are over one baseline"),
+        (["--domain", "Identity()"], "Shapley values are of several scales"),
+    ):
+        assert command("own_nets:fine", *more, "--interventions", out="again") == 2
+        assert sentence in capsys.readouterr().err
 
 
 def test_scales_have_the_unit_of_the_photos_own_pixels(folder):

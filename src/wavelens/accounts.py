@@ -131,7 +131,7 @@ def sentences(a: Coefficients, shapley: ShapleyValues | None, titles: Mapping[st
     return AccountSentences(
         _largest(a, sums, titles),
         _by_shapley(a, shapley, titles),
-        _compared(sums, shapley) if adds_up(a) and not _is_shapley(a) else "",
+        compared(sums, shapley_of(shapley), errors_of(shapley)) if adds_up(a) and not _is_shapley(a) else "",
         _pairs(shapley),
         _sampled(shapley, "octaves" if isinstance(a.layout, OctaveLayout) else "scales"),
     )
@@ -178,9 +178,10 @@ def _named(pairs: Sequence[tuple[str, float]], titles: Mapping[str, str]) -> lis
     return [f"{titles[name]} ({short_signed(value)})" for name, value in pairs]
 
 
-def _compared(sums: Mapping[str, float], shapley: ShapleyValues) -> str:
-    apart = disagreements(sums, shapley_of(shapley), errors_of(shapley))
-    if not apart and disagreements(sums, shapley_of(shapley)):
+def compared(path: Mapping[str, float], shapley: Mapping[str, float], errors: Mapping[str, float] | None = None) -> str:
+    """Whether two accounts by scale agree, and where they do not, in a sentence; see `disagreements`."""
+    apart = disagreements(path, shapley, errors)
+    if not apart and disagreements(path, shapley):
         return (
             "Whether signed sums and Shapley values agree cannot be told: where they differ in sign or by more than "
             "half, it is by at most two standard errors."

@@ -90,7 +90,7 @@ def explain(
         typer.Option(
             "--interventions/--no-interventions",
             help="What each scale adds when scales come and go (Shapley values): whatever it costs, or never.",
-            show_default=f"exact or sampled, where {MAX_FORWARD_PASSES} forward passes suffice",
+            show_default=f"exact, sampled or by octave, within {MAX_FORWARD_PASSES} forward passes",
         ),
     ] = None,
     tiles: Annotated[

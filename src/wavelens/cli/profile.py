@@ -22,8 +22,11 @@ from wavelens.cli.shared_options import DOMAIN_HELP, METHOD_HELP, DeviceName, Sp
 from wavelens.cli.terminal import Terminal, complain, note, plain
 from wavelens.explaining import Kind, kind_called
 from wavelens.explaining.arguments import device_called
+from wavelens.explaining.interventions import MAX_FORWARD_PASSES
 from wavelens.explaining.mean_profile import (
     Member,
+    added_of,
+    by_file,
     check_alike,
     extents_of,
     member_of,
@@ -31,7 +34,7 @@ from wavelens.explaining.mean_profile import (
     profile_of,
     write_profiles,
 )
-from wavelens.explaining.profile_files import by_file, gap_sentence, gaps, table_of_files
+from wavelens.explaining.profile_files import account_sentences, gap_sentence, gaps, table_of_files
 from wavelens.explaining.records import shown_path
 from wavelens.explaining.request import DEFAULT_METHOD
 from wavelens.explaining.spacing import spaced
@@ -43,7 +46,7 @@ from wavelens.runs.evaluation import BATCH_SIZE
 from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
 from wavelens.runs.statistics.comparison import RESAMPLES
 from wavelens.runs.statistics.intervals import FEW
-from wavelens.runs.statistics.profile_tables import HEAD, Extents, caption, lines
+from wavelens.runs.statistics.profile_tables import Extents, caption, head, lines
 from wavelens.runs.statistics.tables import few_items
 from wavelens.runs.store.shards import write_whole
 
@@ -71,6 +74,14 @@ def profile(
     ] = None,
     domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
     method: Annotated[str, typer.Option(help=METHOD_HELP)] = text_of(DEFAULT_METHOD),
+    interventions: Annotated[
+        bool,
+        typer.Option(
+            "--interventions",
+            help="Also the mean Shapley value of each scale, what it adds when scales come and go: at most "
+            f"{MAX_FORWARD_PASSES} forward passes per file.",
+        ),
+    ] = False,
     spacing: Spacing = None,
     unit: Unit = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Number of inputs per forward pass.")] = BATCH_SIZE,
@@ -83,7 +94,8 @@ def profile(
 
     For each scale and model, prints its share of the attribution, the difference of that share from the first model's,
     and its signed sum: means over the files that all models have, with 95 % intervals (files are resampled with
-    replacement, the same ones for every model), and how much of the score's rise the sums miss. Writes profile.png,
+    replacement, the same ones for every model), and how much of the score's rise the sums miss; with --interventions
+    the mean Shapley value of each scale too, and where the two accounts disagree. Writes profile.png,
     .md, .csv and .json to the folder --out, files.csv with one row per file, and what it goes on from to its folder
     runs/; running the same command again resumes an interrupted run.
 
@@ -101,8 +113,9 @@ def profile(
     kind = _kind(loaded)
     files = _spread(samples(data, partial(kind.inside, preparation=loaded[0].preprocess), kind.files), items)
     names = names_of_models(model, checkpoints)
+    chosen = (chosen_domain, chosen_method, batch_size, place, interventions)
     members = [
-        member_of(name, one, kind, labelled(files, labels, one.index), chosen_domain, chosen_method, batch_size, place)
+        member_of(name, one, kind, labelled(files, labels, one.index), *chosen)
         for name, one in zip(names, loaded, strict=True)
     ]
     check_alike(members)
@@ -113,16 +126,20 @@ def profile(
     common = [name for name in results[0].names if all(name in own for own in sets)]
     if not common:
         raise ValueError(f"none of {len(files)} files has a profile for every model; the lines above say why.")
+    pairs = list(zip(members, finished, strict=True))
+    added = {member.name: own for member, one in pairs if (own := added_of(member, one, common)) is not None}
     averaged = average(
-        {m.name: profile_of(m, one, common) for m, one in zip(members, finished, strict=True)},
+        {member.name: profile_of(member, one, common) for member, one in pairs},
+        shapley=added or None,
         resamples=resamples,
         seed=seed,
     )
     places = {member.name: place_of(member, data, common) for member in members}
     settings = {"data": str(data), "labels": labels, "files": len(files), "resamples": resamples, "seed": seed}
     values = {member.name: by_file(own, common) for member, own in zip(members, results, strict=True)}
-    missed = [gap_sentence(name, gaps(own)) for name, own in values.items()]
-    _print(averaged, extents_of(members, places), missed, any(place.differs for place in places.values()))
+    told = [gap_sentence(name, gaps(own)) for name, own in values.items()]
+    told += [text for name, own in values.items() for text in account_sentences(averaged, name, own)]
+    _print(averaged, extents_of(members, places), told, any(place.differs for place in places.values()))
     write_whole(out / FILES, table_of_files(members, values, common).encode())
     for path in [*write_profiles(averaged, members, places, settings, out), out / FILES]:
         Terminal().print(Text(f"wrote {plain(str(path))}"), soft_wrap=True)
@@ -173,10 +190,10 @@ def _run(member: Member, folder: Path, threads: int, console: Console) -> Run:
         raise typer.Exit(130) from None
 
 
-def _print(averaged: Average, extents: Extents, missed: Sequence[str], spacing_differs: bool) -> None:
+def _print(averaged: Average, extents: Extents, told: Sequence[str], spacing_differs: bool) -> None:
     console = Terminal()
     console.print(_table(averaged, extents))
-    for line in (caption(averaged), *missed):
+    for line in (caption(averaged), *told):
         console.print(Text(plain(line)), soft_wrap=True)
     if averaged.items < FEW:
         note(few_items(averaged.items))
@@ -185,7 +202,7 @@ def _print(averaged: Average, extents: Extents, missed: Sequence[str], spacing_d
 
 
 def _table(averaged: Average, extents: Extents) -> Table:
-    shown = Table(*HEAD)
+    shown = Table(*head(averaged))
     before = ""
     for scale, model, *numbers in lines(averaged, extents):
         if before not in ("", scale):

@@ -17,6 +17,7 @@ from wavelens.explaining.kinds import Kind
 from wavelens.explaining.reading import reader_for
 from wavelens.explaining.records import model_summary
 from wavelens.explaining.request import fitted
+from wavelens.explaining.scale_values import VALUE, ScaleValues, check_interventions
 from wavelens.grid import Grid
 from wavelens.maps import Profile
 from wavelens.methods.lift import Method
@@ -27,6 +28,7 @@ from wavelens.runs.evaluation import Evaluation, weights_digest
 from wavelens.runs.samples import Sample
 from wavelens.runs.statistics.intervals import Estimate
 from wavelens.runs.statistics.profile_tables import Extents, comma_separated, markdown
+from wavelens.runs.store.reading import Results
 from wavelens.runs.store.shards import write_whole
 from wavelens.wording import in_words
 
@@ -61,15 +63,18 @@ def member_of(
     method: Method,
     batch_size: int,
     device: torch.device,
+    interventions: bool = False,
 ) -> Member:
-    """A model with what is run; `ValueError` where the domain does not fit its inputs."""
+    """A model with what is run; `ValueError` where the domain does not fit its inputs, or the `interventions`."""
     domain = fitted(chosen, kind, loaded)
     layout = domain.layout(tuple(loaded.preprocess.shape[1:]))
+    if interventions:
+        check_interventions(layout, method)
     task = Evaluation(
         loaded.name,
         weights_digest(loaded.module),
         FromMethod(method, domain),
-        (),
+        (ScaleValues(),) if interventions else (),
         reader_for(loaded),
         batch_size,
         device.type,
@@ -77,6 +82,13 @@ def member_of(
         place=str(device),
     )
     return Member(name, loaded, task, dataset, layout)
+
+
+def by_file(results: Results, common: Sequence[str]) -> dict[str, torch.Tensor]:
+    """The results of the files that all models have, in their order."""
+    where = {name: place for place, name in enumerate(results.names)}
+    rows = [where[name] for name in common]
+    return {name: value[rows] for name, value in results.values.items()}
 
 
 def check_alike(members: Sequence[Member]) -> None:
@@ -89,11 +101,17 @@ def check_alike(members: Sequence[Member]) -> None:
 
 def profile_of(member: Member, run: Run, common: Sequence[str]) -> Profile:
     """The profiles of the files that all models have, in their order."""
-    results = run.read()
-    where = {name: place for place, name in enumerate(results.names)}
-    rows = [where[name] for name in common]
-    share, signed = results.values["share"][rows], results.values["signed"][rows]
+    values = by_file(run.read(), common)
+    share, signed = values["share"], values["signed"]
     return Profile(tuple(member.layout.scales()), signed, share, (), signed[:, :0], share[:, :0])
+
+
+def added_of(member: Member, run: Run, common: Sequence[str]) -> Profile | None:
+    """The Shapley values of the scales of the files that all models have, as signed sums; None where there are none."""
+    values = by_file(run.read(), common).get(VALUE)
+    if values is None:
+        return None
+    return Profile(tuple(member.layout.scales()), values, values.abs(), (), values[:, :0], values[:, :0])
 
 
 def place_of(member: Member, data: Path, common: Sequence[str]) -> Place:
@@ -149,6 +167,7 @@ def _record(
 def _model_record(average: Average, member: Member, place: Place) -> dict[str, Any]:
     grid = place.grid
     rows = [average.row(member.name, scale) for scale in average.scales]
+    columns = ("share", "difference", "signed", *["shapley"] * average.has_shapley)
     return {
         "name": member.name,
         **model_summary(member.loaded),
@@ -156,7 +175,7 @@ def _model_record(average: Average, member: Member, place: Place) -> dict[str, A
         "spacing": grid.spacing,
         "spacing_differs": place.differs,
         "profile": [
-            {**scale, **{name: _estimate(getattr(row, name)) for name in ("share", "difference", "signed")}}
+            {**scale, **{name: _estimate(getattr(row, name)) for name in columns}}
             for scale, row in zip(grid.rows(member.layout), rows, strict=True)
         ],
         "mean_level": _estimate(average.level(member.name).level),

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 import torch
 from torch import Tensor
 
+from wavelens.accounts import compared
 from wavelens.explaining.mean_profile import Member
+from wavelens.explaining.scale_values import ERROR, VALUE
+from wavelens.runs import Average
 from wavelens.runs.statistics.cells import comma_separated_lines
-from wavelens.runs.store.reading import Results
 
+READ = (attrgetter("signed"), attrgetter("shapley"))  # the two accounts of a row
 TOLERATED = 0.05  # of the rise: sums that miss more of it are counted
 FACTS = ("target", "probability", "score", "gap")
-
-
-def by_file(results: Results, common: Sequence[str]) -> dict[str, Tensor]:
-    """The results of the files that all models have, in their order."""
-    where = {name: place for place, name in enumerate(results.names)}
-    rows = [where[name] for name in common]
-    return {name: value[rows] for name, value in results.values.items()}
 
 
 def gaps(values: Mapping[str, Tensor]) -> Tensor | None:
@@ -41,6 +38,19 @@ def gap_sentence(name: str, missed: Tensor | None) -> str:
     return f"{text}; {many} of {len(missed)} files miss more than {TOLERATED:.0%}." if many else f"{text}."
 
 
+def account_sentences(average: Average, name: str, values: Mapping[str, Tensor]) -> list[str]:
+    """How a model's mean signed sums and mean Shapley values compare, and how the values were found."""
+    if VALUE not in values:
+        return []
+    rows = [average.row(name, scale) for scale in average.scales]
+    sums, added = ({row.scale: own.value for row in rows if (own := read(row)) is not None} for read in READ)
+    told = [f"{name}, means over files: {compared(sums, added)}"] if "gap" in values else []
+    if ERROR not in values:
+        return [*told, f"{name}: the Shapley values of each file are exact."]
+    most = float(values[ERROR].max())
+    return [*told, f"{name}: the Shapley values of each file are sampled, with standard errors up to {most:.2g}."]
+
+
 def table_of_files(members: Sequence[Member], values: Mapping[str, Mapping[str, Tensor]], common: Sequence[str]) -> str:
     """As CSV, one row per file: of each model the class, its score, what is missed, and each scale's numbers."""
     columns = [column for member in members for column in _columns(member, values[member.name], len(members) > 1)]
@@ -54,7 +64,7 @@ def _columns(member: Member, values: Mapping[str, Tensor], several: bool) -> lis
     labels = [member.loaded.labels[index] for index in values["target"].tolist()]
     columns: dict[str, list[str | float]] = {"label": labels}
     columns |= {name: values[name].tolist() for name in FACTS if name in values}
-    for name in ("signed", "share"):
+    for name in (one for one in ("signed", VALUE, ERROR, "share") if one in values):
         for k, scale in enumerate(member.layout.scales()):
             columns[f"{name} {scale}"] = values[name][:, k].tolist()
     return [(f"{member.name} {name}" if several else name, own) for name, own in columns.items()]

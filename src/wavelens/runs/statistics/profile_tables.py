@@ -12,42 +12,57 @@ from wavelens.runs.statistics.tables import INTERVALS
 Extents = Mapping[str, Mapping[str, str]]  # what each scale spans, for each model
 
 LEVEL = "mean level"
-HEAD = ("scale", "model", "share of Σ|γ|", "minus the first", "signed sum")
-NUMBERS = [f"{of}{end}" for of in ("share", "difference", "signed") for end in ("", "_low", "_high")]
+SHAPLEY = "Shapley value"
+ENDS = ("", "_low", "_high")  # of the names of an estimate's three numbers
+
+
+def head(average: Average) -> tuple[str, ...]:
+    """The titles of the columns of `lines`."""
+    titles = ("scale", "model", "share of Σ|γ|", "minus the first", "signed sum")
+    return (*titles, SHAPLEY) if average.has_shapley else titles
 
 
 def lines(average: Average, extents: Extents) -> list[tuple[str, ...]]:
-    """The columns of `HEAD`, scale by scale, coarsest first, a model a line; then the mean levels."""
+    """The columns of `head`, scale by scale, coarsest first, a model a line; then the mean levels."""
     rows = [_line(average.row(model, scale), extents, average) for scale in average.scales for model in average.models]
     levels = [
-        (LEVEL, row.model, _number(row.level), _far(row.difference, row.model, average), "") for row in average.levels
+        (
+            LEVEL,
+            row.model,
+            _number(row.level),
+            _far(row.difference, row.model, average),
+            *[""] * (1 + average.has_shapley),
+        )
+        for row in average.levels
     ]
     return rows + (levels if len(average.scales) > 1 else [])
 
 
 def _line(row: ScaleRow, extents: Extents, average: Average) -> tuple[str, ...]:
     scale = f"{row.scale} · {extents[row.model][row.scale]}"
-    return scale, row.model, _share(row.share), _points(row.difference, row.model, average), _sum(row.signed)
+    sums = [_sum(one) for one in (row.signed, row.shapley) if one is not None]
+    return scale, row.model, _share(row.share), _points(row.difference, row.model, average), *sums
 
 
 def markdown(average: Average, extents: Extents) -> str:
     """One table with the lines of a terminal, and what they are of."""
-    head = [markdown_text(name) for name in HEAD]
+    titles = [markdown_text(name) for name in head(average)]
     rows = [[*map(markdown_text, row[:2]), *row[2:]] for row in lines(average, extents)]
-    text = "".join(map(markdown_row, (head, ["---"] * len(HEAD), *rows)))
+    text = "".join(map(markdown_row, (titles, ["---"] * len(titles), *rows)))
     return f"{text}\n{caption(average)}\n"
 
 
 def comma_separated(average: Average, extents: Extents) -> str:
     """One line for each model and scale, every number at full precision; mean levels stand in the column of shares."""
-    rows: list[list[str | float]] = [["model", "scale", "extent", "items", *NUMBERS]]
+    columns = ("share", "difference", "signed", *["shapley"] * average.has_shapley)
+    names = [f"{column}{end}" for column in columns for end in ENDS]
+    rows: list[list[str | float]] = [["model", "scale", "extent", "items", *names]]
     for row in average.rows:
-        numbers = [*_three(row.share), *_three(row.difference), *_three(row.signed)]
+        numbers = [number for column in columns for number in _three(getattr(row, column))]
         rows.append([row.model, row.scale, extents[row.model][row.scale], average.items, *numbers])
     for level in average.levels:
-        rows.append(
-            [level.model, LEVEL, "", average.items, *_three(level.level), *_three(level.difference), "", "", ""]
-        )
+        numbers = [*_three(level.level), *_three(level.difference)]
+        rows.append([level.model, LEVEL, "", average.items, *numbers, *[""] * (len(names) - len(numbers))])
     return comma_separated_lines(rows)
 
 

@@ -11,21 +11,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wavelens.maps import Profile
+from wavelens.methods.shapley import ShapleyValues
 from wavelens.runs.statistics.comparison import RESAMPLES
 from wavelens.runs.statistics.intervals import Estimate, bca, bootstrap
 
 Array = NDArray[np.float64]
+Values = ShapleyValues | Profile
 
 
 @dataclass(frozen=True)
 class ScaleRow:
-    """One scale of one model, means over the items: its share of Σ|γ|, that less the first model's, its signed sum."""
+    """One scale of one model, means over the items: its share of Σ|γ|, that less the first model's, its signed sum.
+
+    `shapley` is the mean of its Shapley values, None where these were not given.
+    """
 
     model: str
     scale: str
     share: Estimate
     difference: Estimate
     signed: Estimate
+    shapley: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -64,30 +70,45 @@ class Average:
     def level(self, model: str) -> LevelRow:
         return self.levels[self.models.index(model)]
 
+    @property
+    def has_shapley(self) -> bool:
+        """Whether the rows have Shapley values."""
+        return self.rows[0].shapley is not None
+
 
 def average(
-    profiles: Mapping[str, Profile | Sequence[Profile]], *, resamples: int = RESAMPLES, seed: int = 0
+    profiles: Mapping[str, Profile | Sequence[Profile]],
+    *,
+    shapley: Mapping[str, Values | Sequence[Values]] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Average:
     """The mean profile of each model over the same items, with 95 % intervals.
 
     `profiles` has for each model what `maps.profile` gave for the items, in one batch or several; each item counts
-    alike, whatever its logit. Intervals are those of a paired bootstrap, corrected for bias and skewness (Efron, 1987):
-    items are drawn with replacement, the same for every model; fewer than six items have none. `ValueError` for models
-    with other items or other scales, and where no item has a profile.
+    alike, whatever its logit. `shapley` has for each model what `wl.shapley` gave for the same items by scale, or the
+    profiles of attributions by `ScaleShapley()`. Intervals are those of a paired bootstrap, corrected for bias and
+    skewness (Efron, 1987): items are drawn with replacement, the same for every model; fewer than six items have none.
+    `ValueError` for models with other items or other scales, and where no item has a profile.
 
-    >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
-    >>> average = wl.runs.average({"mine": [wl.maps.profile(a), wl.maps.profile(a)]})
-    >>> average.models, average.items
-    (('mine',), 2)
+    >>> haar = wl.DWT("haar", levels=2)
+    >>> a = wl.attribute(model, x, 1, domain=haar, method=wl.IntegratedGradients())
+    >>> values = wl.shapley(model, x, 1, domain=haar)
+    >>> average = wl.runs.average({"mine": [wl.maps.profile(a)] * 2}, shapley={"mine": [values] * 2})
+    >>> average.models, average.items, average.row("mine", "d1").shapley.value == values.values[0, 2].item()
+    (('mine',), 2, True)
     """
     names, shares, signed = _tables(profiles)
+    added = None if shapley is None else _added(shapley, tuple(profiles), names, signed.shape[1])
     whole = np.isfinite(shares).all((0, 2)) & np.isfinite(signed).all((0, 2)) & (shares.sum(2) > 0).all(0)
+    whole &= True if added is None else np.isfinite(added).all((0, 2))
     if not whole.any():
         raise ValueError(
             f"profiles are averaged over items that have one for every model; of {len(whole)} none has. Nothing, or no "
             "number, was attributed to them: look at one with wavelens explain."
         )
     shares, signed = shares[:, whole], signed[:, whole]
+    added = None if added is None else added[:, whole]
     levels = shares @ _levels(len(names))
 
     def estimates(table: Array) -> tuple[list[Estimate], list[Estimate]]:
@@ -101,7 +122,7 @@ def average(
         names,
         int(whole.sum()),
         int((~whole).sum()),
-        _rows(models, names, shares, signed, estimates),
+        _rows(models, names, (shares, signed, added), estimates),
         tuple(LevelRow(*row) for row in zip(models, *estimates(levels), strict=True)),
     )
 
@@ -110,15 +131,22 @@ Estimates = Callable[[Array], tuple[list[Estimate], list[Estimate]]]
 
 
 def _rows(
-    models: Sequence[str], names: Sequence[str], shares: Array, signed: Array, estimates: Estimates
+    models: Sequence[str], names: Sequence[str], tables: tuple[Array, Array, Array | None], estimates: Estimates
 ) -> tuple[ScaleRow, ...]:
     """Model by model, scale by scale."""
-    columns = [(*estimates(shares[..., k]), estimates(signed[..., k])[0]) for k in range(len(names))]
-    return tuple(
-        ScaleRow(model, name, share[m], difference[m], sums[m])
-        for m, model in enumerate(models)
-        for name, (share, difference, sums) in zip(names, columns, strict=True)
-    )
+    shares, signed, added = tables
+    rows = []
+    for k, scale in enumerate(names):
+        share, difference = estimates(shares[..., k])
+        sums, _ = estimates(signed[..., k])
+        values = None if added is None else estimates(added[..., k])[0]
+        rows.append(
+            [
+                ScaleRow(model, scale, share[m], difference[m], sums[m], None if values is None else values[m])
+                for m, model in enumerate(models)
+            ]
+        )
+    return tuple(row for own in zip(*rows, strict=True) for row in own)
 
 
 def _estimates(table: Array, draws: Array) -> list[Estimate]:
@@ -141,6 +169,26 @@ def _tables(profiles: Mapping[str, Profile | Sequence[Profile]]) -> tuple[tuple[
         raise ValueError(f"models are compared over the same items; got {counts}. Give each the same ones.")
     signed = [_items([batch.signed for batch in own]) for own in batches.values()]
     return names[0], np.stack(list(shares.values())), np.stack(signed)
+
+
+def _added(
+    shapley: Mapping[str, Values | Sequence[Values]], models: tuple[str, ...], names: tuple[str, ...], items: int
+) -> Array:
+    """The Shapley values, `(models, items, scales)`, of the same models, scales and items as the profiles."""
+    if set(shapley) != set(models):
+        raise ValueError(f"shapley has values for each model, {', '.join(models)}; got {', '.join(shapley) or 'none'}.")
+    tables = []
+    for model in models:
+        own = shapley[model]
+        batches: Sequence[Values] = [own] if isinstance(own, Profile | ShapleyValues) else list(own)
+        if wrong := [batch.names for batch in batches if batch.names != names]:
+            raise ValueError(
+                f"shapley has a value for each scale, {', '.join(names)}; got {', '.join(wrong[0])} for {model}."
+            )
+        tables.append(_items([one.values if isinstance(one, ShapleyValues) else one.signed for one in batches]))
+        if len(tables[-1]) != items:
+            raise ValueError(f"shapley has values for the same {items} items; got {len(tables[-1])} for {model}.")
+    return np.stack(tables)
 
 
 def _items(batches: Sequence[Tensor]) -> Array:
