@@ -95,7 +95,7 @@ def test_a_row_has_every_order_in_every_domain(small):
 
 def test_further_orders_of_a_network_join_its_row(small):
     find = small("find")
-    row = find.row("pitch", "convolutions, max", 0, items=3, accounts=True)
+    row = find.row("pitch", "convolutions, max", 0, items=3, methods=small("orders").ACCOUNTS)
     (cell,) = row["scores"].values()
     assert {"coarse to fine, signed", "Owen, signed, contrast", "SmoothGrad, band noise × z, signed"} <= set(cell)
     made = rows()
@@ -103,6 +103,40 @@ def test_further_orders_of_a_network_join_its_row(small):
     whole = find.merged(made, further)
     assert list(whole[0]["scores"]["DWT haar"])[-1] == "Owen"
     assert whole[1:] == made[1:]
+
+
+def test_further_methods_are_read_and_cut_as_finely_on_any_axes(small):
+    orders, further = small("orders"), small("further")
+    cells = {len(planted.TASKS[name].axes): orders.further(planted.TASKS[name]) for name in ("pitch", "both", "planes")}
+    assert [methods["Sobol"].blocks for methods in cells.values()] == [64, 8, 4]
+    assert "blurred path" not in orders.further(planted.TASKS["bump"])
+    cheap = {"RISE": wl.RISE(samples=4), "Sobol": wl.Sobol(samples=1, blocks=2), "IDGI": wl.ImportantDirections(2)}
+    orders.further = lambda task: cheap
+    (cell,) = further.row("pitch", "convolutions, max", 0, items=2)["scores"].values()
+    assert list(cell) == [
+        "RISE", "RISE, signed", "RISE, signed, contrast", "Sobol", "IDGI", "IDGI, signed", "IDGI, signed, contrast",
+    ]  # fmt: skip
+
+
+def test_further_measures_have_numbers_and_stand_beside_the_others(small, monkeypatch):
+    agreement, further, guide = small("agreement"), small("agreement_further"), small("guide")
+    chosen = [agreement.Order("IG", reading="signed"), agreement.Order("saliency"), agreement.Order("energy")]
+    monkeypatch.setattr(agreement, "ORDERS", chosen)
+    row = agreement.row("pitch", "convolutions, max", 0, items=2, measured=further.measures)
+    cells = row["measures"]
+    assert set(cells["IG, signed"]) == {"truth", *further.SIGNS}
+    assert set(cells["energy"]) == {"truth", "irof", "road", "transfer", "transfer, log"}
+    row |= {"key": {"task": "pitch"}}
+    del cells["saliency"]["truth"], cells["IG, signed"]["truth"], cells["energy"]["truth"]
+    for truth, cell in enumerate(cells.values()):
+        cell.update(truth=float(truth), road=-float(truth))
+    results = agreement.summary([row], further.SIGNS)
+    assert results["choosing"]["road"]["agreement"][0] == 1  # less is better
+    own = {"networks": 4, "ff": {"agreement": [0.5, 0.4, 0.6]}, "truth": {"behind energy": [0.0, 0.0, 0.0]}}
+    record = guide.joined({"results": {"choosing": own, "judging": {"networks": 0}}}, {"results": results})
+    lines = guide.agreement(record).splitlines()
+    assert "| road | `Road()` | +1.00 (n 1) | 100 % |" in lines
+    assert "| ff | `FF()` | +0.50 [+0.40, +0.60] |  |" in lines
 
 
 def test_gradient_times_z_is_that_of_the_method(small):

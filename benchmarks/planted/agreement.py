@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import common
 import find
@@ -85,7 +85,22 @@ def attributed(order: Order, network: planted.PlantedNetwork, x: Tensor, domain:
     return orders.explainer(order, domain, network.task)(network.module, x, target)
 
 
-def row(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
+class Judged(NamedTuple):
+    """An order's numbers on a network's signals, and what measures of it are given."""
+
+    order: Order
+    network: planted.PlantedNetwork
+    x: Tensor
+    labels: list[int]
+    target: Any
+    c: Coefficients
+    explain: Measure | None  # None for controls, which no network is asked for
+
+
+def row(
+    task: str, architecture: str, seed: int, *, items: int, measured: Callable[[Judged], dict[str, float]] | None = None
+) -> rows.Row:
+    """Every order judged by truth, and by the measures of this script or those of `measured`."""
     try:
         network = planted.network(planted.TASKS[task], architecture, seed=seed)
     except ValueError as error:
@@ -97,17 +112,23 @@ def row(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
     targets = {False: labels, True: wl.targets.Contrast(tuple(labels), tuple(others))}
     known, table = planted.truth(signals.pattern, domain), {}
     for order in ORDERS:
-        c = attributed(order, network, x, domain, targets[order.contrast])
-        cell = {"truth": mean(planted.scores(c, known, "signed").precision)}
-        cell |= curves(network.module, x, labels, c)
-        cell |= {name: mean(measure(network.module, x, labels, c)) for name, (_, measure) in OTHERS.items()}
-        if order.method not in orders.CONTROLS:
-            explain = orders.explainer(order, domain, network.task)
-            target = targets[order.contrast]
-            found = metrics.max_sensitivity(network.module, x, target, c, explainer=explain, samples=NEAR)
-            cell[SENSITIVITY] = mean(found)
-        table[str(order)] = cell
+        target = targets[order.contrast]
+        c = attributed(order, network, x, domain, target)
+        explain = None if order.method in orders.CONTROLS else orders.explainer(order, domain, network.task)
+        truth = {"truth": mean(planted.scores(c, known, "signed").precision)}
+        table[str(order)] = truth | (measured or measures)(Judged(order, network, x, labels, target, c, explain))
     return {"measures": table}
+
+
+def measures(one: Judged) -> dict[str, float]:
+    """What the measures of `SIGNS` say of an order."""
+    model = one.network.module
+    cell = curves(model, one.x, one.labels, one.c)
+    cell |= {name: mean(measure(model, one.x, one.labels, one.c)) for name, (_, measure) in OTHERS.items()}
+    if one.explain is not None:
+        moved = metrics.max_sensitivity(model, one.x, one.target, one.c, explainer=one.explain, samples=NEAR)
+        cell[SENSITIVITY] = mean(moved)
+    return cell
 
 
 def curves(model: nn.Module, x: Tensor, labels: list[int], c: Coefficients) -> dict[str, float]:
@@ -125,32 +146,35 @@ def mean(values: Tensor) -> float:
     return round(values.double().nanmean().item(), 5)
 
 
-def agreement(one: rows.Row, name: str) -> float:
+def agreement(one: rows.Row, name: str, sign: int | None = None) -> float:
     """Spearman's correlation of a measure with truth over the orders of a network; NaN where either is constant."""
     cells = [cell for cell in one["measures"].values() if name in cell]
-    sign = SIGNS[name]
+    sign = SIGNS[name] if sign is None else sign
     measured, true = (torch.tensor([[cell[key] for cell in cells]], dtype=torch.float64) for key in (name, "truth"))
     return metrics.spearman(sign * measured, true).item()
 
 
-def behind_energy(one: rows.Row, name: str) -> float:
+def behind_energy(one: rows.Row, name: str, sign: int | None = None) -> float:
     """The share of the orders of methods that a measure ranks below the energy order."""
-    sign, cells = SIGNS[name], one["measures"]
+    sign, cells = SIGNS[name] if sign is None else sign, one["measures"]
     energy = sign * cells["energy"][name]
     methods = [sign * cell[name] < energy for order, cell in cells.items() if order not in orders.CONTROLS]
     return sum(methods) / len(methods)
 
 
-def summary(made: list[rows.Row]) -> dict[str, Any]:
+def summary(made: list[rows.Row], signs: dict[str, int] = SIGNS) -> dict[str, Any]:
     """By purpose: each measure's agreement, with its interval over networks, and the orders it ranks behind energy."""
     table: dict[str, Any] = {}
     for purpose in ("choosing", "judging"):
         mine = [one for one in made if planted.TASKS[one["key"]["task"]].purpose == purpose and "measures" in one]
         cell: dict[str, Any] = {"networks": len(mine)}
-        for name in SIGNS if mine else ():
-            cell[name] = {"agreement": find.interval([[agreement(one, name)] for one in mine])}
-            if name != SENSITIVITY:
-                cell[name]["behind energy"] = find.interval([[behind_energy(one, name)] for one in mine])
+        for name, sign in signs.items():
+            asked = [one for one in mine if any(name in numbers for numbers in one["measures"].values())]
+            if asked:
+                cell[name] = {"networks": len(asked)} if len(asked) < len(mine) else {}
+                cell[name]["agreement"] = find.interval([[agreement(one, name, sign)] for one in asked])
+            if asked and name in asked[0]["measures"]["energy"]:
+                cell[name]["behind energy"] = find.interval([[behind_energy(one, name, sign)] for one in asked])
         if mine:
             cell["truth"] = {"behind energy": find.interval([[_behind(one)] for one in mine])}
         table[purpose] = cell

@@ -43,14 +43,14 @@ MIN_ARCHITECTURES = 4  # verified on a task, for it to count where architectures
 HAAR, IN_HAAR = "Haar", ("DWT haar", "TreeHaar")
 
 
-def row(task: str, architecture: str, seed: int, *, items: int, accounts: bool = False) -> rows.Row:
-    """All methods, controls and baselines; or with `accounts` those of `orders.ACCOUNTS` alone."""
+def row(task: str, architecture: str, seed: int, *, items: int, methods: dict[str, Any] | None = None) -> rows.Row:
+    """All methods, controls and baselines; or the `methods` alone, in the main domain."""
     try:
         network = planted.network(planted.TASKS[task], architecture, seed=seed)
     except ValueError as error:
         return {"refused": str(error)}
     signals, domains = planted.explained_signals(network, items), common.domains_of(network.task)
-    if accounts:
+    if methods:
         main = common.main_domain(network.task)
         domains = {main: domains[main]}
     x, labels = signals.x, signals.labels.tolist()
@@ -63,11 +63,12 @@ def row(task: str, architecture: str, seed: int, *, items: int, accounts: bool =
     def judge(domain: str, order: orders.Order, c: Coefficients) -> None:
         cells[domain][str(order)] = lists(planted.scores(c, truths[domain], order.reading))  # type: ignore[arg-type]
 
-    methods = orders.ACCOUNTS if accounts else orders.METHODS
-    for name, method, contrast, plain in orders.attributions(network, x, labels, others, domains, methods):
+    for name, method, contrast, plain in orders.attributions(
+        network, x, labels, others, domains, methods or orders.METHODS
+    ):
         for order, c in orders.read(method, plain, z[name], contrast):
             judge(name, order, c)
-    if accounts:
+    if methods:
         return {"scores": cells}
     for name, domain in domains.items():
         for order, c in orders.controls(x, domain):
@@ -213,7 +214,7 @@ def main(argv: list[str] | None = None) -> None:
 
     made = common.each("find", given, own, partial(row, items=given.items))
     made_with = {"items": given.items, "recipe": RECIPE, "methods": list(orders.ACCOUNTS)}
-    compute = partial(row, items=given.items, accounts=True)
+    compute = partial(row, items=given.items, methods=orders.ACCOUNTS)
     further = common.each("find-accounts", given, lambda task: made_with | {"task": repr(task)}, compute)
     made = merged(made, further)
     tasks = list(dict.fromkeys(one["key"]["task"] for one in made))

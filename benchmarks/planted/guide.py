@@ -1,6 +1,6 @@
 """The table of docs/guides/metrics.md that says how far each measure agrees with planted truth.
 
-    python benchmarks/planted/guide.py            # print it, from results/agreement.json
+    python benchmarks/planted/guide.py            # print it, from results/agreement.json and agreement-further.json
     python benchmarks/planted/guide.py --write    # and put it under its mark in the guide
 
 Measures are in the order of their agreement on the tasks for judging, or for choosing where those are not on record.
@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from harness import records
 from harness.tables import table
 
-RECORD = Path(__file__).parent / "results" / "agreement.json"
+RECORD, FURTHER = (Path(__file__).parent / "results" / f"agreement{part}.json" for part in ("", "-further"))
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "metrics.md"
 MARK = "<!-- table: agreement with planted truth -->\n"
 PURPOSES = ("judging", "choosing")
@@ -42,6 +42,7 @@ ASKED: dict[str, str] = {  # how each measure of the record is asked for in a ru
     "irof": "Irof()",
     "road": "Road()",
     "transfer": "Transfer()",
+    "transfer, log": "Transfer(fractions='log')",
     "max_sensitivity": "MaxSensitivity()",
     "residual_correlation": "ResidualCorrelation()",
     "smooth_cascading": "SmoothCascading()",
@@ -52,29 +53,41 @@ ASKED: dict[str, str] = {  # how each measure of the record is asked for in a ru
 Record = dict[str, Any]
 
 
+def joined(record: Record, further: Record) -> Record:
+    """The record with the measures of a further one, each with the `networks` that it was asked of."""
+    results = dict(record["results"])
+    for purpose, cells in further.get("results", {}).items():
+        own = {name: {"networks": cells["networks"]} | cell for name, cell in cells.items() if name not in APART}
+        results[purpose] = results[purpose] | own
+    return {**record, "results": results}
+
+
 def agreement(record: Record) -> str:
     """Each measure with its rank correlation with truth, and how many orders it ranks behind the energy order."""
     cells = {purpose: record["results"][purpose] for purpose in PURPOSES if record["results"][purpose]["networks"]}
     first = next(iter(cells.values()))
-    names = sorted((name for name in first if name not in APART), key=lambda name: -first[name]["agreement"][0])
+    every = dict.fromkeys(name for cell in cells.values() for name in cell if name not in APART)
+    names = sorted(every, key=lambda name: next(-cell[name]["agreement"][0] for cell in cells.values() if name in cell))
     head, lines = ["measure", "`--metric`"], [[name, f"`{ASKED[name]}`"] for name in names]
     for purpose, cell in cells.items():
         head.append(f"agreement, {purpose} (n {cell['networks']})")
         for line in lines:
-            line.append(interval(cell[line[0]].get("agreement"), cell["networks"]))
+            line.append(interval(cell.get(line[0], {}), cell["networks"]))
     head.append("behind energy")
     for line in lines:
-        line.append(share(first[line[0]].get("behind energy")))
+        line.append(share(first.get(line[0], {}).get("behind energy")))
     lines.append(["*truth itself*", "", *[""] * len(cells), share(first["truth"]["behind energy"])])
     return table(head, lines)
 
 
-def interval(value: Sequence[float] | None, networks: int) -> str:
-    """A mean, with its interval where there are several networks, or nothing."""
-    if value is None:
+def interval(cell: Record, networks: int) -> str:
+    """A mean, with its interval where there are several networks, and how many where they are others; or nothing."""
+    if cell.get("agreement") is None:
         return ""
-    mean, *ends = (f"{round(v, 2) + 0.0:+.2f}" for v in value)
-    return f"{mean} [{', '.join(ends)}]" if networks > 1 else mean
+    mean, *ends = (f"{round(v, 2) + 0.0:+.2f}" for v in cell["agreement"])
+    own = cell.get("networks", networks)
+    text = f"{mean} [{', '.join(ends)}]" if own > 1 else mean
+    return text if own == networks else f"{text} (n {own})"
 
 
 def share(value: Sequence[float] | None) -> str:
@@ -98,7 +111,7 @@ def main(argv: Iterable[str] | None = None) -> None:
     record = records.read(RECORD)
     if not record:
         raise SystemExit(f"there is no {RECORD}. Make it with python benchmarks/planted/agreement.py.")
-    text = agreement(record)
+    text = agreement(joined(record, records.read(FURTHER)))
     if given.write:
         GUIDE.write_text(filled(GUIDE.read_text("utf-8"), text), encoding="utf-8")
     print(text, end="")

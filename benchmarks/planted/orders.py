@@ -27,14 +27,25 @@ METHODS: dict[str, Any] = {
 }
 ACCOUNTS: dict[str, Any] = {  # measured after the others, in rows of their own, in Haar domains alone
     "SmoothGrad, band noise": wl.SmoothGrad(samples=EFFORT, sigma=1.0, noise="band"),
-    "IG, shuffled start": wl.IntegratedGradients(steps=EFFORT // 2, baseline="shuffled", shuffles=4),
     "coarse to fine": wl.CoarseToFine(steps=24),
     "both ways": wl.CoarseToFine(order="both", steps=24),
     "Owen": wl.Owen(),
 }
-EVERY_METHOD = METHODS | ACCOUNTS
+VALUES, GROUPS = 512, 64  # forward passes of a method without gradients, and cells of a signal that it tells apart
+FURTHER: dict[str, Any] = {  # further.py
+    "IG, shuffled start": wl.IntegratedGradients(steps=EFFORT // 2, baseline="shuffled", shuffles=4),
+    "IDG": wl.DecisionGradients(steps=EFFORT),
+    "IDGI": wl.ImportantDirections(steps=EFFORT),
+    "blurred path": wl.BlurredPath(sigma=8.0, steps=EFFORT),
+    "RISE": wl.RISE(samples=VALUES),
+    "Sobol": wl.Sobol(samples=8),
+    "HSIC": wl.HSIC(samples=VALUES),
+    "KernelSHAP": wl.KernelSHAP(samples=VALUES),
+    "hierarchical Shapley": wl.HierarchicalShapley(max_groups=24, pairs=4),
+}
+EVERY_METHOD = METHODS | ACCOUNTS | FURTHER
 GRADIENTS = ("saliency", "SmoothGrad", "SmoothGrad, little noise", "SmoothGrad, band noise")  # also read times z
-UNSIGNED = ("VarGrad", "SquareGrad")
+UNSIGNED = ("VarGrad", "SquareGrad", "Sobol", "HSIC")
 EVERYWHERE = ("saliency", "SmoothGrad", "IG")  # one pullback each; the others are of the domains named `WHOLE` alone
 WHOLE = ("DWT haar", "TreeHaar", "Identity")
 MAX_COALITIONS_SCALES = 6  # of a domain that Shapley values are exact and cheap in
@@ -82,7 +93,14 @@ def methods_of(name: str, domain: Domain, shape: tuple[int, ...], methods: dict[
     if name not in WHOLE:
         return [method for method in methods if method in EVERYWHERE]
     few = 1 < len(domain.layout(shape).scales()) <= MAX_COALITIONS_SCALES
-    return [method for method in methods if few or method not in ("Shapley by scale", *ACCOUNTS)]
+    return [method for method in methods if few or method not in ("Shapley by scale", *ACCOUNTS, *FURTHER)]
+
+
+def further(task: PlantedTask) -> dict[str, Any]:
+    """`FURTHER` for the signals of a task: about as many cells whatever the axes, and no blur along points."""
+    blocks = round(GROUPS ** (1 / len(task.axes)))
+    cut = {name: replace(FURTHER[name], blocks=blocks) for name in ("Sobol", "HSIC", "KernelSHAP")}
+    return {name: cut.get(name, method) for name, method in FURTHER.items() if name != "blurred path" or not task.cloud}
 
 
 def attributions(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+import guide
 import real_tables
 from harness import records
 from harness.tables import table
@@ -73,6 +74,15 @@ def orders(record: Record, purpose: str, domain: str) -> str:
     return table(_without_empty(head, lines)[0], _without_empty(head, lines)[1])
 
 
+def with_orders(record: Record, further: Record) -> Record:
+    """The record with the orders of a further one: each has the number of networks that it was measured on."""
+    results = dict(record.get("results", {}))
+    for purpose, domains in further.get("results", {}).items():
+        own = {name: results[purpose].get(name, {}) | cells for name, cells in domains.items()}
+        results[purpose] = results[purpose] | own
+    return {**record, "results": results} if record else {}
+
+
 def domains(record: Record, purpose: str) -> str:
     """The precision of a few orders, domain by domain."""
     results = record["results"].get(purpose, {})
@@ -109,13 +119,15 @@ def verdict(record: Record) -> str:
 def agreement(record: Record) -> str:
     """Each measure's rank correlation with truth, and the share of orders that it ranks behind the energy order."""
     results = {purpose: cells for purpose, cells in record["results"].items() if cells["networks"]}
-    names = [name for name in next(iter(results.values())) if name not in ("networks", "truth")]
+    names = dict.fromkeys(name for cells in results.values() for name in cells if name not in ("networks", "truth"))
     head, lines = ["measure"], [[name] for name in [*names, "truth"]]
     for purpose, cells in results.items():
         head += [f"agreement, {purpose} (n {cells['networks']})", f"behind energy, {purpose}"]
         for line in lines:
-            cell = cells[line[0]]
-            line += [number(cell.get("agreement")), number(cell.get("behind energy"), interval=False)]
+            cell = cells.get(line[0], {})
+            own = f" (n {cell['networks']})" if cell.get("networks", cells["networks"]) != cells["networks"] else ""
+            value = number(cell.get("agreement"))
+            line += [value and value + own, number(cell.get("behind energy"), interval=False)]
     return table(head, lines)
 
 
@@ -126,8 +138,9 @@ def _without_empty(head: Sequence[str], lines: list[list[str]]) -> tuple[list[st
 
 
 def tables() -> dict[str, str]:
-    find, agree = (records.read(RESULTS / f"{name}.json") for name in ("find", "agreement"))
-    made = {}
+    names = ("find", "further", "agreement", "agreement-further")
+    find, further, agree, agree_further = (records.read(RESULTS / f"{name}.json") for name in names)
+    find, agree, made = with_orders(find, further), guide.joined(agree, agree_further) if agree else {}, {}
     if find:
         made = {"networks": networks(find), "verdict": verdict(find)}
         for purpose in ("choosing", "judging"):
