@@ -1,6 +1,6 @@
 """Insertion and deletion together against the bare forward passes, a plain loop over PyWavelets, and Quantus.
 
-    python benchmarks/speed/metrics.py [--device cuda] [--rounds 3] [--net efficientnet]
+    python benchmarks/speed/metrics.py [--device cuda] [--rounds 3] [--net efficientnet] [--dry]
 
 Bare: the same number of forward passes, nothing else, in the same chunks and with the model as it is given. Floor:
 the same in the passes that wavelens runs (on a CPU channels last). Loop: a mask at a time, channel by channel
@@ -121,12 +121,15 @@ def measure(name: str, device: str, rounds: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    options = timed_parser(__doc__, rounds=3, net=ITEMS).parse_args()
+    parser = timed_parser(__doc__, rounds=3, net=ITEMS)
+    parser.add_argument("--dry", action="store_true", help="write no record")
+    options = parser.parse_args()
     torch.backends.cudnn.benchmark = True
     for name in options.net:
         row = measure(name, options.device, options.rounds)
         print(json.dumps(row, ensure_ascii=False), flush=True)
-        replace("metrics", options.device, [row], ("net",), steps=STEPS, quantus=quantus.__version__)
+        if not options.dry:
+            replace("metrics", options.device, [row], ("net",), steps=STEPS, quantus=quantus.__version__)
 
 
 if __name__ == "__main__":
