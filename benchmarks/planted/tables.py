@@ -21,7 +21,7 @@ from harness.tables import table
 
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("planted.md", "choosing.md")
+PAGES = ("planted.md", "choosing.md", "howto/black-box.md")
 SCORES = ("precision", "mass", "top1", "scale", "signed_scale", "place")
 SHOWN = (  # the orders of tables by domain, task and architecture
     "energy",
@@ -32,6 +32,31 @@ SHOWN = (  # the orders of tables by domain, task and architecture
     "SmoothGrad × z, signed",
     "SmoothGrad × z, signed, contrast",
 )
+CALLS = {  # how each method of the record is called
+    "saliency": "Saliency()",
+    "SmoothGrad": "SmoothGrad()",
+    "SmoothGrad, little noise": "SmoothGrad(sigma=0.1)",
+    "SmoothGrad, band noise": 'SmoothGrad(sigma=1.0, noise="band")',
+    "VarGrad": "VarGrad()",
+    "SquareGrad": "SquareGrad()",
+    "IG": "IntegratedGradients()",
+    "IG, shuffled start": 'IntegratedGradients(baseline="shuffled")',
+    "expected gradients": "ExpectedGradients()",
+    "coarse to fine": "CoarseToFine()",
+    "both ways": 'CoarseToFine(order="both")',
+    "blurred path": "BlurredPath()",
+    "IDG": "DecisionGradients()",
+    "IDGI": "ImportantDirections()",
+    "Owen": "Owen()",
+    "Shapley by scale": "ScaleShapley()",
+    "hierarchical Shapley": "HierarchicalShapley()",
+    "KernelSHAP": "KernelSHAP()",
+    "RISE": "RISE()",
+    "Sobol": "Sobol()",
+    "HSIC": "HSIC()",
+}
+OF_VALUES = ("Shapley by scale", "hierarchical Shapley", "KernelSHAP", "RISE", "Sobol", "HSIC")
+READINGS = {" × z": "times z", ", signed": "signed", ", contrast": "contrast"}  # what follows a method's name
 Record = dict[str, Any]
 
 
@@ -81,6 +106,30 @@ def with_orders(record: Record, further: Record) -> Record:
         own = {name: results[purpose].get(name, {}) | cells for name, cells in domains.items()}
         results[purpose] = results[purpose] | own
     return {**record, "results": results} if record else {}
+
+
+def methods(record: Record, names: Iterable[str]) -> str:
+    """Each method in Haar wavelets by its best reading on the tasks for choosing, and that reading on the others."""
+    cells = {purpose: record["results"].get(purpose, {}).get("Haar", {}) for purpose in ("choosing", "judging")}
+    chosen: dict[str, str] = {}
+    for order in sorted(cells["choosing"], key=lambda order: -cells["choosing"][order]["precision"][0]):
+        chosen.setdefault(method_of(order)[0], order)
+    lines = []
+    for name in sorted((one for one in names if one in chosen), key=lambda one: list(chosen).index(one)):
+        own = [cell.get(chosen[name], {}) for cell in cells.values()]
+        reading = ", ".join(method_of(chosen[name])[1]) or "magnitude"
+        counts = " and ".join(str(one["n"]) for one in own if one)
+        lines.append([f"`{CALLS[name]}`", reading, *(number(one.get("precision")) for one in own), counts])
+    return table(["method", "best reading", "tasks for choosing", "tasks for judging", "networks"], lines)
+
+
+def method_of(order: str) -> tuple[str, list[str]]:
+    """A method's name, and how its numbers are read."""
+    readings = []
+    for ending, reading in reversed(READINGS.items()):
+        if order.endswith(ending):
+            order, readings = order.removesuffix(ending), [reading, *readings]
+    return order, readings
 
 
 def domains(record: Record, purpose: str) -> str:
@@ -147,6 +196,7 @@ def tables() -> dict[str, str]:
             made |= {f"orders, {purpose}": orders(find, purpose, "Haar")}
             made |= {f"samples, {purpose}": orders(find, purpose, "Identity")}
             made |= {f"domains, {purpose}": domains(find, purpose)}
+        made |= {"methods": methods(find, CALLS), "methods of values": methods(find, OF_VALUES)}
         made |= {f"by {field}": by(find, field) for field in ("signals", "task", "architecture")}
     made |= {"agreement": agreement(agree)} if agree else {}
     real = records.read(RESULTS / "real.json")
