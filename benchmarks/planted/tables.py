@@ -55,7 +55,7 @@ CALLS = {  # how each method of the record is called
     "Sobol": "Sobol()",
     "HSIC": "HSIC()",
 }
-OF_VALUES = ("Shapley by scale", "hierarchical Shapley", "KernelSHAP", "RISE", "Sobol", "HSIC")
+OF_VALUES = ("IG", "Shapley by scale", "hierarchical Shapley", "KernelSHAP", "RISE", "Sobol", "HSIC")
 READINGS = {" × z": "times z", ", signed": "signed", ", contrast": "contrast"}  # what follows a method's name
 Record = dict[str, Any]
 
