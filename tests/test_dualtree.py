@@ -242,7 +242,7 @@ def test_scales_are_octaves():
         (lambda: wl.DualTree(levels=-1), "levels is None or an integer from 0 to 62; got -1"),
         (
             lambda: wl.DualTree(levels=4).layout((12, 40)),
-            r"levels=4 needs axes of at least 16 samples; got \(12, 40\). Ask for at most 3 levels",
+            r"levels=4 needs axes of at least 16 samples; got \(12, 40\). Pass at most levels=3",
         ),
     ],
 )

@@ -441,7 +441,7 @@ def test_the_delay_of_a_deep_cascade_is_that_of_its_coarse_end(path):
         (lambda: DWT("haar", levels=(1, 2)).layout((8, 9, 10)), r"each of 2 axes; got a signal with 3, \(8, 9, 10\)"),
         (
             lambda: DWT("haar", levels=(1, 4)).analysis(torch.zeros(1, 1, 8, 9)),
-            r"levels=\(1, 4\) needs axes of at least \(2, 16\) samples; got \(8, 9\)\. Ask for at most \(3, 3\) levels",
+            r"levels=\(1, 4\) needs axes of at least \(2, 16\) samples; got \(8, 9\)\. Pass at most levels=\(3, 3\)",
         ),
         (
             lambda: to_pywt(DWT("haar", (1, 2)).analysis(torch.zeros(1, 1, 8, 9))),

@@ -102,9 +102,13 @@ def test_nodes_that_make_no_basis(basis, shape):
 
 
 def test_more_levels_than_samples():
-    with pytest.raises(ValueError, match=r"levels=5 needs axes of at least 32 samples; got \(16,\). Ask for 4"):
+    with pytest.raises(
+        ValueError, match=r"levels=5 needs axes of at least 32 samples; got \(16,\). Pass at most levels=4"
+    ):
         wl.Packets(levels=5).layout((16,))
-    with pytest.raises(ValueError, match=r"levels=5 needs axes of at least 32 samples; got \(16,\). Ask for at most 4"):
+    with pytest.raises(
+        ValueError, match=r"levels=5 needs axes of at least 32 samples; got \(16,\). Pass at most levels=4"
+    ):
         wl.Stationary(levels=5).layout((16,))
     with pytest.raises(ValueError, match="cost is one of entropy, log-energy; got 'l1'"):
         wl.best_basis(signal((16,)), wl.Packets(), "l1")

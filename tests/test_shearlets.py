@@ -105,7 +105,7 @@ def test_a_moved_click_has_moved_coefficients():
         (lambda: wl.Shearlets().layout((4, 8, 8)), r"directions in two axes; got a signal with axes \(4, 8, 8\)"),
         (
             lambda: wl.Shearlets(4).layout((9, 40)),
-            r"levels=4 needs axes of at least 16 samples; got \(9, 40\). Ask for at most 3",
+            r"levels=4 needs axes of at least 16 samples; got \(9, 40\). Pass at most levels=3",
         ),
     ],
 )

@@ -162,7 +162,10 @@ def test_the_envelope_of_a_tone_is_flat():
         (lambda: wl.ConstantQ(octaves=-1), "octaves is None or a whole number from 0 to 62; got -1"),
         (lambda: wl.ConstantQ(3, 9).layout((64,)), "octaves=9 with 3 filters each needs more than 64 samples"),
         (lambda: wl.Cosine(-1), "levels is None or an integer from 0 to 62; got -1"),
-        (lambda: wl.Cosine(7).layout((64,)), r"levels=7 needs more octaves than \(64,\) has; ask for 6"),
+        (
+            lambda: wl.Cosine(7).layout((64,)),
+            r"levels=7 needs an axis of at least 128 samples; got \(64,\). Pass at most levels=6",
+        ),
     ],
 )
 def test_what_cannot_be(build, sentence):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ class ItemDomain(Domain):
     maps, given the geometry of each row; the layout is the same for all items of a batch. `bind(x)` joins a domain and
     a geometry.
     """
+
+    by_item: ClassVar[bool] = True
 
     @abstractmethod
     def geometry(self, x: Tensor) -> dict[str, Tensor]:

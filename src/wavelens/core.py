@@ -218,11 +218,12 @@ class Domain(ABC):
     Subclasses are frozen dataclasses of literals, without device, shape or state. Two methods make a domain; the
     adjoint has a default through autograd, a closed form is faster. `scales` says what the bands mean.
 
-    A domain may depend on the item, as the tree of a point cloud does; see `wavelens.bound`. `pyramid` is false where
-    bands with letters along the axes do not shrink from scale to scale, so that there is no mosaic. `circular` is true
-    where the coefficients at one end of an axis reach over the other.
+    A domain may depend on the item, as the tree of a point cloud does, and says so by `by_item`; see `wavelens.bound`.
+    `pyramid` is false where bands with letters along the axes do not shrink from scale to scale, so that there is no
+    mosaic. `circular` is true where the coefficients at one end of an axis reach over the other.
     """
 
+    by_item: ClassVar[bool] = False
     pyramid: ClassVar[bool] = True
     circular: ClassVar[bool] = False
 
@@ -249,6 +250,29 @@ class Domain(ABC):
     def rebound(self, tensors: dict[str, Tensor]) -> Domain:
         """The domain with `bound_tensors` from a file."""
         return self
+
+    def of_text(self, begins: Sequence[int]) -> Domain:
+        """The domain for a text in which this begins at each token (`Worded.begins`): itself, unless it knows words."""
+        return self
+
+    def with_wavelet(self, wavelet: str) -> Domain | None:
+        """The same domain with another wavelet of PyWavelets; None where it is made of none."""
+        return None
+
+    def with_levels(self, levels: tuple[int, ...]) -> Domain:
+        """The same domain with so many levels along each axis, or the least of them: itself where it has none."""
+        return self
+
+    def within(self, signal_shape: tuple[int, ...]) -> Domain:
+        """The domain with no more levels than signals with these axes have: itself, unless it has more."""
+        return self
+
+    def period(self, layout: Layout) -> int:
+        """Samples along every axis by which a signal may be moved so that its coefficients are moved, ends aside.
+
+        1 also where the domain does not know.
+        """
+        return 1
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         """The layout for signals with these axes; by the analysis of zeros, unless a domain knows it."""

@@ -11,7 +11,6 @@ import pywt
 import torch
 
 from wavelens.app.limits import Limits
-from wavelens.bound import ItemDomain
 from wavelens.core import Domain
 from wavelens.domains import (
     DWT,
@@ -37,7 +36,8 @@ from wavelens.models.black_box import black_box
 from wavelens.models.loaded import PROMPT_MARK
 
 NO_WAVELET = "none: pixels, samples, voxels or points"
-WAVELETS = tuple(name for name in pywt.wavelist(kind="discrete") if name != "dmey")  # its filters do not reconstruct
+# The filters of dmey do not reconstruct.
+WAVELETS: tuple[str, ...] = tuple(name for name in pywt.wavelist(kind="discrete") if name != "dmey")
 MAX_LEVELS = 12
 MAX_CHARACTERS = 1000  # of a prompt
 USUAL_LEVELS = 4
@@ -88,8 +88,8 @@ class Wish:
 
 def usual_name(domain: Domain) -> str:
     """What the default domain of a kind is called among the choices."""
-    if isinstance(domain, DWT):
-        return domain.wavelet
+    if wavelet := next((name for name in WAVELETS if domain.with_wavelet(name) == domain), None):
+        return wavelet
     made = {name: make(None) for name, make in (FURTHER_DOMAINS | CLOUD_DOMAINS).items()}
     return next((name for name, one in made.items() if one == domain), NO_WAVELET)
 
@@ -187,12 +187,12 @@ def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:
     if wish.wavelet not in WAVELETS:
         raise ValueError(f"a wavelet is one of PyWavelets' discrete ones, but dmey; got {wish.wavelet!r}.")
     usual = kind.domain(axes)
-    if isinstance(usual, ItemDomain):
+    if usual.by_item:
         raise ValueError(
             f"wavelets are of samples in a row; {kind.several} have none. Choose {usual_name(usual)!r}, or another "
             "domain."
         )
+    domain = usual.with_wavelet(wish.wavelet) or DWT(wish.wavelet)
     if wish.levels is None:
-        return replace(usual, wavelet=wish.wavelet) if isinstance(usual, DWT) else DWT(wish.wavelet)
-    depths = tuple(min(wish.levels, int(math.log2(n))) for n in axes)
-    return DWT(wish.wavelet, levels=depths if len(set(depths)) > 1 else depths[0])
+        return domain
+    return domain.with_levels(tuple(min(wish.levels, int(math.log2(n))) for n in axes))

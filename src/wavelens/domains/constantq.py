@@ -55,6 +55,9 @@ class ConstantQ(Domain):
         if self.octaves is not None and not is_whole(self.octaves, 0, MAX_LEVELS):
             raise ValueError(f"octaves is None or a whole number from 0 to {MAX_LEVELS}; got {self.octaves!r:.40}.")
 
+    def within(self, signal_shape: tuple[int, ...]) -> ConstantQ:
+        return self if self.octaves is None else replace(self, octaves=min(self.octaves, self._most(signal_shape[-1])))
+
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         *others, n = signal_shape
         sizes = [bins.stop - bins.start for bins, _ in _filters(self, n)]
@@ -108,15 +111,20 @@ class ConstantQ(Domain):
         signal: Tensor = torch.fft.irfft(spectrum, n, norm="ortho")
         return signal
 
-    def _depth(self, n: int) -> int:
-        """The octaves of a signal of `n` samples; `ValueError` for more than it can tell apart."""
+    def _most(self, n: int) -> int:
+        """The octaves that `n` samples can tell apart."""
         most = 0
         while n * self._centre((most + 1) * self.per_octave - 1) * self._width >= 1:
             most += 1
+        return most
+
+    def _depth(self, n: int) -> int:
+        """The octaves of a signal of `n` samples; `ValueError` for more than it can tell apart."""
+        most = self._most(n)
         if self.octaves is not None and self.octaves > most:
             raise ValueError(
                 f"octaves={self.octaves} with {self.per_octave} filters each needs more than {n} samples along the "
-                f"last axis. Ask for at most {most}, or fewer filters per octave."
+                f"last axis. Pass at most octaves={most}, or fewer filters per octave."
             )
         return min(most, DEFAULT_OCTAVES) if self.octaves is None else self.octaves
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 import torch
@@ -13,6 +13,7 @@ from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, sig
 from wavelens.domains.linear import linear
 from wavelens.domains.octaves import (
     check_levels,
+    fewer,
     gathered,
     levels_of,
     octave_bands,
@@ -40,6 +41,12 @@ class Cosine(Domain):
 
     def __post_init__(self) -> None:
         check_levels(self.levels)
+
+    def with_levels(self, levels: tuple[int, ...]) -> Cosine:
+        return replace(self, levels=min(levels))
+
+    def within(self, signal_shape: tuple[int, ...]) -> Cosine:
+        return replace(self, levels=fewer(self.levels, max(signal_shape)))
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         levels = self._levels(signal_shape)

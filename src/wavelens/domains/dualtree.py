@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import ClassVar
 
@@ -23,7 +23,7 @@ from wavelens.domains.dualtree_filters import LOW, LOW_AND_HIGH, level_axis
 from wavelens.domains.dwt import scales_by_letter
 from wavelens.domains.filterbank import Axis
 from wavelens.domains.linear_map import FilterBank
-from wavelens.domains.octaves import check_levels, fitting_levels, octave_extent, single
+from wavelens.domains.octaves import check_levels, fewer, fitting_levels, octave_extent, single
 from wavelens.domains.separable import band_of, merge, split
 from wavelens.precision import full_precision
 
@@ -65,6 +65,15 @@ class DualTree(FilterBank):
         for field, value, names in (("biort", self.biort, LOW_AND_HIGH), ("qshift", self.qshift, LOW)):
             if value not in names:
                 raise ValueError(f"{field} is one of {', '.join(names)}; got {value!r}.")
+
+    def with_levels(self, levels: tuple[int, ...]) -> DualTree:
+        return replace(self, levels=min(levels))
+
+    def within(self, signal_shape: tuple[int, ...]) -> DualTree:
+        return replace(self, levels=fewer(self.levels, min(signal_shape)))
+
+    def period(self, layout: Layout) -> int:
+        return int(2**layout.levels)
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         return (_make_layout if torch.compiler.is_compiling() else _layout)(self, signal_shape)

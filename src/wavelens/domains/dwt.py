@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import starmap
 from typing import Any
@@ -35,7 +35,7 @@ from wavelens.domains import butterfly
 from wavelens.domains.delays import delay
 from wavelens.domains.filterbank import Axis, axis, coefficient_length, whole
 from wavelens.domains.linear_map import FilterBank
-from wavelens.domains.octaves import MAX_LEVELS, single
+from wavelens.domains.octaves import MAX_LEVELS, count_octaves, single, too_deep
 from wavelens.domains.separable import band_of, merge, split
 from wavelens.precision import full_precision
 from wavelens.whole_numbers import is_whole
@@ -83,6 +83,23 @@ class DWT(FilterBank):
                 f"levels is None, an integer from 0 to {MAX_LEVELS}, or a tuple with one for each axis such as "
                 f"(1, 3, 3); got {self.levels!r}. An axis of n samples has at most log2(n) levels."
             )
+
+    def with_wavelet(self, wavelet: str) -> DWT:
+        return replace(self, wavelet=wavelet)
+
+    def with_levels(self, levels: tuple[int, ...]) -> DWT:
+        return replace(self, levels=levels if len(set(levels)) > 1 else levels[0])
+
+    def within(self, signal_shape: tuple[int, ...]) -> DWT:
+        most = [count_octaves(n) for n in signal_shape]
+        if isinstance(self.levels, int):
+            return replace(self, levels=min(self.levels, *most))
+        if self.levels is None or len(self.levels) != len(most):
+            return self
+        return replace(self, levels=tuple(map(min, self.levels, most)))
+
+    def period(self, layout: Layout) -> int:
+        return int(2**layout.levels)
 
     def literals(self, layout: Layout) -> tuple[str, tuple[int, ...]]:
         return f"{self.wavelet} {self.mode}", _depths(layout)
@@ -161,15 +178,9 @@ def _fitting_levels(domain: DWT, signal_shape: tuple[int, ...], taps: int) -> tu
             f"levels={levels} has one entry for each of {len(depths)} axes; got a signal with {axes}, {signal_shape}. "
             "Give one entry for each axis, or one integer for all."
         )
-    most = tuple(int(math.log2(n)) for n in signal_shape)
+    most = tuple(count_octaves(n) for n in signal_shape)
     if any(depth > limit for depth, limit in zip(depths, most, strict=True)):
-        at_least, at_most = (
-            (tuple(2**depth for depth in depths), most) if isinstance(levels, tuple) else (2**levels, min(most))
-        )
-        raise ValueError(
-            f"levels={levels} needs axes of at least {at_least} samples; got {signal_shape}. "
-            f"Ask for at most {at_most} levels, or a larger input."
-        )
+        raise too_deep(levels, most if isinstance(levels, tuple) else min(most), signal_shape)
     return depths
 
 

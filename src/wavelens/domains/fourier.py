@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -14,6 +14,7 @@ from wavelens.domains.linear import linear
 from wavelens.domains.octaves import (
     Order,
     check_levels,
+    fewer,
     levels_of,
     octave_bands,
     octave_order,
@@ -45,6 +46,12 @@ class Fourier(Domain):
 
     def __post_init__(self) -> None:
         check_levels(self.levels)
+
+    def with_levels(self, levels: tuple[int, ...]) -> Fourier:
+        return replace(self, levels=min(levels))
+
+    def within(self, signal_shape: tuple[int, ...]) -> Fourier:
+        return replace(self, levels=fewer(self.levels, max(signal_shape)))
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         levels = levels_of(self.levels, signal_shape)

@@ -102,11 +102,27 @@ def check_levels(levels: int | None) -> None:
         raise ValueError(f"levels is None or an integer from 0 to {MAX_LEVELS}; got {levels!r:.40}.")
 
 
+def fewer(levels: int | None, n: int) -> int | None:
+    """The levels, or as many as `n` samples can be halved where these are fewer."""
+    return None if levels is None else min(levels, count_octaves(n))
+
+
+def too_deep(
+    levels: int | tuple[int, ...], most: int | tuple[int, ...], signal_shape: tuple[int, ...], of: str = "axes"
+) -> ValueError:
+    """The error of more levels than the axes of a signal can be halved for."""
+    least = tuple(2**one for one in levels) if isinstance(levels, tuple) else 2**levels
+    return ValueError(
+        f"levels={levels} needs {of} of at least {least} samples; got {signal_shape}. "
+        f"Pass at most levels={most}, or a larger input."
+    )
+
+
 def levels_of(levels: int | None, signal_shape: tuple[int, ...]) -> int:
     """The levels asked for, or all octaves that there are; `ValueError` for more than these."""
     octaves = count_octaves(max(signal_shape))
     if levels is not None and levels > octaves:
-        raise ValueError(f"levels={levels} needs more octaves than {signal_shape} has; ask for {octaves}.")
+        raise too_deep(levels, octaves, signal_shape, of="an axis")
     return octaves if levels is None else levels
 
 
@@ -130,11 +146,8 @@ def fitting_levels(levels: int | None, signal_shape: tuple[int, ...], taps: int)
     n = min(signal_shape)
     if levels is None:
         return max(0, int(math.log2(n / (taps - 1)))) if n >= taps - 1 else 0
-    if levels > int(math.log2(n)):
-        raise ValueError(
-            f"levels={levels} needs axes of at least {2**levels} samples; got {signal_shape}. "
-            f"Ask for at most {int(math.log2(n))} levels, or a larger input."
-        )
+    if levels > count_octaves(n):
+        raise too_deep(levels, count_octaves(n), signal_shape)
     return levels
 
 

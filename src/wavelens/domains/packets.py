@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import starmap
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from wavelens.core import Band, Coefficients, Direction, Domain, Extent, Layout, Scale, mixed_directions, signal_axes
 from wavelens.domains.dwt import DWT
-from wavelens.domains.octaves import MAX_LEVELS
+from wavelens.domains.octaves import MAX_LEVELS, count_octaves, single, too_deep
 from wavelens.whole_numbers import is_whole
 
 COSTS = ("entropy", "log-energy")
@@ -31,7 +30,7 @@ class Packets(Domain):
     Nodes that do not make a basis are a `ValueError`. Orthonormal where the DWT is.
 
     A scale is what has the same range of the largest frequency along any axis: 'p3.5' is the sixth of the eight bands
-    of three levels.
+    of three levels. Half-precision signals are transformed in float32 and rounded once, at the end.
 
     >>> c = wl.Packets("haar", levels=2).analysis(x)
     >>> c.data.shape, bool((c.synthesis() - x).abs().max() < 1e-9)
@@ -50,6 +49,18 @@ class Packets(Domain):
         is_tuple = isinstance(self.basis, tuple) and all(isinstance(node, str) for node in self.basis)
         if self.basis is not None and not is_tuple:
             raise ValueError(f"basis is a tuple of nodes such as ('a', 'da', 'dd'), or None; got {self.basis!r:.80}.")
+
+    def with_wavelet(self, wavelet: str) -> Packets:
+        return replace(self, wavelet=wavelet)
+
+    def with_levels(self, levels: tuple[int, ...]) -> Packets:
+        return replace(self, levels=min(levels))
+
+    def within(self, signal_shape: tuple[int, ...]) -> Packets:
+        return replace(self, levels=min(self.levels, count_octaves(min(signal_shape))))
+
+    def period(self, layout: Layout) -> int:
+        return int(2 ** max(band.level for band in layout.bands))
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         return _layout(self, signal_shape)
@@ -97,27 +108,27 @@ class Packets(Domain):
         """All nodes of a level at once: they have one shape."""
         axes = len(layout.signal_shape)
         leaves = _leaves(self, axes)
-        nodes: dict[Path, Tensor] = {(): x.reshape(-1, *layout.signal_shape)}
+        nodes: dict[Path, Tensor] = {(): single(x).reshape(-1, *layout.signal_shape)}
         for level in range(max(map(len, leaves))):
             inner = [path for path in nodes if any(len(leaf) > level and leaf[:level] == path for leaf in leaves)]
             c = split(torch.stack([nodes.pop(path) for path in inner], 1))
             for band, part in c:
                 nodes |= {(*path, band.key): part[:, k] for k, path in enumerate(inner)}
         flat = torch.cat([nodes[leaf].flatten(1) for leaf in leaves], 1)
-        return Coefficients(flat.reshape(*x.shape[: x.ndim - axes], -1), layout)
+        return Coefficients(flat.reshape(*x.shape[: x.ndim - axes], -1).to(x.dtype), layout)
 
     def synthesis(self, c: Coefficients) -> Tensor:
         axes, one = len(c.layout.signal_shape), self._step
         leaves = _leaves(self, axes)
         shapes = _shapes(self, c.layout.signal_shape, max(map(len, leaves)))
-        nodes = {leaf: part.reshape(-1, *band.shape) for leaf, (band, part) in zip(leaves, c, strict=True)}
+        nodes = {leaf: single(part).reshape(-1, *band.shape) for leaf, (band, part) in zip(leaves, c, strict=True)}
         for level in range(max(map(len, leaves)) - 1, -1, -1):
             inner = sorted({path[:level] for path in nodes if len(path) == level + 1})
             layout = one.layout(shapes[level])
             children = [torch.stack([nodes.pop((*path, b.key)) for path in inner], 1).flatten(2) for b in layout.bands]
             whole = one.synthesis(Coefficients(torch.cat(children, -1), layout))
             nodes |= {path: whole[:, k] for k, path in enumerate(inner)}
-        return nodes[()].reshape(*c.data.shape[:-1], *c.layout.signal_shape)
+        return nodes[()].reshape(*c.data.shape[:-1], *c.layout.signal_shape).to(c.data.dtype)
 
     @property
     def _step(self) -> DWT:
@@ -207,10 +218,9 @@ def _leaves(domain: Packets, axes: int) -> tuple[Path, ...]:
 @lru_cache(maxsize=256)
 def _shapes(domain: Packets, signal_shape: tuple[int, ...], levels: int) -> tuple[tuple[int, ...], ...]:
     """The shape of the nodes at each level; `ValueError` where an axis cannot be halved so often."""
-    most = int(math.log2(min(signal_shape)))
+    most = count_octaves(min(signal_shape))
     if levels > most:
-        least = 2**levels
-        raise ValueError(f"levels={levels} needs axes of at least {least} samples; got {signal_shape}. Ask for {most}.")
+        raise too_deep(levels, most, signal_shape)
     shapes, one = [signal_shape], DWT(domain.wavelet, 1, domain.mode)
     for _ in range(levels):
         shapes.append(one.layout(shapes[-1]).bands[0].shape)

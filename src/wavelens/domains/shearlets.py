@@ -22,7 +22,7 @@ from wavelens.core import (
     line_angle,
     signal_axes,
 )
-from wavelens.domains.octaves import check_levels, fitting_levels, octave_extent, single
+from wavelens.domains.octaves import check_levels, fewer, fitting_levels, octave_extent, single
 
 SHEARS = (4, 8, 16, 32)  # of the coarsest scale
 DEFAULT_LEVELS = 4
@@ -56,6 +56,12 @@ class Shearlets(Domain):
         check_levels(self.levels)
         if self.shears not in SHEARS:
             raise ValueError(f"shears is one of {', '.join(map(str, SHEARS))}; got {self.shears!r:.40}.")
+
+    def with_levels(self, levels: tuple[int, ...]) -> Shearlets:
+        return replace(self, levels=min(levels))
+
+    def within(self, signal_shape: tuple[int, ...]) -> Shearlets:
+        return replace(self, levels=fewer(self.levels, min(signal_shape)))
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         windows = _windows(self, signal_shape)

@@ -42,6 +42,19 @@ class Shifted(Domain):
         if not self.shifts or len(set(self.shifts)) < len(self.shifts):
             raise ValueError(f"shifts are one or more different ones; got {self.shifts}.")
 
+    def with_wavelet(self, wavelet: str) -> Shifted | None:
+        inner = self.domain.with_wavelet(wavelet)
+        return None if inner is None else replace(self, domain=inner)
+
+    def with_levels(self, levels: tuple[int, ...]) -> Shifted:
+        return replace(self, domain=self.domain.with_levels(levels))
+
+    def within(self, signal_shape: tuple[int, ...]) -> Shifted:
+        return replace(self, domain=self.domain.within(signal_shape))
+
+    def period(self, layout: Layout) -> int:
+        return self.domain.period(self._inner(layout))
+
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         inner = self.domain.layout(signal_shape)
         names = [f"shift {','.join(map(str, self._along(shift, len(signal_shape))))}" for shift in self.shifts]

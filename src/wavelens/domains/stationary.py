@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -24,7 +24,7 @@ from wavelens.domains import undecimated
 from wavelens.domains.delays import delay
 from wavelens.domains.dwt import FILTER_LENGTHS, scales_by_letter
 from wavelens.domains.linear import Map, linear
-from wavelens.domains.octaves import check_levels, fitting_levels, octave_extent, single
+from wavelens.domains.octaves import check_levels, fewer, fitting_levels, octave_extent, single
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,15 @@ class Stationary(Domain):
                 f"{self.wavelet!r}. See pywt.wavelist(kind='discrete')."
             )
         check_levels(self.levels)
+
+    def with_wavelet(self, wavelet: str) -> Stationary:
+        return replace(self, wavelet=wavelet)
+
+    def with_levels(self, levels: tuple[int, ...]) -> Stationary:
+        return replace(self, levels=min(levels))
+
+    def within(self, signal_shape: tuple[int, ...]) -> Stationary:
+        return replace(self, levels=fewer(self.levels, min(signal_shape)))
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         levels = self._levels(signal_shape)

@@ -56,6 +56,9 @@ class TextHaar(ItemDomain):
             raise ValueError(f"what begins at a token is a number from -1 to 4; got {list(begins)!r:.80}.")
         return self.rebound({"begins": torch.tensor([list(begins)], device="cpu")})
 
+    def of_text(self, begins: Sequence[int]) -> Bound:
+        return self.of(begins)
+
     def rebound(self, tensors: dict[str, Tensor]) -> Bound:
         begins = tensors.get("begins")
         if begins is None or begins.ndim != 2 or begins.dtype != torch.long or not begins.numel():
@@ -78,7 +81,9 @@ class TextHaar(ItemDomain):
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:
         if len(signal_shape) != 1:
-            raise ValueError(f"TextHaar takes signals with one axis, the tokens; got axes {signal_shape}.")
+            raise ValueError(
+                f"TextHaar takes signals with one axis, the tokens; got axes {signal_shape}. Flatten them."
+            )
         return self._layout((1,) * signal_shape[0])
 
     def layout_of(self, signal_shape: tuple[int, ...], geometry: dict[str, Tensor]) -> Layout:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Any
 
 from wavelens.attribution import Attribution, attribute
 from wavelens.core import Domain
-from wavelens.domains import DWT, Identity
+from wavelens.domains import Identity
 from wavelens.engine.progress import Progress
 from wavelens.explaining.answer import Explanation
 from wavelens.explaining.answers import answering
@@ -37,7 +36,7 @@ def explained(request: Request, path: Path, progress: Progress = False) -> Expla
     target = request.question(loaded, one.x, one.logits, one.grid)
     one = replace(one, marks=target.marks, region=target.region, outlines=outlines_of(target, one.x))
     usual = [kind.fit(domain, one) for domain in request.domains]
-    usual = usual if request.chosen else [_within(domain, one.x.shape[2:]) for domain in usual]
+    usual = usual if request.chosen else [domain.within(tuple(one.x.shape[2:])) for domain in usual]
     record = recorded(request)
     sides = sides_of(request, one.x, target, [*usual, *request.decompose], progress) if request.words else None
     if sides is None:
@@ -103,10 +102,3 @@ def _attributions(
 def _model_provenance(loaded: LoadedModel) -> dict[str, str]:
     options = shlex.join(words_of(loaded.options))
     return {"model": shown_path(loaded.name)} | ({"model options": options} if options else {})
-
-
-def _within(domain: Domain, axes: Sequence[int]) -> Domain:
-    """A default domain with no more levels than the axes of an input allow."""
-    if not isinstance(domain, DWT) or not isinstance(domain.levels, int):
-        return domain
-    return replace(domain, levels=min(domain.levels, int(math.log2(min(axes)))))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from wavelens.bound import ItemDomain
 from wavelens.core import Domain
-from wavelens.domains import DWT
 from wavelens.explaining.figures import PNG, Figures
 from wavelens.explaining.further_methods import is_explainer
 from wavelens.explaining.kinds import Kind
@@ -146,9 +144,10 @@ def _domains(domain: Domain | Sequence[Domain] | None) -> Sequence[Domain | None
 
 def wavelets_like(domain: Domain, names: Sequence[str]) -> tuple[Domain, ...]:
     """`domain` with each of the wavelets that are named."""
-    if names and not isinstance(domain, DWT):
-        raise ValueError(f"--decompose shows wavelets; --domain is {domain}. Leave it out, or give a DWT.")
-    return tuple(replace(domain, wavelet=name.strip()) for name in names if isinstance(domain, DWT))
+    several = tuple(one for name in names if (one := domain.with_wavelet(name.strip())) is not None)
+    if len(several) < len(names):
+        raise ValueError(f"--decompose shows wavelets; --domain is {domain}. Leave it out, or give one such as DWT.")
+    return several
 
 
 def default_method(model: nn.Module) -> Method:
@@ -171,8 +170,5 @@ def fitted(chosen: Domain | None, kind: Kind, loaded: LoadedModel) -> Domain:
         return kind.joint(chosen, loaded.preprocess)
     axes = loaded.preprocess.shape[1:]
     domain = chosen or kind.domain(axes)
-    if isinstance(domain, ItemDomain):  # its coordinates are those of an item, which is not there yet
-        domain.layout(axes)
-    else:
-        domain.analysis(torch.zeros(1, 1, *axes))
+    domain.layout(axes)
     return domain

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from wavelens import maps, models
 from wavelens.attribution import Attribution, attribute
 from wavelens.core import Domain, Layout
-from wavelens.domains import DWT
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.bare import device_of
 from wavelens.explaining.kinds.raster import RASTER
@@ -88,8 +87,7 @@ def explain_tiles(
     raster, chosen = open_raster(path), fitted(domain, RASTER, loaded)
     facts = _facts(raster, loaded, target, overlap, domain, method or DEFAULT_METHOD)
     stitched = _Stitching(raster, loaded, preparation, chosen, facts)
-    period = 2**stitched.layout.levels if isinstance(chosen, DWT) else 1
-    every = tiles_of(raster.header.size, preparation.shape[1:], overlap, period)
+    every = tiles_of(raster.header.size, preparation.shape[1:], overlap, chosen.period(stitched.layout))
     while group := list(itertools.islice(every, TILES_AT_ONCE)):
         stitched.add(group, target, method or DEFAULT_METHOD, batch_size)
     return stitched.explanation()

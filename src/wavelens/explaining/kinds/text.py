@@ -30,9 +30,9 @@ def _worded(shown: Input) -> Worded | None:
 
 
 def _fit(domain: Domain, shown: Input) -> Domain:
-    """`TextHaar` of the text's own words."""
+    """The domain of the text's own words."""
     worded = _worded(shown)
-    return domain.of(worded.begins) if isinstance(domain, TextHaar) and worded is not None else domain
+    return domain if worded is None else domain.of_text(worded.begins)
 
 
 def _panel(a: Attribution, shown: Input, title: str) -> Figure:
