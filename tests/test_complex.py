@@ -139,14 +139,6 @@ def test_octaves_that_are_not_there():
         wl.Fourier(levels=5).analysis(signal(SHAPE))
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_lower_precision(dtype):
-    x = signal(SHAPE)
-    z = wl.Fourier().analysis(x.to(dtype))
-    assert z.data.dtype == torch.complex64
-    assert relative(z.synthesis().double(), x.to(dtype).double()) < 1e-6
-
-
 @pytest.mark.parametrize("domain", [wl.Fourier(), wl.STFT(length=8), wl.ConstantQ(1)], ids=name)
 def test_masks_by_band_and_pages_of_a_complex_gradient(domain):
     x = signal((64,))

@@ -208,16 +208,6 @@ def test_a_coefficient_lies_where_its_wavelet_does(n):
             assert float((weight * t).sum() / weight.sum()) == pytest.approx(centres[k].item(), abs=0.3 * 2**band.level)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_lower_precision_is_transformed_in_float32(dtype):
-    x = torch.rand(2, 1, 64, 40).to(dtype)
-    exact, z = EXACT.analysis(x.double()), EXACT.analysis(x)
-    assert z.data.dtype == torch.complex64
-    assert relative(z.data.to(exact.data.dtype), exact.data) < 1e-6
-    assert z.synthesis().dtype == torch.float32
-    assert relative(z.synthesis().double(), x.double()) < 2e-6
-
-
 @pytest.mark.parametrize("shape", [(37,), (12, 17)], ids=str)
 def test_mapped_over_a_dimension(shape):
     x = torch.stack([signal(shape), signal(shape, seed=7)], 1)

@@ -1,13 +1,32 @@
 """Transforms are linear maps for every tool of torch: each is its own derivative, forwards too, and can be traced."""
 
+import re
+
 import pytest
 import torch
 
+import wavelens as wl
 from cases import DOMAINS, name, relative, signal
 from wavelens.core import Coefficients
 
 SHAPE = (6, 7)
 over_domains = pytest.mark.parametrize("domain", DOMAINS, ids=name)
+EPSILONS = {torch.float64: 1e-10, torch.float32: 1e-5, torch.float16: 2**-10, torch.bfloat16: 2**-7}
+SIZES = [*[(n,) for n in (1, 2, 3, 5, 7)], (1, 7), (2, 5), (5, 3), (7, 2), (3, 1), (3, 1, 2)]
+FURTHER = [  # filters longer than any of these axes, and coordinates of each item
+    wl.DWT("db38", 1),
+    wl.DWT("db38", 1, "antireflect"),
+    wl.Packets("db38", 1),
+    wl.Stationary("db38", 1),
+    wl.DualTree(1, "antonini", "qshift_d"),
+    wl.STFT("blackman", 64),
+    wl.Shearlets(),
+    wl.Shifted(wl.DWT("haar"), (0, 1, 2)),
+    wl.Shifted(wl.DualTree(1), (0, 1)),
+    wl.TreeHaar(coordinates=1),
+    wl.GraphWavelets(levels=2, coordinates=1),
+    wl.TextHaar(),
+]
 
 
 def maps(domain):
@@ -61,3 +80,36 @@ def test_a_traced_map_is_the_map(domain):
         traced = torch.jit.trace(function, (x,), check_trace=False)
         other = torch.randn_like(x)
         assert relative(traced(other), function(other)) < 1e-14
+
+
+def bound_to(domain, x):
+    """The domain for a signal, or None where the signal is refused by a cause and a remedy."""
+    try:
+        bound = domain.bind(x)
+        bound.layout(tuple(x.shape[2:]))
+    except ValueError as error:
+        if re.search(r"(got|more than) .*\. (Pass at most|Try|Flatten) .*\.$", str(error)):
+            return None
+        raise
+    return bound
+
+
+@pytest.mark.parametrize("domain", [*DOMAINS, *FURTHER], ids=name)
+def test_a_signal_of_any_size_and_precision_comes_back_or_is_refused(domain):
+    """Half precision is rounded once on the way there and once on the way back; complex numbers are of float32."""
+    for shape in SIZES:
+        for dtype, eps in EPSILONS.items():
+            x = signal(shape, batch=2).to(dtype)
+            if (bound := bound_to(domain, x)) is None:
+                break
+            z = bound.analysis(x)
+            exact, back = bound.analysis(x.double()), z.synthesis()
+            wide = z.map(lambda data, dtype=exact.data.dtype: data.to(dtype))
+            if dtype.itemsize == 2 and not z.data.is_complex():
+                assert z.data.dtype == back.dtype == dtype
+                assert relative(wide.data, exact.data) < 0.51 * eps  # half an eps is one rounding
+                assert relative(back.double(), wide.synthesis()) < 0.51 * eps
+                assert relative(back.double(), x.double()) < 4 * eps
+            else:
+                assert relative(wide.data, exact.data) < min(eps, 4e-6)
+                assert relative(back.double(), x.double()) < min(eps, 4e-6)

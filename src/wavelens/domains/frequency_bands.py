@@ -31,7 +31,8 @@ class FrequencyBands(Domain):
     below the first, one above the last and one between each two. Or they are the field's own: 'eeg' for δ (from 0.5
     Hz), θ (4), α (8), β (13) and γ (30), with what is slower. `names` has one per band; by default they are their
     frequencies. Around an edge two neighbours share, as cosine and sine over half an octave, so squares add up to one:
-    the frame is tight for any length. Signals are taken as periodic.
+    the frame is tight for any length. Signals are taken as periodic. Half-precision signals are transformed in float32
+    and rounded once, at the end.
 
     >>> tone = torch.sin(torch.arange(64.0))[None, None]
     >>> c = wl.FrequencyBands("eeg", rate=100).analysis(tone)
@@ -86,7 +87,7 @@ class FrequencyBands(Domain):
         wide, n, axes = single(x), layout.signal_shape[-1], len(layout.signal_shape)
         spectrum = torch.fft.rfft(wide)
         parts = [torch.fft.irfft(spectrum * gains.to(wide), n).flatten(x.ndim - axes) for gains in _gains(self, n)]
-        return torch.cat(parts, -1)
+        return torch.cat(parts, -1).to(x.dtype)
 
     def _up(self, layout: Layout, data: Tensor) -> Tensor:
         wide, n = single(data), layout.signal_shape[-1]
@@ -98,7 +99,7 @@ class FrequencyBands(Domain):
         total = next(spectra)
         for one in spectra:
             total = total + one
-        signal: Tensor = torch.fft.irfft(total, n)
+        signal: Tensor = torch.fft.irfft(total, n).to(data.dtype)
         return signal
 
     @property

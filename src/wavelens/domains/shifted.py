@@ -12,6 +12,7 @@ from torch import Tensor
 from wavelens.bound import ItemDomain
 from wavelens.core import Band, Coefficients, Direction, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.dwt import DWT
+from wavelens.domains.octaves import single
 from wavelens.whole_numbers import is_whole
 
 
@@ -22,7 +23,7 @@ class Shifted(Domain):
     `shifts` are samples along every axis, or tuples with one number per axis. Coefficients are those of each shifted
     signal, divided by the root of their number, so an account is the mean of the accounts of shifted signals and a
     norm that the domain keeps is kept. Where an attribution lies then depends less on the grid of the wavelet: all
-    2^levels shifts of a periodised DWT together are shift-invariant.
+    2^levels shifts of a periodised DWT together are shift-invariant. Half-precision signals are transformed in float32.
 
     >>> domain = wl.Shifted(wl.DWT("haar", levels=2), shifts=(0, 1))
     >>> c = domain.analysis(x)
@@ -87,31 +88,33 @@ class Shifted(Domain):
 
     def analysis(self, x: Tensor) -> Coefficients:
         layout = self.layout(signal_axes(x))
-        parts = [self.domain.analysis(self._moved(x, shift)) for shift in self.shifts]
-        return self._together(parts, layout)
+        parts = [self.domain.analysis(self._moved(single(x), shift)) for shift in self.shifts]
+        return self._together(parts, layout, x.dtype)
 
     def adjoint(self, g: Tensor, layout: Layout) -> Coefficients:
         inner, axes = self._inner(layout), len(layout.signal_shape)
-        parts = [self.domain.adjoint(self._moved(g, shift, axes), inner) for shift in self.shifts]
-        return self._together(parts, layout)
+        parts = [self.domain.adjoint(self._moved(single(g), shift, axes), inner) for shift in self.shifts]
+        return self._together(parts, layout, g.dtype)
 
     def synthesis(self, c: Coefficients) -> Tensor:
         inner, count, axes = self._inner(c.layout), len(self.shifts), len(c.layout.signal_shape)
         sizes = [band.size for band in inner.bands for _ in self.shifts]
-        pieces, total = c.data.split(sizes, -1), None
+        pieces, total = single(c.data).split(sizes, -1), None
         for which, shift in enumerate(self.shifts):
             own = Coefficients(torch.cat(pieces[which::count], -1), inner)
             signal = self._moved(own.synthesis(), shift, axes, back=True)
             total = signal if total is None else total + signal
         assert total is not None
-        return total / math.sqrt(count)
+        signal = total / math.sqrt(count)
+        return signal if inner.is_complex else signal.to(c.data.dtype)
 
-    def _together(self, parts: list[Coefficients], layout: Layout) -> Coefficients:
+    def _together(self, parts: list[Coefficients], layout: Layout, dtype: torch.dtype) -> Coefficients:
         """Band by band the shifts side by side."""
         sizes = [band.size for band in parts[0].layout.bands]
         columns = zip(*(part.data.split(sizes, -1) for part in parts), strict=True)
         packed = torch.cat([piece for column in columns for piece in column], -1)
-        return Coefficients(packed / math.sqrt(len(parts)), layout)
+        packed = packed / math.sqrt(len(parts))
+        return Coefficients(packed if layout.is_complex else packed.to(dtype), layout)
 
     def _scales(self, layout: Layout, scales: Iterable[Scale]) -> tuple[Scale, ...]:
         inner, count = self._inner(layout), len(self.shifts)
