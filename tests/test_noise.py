@@ -146,3 +146,19 @@ def test_a_constant_item_gets_no_noise():
 def test_wrong_options_say_what_to_do(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+def test_small_draws_are_kept_for_the_next_input_and_large_ones_are_not(monkeypatch):
+    draws, randn = [], torch.randn
+    monkeypatch.setattr(torch, "randn", lambda *args, **options: draws.append(args[0]) or randn(*args, **options))
+    monkeypatch.setattr(averages, "MAX_KEPT_NUMBERS", 40)
+    averages._kept_draw.cache_clear()
+    for count, length, drawn in ((3, 20, 3), (5, 20, 5), (3, 21, 6)):
+        net, x, rule = Net((length,)), signal((length,)), wl.SmoothGrad(samples=count, sigma=0.3, seed=5)
+        first, again = (wl.attribute(net, x, 2, domain=wl.Identity(), method=rule) for _ in range(2))
+        assert draws.count((2, length)) == drawn
+        sources = [averages.generator(5, k, x.device) for k in range(count)]
+        points = [x + 0.3 * averages.ranges(x) * randn(2, length, generator=source) for source in sources]
+        slopes = [wl.attribute(net, one, 2, domain=wl.Identity(), method=wl.Saliency()).data for one in points]
+        assert relative(first.data, sum(slopes) / count) < 1e-12
+        assert torch.equal(first.data, again.data)
