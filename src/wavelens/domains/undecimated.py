@@ -1,4 +1,4 @@
-"""The stationary transform along all axes: filters of two taps sample by sample, longer ones by their spectra."""
+"""The stationary transform along all axes: short filters sample by sample, longer ones by their spectra."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from wavelens.core import Layout
 
 Bands = dict[tuple[int, str], Tensor]
 Bank = tuple[str, str]  # a wavelet, and "dec" for analysis, "rec" for the adjoint of the synthesis
+MAX_TAPS = 32  # of filters along one axis that are no slower tap by tap than by their spectra
 
 
 def down(x: Tensor, layout: Layout, bank: Bank) -> Tensor:
@@ -23,6 +24,8 @@ def down(x: Tensor, layout: Layout, bank: Bank) -> Tensor:
         targets[0, "a" * len(layout.signal_shape)].copy_(x)
     elif has_pairs(bank[0]):
         _split_samples(x, layout, targets)
+    elif _is_short(layout, bank[0]):
+        _split_taps(x, layout, bank, targets)
     else:
         _split_spectrum(x, layout, bank, targets)
     return packed
@@ -33,7 +36,9 @@ def up(data: Tensor, layout: Layout, bank: Bank) -> Tensor:
     parts = _bands(data, layout)
     if not layout.levels:
         return parts[0, "a" * len(layout.signal_shape)].clone()
-    return _merged_samples(layout, parts) if has_pairs(bank[0]) else _merged_spectra(layout, bank, parts)
+    if has_pairs(bank[0]):
+        return _merged_samples(layout, parts)
+    return (_merged_taps if _is_short(layout, bank[0]) else _merged_spectra)(layout, bank, parts)
 
 
 def _bands(packed: Tensor, layout: Layout) -> Bands:
@@ -64,6 +69,58 @@ def _merged_samples(layout: Layout, parts: Bands) -> Tensor:
             halves = {key: _merged(halves[key + "a"], halves[key + "d"], dim, level) for key in keys}
         low = halves[""]
     return low
+
+
+def _is_short(layout: Layout, wavelet: str) -> bool:
+    """Whether filters go tap by tap: along one axis, of up to `MAX_TAPS`, dilated no longer than the signal."""
+    taps = int(pywt.Wavelet(wavelet).dec_len)
+    return len(layout.signal_shape) == 1 and taps <= MAX_TAPS and taps << (layout.levels - 1) <= layout.signal_shape[0]
+
+
+def _split_taps(x: Tensor, layout: Layout, bank: Bank, targets: Bands) -> None:
+    low = x
+    for level in range(1, layout.levels + 1):
+        offsets = _offsets(bank, level)
+        wide = _around(low, offsets)
+        low = targets[level, "a"] if level == layout.levels else torch.empty_like(low)
+        for letter, out in (("a", low), ("d", targets[level, "d"])):
+            _add_taps(out.zero_(), wide, _taps(bank, letter), offsets)
+
+
+def _merged_taps(layout: Layout, bank: Bank, parts: Bands) -> Tensor:
+    low = parts[layout.levels, "a"]
+    for level in range(layout.levels, 0, -1):
+        offsets = [-offset for offset in _offsets(bank, level)]
+        halves = {"a": low, "d": parts[level, "d"]}
+        low = torch.zeros_like(low, memory_format=torch.contiguous_format)
+        for letter, part in halves.items():
+            _add_taps(low, _around(part, offsets), _taps(bank, letter), offsets)
+    return low
+
+
+def _add_taps(total: Tensor, wide: Tensor, taps: list[float], offsets: list[int]) -> None:
+    """Adds `sum_k taps[k] x[t + offsets[k]]` for the `x` that `_around` has put between its own ends."""
+    n, first = total.shape[-1], max(0, -min(offsets))
+    for tap, offset in zip(taps, offsets, strict=True):
+        total.add_(wide[..., first + offset : first + offset + n], alpha=tap)
+
+
+def _around(x: Tensor, offsets: list[int]) -> Tensor:
+    """A periodic signal with as much of its other end on either side as the offsets reach."""
+    before, after = max(0, -min(offsets)), max(0, max(offsets))
+    return torch.cat([x[..., x.shape[-1] - before :], x, x[..., :after]], -1)
+
+
+def _taps(bank: Bank, letter: str) -> list[float]:
+    wavelet, side = bank
+    return [tap / math.sqrt(2) for tap in getattr(pywt.Wavelet(wavelet), f"{side}_{'lo' if letter == 'a' else 'hi'}")]
+
+
+def _offsets(bank: Bank, level: int) -> list[int]:
+    """From a coefficient to the sample of each tap: see `_response`."""
+    wavelet, side = bank
+    taps, step = int(pywt.Wavelet(wavelet).dec_len), 2 ** (level - 1)
+    return [(taps // 2 - k) * step if side == "dec" else (k - taps // 2 + 1) * step for k in range(taps)]
 
 
 def _split_spectrum(x: Tensor, layout: Layout, bank: Bank, targets: Bands) -> None:
