@@ -6,6 +6,7 @@ import torch
 import wavelens as wl
 from cases import Net, relative, signal
 from wavelens import maps
+from wavelens.grid import Grid
 from wavelens.marginal import common_scales
 
 SHIFTS = [wl.Shifted(wl.DWT("haar", 2), (k,)) for k in range(4)]
@@ -99,3 +100,12 @@ def test_what_has_no_marginal_account():
             maps.marginal([wl.DWT("haar", 2).analysis(x), other.analysis(x)])
     with pytest.raises(ValueError, match=r"of the same signals; got axes \(8, 8\) and \(8, 9\)"):
         maps.marginal([wl.DWT("haar", 2).analysis(x), wl.DWT("haar", 2).analysis(signal((8, 9)))])
+
+
+def test_a_figure_over_time_has_round_places_in_the_unit_of_its_grid():
+    x = signal((60,), batch=1)
+    figure = wl.plots.marginal(
+        [one.analysis(x) for one in (wl.DWT("haar", 2), wl.DWT("db2", 2))], x, grid=Grid.sound(30)
+    )
+    ticks = {label.get_text(): label.get_position()[0] for label in figure.axes[0].get_xticklabels()}
+    assert ticks == {"0 s": 0, "0.5 s": 15, "1 s": 30, "1.5 s": 45, "2 s": 60}

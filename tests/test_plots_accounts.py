@@ -8,8 +8,10 @@ import torch
 
 import cases
 import wavelens as wl
+from wavelens.grid import Grid
 from wavelens.plots.evidence import signed_glow
 from wavelens.plots.figure import Figure, extended
+from wavelens.plots.parts import scale_end
 from word_pairs import Smooth
 
 DOMAIN = wl.DWT("haar", levels=2)
@@ -150,3 +152,17 @@ def test_words_of_both_texts_stand_below_and_say_where_or_when(shape, heading):
     assert any(text.startswith(heading) for text in texts)
     titles = [ax.get_title("left") for ax in figure.axes]
     assert {"all words", "a", "dog", "red", "bus"} <= set(titles)
+
+
+def test_a_pane_over_time_goes_on_below_the_figures_time_axis_in_colours_of_its_own():
+    a, _, x = explained((64,), domain=wl.DualTree(levels=2))
+    figure = wl.plots.sound(a, x, 64)
+    wave = figure.axes[0].get_position()
+    wl.plots.add_evidence(figure, a, x, grid=Grid.sound(64))
+    below = figure.axes[-1].get_position()
+    assert (below.x0, below.x1) == pytest.approx((wave.x0, wave.x1))
+    drawn = np.abs(np.asarray(figure.axes[-1].collections[0].get_array()))
+    cells = wl.maps.time_frequency(a, 800, signed=True).cells()[0].abs()
+    end = scale_end(cells[0].numpy())
+    assert drawn.max() == pytest.approx(1)
+    assert f"full colour from ±{end:.2g} per sample" in figure.texts[-1].get_text()

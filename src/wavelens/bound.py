@@ -22,7 +22,7 @@ class ItemDomain(Domain):
     a geometry.
     """
 
-    by_item: ClassVar[bool] = True
+    differs_by_item: ClassVar[bool] = True
 
     @abstractmethod
     def geometry(self, x: Tensor) -> dict[str, Tensor]:

@@ -218,12 +218,12 @@ class Domain(ABC):
     Subclasses are frozen dataclasses of literals, without device, shape or state. Two methods make a domain; the
     adjoint has a default through autograd, a closed form is faster. `scales` says what the bands mean.
 
-    A domain may depend on the item, as the tree of a point cloud does, and says so by `by_item`; see `wavelens.bound`.
-    `pyramid` is false where bands with letters along the axes do not shrink from scale to scale, so that there is no
-    mosaic. `circular` is true where the coefficients at one end of an axis reach over the other.
+    `differs_by_item` is true where a domain depends on the item, as the tree of a point cloud does; see
+    `wavelens.bound`. `pyramid` is false where bands with letters along the axes do not shrink from scale to scale, so
+    that there is no mosaic. `circular` is true where the coefficients at one end of an axis reach over the other.
     """
 
-    by_item: ClassVar[bool] = False
+    differs_by_item: ClassVar[bool] = False
     pyramid: ClassVar[bool] = True
     circular: ClassVar[bool] = False
 

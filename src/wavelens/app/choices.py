@@ -187,7 +187,7 @@ def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:
     if wish.wavelet not in WAVELETS:
         raise ValueError(f"a wavelet is one of PyWavelets' discrete ones, but dmey; got {wish.wavelet!r}.")
     usual = kind.domain(axes)
-    if usual.by_item:
+    if usual.differs_by_item:
         raise ValueError(
             f"wavelets are of samples in a row; {kind.several} have none. Choose {usual_name(usual)!r}, or another "
             "domain."

@@ -23,9 +23,9 @@ from wavelens.plots.parts import (
     Array,
     Frame,
     add_axes,
+    all_fitting,
     array,
     common_scale,
-    fitting,
     scale_end,
 )
 from wavelens.plots.scalogram import COLUMNS, FrequencyAxis, has_frequencies, tick_times
@@ -93,10 +93,10 @@ def _over_pictures(figure: AnyFigure, a: Coefficients, x: Tensor, grid: Grid) ->
     rows, columns = pictures["all scales"].shape
     side = min((WIDTH - 2 * MARGIN - GAP * (len(heats) - 1)) / len(heats), 3.1)
     height = side * min(max(aspect * rows / columns, 0.4), 2.0)
-    top = _heading(figure, height)
-    for k, (name, heat) in enumerate(pictures.items()):
-        shown = titles.get(name, name)
-        ax = add_axes(figure, Frame(MARGIN + k * (side + GAP), top, side, height), shown, fitting(shown, side))
+    top, names = _heading(figure, height), [titles.get(name, name) for name in pictures]
+    size = all_fitting(names, side)
+    for k, (name, heat) in enumerate(zip(names, pictures.values(), strict=True)):
+        ax = add_axes(figure, Frame(MARGIN + k * (side + GAP), top, side, height), name, size)
         ax.imshow(signed_glow(in_unit_range(behind), heat, end))
         ax.set_aspect(aspect, anchor="NW")
 
@@ -126,12 +126,20 @@ def _over_points(figure: AnyFigure, a: Coefficients, x: Tensor, grid: Grid) -> N
     draw_sides(figure, top, x, array(maps.spatial_map(a, signed=True)[0]), common_scale(a), grid, (FOR, AGAINST))
 
 
+def _beneath(figure: AnyFigure) -> tuple[float, float]:
+    """Left end and width in inches of the first axes, whose time axis a pane goes on, or of a pane alone."""
+    left, _, across, _ = figure.axes[0].get_position(original=True).bounds if figure.axes else (0.0, 0.0, 0.0, 0.0)
+    left, width = left * figure.get_size_inches()[0], across * figure.get_size_inches()[0]
+    return (left, width) if left >= MARGIN + 1.0 and width >= PANE[0] / 2 else (MARGIN + 1.0, PANE[0])
+
+
 def _over_time(figure: AnyFigure, a: Coefficients, x: Tensor, grid: Grid) -> None:
-    top, step = _heading(figure, PANE[1]), grid.spacing[0]
-    ax = add_axes(figure, Frame(MARGIN + 1.0, top, *PANE), "")
     cells, edges = maps.time_frequency(a, COLUMNS, signed=True).cells()
-    sizes = maps.time_frequency(a, COLUMNS).cells()[0]
-    shown, end, in_hertz = array(cells[0]), scale_end(array(sizes[0])), grid.units == ("Hz",)
+    shown, step, in_hertz = array(cells[0]), grid.spacing[0], grid.units == ("Hz",)
+    end = scale_end(np.abs(shown))  # signs cancel within a cell, so magnitudes' own scale would leave it dark
+    left, width = _beneath(figure)
+    top = _heading(figure, PANE[1], f"{HEADING}; full colour from ±{end:.2g} per sample")
+    ax = add_axes(figure, Frame(left, top, width, PANE[1]), "")
     strength = np.sign(shown) * np.sqrt((np.abs(shown) / end).clip(0, 1))
     axis = FrequencyAxis(edges, 1 / step) if has_frequencies(a.layout) else None
     heights = np.arange(len(edges), 0, -1) if axis is None else axis.edges  # without frequencies the coarsest on top

@@ -15,6 +15,7 @@ from wavelens.plots.cloud import CloudView, cloud_view
 from wavelens.plots.comparison import COLOURS
 from wavelens.plots.figure import Figure
 from wavelens.plots.parts import (
+    CHARACTER,
     DPI,
     FAINT,
     GAP,
@@ -32,12 +33,13 @@ from wavelens.plots.parts import (
     title_of,
     write_header,
 )
+from wavelens.plots.scalogram import tick_samples
 from wavelens.plots.views import VIEWS, AxesView
 from wavelens.wording import in_words
 
 MARKS = "osD^vP*X<>"
 SIDE, WAVE, STRIP, ROW, KEY = 2.9, 8.2, 0.9, 0.36, 0.24  # inches: picture, wave, its height, a scale, a domain's name
-NUMBER = 0.9  # inches for the numbers beside the shares
+NUMBER, NUMBERS = 0.9, 1.25  # inches for the numbers beside the shares, and for the colours with theirs
 
 
 def marginal(
@@ -66,15 +68,19 @@ def marginal(
     view, signal = _view(x[item], place), array(x[item])
     mean, spread = array(account.place[0]), array(account.place_spread[0])
     norm = PowerNorm(0.5, 0, scale_end(mean), clip=True)
-    pictures, bar, bars, height = _frames((1, 1) if place.scattered else axes, len(account.names), len(several))
+    spans = zip(account.names, map(place.label, account.extents), strict=True)
+    labels = [f"{name} · {span}" if span else name for name, span in spans]
+    shape, letters = (1, 1) if place.scattered else axes, max(map(len, labels))
+    pictures, bar, bars, height = _frames(shape, len(labels), len(several), letters)
     figure = Figure((WIDTH, height), dpi=DPI, facecolor="white")
     write_header(figure, title or title_of(several[0]), f"marginal account over {len(several)} domains")
-    view.signal(add_axes(figure, pictures[0], "input"), signal)
+    shown = add_axes(figure, pictures[0], "input")
+    view.signal(shown, signal)
+    if len(axes) == 1 and not place.scattered:
+        tick_samples(shown, axes[0], place)
     for box, name, heat in zip(pictures[1:], ("map, mean", "map, spread"), (mean, spread), strict=True):
         view.overlay(add_axes(figure, box, name), signal, heat, norm)
     draw_bar(figure, bar, norm, view.unit, "part")
-    spans = zip(account.names, map(place.label, account.extents), strict=True)
-    labels = [f"{name} · {span}" if span else name for name, span in spans]
     names = [literal(in_words(c.layout.domain)) for c in several]
     _draw_shares(figure, bars, account, labels, names)
     return figure
@@ -85,8 +91,11 @@ def _view(x: Tensor, grid: Grid) -> AxesView | CloudView:
     return cloud_view(x, grid) if grid.scattered else VIEWS[x.ndim - 1]
 
 
-def _frames(axes: tuple[int, ...], scales: int, domains: int) -> tuple[list[Frame], Frame, Frame, float]:
-    """Where input, mean and spread lie, then the colour bar and the shares; and the figure's height."""
+def _frames(axes: tuple[int, ...], scales: int, domains: int, letters: int) -> tuple[list[Frame], Frame, Frame, float]:
+    """Where input, mean and spread lie, then the colour bar and the shares; and the figure's height.
+
+    The names of scales have so many `letters`, at most, and keep clear of the colours' numbers.
+    """
     top = HEADER + TITLE
     if len(axes) == 1:
         step = STRIP + TITLE + GAP
@@ -96,7 +105,7 @@ def _frames(axes: tuple[int, ...], scales: int, domains: int) -> tuple[list[Fram
         height = SIDE * min(max(axes[-2] / axes[-1], 0.4), 1.6)
         pictures = [Frame(MARGIN + k * (SIDE + GAP), top, SIDE, height) for k in range(3)]
         bar = Frame(pictures[-1].left + SIDE + 0.12, top, 0.2, height)
-    left = bar.left + 2.5  # room for the names of scales
+    left = bar.left + max(2.5, NUMBERS + 11 * CHARACTER * letters)
     bars = Frame(left, top, WIDTH - MARGIN - NUMBER - left, max(bar.top + bar.height - top, ROW * scales))
     return pictures, bar, bars, bars.top + bars.height + GAP + KEY * domains + MARGIN
 

@@ -21,10 +21,10 @@ from wavelens.plots.parts import (
     WIDTH,
     Frame,
     add_axes,
+    all_fitting,
     array,
     common_scale,
     draw_bar,
-    fitting,
     origin_of,
     scale_parts,
     title_of,
@@ -97,9 +97,10 @@ def panel(
         view.overlay(over, signal, array(maps.spatial_map(one)[0]), norm)
         draw_outlines(over, [one for one in outlines if one.explained], texts=False)
         draw_bar(figure, cells.bar, norm, view.unit)
+    size = all_fitting(titles.values(), cells.scales[0].width) if cells.scales else 0.0
     parts = {} if has_map else scale_parts(one.layout, x[item : item + 1])
     for box, (name, values) in zip(cells.scales, scales.items(), strict=bool(cells.scales)):
-        ax = add_axes(figure, box, titles[name], fitting(titles[name], box.width))
+        ax = add_axes(figure, box, titles[name], size)
         if has_map:
             view.overlay(ax, signal, array(values[0]), norm)
         else:

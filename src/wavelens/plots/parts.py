@@ -6,6 +6,7 @@ band and no map is normalised by itself, so what is brighter matters more, in th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,6 +90,11 @@ def write_over(ax: Axes, text: str, corner: tuple[float, float], offset: tuple[f
 def fitting(title: str, inches: float) -> float:
     """The size in points at which a title is no wider than that: a letter is 0.6 of its size."""
     return min(15, 120 * inches / max(len(title), 1))
+
+
+def all_fitting(titles: Iterable[str], inches: float) -> float:
+    """The size at which the longest of several titles fits, so that all are of one size."""
+    return min((fitting(title, inches) for title in titles), default=15)
 
 
 def add_axes(figure: AnyFigure, box: Frame, title: str, size: float = 15) -> Axes:

@@ -176,6 +176,14 @@ def _draw_spectrum(ax: Axes, wave: Array, rate: float, lowest: float) -> None:
     ax.pcolormesh(times, bins, decibels, cmap="gray_r", norm=Normalize(-RANGE, 0), rasterized=True)
 
 
+def tick_samples(ax: Axes, n: int, grid: Grid) -> None:
+    """Ticks of a horizontal axis over `n` samples at round places in the grid's unit."""
+    step, unit = grid.spacing[0], "s" if grid.units == ("Hz",) else grid.units[0]
+    round_places = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(0, n * step)
+    places = [place for place in round_places if 0 <= place <= n * step]
+    ax.set_xticks([place / step for place in places], [f"{place:.3g} {unit}" for place in places])
+
+
 def tick_times(ax: Axes, end: float, unit: str) -> None:
     """Limits and ticks of the horizontal axis, from 0 to `end`."""
     ax.set_xlim(0, end)

@@ -58,7 +58,10 @@ def _rows(entry: Entry, account: maps.Marginal, several: Sequence[Coefficients])
     names = short_names([c.layout.domain for c in several])
     rows = []
     for k, (name, extent) in enumerate(zip(account.names, account.extents, strict=True)):
-        own = ", ".join(f"{one} {percent(float(account.shares[j, 0, k]))}" for j, one in enumerate(names))
+        own = ", ".join(
+            f"{one} {percent(float(account.shares[j, 0, k]))}".replace(" ", "\N{NO-BREAK SPACE}")
+            for j, one in enumerate(names)
+        )
         side = "for" if total[k] >= 0 else "against"
         rows.append(
             tag(

@@ -10,6 +10,13 @@ from wavelens import masks
 from wavelens.attribution import Attribution
 
 PAUSE = 0.2  # seconds within which the sound that mattered is faded in and out
+ALWAYS = ("clip", "heard", "residue")  # sounds that are given even if they are silent
+SILENT = 1e-4  # of the clip's peak, 80 dB below it: a scale that is no louder is left out
+
+
+def is_heard(name: str, peak: float, loudest: float) -> bool:
+    """Whether a sound of `sounds` with this peak is given to a listener, of a clip with the `loudest`."""
+    return name in ALWAYS or peak > SILENT * loudest
 
 
 def sounds(a: Attribution, x: Tensor, rate: float) -> Iterator[tuple[str, Tensor]]:

@@ -17,13 +17,12 @@ from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
 from wavelens.frontends.audio import SUFFIXES, AudioFile, open_audio, software_of, write_audio
 from wavelens.models.preparations.audio import Sampling
 from wavelens.reports import SOUND_VIEW, sounds
+from wavelens.reports.sounds import is_heard
 
 if TYPE_CHECKING:  # matplotlib: only once there is something to draw
     from matplotlib.figure import Figure
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 384_000  # of sounds that the app takes
-ALWAYS = ("clip", "heard", "residue")  # sounds that are written even if they are silent
-SILENT = 1e-4  # of the clip's peak, 80 dB below it: what is no louder is left out
 FULL = 0.99  # of full scale, the peak of what is normalised
 WRITER = "wavelens"  # noted in the sounds that are written
 LOWEST_HZ = 31.0  # octaves are told apart down to about here
@@ -57,7 +56,7 @@ def _extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterator[Pa
     loudest = _peak(shown.x)
     for name, sound in sounds(a, shown.x, _rate(shown)):
         peak = _peak(sound)
-        if name not in ALWAYS and peak <= SILENT * loudest:
+        if not is_heard(name, peak, loudest):
             continue
         yield _written(sound, folder / f"{name}.wav", shown)
         if name == "heard" and peak > 0:

@@ -8,7 +8,7 @@ const SAID = {
 
 /** A row for each sound; `moved` is told which part of the sound is heard, or null. */
 function players(data, state, maps, moved) {
-  const loudest = Math.max(1, ...data.sounds.map(({ peak }) => peak));
+  const loudest = Math.max(1, ...data.sounds.map(({ peak }) => peak ?? 0));
   const look = stateOf({ level: false });
   const rows = data.sounds.filter(({ source }) => source).map((sound) => player(sound));
   let current = rows[0];
@@ -70,13 +70,15 @@ function players(data, state, maps, moved) {
     follow();
   }
 
-  const missing = data.sounds.length - rows.length;
+  const silent = data.sounds.filter((sound) => sound.silent).length;
+  const missing = data.sounds.length - rows.length - silent;
   const element = card("Listen",
     ...(rows.length ? [
       make("ul", { class: "players" }, ...rows.map((own) => own.element)),
       toggle(look, "level", "As loud as each can be: faint scales are heard, and no longer add up"),
       hint("The scales and the residue add up to the clip; a scale that is played is shown above."),
     ] : []),
+    silent ? hint(`Of ${silent} ${silent > 1 ? "scales" : "scale"} nothing is heard.`) : null,
     missing ? hint(`${missing} sounds are too long for this page.`) : null);
   const seek = (part) => {
     if (!current?.audio.duration) return;

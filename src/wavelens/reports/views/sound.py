@@ -16,7 +16,7 @@ from wavelens.frontends.audio import loudest
 from wavelens.frontends.decoders import BLOCK_VALUES
 from wavelens.maps import TimeFrequency
 from wavelens.reports.packing import Array, bytes_of, magnitudes, picture, signs, uri
-from wavelens.reports.sounds import sounds
+from wavelens.reports.sounds import is_heard, sounds
 from wavelens.reports.views.view import THUMB, ReportView, View, array, asset, glowing, scale_names
 
 if TYPE_CHECKING:  # an entry knows its view
@@ -109,14 +109,17 @@ def _spectrum(wave: Array, rate: float) -> dict[str, Any]:
 def _recordings(entry: Entry, rate: int, most: int) -> Iterator[dict[str, Any]]:
     """Each sound of `reports.sounds` as FLAC at its own full scale, with the size that it really has.
 
-    Those for which there is no room have no `source`.
+    Those for which there is no room have no `source`, and of scales that are not heard there is the name alone.
     """
     from wavelens.plots.scalogram import samples  # matplotlib: only once there is something to draw
 
     a = entry.attribution
     clips = sounds(a, entry.x, rate) if isinstance(a, Attribution) else [("clip", entry.x)]
-    labels, left = entry.place.labels(a.layout), most
+    labels, left, peak_of_clip = entry.place.labels(a.layout), most, float(loudest(entry.x))
     for name, sound in clips:
+        if not is_heard(name, float(loudest(sound)), peak_of_clip):
+            yield {"name": name, "silent": True}
+            continue
         content, peak = encoded(sound, rate)
         fits = len(content) <= left
         left -= len(content) * fits
