@@ -14,7 +14,8 @@ from wavelens.explaining.request import wavelets_like
 
 SOURCE = Path(wl.__file__).parent
 FOLDERS = ("app", "cli", "explaining", "plots", "reports")
-CLASSES = {*domains.__all__, "Bound", "FilterBank", "ItemDomain"} - {"best_basis", "from_pywt", "to_pywt"}
+HELPERS = {"best_basis", "from_pywt", "to_pywt"}
+CLASSES = {*domains.__all__, "Bound", "FilterBank", "ItemDomain"} - HELPERS - {"Joint"}  # that holds several signals
 
 
 @dataclass(frozen=True)

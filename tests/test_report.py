@@ -352,7 +352,8 @@ def test_the_sounds_of_a_report_are_those_of_the_command_and_add_up(channels, mo
     found, wanted = {}, dict(wl.reports.sounds(a, x, RATE))
     assert [sound["name"] for sound in payload["sounds"]] == ["clip", "heard", "a4", "d4", "d3", "d2", "d1", "residue"]
     quiet = {sound["name"] for sound in payload["sounds"] if sound.get("silent")}
-    assert quiet == {name for name, sound in wanted.items() if sound.abs().max() <= 1e-4 * x.abs().max()}
+    stems = {name: sound for name, sound in wanted.items() if name not in ("clip", "heard", "residue")}
+    assert quiet == {name for name, sound in stems.items() if sound.abs().max() <= 1e-4 * x.abs().max()}
     for sound in (one for one in payload["sounds"] if one["name"] not in quiet):
         kind, content = sound["source"].split(",")
         assert kind == "data:audio/flac;base64"
@@ -378,11 +379,14 @@ def test_silence_and_sounds_for_which_there_is_no_room_are_told():
     assert {sound["peak"] for sound in given} == {0.0}
     assert all(sound["source"] for sound in given)
     few = section(Entry(a, x, grid=grid), 6000).payload["sounds"]
-    assert [bool(sound["source"]) for sound in few][:1] == [True]
+    assert few[0]["source"]
     assert not few[-1]["source"]
-    sizes = [len(base64.b64decode(sound["source"].split(",")[1])) for sound in sounds_of(a, x, grid)]
+    sizes = [
+        len(base64.b64decode(sound["source"].split(",")[1])) for sound in sounds_of(a, x, grid) if "source" in sound
+    ]
     room = (sizes[0] + min(sizes[2:])) // 8 + 1  # numbers: for the clip and the smallest of the others
-    fits = [bool(sound["source"]) for sound in section(Entry(a, x, grid=grid), 6_000_000 // room).payload["sounds"]]
+    made = section(Entry(a, x, grid=grid), 6_000_000 // room).payload["sounds"]
+    fits = [bool(sound["source"]) for sound in made if "source" in sound]
     assert fits == [k in (0, 2 + sizes[2:].index(min(sizes[2:]))) for k in range(len(sizes))]
 
 

@@ -255,6 +255,15 @@ class Domain(ABC):
         """The domain for a text in which this begins at each token (`Worded.begins`): itself, unless it knows words."""
         return self
 
+    @property
+    def takes_mesh(self) -> bool:
+        """Whether its coordinates are those of a mesh, which `of_mesh` gives it."""
+        return False
+
+    def of_mesh(self, x: Tensor, faces: Tensor) -> Domain:
+        """The domain for meshes of these vertices, `(batch, channel, vertices)`, and triangles, `(faces, 3)`."""
+        return self
+
     def with_wavelet(self, wavelet: str) -> Domain | None:
         """The same domain with another wavelet of PyWavelets; None where it is made of none."""
         return None

@@ -98,6 +98,10 @@ class GraphWavelets(ItemDomain):
         self.layout(signal_axes(x))  # says what does not fit
         return self._geometry(x, self._graph(x))
 
+    @property
+    def takes_mesh(self) -> bool:
+        return self.edges == MESH
+
     def of_mesh(self, x: Tensor, faces: Tensor) -> Bound:
         """The domain for meshes of these vertices, `(batch, channel, vertices)`, and triangles, `(faces, 3)`.
 

@@ -13,8 +13,7 @@ from wavelens import maps
 from wavelens.accounts import has_signs
 from wavelens.attribution import Attribution
 from wavelens.core import Band, Domain
-from wavelens.domains import GraphWavelets, TreeHaar
-from wavelens.domains.graph import MESH
+from wavelens.domains import TreeHaar
 from wavelens.explaining.kinds.input import Input
 from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
 from wavelens.frontends.clouds import SUFFIXES, Cloud, cloud_cost, clouds_inside, is_cloud, read_cloud, write_cloud
@@ -37,8 +36,8 @@ def _domain(axes: tuple[int, ...]) -> Domain:
 
 
 def _fit(domain: Domain, shown: Input) -> Domain:
-    """Graph wavelets on the edges of a mesh, where these are chosen: those of the file's own triangles."""
-    if not isinstance(domain, GraphWavelets) or domain.edges != MESH:
+    """A domain on the edges of a mesh, where it takes these: those of the file's own triangles."""
+    if not domain.takes_mesh:
         return domain
     cloud, points = shown.signal, shown.x.shape[2]
     if cloud.faces is None:
