@@ -14,8 +14,10 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from wavelens.metrics.correlation import student
 from wavelens.runs.statistics.intervals import FEWEST, bca
 
 RESAMPLES = 2000
@@ -72,7 +74,8 @@ def expanded(three: Interval, items: int, is_share: bool = False) -> list[float 
     mean, low, high = three
     if mean is None or low is None or high is None or items < FEWEST:
         return [mean, None, None]
-    wider = student(items - 1) / Z * math.sqrt(items / (items - 1))
+    t = float(student(0.95, torch.tensor(items - 1.0)))
+    wider = t / Z * math.sqrt(items / (items - 1))
     low, high = mean - wider * (mean - low), mean + wider * (high - mean)
     return [mean, max(low, 0.0), min(high, 1.0)] if is_share else [mean, low, high]
 
@@ -89,15 +92,6 @@ def p_value(three: Interval, items: int, digits: int = 4) -> float:
     t, free = abs(mean) / (arm / Z * math.sqrt(items / (items - 1))), items - 1
     z = (8 * free + 1) / (8 * free + 3) * math.sqrt(free * math.log1p(t * t / free))  # Wallace, 1959
     return 2 * NORMAL.cdf(-z)
-
-
-def student(free: int) -> float:
-    """The 97.5 % quantile of Student's t, by Cornish and Fisher's series; off by a thousandth at five degrees."""
-    z = Z
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / free + second / free**2 + third / free**3
 
 
 def with_expanded(record: Any, items: int | None = None, counts: Sequence[str] = COUNTS, is_share: bool = False) -> Any:

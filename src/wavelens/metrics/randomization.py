@@ -16,15 +16,13 @@ from wavelens.engine.copies import copied
 from wavelens.engine.frozen import frozen_model, seed_device
 from wavelens.engine.given import with_given
 from wavelens.masks.ranking import importance
-from wavelens.methods.averages import generator
-from wavelens.metrics.correlation import spearman
+from wavelens.metrics.correlation import spearman, student
 from wavelens.metrics.perturbation import check_attribution, single
 from wavelens.metrics.several import takes_signals
 from wavelens.metrics.stability import Explainer, explained
 from wavelens.targets import Target
 
 ORDERS = ("top-down", "bottom-up")
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,19 +41,14 @@ class Randomization:
         """Over the items that have a correlation, `(layers,)`."""
         return self.correlation.nanmean(1)
 
-    def interval(self, level: float = 0.95, seed: int = 0) -> tuple[Tensor, Tensor]:
-        """The bootstrap interval of the mean over items, `(layers,)` each; NaN for a single item."""
+    def interval(self, level: float = 0.95) -> tuple[Tensor, Tensor]:
+        """Student's t interval of the mean over items, `(layers,)` each; NaN for fewer than six of them."""
         if not 0 < level < 1:
             raise ValueError(f"level lies between 0 and 1; got {level}.")
-        batch = self.correlation.shape[1]
-        if batch < 2:
-            nothing = torch.full_like(self.mean, torch.nan)
-            return nothing, nothing
-        source = generator(seed, 0, torch.device("cpu"))
-        draws = torch.randint(batch, (RESAMPLES, batch), generator=source, device="cpu").to(self.correlation.device)
-        means = torch.stack([row[draws].nanmean(1) for row in self.correlation])
-        low, high = (means.nanquantile(q, dim=1) for q in ((1 - level) / 2, (1 + level) / 2))
-        return low, high
+        count = self.correlation.isfinite().sum(1).to(self.correlation)
+        squares = (self.correlation - self.mean[:, None]).square().nansum(1)
+        arm = student(level, count - 1) * (squares / (count * (count - 1))).sqrt()
+        return self.mean - arm, self.mean + arm
 
 
 class Options(TypedDict, total=False):
