@@ -1,4 +1,4 @@
-"""What a notebook shows of an attribution: its numbers, as a picture and in words."""
+"""What a notebook shows of an attribution: its numbers, as a picture and in words; and of a sound."""
 
 import base64
 import dataclasses
@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from PIL import Image
 
@@ -139,3 +140,14 @@ def test_a_model_is_told_in_three_lines():
     assert first == "<LoadedModel own:net: Sequential, 78 parameters on cpu"
     assert second.startswith("  takes photo as (3, 2, 2), prepared by Geometry(")
     assert third == "  gives logits of 6 classes (softmax): cat, dog, fox, owl, …>"
+
+
+@pytest.mark.parametrize(("loudest", "seconds"), [(0.5, 2), (4.0, 1), (1.0, 61)])
+def test_a_clip_is_a_player_of_its_first_minute_at_full_scale_at_most(loudest, seconds):
+    data = torch.rand(1, 2, 100 * seconds, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    data *= loudest / data.abs().max()
+    shown = wl.frontends.Clip(data, rate=100)._repr_html_()
+    (source,) = re.findall(r'^<audio controls src="data:audio/wav;base64,([^"]*)"></audio>$', shown)
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(source)))
+    assert rate == 100
+    assert samples == pytest.approx(data[0, :, :6000].T.numpy() / max(1, loudest), abs=1e-4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ SUFFIXES = (*WRITABLE, ".au", ".caf", ".w64", ".aac", ".ac3", ".m4a", ".m4b", ".
 SUBTYPES = {".wav": "FLOAT", ".flac": "PCM_24"}  # others: what the format is known for
 REACH = 10  # zero crossings of the resampling filter at each side
 MAX_PHASES = 2**18  # filters of a resampling; 44,056 to 16,000 Hz needs 5,507
+MAX_PLAYED_SECONDS = 60  # of a clip in a notebook
 LOUDEST = 16.0  # 24 dB over full scale: no decoder overshoots so far
 
 
@@ -61,6 +64,15 @@ class Clip:
     @property
     def seconds(self) -> float:
         return self.samples / self.rate
+
+    def _repr_html_(self) -> str:
+        """A player in a notebook, of the first minute; a clip that exceeds full scale is scaled down to it."""
+        samples = self.data[0, :, : MAX_PLAYED_SECONDS * self.rate].detach().float().cpu()
+        peak = max(1.0, float(loudest(samples)))
+        file = io.BytesIO()
+        soundfile.write(file, (samples / peak).T.numpy(), self.rate, format="WAV", subtype="PCM_16")
+        source = base64.b64encode(file.getvalue()).decode()
+        return f'<audio controls src="data:audio/wav;base64,{source}"></audio>'
 
 
 @dataclass(frozen=True, eq=False)
