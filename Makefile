@@ -20,7 +20,7 @@ VERSION_OK := import sys; sys.exit(sys.version_info < (3, 11))
 VENV_OK := import ensurepip, venv
 
 .NOTPARALLEL:  # one pip at a time in the environment
-.PHONY: help demo test test-browser setup-browser fuzz check check-javascript bench paper planted gallery docs docs-version dist test-dist lock clean setup-demo setup-test setup-check setup-bench setup-docs
+.PHONY: help demo test test-browser setup-browser fuzz check check-javascript bench paper planted gallery tutorials docs docs-version dist test-dist lock clean setup-demo setup-test setup-check setup-bench setup-docs
 
 help:
 	@echo "make demo    explain a photo with a pretrained network, into $(OUT)/"
@@ -32,6 +32,7 @@ help:
 	@echo "make paper   the paper's tables on data at hand (WAVELENS_DATA), into docs/paper.md; FULL=1 for all of it"
 	@echo "make planted what every method finds of planted patterns, into docs/planted.md; resumes"
 	@echo "make gallery the pictures of the pages that are not there yet (WAVELENS_DATA)"
+	@echo "make tutorials run the notebooks of docs/tutorials and store what their cells show"
 	@echo "make lock    pin what pyproject.toml gained, in constraints*.txt; all to the newest with UPGRADE=--upgrade"
 	@echo "make docs    build the pages into site/"
 	@echo "make docs-version    commit the pages of this version to the branch gh-pages, beside those of others"
@@ -79,6 +80,9 @@ planted: setup-bench
 
 gallery: setup-bench
 	$(MAKE) --file benchmarks/gallery/Makefile PYTHON=$(BIN)/python
+
+tutorials: setup-test
+	$(BIN)/python docs/tutorials/make.py
 
 docs: setup-docs
 	$(BIN)/mkdocs build --strict
