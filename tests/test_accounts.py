@@ -144,6 +144,24 @@ def test_nothing_is_said_of_one_scale_and_of_no_contribution():
     assert told(still, nothing).by_shapley == "By Shapley value no scale contributes."
 
 
+def test_what_rounding_explains_is_no_contribution():
+    """The same input and baseline but for the order of sums: differences of 1e-7 of the score are not findings."""
+    a, shapley, x = explained()
+    score, steps = torch.tensor([5.0]), torch.tensor([[3e-7, -2e-7, 1e-7]])
+    still = replace(a, data=a.data.float() * 1e-9, score=score, baseline_score=score, gap=score * 1e-7)
+    pairs = torch.full_like(shapley.interaction, 2e-7).float()
+    scores = {"score": score, "baseline_score": score}
+    noise = shapley._replace(values=steps, alone=steps, last=steps, interaction=pairs, **scores)
+    sentences = told(still, noise)
+    assert sentences[:3] == ("No scale contributes.", "By Shapley value no scale contributes.", "")
+    assert sentences.pairs == "No two scales depend on each other much."
+    html = section(Entry(still, x, shapley=noise)).html
+    assert "the same as for" in html
+    assert "e-07" not in html[html.index("Scale by scale") : html.index("How it was made")].replace("−", "-")
+    real = shapley._replace(values=steps + torch.tensor([[0.0, 1.0, 0.0]]), **scores)
+    assert told(still, real).by_shapley == "By Shapley value it is d2 (+1)."
+
+
 @pytest.mark.parametrize(
     ("values", "texts"),
     [

@@ -14,7 +14,7 @@ from torch import nn
 
 import wavelens as wl
 from cases import Net, signal
-from wavelens import checks
+from wavelens import checks, precision
 from wavelens.checks import CHECKS, Findings, Verdict, check
 from wavelens.metrics.randomization import randomized
 
@@ -211,7 +211,7 @@ def test_a_leak_of_a_millionth_is_one():
 
 def test_rounding_is_that_of_the_precision_in_which_products_are_taken(monkeypatch):
     def rounding(dtype, device):
-        return checks.asking.rounding(SimpleNamespace(dtype=dtype, device=torch.device(device)))
+        return precision.rounding(SimpleNamespace(dtype=dtype, device=torch.device(device)))
 
     monkeypatch.setattr(torch.backends.cudnn, "conv", SimpleNamespace(fp32_precision="tf32"))
     assert rounding(torch.float32, "cpu") == 64 * 2**-23

@@ -289,6 +289,10 @@ def test_the_list_of_commands_is_in_whole_sentences():
 def test_another_baseline_is_called_by_its_value(folder, capsys):
     assert explain("left.png", "--method", "IntegratedGradients(steps=3, baseline=0.5)") == 0
     assert "its rise over a constant 0.5 comes from" in capsys.readouterr().out
+    assert explain("left.png", "--target", "1", "--method", "IntegratedGradients(steps=3, baseline=0.5)") == 0
+    assert "its fall below a constant 0.5 comes from" in capsys.readouterr().out
+    assert explain("left.png", "--target", "1") == 0
+    assert "the same as for a black picture, so these scales add up to zero" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

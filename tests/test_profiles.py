@@ -318,7 +318,7 @@ def test_the_command_averages_what_the_library_finds(folder, capsys):
     assert coarse["mean_level_difference"]["value"] > 0.5
     assert coarse["mean_level_difference"]["low"] is None  # four files have no interval
     assert "note: 4 files are too few for intervals: take at least 20." in printed.err
-    assert "own_nets:fine: sums miss" in printed.out
+    assert "own_nets:fine: the sums miss" in printed.out
     with open("out/files.csv", newline="", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
     assert [row["file"] for row in table] == [f"{name}.png" for name in names]

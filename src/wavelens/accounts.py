@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from torch import Tensor
 
 from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.core import Coefficients, one_item
 from wavelens.methods.octaves import OctaveLayout, joined_by_octave
 from wavelens.methods.shapley import ShapleyValues
+from wavelens.precision import rounding
 
 NAMED_SCALES = 2  # scales that a sentence names
 MIN_COMPARED_PART = 0.1  # of the largest number of both accounts: scales below it in both are not compared
@@ -86,6 +89,42 @@ def signed_sums(a: Coefficients, item: int = 0) -> dict[str, float]:
     return dict(zip(profile.names, profile.signed[0].tolist(), strict=True))
 
 
+def rounding_of(account: Coefficients | ShapleyValues) -> float:
+    """The size up to which contributions to the score of one item may be rounding alone; 0 where no score is known.
+
+    >>> from wavelens.accounts import rounding_of
+    >>> rounding_of(wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.IntegratedGradients())) < 1e-3
+    True
+    """
+    score, start = (getattr(account, name, None) for name in ("score", "baseline_score"))
+    if score is None or start is None:
+        return 0.0
+    size = float(score.abs().sum() + start.abs().sum())
+    return rounding(score) * size if math.isfinite(size) else 0.0
+
+
+def beyond(values: Mapping[str, float], floor: float) -> dict[str, float]:
+    """The values, 0 for those that are at most `floor` in size.
+
+    >>> from wavelens.accounts import beyond
+    >>> beyond({"a3": 2.0, "d3": -1e-7}, 1e-6)
+    {'a3': 2.0, 'd3': 0.0}
+    """
+    return {name: 0.0 if abs(value) <= floor else value for name, value in values.items()}
+
+
+def without_rounding(shapley: ShapleyValues) -> ShapleyValues:
+    """The values as they are drawn: 0 where the rounding of the score explains them."""
+    floor, names = rounding_of(shapley), ("values", "alone", "last", "interaction")
+    known = {name: value for name in names if (value := getattr(shapley, name)) is not None}
+    return shapley._replace(**{name: cleared(value, floor) for name, value in known.items()})
+
+
+def cleared(values: Tensor, floor: float) -> Tensor:
+    """The values, 0 for those that are at most `floor` in size."""
+    return values.masked_fill(values.abs() <= floor, 0.0)
+
+
 def largest(sums: Mapping[str, float], count: int = NAMED_SCALES) -> list[tuple[str, float]]:
     """The scales that contribute most, by the size of their signed sums; none that is 0.
 
@@ -122,16 +161,20 @@ def disagreements(
 
 
 def sentences(a: Coefficients, shapley: ShapleyValues | None, titles: Mapping[str, str]) -> AccountSentences:
-    """What is to be said of one item `(1, channel, size)` by scale; `titles` are its scales' names to a reader."""
-    sums = signed_sums(a)
+    """What is to be said of one item `(1, channel, size)` by scale; `titles` are its scales' names to a reader.
+
+    Contributions that the rounding of the scores explains are none.
+    """
+    sums = beyond(signed_sums(a), rounding_of(a))
     if len(sums) < 2:
         return AccountSentences()
     if shapley is None:
         return AccountSentences(_largest(a, sums, titles))
+    values = beyond(shapley_of(shapley), rounding_of(shapley))
     return AccountSentences(
         _largest(a, sums, titles),
-        _by_shapley(a, shapley, titles),
-        compared(sums, shapley_of(shapley), errors_of(shapley)) if adds_up(a) and not _is_shapley(a) else "",
+        _by_shapley(a, sums, values, titles),
+        compared(sums, values, errors_of(shapley)) if adds_up(a) and not _is_shapley(a) else "",
         _pairs(shapley),
         _sampled(shapley, "octaves" if isinstance(a.layout, OctaveLayout) else "scales"),
     )
@@ -160,16 +203,18 @@ def _largest(a: Coefficients, sums: Mapping[str, float], titles: Mapping[str, st
     return f"The score responds most to {listed(named)}." if named else "The score responds to no scale."
 
 
-def _by_shapley(a: Coefficients, shapley: ShapleyValues, titles: Mapping[str, str]) -> str:
+def _by_shapley(
+    a: Coefficients, sums: Mapping[str, float], values: Mapping[str, float], titles: Mapping[str, str]
+) -> str:
     if _is_shapley(a):
         return "These are Shapley values: what a scale adds when scales come and go."
-    named = _named(largest(shapley_of(shapley)), titles)
+    named = _named(largest(values), titles)
     if not named:
         return "By Shapley value no scale contributes."
     if not adds_up(a):
         many = "The largest Shapley values are" if len(named) > 1 else "The largest Shapley value is"
         return f"{many} {listed(named)}."
-    if named == _named(largest(signed_sums(a)), titles):
+    if named == _named(largest(sums), titles):
         return f"The Shapley {'values of these scales are' if len(named) > 1 else 'value of this scale is'} the same."
     return f"By Shapley value {'they are' if len(named) > 1 else 'it is'} {listed(named)}."
 
@@ -180,6 +225,8 @@ def _named(pairs: Sequence[tuple[str, float]], titles: Mapping[str, str]) -> lis
 
 def compared(path: Mapping[str, float], shapley: Mapping[str, float], errors: Mapping[str, float] | None = None) -> str:
     """Whether two accounts by scale agree, and where they do not, in a sentence; see `disagreements`."""
+    if not any((*path.values(), *shapley.values())):
+        return ""
     apart = disagreements(path, shapley, errors)
     if not apart and disagreements(path, shapley):
         return (
@@ -207,7 +254,7 @@ def _pairs(shapley: ShapleyValues) -> str:
         return ""
     n, table = len(shapley.names), shapley.interaction[0].tolist()
     pairs = [(table[i][j], shapley.names[i], shapley.names[j]) for i in range(n) for j in range(i)]
-    least = MIN_COMPARED_PART * max(map(abs, shapley_of(shapley).values()))
+    least = max(MIN_COMPARED_PART * max(map(abs, shapley_of(shapley).values())), rounding_of(shapley))
     high, low = max(pairs), min(pairs)
     told = []
     if high[0] > least:

@@ -1,4 +1,4 @@
-"""Products in the precision of their type, whatever a caller has set for networks."""
+"""What the precision of a type means: products in it, whatever a caller has set for networks, and rounding."""
 
 from __future__ import annotations
 
@@ -45,3 +45,15 @@ def full_precision(x: Tensor) -> Iterator[None]:
     """Products of `x` as its type says: autocast and tf32 stay out."""
     with torch.autocast(x.device.type, enabled=False), FullPrecision():
         yield
+
+
+def rounding(x: Tensor) -> float:
+    """What sums in another order may differ by, relative to the size of their terms, in the precision of `x`.
+
+    In half precision and TF32 that is 8 of the steps between numbers, not 64: half of the score is no rounding.
+    """
+    backends, step = torch.backends, torch.finfo(x.dtype).eps
+    settings = (backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision)  # type: ignore[attr-defined]
+    if x.device.type == "cuda" and x.dtype == torch.float32 and "tf32" in settings:
+        step = torch.finfo(torch.float16).eps  # as many digits
+    return (64 if step < 1e-6 else 8) * step

@@ -121,7 +121,8 @@ class WordAccount:
 
     def _named(self, values: Sequence[float]) -> list[str]:
         most = sorted(range(len(values)), key=lambda k: -abs(values[k]))[:NAMED_WORDS]
-        return [f"“{self.words[k].text}” ({accounts.short_signed(values[k])})" for k in most if values[k]]
+        floor = accounts.rounding_of(self.attribution) if accounts.adds_up(self.attribution) else 0.0
+        return [f"“{self.words[k].text}” ({accounts.short_signed(values[k])})" for k in most if abs(values[k]) > floor]
 
 
 def partition_of(words: Sequence[Word], tokens: int) -> Partition:

@@ -93,18 +93,6 @@ def twin_of(model: nn.Module, x: Tensor, target: Target) -> nn.Module:
     return copied(model, answers)
 
 
-def rounding(x: Tensor) -> float:
-    """What sums in another order may differ by, relative to the size of their terms, in the precision of `x`.
-
-    In half precision and TF32 that is 8 of the steps between numbers, not 64: half of the score is no rounding.
-    """
-    backends, step = torch.backends, torch.finfo(x.dtype).eps
-    settings = (backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision)  # type: ignore[attr-defined]
-    if x.device.type == "cuda" and x.dtype == torch.float32 and "tf32" in settings:
-        step = torch.finfo(torch.float16).eps  # as many digits
-    return (64 if step < 1e-6 else 8) * step
-
-
 def error_text(error: Exception) -> str:
     """An error's text, or its name where it has none."""
     return str(error) or type(error).__name__

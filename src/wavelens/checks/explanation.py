@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.attribution import Attribution
-from wavelens.checks.asking import BROKEN, error_text, evaluating, rounding, twin_of
+from wavelens.checks.asking import BROKEN, error_text, evaluating, twin_of
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
 from wavelens.core import Coefficients
 from wavelens.engine.copies import NoCopyError
@@ -15,6 +15,7 @@ from wavelens.masks.ranking import importance
 from wavelens.metrics import energy_order, spearman
 from wavelens.metrics.randomization import reset
 from wavelens.metrics.stability import Explainer, explained
+from wavelens.precision import rounding
 from wavelens.targets import Target
 
 # Of `complete`, as parts of the rise |f(x) - f(x₀)|.

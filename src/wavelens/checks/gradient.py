@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wavelens.checks.asking import evaluating, in_float64, one_by_one, rounding, score_and_gradient, span
+from wavelens.checks.asking import evaluating, in_float64, one_by_one, score_and_gradient, span
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
 from wavelens.engine.given import beside
 from wavelens.engine.gradients import Gradients, Model
 from wavelens.methods.averages import generator
 from wavelens.methods.paths import nodes, starting_points, straight
 from wavelens.metrics.perturbation import every_pair
+from wavelens.precision import rounding
 from wavelens.targets import Target
 
 # Thresholds rest on what sound and broken networks did: benchmarks/paper/checks.py.

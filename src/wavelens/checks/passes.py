@@ -15,7 +15,6 @@ from wavelens.checks.asking import (
     evaluating,
     is_training,
     one_by_one,
-    rounding,
     score_and_gradient,
     span,
 )
@@ -24,6 +23,7 @@ from wavelens.engine.frozen import frozen_model
 from wavelens.engine.gradients import Model
 from wavelens.methods.averages import generator
 from wavelens.models.black_box import black_box
+from wavelens.precision import rounding
 from wavelens.targets import Target
 
 LOUDER = 1.5  # mates go beyond the item's range, so that a maximum over the batch is theirs

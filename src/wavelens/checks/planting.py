@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from wavelens.checks.asking import evaluating, one_by_one, rounding, span
+from wavelens.checks.asking import evaluating, one_by_one, span
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
 from wavelens.core import Coefficients, signal_axes
 from wavelens.engine.given import beside
@@ -22,6 +22,7 @@ from wavelens.metrics.perturbation import single
 from wavelens.metrics.stability import Explainer
 from wavelens.planted import Truth, Wave, grid, truth
 from wavelens.planted import scores as planted_scores
+from wavelens.precision import rounding
 from wavelens.targets import ByItem, Target, scores
 
 PLACES = 2  # patterns of each wavelength, each at a place of its own

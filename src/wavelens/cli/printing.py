@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wavelens.accounts import aligned, grouped_alike
+from wavelens.accounts import aligned, grouped_alike, rounding_of, without_rounding
 from wavelens.attribution import Attribution
 from wavelens.cli.terminal import plain, table
 from wavelens.explaining import Explanation
@@ -93,12 +93,20 @@ def _print_texts(console: Console, *texts: str) -> None:
 
 
 def _account(explanation: Explanation) -> str:
-    """The target, its score, and whether the scales below add up to its rise: those of path methods do."""
-    request, a, target = explanation.request, explanation.attribution, explanation.target
-    start = start_of(request.method, request.kind)
-    verb = "it responds to" if a.gap is None else f"its rise over {start} comes from"
+    """The target, its score, and what the scales below add up to: those of path methods to its rise or fall."""
+    a, target = explanation.attribution, explanation.target
     assert a.score is not None
-    return f"{target.heading}, {target.number} {float(a.score):.3f}: {verb} these scales"
+    start = start_of(explanation.request.method, explanation.request.kind)
+    return f"{target.heading}, {target.number} {float(a.score):.3f}: {_adding_up(a, start)}"
+
+
+def _adding_up(a: Attribution, start: str) -> str:
+    if a.gap is None or a.score is None or a.baseline_score is None:
+        return "it responds to these scales"
+    rise = float(a.score - a.baseline_score)
+    if abs(rise) <= rounding_of(a):
+        return f"the same as for {start}, so these scales add up to zero"
+    return f"its {'rise over' if rise > 0 else 'fall below'} {start} comes from these scales"
 
 
 def _class_table(classes: list[dict[str, Any]]) -> Table:
@@ -206,6 +214,7 @@ def _part_table(account: PairAccount) -> Table:
 
 def _pair_table(shapley: ShapleyValues) -> Table:
     """The interaction of each pair of scales; what each adds alone and last."""
+    shapley = without_rounding(shapley)
     assert shapley.interaction is not None
     names = shapley.names
     shown = table("scale", names[0], *names[1:], "alone", "last")

@@ -11,21 +11,23 @@ from torch import Tensor
 from wavelens.accounts import compared
 from wavelens.explaining.mean_profile import Member
 from wavelens.explaining.scale_values import ERROR, VALUE
+from wavelens.precision import rounding
 from wavelens.runs import Average
 from wavelens.runs.statistics.cells import comma_separated_lines
 
 READ = (attrgetter("signed"), attrgetter("shapley"))  # the two accounts of a row
-TOLERATED = 0.05  # of the rise: sums that miss more of it are counted
+TOLERATED = 0.05  # of the score's change: sums that miss more of it are counted
 FACTS = ("target", "probability", "score", "gap")
 
 
 def gaps(values: Mapping[str, Tensor]) -> Tensor | None:
-    """What the signed sums of each file miss, as a part of the score's rise; None of methods that do not add up."""
+    """What the signed sums of each file miss, as a part of the score's change; None of methods that do not add up."""
     if "gap" not in values:
         return None
     gap = values["gap"].double()
     rise = values["signed"].double().sum(1) + gap
-    return torch.where(gap == 0, gap, gap / rise).abs()  # where nothing rises and nothing is missing, 0
+    floor = rounding(values["score"]) * (2 * values["score"].double() - rise).abs()  # of both ends of the path
+    return torch.where(gap.abs() <= floor, 0, gap / rise).abs()  # what rounding explains is not missing
 
 
 def gap_sentence(name: str, missed: Tensor | None) -> str:
@@ -34,7 +36,7 @@ def gap_sentence(name: str, missed: Tensor | None) -> str:
         return f"{name}: the method's sums do not add up to the score, so nothing is known to be missing."
     middle, most = float(missed.median()), float(missed.max())
     many = int((missed > TOLERATED).sum())
-    text = f"{name}: sums miss {middle:.1%} of the rise in the middle, at most {most:.1%}"
+    text = f"{name}: the sums miss {middle:.1%} of the score's change in the median file, at most {most:.1%}"
     return f"{text}; {many} of {len(missed)} files miss more than {TOLERATED:.0%}." if many else f"{text}."
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from wavelens import maps
-from wavelens.accounts import grouped_alike
+from wavelens.accounts import grouped_alike, rounding_of
 from wavelens.attribution import Attribution
 from wavelens.detected import NumberedObject
 from wavelens.explaining.kinds import Input, Kind, SignalPart
@@ -146,7 +146,7 @@ def caution(a: Attribution, method: Method) -> str:
     if a.gap is None or a.score is None or a.baseline_score is None:
         return ""
     gap, rise = abs(float(a.gap)), float(a.score - a.baseline_score)
-    if gap <= allowed * abs(rise):
+    if gap <= max(allowed * abs(rise), rounding_of(a)):
         return ""
     spent = int(a.spent.max()) if a.spent is not None else 0
     missed = f"f(x) − f(x₀) = {rise:.3g} by {gap:.3g}"

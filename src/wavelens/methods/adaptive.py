@@ -19,6 +19,7 @@ from torch import Tensor
 
 from wavelens.engine.gradients import Gradients
 from wavelens.methods.routes import Blocks, Route
+from wavelens.precision import rounding
 
 FIRST_INTERVALS = 8
 INTERVALS_PER_HALVING = 4  # a round halves one interval in so many,
@@ -45,9 +46,10 @@ def integrals(ask: Gradients, route: Route, tolerance: float, limit: int) -> Blo
     """
     size = ask.zeros(1).nbytes
     most = max(1, KEPT_GRADIENT_BYTES // (min(limit, NODES_PER_ITEM) * size))
+    floor = rounding(ask.x.new_empty((), dtype=ask.dtype))
     for block in torch.arange(len(ask.x), device=ask.x.device).split(min(ask.rows, most)):
         walk = Walk(ask, block, route.corners(block))
-        paths = [Path(tolerance, route.legs) for _ in block]
+        paths = [Path(tolerance, route.legs, floor) for _ in block]
         walk.follow(paths, limit, KEPT_GRADIENT_BYTES // size)
         yield block, walk.means(paths)
 
@@ -139,8 +141,8 @@ class Node:
 class Path:
     """The nodes of one item's path, and how long its gap has been small."""
 
-    def __init__(self, tolerance: float, legs: int = 1) -> None:
-        self.tolerance, self.legs, self.small = tolerance, legs, 0
+    def __init__(self, tolerance: float, legs: int = 1, rounding: float = 0.0) -> None:
+        self.tolerance, self.legs, self.rounding, self.small = tolerance, legs, rounding, 0
         self.nodes: list[Node] = []
 
     def first_places(self) -> list[float]:
@@ -155,7 +157,9 @@ class Path:
         slopes = torch.stack([a.after + b.before for a, b in itertools.pairwise(self.nodes)])
         gaps = slopes / 2 * places.diff()[:, None] - values.diff(dim=0)  # (intervals, targets)
         rise = (values[-1] - values[0]).abs()
-        self.small = self.small + 1 if bool((gaps.sum(0).abs() <= self.tolerance * rise).all()) else 0
+        floor = self.rounding * (values[-1].abs() + values[0].abs())  # a gap of no more cannot be closed
+        is_small = gaps.sum(0).abs() <= torch.maximum(self.tolerance * rise, floor)
+        self.small = self.small + 1 if bool(is_small.all()) else 0
         count = min(max(1, len(gaps) // INTERVALS_PER_HALVING), limit - len(places))
         if self.small == ROUNDS or count <= 0:
             return []

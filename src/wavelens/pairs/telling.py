@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from wavelens.accounts import largest, listed, short_signed
+from wavelens.accounts import beyond, largest, listed, rounding_of, short_signed
 from wavelens.attribution import Attribution
 from wavelens.pairs.both import BothSides
 from wavelens.pairs.by_scale import WordsByScale
@@ -16,10 +16,11 @@ MIN_TOLD_PART = 0.1  # of the largest value of a word: interactions below it are
 
 def sentences(both: BothSides) -> list[str]:
     """The largest words by both accounts, which word counts with which scale, and what there is not."""
-    account, by_scale = both.account, both.by_scale
-    texts = [_largest("The word{s} with the largest contribution{s} {are}", account.words, account.values)]
+    account, by_scale, floor = both.account, both.by_scale, rounding_of(both.signal)
+    texts = [_largest("The word{s} with the largest contribution{s} {are}", account.words, account.values, floor)]
     if by_scale is not None:
-        texts += [_largest("By Shapley value {they} {are}", by_scale.words, by_scale.word_values), _together(by_scale)]
+        texts.append(_largest("By Shapley value {they} {are}", by_scale.words, by_scale.word_values, floor))
+        texts.append(_together(by_scale, floor))
         texts.append(_exactness(by_scale))
     if both.maps is not None:
         texts.append(_shared(both.maps))
@@ -57,14 +58,14 @@ def record(both: BothSides) -> dict[str, Any]:
     return summary | {"reasons": list(both.reasons)}
 
 
-def _largest(opening: str, words: tuple[str, ...], values: Tensor) -> str:
+def _largest(opening: str, words: tuple[str, ...], values: Tensor, floor: float) -> str:
     numbered = {f"{k} {word}": value for k, (word, value) in enumerate(zip(words, values.tolist(), strict=True))}
-    named = [f"{name.split(' ', 1)[1]} ({short_signed(value)})" for name, value in largest(numbered, 3)]
+    named = [f"{name.split(' ', 1)[1]} ({short_signed(value)})" for name, value in largest(beyond(numbered, floor), 3)]
     several = {"s": "s", "are": "are", "they": "they"} if len(named) > 1 else {"s": "", "are": "is", "they": "it"}
     return f"{opening.format(**several)} {listed(named)}." if named else ""
 
 
-def _together(by_scale: WordsByScale) -> str:
+def _together(by_scale: WordsByScale, floor: float) -> str:
     """The word and the scale that count together most, and those that stand in for each other most."""
     table = by_scale.interaction
     pairs = [
@@ -72,7 +73,7 @@ def _together(by_scale: WordsByScale) -> str:
         for j, word in enumerate(by_scale.words)
         for i, scale in enumerate(by_scale.scales)
     ]
-    least = MIN_TOLD_PART * float(by_scale.word_values.abs().max())
+    least = max(MIN_TOLD_PART * float(by_scale.word_values.abs().max()), floor)
     high, low, parts = max(pairs), min(pairs), []
     if high[0] > least:
         parts.append(f"{high[1]} and {high[2]} count together most ({short_signed(high[0])})")
@@ -87,7 +88,8 @@ def _shared(maps: Attribution) -> str:
     assert maps.baseline_score is not None
     assert maps.gap is not None
     shared, missed = float((maps.score - maps.baseline_score).sum()), float(maps.gap.sum())
-    return f"What signal and words share is {short_signed(shared)}; the maps by word miss {short_signed(missed)} of it."
+    rest = "account for all" if abs(missed) <= rounding_of(maps) else f"miss {short_signed(missed)}"
+    return f"What signal and words share is {short_signed(shared)}; the maps by word {rest} of it."
 
 
 def _exactness(by_scale: WordsByScale) -> str:

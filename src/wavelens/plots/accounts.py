@@ -56,6 +56,7 @@ def add_accounts(
     texts = [text for text in told._replace(sampled=told.sampled or reason) if text]
     if shapley is None:
         return _with_reason(figure, reason) if reason else figure
+    shapley = accounts.without_rounding(shapley)
     lines = _wrapped(texts, WIDTH - 2 * MARGIN - BARS - MATRIX - 2 * SPACE - 0.9)
     height = max(ROW * len(shapley.names), MIN_HEIGHT, LINE * len(lines))
     width, before = figure.get_size_inches()
@@ -91,7 +92,8 @@ def _draw_bars(ax: Axes, a: Coefficients, shapley: ShapleyValues) -> None:
     """Two bars per scale, the coarsest on top: the signed sum, pale, and below it the Shapley value."""
     values = array(shapley.values[0])
     both = accounts.adds_up(a)
-    rows = [np.array(list(accounts.signed_sums(a).values())), values] if both else [values]
+    sums = accounts.beyond(accounts.signed_sums(a), accounts.rounding_of(a)).values() if both else ()
+    rows = [np.array(list(sums)), values] if both else [values]
     errors = None if shapley.standard_error is None else array(shapley.standard_error[0])
     texts = accounts.aligned([value for row in rows for value in row.tolist()])
     places, height = np.arange(len(values), dtype=float), 0.8 / len(rows)

@@ -124,9 +124,11 @@ def share_errors(a: Any) -> list[float] | None:
 
 def _columns(entry: Entry) -> list[Column]:
     shares, errors, shapley = maps.profile(entry.attribution), share_errors(entry.attribution), entry.shapley
-    sums, parts = _measures(shares.signed[0], None, signed), _measures(shares.share[0], errors, percent, 100)
-    columns = [Column("signed sum", sums, True)]
+    sums = accounts.cleared(shares.signed[0], accounts.rounding_of(entry.attribution))
+    parts = _measures(shares.share[0], errors, percent, 100)
+    columns = [Column("signed sum", _measures(sums, None, signed), True)]
     if shapley is not None:
+        shapley = accounts.without_rounding(shapley)
         spread = None if shapley.standard_error is None else shapley.standard_error[0].tolist()
         columns.append(Column("Shapley value", _measures(shapley.values[0], spread, signed), True))
     elif entry.sides is not None and entry.sides.by_scale is not None:
@@ -157,12 +159,14 @@ def _totals(entry: Entry, columns: int) -> list[Html]:
         totals += [] if values is None else [float(values.scale_values.sum())]
         rows["words"] = [float(words.sum()), *([] if values is None else [float(values.word_values.sum())])]
         totals = [total + added for total, added in zip(totals, rows["words"], strict=True)]
-    rows["total"] = totals
+    floor = accounts.rounding_of(a)
+    rows["total"] = [_rounded(total, floor) for total in totals]
     score, start, gap = (scalar(getattr(a, name, None)) for name in ("score", "baseline_score", "gap"))
     if score is not None and start is not None and gap is not None:
         rise = score - start
-        rows["completeness gap"] = [gap, *(_rounded(rise - total, rise) for total in totals[1:])]
-        rows["f(x) − f(x₀)"] = [rise] * len(totals)
+        apart = [_rounded(rise - total, max(ROUNDING * abs(rise), floor)) for total in totals[1:]]
+        rows["completeness gap"] = [_rounded(gap, floor), *apart]
+        rows["f(x) − f(x₀)"] = [_rounded(rise, floor)] * len(totals)
     return [
         tag(
             "tr",
@@ -174,9 +178,9 @@ def _totals(entry: Entry, columns: int) -> list[Html]:
     ]
 
 
-def _rounded(rest: float, rise: float) -> float:
+def _rounded(rest: float, floor: float) -> float:
     """0 for what is rounding alone: Shapley values add up by construction."""
-    return 0.0 if abs(rest) <= ROUNDING * abs(rise) else rest
+    return 0.0 if abs(rest) <= floor else rest
 
 
 def told_by(entry: Entry) -> accounts.AccountSentences:
@@ -194,6 +198,7 @@ def _pairs(shapley: ShapleyValues) -> Html | None:
 
 def _matrix(shapley: ShapleyValues) -> Html:
     """A cell per pair, coloured by its sign and its size; the values alone and last beside them."""
+    shapley = accounts.without_rounding(shapley)
     assert shapley.interaction is not None
     table, names, n = shapley.interaction[0], shapley.names, len(shapley.names)
     values = shapley.values[0].tolist()

@@ -48,6 +48,8 @@ def account(a: Attribution, item: int = 0) -> str:
     if a.gap is None or a.score is None or a.baseline_score is None:
         return f"{total}."
     rise, gap = float(a.score[item] - a.baseline_score[item]), float(a.gap[item])
+    if abs(gap) <= accounts.rounding_of(a.item(item)):
+        return f"{total}, and so the score {_way(rise)}, but for rounding."
     return f"{total}; the score {_way(rise)}, and the gap between them is {signed(gap)}."
 
 
@@ -81,13 +83,14 @@ def _account(entry: Entry) -> list[Html]:
         return [joined("What supports and what opposes ", label, chance, ".")]
     if start is None or gap is None:
         return [joined("The score of ", label, chance, f" is {number(score)}. Here is what it responds to.")]
-    rise = score - start
-    part = f" ({percent(abs(gap / rise))})" if rise else ""
+    rise, floor = score - start, accounts.rounding_of(a)
+    opening = joined("The score of ", label, chance, f" is {number(score)}")
+    if abs(rise) <= floor and abs(gap) <= floor:
+        return [joined(opening, f", the same as for {entry.start}: the scales add up to zero.")]
+    part = f" ({percent(abs(gap / rise))})" if abs(rise) > floor else ""
     how = "scale by scale" if entry.sides is None else "scale by scale and word by word"
-    return [
-        joined("The score of ", label, chance, f" is {number(score)}. Over {entry.start} it {_way(rise)}, "),
-        joined(f"accounted for {how} to within {abs(gap):.3g}{part}."),
-    ]
+    missed = f"to within {abs(gap):.3g}{part}" if abs(gap) > floor else "but for rounding"
+    return [joined(opening, f". Over {entry.start} it {_way(rise)}, "), joined(f"accounted for {how} {missed}.")]
 
 
 def note(entry: Entry) -> Html | None:
@@ -194,7 +197,8 @@ def _gap(a: Any) -> str:
     gap, score, start = (scalar(getattr(a, name, None)) for name in ("gap", "score", "baseline_score"))
     if gap is None or score is None or start is None:
         return ""
-    part = f", {percent(abs(gap / (score - start)))} of f(x) − f(x₀)" if score != start else ""
+    is_rise = abs(score - start) > accounts.rounding_of(a)
+    part = f", {percent(abs(gap / (score - start)))} of f(x) − f(x₀)" if is_rise else ""
     return f"{signed(gap)}{part}"
 
 
