@@ -144,12 +144,13 @@ def test_the_names_of_imagenet_need_no_package():
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("resnet50", r"a model is .*; got 'resnet50'\. Did you mean timm:resnet50\?"),
+        ("resnet50", r"^there is no model 'resnet50'\. Did you mean timm:resnet50\? A model is efficientnet-lite0, "),
         ("efficientnet-lite1", r"Did you mean efficientnet-lite0\?"),
-        ("timm:", "a model is .*; got 'timm:'"),
-        ("", "a model is .*; got ''"),
-        ("no_such_module:f", "got 'no_such_module:f', and No module named 'no_such_module'"),
-        ("own_models:absent", "has no attribute 'absent'"),
+        ("timm:", "^there is no model 'timm:'"),
+        ("", "^there is no model ''"),
+        ("no_such_module:f", "^there is no module no_such_module for no_such_module:f"),
+        ("tim:resnet50", r"there is no module tim for tim:resnet50\..* Or did you mean timm:resnet50\?"),
+        ("own_models:absent", "^own_models has no absent: .*has no attribute 'absent'"),
         ("own_models:nothing", "returns an nn.Module, a LoadedModel or a function of arrays; got NoneType"),
         ("own_models:bad", r"returns logits \(batch, classes\); own_models:bad returned \(1, 3, 224, 224\)"),
     ],

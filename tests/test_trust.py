@@ -233,7 +233,7 @@ def test_functions_of_the_working_folder_are_found_and_may_import_their_neighbou
             question_of("own_net:target", None, model)(model, torch.zeros(1, 3, 8, 8), None, Grid.plain(2)).target == 1
         )
         assert sys.path == before
-        with pytest.raises(ValueError, match="No module named 'own_absent'"):
+        with pytest.raises(ValueError, match="there is no module own_absent for own_absent:net"):
             wl.models.load("own_absent:net")
         assert sys.path == before
     finally:

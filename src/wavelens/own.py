@@ -8,8 +8,6 @@ from typing import Any
 
 from wavelens.bound import Bound
 from wavelens.core import Domain
-from wavelens.models.named_functions import function_called
-from wavelens.untrusted import one_line
 
 PACKAGE = Domain.__module__.partition(".")[0]
 
@@ -51,28 +49,6 @@ def own_classes(value: Any) -> tuple[type, ...]:
         return ()
     inner = own_classes(tuple(getattr(value, f.name) for f in fields(value)))
     return (type(value), *inner) if is_own(type(value)) else inner
-
-
-def imported(name: str) -> Any:
-    """What `module:Name` names; the module is imported, from the working folder last, and its code runs.
-
-    `ValueError`, whatever the module raises.
-    """
-    module, _, attribute = name.partition(":")
-    try:
-        return function_called(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise ValueError(f"{module} cannot be imported: {one_line(str(error))}. Install what it needs.") from error
-        raise ValueError(
-            f"there is no module {error.name} for {name}. Put {error.name.partition('.')[0]}.py into the working "
-            "folder, or install it."
-        ) from error
-    except AttributeError as error:
-        raise ValueError(f"{module} has no {attribute}: {one_line(str(error))}. Check the name.") from error
-    except Exception as error:  # a user's own code raises anything
-        reason = f"{type(error).__name__}: {one_line(str(error))}"
-        raise ValueError(f"{module} cannot be imported, and {name} is in it: {reason}. Mend the module.") from error
 
 
 def positional_count(value: Any) -> int:

@@ -59,7 +59,8 @@ from wavelens.methods import (
     VarGrad,
     Zennit,
 )
-from wavelens.own import imported, is_own_method
+from wavelens.models.named_functions import imported
+from wavelens.own import is_own_method
 from wavelens.shapes import SHAPES
 from wavelens.untrusted import excerpt
 

@@ -16,6 +16,7 @@ from wavelens.cli.terminal import plain, table
 from wavelens.explaining import Kind, TiledExplanation, explain_tiles
 from wavelens.explaining.files import inputs, stems
 from wavelens.explaining.report import report_path
+from wavelens.explaining.tiles import check_tiled
 from wavelens.models import LoadedModel
 from wavelens.reports import Section, section, write_page
 
@@ -26,6 +27,7 @@ def explain_scenes(
     loaded: LoadedModel, kind: Kind, files: list[str], out: Path, console: Console, report: bool, **options: Any
 ) -> int:
     """Explain scene after scene, and report all; the exit code. `options` are those of `explain_tiles`."""
+    check_tiled(loaded, options.get("target"))
     paths, sections = inputs(files, kind), list[Section]()
 
     def one(path: Path, stem: str) -> Iterator[Path]:

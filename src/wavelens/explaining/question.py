@@ -18,7 +18,7 @@ from wavelens.explaining.prompting import is_prompt
 from wavelens.grid import Grid
 from wavelens.models import LoadedModel, Objects
 from wavelens.models.loaded import PROMPT_MARK
-from wavelens.models.named_functions import function_called, is_function
+from wavelens.models.named_functions import imported, is_function
 from wavelens.models.trust import importable_working_folder
 from wavelens.targets import Against, Contrast, ObjectText, Several, Target, describe, is_region, object_text
 from wavelens.targets.numbered import NUMBERED
@@ -162,12 +162,7 @@ def question_of(target: Target, against: str | int | None, loaded: LoadedModel) 
             raise ValueError(
                 f"--against sets a class against a class; {target} is a function. Let it return a Contrast."
             )
-        try:
-            function = function_called(target)
-        except (ImportError, AttributeError) as error:
-            raise ValueError(
-                f"--target is a class, or package.module:function; got {target!r}, and {error}."
-            ) from error
+        function = imported(target)
         if not callable(function):
             raise ValueError(
                 f"--target is a class or a function of (module, x); {target} is {type(function).__name__}."

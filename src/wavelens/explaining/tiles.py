@@ -73,15 +73,8 @@ def explain_tiles(
     >>> len(tiled.accounts), tuple(tiled.bands.shape), tiled.titles["d1"]
     (6, (2, 16, 24), 'd1 · 10–20 m')
     """
-    if target is None:
-        raise ValueError("tiles of a scene are explained for one target, the same for all; got none. Name a class.")
     loaded = models.load(model) if isinstance(model, str) else model
-    preparation = loaded.preprocess
-    if not isinstance(preparation, Bands):
-        raise ValueError(
-            f"tiles are of a raster; {loaded.name} takes a {preparation.kind} through {type(preparation).__name__}. "
-            "Give it the preparation Bands((bands, rows, columns))."
-        )
+    preparation = check_tiled(loaded, target)
     if isinstance(model, str):
         loaded.module.to(device_called(device))
     raster, chosen = open_raster(path), fitted(domain, RASTER, loaded)
@@ -91,6 +84,20 @@ def explain_tiles(
     while group := list(itertools.islice(every, TILES_AT_ONCE)):
         stitched.add(group, target, method or DEFAULT_METHOD, batch_size)
     return stitched.explanation()
+
+
+def check_tiled(loaded: LoadedModel, target: Target) -> Bands:
+    """The preparation of tiles; `ValueError` for a model that takes no rasters, and without a target."""
+    preparation = loaded.preprocess
+    if not isinstance(preparation, Bands):
+        raise ValueError(
+            f"only rasters are explained tile by tile; {loaded.name} takes a {preparation.kind} through "
+            f"{type(preparation).__name__}. Leave --tiles out, or give a model of rasters its preparation: "
+            "--preparation 'Bands((bands, rows, columns))'."
+        )
+    if target is None:
+        raise ValueError("all tiles of a scene are explained for the same target; got none. Name a class: --target.")
+    return preparation
 
 
 class _Stitching:

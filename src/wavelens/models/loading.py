@@ -17,7 +17,7 @@ from wavelens.models.checkpoints import read_checkpoint
 from wavelens.models.labels import imagenet_labels, read_class_names
 from wavelens.models.loaded import LoadedModel, Parts, Preparation, Variant, called_by
 from wavelens.models.module_kinds import exported_shape, set_evaluation
-from wavelens.models.named_functions import function_called, is_function
+from wavelens.models.named_functions import imported, is_function
 from wavelens.models.networks.acdnet import micro_acdnet
 from wavelens.models.networks.efficientnet_lite import EMBEDDED, embedded
 from wavelens.models.networks.phasenet import phasenet
@@ -269,7 +269,7 @@ def _built(name: str, variant: Variant) -> Parts:
         return PREFIXES[prefix](rest, variant)
     if is_function(name):
         return _function(name, variant)
-    raise ValueError(f"a model is {FORMS}; got {name!r}.{_did_you_mean(name)}")
+    raise ValueError(f"there is no model {name!r}.{_did_you_mean(name)} A model is {FORMS}.")
 
 
 def _did_you_mean(name: str) -> str:
@@ -321,9 +321,11 @@ def is_module_file(name: str) -> bool:
 
 def _function(name: str, variant: Variant) -> Parts:
     try:
-        function = function_called(name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"a model is {FORMS}; got {name!r}, and {error}.") from error
+        function = imported(name)
+    except ValueError as error:
+        prefix, _, rest = name.partition(":")
+        near = difflib.get_close_matches(prefix, PREFIXES, n=1)
+        raise ValueError(f"{error} Or did you mean {near[0]}:{rest}?" if near else str(error)) from error
     with importable_working_folder():
         made = function()
     if isinstance(made, Pair):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from wavelens.models.labels import read_class_names
 from wavelens.models.loaded import LoadedModel, Parts
-from wavelens.models.named_functions import function_called, is_function
+from wavelens.models.named_functions import imported, is_function
 from wavelens.models.options import Options
 from wavelens.models.pairs import Pair
 from wavelens.models.sources.hf_pairs import pair_from_transformers
@@ -80,10 +80,7 @@ def load_pair(name: str, *, weights: str | None = None, trust: bool = False) -> 
 
 
 def _by_function(name: str) -> Pair:
-    try:
-        function = function_called(name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"texts are scored by a pair: {PAIR_FORMS}; got {name!r}, and {error}.") from error
+    function = imported(name)
     with importable_working_folder():
         made = function()
     if not isinstance(made, Pair):
