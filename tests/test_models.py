@@ -204,7 +204,7 @@ def test_a_timm_model_computes_what_timm_computes(tmp_path):
 @pytest.mark.needs("timm")
 def test_unknown_names_of_timm_get_neighbours_and_unreadable_weights_a_sentence(tmp_path):
     (tmp_path / "text.safetensors").write_text("hello")
-    with pytest.raises(ValueError, match=r"got 'resnet18x'\. Did you mean resnet18 or"):
+    with pytest.raises(ValueError, match=r"timm has no model 'resnet18x'\. Did you mean resnet18, resnet18d or"):
         load("timm:resnet18x")
     with pytest.raises(ValueError, match=r"text\.safetensors, which is neither"):
         load("timm:resnet10t", weights=tmp_path / "text.safetensors")

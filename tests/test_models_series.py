@@ -97,7 +97,7 @@ def test_pickers_of_seisbench_by_name(tmp_path, name, phases, samples):
         torch.testing.assert_close(loaded.module(x), expected)
     with pytest.raises(ValueError, match="comes without weights: name those that it downloads"):
         wl.models.load(f"seisbench:{name}", any_output=True)
-    with pytest.raises(ValueError, match=r"takes the name of a model of SeisBench; got 'Nothing'\. Names: "):
+    with pytest.raises(ValueError, match=r"SeisBench has no model 'Nothing'\. It has "):
         wl.models.load("seisbench:Nothing", any_output=True)
 
 

@@ -127,7 +127,7 @@ def test_photo_nets_of_torchvision_take_photos():
     import torchvision
 
     torch.manual_seed(0)
-    with pytest.raises(ValueError, match=r"torchvision: takes the name .* got 'r3d_81'\. Did you mean r3d_18"):
+    with pytest.raises(ValueError, match=r"torchvision has no model 'r3d_81'\. Did you mean r3d_18"):
         load("torchvision:r3d_81")
     from wavelens.models.loaded import Variant
     from wavelens.models.sources.torchvision import from_torchvision

@@ -260,11 +260,8 @@ def test_a_network_of_monai_is_explained(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (
-            "resnet19",
-            r"monai: takes the name of a classifier or segmenter of MONAI; got 'resnet19'\. Did you mean resnet1",
-        ),
-        ("mednext", r"got 'mednext'\. Names: resnet10"),
+        ("resnet19", r"MONAI has no model 'resnet19'\. Did you mean resnet1"),
+        ("mednext", r"MONAI has no model 'mednext'\. It has resnet10"),
         ("resnet18(2)", r"a name and named arguments with literal values.*; got 'resnet18\(2\)'"),
         ("resnet18(classes=x)", r"a name and named arguments with literal values.*; got 'resnet18\(classes=x\)'"),
         ("resnet18(classes=2", r"a name and named arguments with literal values"),

@@ -400,7 +400,7 @@ def test_a_model_of_open_clip_gives_its_own_scores(folder, bias):
         loaded.module.pair.tokenize(["dog " * 20])
     with pytest.raises(ValueError, match=r"open_clip has no weights for tiny-.*--weights FILE"):
         load(f"open_clip:{name}", prompts=TEXTS)
-    with pytest.raises(ValueError, match=r"takes the name of a model of open_clip; got 'RN51'"):
+    with pytest.raises(ValueError, match=r"open_clip has no model 'RN51'"):
         load("open_clip:RN51", prompts=TEXTS)
 
 

@@ -1,6 +1,7 @@
 """What is printed: names, labels and units of any origin are shown as they are, in one line, and never obeyed."""
 
 import io
+import logging
 
 import pytest
 from rich.table import Table
@@ -9,6 +10,7 @@ from rich.text import Text
 from tasks import Spectrum
 from wavelens import runs
 from wavelens.cli import main
+from wavelens.cli.entry import HUB_REQUESTS, RetryNote
 from wavelens.cli.terminal import Terminal, complain
 
 HOSTILE = "[bold]x[/bold] \x1b[2J\x1b]0;title :smile: [/nothing] \u202egnp"
@@ -81,3 +83,14 @@ def test_runs_whose_names_are_markup_are_compared(tmp_path, capsys):
     assert "[bold]�[31mred: Spectrum" in out
     assert "[nothing]: Spectrum" in out
     assert "\x1b" not in out
+
+
+def test_a_hub_that_does_not_answer_is_told_once(capsys):
+    log, note = logging.Logger(HUB_REQUESTS), RetryNote()
+    log.addHandler(logging.StreamHandler(io.StringIO()))
+    log.addFilter(note)
+    for wait in (1, 2):
+        log.warning("'timed out' thrown while requesting HEAD https://hub/config.json")
+        log.warning(f"Retrying in {wait}s [Retry {wait}/5].")
+    assert capsys.readouterr().err == "note: the Hugging Face Hub does not answer yet; trying again …\n"
+    assert log.handlers[0].stream.getvalue() == ""

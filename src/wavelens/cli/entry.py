@@ -15,7 +15,23 @@ from types import FrameType
 from wavelens.cli.progress import PROGRESS
 from wavelens.version import __version__
 
+HUB_REQUESTS = "huggingface_hub.utils._http"  # the logger of what asks the hub again
 INTERRUPTED = 130  # the exit code after Ctrl-C, as a shell has it
+
+
+class RetryNote(logging.Filter):
+    """Says once that a hub does not answer and is asked again, in place of its client's own warnings."""
+
+    is_told = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not self.is_told and "Retry" in record.getMessage():
+            self.is_told = True
+            print("note: the Hugging Face Hub does not answer yet; trying again …", file=sys.stderr)
+        return record.levelno >= logging.ERROR
+
+
+RETRIES = RetryNote()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,6 +65,9 @@ def _quieten() -> None:
         logging.getLogger(library).setLevel(logging.ERROR)
     for variable in ("HF_HUB_VERBOSITY", "TRANSFORMERS_VERBOSITY"):  # read by those that are imported later
         os.environ.setdefault(variable, "error")
+    requests = logging.getLogger(HUB_REQUESTS)
+    requests.setLevel(logging.WARNING)
+    requests.addFilter(RETRIES)
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     for stream in (sys.stdout, sys.stderr):

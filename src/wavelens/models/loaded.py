@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from wavelens.grid import Grid
 from wavelens.models.answers import Objects, Regions
+from wavelens.models.naming import one_of
 from wavelens.models.options import Options
 
 NAMED = 4  # labels that a `repr` shows
@@ -191,5 +192,5 @@ class LoadedModel:
     def _unknown(self, target: str) -> str:
         names = {name.casefold(): name for label in self.labels for name in self.names(label)}
         near = [names[name] for name in difflib.get_close_matches(target.casefold(), names, n=3)]
-        hint = f"Did you mean {' or '.join(near)}?" if near else "Give an index or a part of a label."
+        hint = f"Did you mean {one_of(near)}?" if near else "Give an index or a part of a label."
         return f"a target is one of the {len(self.labels)} classes of {self.name}; got {target!r}. {hint}"

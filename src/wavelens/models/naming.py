@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -29,6 +31,24 @@ def read_call(prefix: str, text: str) -> tuple[str, dict[str, Any]]:
     if type(classes) is not int or classes < 1:
         raise ValueError(f"classes is a whole number from 1; got {classes!r} in {prefix}:{text}.")
     return name, arguments
+
+
+def unknown_name(library: str, name: str, known: Iterable[str], listing: str = "") -> ValueError:
+    """The error for a name that a library has not: names that are like it, else `listing`, else all that it knows.
+
+    >>> from wavelens.models.naming import unknown_name
+    >>> print(unknown_name("timm", "resnet5", ["resnet50", "vgg16"]))
+    timm has no model 'resnet5'. Did you mean resnet50?
+    """
+    spelled = {one.casefold(): one for one in known}
+    near = [spelled[one] for one in difflib.get_close_matches(name.casefold(), spelled, n=3)]
+    every = listing or f"It has {', '.join(spelled.values())}."
+    return ValueError(f"{library} has no model {name!r}. {f'Did you mean {one_of(near)}?' if near else every}")
+
+
+def one_of(names: Sequence[str]) -> str:
+    """'a', 'a or b', 'a, b or c'."""
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def read_threshold(prefix: str, text: str) -> tuple[str, float | None]:

@@ -96,11 +96,25 @@ class _Difference:
 def unavailable(name: str, error: Exception) -> Exception:
     """A file or a connection is missing, or else the name is wrong: the error that says so in one line."""
     reason = " ".join(str(error).split())
+    if _is_cut_off(error):
+        return OSError(
+            f"{name} could not be fetched: the Hugging Face Hub does not answer, and this machine has no copy. Check "
+            "the connection, or give a local file."
+        )
     if isinstance(error, OSError):
         return OSError(
             f"{name} could not be fetched: {reason} Check the name and the connection, or give a local file."
         )
     return ValueError(f"{name} could not be loaded: {reason}")
+
+
+def _is_cut_off(error: BaseException | None) -> bool:
+    """Whether a hub's client found no connection, by its error or by one that it was raised from."""
+    while error is not None:
+        if type(error).__name__ in ("LocalEntryNotFoundError", "OfflineModeIsEnabled"):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def innermost(module: nn.Module) -> nn.Module:

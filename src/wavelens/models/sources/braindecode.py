@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from wavelens.models.loaded import Parts, Variant
-from wavelens.models.naming import read_call
+from wavelens.models.naming import read_call, unknown_name
 from wavelens.models.preparations.series import Traces
 from wavelens.optional import installed
 
@@ -23,9 +23,7 @@ def from_braindecode(text: str, variant: Variant) -> Parts:
     made = getattr(models, name, None)
     if not (isinstance(made, type) and issubclass(made, nn.Module)):
         known = [n for n in dir(models) if isinstance(getattr(models, n), type) and n[0].isupper()]
-        raise ValueError(
-            f"braindecode: takes the name of a model of braindecode; got {name!r}. Names: {', '.join(known)}."
-        )
+        raise unknown_name("braindecode", name, known)
     if lacking := [argument for argument in NEEDED if argument not in given]:
         raise ValueError(
             f"braindecode:{name} is given its {', '.join(lacking)}: {name}(n_chans=22, n_outputs=4, n_times=1000)."

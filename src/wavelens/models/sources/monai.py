@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from torch import Tensor, nn
 
 from wavelens.models.loaded import Parts, Variant
-from wavelens.models.naming import read_call
+from wavelens.models.naming import read_call, unknown_name
 from wavelens.models.preparations.volume import Voxels
 from wavelens.models.weights import Around
 from wavelens.optional import optional
@@ -71,9 +70,7 @@ def _read(text: str) -> tuple[str, dict[str, Any]]:
     name, arguments = read_call("monai", text)
     known = {candidate.casefold(): candidate for candidate in NAMES}
     if name.casefold() not in known:
-        near = difflib.get_close_matches(name.casefold(), known, n=1)
-        hint = f" Did you mean {known[near[0]]}?" if near else f" Names: {', '.join(NAMES)}."
-        raise ValueError(f"monai: takes the name of a classifier or segmenter of MONAI; got {name!r}.{hint}")
+        raise unknown_name("MONAI", name, NAMES)
     return known[name.casefold()], arguments
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wavelens.models.loaded import Parts, Variant
-from wavelens.models.naming import read_call
+from wavelens.models.naming import read_call, unknown_name
 from wavelens.models.pairs import NeedsText, Tokens, TwoTowers, Word
 from wavelens.models.preparations.image import Geometry, Normalized
 from wavelens.models.text_tokens import givable, given, skeleton, special_id, words_counted, words_of
@@ -110,9 +110,7 @@ def pair_from_open_clip(text: str, weights: str | None = None, trust: bool = Fal
     if options:
         raise ValueError(f"open_clip: takes pretrained beside a name; got {', '.join(options)}.")
     if ":" not in name and name not in open_clip.list_models():
-        raise ValueError(
-            f"open_clip: takes the name of a model of open_clip; got {name!r}. See open_clip.list_models()."
-        )
+        raise unknown_name("open_clip", name, open_clip.list_models(), "open_clip.list_models() has all.")
     tag = tag or next(iter(open_clip.list_pretrained_tags_by_model(name)), None)
     if tag is None and ":" not in name:
         raise ValueError(f"open_clip has no weights for {name}. Name a file of them (--weights FILE).")

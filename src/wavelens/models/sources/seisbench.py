@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from wavelens.models.loaded import Parts, Variant
-from wavelens.models.naming import read_call
+from wavelens.models.naming import read_call, unknown_name
 from wavelens.models.preparations.series import Traces
 from wavelens.models.weights import Around
 from wavelens.optional import installed
@@ -29,7 +29,7 @@ def from_seisbench(text: str, variant: Variant) -> Parts:
     made: Any = getattr(models, name, None)
     if not _is_model(made, models):
         known = [n for n in dir(models) if isinstance(getattr(models, n), type) and n[0].isupper()]
-        raise ValueError(f"seisbench: takes the name of a model of SeisBench; got {name!r}. Names: {', '.join(known)}.")
+        raise unknown_name("SeisBench", name, known)
     if variant.pretrained and not weights:
         raise ValueError(
             f"seisbench:{name} comes without weights: name those that it downloads, such as seisbench:{name}/original, "

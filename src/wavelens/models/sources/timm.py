@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from wavelens.models.loaded import Parts, Variant
-from wavelens.models.naming import read_call
+from wavelens.models.naming import read_call, unknown_name
 from wavelens.models.preparations.image import Geometry, Normalized
 from wavelens.models.preparations.raster import Bands
 from wavelens.models.weights import check_trained, unavailable
@@ -25,9 +24,11 @@ def from_timm(text: str, variant: Variant) -> Parts:
     classes = given.pop("classes", variant.classes)
     known = timm.list_models()
     if ":" not in name and name.split(".")[0] not in known:
-        near = difflib.get_close_matches(name, known, n=3)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "See timm.list_models()."
-        raise ValueError(f"timm: takes the name of a model of timm; got {name!r}. {hint}")
+        raise unknown_name("timm", name, known, "timm.list_models() has all.")
+    architecture, _, tag = name.partition(".")
+    if tag and ":" not in name and name not in (tagged := timm.list_pretrained(f"{architecture}.*")):
+        weights = ", ".join(tagged) or "none"
+        raise ValueError(f"timm has no weights {tag!r} for {architecture}. It has {weights}.")
     try:
         module = timm.create_model(name, pretrained=variant.pretrained, **_timm_arguments(classes, variant), **given)
     except Exception as error:  # timm and its hub client share no base class

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from wavelens.models.loaded import Parts, Variant
-from wavelens.models.naming import read_call
+from wavelens.models.naming import read_call, unknown_name
 from wavelens.models.preparations.image import Geometry, Normalized
 from wavelens.models.preparations.video import USUAL_FRAMES, VideoGeometry
 from wavelens.models.sources.torchvision_places import names_of_places, parts_of_places
@@ -31,11 +30,7 @@ def from_torchvision(text: str, variant: Variant) -> Parts:
     videos = models.list_models(module=optional("torchvision.models.video", "vision"))
     known = [*videos, *models.list_models(module=models)]
     if name not in known:
-        near = difflib.get_close_matches(name, [*known, *places], n=3)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "See torchvision.models.list_models()."
-        raise ValueError(
-            f"torchvision: takes the name of a classifier, detector or segmenter of torchvision; got {name!r}. {hint}"
-        )
+        raise unknown_name("torchvision", name, [*known, *places], "torchvision.models.list_models() has all.")
     weights = models.get_model_weights(name).DEFAULT
     classes = given.pop("classes", variant.classes)
     if variant.pretrained:
