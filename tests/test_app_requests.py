@@ -95,8 +95,8 @@ class Browser:
         return [json.loads(line) for line in lines]
 
     def explained(self, *values):
-        """What the page shows of an explanation, by no prompt."""
-        return self.asked([*values, ""])
+        """What the page shows of an explanation, by no prompt and against nothing."""
+        return self.asked([*values, "", "", ""])
 
     def asked(self, data):
         """The values of the first event that takes as many as `data` has."""
@@ -151,6 +151,9 @@ def test_a_visitor_uploads_looks_explains_and_fetches(app, browser):
     report = browser.client.get(address)
     assert report.status_code == 200
     assert "sandbox allow-scripts" in report.headers["content-security-policy"]
+    shown = browser.asked([{"path": name}, "sky", 0, "haar", 0, "saliency", 50, "", "next", ""])[1]
+    address = "/results/" + shown.partition('src="results/')[2].partition('"')[0]
+    assert browser.client.get(address.replace("-report.html", ".json")).json()["against"]["index"] == 1
     fetched = browser.client.get(f"/gradio_api/file={name}")
     assert fetched.content == photo_bytes()
     assert fetched.headers["content-disposition"].startswith("attachment")

@@ -356,15 +356,17 @@ def test_an_app_explains_a_prompt_that_is_typed(folder):
     request = request_of(wish, loaded, kind, Limits(), torch.device("cpu"))
     assert (request.loaded.labels, request.question.target) == (("light", "dark"), 1)
     assert request_of(replace(wish, prompt=""), loaded, kind, Limits(), torch.device("cpu")).loaded is loaded
-    against = request_of(replace(wish, against="dim"), loaded, kind, Limits(), torch.device("cpu"))
+    against = request_of(replace(wish, against_prompt="dim"), loaded, kind, Limits(), torch.device("cpu"))
     assert against.loaded.labels == ("light", "dark", "dim")
     assert (against.question.target, against.question.against) == (1, 2)
-    chosen = request_of(replace(wish, target=0, prompt="", against="dim"), loaded, kind, Limits(), torch.device("cpu"))
+    chosen = replace(wish, target=0, prompt="", against_prompt="dim")
+    chosen = request_of(chosen, loaded, kind, Limits(), torch.device("cpu"))
     assert (chosen.question.target, chosen.question.against) == (0, 1)
-    with pytest.raises(ValueError, match="set against another text; both are 'dark'"):
-        request_of(replace(wish, against="dark"), loaded, kind, Limits(), torch.device("cpu"))
-    with pytest.raises(ValueError, match="up to 1000 characters here; got 1001"):
-        request_of(replace(wish, prompt="x" * 1001), loaded, kind, Limits(), torch.device("cpu"))
+    with pytest.raises(ValueError, match="a class is set against another one; got dark twice"):
+        request_of(replace(wish, against_prompt="dark"), loaded, kind, Limits(), torch.device("cpu"))
+    for field in ("prompt", "against_prompt"):
+        with pytest.raises(ValueError, match="up to 1000 characters here; got 1001"):
+            request_of(replace(wish, **{field: "x" * 1001}), loaded, kind, Limits(), torch.device("cpu"))
 
 
 @pytest.mark.needs("open_clip")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
@@ -116,7 +115,7 @@ def beyond(values: Mapping[str, float], floor: float) -> dict[str, float]:
 def without_rounding(shapley: ShapleyValues) -> ShapleyValues:
     """The values as they are drawn: 0 where the rounding of the score explains them."""
     floor, names = rounding_of(shapley), ("values", "alone", "last", "interaction")
-    known = {name: value for name in names if (value := getattr(shapley, name)) is not None}
+    known: dict[str, Any] = {name: value for name in names if (value := getattr(shapley, name)) is not None}
     return shapley._replace(**{name: cleared(value, floor) for name, value in known.items()})
 
 

@@ -34,6 +34,7 @@ from wavelens.methods.lift import Method
 from wavelens.models import LoadedModel, PromptHead
 from wavelens.models.black_box import black_box
 from wavelens.models.loaded import PROMPT_MARK
+from wavelens.targets.values import NEXT
 
 NO_WAVELET = "none: pixels, samples, voxels or points"
 # The filters of dmey do not reconstruct.
@@ -74,7 +75,10 @@ class Wish:
     """How a user wants an input explained; None means the top class, and the depth that suits the kind of signal.
 
     `wavelet` is one of PyWavelets' names, `NO_WAVELET`, or a name of `FURTHER_DOMAINS` or `CLOUD_DOMAINS`. A `prompt`
-    is explained in place of a class, and set `against` another text.
+    is explained in place of a class.
+
+    `against` is the class that the target is set against, an index or "next" for the runner-up, and `against_prompt` a
+    prompt in its place; nothing is, where both are empty.
     """
 
     target: int | str | None = None
@@ -83,7 +87,8 @@ class Wish:
     method: str = "integrated gradients"
     gradients: int = 50
     prompt: str = ""
-    against: str = ""
+    against: int | str | None = None
+    against_prompt: str = ""
 
 
 def usual_name(domain: Domain) -> str:
@@ -122,9 +127,10 @@ def shown(loaded: LoadedModel) -> LoadedModel:
 def request_of(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, device: torch.device) -> Request:
     """What the wish means for a model; `ValueError` for one that is not offered."""
     loaded, target, against = _asked(wish, loaded)
-    classes = len(loaded.labels)
-    if loaded.answer is None and wish.target is not None and not _within(wish.target, 0, classes - 1):
-        raise ValueError(f"a class of {loaded.name} is an index from 0 to {classes - 1}; got {wish.target!r}.")
+    for index in (target, against):
+        if loaded.answer is None and index not in (None, NEXT) and not _within(index, 0, len(loaded.labels) - 1):
+            last = len(loaded.labels) - 1
+            raise ValueError(f"a class of {loaded.name} is an index from 0 to {last}; got {index!r}.")
     if wish.method not in (methods := methods_of(loaded)):
         raise ValueError(f"the methods are {', '.join(methods)}; got {wish.method!r}.")
     if not _within(wish.gradients, MIN_GRADIENTS, limits.gradients):
@@ -133,14 +139,19 @@ def request_of(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, devi
         )
     method = methods[wish.method](wish.gradients, kind.sigma)
     domain = _domain(wish, kind, loaded.preprocess.shape[1:])
-    question = replace(_question(target, loaded), against=against)
+    question = _question(target, against, loaded)
     return Request(loaded, kind, question, (domain,), method, None, 5, device, chosen=wish.levels is not None)
 
 
-def _question(target: object, loaded: LoadedModel) -> Question:
+def _question(target: object, against: object, loaded: LoadedModel) -> Question:
     """A class, or an object or a region by its text; no text names a function here."""
     if loaded.answer is None:
-        return Question(target if isinstance(target, int) else None)
+        if target is not None and target == against:
+            raise ValueError(f"a class is set against another one; got {loaded.labels[int(str(target))]} twice.")
+        other = against if isinstance(against, int | str) else None
+        return Question(target if isinstance(target, int) else None, other)
+    if against is not None:
+        raise ValueError(f"a class is set against a class; {loaded.name} gives objects or regions. Leave it out.")
     if not (target is None or isinstance(target, str)):
         raise ValueError(f"an object or a region is named by a text such as car#2; got {target!r}.")
     return Question(place=place_in_answer(target, loaded))
@@ -151,21 +162,17 @@ def takes_prompts(loaded: LoadedModel) -> bool:
     return isinstance(loaded.module, PromptHead)
 
 
-def _asked(wish: Wish, loaded: LoadedModel) -> tuple[LoadedModel, object, int | None]:
-    """The model asked for the texts, the class that the prompt is, or the chosen one, and that of the text against."""
-    prompt, against = (str(text or "").strip() for text in (wish.prompt, wish.against))
-    given = [text for text in (prompt, against) if text]
-    if not given:
-        return loaded, wish.target, None
-    for text in given:
-        if len(text) > MAX_CHARACTERS:
-            raise ValueError(f"a prompt has up to {MAX_CHARACTERS} characters here; got {len(text)}.")
-    loaded = asking(loaded, *(f"{PROMPT_MARK}{text}" for text in given))
-    target = loaded.labels.index(prompt) if prompt else wish.target
-    other = loaded.labels.index(against) if against else None
-    if other is not None and target == other:
-        raise ValueError(f"a prompt is set against another text; both are {against!r}.")
-    return loaded, target, other
+def _asked(wish: Wish, loaded: LoadedModel) -> tuple[LoadedModel, object, object]:
+    """The model asked for the prompts, the target and the class against it; a prompt stands before a chosen class."""
+    prompts = [str(text or "").strip() for text in (wish.prompt, wish.against_prompt)]
+    for prompt in prompts:
+        if len(prompt) > MAX_CHARACTERS:
+            raise ValueError(f"a prompt has up to {MAX_CHARACTERS} characters here; got {len(prompt)}.")
+    if any(prompts):
+        loaded = asking(loaded, *(f"{PROMPT_MARK}{prompt}" for prompt in prompts if prompt))
+    chosen = wish.target, None if wish.against == "" else wish.against
+    target, against = (loaded.labels.index(p) if p else one for p, one in zip(prompts, chosen, strict=True))
+    return loaded, target, against
 
 
 def _within(value: object, low: int, high: int) -> bool:

@@ -6,7 +6,7 @@ set them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from wavelens.app.request_queue import Refused, Stopped
 from wavelens.app.served import Result
 from wavelens.app.service import Service
 from wavelens.app.uploads import Uploads
+from wavelens.targets.values import NEXT
 
 TITLE = "wavelens"
 # Below a narrow page's controls lies what is being done, and nobody sees it.
@@ -46,6 +47,7 @@ USE_EXAMPLE = """async () => {
     input.files = held.files;
     input.dispatchEvent(new Event('change', {bubbles: true}));
 }"""
+MAX_NAMED_CLASSES = 2000  # in a list to choose from
 AUTOMATIC = 0  # levels: as deep as suits the kind
 
 
@@ -56,19 +58,25 @@ class Page:
         self.service, self.uploads = service, uploads
 
     def look(self, upload: str | None, model: str, request: gr.Request) -> Any:
-        """The classes of an upload, by a model that takes it: model, wavelet, class, answer, status, start, methods."""
-        nothing = gr.Dropdown(choices=[], value=None)
+        """The classes of an upload, by a model that takes it.
+
+        They are model, wavelet, class, answer, status, start, methods, and what the class may be set against.
+        """
+        nothing = gr.Dropdown(choices=named_classes(self.service, model), value=None)
         if upload is None:
-            return *(gr.skip(),) * 2, nothing, "", "", gr.Button(interactive=False), gr.skip()
+            return *(gr.skip(),) * 2, nothing, "", "", gr.Button(interactive=False), *(gr.skip(),) * 2
         try:
             path = self._path(upload, request)
             chosen = self.service.suited(model, path)
             preview = self.service.preview(request.session_hash, chosen, path)
         except Refused as error:
-            return *(gr.skip(),) * 2, nothing, "", html.alert(str(error)), gr.Button(interactive=False), gr.skip()
+            refused = html.alert(str(error))
+            return *(gr.skip(),) * 2, nothing, "", refused, gr.Button(interactive=False), *(gr.skip(),) * 2
         except Stopped:
-            return (gr.skip(),) * 7
+            return (gr.skip(),) * 8
         options = [(html.chance(row, " · "), row["index"]) for row in preview.classes]
+        shown = {index for _, index in options}
+        options += [one for one in named_classes(self.service, chosen) if one[1] not in shown]
         return (
             chosen,
             usual_wavelet(self.service, chosen),
@@ -77,6 +85,7 @@ class Page:
             "",
             gr.Button(interactive=True),
             gr.skip() if chosen == model else gr.Dropdown(**_methods(self.service, chosen)),
+            gr.Dropdown(choices=others(self.service, chosen, options), value=""),
         )
 
     def methods(self, model: str) -> Any:
@@ -93,14 +102,15 @@ class Page:
         method: str,
         most: int,
         prompt: str,
-        against: str,
+        against: int | str | None,
+        against_prompt: str,
         request: gr.Request,
     ) -> Iterator[Any]:
         """Steps, then the result: status, result, start, end. Gradio closes it when the page goes."""
         if upload is None:
             yield html.alert("Drop a file first."), gr.skip(), *_buttons(busy=False)
             return
-        wish = Wish(target, wavelet, levels or None, method, most, prompt, against)
+        wish = Wish(target, wavelet, levels or None, method, most, prompt, against, against_prompt)
         try:
             path = self._path(upload, request)
         except Refused as error:
@@ -145,9 +155,13 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
                     try_one = gr.Button("Try an example", size="sm", elem_id="wl-example")
                     try_one.click(None, js=USE_EXAMPLE)
                 model = gr.Dropdown(names, value=names[0], label="Model", elem_id="wl-model")
-                target = gr.Dropdown([], label="Class to explain", elem_id="wl-target")
-                prompt = _text(service, "Prompt, in place of a class", "a dog on a sofa", "wl-prompt")
-                against = _text(service, "Against another text", "a cat on a sofa", "wl-against")
+                classes = named_classes(service, names[0])
+                target = gr.Dropdown(classes, value=None, label="Class to explain", elem_id="wl-target")
+                against = gr.Dropdown(
+                    others(service, names[0], classes), value="", label="Against", elem_id="wl-against"
+                )
+                prompt = _prompt(service, "Prompt, in place of a class", "a dog on a sofa", "wl-prompt")
+                against_prompt = _prompt(service, "Against this prompt", "a cat on a sofa", "wl-against-prompt")
                 with gr.Row():
                     clouds = any(usual_wavelet(service, name) in CLOUD_DOMAINS for name in names)
                     wavelets = [*WAVELETS, *FURTHER_DOMAINS, *(CLOUD_DOMAINS if clouds else ()), NO_WAVELET]
@@ -169,10 +183,10 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
                 result = gr.HTML(elem_id="wl-shown")
         # values come as the page has them, and are checked by the service
         plain = {"preprocess": False, "show_progress": "hidden", "concurrency_limit": many, "api_visibility": "private"}
-        looked_up = [model, wavelet, target, answer, status, start, method]
+        looked_up = [model, wavelet, target, answer, status, start, method, against]
         for event in (upload.change, model.input):
             event(events.look, [upload, model], looked_up, **plain)
-        wished = [upload, model, target, wavelet, levels, method, most, prompt, against]
+        wished = [upload, model, target, wavelet, levels, method, most, prompt, against, against_prompt]
         start.click(None, js=SHOW_RESULT)
         start.click(events.explain, wished, [status, result, start, end], **plain)
         end.click(events.stop, **plain)
@@ -189,15 +203,26 @@ def _drop(service: Service) -> gr.File:
     return drop
 
 
-def _text(service: Service, label: str, example: str, name: str) -> gr.Textbox:
-    """A field for a text, where a model takes texts."""
-    return gr.Textbox(
-        label=label,
-        placeholder=example,
-        max_length=MAX_CHARACTERS,
-        visible=any(takes_prompts(one.loaded) for one in service.models.values()),
-        elem_id=name,
-    )
+def _prompt(service: Service, label: str, example: str, name: str) -> gr.Textbox:
+    """A field for a text, shown where a model takes any."""
+    takes_texts = any(takes_prompts(one.loaded) for one in service.models.values())
+    return gr.Textbox(label=label, placeholder=example, max_length=MAX_CHARACTERS, visible=takes_texts, elem_id=name)
+
+
+def named_classes(service: Service, model: str) -> list[tuple[str, int]]:
+    """The classes of a model with their indices, to be chosen before anything is dropped; none of a detector."""
+    served = service.models.get(model)
+    if served is None or served.loaded.answer is not None:
+        return []
+    return [(label.split(", ")[0], index) for index, label in enumerate(served.loaded.labels)][:MAX_NAMED_CLASSES]
+
+
+def others(service: Service, model: str, classes: Sequence[tuple[str, int]]) -> list[tuple[str, int | str]]:
+    """What a class may be set against: nothing, the runner-up, or another class; nothing for a detector's objects."""
+    served = service.models.get(model)
+    if served is None or served.loaded.answer is not None or len(served.loaded.labels) < 2:
+        return [("nothing", "")]
+    return [("nothing", ""), ("the runner-up", NEXT), *classes]
 
 
 def usual_wavelet(service: Service, model: str) -> str:
