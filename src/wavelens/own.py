@@ -39,6 +39,18 @@ def text_of(value: Any) -> str:
     return f"{module}{cls.__name__}({', '.join(f'{name}={text_of(part)}' for name, part in pairs)})"
 
 
+def as_typed(value: Any) -> str:
+    """The shortest text of a value that is parsed as it: fields that have their defaults are left out.
+
+    >>> import wavelens as wl
+    >>> as_typed(wl.IntegratedGradients(tolerance=0.02)), as_typed(wl.Saliency())
+    ('IntegratedGradients(tolerance=0.02)', 'Saliency()')
+    """
+    pairs = [(one, getattr(value, one.name)) for one in fields(value) if one.repr]
+    told = [f"{one.name}={text_of(part)}" for one, part in pairs if part != one.default]
+    return f"{type(value).__name__}({', '.join(told)})"
+
+
 def own_classes(value: Any) -> tuple[type, ...]:
     """The classes of a value, and of the values in it, that are a user's own."""
     if isinstance(value, Bound):

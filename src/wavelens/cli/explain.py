@@ -59,15 +59,15 @@ def explain(
     domain: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"{DOMAIN_HELP} Give it several times for several domains from one pass of gradients.",
+            help=f"{DOMAIN_HELP} May be repeated: all domains share one pass of gradients.",
             show_default="for photos DWT('haar', levels=5), else by kind",
         ),
     ] = None,
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"{METHOD_HELP} Explainers such as GradCAM() too; given several times, the others stand beside the "
-            "first.",
+            help=f"{METHOD_HELP} Explainers such as GradCAM() are accepted too. May be repeated: the first is "
+            "explained, the others stand beside it.",
             show_default=DEFAULT_METHOD_HELP,
         ),
     ] = None,
@@ -83,22 +83,23 @@ def explain(
     unit: Unit = None,
     rate: Rate = None,
     exact_passes: Annotated[
-        bool, typer.Option("--exact-passes", help="Run the model's own passes: nothing folded, no other memory format.")
+        bool,
+        typer.Option("--exact-passes", help="Run the model exactly as it is, without folding its layers."),
     ] = False,
     interventions: Annotated[
         bool | None,
         typer.Option(
             "--interventions/--no-interventions",
-            help="What each scale adds when scales come and go (Shapley values): whatever it costs, or never.",
+            help="Compute the Shapley value of each scale whatever it costs, or never.",
             show_default=f"exact, sampled or by octave, within {MAX_FORWARD_PASSES} forward passes",
         ),
     ] = None,
     tiles: Annotated[
         float | None,
         typer.Option(
-            help="Explain rasters larger than the model's input tile by tile; neighbours share this part of a side, 0 "
-            "to 0.9. Writes maps over the scene.",
-            show_default="the middle of the raster",
+            help="Explain rasters larger than the model's input tile by tile, and write maps over the scene. "
+            "Neighbouring tiles share this part of a side, 0 to 0.9.",
+            show_default="explain the middle of the raster",
         ),
     ] = None,
     formats: Annotated[
@@ -111,7 +112,9 @@ def explain(
     words: Annotated[
         bool,
         typer.Option(
-            "--words", help="Of a pair: account for the words of --target text:… too, on one path with the file."
+            "--words",
+            help="For a model of signals and texts: account for the words of --target text:… too, on one path with the "
+            "file.",
         ),
     ] = False,
     report: Annotated[
@@ -122,22 +125,22 @@ def explain(
     rasters and texts.
 
     Prints the top classes and the scale profile of each input: what each scale contributes along the method's path, and
-    beside it the scale's Shapley value, which says what the scale adds when scales come and go. Writes NAME.png (the
-    panel), NAME.safetensors (the attribution), NAME.json (a summary) and what else belongs to its kind to the folder
-    --out. Each further --domain reads the same gradients, into NAME-DWT.png …; NAME-marginal.png has the means of all.
-    With --decompose, NAME-decomposed.png shows the input rebuilt scale by scale from its important coefficients in each
-    of the wavelets, from the same gradients, and NAME-scales.png where in it each scale of the first matters, one
-    colour per scale. For a photo of which the model is given a part, or a smaller one, NAME-overlay.png has the map
-    over the whole photo. With --against the difference of two logits is explained, and a --target that is a function
-    asks any model for any number. With --spacing scales are named in its unit. With --tiles a raster larger than the
-    model's input is explained tile by tile, into NAME-tiles.json and maps over the scene, NAME-signed.tif …. An input
-    whose NAME is taken gets NAME-2.
+    beside it the scale's Shapley value, which is what the scale adds when scales come and go.
 
-    For more than five inputs it prints one line for each and writes summary.csv, one row for each, and the report as it
-    goes. The same command again keeps the results that are there and explains the rest.
+    Writes to the folder --out: NAME.png (the panel), NAME.safetensors (the attribution), NAME.json (a summary) and
+    further files of the kind of signal. If the model sees only a part of a photo, or a smaller copy, NAME-overlay.png
+    shows the map over the whole photo. If NAME is taken, the input becomes NAME-2.
 
-    Exit codes: 0, all inputs were explained; 1, some were, and a line on stderr says what is wrong with each of the
-    others, or with those of whose files some could not be written; 2, none was, or an option is wrong.
+    Each further --domain adds NAME-DWT.png …, and NAME-marginal.png shows the means over all domains. --decompose adds
+    NAME-decomposed.png, the input rebuilt scale by scale from its important coefficients in each of the wavelets, and
+    NAME-scales.png, which shows where each scale of the first wavelet matters. --tiles writes NAME-tiles.json and, for
+    scenes with coordinates, NAME-signed.tif ….
+
+    For more than five inputs it prints one line per input, and writes summary.csv with one row per input and, with
+    --report, the report as it goes. Run again, the same command keeps the results that are there and explains the rest.
+
+    Exit codes: 0, all inputs were explained; 1, some were (one line on stderr per input says what is wrong with the
+    others, or which files could not be written); 2, none was, or an option is wrong.
     """
     chosen_domains = [domain_called(text) for text in domain or ()]
     chosen_methods, chosen_device = [explainer_of(text) for text in method or ()], device_called(device)

@@ -44,14 +44,14 @@ Trust = Annotated[
 ClassNames = Annotated[
     str | None,
     typer.Option(
-        help="File of class names: one per line, or JSON. A model of signals and texts is asked for each.",
+        help="File of class names: one per line, or JSON. A model of signals and texts takes each as a class.",
         show_default="the model's",
     ),
 ]
 Template = Annotated[
     str | None,
     typer.Option(
-        help="Text that each class name is put into, for a model of signals and texts: 'a photo of a {}.'.",
+        help="Text in which {} stands for a class name, for a model of signals and texts: 'a photo of a {}.'.",
         show_default="the name alone",
     ),
 ]
@@ -93,13 +93,16 @@ PreparationText = Annotated[
 BandNames = Annotated[
     str | None,
     typer.Option(
-        help="Bands of a raster for the model, in its order, by name or place: B04,B03,B02 or 4,3,2.",
+        help="Bands of a raster for the model, in its order, by name or number: B04,B03,B02 or 4,3,2.",
         show_default="those that the model names, or all",
     ),
 ]
-Windows = Annotated[bool, typer.Option("--windows", help="Read a text of more tokens than the model takes in windows.")]
+Windows = Annotated[
+    bool,
+    typer.Option("--windows", help="Split texts that are too long for the model into windows, and average the logits."),
+]
 QuestionText = Annotated[
-    str | None, typer.Option(help="What a model that writes about pictures is asked: 'what is on the road?'.")
+    str | None, typer.Option(help="Question to a model that writes about pictures: 'what is on the road?'.")
 ]
 PREPARATIONS = (AsRead, Bands, Fitted, Geometry, Points, Resolutions, Sampling, Traces, VideoGeometry, Voxels)
 

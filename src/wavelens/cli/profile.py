@@ -40,7 +40,7 @@ from wavelens.explaining.request import DEFAULT_METHOD
 from wavelens.explaining.spacing import spaced
 from wavelens.methods.lift import check_method
 from wavelens.models import LoadedModel, Options
-from wavelens.own import text_of
+from wavelens.own import as_typed
 from wavelens.runs import Average, Run, average, run
 from wavelens.runs.evaluation import BATCH_SIZE
 from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
@@ -73,12 +73,12 @@ def profile(
         int | None, typer.Option(min=1, help="Use N evenly spaced files.", show_default="all of them")
     ] = None,
     domain: Annotated[str | None, typer.Option(help=DOMAIN_HELP, show_default="as for wavelens explain")] = None,
-    method: Annotated[str, typer.Option(help=METHOD_HELP)] = text_of(DEFAULT_METHOD),
+    method: Annotated[str, typer.Option(help=METHOD_HELP)] = as_typed(DEFAULT_METHOD),
     interventions: Annotated[
         bool,
         typer.Option(
             "--interventions",
-            help="Also the mean Shapley value of each scale, what it adds when scales come and go: at most "
+            help="Also print the mean Shapley value of each scale, by at most "
             f"{MAX_FORWARD_PASSES} forward passes per file.",
         ),
     ] = False,
@@ -94,10 +94,10 @@ def profile(
 
     For each scale and model, prints its share of the attribution, the difference of that share from the first model's,
     and its signed sum: means over the files that all models have, with 95 % intervals (files are resampled with
-    replacement, the same ones for every model), and how much of the score's rise the sums miss; with --interventions
-    the mean Shapley value of each scale too, and where the two accounts disagree. Writes profile.png,
-    .md, .csv and .json to the folder --out, files.csv with one row per file, and what it goes on from to its folder
-    runs/; running the same command again resumes an interrupted run.
+    replacement, the same ones for every model). Also prints which part of the score's change the sums miss, and with
+    --interventions the mean Shapley value of each scale and where the two accounts disagree. Writes profile.png, .md,
+    .csv and .json and files.csv, which has one row per file, to the folder --out. Its folder runs/ has the results of
+    each model, from which the same command resumes an interrupted run.
 
     Exit codes: 0, all files have profiles; 1, some have (one line per failed file on stderr says why); 2, none has, or
     an option is wrong; 130, interrupted.

@@ -36,7 +36,7 @@ def retrieve(
     model: Annotated[str, typer.Option(help=f"The model of signals and texts: {PAIR_FORMS}.")],
     options: Options = Options(),
     text: Annotated[
-        list[str] | None, typer.Option(help="A text to look for; may be repeated. Many go to a file, --labels.")
+        list[str] | None, typer.Option(help="A text to match; may be repeated. Put many into a file: --labels.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of texts and of files to print.")] = 3,
     out: Out = Path("wavelens-out"),

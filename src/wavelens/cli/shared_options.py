@@ -24,7 +24,7 @@ from wavelens.explaining.prompting import asked_for
 from wavelens.explaining.request import DEFAULT_BLACK_BOX_METHOD, DEFAULT_METHOD, default_model
 from wavelens.models import LoadedModel, Options, Preparation
 from wavelens.models.loading import is_module_file
-from wavelens.own import text_of
+from wavelens.own import as_typed
 from wavelens.spec import METHODS
 
 Files = Annotated[list[str], typer.Argument(help="Files, folders of them, or patterns such as '*.jpg'.")]
@@ -35,7 +35,7 @@ DOMAIN_HELP = (
     "Domain of the explanation, as in Python: DWT('db4', levels=3), DWT('sym8', mode='reflect'), Identity, own:Mine()."
 )
 METHOD_HELP = f"Method, as in Python: SmoothGrad(samples=50); {', '.join(m.__name__ for m in METHODS)}, own:Mine()."
-DEFAULT_METHOD_HELP = f"{text_of(DEFAULT_METHOD)}; without gradients {type(DEFAULT_BLACK_BOX_METHOD).__name__}()"
+DEFAULT_METHOD_HELP = f"{as_typed(DEFAULT_METHOD)}; for models without gradients {as_typed(DEFAULT_BLACK_BOX_METHOD)}"
 MethodText = Annotated[
     str | None,
     typer.Option(help=METHOD_HELP, show_default=DEFAULT_METHOD_HELP),
@@ -59,8 +59,8 @@ AgainstText = Annotated[
     str | None,
     typer.Option(
         "--against",
-        help="Another class, or 'next' for the runner-up of each input: why the target rather than it, the difference "
-        "of their logits.",
+        help="Explain why the target rather than this class, by the difference of their logits: another class, or "
+        "'next' for the runner-up of each input.",
     ),
 ]
 Spacing = Annotated[
@@ -75,10 +75,12 @@ Unit = Annotated[str | None, typer.Option(help="The unit of --spacing.", show_de
 Rate = Annotated[
     float | None,
     typer.Option(
-        help="Samples per second, for series whose files do not say it.", show_default="as stored in the files"
+        help="Samples per second, for series whose files do not state it.", show_default="as stored in the files"
     ),
 ]
-DeviceName = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps …", show_default="cuda if there is one")]
+DeviceName = Annotated[
+    str | None, typer.Option(help="Device: cpu, cuda, cuda:1, mps …", show_default="cuda if there is one")
+]
 
 
 def opened(
