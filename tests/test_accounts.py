@@ -130,6 +130,8 @@ def test_sampled_values_say_their_standard_errors():
     sampled = shapley._replace(interaction=None, standard_error=torch.tensor([[0.25, 0.5, 0.125]]))
     assert "sampled by 8 forward passes, with standard errors up to 0.5" in told(a, sampled).sampled
     assert told(a, sampled).pairs == ""
+    steady = sampled._replace(standard_error=shapley.score.abs().sum() * torch.full((1, 3), 1e-15))
+    assert "sampled by 8 forward passes, with no spread but rounding" in told(a, steady).sampled
     assert told(a, shapley).sampled == "The Shapley values are exact, by 8 forward passes."
 
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -168,6 +169,22 @@ def test_the_axis_is_the_one_that_shows_the_narrowest_row_best(domain, is_logari
     assert axis.edges[0] == (axis.edges[1] / 2 if is_logarithmic else 0)
     assert axis.cells_at(7).tolist() == sorted(axis.cells_at(7))
     assert {axis.cells_at(5000)[0], axis.cells_at(5000)[-1]} == {0, len(axis.edges) - 2}
+
+
+@pytest.mark.parametrize("is_logarithmic", [True, False])
+def test_a_tone_thinner_than_a_pixel_is_drawn(is_logarithmic):
+    """513 bins of 15.6 Hz on an axis of 100 pixels: one loud bin stays, at its frequency."""
+    axis = FrequencyAxis((0, 0.0625, 0.125, 0.25, 0.5) if is_logarithmic else (0, 0.1, 0.2, 0.3, 0.4, 0.5), 16000)
+    edges, values = (np.arange(514) - 0.5) * 15.625, np.zeros((513, 3))
+    values[193] = [1, 2, 3]
+    assert axis.is_logarithmic == is_logarithmic
+    assert axis.narrowest(edges) * 100 < 1
+    shown, bounds = axis.steps(edges, values, 100)
+    assert shown.max(0).tolist() == [1, 2, 3]
+    row = int(shown[:, 0].argmax())
+    assert bounds[row] <= edges[194]
+    assert bounds[row + 1] >= edges[193]
+    assert shown.astype(bool)[:, 0].sum() <= 2
 
 
 @pytest.mark.parametrize("domain", [wl.STFT("hann", 64), wl.Packets("db4", levels=5), wl.ConstantQ(12)], ids=repr)

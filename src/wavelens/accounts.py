@@ -114,7 +114,7 @@ def beyond(values: Mapping[str, float], floor: float) -> dict[str, float]:
 
 def without_rounding(shapley: ShapleyValues) -> ShapleyValues:
     """The values as they are drawn: 0 where the rounding of the score explains them."""
-    floor, names = rounding_of(shapley), ("values", "alone", "last", "interaction")
+    floor, names = rounding_of(shapley), ("values", "alone", "last", "interaction", "standard_error")
     known: dict[str, Any] = {name: value for name in names if (value := getattr(shapley, name)) is not None}
     return shapley._replace(**{name: cleared(value, floor) for name, value in known.items()})
 
@@ -268,9 +268,11 @@ def _sampled(shapley: ShapleyValues, noun: str) -> str:
     errors = errors_of(shapley)
     if errors is None:
         return f"The Shapley values are exact, by {passes:,} forward passes."
+    widest = max(errors.values())
+    spread = f"standard errors up to {widest:.2g}" if widest > rounding_of(shapley) else "no spread but rounding"
     return (
-        f"The Shapley values of {n} {noun} are sampled by {passes:,} forward passes, with standard errors up to "
-        f"{max(errors.values()):.2g}; pairs of {noun} are computed with exact values only."
+        f"The Shapley values of {n} {noun} are sampled by {passes:,} forward passes, with {spread}; pairs of {noun} "
+        "are computed with exact values only."
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wavelens.accounts import aligned, grouped_alike, rounding_of, without_rounding
+from wavelens.accounts import aligned, beyond, grouped_alike, rounding_of, without_rounding
 from wavelens.attribution import Attribution
 from wavelens.cli.terminal import plain, table
 from wavelens.explaining import Explanation
@@ -29,6 +30,7 @@ TABLE_WORDS = 12  # of the table, the largest
 MAX_SCALE_COLUMNS = 9  # and the names of channels: about 80 characters
 MAX_SCALES_BESIDE = 6  # of interactions in one table with what words add: about 80 characters
 MAX_OBJECT_ROWS = 20
+MAX_DECIMALS = 12
 
 
 def print_explanation(explanation: Explanation, console: Console, prefix: str) -> None:
@@ -138,25 +140,29 @@ def _scale_table(a: Attribution, grid: Grid, shapley: ShapleyValues | None, side
     has_values = "shapley" in rows[0] or by_scale is not None
     if by_scale is not None:
         rows = [{**row, "shapley": value} for row, value in zip(rows, by_scale.scale_values.tolist(), strict=True)]
+    floor = rounding_of(a)
+    signed = [{name: row[name] for name in ("signed", "shapley") if row.get(name) is not None} for row in rows]
+    rows = [{**row, **beyond(own, floor)} for row, own in zip(rows, signed, strict=True)]
+    digits = _decimals([value for own in signed for value in own.values()])
     extents = [row["extent"] for row in rows]
     blank = [""] * any(extents)
     columns = ["extent"] * len(blank) + ["signed sum", *["Shapley value"] * has_values, "share of |γ|"]
     shown = table("scale", *columns)
     shown.columns[1].justify = "left" if blank else "right"
     for row in rows:
-        values = [_signed(row["shapley"]) + _plus_minus(row.get("shapley_error"))] if has_values else []
+        values = [_signed(row["shapley"], digits) + _plus_minus(row.get("shapley_error"), floor)] if has_values else []
         extent = [row["extent"]] * len(blank)
-        shown.add_row(row["scale"], *extent, _signed(row["signed"]), *values, f"{row['share']:.1%}")
+        shown.add_row(row["scale"], *extent, _signed(row["signed"], digits), *values, f"{row['share']:.1%}")
     words = 0.0 if sides is None else float(sides.account.values.sum())
     by_word = 0.0 if by_scale is None else float(by_scale.word_values.sum())
     if sides is not None:
-        shown.add_row("words", *blank, _signed(words), *[_signed(by_word)] * has_values, "")
+        shown.add_row("words", *blank, _signed(words, digits), *[_signed(by_word, digits)] * has_values, "")
     shown.add_section()
     total = None if a.data.is_complex() else float(a.data.sum()) + words
-    sums = [_signed(sum(row["shapley"] for row in rows) + by_word)] if has_values else []
-    shown.add_row("total", *blank, _signed(total), *sums, f"{sum(row['share'] for row in rows):.1%}")
+    sums = [_signed(sum(row["shapley"] for row in rows) + by_word, digits)] if has_values else []
+    shown.add_row("total", *blank, _signed(total, digits), *sums, f"{sum(row['share'] for row in rows):.1%}")
     if a.gap is not None:
-        rise = f"{float(a.data.sum() + a.gap) + words:+.4f}"
+        rise = _signed(float(a.data.sum() + a.gap) + words, digits)
         shown.add_row("f(x) − f(x₀)", *blank, rise, *[rise] * has_values, "")
     return shown
 
@@ -288,9 +294,16 @@ def _word_table(account: WordAccount) -> Table:
     return shown
 
 
-def _signed(value: float | None) -> str:
-    return "—" if value is None else f"{value:+.4f}"
+def _decimals(values: Sequence[float]) -> int:
+    """Four, or as many as show three digits of the largest value."""
+    top = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return max(4, min(2 - math.floor(math.log10(top)), MAX_DECIMALS)) if top else 4
 
 
-def _plus_minus(error: float | None) -> str:
-    return "" if error is None else f" ± {error:.2g}"
+def _signed(value: float | None, decimals: int = 4) -> str:
+    return "—" if value is None else f"{value:+.{decimals}f}"
+
+
+def _plus_minus(error: float | None, floor: float = 0.0) -> str:
+    """A standard error beside its value; nothing where there is none, or rounding alone."""
+    return "" if error is None or error <= floor else f" ± {error:.2g}"

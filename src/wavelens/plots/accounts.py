@@ -57,7 +57,8 @@ def add_accounts(
     if shapley is None:
         return _with_reason(figure, reason) if reason else figure
     shapley = accounts.without_rounding(shapley)
-    lines = _wrapped(texts, WIDTH - 2 * MARGIN - BARS - MATRIX - 2 * SPACE - 0.9)
+    beside = BARS + SPACE + (0 if shapley.interaction is None else MATRIX + SPACE)
+    lines = _wrapped(texts, WIDTH - 2 * MARGIN - beside - 0.9)
     height = max(ROW * len(shapley.names), MIN_HEIGHT, LINE * len(lines))
     width, before = figure.get_size_inches()
     extended(figure, TITLE + height + 2 * GAP)

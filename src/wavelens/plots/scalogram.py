@@ -6,6 +6,7 @@ As in the panel, one colour scale serves the figure: |γ| for each sample, under
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,11 +65,31 @@ class FrequencyAxis:
 
     def cells_at(self, count: int) -> Array:
         """The cell at each of `count` even steps up the axis."""
-        steps = (np.arange(count) + 0.5) / count
-        low, high = self.edges[0], self.edges[-1]
-        places = low * (high / low) ** steps if self.is_logarithmic else low + (high - low) * steps
+        places = self._places((np.arange(count) + 0.5) / count)
         cells: Array = (np.searchsorted(self.edges, places, side="right") - 1).clip(0, len(self.edges) - 2)
         return cells
+
+    def narrowest(self, edges: Array) -> float:
+        """The part of the axis that the narrowest of the cells between `edges` takes."""
+        places = np.unique(edges.clip(self.edges[0], self.edges[-1]))
+        return _narrowest(np.log2(places) if self.is_logarithmic else places)
+
+    def steps(self, edges: Array, values: Array, count: int) -> tuple[Array, Array]:
+        """The greatest value in each of `count` even steps up the axis, and their edges.
+
+        `values` `(cells, columns)` lie between `edges`; values of cells lower than a step are not lost.
+        """
+        bounds, last = self._places(np.linspace(0, 1, count + 1)), len(values) - 1
+        starts = (np.searchsorted(edges, bounds[:-1], side="right") - 1).clip(0, last)
+        stops = np.searchsorted(edges, bounds[1:], side="left").clip(starts + 1, last + 1)
+        pairs = np.stack([starts, stops], 1).ravel()
+        return np.maximum.reduceat(np.concatenate([values, values[-1:]]), pairs)[::2], bounds
+
+    def _places(self, steps: Array) -> Array:
+        """The frequencies at parts of the axis."""
+        low, high = self.edges[0], self.edges[-1]
+        places: Array = low * (high / low) ** steps if self.is_logarithmic else low + (high - low) * steps
+        return places
 
     def apply(self, ax: Axes, unit: str) -> None:
         """Scale, limits and ticks of the vertical axis: octaves below the highest edge, or round numbers."""
@@ -111,12 +132,12 @@ def over_time_and_frequency(
 
     fill_wave(add_axes(figure, boxes["wave"], "waveform" if in_hertz else "signal"), wave, INK)
     panes = [add_axes(figure, boxes["cells"], "attribution over time and frequency")]
-    panes[0].pcolormesh(
-        np.linspace(0, end, shown.shape[1] + 1), axis.edges, shown, cmap=MAGNITUDE, norm=norm, rasterized=True
-    )
+    times = np.linspace(0, end, shown.shape[1] + 1)
+    _draw_rows(panes[0], axis, times, axis.edges, shown, cmap=MAGNITUDE, norm=norm)
     if in_hertz:
         panes.append(add_axes(figure, boxes["spectrum"], "spectrogram (dB under its loudest point)"))
-        _draw_spectrum(panes[1], wave, 1 / step, axis.edges[0])
+        decibels, moments, bins = spectrum(wave, 1 / step)
+        _draw_rows(panes[1], axis, moments, bins, decibels, cmap="gray_r", norm=Normalize(-RANGE, 0))
     for ax in panes:
         axis.apply(ax, unit)
         tick_times(ax, end, "s" if in_hertz else grid.units[0])
@@ -170,10 +191,12 @@ def _boxes(scales: int, rows: int, has_spectrum: bool, letters: int) -> dict[str
     )
 
 
-def _draw_spectrum(ax: Axes, wave: Array, rate: float, lowest: float) -> None:
-    decibels, times, bins = spectrum(wave, rate)
-    bins[0] = lowest / 2  # a logarithmic axis has no 0
-    ax.pcolormesh(times, bins, decibels, cmap="gray_r", norm=Normalize(-RANGE, 0), rasterized=True)
+def _draw_rows(ax: Axes, axis: FrequencyAxis, times: Array, edges: Array, values: Array, **colours: Any) -> None:
+    """Cells `(rows, columns)` between `times` and `edges` in Hz; Matplotlib leaves out those lower than a pixel."""
+    pixels = int(ax.bbox.height)
+    if axis.narrowest(edges) * pixels < 1:
+        values, edges = axis.steps(edges, values, pixels)
+    ax.pcolormesh(times, edges, values, rasterized=True, **colours)
 
 
 def tick_samples(ax: Axes, n: int, grid: Grid) -> None:
