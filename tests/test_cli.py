@@ -217,7 +217,7 @@ def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, mon
         (["absent.png"], "no such photo: absent.png"),
         (["*.xyz"], "no such photo: *.xyz"),
         (["own_net.py"], "own_net.py is not an image file"),
-        (["found"], ".ima; found has none. Name another."),
+        (["found"], "the folder found has no photos (.avif, "),
         (["left.png", "--out", "own_net.py"], "--out is a folder; got the file own_net.py"),
         (["left.png", "--out", "own_net.py/sub"], "--out is a folder; got own_net.py/sub, and Not a directory"),
         (["left.png", "--domain", "DWT('har')"], "got 'har'"),
@@ -225,7 +225,7 @@ def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, mon
         (["left.png", "--domain", "Saliency"], "--domain takes a domain, such as DWT('db4', levels=3); got the method"),
         (["left.png", "--method", "DWT"], "--method takes a method, such as SmoothGrad(samples=25); got the domain"),
         (["left.png", "--method", "Salience"], "Did you mean Saliency?"),
-        (["left.png", "--target", "side"], "which fits 0 (left side); 1 (right side)"),
+        (["left.png", "--target", "side"], "'side' fits several classes: 0 (left side); 1 (right side)"),
         (["left.png", "--tiles", "0.5"], "only rasters are explained tile by tile; own_net:net takes a photo"),
         (["left.png", "--target", "3"], "is an index from 0 to 2; got 3"),
         (["left.png", "--model", "own_nett:net"], "there is no module own_nett for own_nett:net"),
@@ -248,7 +248,7 @@ def test_a_folder_of_folders_says_how_their_photos_are_named(folder, capsys):
     (folder / "outer").mkdir()
     (folder / "more").rename(folder / "outer/more")
     assert explain("outer") == 2
-    assert "outer has none. Those in its folders are 'outer/**/*.png'." in complaint(capsys)
+    assert "For those in its folders give 'outer/**/*.png'." in complaint(capsys)
     assert explain("outer/**/*.png") == 0
 
 

@@ -218,7 +218,7 @@ def test_wrong_sounds_are_one_line(folder, capsys):
     (folder / "broken.wav").write_bytes(b"RIFF" + bytes(60))
     write_audio("five.wav", Clip(torch.zeros(1, 1, 900), 8000))
     for name, said in [
-        ("empty.wav", "got the empty file empty.wav"),
+        ("empty.wav", "empty.wav is empty"),
         ("broken.wav", "broken.wav"),
         ("none.wav", "no such sound: none.wav"),
     ]:

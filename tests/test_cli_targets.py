@@ -162,15 +162,15 @@ def test_the_top_class_may_be_set_against_another(folder, capsys):
     assert found()[1]["target"]["index"] == 0
     capsys.readouterr()
     assert explain("--against", "left") == 2
-    assert "--against is another class than the target; the top class is 0 (left side, port) too" in complaint(capsys)
+    assert "--against names the top class itself, 0 (left side, port)" in complaint(capsys)
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--target", "1", "--against", "right side"], "--against is another class than --target; both are 1 (right"),
+        (["--target", "1", "--against", "right side"], "--against and --target name the same class, 1 (right"),
         (["--target", "1", "--against", "3"], "is an index from 0 to 2; got 3"),
-        (["--target", "1", "--against", "side"], "which fits 0 (left side, port); 1 (right side)"),
+        (["--target", "1", "--against", "side"], "'side' fits several classes: 0 (left side, port); 1 (right side)"),
         (["--target", "own_scenes:mean", "--against", "1"], "own_scenes:mean is a function. Let it return a Contrast"),
         (["--target", "own_scenes:means"], "own_scenes has no means: module 'own_scenes'"),
         (["--target", "absent:mean"], "there is no module absent for absent:mean"),

@@ -102,7 +102,7 @@ def test_wrong_input_is_one_line_each(folder, capsys):
         "nan.npy: a volume's voxels are finite; got NaN",
         "key is one of a, b in two.npz; name one of them",
         "colours.npy: the network takes volumes of 1 channel; got 3",
-        "got the empty file empty.nii",
+        "empty.nii is empty",
         "broken.nii.gz begins with b'no scan'",
         "or a folder of DICOM slices; got photo.png",
         "got (28, 28) in flat.nii. A 2-D image goes to a model of images",

@@ -159,8 +159,8 @@ def test_an_error_of_the_program_is_no_error_of_a_file(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"target": "middle"}, "a target is one of the 2 classes of own_halves:photo; got 'middle'"),
-        ({"target": 0, "against": 0}, "is another class than"),
+        ({"target": "middle"}, r"own_halves:photo has no class 'middle'\. Its classes: 0 \("),
+        ({"target": 0, "against": 0}, "name the same class"),
         ({"domain": wl.DWT("haar", levels=9)}, "levels=9"),
         ({"decompose": "haar", "domain": wl.Identity()}, "shows wavelets"),
         ({"unit": "m"}, "is that of --spacing"),

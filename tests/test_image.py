@@ -112,7 +112,7 @@ def test_what_is_no_photo_says_so(tmp_path):
         read_image(tmp_path / "none.jpg")
     with pytest.raises(ValueError, match="a photo is a file; got the folder"):
         read_image(tmp_path)
-    with pytest.raises(ValueError, match=r"got the empty file .*zero\.jpg"):
+    with pytest.raises(ValueError, match=r"zero\.jpg is empty"):
         read_image(tmp_path / "zero.jpg")
     with pytest.raises(ValueError, match=r"text\.jpg is not an image file\. Supported: AVIF, BMP"):
         read_image(tmp_path / "text.jpg")

@@ -101,7 +101,7 @@ def test_a_forecast_as_a_text(text, expected):
         ("QRS@0.3-0.2s", 100.0, "it asks for 30 to 20"),
         ("QRS@3s", None, "has a time in s, and the rate of the input is not known"),
         ("@3", None, "names no class"),
-        ("X@3", None, r"a target is one of the 2 classes of own:net; got 'X'"),
+        ("X@3", None, r"own:net has no class 'X'"),
         ("@+0.5h", 1 / 3600, "one whole step ahead"),
         ("@+1-2", None, "one whole step ahead"),
     ],

@@ -284,7 +284,7 @@ def test_composites_are_by_the_bands_names():
     ("write", "message"),
     [
         (lambda path: path.write_bytes(b"II*\0" + bytes(40)), "cannot be read as a raster"),
-        (lambda path: path.write_bytes(b""), "has bytes; got the empty file"),
+        (lambda path: path.write_bytes(b""), "is empty, so it is not a raster"),
         (lambda path: files.write_geotiff(path, np.zeros((1, 4, 4), np.complex64), ()), "holds complex ones"),
     ],
 )

@@ -138,7 +138,7 @@ WRONG = {
     "odd date": (csv_file("date,a\nMonday,1\nTuesday,2\n"), r"times are numbers, or written like 2024-05-01T12:00:00"),
     "ragged": (csv_file("a,b\n1,2\n3\n"), r"row 3 of .* has 1 cells and the first 2"),
     "header alone": (csv_file("time,a\n"), "has 0 rows"),
-    "empty file": (lambda path: (path / "a.csv").touch() or path / "a.csv", "got the empty file"),
+    "empty file": (lambda path: (path / "a.csv").touch() or path / "a.csv", "is empty, so it is not a series"),
     "binary": (lambda path: (path / "a.csv").write_bytes(b"\xff\xfe\x00\x01") and path / "a.csv", "no table in UTF-8"),
     "stack": (array_file(np.ones((2, 3, 4))), r"\(channel, samples\); got \(2, 3, 4\).*It looks like several"),
     "objects": (array_file(np.array([{}])), "cannot be read without pickle|can be read without pickle"),

@@ -65,7 +65,7 @@ def test_byte_order_marks_and_line_ends_are_no_part_of_a_text(tmp_path, data):
         (b" \n", "a text has at least one word"),
         (b"\xff\xd8\xff\xe0JFIF", r"is UTF-8; .*photo.jpg is not, from byte 0 \(0xff\) on"),
         (b"\x89PNG\0\0", "photo.jpg holds zero bytes, as pictures"),
-        (b"", "the empty file"),
+        (b"", "is empty"),
         (b"a" * 4_000_001, "up to 4,000,000 bytes; .* has 4,000,001"),
     ],
 )

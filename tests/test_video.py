@@ -270,7 +270,7 @@ def broken(kind, folder):
     [
         ("missing", r"no such video: .*a\.mp4\. Check the spelling", FileNotFoundError),
         ("folder", r"a video is a file; got the folder .*a\.mp4", ValueError),
-        ("empty", r"a video has bytes; got the empty file .*a\.mp4", ValueError),
+        ("empty", r"a\.mp4 is empty, so it is not a video", ValueError),
         ("noise", r"a video is a file that FFmpeg decodes; .*a\.mp4 is none, or it is damaged", ValueError),
         ("truncated", r"a video is a file that FFmpeg decodes; .*a\.mp4 is none, or it is damaged", ValueError),
         ("text", r"a video is a file that FFmpeg decodes; .*a\.txt is a text", ValueError),

@@ -115,8 +115,9 @@ def beyond(values: Mapping[str, float], floor: float) -> dict[str, float]:
 def without_rounding(shapley: ShapleyValues) -> ShapleyValues:
     """The values as they are drawn: 0 where the rounding of the score explains them."""
     floor, names = rounding_of(shapley), ("values", "alone", "last", "interaction", "standard_error")
-    known: dict[str, Any] = {name: value for name in names if (value := getattr(shapley, name)) is not None}
-    return shapley._replace(**{name: cleared(value, floor) for name, value in known.items()})
+    known = {name: value for name in names if (value := getattr(shapley, name)) is not None}
+    shown: dict[str, Any] = {name: cleared(value, floor) for name, value in known.items()}
+    return shapley._replace(**shown)
 
 
 def cleared(values: Tensor, floor: float) -> Tensor:

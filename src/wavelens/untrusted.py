@@ -35,7 +35,7 @@ def check_file(path: str | PathLike[str], noun: str) -> None:
         special = next((name for name, fits in SPECIAL.items() if fits(status.st_mode)), "special file")
         raise ValueError(f"a {noun} is a regular file; got the {special} {path}. Copy its content to a file first.")
     if status.st_size == 0:
-        raise ValueError(f"a {noun} has bytes; got the empty file {path}. Get a fresh copy.")
+        raise ValueError(f"{path} is empty, so it is not a {noun}. Get a fresh copy.")
 
 
 def plain(text: str) -> str:

@@ -44,7 +44,7 @@ def check_upload(path: Path, kind: Kind, shape: tuple[int, ...], limits: Limits)
         raise ValueError(f"{kind.one} is a file ending in {', '.join(kind.suffixes)}; got {path.name}.")
     size = path.stat().st_size / 1e6
     if not size:
-        raise ValueError(f"{kind.one} has bytes; {path.name} is an empty file. Get a fresh copy.")
+        raise ValueError(f"{path.name} is empty, so it is not {kind.one}. Get a fresh copy.")
     if size > limits.megabytes:
         raise ValueError(f"a file has at most {limits.megabytes:g} MB here; {path.name} has {size:.0f}.")
     assert kind.size is not None, "Served checks it"

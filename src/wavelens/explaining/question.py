@@ -117,8 +117,8 @@ class Question:
         assert isinstance(self.against, int)
         if self.against == target:
             raise ValueError(
-                f"--against is another class than the target; the top class is {target} ({loaded.labels[target]}) too. "
-                "Name a --target."
+                f"--against names the top class itself, {target} ({loaded.labels[target]}). Name another class, or a "
+                "--target."
             )
         return self.against
 
@@ -182,7 +182,7 @@ def question_of(target: Target, against: str | int | None, loaded: LoadedModel) 
         check_no_object(text, loaded)
     index, other = None if target is None else loaded.index(str(target)), against_of(against, loaded)
     if index is not None and index == other:
-        raise ValueError(f"--against is another class than --target; both are {index} ({loaded.labels[index]}).")
+        raise ValueError(f"--against and --target name the same class, {index} ({loaded.labels[index]}). Name another.")
     return Question(index, other)
 
 

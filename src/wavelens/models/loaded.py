@@ -17,6 +17,7 @@ from wavelens.models.naming import one_of
 from wavelens.models.options import Options
 
 NAMED = 4  # labels that a `repr` shows
+MAX_LISTED_CLASSES = 10  # in an error
 PROMPT_MARK = "text:"  # before a prompt that is a target
 LINKS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": lambda logits: logits.softmax(-1),
@@ -187,10 +188,15 @@ class LoadedModel:
     def _ambiguous(self, target: str, fitting: list[int]) -> str:
         shown = "; ".join(f"{i} ({self.labels[i]})" for i in fitting[:5])
         more = f"; and {len(fitting) - 5} more" if len(fitting) > 5 else ""
-        return f"a label means one class; got {target!r}, which fits {shown}{more}. Give the index or the whole name."
+        return f"{target!r} fits several classes: {shown}{more}. Give the index or the whole name."
 
     def _unknown(self, target: str) -> str:
         names = {name.casefold(): name for label in self.labels for name in self.names(label)}
         near = [names[name] for name in difflib.get_close_matches(target.casefold(), names, n=3)]
-        hint = f"Did you mean {one_of(near)}?" if near else "Give an index or a part of a label."
-        return f"a target is one of the {len(self.labels)} classes of {self.name}; got {target!r}. {hint}"
+        if near:
+            hint = f"Did you mean {one_of(near)}?"
+        elif len(self.labels) <= MAX_LISTED_CLASSES:
+            hint = f"Its classes: {'; '.join(f'{i} ({label})' for i, label in enumerate(self.labels))}."
+        else:
+            hint = f"Give an index from 0 to {len(self.labels) - 1}, or a part of a label."
+        return f"{self.name} has no class {target!r}. {hint}"

@@ -250,6 +250,7 @@ class Kind:
         """
         if self.gather is None and path.is_dir():
             deeper = next((file for file in path.rglob("*") if self.reads(file)), None)
-            hint = f"Those in its folders are '{path / '**' / f'*{deeper.suffix}'}'." if deeper else "Name another."
-            raise ValueError(f"a folder of {self.several} holds {', '.join(self.suffixes)}; {path} has none. {hint}")
+            pattern = "" if deeper is None else path / "**" / f"*{deeper.suffix}"
+            hint = f"For those in its folders give '{pattern}'." if pattern else "Name another."
+            raise ValueError(f"the folder {path} has no {self.several} ({', '.join(self.suffixes)}). {hint}")
         return self.reader(takes_files(preparation))(path)

@@ -93,7 +93,7 @@ def cloud_of(path: Path, points: Array, unit: str = "", faces: Array | None = No
     low, high = points.min(0), points.max(0)
     size = float((high - low).max())
     if size == 0:
-        raise CloudError(f"points lie apart; all {len(points)} of {path} lie in one place. Name another file.")
+        raise CloudError(f"all {len(points)} points of {path} lie in one place. Name another file.")
     far = np.abs((low + high) / 2).max() > FAR * size
     origin = np.round((low + high) / 2) if far and size > 1 else (low + high) / 2 if far else np.zeros(3)
     data = torch.from_numpy((points - origin).astype(np.float32).T.copy())[None]

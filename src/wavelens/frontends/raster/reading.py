@@ -159,7 +159,7 @@ def _scene(folder: Path) -> list[RasterFile]:
     """The bands in a folder; `RasterError` where it holds none, or another number of them in one file."""
     files = _tiffs(folder)
     if not files:
-        raise RasterError(f"a folder of rasters holds {', '.join(SUFFIXES)}; {folder} has none. Name another.")
+        raise RasterError(f"the folder {folder} has no rasters ({', '.join(SUFFIXES)}). Name another.")
     scene = [open_georeferenced(file) for file in files]
     for one in scene:
         if len(one.header.bands) != 1:

@@ -100,7 +100,7 @@ def _format(path: Path) -> Format:
     """The format of a path, by its suffix; a folder is one of SAC files."""
     if path.is_dir():
         if not seismogram_files(path):
-            raise ValueError(f"a folder of series holds {', '.join(SUFFIXES)}; {path} has none. Name another.")
+            raise ValueError(f"the folder {path} has no series ({', '.join(SUFFIXES)}). Name another.")
         return FORMATS[-1]
     check_file(path, "series")
     for form in FORMATS:
