@@ -230,7 +230,7 @@ def test_the_command_prints_the_table_and_writes_it_in_every_form(made, tmp_path
     assert (tmp_path / "found/comparison.csv").read_text() == comma_separated(found)
     assert (tmp_path / "found/curves.png").stat().st_size > 5000
     assert main(["compare", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith("error: a run is a folder with a manifest.json; there is none in")
+    assert "is not a run: it has no manifest.json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [r"$\frac{$", "_hidden", "a$b$c", "x\x1b[1m"], ids=repr)

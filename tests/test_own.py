@@ -90,7 +90,7 @@ def test_only_a_module_and_a_name_are_a_class_of_ones_own(text, monkeypatch):
 
 WRONG = {
     "absent_module:Halved()": r"there is no module absent_module for absent_module:Halved\. Put absent_module\.py into",
-    own("Absent()"): rf"{NAME} has no Absent: .*Check the name",
+    own("Absent()"): rf"{NAME}:Absent cannot be found: .*Check the name",
     own("Loose()"): r"Loose is no frozen dataclass, so no text says what it does\. Make it one",
     own("Fails()"): r"Fails\(\) raises KeyError: 'broken on purpose'",
     own("thing"): r"thing is a int, not a class",

@@ -567,7 +567,7 @@ def test_a_manifest_with_other_values_is_said(tmp_path, change, sentence, use):
 
 
 def test_a_folder_without_a_run_is_said(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"a run is a folder with a manifest.json; there is none in"):
+    with pytest.raises(FileNotFoundError, match=r"is not a run: it has no manifest.json"):
         runs.Run.open(tmp_path)
 
 

@@ -237,12 +237,14 @@ class _Reader:
             raise ValueError(f"{excerpt(self.text)} raises {type(error).__name__}: {excerpt(str(error))}") from error
 
     def _unknown(self, name: str) -> type:
-        small = {known.casefold(): known for known in self.names if known not in FOR_FILES}
+        classes = [known for known in self.names if known not in FOR_FILES]
+        initials = {"".join(filter(str.isupper, known)): known for known in reversed(classes)}
+        small = {known.casefold(): known for known in classes}
         small |= {wavelet: f"DWT({wavelet!r})" for wavelet in pywt.wavelist(kind="discrete")}
-        near = difflib.get_close_matches(name.casefold(), small, 1, 0.5)
+        near = difflib.get_close_matches(initials.get(name, name).casefold(), small, 1, 0.5)
         if near:
             raise ValueError(f"there is no domain or method {excerpt(name)!r}. Did you mean {small[near[0]]}?")
-        known = ", ".join(name for name in self.names if name not in FOR_FILES)
+        known = ", ".join(classes)
         own = " One of your own is written with its module, own:Mine()." if self.imports else ""
         raise ValueError(f"there is no domain or method {excerpt(name)!r}. Choose one of {known}.{own}")
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, overload
 
-from wavelens.baselines import parse_explainer
+from wavelens.baselines import CONTROLS, EXPLAINERS, parse_explainer
 from wavelens.core import Domain
 from wavelens.methods.lift import Method
 from wavelens.spec import is_method, parse_own
@@ -48,10 +48,9 @@ def method_of(text: str | None) -> Method | None:
 
 def explainer_of(text: str) -> Any:
     """A method, or an explainer or a control, which are called with the model."""
-    try:
-        return parse_explainer(text)
-    except ValueError:
-        return method_of(text)
+    if isinstance(parse_own(text, (*EXPLAINERS, *CONTROLS)), Domain):
+        return method_of(text)  # says what a method is
+    return parse_explainer(text)
 
 
 def check_folder(out: Path) -> None:

@@ -32,7 +32,7 @@ def imported(name: str) -> Any:
             "folder, or install it."
         ) from error
     except AttributeError as error:
-        raise ValueError(f"{module} has no {attribute}: {one_line(str(error))}. Check the name.") from error
+        raise ValueError(f"{name} cannot be found: {one_line(str(error))}. Check the name.") from error
     except Exception as error:  # a user's own code raises anything
         reason = f"{type(error).__name__}: {one_line(str(error))}"
         raise ValueError(f"{module} cannot be imported, and {name} is in it: {reason}. Mend the module.") from error

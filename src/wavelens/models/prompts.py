@@ -85,8 +85,8 @@ def _by_function(name: str) -> Pair:
         made = function()
     if not isinstance(made, Pair):
         raise ValueError(
-            f"texts are scored by a Pair (wavelens.models.Pair); {name} returns {type(made).__name__}. Leave out "
-            "prompts and labels for a classifier."
+            f"{name} returns a {type(made).__name__}, which scores no texts: that takes a wavelens.models.Pair. Leave "
+            "out prompts and labels for a classifier."
         )
     return made
 

@@ -61,7 +61,7 @@ def samples(
     folders = sorted(Path(folder) for folder, _, _ in os.walk(root))
     paths = [path for folder in folders for path in inside(folder)]
     if not paths:
-        raise ValueError(f"a data set is a folder with files that the model takes; got {root}, which has none.")
+        raise ValueError(f"the folder {root} has no files that the model takes. Name another.")
     return [Sample(path.relative_to(root).as_posix(), sum(map(_bytes, files(path))), root=str(root)) for path in paths]
 
 
