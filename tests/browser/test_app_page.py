@@ -265,6 +265,17 @@ def shade(page):
     return page.evaluate(colour)
 
 
+def test_on_a_phone_preview_and_result_come_into_view(visit, photo):
+    page = visit(viewport={"width": 390, "height": 800})
+    drop(page, photo)
+    page.wait_for_selector("#wl-seen p")
+    assert page.locator("#wl-seen img").bounding_box()["y"] < 800
+    page.click("#wl-start")
+    page.wait_for_selector("#wl-shown iframe")
+    top = "document.querySelector('#wl-shown iframe').getBoundingClientRect().top"
+    page.wait_for_function(f"{top} < 400")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_fits_its_width(visit, width, scheme):

@@ -35,8 +35,10 @@ from wavelens.app.uploads import Uploads
 from wavelens.targets.values import NEXT
 
 TITLE = "wavelens"
-# Below a narrow page's controls lies what is being done, and nobody sees it.
-SHOW_RESULT = "() => { document.getElementById('wl-status').scrollIntoView({behavior: 'smooth', block: 'start'}); }"
+# Below a narrow page's controls lies what is being done, and later the result, and nobody sees it.
+SHOW_RESULT = """() => {
+    if (innerWidth < 800) document.getElementById('wl-status').scrollIntoView({behavior: 'smooth', block: 'start'});
+}"""
 # The example is sent as any file is: from the page, through the same input.
 USE_EXAMPLE = """async () => {
     const input = document.querySelector('#wl-upload input[type=file]');
@@ -154,6 +156,7 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
                 if example_photo(service.models.values()) is not None:
                     try_one = gr.Button("Try an example", size="sm", elem_id="wl-example")
                     try_one.click(None, js=USE_EXAMPLE)
+                answer = gr.HTML(elem_id="wl-seen")
                 model = gr.Dropdown(names, value=names[0], label="Model", elem_id="wl-model")
                 classes = named_classes(service, names[0])
                 target = gr.Dropdown(classes, value=None, label="Class to explain", elem_id="wl-target")
@@ -178,7 +181,6 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
                     start = gr.Button("Explain", variant="primary", interactive=False, min_width=80, elem_id="wl-start")
                     end = gr.Button("Stop", interactive=False, min_width=80, elem_id="wl-end")
             with gr.Column(scale=3, min_width=320):
-                answer = gr.HTML(elem_id="wl-seen")
                 status = gr.HTML(elem_id="wl-status")
                 result = gr.HTML(elem_id="wl-shown")
         # values come as the page has them, and are checked by the service
@@ -188,7 +190,7 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
             event(events.look, [upload, model], looked_up, **plain)
         wished = [upload, model, target, wavelet, levels, method, most, prompt, against, against_prompt]
         start.click(None, js=SHOW_RESULT)
-        start.click(events.explain, wished, [status, result, start, end], **plain)
+        start.click(events.explain, wished, [status, result, start, end], **plain).then(None, js=SHOW_RESULT)
         end.click(events.stop, **plain)
         blocks.unload(events.leave)
         model.input(events.methods, [model], [method], **plain)

@@ -127,6 +127,9 @@ class Many:
         written = [ledger.path, *([self._write_report()] if self.sections else [])]
         for path in written:
             self._print(f"wrote {path}")
+        if self.failures:
+            failed = f"{self.failures} of {len(self.named)} files could not be explained"
+            complain(f"{failed}; the column error of {ledger.path} says why.")
 
     def _print(self, text: str) -> None:
         self.console.print(Text(plain(text)), soft_wrap=True)

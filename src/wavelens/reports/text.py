@@ -49,7 +49,7 @@ def account(a: Attribution, item: int = 0) -> str:
         return f"{total}."
     rise, gap = float(a.score[item] - a.baseline_score[item]), float(a.gap[item])
     if abs(gap) <= accounts.rounding_of(a.item(item)):
-        return f"{total}, and so the score {_way(rise)}, but for rounding."
+        return f"{total}; the score {_way(rise)}, which is the same up to rounding."
     return f"{total}; the score {_way(rise)}, and the gap between them is {signed(gap)}."
 
 
@@ -89,7 +89,7 @@ def _account(entry: Entry) -> list[Html]:
         return [joined(opening, f", the same as for {entry.start}: the scales add up to zero.")]
     part = f" ({percent(abs(gap / rise))})" if abs(rise) > floor else ""
     how = "scale by scale" if entry.sides is None else "scale by scale and word by word"
-    missed = f"to within {abs(gap):.3g}{part}" if abs(gap) > floor else "but for rounding"
+    missed = f"to within {abs(gap):.3g}{part}" if abs(gap) > floor else "up to rounding"
     return [joined(opening, f". Over {entry.start} it {_way(rise)}, "), joined(f"accounted for {how} {missed}.")]
 
 

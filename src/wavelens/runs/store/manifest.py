@@ -151,9 +151,7 @@ def read(folder: Path) -> Manifest:
     """The manifest of a folder; `FileNotFoundError` or `ValueError` where there is none."""
     path = folder / FILE
     if not path.exists():
-        raise FileNotFoundError(
-            f"{folder} is not a run: it has no {FILE}. Name a folder written by wavelens evaluate."
-        )
+        raise FileNotFoundError(f"{folder} is not a run: it has no {FILE}. Name a folder written by wavelens evaluate.")
     check_file(path, "manifest")
     try:
         return _manifest(json_object(path.read_bytes()))
