@@ -108,7 +108,7 @@ def test_targets_domains_and_the_number_of_classes_are_the_callers(folder, capsy
 def test_only_methods_that_add_up_account_for_the_score(folder, capsys):
     assert explain("left.png", "--method", "Saliency") == 0
     printed = capsys.readouterr().out
-    assert "responds to these scales" in printed
+    assert "these are the scales it is sensitive to" in printed
     assert "f(x)" not in printed
     assert explain("left.png") == 0
     assert "left side, logit 1536.000: its rise over a black picture comes from these scales" in capsys.readouterr().out

@@ -45,7 +45,7 @@ def check_module(model: Any, explainer: object) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise TypeError(
             f"model is an nn.Module for {explainer}, which looks at its layers; got {type(model).__name__}. Wrap the "
-            "function in a module that holds its layers; of a LoadedModel give .module."
+            "function in a module that holds its layers; of a LoadedModel pass `loaded.module`."
         )
     check_no_black_box(model)
     return model

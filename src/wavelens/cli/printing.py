@@ -104,7 +104,7 @@ def _account(explanation: Explanation) -> str:
 
 def _adding_up(a: Attribution, start: str) -> str:
     if a.gap is None or a.score is None or a.baseline_score is None:
-        return "it responds to these scales"
+        return "these are the scales it is sensitive to"
     rise = float(a.score - a.baseline_score)
     if abs(rise) <= rounding_of(a):
         return f"the same as for {start}, so these scales add up to zero"

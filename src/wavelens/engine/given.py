@@ -44,7 +44,9 @@ def with_given(model: Callable[..., Any], given: Sequence[Tensor]) -> Callable[.
 def check_callable(model: Any) -> None:
     """`TypeError` for what is neither a module nor a function."""
     if not callable(model):
-        raise TypeError(f"model is a module or a function; got {type(model).__name__}. Of a LoadedModel give .module.")
+        raise TypeError(
+            f"model is a module or a function; got {type(model).__name__}. Of a LoadedModel pass `loaded.module`."
+        )
 
 
 def beside(model: Any, items: Tensor) -> tuple[Tensor, ...]:

@@ -82,7 +82,7 @@ def _account(entry: Entry) -> list[Html]:
     if score is None:
         return [joined("What supports and what opposes ", label, chance, ".")]
     if start is None or gap is None:
-        return [joined("The score of ", label, chance, f" is {number(score)}. Here is what it responds to.")]
+        return [joined("The score of ", label, chance, f" is {number(score)}. This is what it is sensitive to.")]
     rise, floor = score - start, accounts.rounding_of(a)
     opening = joined("The score of ", label, chance, f" is {number(score)}")
     if abs(rise) <= floor and abs(gap) <= floor:
