@@ -119,7 +119,11 @@ def _content(path: Path) -> Any:
         return _parts(path)
     check_file(path, "file of weights")
     try:
-        return safetensors.torch.load_file(path) if _is_safetensors(path) else _unpickled(path)
+        if _is_safetensors(path):
+            return safetensors.torch.load_file(path)
+        if not _is_saved(path):
+            raise ValueError("neither")
+        return _unpickled(path)
     except Exception as error:  # safetensors, pickle and torch share no base class
         raise ValueError(_refusal(path, error)) from error
 
@@ -153,6 +157,12 @@ def _is_safetensors(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(9)
     return len(start) == 9 and start[8:] == b"{" and struct.unpack("<Q", start[:8])[0] <= path.stat().st_size
+
+
+def _is_saved(path: Path) -> bool:
+    """By content, whether `torch.save` wrote it: an archive, or a binary pickle. Any text may be a pickle as well."""
+    with path.open("rb") as file:
+        return file.read(4).startswith((b"PK", b"\x80"))
 
 
 def _unpickled(path: Path) -> Any:

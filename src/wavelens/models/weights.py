@@ -178,7 +178,10 @@ def _check_numbers(module: nn.Module, state: State) -> None:
 
 def _remedy(difference: _Difference, classes: int | None) -> str:
     if difference.lacking or difference.unknown:
-        return "Take weights of the same architecture, or build the model in a function, package.module:function."
+        return (
+            "Name the model that the weights were trained for (--model), or build it in a function, "
+            "package.module:function."
+        )
     if classes is not None:
         return f"Build the model for {classes} classes."
     return "Build the model as it was trained: with its number of classes, and its input_size."
