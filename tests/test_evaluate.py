@@ -230,7 +230,7 @@ def test_the_energy_order_inserts_the_largest_coefficients_first(folder):
         (["--domain", "DWT('haar', levels=9)"], "levels=9 needs axes of at least"),
         (["--labels", "absent.csv"], "labels are 'top', 'folders' or a CSV file; got absent.csv, and there is no such"),
         (["--labels", "few.csv"], "4 of 5 files are not in it, such as Whole/b.png"),
-        (["--labels", "wrong.csv"], "got 'Nothing'"),
+        (["--labels", "wrong.csv"], "has no class 'Nothing'"),
         (["--out", "own_net.py"], "--out is a folder; got the file own_net.py"),
     ],
 )

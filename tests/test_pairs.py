@@ -282,7 +282,7 @@ def test_wrong_input_gets_one_line(folder, capsys, monkeypatch):
     short = complaint("--model", "efficientnet-lite0", "--labels", "names.txt", "--target", "dog")
     assert "efficientnet-lite0 has 2 labels and 1000 outputs." in short
     assert "texts are scored by a pair: hf:NAME, open_clip:NAME or" in complaint("--model", "efficientnet-lite0", *dog)
-    assert "both are 0 (a dog)" in complaint(*clip, *dog, "--against", "text:a dog")
+    assert "name the same class, 0 (a dog)" in complaint(*clip, *dog, "--against", "text:a dog")
     assert "template has {} once" in complaint(*clip, "--labels", "names.txt", "--template", "a photo")
     assert "template is for the names of classes" in complaint(*clip, *dog, "--template", "a {}")
     assert "'dog' comes twice" in complaint(*clip, "--labels", "twice.txt")
@@ -330,7 +330,7 @@ def test_files_of_a_folder_are_evaluated_for_a_text_alone_and_against_another(fo
     assert main(["evaluate", *options, "--target", "text:light", "--labels", "folders", "--out", "x"]) == 2
     assert "got text:light and folders" in capsys.readouterr().err
     assert main(["evaluate", *options, "--target", "text:light", "--against", "text:light", "--out", "x"]) == 2
-    assert "both are 0 (light)" in capsys.readouterr().err
+    assert "name the same class, 0 (light)" in capsys.readouterr().err
 
 
 def test_a_name_without_a_network_gets_one_line(folder, monkeypatch):

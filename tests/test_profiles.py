@@ -449,7 +449,7 @@ def test_files_measured_in_two_units_have_no_profile_in_common(folder, capsys):
         (["own_nets:fine", "--weights", "absent.pth"], "no such weights: absent.pth"),
         (["own_nets:fine", "--domain", "DWT('haar', levels=9)"], "levels=9 needs axes of at least"),
         (["own_nets:fine", "--method", "GradCAM"], "GradCAM"),
-        (["own_nets:fine", "--labels", "folders"], "got 'broken'"),
+        (["own_nets:fine", "--labels", "folders"], "has no class 'broken'"),
         (["own_nets:fine", "--items", "0"], "--items"),
         (["own_nets:fine", "--spacing", "0"], "a spacing is finite and above 0; got (0.0, 0.0)"),
         (

@@ -97,7 +97,7 @@ def test_tiles_without_data_are_left_out_and_wrong_scenes_are_one_line(tmp_path)
         wl.explain_tiles(path, model(), target=1, overlap=0)
     with pytest.raises(ValueError, match="got 32 pixels for tiles of 64"):
         wl.explain_tiles(path, model((4, 64, 64)), target=1)
-    with pytest.raises(ValueError, match="explained for one target"):
+    with pytest.raises(ValueError, match="explained for the same target"):
         wl.explain_tiles(files.write_geotiff(tmp_path / "one.tif", files.scene(16, 16)), model(), target=None)
 
 
@@ -182,5 +182,5 @@ def net():
     assert main([*given, "--target", "green", "--against", "bare"]) == 2
     assert "--tiles writes maps; got --against or --decompose" in capsys.readouterr().err
     assert main(["explain", "scene.tif", "--model", "tiled_own:net", "--tiles", "0.5"]) == 2
-    assert "explained for one target" in capsys.readouterr().err
+    assert "explained for the same target" in capsys.readouterr().err
     sys.modules.pop("tiled_own", None)

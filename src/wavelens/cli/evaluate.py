@@ -178,7 +178,7 @@ def _class_in_every_file(target: str, against: int | str | None, loaded: LoadedM
     check_no_object(target, loaded)
     index = loaded.index(target)
     if index == against:
-        raise ValueError(f"--against is another class than --target; both are {index} ({loaded.labels[index]}).")
+        raise ValueError(f"--against and --target name the same class, {index} ({loaded.labels[index]}). Name another.")
     return index
 
 

@@ -133,8 +133,8 @@ def explain(
 
     Each further --domain adds NAME-DWT.png …, and NAME-marginal.png shows the means over all domains. --decompose adds
     NAME-decomposed.png, the input rebuilt scale by scale from its important coefficients in each of the wavelets, and
-    NAME-scales.png, which shows where each scale of the first wavelet matters. --tiles writes NAME-tiles.json and, for
-    scenes with coordinates, NAME-signed.tif ….
+    NAME-scales.png, which shows where each scale of the first wavelet matters. --tiles writes NAME-tiles.json,
+    NAME-tiles.png and, for scenes with coordinates, NAME-signed.tif ….
 
     For more than five inputs it prints one line per input, and writes summary.csv with one row per input and, with
     --report, the report as it goes. Run again, the same command keeps the results that are there and explains the rest.
