@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any, overload
 
-from wavelens.baselines import CONTROLS, EXPLAINERS, parse_explainer
+from wavelens.baselines import EXPLAINERS, parse_explainer
+from wavelens.baselines.controls import CONTROLS
 from wavelens.core import Domain
 from wavelens.methods.lift import Method
 from wavelens.spec import is_method, parse_own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from wavelens.accounts import rounding_of
 from wavelens.attribution import Attribution
 from wavelens.grid import Grid
 from wavelens.own import text_of
@@ -48,7 +49,7 @@ def account(a: Attribution, item: int = 0) -> str:
     if a.gap is None or a.score is None or a.baseline_score is None:
         return f"{total}."
     rise, gap = float(a.score[item] - a.baseline_score[item]), float(a.gap[item])
-    if abs(gap) <= accounts.rounding_of(a.item(item)):
+    if abs(gap) <= rounding_of(a.item(item)):
         return f"{total}; the score {_way(rise)}, which is the same up to rounding."
     return f"{total}; the score {_way(rise)}, and the gap between them is {signed(gap)}."
 
@@ -83,7 +84,7 @@ def _account(entry: Entry) -> list[Html]:
         return [joined("What supports and what opposes ", label, chance, ".")]
     if start is None or gap is None:
         return [joined("The score of ", label, chance, f" is {number(score)}. This is what it is sensitive to.")]
-    rise, floor = score - start, accounts.rounding_of(a)
+    rise, floor = score - start, rounding_of(a)
     opening = joined("The score of ", label, chance, f" is {number(score)}")
     if abs(rise) <= floor and abs(gap) <= floor:
         return [joined(opening, f", the same as for {entry.start}: the scales add up to zero.")]
@@ -197,7 +198,7 @@ def _gap(a: Any) -> str:
     gap, score, start = (scalar(getattr(a, name, None)) for name in ("gap", "score", "baseline_score"))
     if gap is None or score is None or start is None:
         return ""
-    is_rise = abs(score - start) > accounts.rounding_of(a)
+    is_rise = abs(score - start) > rounding_of(a)
     part = f", {percent(abs(gap / (score - start)))} of f(x) − f(x₀)" if is_rise else ""
     return f"{signed(gap)}{part}"
 
