@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "pairs"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "paper"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "pairs"))  # whose at_hand comes first
 import at_hand
 import pictures
 
