@@ -79,4 +79,4 @@ def student(level: float, degrees: Tensor) -> Tensor:
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
     )
     known = torch.where(degrees >= 5, degrees, torch.nan)
-    return z + sum(part / known**power for power, part in enumerate(series, 1))
+    return z + torch.stack([part / known**power for power, part in enumerate(series, 1)]).sum(0)
