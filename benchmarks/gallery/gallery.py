@@ -252,24 +252,24 @@ def opening() -> Figure:
     a = wl.attribute(at_hand.image_network("EfficientNet-lite0"), x, CAT, domain=HAAR, method=method)
     heat, sums = wl.maps.spatial_map(a)[0].numpy(), wl.maps.profile(a).signed[0].numpy()
     strength = (heat / np.percentile(heat, 99.7)).clip(0, 1) ** 0.65
-    figure = Figure((12.0, 4.5), dpi=100, facecolor="white")
+    figure = Figure((15.0, 5.625), dpi=80, facecolor="white")
     for k, values in enumerate((picture(x), glow(x[0].numpy(), strength))):
         ax = figure.add_axes((0.005 + 0.335 * k, 0.02, 0.33, 0.83))
         ax.imshow(values, aspect="auto")
         ax.set_axis_off()
     for left, title in ((0.005, "a tiger cat"), (0.34, "where"), (0.69, "at what scale")):
-        figure.text(left, 0.885, title, fontsize=30)
+        figure.text(left, 0.885, title, fontsize=37.5)
     ax = figure.add_axes((0.815, 0.02, 0.098, 0.83))
     ax.barh(np.arange(6), sums, 0.72, color=["#d55e00" if value >= 0 else "#0072b2" for value in sums])
-    ax.axvline(0, color="#222222", linewidth=1.2)
-    ax.set_yticks(np.arange(6), ["> 32 px", "16–32", "8–16", "4–8", "2–4", "1–2 px"], fontsize=27)
+    ax.axvline(0, color="#222222", linewidth=1.5)
+    ax.set_yticks(np.arange(6), ["> 32 px", "16–32", "8–16", "4–8", "2–4", "1–2 px"], fontsize=34)
     ax.set_ylim(5.5, -0.5)
     ax.tick_params(length=0)
     ax.set_xticks([])
     ax.spines[:].set_visible(False)
     for place, value in enumerate(sums):
         text, at = f"{value:+.1f}".replace("-", "−"), (max(value, 0.0), place)
-        ax.annotate(text, at, (6, 0), textcoords="offset points", fontsize=27, va="center")
+        ax.annotate(text, at, (8, 0), textcoords="offset points", fontsize=34, va="center")
     return figure
 
 
@@ -295,8 +295,7 @@ def main() -> None:
     torch.manual_seed(0)
     for path, make in GALLERY.items():
         if Path(path).stem in names:
-            figure = make()
-            pictures.keep(pictures.drawn(figure, dpi=int(figure.dpi)), path)
+            pictures.keep(pictures.drawn(make()), path)
 
 
 if __name__ == "__main__":
