@@ -25,7 +25,11 @@ import wavelens as wl
 DOMAIN, METHOD = wl.DWT("haar", levels=5), wl.IntegratedGradients(tolerance=0.02)
 ATTRIBUTION = 4  # the number of CC BY 2.0 among COCO's licences
 LOOKED = 20
-GALLERY: dict[str, tuple[str, int]] = {}  # a name: the photo and which of its captions
+GALLERY = {  # a name: the photo and which of its captions
+    "bowl": ("000000099053.jpg", 0),
+    "bird": ("000000126107.jpg", 0),
+    "cake": ("000000000790.jpg", 0),
+}
 
 
 def drawn(file: str, caption: int) -> Figure:
