@@ -104,7 +104,7 @@ def test_wrong_input_is_one_line_each(folder, capsys):
         "colours.npy: the network takes volumes of 1 channel; got 3",
         "empty.nii is empty",
         "broken.nii.gz begins with b'no scan'",
-        "or a folder of DICOM slices; got photo.png",
+        "photo.png is a photo; resnet3d takes volumes",
         "got (28, 28) in flat.nii. A 2-D image goes to a model of images",
     ]
     for line, part in zip(lines, expected, strict=True):
