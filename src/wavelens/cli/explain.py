@@ -113,8 +113,8 @@ def explain(
         bool,
         typer.Option(
             "--words",
-            help="For a model of signals and texts: account for the words of --target text:… too, on one path with the "
-            "file.",
+            help="For a model of signals and texts: account for the words of --target text:… and of --against too, on "
+            "one path with the file.",
         ),
     ] = False,
     report: Annotated[

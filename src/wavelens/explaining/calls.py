@@ -85,7 +85,8 @@ def explain(
     `interventions=True` they are computed whatever they cost, with `interventions=False` never.
 
     With `words`, for a pair and a target "text:a dog on grass", the text is accounted for too, on one path with the
-    file: what each word adds, `explanation.sides`, which scale it counts with, and where the file answers it.
+    file: what each word adds, `explanation.sides`, which scale it counts with, and where the file answers it; with a
+    text `against` it the words of both are.
 
     One path returns an `Explanation`, or raises its error. A list returns a list in the same order, which holds the
     exception in place of a file that cannot be explained, so that one broken file does not end the others. Options
