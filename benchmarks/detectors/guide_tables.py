@@ -1,7 +1,7 @@
-"""The table of the guide on detectors, from the record of `shapes.py`.
+"""The tables of the guide on detectors, from the record of `shapes.py`.
 
-python benchmarks/detectors/guide_tables.py          # print it
-python benchmarks/detectors/guide_tables.py --write  # and put it under its `<!-- table: shapes -->` in docs/
+python benchmarks/detectors/guide_tables.py          # print them
+python benchmarks/detectors/guide_tables.py --write  # and put each under its `<!-- table: NAME -->` in docs/
 """
 
 from __future__ import annotations
@@ -28,8 +28,15 @@ def shapes() -> str:
     return table([f"{made['right']} objects", "points into the box", "mass in the box"], lines)
 
 
+def curves() -> str:
+    """Insertion and deletion of a detection's score by each order."""
+    made = guides.record(RESULTS, "shapes")["curves"]
+    lines = [[name, number(areas["insertion"]), number(areas["deletion"])] for name, areas in made["areas"].items()]
+    return table([f"{made['n']} objects", "insertion ↑", "deletion ↓"], lines)
+
+
 def tables() -> dict[str, str]:
-    return {"shapes": shapes()}
+    return {"shapes": shapes(), "curves": curves()}
 
 
 if __name__ == "__main__":

@@ -8,14 +8,15 @@ at random) on 1/f noise, and a striped patch that is no object and has more ener
 detected rightly (IoU of 0.5 or more with the drawn one of its class), probability × IoU with its box is explained.
 Pointing: whether the highest place of the map lies in the drawn box; mass: the share of the map in it. Both are set
 against the box's share of the picture, and against maps that know no object: the energy of the picture in the same
-coordinates, random numbers, and a point in the middle.
+coordinates, random numbers, and a point in the middle. Insertion and deletion follow probability × IoU as coefficients
+come in or go, the largest first, for the most probable object of each of `--curves` further pictures.
 """
 
 from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,13 @@ SMALL = {"steps": 800, "pictures": 80, "curves": 24, "seed": 0, "weights": "shap
 FULL = {"steps": 3000, "pictures": 400, "curves": 120, "seed": 0, "weights": "shapes-full.pth"}
 BATCH, SIDE, CLASSES, THRESHOLD = 8, 64, ("square", "disc", "triangle"), 0.3
 WAVELETS, PIXELS = wl.DWT("haar", levels=4), wl.Identity()
+DOMAINS = {"wavelets": WAVELETS, "pixels": PIXELS}
 METHODS = {
-    "IG, wavelets": (wl.IntegratedGradients(steps=32), WAVELETS),
-    "IG, pixels": (wl.IntegratedGradients(steps=32), PIXELS),
-    "SmoothGrad, wavelets": (wl.SmoothGrad(samples=16, sigma=0.1), WAVELETS),
-    "SmoothGrad, pixels": (wl.SmoothGrad(samples=16, sigma=0.1), PIXELS),
-    "gradient, wavelets": (wl.Saliency(), WAVELETS),
-    "gradient, pixels": (wl.Saliency(), PIXELS),
+    "IG": wl.IntegratedGradients(steps=32),
+    "SmoothGrad": wl.SmoothGrad(samples=16, sigma=0.1),
+    "gradient": wl.Saliency(),
 }
+FOLLOWED = ("IG", "SmoothGrad")  # along insertion and deletion
 Shape = tuple[int, tuple[int, int, int, int]]  # class; left, top, right, bottom
 
 
@@ -177,12 +177,18 @@ def scored(heat: Tensor, mask: Tensor) -> tuple[float, float]:
     return float(hit), float(heat[mask].sum() / heat.sum())
 
 
+def attributions(loaded: wl.models.LoadedModel, x: Tensor, target: Any, names: Sequence[str]) -> dict[str, Any]:
+    """By each of the methods in each domain, from the same gradients."""
+    made = {}
+    for name in names:
+        several = wl.attribute(loaded.module, x, target, domain=list(DOMAINS.values()), method=METHODS[name])
+        made |= {f"{name}, {domain}": a for domain, a in zip(DOMAINS, several, strict=True)}
+    return made
+
+
 def maps_of(loaded: wl.models.LoadedModel, x: Tensor, target: Any, number: int) -> dict[str, Tensor]:
     """The map of each method and of the controls, `(64, 64)`."""
-    several = {
-        name: wl.attribute(loaded.module, x, target, domain=domain, method=method)
-        for name, (method, domain) in METHODS.items()
-    }
+    several = attributions(loaded, x, target, list(METHODS))
     several |= {"energy, wavelets": energy_order(x, WAVELETS), "energy, pixels": energy_order(x, PIXELS)}
     several["random"] = random_order(x, PIXELS, seed=number)
     return {name: wl.maps.spatial_map(a)[0] for name, a in several.items()}
@@ -222,28 +228,25 @@ def pointing(loaded: wl.models.LoadedModel, pictures: int, random: np.random.Gen
 
 def curves(loaded: wl.models.LoadedModel, pictures: int, random: np.random.Generator) -> dict[str, Any]:
     """Insertion and deletion of probability × IoU, of the most probable object of each picture."""
-    orders: dict[str, Callable[[Tensor, Any, int], Any]] = {
-        name: lambda x, target, k, one=one: wl.attribute(loaded.module, x, target, domain=one[1], method=one[0])
-        for name, one in METHODS.items()
-        if name.startswith(("IG", "SmoothGrad"))
-    }
-    orders |= {
-        "energy, wavelets": lambda x, target, k: energy_order(x, WAVELETS),
-        "random, wavelets": lambda x, target, k: random_order(x, WAVELETS, seed=k),
-    }
-    areas: dict[str, dict[str, list[float]]] = {name: {"insertion": [], "deletion": []} for name in orders}
+    areas: dict[str, dict[str, list[float]]] = {}
     count = 0
     for number in range(pictures):
         x, shapes = picture(random)
-        first = next((one for one, box in matched(loaded, x[None], shapes) if box is not None), None)
+        x = x[None]
+        first = next((one for one, box in matched(loaded, x, shapes) if box is not None), None)
         if first is None:
             continue
         count += 1
         target = wl.targets.detection(first.label, first.box)
+        orders = attributions(loaded, x, target, FOLLOWED)
+        orders |= {"energy, wavelets": energy_order(x, WAVELETS), "energy, pixels": energy_order(x, PIXELS)}
+        orders |= {"random, wavelets": random_order(x, WAVELETS, seed=number)}
+        orders |= {"random, pixels": random_order(x, PIXELS, seed=number)}
         for name, order in orders.items():
-            both = wl.metrics.curves(loaded.module, x[None], target, order(x[None], target, number), steps=32)
-            areas[name]["insertion"].append(float(both.insertion_area))
-            areas[name]["deletion"].append(float(both.deletion_area))
+            both = wl.metrics.curves(loaded.module, x, target, order, steps=32)
+            own = areas.setdefault(name, {"insertion": [], "deletion": []})
+            own["insertion"].append(float(both.insertion_area))
+            own["deletion"].append(float(both.deletion_area))
     return {"n": count, "areas": {name: {k: interval(v) for k, v in own.items()} for name, own in areas.items()}}
 
 
