@@ -151,7 +151,8 @@ def test_words_of_both_texts_stand_below_and_say_where_or_when(shape, heading):
     assert [text for text in texts if text in both.words] == ["a", "dog", "red", "bus"]
     assert any(text.startswith(heading) for text in texts)
     titles = [ax.get_title("left") for ax in figure.axes]
-    assert {"all words", "a", "dog", "red", "bus"} <= set(titles)
+    assert {"all words", "a", "dog", "red (against)", "bus (against)"} <= set(titles)
+    assert any("(against) (" in text for text in texts)  # and in the sentences
 
 
 def test_a_pane_over_time_goes_on_below_the_figures_time_axis_in_colours_of_its_own():

@@ -96,6 +96,11 @@ class PairAccount:
         return tuple(word for one in self.texts for word in one.words)
 
     @property
+    def titles(self) -> tuple[str, ...]:
+        """The words for a reader, in the order of `words`: 'dog', and 'cat (against)' of a text against it."""
+        return tuple(f"{word}{' (against)' * k}" for k, one in enumerate(self.texts) for word in one.words)
+
+    @property
     def values(self) -> Tensor:
         """What each of the words adds, `(words,)`."""
         return torch.cat([one.values for one in self.texts])

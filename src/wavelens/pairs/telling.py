@@ -17,10 +17,10 @@ MIN_TOLD_PART = 0.1  # of the largest value of a word: interactions below it are
 def sentences(both: BothSides) -> list[str]:
     """The largest words by both accounts, which word counts with which scale, and what there is not."""
     account, by_scale, floor = both.account, both.by_scale, rounding_of(both.signal)
-    texts = [_largest("The word{s} with the largest contribution{s} {are}", account.words, account.values, floor)]
+    texts = [_largest("The word{s} with the largest contribution{s} {are}", account.titles, account.values, floor)]
     if by_scale is not None:
-        texts.append(_largest("By Shapley value {they} {are}", by_scale.words, by_scale.word_values, floor))
-        texts.append(_together(by_scale, floor))
+        texts.append(_largest("By Shapley value {they} {are}", account.titles, by_scale.word_values, floor))
+        texts.append(_together(by_scale, account.titles, floor))
         texts.append(_exactness(by_scale))
     if both.maps is not None:
         texts.append(_shared(both.maps))
@@ -65,13 +65,11 @@ def _largest(opening: str, words: tuple[str, ...], values: Tensor, floor: float)
     return f"{opening.format(**several)} {listed(named)}." if named else ""
 
 
-def _together(by_scale: WordsByScale, floor: float) -> str:
+def _together(by_scale: WordsByScale, words: tuple[str, ...], floor: float) -> str:
     """The word and the scale that count together most, and those that stand in for each other most."""
     table = by_scale.interaction
     pairs = [
-        (float(table[i, j]), word, scale)
-        for j, word in enumerate(by_scale.words)
-        for i, scale in enumerate(by_scale.scales)
+        (float(table[i, j]), word, scale) for j, word in enumerate(words) for i, scale in enumerate(by_scale.scales)
     ]
     least = max(MIN_TOLD_PART * float(by_scale.word_values.abs().max()), floor)
     high, low, parts = max(pairs), min(pairs), []

@@ -109,7 +109,7 @@ def _draw_maps(figure: AnyFigure, both: BothSides, x: Tensor, grid: Grid) -> Non
     assert both.maps is not None
     heats = array(heats_of(both.maps))
     chosen = _strongest(both, MAX_MAPS - 2)
-    shown = [("the input", None), ("all words", heats[0]), *((both.words[k], heats[k + 1]) for k in chosen)]
+    shown = [("the input", None), ("all words", heats[0]), *((both.account.titles[k], heats[k + 1]) for k in chosen)]
     take, aspect = plane_of(both.signal, grid)
     rows, columns = x.shape[-2:]
     height = SIDE * min(max(aspect * rows / columns, 0.4), 2.0)
@@ -142,7 +142,7 @@ def _draw_courses(figure: AnyFigure, both: BothSides, x: Tensor, grid: Grid) -> 
     length = heats.shape[1]
     starts = np.linspace(0, length, min(length, BINS) + 1).astype(int)[:-1]
     sums = np.add.reduceat(heats, starts, axis=1)
-    shown = [("all words", 0), *((both.words[k], k + 1) for k in _strongest(both, 2 * COURSES_BESIDE - 1))]
+    shown = [("all words", 0), *((both.account.titles[k], k + 1) for k in _strongest(both, 2 * COURSES_BESIDE - 1))]
     rows = -(-len(shown) // COURSES_BESIDE)
     start = _room(figure, TITLE + rows * (COURSE + 2 * TITLE) + GAP)
     width, whole = figure.get_size_inches()
