@@ -6,8 +6,10 @@ Photo: EfficientNet-lite0 and 224 × 224 pixels; clips: those of sound.py and it
 points and a PointNet without transforms (Qi et al., 2017). n = 25. Bare: the model's own passes, as it is given, and
 nothing else. The passes of ours are the same in every domain, are timed inside each run, and count as equal: ours ÷
 bare is those and the rest of a run, over bare, and ours ÷ its passes is what all but the model costs, in `Identity()`
-the noise and the statistics. Noise is drawn once for all items, so one clip pays it alone. Trees and graphs are made
-anew in each run. Processor times of one thread, the least of the rounds, in which all take turns.
+the noise and the statistics. Noise is drawn once for all items; on a CPU that of small inputs is kept, so runs after
+the first, as of a folder of clips, do not draw it. A run transforms the gradients four times: three tell the standard
+error. Trees and graphs are made anew in each run. Processor times of one thread, the least of the rounds, in which all
+take turns.
 """
 
 from __future__ import annotations
