@@ -175,7 +175,7 @@ def window(values: Array, place: int | None) -> tuple[float, float]:
 
 def _account(fraction: float | Fraction, look: Look, place: int | None, x: Tensor) -> str:
     plane = [] if place is None else [f"plane {place + 1} of {x.shape[2]} across axis 1"]
-    kept = f"{float(fraction):.3g} of the coefficients, those with the largest |γ|"
+    kept = f"{100 * float(fraction):.3g} % of the coefficients, those with the largest |γ|"
     return " · ".join([kept, f"details alone: contrast × {look.gain:.2g} around grey", *plane])
 
 
