@@ -102,6 +102,14 @@ def test_what_has_no_marginal_account():
         maps.marginal([wl.DWT("haar", 2).analysis(x), wl.DWT("haar", 2).analysis(signal((8, 9)))])
 
 
+def test_the_domain_that_has_no_scale_in_common_is_named():
+    x = signal((32, 32), batch=1)
+    domains = [wl.DWT("haar", 3), wl.Shearlets(3), wl.ConstantQ(2, 1)]
+    with pytest.raises(ValueError, match=r"got DWT\(.* and ConstantQ\(.* or leave out what has no scale in common"):
+        maps.marginal([domain.analysis(x) for domain in domains])
+    assert maps.marginal([domain.analysis(x) for domain in domains[:2]]).names == ("a3", "d3", "d2", "d1")
+
+
 def test_a_figure_over_time_has_round_places_in_the_unit_of_its_grid():
     x = signal((60,), batch=1)
     figure = wl.plots.marginal(

@@ -106,12 +106,14 @@ def common_scales(layouts: Sequence[Layout]) -> tuple[CommonScale, ...]:
     edges = [_edges(scales) for scales in own]
     if len({tuple(scale.name for scale in scales) for scales in own}) == 1 and not _differ(edges):
         return tuple(CommonScale(one.name, one.extent, (range(k, k + 1),) * len(own)) for k, one in enumerate(own[0]))
-    meeting = [edge for edge in edges[0] if all(_place(edge, others) is not None for others in edges[1:])]
-    if len(meeting) < 2 or not all(_meet(meeting[-1], ends[-1]) for ends in edges):
-        (one, names), (other, more) = ((layout.domain, ", ".join(layout.scales())) for layout in layouts[:2])
+    meeting = _meeting(edges)
+    if not meeting:
+        apart = next((k for k in range(1, len(edges)) if not _meeting([edges[0], edges[k]])), 1)
+        pair = (layouts[0], layouts[apart])
+        (one, names), (other, more) = ((layout.domain, ", ".join(layout.scales())) for layout in pair)
         raise ValueError(
             f"a marginal account is over domains that tell the same scales apart; got {one} with {names} and {other} "
-            f"with {more}. Give each domain as many levels."
+            f"with {more}. Give each domain as many levels, or leave out what has no scale in common."
         )
     return tuple(_common(own, [_range(ends, before, edge) for ends in edges]) for before, edge in _pairs(meeting))
 
@@ -146,6 +148,12 @@ def _edges(scales: Sequence[Scale]) -> list[Edge]:
         if not pairs or not all(_close(low.high, high.low) or low == high for low, high in pairs):
             return []
     return [tuple(one.high for one in scale.extent) for scale in scales]
+
+
+def _meeting(edges: Sequence[list[Edge]]) -> list[Edge]:
+    """Where scales of all layouts end; none where that is not between the lowest scale and the highest of all."""
+    shared = [edge for edge in edges[0] if all(_place(edge, others) is not None for others in edges[1:])]
+    return shared if len(shared) > 1 and all(_meet(shared[-1], ends[-1]) for ends in edges) else []
 
 
 def _differ(edges: Sequence[list[Edge]]) -> bool:
