@@ -3,9 +3,10 @@
     python benchmarks/planted/further.py                                        # all that is there; resumes
     python benchmarks/planted/further.py --tasks "orientation;pitch" --architectures "convolutions, max"
 
-The networks, signals, truth and scores are those of find.py, in Haar wavelets (TreeHaar for points); the methods are
-`orders.FURTHER`. Methods without gradients have about 512 forward passes for each signal, and about 64 cells of it to
-tell apart: their precision is bounded by the size of a cell. results/further.json; tables.py puts it beside find.json.
+The networks, truth and scores are those of find.py, with 8 signals each, in Haar wavelets (TreeHaar for points); the
+methods are `orders.FURTHER`. Methods without gradients have about 512 forward passes for each signal, and about 64
+cells of it to tell apart: their precision is bounded by the size of a cell. results/further.json; tables.py puts it
+beside find.json.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from common import rows
 
 from wavelens import planted
 
+ITEMS = 8  # each takes 512 passes by most of the methods
+
 
 def row(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
     return find.row(task, architecture, seed, items=items, methods=orders.further(planted.TASKS[task]))
 
 
 def main(argv: list[str] | None = None) -> None:
-    given = common.options(__doc__, argv)
+    given = common.options(__doc__, argv, items=ITEMS)
 
     def own(task: planted.PlantedTask) -> rows.Row:
         methods = {name: repr(method) for name, method in orders.further(task).items()}
