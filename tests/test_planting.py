@@ -126,6 +126,23 @@ def test_maps_of_the_model_find_it_and_maps_of_the_signal_do_not(shape, method):
         assert "take another method" in unasked.remedy
 
 
+def test_a_map_that_never_asks_the_model_does_not_pass_where_nothing_else_has_detail():
+    """In a smooth signal a filter of detail finds any pattern; a copy with its layers reset has the same map."""
+    net, x = Local((24, 32)), torch.linspace(0, 8, 32).expand(1, 1, 24, 32).contiguous()
+    net.weights.data -= net.weights.data.mean((2, 3), keepdim=True)  # which answers to no slope of its own
+    explain = partial(wl.attribute, domain=HAAR, method=IG)
+    verdict = finds_planted(net, x, 1, explainer=explain)
+    assert verdict.status == "pass", str(verdict)
+    assert verdict.figures["shared with a reset copy"] < 0.8
+    edges = finds_planted(net, x, 1, explainer=lambda m, x, t: HAAR.analysis((x - wl.masks.Blur(1.0)(x)).abs()))
+    assert min(edges.figures["map"], edges.figures["map, of one scale"]) > FINDS, str(edges)
+    assert edges.figures["shared with a reset copy"] == pytest.approx(1)
+    assert (edges.status, "whatever the model has learnt" in edges.remedy) == ("warn", True)
+    bare = finds_planted(lambda x: net(x), x, 1, explainer=explain)  # a function has no layers
+    assert bare.figures["map"] == verdict.figures["map"]
+    assert "shared with a reset copy" not in bare.figures
+
+
 def test_a_map_that_turns_from_the_pattern_fails():
     explain = partial(wl.attribute, domain=wl.Identity(), method=IG)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor, nn
 
@@ -81,7 +83,7 @@ def model_dependent(
     near zero. The mean over items. The caller's model is not touched.
     """
     name = "model_dependent"
-    if not isinstance(model, nn.Module) or not any(True for _ in model.parameters()):
+    if not has_parameters(model):
         return Verdict(name, NOT_APPLICABLE, "the model has no parameters that could be reset.")
     try:
         with evaluating(model, x):
@@ -91,10 +93,7 @@ def model_dependent(
         return Verdict(name, NOT_APPLICABLE, f"{error}.")
     except BROKEN as error:
         return Verdict(name, NOT_APPLICABLE, f"a copy with its layers reset cannot be explained ({error_text(error)}).")
-    energy = importance(energy_order(x, attribution.layout.domain, baseline=baseline))[:, 0]
-    maps = importance(attribution)[:, 0], importance(other)[:, 0]
-    bare = spearman(*maps)
-    shared = _partial(bare, *(spearman(one, energy) for one in maps))
+    bare, shared = shared_ranks(attribution, other, energy_order(x, attribution.layout.domain, baseline=baseline))
     figures = {"correlation": float(bare.nanmean()), "beyond the energy order": float(shared.nanmean())}
     if bool((importance(other).amax((1, 2)) == 0).all()):
         return Verdict(name, PASS, "the map of a copy with its layers reset is zero everywhere.", "", figures)
@@ -107,6 +106,18 @@ def model_dependent(
         return Verdict(name, PASS, f"{finding}.", figures=figures)
     remedy = "The map shows the input and the architecture more than what was learnt: take another method or class."
     return Verdict(name, WARN if value < SAME else FAIL, f"{finding}.", remedy, figures)
+
+
+def has_parameters(model: Model) -> TypeGuard[nn.Module]:
+    """Whether there is anything in a model to reset."""
+    return isinstance(model, nn.Module) and any(True for _ in model.parameters())
+
+
+def shared_ranks(one: Coefficients, other: Coefficients, energy: Coefficients) -> tuple[Tensor, Tensor]:
+    """Spearman's correlation of two maps `|γ|` item by item, and what is left of it for equal energy."""
+    maps, sizes = [importance(c)[:, 0] for c in (one, other)], importance(energy)[:, 0]
+    bare = spearman(*maps)
+    return bare, _partial(bare, *(spearman(own, sizes) for own in maps))
 
 
 def _partial(ab: Tensor, az: Tensor, bz: Tensor) -> Tensor:
