@@ -2,6 +2,7 @@
 
     python benchmarks/paper/checks_judged.py            # 1 photo (2 networks), 1 sound, 3 volumes, 3 others; resumes
     python benchmarks/paper/checks_judged.py --set choosing     # the pairs that finds_planted was set on, and no more
+    python benchmarks/paper/checks_judged.py --state finds_planted     # that alone; the rest of the record stays
 
 checks.py asks all checks about the pairs that the thresholds were set on. Here they are judged on others: inputs that
 checks.py does not take, for its eight networks and for five more, of sounds, of time series and of X-rays, that no
@@ -23,7 +24,7 @@ import numpy as np
 import record
 import torch
 from checks import BROKEN, DOMAINS, EDGES, ITSELF, Row, Spoiled, edges, spread, told
-from record import at, rows
+from record import at, records, rows
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -32,7 +33,7 @@ from wavelens.metrics.randomization import randomized
 
 SKIPPED = {"photo": 12, "sound": 6, "volume": 12}  # inputs that checks.py may take
 SET_ON = {"photo": 2, "sound": 1, "volume": 4}  # inputs per network that finds_planted was set on
-SMALL = {"photos": 1, "networks": 2, "sounds": 1, "volumes": 3, "others": 3, "set": "both"}
+SMALL = {"photos": 1, "networks": 2, "sounds": 1, "volumes": 3, "others": 3, "set": "both", "state": ""}
 FULL = {"photos": 4, "networks": 4, "sounds": 4, "volumes": 12, "others": 12}
 METHOD = wl.IntegratedGradients(steps=16)  # of the maps that finds_planted is asked about
 PLANTED = "finds_planted"
@@ -229,8 +230,10 @@ def main() -> None:
         "method": repr(METHOD),
         "domains": {name: repr(domain) for name, domain in {**DOMAINS, **OTHERS}.items()},
     }
-    found = rows.each(rows.place("checks-judged"), settings, keys(options), judged)
-    table = summary(found)
+    asked = [row for row in keys(options) if options.state in ("", row["state"])]
+    table = summary(rows.each(rows.place("checks-judged"), settings, asked, judged))
+    there = records.read(options.results / "checks-judged.json").get("sets", {}) if options.state else {}
+    table = {use: there.get(use, {}) | states for use, states in table.items()}
     for use, states in table.items():
         for state, figures in states.items():
             for name, values in figures.items():
