@@ -265,3 +265,22 @@ def test_what_the_page_says_of_its_tables_holds(study):
     measures = agree["results"]["choosing"]
     assert min(measures[name]["behind energy"][0] for name in ("deletion", "ff")) > 0.28
     assert measures["truth"]["behind energy"][0] < 0.1
+
+
+def test_what_the_page_says_of_further_methods_and_measures_holds(study):
+    tables = study("tables")
+    further, agree = (tables.records.read(tables.RESULTS / f"{name}.json") for name in ("further", "agreement-further"))
+    for purpose, networks in (("choosing", 5), ("judging", 3)):
+        ahead = {name: cell["precision"] for name, cell in further["less IG, signed"][purpose].items()}
+        assert further["less IG, signed"][purpose]["RISE, signed"]["n"] == networks
+        assert max(map(abs, ahead["IDG, signed"])) < 0.02
+        assert ahead["RISE, signed"][1] < 0 < ahead["RISE, signed"][2]
+        assert -0.04 < ahead["blurred path, signed"][0] < 0
+        assert max(ahead[name][0] for name in ("IDGI, signed", "IG, shuffled start, signed")) < -0.04
+        cells = [ahead[name] for name in ("Sobol", "HSIC", "KernelSHAP, signed", "hierarchical Shapley, signed")]
+        assert all((cell[2] < 0) == (purpose == "choosing") for cell in cells)
+        value = {name: agree["results"][purpose][name]["agreement"][0] for name in study("agreement_further").SIGNS}
+        assert value["transfer, log"] > max(value[name] for name in ("transfer", "irof", "road"))
+        assert max(value["smooth_cascading"], value["complexity_rise"]) < 0.3
+        assert value["residual_correlation"] < 0
+    assert [agree["results"][purpose]["networks"] for purpose in ("choosing", "judging")] == [2, 1]

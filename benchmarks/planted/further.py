@@ -11,6 +11,7 @@ beside find.json.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import common
@@ -24,8 +25,32 @@ from wavelens import planted
 ITEMS = 8  # each takes 512 passes by most of the methods
 
 
+BESIDE = "IG, signed"  # the order that others are compared with, on the same signals
+
+
 def row(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
     return find.row(task, architecture, seed, items=items, methods=orders.further(planted.TASKS[task]))
+
+
+def beside(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
+    """Integrated gradients on the same signals."""
+    return find.row(task, architecture, seed, items=items, methods={"IG": orders.METHODS["IG"]})
+
+
+def differences(made: list[rows.Row], others: list[rows.Row]) -> dict[str, Any]:
+    """By purpose: how much more of the truth each order has than `BESIDE`, paired by item, and `n` networks."""
+    pairs = find.merged([one for one in made if "scores" in one], others)
+    table: dict[str, Any] = {}
+    for purpose in ("choosing", "judging"):
+        cells = [cell for cell in find.cells_of(pairs, purpose, find.HAAR) if BESIDE in cell]
+        names = dict.fromkeys(
+            name for cell in cells for name in cell if name not in ("IG", BESIDE, f"{BESIDE}, contrast")
+        )
+        table[purpose] = {}
+        for name in names:
+            own = [cell for cell in cells if name in cell]
+            table[purpose][name] = {"n": len(own), "precision": find.paired(own, name, BESIDE)}
+    return table
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -36,6 +61,11 @@ def main(argv: list[str] | None = None) -> None:
         return {"items": given.items, "recipe": find.RECIPE, "methods": methods, "task": repr(task)}
 
     made = common.each("find-further", given, own, lambda **key: row(**key, items=given.items))
+    others = []
+    for one in (one for one in made if "scores" in one):
+        settings = {"items": given.items, "effort": orders.EFFORT, "task": repr(planted.TASKS[one["key"]["task"]])}
+        compute = partial(beside, items=given.items)
+        others += rows.each(common.place("find-beside"), settings, [one["key"]], compute)
     whole: dict[str, Any] = {
         "settings": {"items": given.items, "recipe": find.RECIPE, "values": orders.VALUES, "groups": orders.GROUPS},
         "texts": {name: repr(method) for name, method in orders.FURTHER.items()},
@@ -44,6 +74,7 @@ def main(argv: list[str] | None = None) -> None:
         "of processor": round(sum(one["processor"] for one in made)),
         "networks": [one["key"] | ({"refused": one["refused"]} if "refused" in one else {}) for one in made],
         "results": find.summary([one for one in made if "scores" in one]),
+        f"less {BESIDE}": differences(made, others),
     }
     common.records.write(given.results / "further.json", whole)
 

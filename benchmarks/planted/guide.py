@@ -22,6 +22,7 @@ RECORD, FURTHER = (Path(__file__).parent / "results" / f"agreement{part}.json" f
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "metrics.md"
 MARK = "<!-- table: agreement with planted truth -->\n"
 PURPOSES = ("judging", "choosing")
+MIN_NETWORKS = 3  # of an interval over networks
 APART = ("networks", "truth")  # what is in a record beside its measures
 ASKED: dict[str, str] = {  # how each measure of the record is asked for in a run
     "insertion": "Curves()",
@@ -86,7 +87,7 @@ def interval(cell: Record, networks: int) -> str:
         return ""
     mean, *ends = (f"{round(v, 2) + 0.0:+.2f}" for v in cell["agreement"])
     own = cell.get("networks", networks)
-    text = f"{mean} [{', '.join(ends)}]" if own > 1 else mean
+    text = f"{mean} [{', '.join(ends)}]" if own >= MIN_NETWORKS else mean
     return text if own == networks else f"{text} (n {own})"
 
 

@@ -123,6 +123,24 @@ def methods(record: Record, names: Iterable[str]) -> str:
     return table(["method", "best reading", "tasks for choosing", "tasks for judging", "networks"], lines)
 
 
+def further_orders(record: Record) -> str:
+    """The orders of a further record by the tasks they are on, and how far each is ahead of IG, signed."""
+    results, ahead = record["results"], record["less IG, signed"]
+    purposes = [purpose for purpose in ("choosing", "judging") if ahead.get(purpose)]
+    names = dict.fromkeys(name for purpose in purposes for name in ahead[purpose])
+    ranked = sorted(names, key=lambda name: -ahead[purposes[0]].get(name, {"precision": [-1.0]})["precision"][0])
+    head, lines = ["order"], [[name] for name in ranked]
+    for purpose in purposes:
+        head += [f"{purpose} (n)", "less IG, signed"]
+        for line in lines:
+            cell, own = results[purpose]["Haar"].get(line[0]), ahead[purpose].get(line[0])
+            line += [
+                f"{number(cell['precision'])} ({cell['n']})" if cell else "",
+                number(own["precision"]) if own else "",
+            ]
+    return table(head, lines)
+
+
 def method_of(order: str) -> tuple[str, list[str]]:
     """A method's name, and how its numbers are read."""
     readings = []
@@ -175,7 +193,8 @@ def agreement(record: Record) -> str:
         for line in lines:
             cell = cells.get(line[0], {})
             own = f" (n {cell['networks']})" if cell.get("networks", cells["networks"]) != cells["networks"] else ""
-            value = number(cell.get("agreement"))
+            networks = cell.get("networks", cells["networks"])
+            value = number(cell.get("agreement"), interval=networks >= guide.MIN_NETWORKS)
             line += [value and value + own, number(cell.get("behind energy"), interval=False)]
     return table(head, lines)
 
@@ -197,6 +216,7 @@ def tables() -> dict[str, str]:
             made |= {f"samples, {purpose}": orders(find, purpose, "Identity")}
             made |= {f"domains, {purpose}": domains(find, purpose)}
         made |= {"methods": methods(find, CALLS), "methods of values": methods(find, OF_VALUES)}
+        made |= {"further": further_orders(further)} if further else {}
         made |= {f"by {field}": by(find, field) for field in ("signals", "task", "architecture")}
     made |= {"agreement": agreement(agree)} if agree else {}
     real = records.read(RESULTS / "real.json")
