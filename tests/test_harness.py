@@ -92,7 +92,7 @@ def test_a_guide_has_no_interval_of_few_items_and_wider_ones_of_older_records(ha
 def test_a_mutant_is_one_change_in_a_function(harness, before, after):
     made = harness("mutants")
     source, wanted = (f"class A:\n  k = 1\n  def f(self, n=1):\n    {line}" for line in (before, after))
-    texts = [ast.unparse(made.mutated(source, k)[0]) for k in range(len(made.mutants(source)))]
+    texts = [ast.unparse(made.mutated(source, k)[0]) for k in range(made.places(source))]
     assert texts.count(ast.unparse(ast.parse(wanted))) == 1
     assert len(set(texts)) == len(texts)
 
@@ -100,7 +100,7 @@ def test_a_mutant_is_one_change_in_a_function(harness, before, after):
 def test_no_mutant_is_of_what_is_said_or_set_by_default(harness):
     """Defaults, annotations, texts of errors, docstrings and constants outside functions stay as they are."""
     source = 'N = 1\n\ndef f(n: "3" = 2):\n    """1"""\n    raise ValueError(f"{n + 1}")'
-    assert harness("mutants").mutants(source) == []
+    assert harness("mutants").places(source) == 0
 
 
 def test_every_module_that_is_mutated_has_tests(scripts):
