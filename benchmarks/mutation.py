@@ -96,7 +96,7 @@ TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with
     "metrics/dependence": (("tests/test_dependence.py", ""),),
     "metrics/faithfulness_measures": (
         ("tests/test_metric_values.py", ""),
-        ("tests/test_evaluate.py", "metric or energy or curve"),
+        ("tests/test_evaluate.py", "metric or energy or curve or another_network"),
         ("tests/test_curve_starts.py", "metric or logit"),
     ),
     "metrics/fidelity": (("tests/test_fidelity.py", ""),),
@@ -119,7 +119,7 @@ TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with
     "metrics/removals": (("tests/test_fidelity.py", ""), ("tests/test_segments.py", "")),
     "metrics/segments": (("tests/test_segments.py", ""),),
     "metrics/several": (("tests/test_signals.py", ""), ("tests/test_bound.py", "signals")),
-    "metrics/stability": (("tests/test_randomization.py", "sensitivity or options"),),
+    "metrics/stability": (("tests/test_randomization.py", "sensitivity or options"), (JUDGED, "sensitivity and alone")),
     "metrics/starts": (("tests/test_curve_starts.py", ""),),
     "metrics/transfer": (("tests/test_evaluate.py", "transfer"), (JUDGED, "transfer")),
     "domains/balanced": (("tests/test_tree.py", ""),),
@@ -130,12 +130,16 @@ TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with
     "domains/fourier": (("tests/test_complex.py", ""),),
     "domains/frequency_bands": (("tests/test_frequency_bands.py", ""),),
     "domains/graph": (("tests/test_graph.py", ""),),
-    "domains/joint": (("tests/test_signals.py", ""),),
+    "domains/joint": (("tests/test_signals.py", ""), ("tests/test_least_size.py", "")),
     "domains/linear_map": (("tests/test_linear_maps.py", SMALL[4:]), ("tests/test_dwt.py", "adjoint or precision")),
-    "domains/octaves": (("tests/test_complex.py", ""), ("tests/test_time_frequency.py", "Cosine or ConstantQ")),
+    "domains/octaves": (
+        ("tests/test_packets.py", "levels"),
+        ("tests/test_complex.py", ""),
+        ("tests/test_time_frequency.py", "Cosine or ConstantQ"),
+    ),
     "domains/packets": (("tests/test_packets.py", ""),),
-    "domains/shearlets": (("tests/test_shearlets.py", ""),),
-    "domains/shifted": (("tests/test_shifted.py", ""),),
+    "domains/shearlets": (("tests/test_shearlets.py", ""), ("tests/test_least_size.py", "")),
+    "domains/shifted": (("tests/test_shifted.py", ""), ("tests/test_least_size.py", "")),
     "domains/stationary": (("tests/test_packets.py", "tationary or shift"),),
     "domains/stft": (("tests/test_time_frequency.py", "STFT or torch or cannot or tone or click"),),
     "domains/text": (("tests/test_text.py", ""),),
@@ -144,7 +148,7 @@ TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with
 }
 DWT = (("tests/test_dwt.py", "pywavelets or adjoint or wrong or delay or centre or axes or haar_in"),)
 TESTS |= {f"domains/{name}": DWT for name in "butterfly delays dwt filterbank separable identity linear".split()}
-EQUIVALENT: dict[str, str] = {}  # 'module:line text of a mutant that computes the same': why
+EQUIVALENT: dict[str, str] = {}  # of a mutant that computes the same, as it is printed: why
 
 
 class Mutated(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):
@@ -251,7 +255,7 @@ def summary(rows: list[Row]) -> Row:
 
 
 def label(row: Row) -> str:
-    return f"{row['module']}:{row['line']} {row['text']}"
+    return f"{row['module']}:{row['line']} #{row['number']} {row['text']}"
 
 
 def main() -> None:

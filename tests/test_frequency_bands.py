@@ -84,7 +84,7 @@ def test_an_account_by_band_adds_up():
         (lambda: wl.FrequencyBands((0.2, 0.1)), r"got 0\.2, 0\.1"),
         (lambda: wl.FrequencyBands(()), "got none"),
         (lambda: wl.FrequencyBands((0.1,), names=("a", "a")), "names differ, one for each of 2 bands; got 'a', 'a'"),
-        (lambda: wl.FrequencyBands((0.1,), rate=-1), "rate is samples per second"),
+        (lambda: wl.FrequencyBands((0.1,), rate=0), "rate is samples per second"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_one_line(wrong, message):

@@ -114,10 +114,10 @@ def test_every_module_that_is_mutated_has_tests(scripts):
 def test_the_share_of_what_is_noticed_is_of_what_computes_something_else(scripts, monkeypatch):
     mutation = scripts()("mutation")
     rows = [
-        {"module": "m", "line": k, "text": "t", "outcome": outcome}
+        {"module": "m", "line": k, "number": 7, "text": "t", "outcome": outcome}
         for k, outcome in enumerate(["noticed", "too slow", "survived", "survived"])
     ]
-    monkeypatch.setattr(mutation, "EQUIVALENT", {"m:2 t": "why"})
+    monkeypatch.setattr(mutation, "EQUIVALENT", {"m:2 #7 t": "why"})
     made = mutation.summary(rows)
-    assert (made["mutants"], made["noticed"], made["survived"]) == (4, 2, ["m:3 t"])
+    assert (made["mutants"], made["noticed"], made["survived"]) == (4, 2, ["m:3 #7 t"])
     assert (made["share"][0], made["share of those that are not equivalent"][0]) == (0.5, 0.667)
