@@ -71,6 +71,7 @@ TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with
     "methods/hsic": BLACK_BOX,
     "methods/kernelshap": BLACK_BOX,
     "methods/lift": (("tests/test_bound.py", ""), (LAWS, f"(literal or several) {SMALL}")),
+    "methods/octaves": (("tests/test_accounts.py", "octave"),),
     "methods/owen": (("tests/test_owen.py", ""),),
     "methods/partitions": (("tests/test_shapley.py", ""), ("tests/test_owen.py", ""), *BLACK_BOX),
     "methods/paths": (
