@@ -56,3 +56,24 @@ def test_what_gradients_have_more_than_the_energy_is_paired(study):
     assert made["IG less energy"] == [1, 1, 1]
     assert made["IG"][0] == 2
     assert "IG less IG, points" not in made
+
+
+def test_planted_bumps_are_as_wide_as_they_say_and_the_distractor_tells_nothing(study):
+    bumps = study("bumps")
+    directions, faces = bumps.sphere()
+    assert directions.shape == (3, 642)
+    assert len(faces) == 2 * 642 - 4  # of a closed surface
+    torch.testing.assert_close(directions.norm(dim=0), torch.ones(642))
+    sides = {frozenset((int(i), int(j))) for face in faces for i in face for j in face if i < j}
+    near = bumps.neighbours()
+    assert all(frozenset((vertex, int(other))) in sides for vertex in (0, 20, 641) for other in near[vertex])
+    for task, width in enumerate(bumps.WIDTHS):
+        own = bumps.drawn(task, 4, 3, torch.ones(4))
+        bound = bumps.DOMAIN.of_mesh(bumps.RADIUS * directions[None], faces)
+        sums = bumps._energy(bound.analysis(own["patch"] - bumps.START(own["patch"])))
+        (extent,) = [*bound.layout((642,)).scales().values()][int(sums.mean(0).argmax())].extent
+        assert extent.low < width < extent.high
+        rest = own["without"].norm(dim=1)
+        assert (own["x"].norm(dim=1) - rest - own["patch"].norm(dim=1) + bumps.RADIUS).abs().max() < 1e-4
+        absent = bumps.drawn(task, 4, 3, torch.zeros(4))
+        torch.testing.assert_close(absent["x"], own["without"])

@@ -36,6 +36,8 @@ METHODS = {
     "IG": lambda steps: wl.IntegratedGradients(steps=steps),
     "SmoothGrad × input": lambda steps: wl.SmoothGrad(samples=16, sigma=0.02, times_input=True),
     "gradient × input": lambda steps: wl.InputTimesGradient(),
+    "SmoothGrad": lambda steps: wl.SmoothGrad(samples=16, sigma=0.02),
+    "saliency": lambda steps: wl.Saliency(),
 }
 OCTAVES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # metres
 PAIR = ("pole", "tree")
@@ -191,6 +193,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = {
         "steps": given.steps, "seed": given.seed, "curve steps": CURVE_STEPS,
         "spaces": {name: repr(domain) for name, domain in SPACES.items()},
+        "methods": {name: repr(make(given.steps)) for name, make in METHODS.items()},
     }  # fmt: skip
     labels = objects.objects()["label"].tolist()
     pairs = sum(labels.count(objects.classes().index(name)) for name in PAIR)

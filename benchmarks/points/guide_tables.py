@@ -46,6 +46,35 @@ def lengths() -> str:
     return table(["logit of pole less tree", *(f"on {one['objects']} {kind}s" for kind, one in made.items())], lines)
 
 
+ORDER = ("IG", "IG, |γ|", "Shapley values", "SmoothGrad", "saliency", "energy", "random", "pattern")
+
+
+def bump_scales() -> str:
+    """How often each method names the scale that spans the width, in all tasks and in each, and how often the place."""
+    made = record("bumps")
+    tasks = made["tasks"]
+    lines = [
+        [
+            name.replace("|γ|", "magnitude"),  # bars would end a table's cell
+            number(made["all, scales"][name]),
+            *(number(one["scale"][name]) for one in tasks.values()),
+            _cell(made["all, places"].get(name)),
+        ]
+        for name in ORDER
+    ]
+    return table(["by", "right scale", *(f"bumps of {width}" for width in tasks), "right place"], lines)
+
+
+def bump_networks() -> str:
+    tasks = record("bumps")["tasks"]
+    lines = [
+        [width, "–".join(f"{end:.2f}" for end in one["scale that spans it, m"]) + " m", number(one["accuracy"]),
+         number(one["patch found where it was removed"])]
+        for width, one in tasks.items()
+    ]  # fmt: skip
+    return table(["bumps of", "scale", "accuracy", "found where removed"], lines)
+
+
 def growth() -> str:
     rows = record("growth")["rows"]
     sizes = [one["points"] for one in next(iter(rows.values()))]
@@ -72,6 +101,8 @@ def tables() -> dict[str, str]:
     made = {}
     if record("dales"):
         made |= {"dales orders": faithfulness(), "dales lengths": lengths()}
+    if record("bumps"):
+        made |= {"bump networks": bump_networks(), "bump scales": bump_scales()}
     if record("growth"):
         made["cloud growth"] = growth()
     return made
