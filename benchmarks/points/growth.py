@@ -1,7 +1,7 @@
 """How time and memory grow with the points of a cloud, from 10⁴ to 10⁶: read, bind, transform, explain.
 
     python benchmarks/points/growth.py                    # all of it, each run in a process of its own
-    python benchmarks/points/growth.py --points 10000     # one size
+    python benchmarks/points/growth.py --runs graph       # others stay as they are on record
 
 A cloud of points on a bumpy sphere. `read` is a PLY file; `tree` and `graph` are binding, analysis and synthesis in
 `TreeHaar` and in `GraphWavelets(order=30)`, whose neighbours SciPy's tree finds beyond 32,768 points; `explain` is
@@ -11,6 +11,7 @@ above what Python, its packages and the cloud itself hold.
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing
 import sys
@@ -102,15 +103,20 @@ def main() -> None:
         for points in given.points:
             rows[run].append({"points": points, **apart(run, points)})
             print(run, rows[run][-1])
+    path = RESULTS / "growth.json"
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": {}}
+    loads = {run: earlier.get("load") for run in earlier["rows"]} | earlier.get("loads", {})
+    loads |= dict.fromkeys(rows, load())
+    rows = {run: own for run in RUNS if (own := rows.get(run, earlier["rows"].get(run)))}
     powers = {run: {key: growth(own, key) for key in ("seconds", "peak memory, MB")} for run, own in rows.items()}
     largest = max(row["peak memory, MB"] for own in rows.values() for row in own)
     record = {
-        "load": load(),
+        "loads": {run: loads[run] for run in rows},
         "within 8 GB": bool(largest * 1e6 < MAX_BYTES),
         "growth, power of points": powers,
         "rows": rows,
     }
-    print(records.write(RESULTS / "growth.json", record))
+    print(records.write(path, record))
 
 
 if __name__ == "__main__":
