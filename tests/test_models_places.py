@@ -53,7 +53,7 @@ def test_a_segmenter_of_torchvision_by_name(tmp_path):
 
 @pytest.mark.needs("torchvision")
 def test_a_name_that_is_nearly_a_detectors():
-    with pytest.raises(ValueError, match="classifier, detector or segmenter of torchvision; got 'fasterrcnn'"):
+    with pytest.raises(ValueError, match=r"no model 'fasterrcnn'\. Did you mean fasterrcnn_resnet50_fpn\?"):
         wl.models.load("torchvision:fasterrcnn")
 
 

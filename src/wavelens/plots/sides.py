@@ -6,6 +6,8 @@ import textwrap
 
 import numpy as np
 from matplotlib.figure import Figure as AnyFigure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from torch import Tensor
 
 from wavelens import accounts, maps
@@ -17,7 +19,6 @@ from wavelens.plots.accounts import CHARACTERS_PER_INCH, LINE, SIGNS
 from wavelens.plots.evidence import in_unit_range, plane_of, signed_glow
 from wavelens.plots.figure import extended
 from wavelens.plots.parts import (
-    CHARACTER,
     DPI,
     GAP,
     INK,
@@ -96,12 +97,18 @@ def _places(words: list[str], numbers: list[str]) -> tuple[list[tuple[float, int
     """Where each word begins, in inches from the left, and on which line; how many lines there are."""
     left, line, places = MARGIN, 0, []
     for word, number in zip(words, numbers, strict=True):
-        wide = max(len(word) * WORD, len(number) * NUMBER) * CHARACTER + SPACE
+        wide = max(_wide(word, WORD), _wide(number, NUMBER)) + SPACE
         if left + wide > WIDTH - MARGIN and left > MARGIN:
             left, line = MARGIN, line + 1
         places.append((left, line))
         left += wide
     return places, line + 1
+
+
+def _wide(text: str, points: int) -> float:
+    """Inches that a line of text takes."""
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=points), ismath=False)
+    return float(width) / 72
 
 
 def _draw_maps(figure: AnyFigure, both: BothSides, x: Tensor, grid: Grid) -> None:
