@@ -34,7 +34,7 @@ def test_a_detector_of_torchvision_by_name(tmp_path):
     assert torch.equal(own["boxes"], again["boxes"])
     assert torch.equal(own["probabilities"], again["probabilities"])
     assert not own["probabilities"][:, 0].any()
-    with pytest.raises(ValueError, match="2 labels and 3 outputs"):
+    with pytest.raises(ValueError, match="3 outputs and 2 class names"):
         wl.models.load(name, weights=tmp_path / "net.pth", class_names=NAMES[:2])
 
 

@@ -280,7 +280,7 @@ def test_wrong_input_gets_one_line(folder, capsys, monkeypatch):
     assert "photo.png is a photo; hf:clap takes sounds." in complaint("--model", "hf:clap", *dog)
     assert "is no detector. Leave out #2, or" in complaint("--model", "efficientnet-lite0", "--target", "tabby#2")
     short = complaint("--model", "efficientnet-lite0", "--labels", "names.txt", "--target", "dog")
-    assert "efficientnet-lite0 has 2 labels and 1000 outputs." in short
+    assert "efficientnet-lite0 has 1000 outputs and 2 class names." in short
     assert "texts are scored by a pair: hf:NAME, open_clip:NAME or" in complaint("--model", "efficientnet-lite0", *dog)
     assert "name the same class, 0 (a dog)" in complaint(*clip, *dog, "--against", "text:a dog")
     assert "template has {} once" in complaint(*clip, "--labels", "names.txt", "--template", "a photo")

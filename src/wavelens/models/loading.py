@@ -167,7 +167,7 @@ def load(
     names = parts.labels if by_texts else read_class_names(options.class_names or ())
     remedy = "" if options.class_names is None else " Give one name per output in class_names, in their order."
     if names and len(names) != classes and classes:
-        raise ValueError(f"labels name each class; {name} has {len(names)} labels and {classes} outputs.{remedy}")
+        raise ValueError(f"{name} has {classes} outputs and {len(names)} class names.{remedy}")
     lone = classes == 1 and parts.link == "softmax"  # that of a lone logit is 1 whatever it is
     link = "sigmoid" if lone else parts.link
     if probable and parts.link == "softmax" and black_box(parts.module):
