@@ -106,6 +106,7 @@ def test_wrong_input_is_one_line_each(folder, capsys):
         "broken.nii.gz begins with b'no scan'",
         "photo.png is a photo; resnet3d takes volumes",
         "got (28, 28) in flat.nii. A 2-D image goes to a model of images",
+        "7 of 7 files could not be explained; the column error of",
     ]
     for line, part in zip(lines, expected, strict=True):
         assert part in line
