@@ -92,7 +92,10 @@ TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with
     "methods/sobol": BLACK_BOX,
     "metrics/complexity": (("tests/test_localisation.py", "coefficient or gini or sparseness"), (JUDGED, "unit")),
     "metrics/controls": (("tests/test_localisation.py", "controls"), ("tests/test_curves.py", "")),
-    "metrics/correlation": (("tests/test_randomization.py", "correlation or rounding"), ("tests/test_fidelity.py", "")),
+    "metrics/correlation": (
+        ("tests/test_randomization.py", "correlation or rounding or interval"),
+        ("tests/test_fidelity.py", ""),
+    ),
     "metrics/curves": (("tests/test_curves.py", ""), ("tests/test_curve_starts.py", "")),
     "metrics/dependence": (("tests/test_dependence.py", ""),),
     "metrics/faithfulness_measures": (
@@ -145,11 +148,16 @@ TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with
     "domains/stft": (("tests/test_time_frequency.py", "STFT or torch or cannot or tone or click"),),
     "domains/text": (("tests/test_text.py", ""),),
     "domains/tree": (("tests/test_tree.py", ""),),
-    "domains/undecimated": (("tests/test_packets.py", "tationary or shift"), ("tests/test_tightness.py", "Stationary")),
+    "domains/undecimated": (
+        ("tests/test_packets.py", "tationary or shift"),
+        ("tests/test_dwt.py", "Stationary and (synthesis or adjoint)"),
+    ),
 }
 DWT = (("tests/test_dwt.py", "pywavelets or adjoint or wrong or delay or centre or axes or haar_in"),)
 TESTS |= {f"domains/{name}": DWT for name in "butterfly delays dwt filterbank separable identity linear".split()}
-EQUIVALENT: dict[str, str] = {}  # of a mutant that computes the same, as it is printed: why
+EQUIVALENT = {  # of a mutant that computes the same, as it is printed: why
+    "metrics/dependence:162 #37 number: 0 → -1": "the magnitudes of an attribution have one channel, first and last",
+}
 
 
 class Mutated(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):

@@ -9,6 +9,7 @@ from torch import nn
 
 import wavelens as wl
 from cases import Net, relative, signal
+from wavelens.metrics.correlation import student
 from wavelens.metrics.randomization import randomized
 
 SHAPE = (6, 8)
@@ -148,6 +149,8 @@ def test_the_interval_of_a_mean():
     assert relative(found.mean - low, arms) < 1e-4
     assert relative(high - found.mean, arms) < 1e-4
     few = wl.metrics.Randomization(("a",), values[:1, 7:13])
+    quantiles = student(0.95, torch.tensor([7.0, 10.0, 30.0]))
+    assert quantiles.tolist() == pytest.approx([2.36462, 2.22814, 2.04227], rel=5e-4)  # as tables have them
     six = values[0, 7:13]
     assert (few.interval()[1] - few.mean).item() == pytest.approx(2.5706 * six.std().item() / 6**0.5, rel=2e-3)
     wider = found.interval(level=0.99)
