@@ -142,7 +142,8 @@ def test_a_contrast_adds_up_to_the_difference_of_the_logits_and_is_named_so_ever
     assert summary["target"] == {"index": 2, "label": "Whole"}
     assert summary["against"] == {"index": 0, "label": "left side, port"}
     printed = capsys.readouterr().out
-    assert f"2 Whole rather than 0 left side, difference of logits {rise:.3f}: its rise over a black" in printed
+    way = "rise over" if rise > 0 else "fall below"
+    assert f"2 Whole rather than 0 left side, difference of logits {rise:.3f}: its {way} a black" in printed
     page = (folder / "out/report.html").read_text(encoding="utf-8")
     assert "Whole rather than left side" in page
     (command,) = [html.unescape(c) for c in re.findall(r"<code>(wavelens .*?)</code>", page, re.DOTALL)]

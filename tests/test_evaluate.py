@@ -256,7 +256,7 @@ def test_a_data_set_is_a_folder_with_files(folder, capsys):
     (folder / "empty").mkdir()
     for data, sentence in {
         "absent": "a data set is a folder; got absent",
-        "empty": "got empty, which has none",
+        "empty": "the folder empty has no files that the model takes",
     }.items():
         assert main(["evaluate", data, "--model", "own_net:net", "--out", "run"]) == 2
         assert sentence in last(capsys)

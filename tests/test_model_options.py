@@ -82,7 +82,7 @@ def test_a_file_for_another_architecture_is_no_matter_of_the_head(tmp_path):
     import timm
 
     save_file(timm.create_model("test_vit2", num_classes=5).state_dict(), tmp_path / "mine.safetensors")
-    with pytest.raises(ValueError, match=r"does not fit the model: .*\. Take .*, or build the model in a function"):
+    with pytest.raises(ValueError, match=r"does not fit the model: .*\. Name .*, or build it in a function"):
         load("timm:test_vit", weights=tmp_path / "mine.safetensors")
 
 

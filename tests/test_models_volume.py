@@ -278,7 +278,7 @@ def test_a_name_that_monai_lacks_says_so(tmp_path, text, message):
     [
         (
             lambda state: {name.replace("layer", "stage"): v for name, v in state.items()},
-            r": \d+ of \d+ tensors are missing, such as 'layer1\.0\.conv1\.weight'; \d+ are unknown, .*\. Take",
+            r": \d+ of \d+ tensors are missing, such as 'layer1\.0\.conv1\.weight'; \d+ are unknown, .*\. Name",
         ),
         (
             lambda state: state | {"fc.weight": torch.zeros(3, 128)},
@@ -290,7 +290,7 @@ def test_a_name_that_monai_lacks_says_so(tmp_path, text, message):
         ),
         (
             lambda state: {name: v for name, v in state.items() if name != "fc.bias"},
-            r"model: 1 of \d+ tensors are missing, such as 'fc\.bias'\. Take",
+            r"model: 1 of \d+ tensors are missing, such as 'fc\.bias'\. Name",
         ),
     ],
 )

@@ -146,7 +146,7 @@ def test_the_correction_is_stored_and_cut_with_its_item(tmp_path):
     ("options", "match"),
     [
         ({"permutations": 3}, "permutations are orders and their reverses, an even number; got 3"),
-        ({"groups": "octaves"}, "groups are one of scales, bands, blocks, cells, channels, signals; got 'octaves'"),
+        ({"groups": "decades"}, "groups are one of scales, octaves, bands, .*, signals; got 'decades'"),
         ({"steps": 0}, "steps is a whole number from 1"),
         ({"steps": 10**5}, "gauss-legendre has at most 10,000 steps"),
     ],

@@ -53,12 +53,15 @@ def read_input(loaded: LoadedModel, kind: Kind, path: Path, device: torch.device
 
 
 def _signal(loaded: LoadedModel, kind: Kind, path: Path) -> Any:
-    """The signal in a file; `ValueError` for one that is of another kind by its name, and cannot be read as this."""
+    """The signal in a file; `ValueError` for one that is of another kind by its name, and cannot be read as this.
+
+    A kind without suffixes, whose inputs are folders, says itself what a file lacks.
+    """
     try:
         return kind.signal_at(path, loaded.preprocess)
     except INPUT_ERRORS as error:
         other = kind_of([str(path)])
-        if not path.is_file() or kind.reads(path) or not other.reads(path):
+        if not path.is_file() or not kind.suffixes or kind.reads(path) or not other.reads(path):
             raise
         raise ValueError(
             f"{path} is {other.one}; {loaded.name} takes {kind.several}. Give one of these, or name another model."

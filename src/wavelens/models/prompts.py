@@ -64,7 +64,7 @@ def load_pair(name: str, *, weights: str | None = None, trust: bool = False) -> 
     >>> wl.models.load_pair("timm:resnet50")
     Traceback (most recent call last):
         ...
-    ValueError: texts are scored by a pair: hf:NAME, open_clip:NAME or ...
+    ValueError: timm:resnet50 cannot be found: ... Texts are scored by a pair: hf:NAME, open_clip:NAME or ...
     """
     prefix, _, rest = name.partition(":")
     if prefix in LOADERS and rest:
@@ -80,7 +80,10 @@ def load_pair(name: str, *, weights: str | None = None, trust: bool = False) -> 
 
 
 def _by_function(name: str) -> Pair:
-    function = imported(name)
+    try:
+        function = imported(name)
+    except ValueError as error:
+        raise ValueError(f"{error} Texts are scored by a pair: {PAIR_FORMS}.") from error
     with importable_working_folder():
         made = function()
     if not isinstance(made, Pair):
