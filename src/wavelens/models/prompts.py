@@ -61,10 +61,10 @@ def load_pair(name: str, *, weights: str | None = None, trust: bool = False) -> 
     returns a `Pair`. Raises `ValueError` for a name that means nothing, `OSError` for files and downloads that cannot
     be had, and `ImportError` for a missing package.
 
-    >>> wl.models.load_pair("timm:resnet50")
+    >>> wl.models.load_pair("yamnet")
     Traceback (most recent call last):
         ...
-    ValueError: timm:resnet50 cannot be found: ... Texts are scored by a pair: hf:NAME, open_clip:NAME or ...
+    ValueError: texts are scored by a pair: hf:NAME, open_clip:NAME or ...
     """
     prefix, _, rest = name.partition(":")
     if prefix in LOADERS and rest:
