@@ -74,6 +74,8 @@ SECTIONS = (
     ("sound", "Attributions of sounds", ()),
     ("volumes", "Attributions of large volumes", ()),
     ("pairs", "Photos and their captions, both sides", ()),
+    ("readings", "SmoothGrad times the input, and scales that enter in turn", ()),
+    ("values", "Methods without gradients", ()),
     ("in_domains", "WAM-SG in each domain", ()),
     ("metrics", "Insertion and deletion together", ()),
     ("minimal", "Minimal inputs", ()),

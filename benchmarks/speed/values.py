@@ -138,7 +138,7 @@ def main() -> None:
         row = measure(case, options.rounds)
         print(json.dumps(row, ensure_ascii=False), flush=True)
         if not options.dry:
-            replace("values", options.device, [row], ("case",), masks=MASKS, rows=ROWS)
+            replace("values", options.device, [row], ("case",), masks=MASKS, rows_per_pass=ROWS)
 
 
 if __name__ == "__main__":
