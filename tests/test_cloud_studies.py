@@ -1,13 +1,9 @@
 """The statistics of benchmarks/points on known answers; the runs themselves need data that is not shipped."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
 import wavelens as wl
-
-STUDIES = Path(__file__).parents[1] / "benchmarks" / "points"
 
 
 @pytest.fixture

@@ -1,14 +1,10 @@
 """The statistics of benchmarks/detectors on known answers; the run itself trains for minutes."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 import wavelens as wl
-
-STUDIES = Path(__file__).parents[1] / "benchmarks" / "detectors"
 
 
 @pytest.fixture

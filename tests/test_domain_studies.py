@@ -1,14 +1,11 @@
 """The statistics of benchmarks/domains on known answers; the runs themselves need data that is not shipped."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
 
 import wavelens as wl
-
-STUDIES = Path(__file__).parents[1] / "benchmarks" / "domains"
 
 
 @pytest.fixture

@@ -1,15 +1,12 @@
 """Patterns in real signals: what is planted where, who is trusted, and the tables; the runs need data not shipped."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 import wavelens as wl
-
-STUDY = Path(__file__).parents[1] / "benchmarks" / "planted"
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +9,6 @@ import torch
 import wavelens as wl
 from wavelens import planted
 
-STUDY = Path(__file__).parents[1] / "benchmarks" / "planted"
 TASK = replace(planted.TASKS["pitch"], axes=(64,))
 SMALL = {"DWT haar": wl.DWT("haar", levels=3), "Identity": wl.Identity()}
 

@@ -1,11 +1,7 @@
 """The statistics of benchmarks/satellite on known answers; the runs themselves need data that is not shipped."""
 
-from pathlib import Path
-
 import pytest
 import torch
-
-STUDIES = Path(__file__).parents[1] / "benchmarks" / "satellite"
 
 
 @pytest.fixture

@@ -1,14 +1,10 @@
 """The statistics of benchmarks/series on known answers; the runs themselves need data that is not shipped."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 import wavelens as wl
-
-STUDIES = Path(__file__).parents[1] / "benchmarks" / "series"
 
 
 @pytest.fixture
