@@ -169,12 +169,12 @@ def summary(made: list[rows.Row], signs: dict[str, int] = SIGNS) -> dict[str, An
         mine = [one for one in made if planted.TASKS[one["key"]["task"]].purpose == purpose and "measures" in one]
         cell: dict[str, Any] = {"networks": len(mine)}
         for name, sign in signs.items():
-            asked = [one for one in mine if any(name in numbers for numbers in one["measures"].values())]
-            if asked:
-                cell[name] = {"networks": len(asked)} if len(asked) < len(mine) else {}
-                cell[name]["agreement"] = find.interval([[agreement(one, name, sign)] for one in asked])
-            if asked and name in asked[0]["measures"]["energy"]:
-                cell[name]["behind energy"] = find.interval([[behind_energy(one, name, sign)] for one in asked])
+            known = [one for one in mine if any(name in numbers for numbers in one["measures"].values())]
+            if known:
+                cell[name] = {"networks": len(known)} if len(known) < len(mine) else {}
+                cell[name]["agreement"] = find.interval([[agreement(one, name, sign)] for one in known])
+            if known and name in known[0]["measures"]["energy"]:
+                cell[name]["behind energy"] = find.interval([[behind_energy(one, name, sign)] for one in known])
         if mine:
             cell["truth"] = {"behind energy": find.interval([[_behind(one)] for one in mine])}
         table[purpose] = cell

@@ -47,16 +47,16 @@ def other(task: str, architecture: str, seed: int) -> nn.Module | None:
 def measures(one: Judged) -> dict[str, float]:
     """What the measures of `SIGNS` say of an order."""
     model, network = one.network.module, one.network
-    asked = (model, one.x, one.labels, one.c)
+    question = (model, one.x, one.labels, one.c)
     cell = {
-        "irof": mean(metrics.irof(*asked, samples=1, reduce=signed)),
-        "road": mean(metrics.road(*asked, steps=STEPS, reduce=signed)),
+        "irof": mean(metrics.irof(*question, samples=1, reduce=signed)),
+        "road": mean(metrics.road(*question, steps=STEPS, reduce=signed)),
     }
     second = other(network.task.name, network.architecture, network.seed)
     if second is not None:
         onto: dict[str, Any] = {"other": second, "steps": STEPS, "reduce": signed}
-        cell["transfer"] = mean(metrics.transfer(*asked, **onto))
-        cell["transfer, log"] = mean(metrics.transfer(*asked, fractions="log", **onto))
+        cell["transfer"] = mean(metrics.transfer(*question, **onto))
+        cell["transfer, log"] = mean(metrics.transfer(*question, fractions="log", **onto))
     if one.explain is not None:
         again: dict[str, Any] = {"explainer": one.explain}
         own = (model, one.x, one.target, one.c)

@@ -47,8 +47,8 @@ def as_typed(value: Any) -> str:
     ('IntegratedGradients(tolerance=0.02)', 'Saliency()')
     """
     pairs = [(one, getattr(value, one.name)) for one in fields(value) if one.repr]
-    told = [f"{one.name}={text_of(part)}" for one, part in pairs if part != one.default]
-    return f"{type(value).__name__}({', '.join(told)})"
+    changed = [f"{one.name}={text_of(part)}" for one, part in pairs if part != one.default]
+    return f"{type(value).__name__}({', '.join(changed)})"
 
 
 def own_classes(value: Any) -> tuple[type, ...]:

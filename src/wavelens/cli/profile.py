@@ -137,9 +137,9 @@ def profile(
     places = {member.name: place_of(member, data, common) for member in members}
     settings = {"data": str(data), "labels": labels, "files": len(files), "resamples": resamples, "seed": seed}
     values = {member.name: by_file(own, common) for member, own in zip(members, results, strict=True)}
-    told = [gap_sentence(name, gaps(own)) for name, own in values.items()]
-    told += [text for name, own in values.items() for text in account_sentences(averaged, name, own)]
-    _print(averaged, extents_of(members, places), told, any(place.differs for place in places.values()))
+    remarks = [gap_sentence(name, gaps(own)) for name, own in values.items()]
+    remarks += [text for name, own in values.items() for text in account_sentences(averaged, name, own)]
+    _print(averaged, extents_of(members, places), remarks, any(place.differs for place in places.values()))
     write_whole(out / FILES, table_of_files(members, values, common).encode())
     for path in [*write_profiles(averaged, members, places, settings, out), out / FILES]:
         Terminal().print(Text(f"wrote {plain(str(path))}"), soft_wrap=True)
@@ -190,10 +190,10 @@ def _run(member: Member, folder: Path, threads: int, console: Console) -> Run:
         raise typer.Exit(130) from None
 
 
-def _print(averaged: Average, extents: Extents, told: Sequence[str], spacing_differs: bool) -> None:
+def _print(averaged: Average, extents: Extents, remarks: Sequence[str], spacing_differs: bool) -> None:
     console = Terminal()
     console.print(_table(averaged, extents))
-    for line in (caption(averaged), *told):
+    for line in (caption(averaged), *remarks):
         console.print(Text(plain(line)), soft_wrap=True)
     if averaged.items < FEW:
         note(few_items(averaged.items))

@@ -46,11 +46,11 @@ def account_sentences(average: Average, name: str, values: Mapping[str, Tensor])
         return []
     rows = [average.row(name, scale) for scale in average.scales]
     sums, added = ({row.scale: own.value for row in rows if (own := read(row)) is not None} for read in READ)
-    told = [f"{name}, means over files: {compared(sums, added)}"] if "gap" in values else []
+    remarks = [f"{name}, means over files: {compared(sums, added)}"] if "gap" in values else []
     if ERROR not in values:
-        return [*told, f"{name}: the Shapley values of each file are exact."]
+        return [*remarks, f"{name}: the Shapley values of each file are exact."]
     most = float(values[ERROR].max())
-    return [*told, f"{name}: the Shapley values of each file are sampled, with standard errors up to {most:.2g}."]
+    return [*remarks, f"{name}: the Shapley values of each file are sampled, with standard errors up to {most:.2g}."]
 
 
 def table_of_files(members: Sequence[Member], values: Mapping[str, Mapping[str, Tensor]], common: Sequence[str]) -> str:
