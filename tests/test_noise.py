@@ -8,7 +8,7 @@ from cases import DOMAINS, Net, name, relative, signal, takes
 from test_bound import Ranked
 from wavelens import masks
 from wavelens.core import Coefficients
-from wavelens.methods import averages
+from wavelens.methods import averages, sampling
 from wavelens.methods.lift import Lift
 
 SHAPE = (12, 16)
@@ -75,6 +75,24 @@ def test_times_input_is_the_evidence_of_the_gradient(domain, noise):
     assert not times.data.is_complex()
     assert times.standard_error.shape == plain.standard_error.shape
     assert len(times.layout.scales()) == 1 or not torch.equal(times.standard_error, plain.standard_error)
+
+
+@pytest.mark.parametrize("domain", [*DOMAINS, [wl.DWT(), wl.STFT("hann", 8)]], ids=name)
+@pytest.mark.parametrize("samples", [1, 3, 10])
+def test_the_sums_of_all_batches_are_pulled_back_together_or_one_by_one(domain, samples, monkeypatch):
+    net, x = Net(SHAPE), signal(SHAPE)
+    target = wl.targets.Several(0, 2)
+    method = wl.SmoothGrad(samples, 0.3, times_input=samples == 3)
+
+    def explained():
+        made = wl.attribute(net, x, target, domain=domain, method=method)
+        return made if isinstance(made, list) else [made]
+
+    together = explained()
+    monkeypatch.setattr(sampling, "SMALL", 0)
+    for a, b in zip(together, explained(), strict=True):
+        assert relative(a.data, b.data) < 1e-12
+        assert torch.allclose(a.standard_error, b.standard_error, rtol=1e-9, atol=1e-12, equal_nan=samples == 1)
 
 
 @pytest.mark.parametrize("domain", DOMAINS, ids=name)

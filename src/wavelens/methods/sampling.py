@@ -6,6 +6,7 @@ The spread of the scale profile between batches is its standard error (the metho
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -16,6 +17,7 @@ from wavelens.engine.gradients import Gradients, Point
 from wavelens.methods.lift import Lift, Outcome
 
 BATCHES = 4  # a fixed number of samples is split into so many batches, to know its standard error
+SMALL = 2**20  # numbers of the sums after all batches; so few are pulled back at once, one item's up to 3 × as fast
 
 
 class Accumulator(Protocol):
@@ -38,6 +40,8 @@ def sample(
     score = estimate.ask.values(estimate.ask.x)  # first: these passes show what those for gradients can leave out
     limit = samples if tolerance is None else limit or samples
     batch = len(estimate.ask.x)
+    if tolerance is None and isinstance(estimate, Mean) and estimate.total.numel() * BATCHES <= SMALL:
+        return _at_once(estimate, point, samples, score)
     spreads = [Spread() for _ in estimate.lifts]
     active, done, rounds = torch.arange(batch, device=estimate.ask.x.device), 0, 0
     parts: list[Tensor] = []
@@ -53,6 +57,22 @@ def sample(
             active = active[worst[active] > tolerance]
     data = estimate.result(parts if whole else None)
     return Outcome(data, score, standard_error=[spread.standard_error() for spread in spreads])
+
+
+def _at_once(estimate: Mean, point: Point, samples: int, score: Tensor) -> Outcome:
+    """The same of a fixed number of samples: what was summed after each batch is pulled back together."""
+    ends = [0, *(_batch_end(rounds, samples) for rounds in range(1, min(BATCHES, samples) + 1))]
+    batches = [range(*pair) for pair in pairwise(ends)]
+    sums = torch.cat([estimate.gather(point, numbers).clone() for numbers in batches])
+    targets, items = len(score), torch.arange(score.shape[1], device=score.device)
+    data, errors = [], []
+    for n, lift in enumerate(estimate.lifts):
+        parts, spread = estimate.read(n, sums), Spread()
+        for profile, numbers in zip(lift.shares(parts).split(targets), batches, strict=True):
+            spread.add(profile, items, len(items), numbers)
+        data.append(parts[-targets:] / samples)
+        errors.append(spread.standard_error())
+    return Outcome(data, score, standard_error=errors)
 
 
 def _batch_end(rounds: int, samples: int) -> int:
@@ -94,27 +114,28 @@ class Mean:
         self.count = ask.x.new_zeros((len(ask.x), 1, 1), dtype=ask.dtype)
 
     def add(self, point: Point, samples: Sequence[int], items: Tensor | None) -> list[Tensor]:
-        weights = [1.0] * len(samples)
         self.count[slice(None) if items is None else items] += len(samples)
+        g = self.gather(point, samples, items)
+        return [self.read(n, g, items) for n in range(len(self.lifts))]
+
+    def gather(self, point: Point, samples: Sequence[int], items: Tensor | None = None) -> Tensor:
+        """The sum of gradients of some items, or of all, with those of a batch of samples."""
+        weights = [1.0] * len(samples)
         if items is None:
-            g = self.ask.sum(lambda chosen, j: point(chosen, samples[j]), weights, into=self.total)
-        else:
-            g = self.total[:, items]  # a copy, added to in the same order as above
-            self.ask.sum(lambda chosen, j: point(chosen, samples[j]), weights, items, into=g)
-            self.total[:, items] = g
-        return self._read(g, items)
+            return self.ask.sum(lambda chosen, j: point(chosen, samples[j]), weights, into=self.total)
+        g = self.total[:, items]  # a copy, added to in the same order as above
+        self.ask.sum(lambda chosen, j: point(chosen, samples[j]), weights, items, into=g)
+        self.total[:, items] = g
+        return g
 
     def result(self, parts: list[Tensor] | None) -> list[Tensor]:
-        sums = self._read(self.total, None) if parts is None else parts
+        sums = [self.read(n, self.total) for n in range(len(self.lifts))] if parts is None else parts
         return [part / self.count for part in sums]
 
-    def _read(self, g: Tensor, items: Tensor | None) -> list[Tensor]:
-        """A sum of gradients of some items, or of all, in each domain."""
-        pulled = [lift.of(items).pull(g) for lift in self.lifts]
-        if not self.inputs:
-            return pulled
-        where = slice(None) if items is None else items
-        return [real_product(z[where], part) for z, part in zip(self.inputs, pulled, strict=True)]
+    def read(self, n: int, g: Tensor, items: Tensor | None = None) -> Tensor:
+        """A sum of gradients of some items, or of all, in domain `n`."""
+        pulled = self.lifts[n].of(items).pull(g)
+        return real_product(self.inputs[n][slice(None) if items is None else items], pulled) if self.inputs else pulled
 
 
 class PerSample:
