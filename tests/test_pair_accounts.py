@@ -63,6 +63,22 @@ def test_a_pair_of_signal_and_text_alone_is_that_in_a_batch_and_in_any_chunk():
             assert relative(other.attributions[0]["signal"].data, one.attributions[0]["signal"].data) < 1e-9
 
 
+def test_a_signal_that_all_paths_begin_at_is_read_once(monkeypatch):
+    pair, read = Smooth(), []
+    monkeypatch.setattr(Smooth, "embed_signal", seen(read, Smooth.embed_signal))
+    accounts = pair_accounts(pair, pictures(), TEXTS, domain=DOMAIN, method=FINE, baseline=0.25, batch_size=2)
+    assert [len(x) for x in read if torch.equal(x, torch.full_like(x, 0.25))] == [1]
+    (start,) = [x for x in read if torch.equal(x, torch.full_like(x, 0.25))]
+    for item, one in enumerate(accounts):
+        text = text_signal(pair, TEXTS[item : item + 1])
+        assert abs(one.baseline_score - float(pair.score(start, text.start, text.mask).detach())) < 1e-10
+
+
+def seen(into, method):
+    """The method of a class, its argument put into a list at each call."""
+    return lambda self, x: into.append(x.detach()) or method(self, x)
+
+
 def test_several_domains_are_read_from_the_same_gradients():
     pair, x = Smooth(), pictures(1)
     (both,) = pair_accounts(pair, x, TEXTS[:1], domain=[DOMAIN, wl.Identity()], method=FINE)
