@@ -194,7 +194,7 @@ class GraphWavelets(ItemDomain):
         wide = single(x)
         if self.order is None:
             gains, vectors = self._gains(wide, geometry)
-            parts = (wide @ vectors * gains) @ vectors.mT  # (bands, rows, channel, vertices)
+            parts = _turn(wide @ vectors * gains, vectors.mT)  # (bands, rows, channel, vertices)
         else:
             series = _series(self.levels, self.order).to(wide)[..., None, None, None]
             parts = torch.stack([torch.zeros_like(wide)] * (self.levels + 1))
@@ -206,7 +206,7 @@ class GraphWavelets(ItemDomain):
         parts = torch.stack(single(data).chunk(self.levels + 1, -1))
         if self.order is None:
             gains, vectors = self._gains(parts, geometry)
-            return ((parts @ vectors * gains).sum(0) @ vectors.mT).to(data.dtype)
+            return ((_turn(parts, vectors) * gains).sum(0) @ vectors.mT).to(data.dtype)
         series = _series(self.levels, self.order).to(parts)
         this = last = torch.zeros_like(parts[0])
         for k in range(self.order, -1, -1):  # Clenshaw's sum of polynomials: one signal through L per degree
@@ -247,6 +247,12 @@ def normalised(ends: Tensor, weights: Tensor, n: int) -> dict[str, Tensor]:
     root = degree.clamp(min=1e-300).rsqrt()
     near, far = (root.gather(1, end) for end in ends.unbind(1))
     return {"ends": ends, "weights": weights * near * far, "joined": (degree > 0).to(weights)}
+
+
+def _turn(parts: Tensor, matrices: Tensor) -> Tensor:
+    """`parts @ matrices` of `(bands, rows, channel, n)` and `(rows, n, n)`: each matrix is read once for all bands."""
+    rows = parts.transpose(0, 1)
+    return (rows.flatten(1, 2) @ matrices).view(rows.shape).transpose(0, 1)
 
 
 def _laplacian(x: Tensor, graph: dict[str, Tensor]) -> Tensor:
