@@ -23,7 +23,9 @@ def paper(scripts, monkeypatch, tmp_path):
     monkeypatch.setenv("WAVELENS_OUT", str(tmp_path / "out"))
     monkeypatch.setenv("WAVELENS_DATA", str(tmp_path / "nothing"))
     monkeypatch.delenv("FULL", raising=False)
-    return scripts("paper")
+    importing = scripts("paper")
+    monkeypatch.setattr(importing("harness.rows"), "STORED", tmp_path / "stored")
+    return importing
 
 
 class Small(nn.Module):
@@ -58,6 +60,21 @@ def test_a_row_is_computed_once_and_a_killed_run_goes_on(paper, tmp_path):
     assert asked == ["a", "b", "c", "c", "d"]
     assert [row["value"] for row in found] == list("ABCD")
     assert [json.loads(line)["key"]["item"] for line in path.read_text().splitlines()] == list("abcd")
+
+
+def test_rows_beside_the_records_are_not_computed_again(paper):
+    rows, keys = paper("harness.rows"), [{"item": name} for name in "abc"]
+    path = rows.place("table9")
+    first = rows.each(path, {}, keys[:2], lambda item: {"value": item.upper()})
+    assert rows.store("table9") == rows.stored("table9")
+    path.unlink()
+    more = rows.each(path, {}, keys, lambda item: {"value": item.upper()} if item == "c" else pytest.fail(item))
+    assert more[:2] == first
+    rows.store("table9")
+    path.unlink()
+    assert rows.each(path, {}, keys, lambda item: pytest.fail(item)) == more
+    others = rows.each(path.with_name("other.jsonl"), {}, keys[:1], lambda item: {"value": 1})
+    assert others[0]["value"] == 1
 
 
 def test_a_torn_line_is_no_row_and_spoils_none(paper, tmp_path):
@@ -466,7 +483,7 @@ def test_networks_of_table_7_take_volumes_and_learn(paper):
     torch.manual_seed(0)
     x, labels = torch.rand(32, 1, 28, 28, 28) * 0.1, torch.arange(32) % 2
     x[labels == 1, :, 8:20, 8:20, 8:20] += 0.5
-    net = nets3d.train(nets3d.former(width=8), x, labels, epochs=6)
+    net = nets3d.train(nets3d.former(width=8), x, labels, epochs=6, val=(x, labels))
     assert nets3d.reached(net, x, labels)["AUC"] > 0.9
     assert nets3d.inverted().eval()(x[:2]).shape == (2, 2)
 

@@ -2,12 +2,16 @@
 
 Each row is a line of JSON in `wavelens-out/paper/TABLE.jsonl` (the folder is $WAVELENS_OUT, where that is set), with
 the key that says which row it is and all that it was made with: the settings, the texts of domains and explainers, the
-versions. Where one of these is another, so is the row.
+versions. Where one of these is another, so is the row. Rows of runs of hours lie compressed beside the records, in
+`benchmarks/paper/results/rows`, and count as computed; put there by
+
+    python benchmarks/harness/rows.py table4 table7
 """
 
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import sys
 import time
@@ -20,15 +24,33 @@ import torch
 import wavelens as wl
 
 Row = dict[str, Any]
+STORED = Path(__file__).parents[1] / "paper" / "results" / "rows"
 
 
 def place(table: str) -> Path:
     return Path(os.environ.get("WAVELENS_OUT", "wavelens-out")) / "paper" / f"{table}.jsonl"
 
 
+def stored(table: str) -> Path:
+    """Where a table's rows lie beside the records, compressed."""
+    return STORED / f"{table}.jsonl.xz"
+
+
 def kept(path: Path) -> list[Row]:
-    """The rows of a file; a line that was torn by a kill is no row."""
-    return [row for line in path.read_text("utf-8").splitlines() if (row := _row(line))] if path.exists() else []
+    """The rows of a file, compressed or not; a line that was torn by a kill is no row."""
+    if not path.exists():
+        return []
+    text = lzma.decompress(path.read_bytes()).decode("utf-8") if path.suffix == ".xz" else path.read_text("utf-8")
+    return [row for line in text.splitlines() if (row := _row(line))]
+
+
+def store(table: str) -> Path:
+    """Puts a table's rows beside the records, those that lie there included."""
+    several = {json.dumps(row, ensure_ascii=False): None for p in (stored(table), place(table)) for row in kept(p)}
+    path = stored(table)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(lzma.compress("".join(f"{line}\n" for line in several).encode("utf-8"), preset=9))
+    return path
 
 
 def each(path: Path, settings: Row, keys: Iterable[Row], compute: Callable[..., Row]) -> list[Row]:
@@ -38,7 +60,8 @@ def each(path: Path, settings: Row, keys: Iterable[Row], compute: Callable[..., 
     "seconds": …, **what compute returned}`, written as soon as it is known.
     """
     settings = json.loads(json.dumps(settings | {"wavelens": wl.__version__, "torch": torch.__version__}))
-    done = {_name(row["key"]): row for row in kept(path) if row["settings"] == settings}
+    there = [*(kept(stored(path.stem)) if path == place(path.stem) else ()), *kept(path)]
+    done = {_name(row["key"]): row for row in there if row["settings"] == settings}
     keys = list(keys)
     found = []
     for number, key in enumerate(keys, 1):
@@ -70,3 +93,8 @@ def _append(path: Path, row: Row) -> None:
     torn = path.exists() and path.stat().st_size and not path.read_bytes().endswith(b"\n")
     with open(path, "a", encoding="utf-8") as file:
         file.write(("\n" if torn else "") + json.dumps(row, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        print(store(name))

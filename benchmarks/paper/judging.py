@@ -22,6 +22,8 @@ from wavelens.runs.statistics.intervals import flips
 from wavelens.targets import Target
 
 CONTROLS = ("energy order", "random order")
+SHUFFLED_STEPS = 6  # log-spaced, so few tell orders apart; each order has one start, its own item's
+OVER_ENERGY = {"over energy": "faithfulness", "over energy, shuffled": "shuffled"}  # the difference: of what
 FLIPS = 20_000  # draws of signs for a p-value: as few as let one survive Holm's correction for a hundred tests
 Scores = dict[str, dict[str, dict[str, float]]]  # of a domain, of an order, by measure
 
@@ -65,7 +67,11 @@ def quick(model: nn.Module, shape: tuple[int, ...]) -> nn.Module:
 
 @dataclass(frozen=True)
 class Measures:
-    """What is measured of an order: curves with so many steps, μ-fidelity with so many subsets (0: not at all)."""
+    """What is measured of an order: curves with so many steps, μ-fidelity with so many subsets (0: not at all).
+
+    Curves from the baseline over uniform fractions, as published, and, as `shuffled`, insertion less deletion from the
+    signal with its coefficients shuffled within their bands, over log-spaced fractions.
+    """
 
     steps: int
     subsets: int = 0
@@ -79,6 +85,8 @@ class Measures:
         curves = wl.metrics.curves(model, x, target, a, steps=self.steps, domain=domain, baseline=self.baseline)
         found = {"insertion": curves.insertion_area, "deletion": curves.deletion_area}
         found["faithfulness"] = curves.faithfulness
+        start = {"fill": "shuffled", "samples": 1, "seed": seed, "fractions": "log", "steps": SHUFFLED_STEPS}
+        found["shuffled"] = wl.metrics.faithfulness(model, x, target, a, domain=domain, **start)
         if self.subsets:
             options = {"subsets": self.subsets, "domain": domain, "baseline": self.baseline, "seed": seed}
             found["mu_fidelity"] = wl.metrics.mu_fidelity(model, x, asked, a, **options)
@@ -187,8 +195,9 @@ def cells(
             for measure in scores[0]:
                 values = by_item(items, [s[measure] for s in scores])
                 cell[measure] = interval(values, (middles or {}).get(measure, np.mean))
-            ahead = [s["faithfulness"] - e["faithfulness"] for s, e in zip(scores, energy, strict=True)]
-            cell |= paired("over energy", by_item(items, ahead))
+            for title_of, measure in OVER_ENERGY.items():
+                ahead = [s[measure] - e[measure] for s, e in zip(scores, energy, strict=True) if measure in s]
+                cell |= paired(title_of, by_item(items, ahead)) if ahead else {}
             if missed := [row["gaps"][name] for row in mine if name in row.get("gaps", {})]:
                 cell["gap"] = interval(missed, np.median)
             times = [row["explaining"][name] for row in mine if name in row["explaining"]]

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from record import KIND, RESULTS, expanded, p_value, parser, table
-from verdicts import LEAST, MARGIN, OVER_ENERGY, SIGNIFICANT, WORDS, decided, equal, settled, standing
+from verdicts import LEAST, MARGIN, OVER_ENERGY, SHUFFLED, SIGNIFICANT, WORDS, decided, equal, settled, standing
 
 from wavelens.runs.statistics.intervals import holm
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "paper.md"
+AGREEMENT = HERE.parent / "planted" / "results" / "agreement.json"
 Record = dict[str, Any]
 Fragments = dict[str, str]
 TITLES = {
@@ -30,9 +31,11 @@ TITLES = {
     "mu_fidelity": "μ-fidelity ↑",
     "ff": "FF ↑",
     "fid_in": "Fid-In ↑",
+    "shuffled": "from shuffled ↑",
 }
 BESIDE = {"ff": "FF", "mu_fidelity": "μ-fidelity"}  # whose distance to the energy order is beside them
 AREAS = ("faithfulness", "insertion", "deletion")
+STARTS = {OVER_ENERGY: "faithfulness", SHUFFLED: "shuffled"}  # the difference: of what
 WAM = ("WAM-IG", "WAM-SG")
 ARCHITECTURES = {"residual": "ResNet3D", "inverted": "EfficientNet3D", "former": "3D Former"}
 SHORT = {"IntegratedGradients": "WAM-IG", "SmoothGrad": "WAM-SG", "Saliency": "gradient"}
@@ -53,7 +56,7 @@ def estimate(three: Sequence[float | None], sign: str = "") -> str:
 def over(found: Record, name: str = OVER_ENERGY, items: int | None = None) -> str:
     """A difference, bold where it holds after Holm's correction, with ≈ where it lies within the margin."""
     text = estimate(found[name], "+")
-    is_equal = name == OVER_ENERGY and equal(found)
+    is_equal = name in STARTS and equal(found, name)
     text = f"**{text}**" if decided(found, name, items) and not is_equal else text
     return f"{text} ≈" if is_equal else text
 
@@ -92,7 +95,7 @@ def measured(title: str, cells: list[Record], domain: str, measures: Sequence[st
     """The orders of a domain with their measures; the published ones in the last columns."""
     energy = cell(cells, "energy order", domain) or {}
     beside = [m for m in measures if m in BESIDE]
-    has_gaps = any("gap" in c for c in cells)
+    has_gaps, has_shuffled = (any(name in c for c in cells) for name in ("gap", SHUFFLED))
     rows = [
         [
             c["order"],
@@ -100,25 +103,42 @@ def measured(title: str, cells: list[Record], domain: str, measures: Sequence[st
             *([gaps(c)] if has_gaps else []),
             *(estimate(c[m]) for m in measures),
             "" if c["order"] == "energy order" else over(c),
+            *(shuffled(c) if has_shuffled else []),
             *("" if c["order"] == "energy order" else less(c[m], energy.get(m)) for m in beside),
             *(number(paper.get(c["order"], {}).get(m)) for m in measures),
         ]
         for c in cells
         if c["domain"] == domain
     ]
-    head = [title, "n", *(["gap"] if has_gaps else []), *(TITLES[m] for m in measures), "over energy"]
+    head = [title, "n", *(["gap"] if has_gaps else []), *(TITLES[m] for m in measures), OVER_ENERGY]
+    head += [TITLES["shuffled"], OVER_ENERGY] if has_shuffled else []
     head += [f"{BESIDE[m]} less energy's" for m in beside]
     return table([*head, *(f"paper's {m}" for m in measures)], rows)
+
+
+def shuffled(c: Record) -> list[str]:
+    """Faithfulness from shuffled starts, and how far it is above the energy order's."""
+    if "shuffled" not in c:
+        return ["–", "–"]
+    return [estimate(c["shuffled"]), "" if c["order"] == "energy order" else over(c, SHUFFLED)]
 
 
 def verdict(title: str, cells: list[Record], domain: str, names: Sequence[str]) -> str:
     """A line that says which of some orders are ahead of the energy order, and which order has the largest mean."""
     most = max(c["items"] for c in cells)
-    found = [f"{name} {WORDS[standing(c)]}" for name in names if (c := cell(cells, name, domain))]
-    known = [c for c in cells if (c["domain"], c["items"]) == (domain, most) and c["faithfulness"][0] is not None]
-    best = max(known, key=lambda c: c["faithfulness"][0])["order"]
-    said = ", ".join(found) if most >= LEAST else f"{most} items decide nothing"
-    return f"- {title}: {said}; the largest mean is that of {best}.\n"
+    if most < LEAST:
+        return f"- {title}: {most} items decide nothing.\n"
+    said = []
+    for name, measure in STARTS.items():
+        known = [
+            c for c in cells if (c["domain"], c["items"]) == (domain, most) and c.get(measure, [None])[0] is not None
+        ]
+        if known:
+            stands = [f"{order} {WORDS[standing(c, name)]}" for order in names if (c := cell(cells, order, domain))]
+            best = max(known, key=lambda c: c[measure][0])["order"]
+            start = "from zero" if name == OVER_ENERGY else "from shuffled starts"
+            said.append(f"{start} {', '.join(stands)}; the largest mean is that of {best}")
+    return f"- {title}: {'; '.join(said)}.\n"
 
 
 def summed(published: Record, kind: str, name: str) -> Record:
@@ -133,17 +153,20 @@ def summed(published: Record, kind: str, name: str) -> Record:
 def table1(found: Record, published: Record, _: Record) -> Fragments:
     paper, text = published["table1"], []
     for kind, column in found["kinds"].items():
+        has_shuffled = any(SHUFFLED in row for row in column["rows"].values())
         rows = [
             [
                 name,
                 str(row["items"]),
                 *(estimate(row[m]) for m in AREAS),
                 "" if name.startswith("energy order") else over(row),
+                *(shuffled(row | {"order": name.partition(" of ")[0]}) if has_shuffled else []),
                 *(number(summed(published, kind, name).get(m)) for m in AREAS),
             ]
             for name, row in column["rows"].items()
         ]
-        head = [f"{kind}: {column['network']}", "n", *(TITLES[m] for m in AREAS), "over energy"]
+        head = [f"{kind}: {column['network']}", "n", *(TITLES[m] for m in AREAS), OVER_ENERGY]
+        head += [TITLES["shuffled"], OVER_ENERGY] if has_shuffled else []
         text.append(table([*head, *(f"paper's {m}" for m in AREAS)], rows))
     slips = [
         f"{name}, {kind} (insertion less deletion is {number(v['insertion'] - v['deletion'])}, printed is "
@@ -233,20 +256,25 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
         head = ["n", *nets, "mean", *(["less energy's"] if measure in BESIDE else []), "paper's mean"]
         text.append(table([TITLES[measure], *head], rows))
     facts = {c["order"]: [str(c["items"]), *([gaps(c)] if "gap" in whole[0] else [])] for c in whole}
-    same = [
-        [name, *facts[name]]
-        + [
-            entry
-            for domain in ("pixels", "wavelets")
-            if (c := cell(whole, name, domain))
-            for entry in (
-                number(c["faithfulness"][0]) + part.get((name, domain), ""),
-                "" if name == "energy order" else over(c),
-            )
+    same = ""
+    for difference, measure in STARTS.items():
+        rows = [
+            [name, *facts[name]]
+            + [
+                entry
+                for domain in ("pixels", "wavelets")
+                if (c := cell(whole, name, domain))
+                for entry in (
+                    number(c[measure][0]) + part.get((name, domain), ""),
+                    "" if name == "energy order" else over(c, difference),
+                )
+            ]
+            for name in (*methods, "energy order", "random order")
+            if measure in whole[0]
         ]
-        for name in (*methods, "energy order", "random order")
-    ]
-    same_head = ["faithfulness ↑", "n", *(["gap"] if "gap" in whole[0] else [])]
+        head = [TITLES[measure], "n", *(["gap"] if "gap" in whole[0] else [])]
+        same += "\n" * bool(same and rows)
+        same += table([*head, "on pixels", OVER_ENERGY, "on wavelets", OVER_ENERGY], rows) if rows else ""
     said = {}
     for domain in ("pixels", "wavelets"):
         here = {
@@ -262,7 +290,7 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
     ]
     return {
         "tables": "\n".join(text),
-        "same": table([*same_head, "on pixels", "over energy", "on wavelets", "over energy"], same),
+        "same": same,
         "verdicts": "".join(verdict(net, found["networks"][net]["cells"], "wavelets", WAM) for net in nets),
         "left out": ", ".join(gone) or "none",
         "probabilities": ", ".join(f"{net} {estimate(found['networks'][net]['probability'])}" for net in nets),
@@ -441,10 +469,25 @@ def comparisons(has: Record) -> tuple[int, int]:
         for one in has.get(table, {}).get("networks", {}).values()
         for c in one["cells"]
         if c["order"] != "energy order"
+        for name in STARTS
+        if name in c
     ]
     cells = [c for several in has.get("table2", {}).get("kinds", {}).values() for c in several]
     items += [c["items"] for c in cells if c["wavelet"] != "haar" for _ in ("insertion", "deletion")]
     return len(items), sum(n >= LEAST for n in items)
+
+
+def agreement() -> Fragments:
+    """How far each measure agrees with planted truth, on the tasks for choosing and for judging."""
+    results = json.loads(AGREEMENT.read_text(encoding="utf-8"))["results"]
+    return {
+        f"agreement.{name}": " and ".join(
+            f"{a:.2f} [{b:.2f}, {c:.2f}]".replace("-", "−")
+            for a, b, c in (results[purpose][name]["agreement"] for purpose in ("choosing", "judging"))
+        )
+        for name in results["choosing"]
+        if name != "networks" and "agreement" in results["choosing"][name] and name in results["judging"]
+    }
 
 
 def page(folder: Path) -> str:
@@ -458,7 +501,7 @@ def page(folder: Path) -> str:
         if name in has
         for part, text in make(has[name], published, has).items()
     }
-    fragments |= {"least": str(LEAST), "margin": f"±{MARGIN}"}
+    fragments |= {"least": str(LEAST), "margin": f"±{MARGIN}"} | agreement()
     fragments |= dict(zip(("comparisons", "enough"), map(str, comparisons(has)), strict=True))
     sections = re.split(r"(?m)^(?=## )", (HERE / "page.md").read_text(encoding="utf-8"))
     return "\n\n".join(_section(text, has, fragments) for text in sections) + "\n"

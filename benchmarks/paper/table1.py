@@ -29,7 +29,8 @@ METHODS = (
     "WAM-SG",
 )
 CONTROLS = ("energy order", "random order")
-MEASURES = ("items", "insertion", "deletion", "faithfulness", "over energy", "over energy, p", "gap")
+MEASURES = ("items", "insertion", "deletion", "faithfulness", "shuffled", "gap")
+MEASURES += tuple(f"{name}{p}" for name in ("over energy", "over energy, shuffled") for p in ("", ", p"))
 
 
 def cell(cells: list[dict[str, Any]], name: str, domain: str) -> Any:

@@ -16,8 +16,8 @@ from wavelens.runs.statistics.intervals import holm
 LEAST = 20  # items; nothing is decided by fewer
 MARGIN = 0.01  # set before any run of more than `LEAST` items: distances within it count as none
 SIGNIFICANT = 0.05
-OVER_ENERGY = "over energy"
-TESTED = (OVER_ENERGY, "insertion, less haar's", "deletion, less haar's", "mean level, less the first")
+OVER_ENERGY, SHUFFLED = "over energy", "over energy, shuffled"
+TESTED = (OVER_ENERGY, SHUFFLED, "insertion, less haar's", "deletion, less haar's", "mean level, less the first")
 ITEMS = ("items", "photos", "volumes", "clips", "crops")
 EQUAL = 2
 WORDS = {
@@ -73,6 +73,6 @@ def equal(cell: Record, name: str = OVER_ENERGY) -> bool:
     return cell["items"] >= LEAST and low is not None and max(-low, high) <= MARGIN
 
 
-def standing(cell: Record) -> int:
+def standing(cell: Record, name: str = OVER_ENERGY) -> int:
     """A key of `WORDS`: what is equal within the margin is neither ahead nor behind, however small its p-value."""
-    return EQUAL if equal(cell) else decided(cell)
+    return EQUAL if equal(cell, name) else decided(cell, name)
