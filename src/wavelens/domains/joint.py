@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Band, Coefficients, Domain, Layout, Scale
+from wavelens.side_by_side import pack, unpack
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,11 @@ class Joint(Domain):
 
     def pack(self, signals: Mapping[str, Tensor]) -> Tensor:
         """Signals `(batch, channel, *axes)` side by side, `(batch, 1, samples)`."""
-        return torch.cat([signals[name].flatten(1) for name in self.names], 1)[:, None]
+        return pack(signals[name] for name in self.names)
 
     def unpack(self, x: Tensor) -> dict[str, Tensor]:
         """The signals of `(…, 1, samples)`, `(…, channel, *axes)` each."""
-        pairs = zip(self.samples.items(), self.shapes, strict=True)
-        return {name: x[..., 0, piece].reshape(*x.shape[:-2], *shape) for (name, piece), shape in pairs}
+        return unpack(x, dict(zip(self.names, self.shapes, strict=True)))
 
     def split(self, c: Coefficients) -> dict[str, Coefficients]:
         """Each signal's coefficients in its own layout, `(…, channel, size)`."""

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from wavelens.frontends.raster import RasterHeader, Scene, same_ground
 from wavelens.grid import Grid, Grids
 from wavelens.models.preparations.named_parts import listed
 from wavelens.models.preparations.raster import Bands
+from wavelens.side_by_side import pack, unpack
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Resolutions:
     def __call__(self, scene: Scene) -> Tensor:
         parts = self._of(scene)
         self._check_ground(self.headers(scene))
-        return torch.cat([self.parts[name](part).flatten(1) for name, part in parts.items()], 1)[:, None]
+        return pack(self.parts[name](part) for name, part in parts.items())
 
     def grid(self, scene: Scene) -> Grid:
         """The grid of each resolution."""
@@ -72,8 +72,7 @@ class Resolutions:
 
     def unpacked(self, x: Tensor) -> dict[str, Tensor]:
         """Each resolution of `(batch, 1, samples)`, `(batch, band, rows, columns)`."""
-        pieces = x[:, 0].split([math.prod(shape) for shape in self.shapes.values()], 1)
-        return {name: one.reshape(-1, *shape) for (name, shape), one in zip(self.shapes.items(), pieces, strict=True)}
+        return unpack(x, self.shapes)
 
     def calling(self, module: nn.Module) -> CalledByName:
         """The network as it takes all resolutions side by side."""
