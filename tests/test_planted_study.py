@@ -224,59 +224,69 @@ def test_what_the_page_says_of_its_tables_holds(study):
     tables = study("tables")
     find, agree = (tables.records.read(tables.RESULTS / f"{name}.json") for name in ("find", "agreement"))
     tasks, architectures = (find["groups"][field] for field in ("task", "architecture"))
-    local = [name for name in tasks if name not in ("texture", "bump")]
-    assert min(tasks[name]["energy"][0] for name in local) >= 0.07
-    assert max(tasks[name]["energy"][0] for name in local) <= 0.23
-    assert min(tasks[name]["IG, signed"][0] for name in local) + 0.005 >= 0.26
-    assert max(tasks[name]["IG, signed"][0] for name in local) - 0.005 <= 0.61
+    local = [name for name in tasks if name not in ("texture", "blob", "bump")]
+    assert len(local) == 9
+    assert (len([one for one in find["networks"] if "refused" not in one]), len(find["networks"])) == (52, 57)
+    ends = [end(tasks[name][order][0] for name in local) for order in ("energy", "IG, signed") for end in (min, max)]
+    assert [round(end, 2) for end in ends] == [0.07, 0.2, 0.38, 0.61]
     assert tasks["bump"]["energy"][0] > 0.8
     assert abs(tasks["texture"]["energy"][0] - tasks["texture"]["IG, signed"][0]) < 0.05
-    assert tasks["blob"]["IG, signed, contrast"][0] > tasks["blob"]["IG, signed"][0] + 0.1
+    assert [round(tasks["blob"][order][0], 1) for order in ("energy", "IG", "IG, signed")] == [0.2, 0.2, 0.2]
+    contrast = {name: cell["IG, signed, contrast"][0] - cell["IG, signed"][0] for name, cell in tasks.items()}
+    assert contrast.pop("blob") > 0.07
+    assert max(map(abs, contrast.values())) < 0.035
     times = "SmoothGrad × z, signed, contrast"
     less = {name: cell["IG, signed"][0] - cell[times][0] for name, cell in architectures.items()}
-    assert abs(less["convolutions, max"]) < 0.03
-    assert min(less["residual"], less["recurrent"]) > 0.1
-    assert less["convolutions, mean"] < 0
+    assert max(abs(less[name]) for name in ("convolutions, max", "convolutions, mean", "transformer")) < 0.05
+    assert [round(less[name], 2) for name in ("recurrent", "residual")] == [0.08, 0.17]
     without = {
         name for name, one in find["verdict"].items() if one["chosen"] == "IG, signed" and one["less IG"][1] <= 0
     }
     assert without == {"Haar", "Cosine"}
     haar = find["results"]["choosing"]["Haar"]
-    asked = {name: cell for name, cell in haar.items() if cell["n"] == haar["energy"]["n"]}
-    assert max(asked, key=lambda name: asked[name]["precision"][0]) == "IG, signed"
+    assert max(haar, key=lambda name: haar[name]["precision"][0]) == "IG, signed"  # find.py has no later methods
     assert haar["IG, signed"]["precision"][0] > haar["IG"]["precision"][0]
-    assert haar["Shapley by scale, signed"]["scale"][0] == pytest.approx(0.8, abs=0.05)
+    named = [find["results"][use]["Haar"]["Shapley by scale, signed"]["scale"][0] for use in ("choosing", "judging")]
+    assert [round(share, 2) for share in named] == [0.84, 0.74]
     assert haar["Shapley by scale, signed"]["precision"][0] < 0.25
     assert haar["Owen, signed"]["precision"][0] > 0.35
     assert haar["Owen, signed"]["scale"][0] > 0.75
     for purpose, leads in (("choosing", True), ("judging", False)):
         samples = find["results"][purpose]["Identity"]
-        assert (samples["Grad-CAM++"]["precision"][0] > samples["IG, signed"]["precision"][0]) == leads
+        assert samples["Layer-CAM"]["precision"][0] > samples["IG, signed"]["precision"][0] - (0 if leads else 0.03)
         measures = agree["results"][purpose]
         value = {name: cell["agreement"][0] for name, cell in measures.items() if name not in ("networks", "truth")}
         assert value["faithfulness, log"] > value["faithfulness"]
         assert value["faithfulness, shuffled, log"] > value["faithfulness, shuffled"]
         assert abs(value["max_sensitivity"]) < 0.2
         assert measures["faithfulness"]["behind energy"][0] == pytest.approx(1 / 3, abs=0.08)
-        shuffled = value["faithfulness, shuffled, log"] - value["faithfulness, log"]
-        assert 0 < shuffled < 0.05 if leads else shuffled < 0
+        assert value["faithfulness, shuffled, log"] < value["faithfulness, log"]
     measures = agree["results"]["choosing"]
     assert min(measures[name]["behind energy"][0] for name in ("deletion", "ff")) > 0.28
     assert measures["truth"]["behind energy"][0] < 0.1
 
 
+def test_a_signal_of_many_scales_is_explained_without_shapley_values(study):
+    torch.manual_seed(0)
+    layers = torch.nn.Conv1d(1, 2, 3, padding=1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(512, 2)
+    net, deep = torch.nn.Sequential(*layers).eval(), {"DWT haar": wl.DWT("haar", levels=8)}
+    found = [str(order) for _, order, _ in study("real").read(net, torch.randn(1, 1, 256), 0, deep)]
+    assert "IG, signed" in found
+    assert not any("Shapley" in name for name in found)
+
+
 def test_what_the_page_says_of_further_methods_and_measures_holds(study):
     tables = study("tables")
     further, agree = (tables.records.read(tables.RESULTS / f"{name}.json") for name in ("further", "agreement-further"))
-    for purpose, networks in (("choosing", 5), ("judging", 3)):
+    for purpose, networks in (("choosing", 20), ("judging", 30)):
         ahead = {name: cell["precision"] for name, cell in further["less IG, signed"][purpose].items()}
         assert further["less IG, signed"][purpose]["RISE, signed"]["n"] == networks
-        assert max(map(abs, ahead["IDG, signed"])) < 0.02
-        assert ahead["RISE, signed"][1] < 0 < ahead["RISE, signed"][2]
-        assert -0.04 < ahead["blurred path, signed"][0] < 0
-        assert max(ahead[name][0] for name in ("IDGI, signed", "IG, shuffled start, signed")) < -0.04
+        for name in ("IDG, signed", "blurred path, signed", "RISE, signed"):
+            assert ahead[name][1] < 0 <= round(ahead[name][2], 2)
+        assert (ahead["IDGI, signed"][2] < 0) == (purpose == "choosing")
+        assert ahead["IG, shuffled start, signed"][2] < 0
         cells = [ahead[name] for name in ("Sobol", "HSIC", "KernelSHAP, signed", "hierarchical Shapley, signed")]
-        assert all((cell[2] < 0) == (purpose == "choosing") for cell in cells)
+        assert all(cell[2] < -0.03 for cell in cells)
         value = {name: agree["results"][purpose][name]["agreement"][0] for name in study("agreement_further").SIGNS}
         assert value["transfer, log"] > max(value[name] for name in ("transfer", "irof", "road"))
         assert max(value["smooth_cascading"], value["complexity_rise"]) < 0.3

@@ -2,11 +2,11 @@
 
     python benchmarks/paper/nets3d.py [--epochs 40] [--seed 0]
 
-`inverted` is built of inverted residuals with depthwise convolutions, as EfficientNet is; `former` of attention between
-patches. Both are trained on the official training split with flips and shifts, both classes counting alike; the weights
-of the epoch with the largest AUC on the official validation split are kept as safetensors in the cache folder
-($XDG_CACHE_HOME/wavelens, else ~/.cache/wavelens). What is there is not trained again.
-AUC and accuracy on the official test split go to results/nets3d.json.
+`inverted` is built of inverted residuals with depthwise convolutions, as EfficientNet is; `former` of two convolutions
+and attention between the places of what they give. Both are trained on the official training split with flips and
+shifts, both classes counting alike; the weights of the epoch with the largest AUC on the official validation split are
+kept as safetensors in the cache folder ($XDG_CACHE_HOME/wavelens, else ~/.cache/wavelens). What is there is not trained
+again. AUC and accuracy on the official test split go to results/nets3d.json.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def inverted(classes: int = 2) -> nn.Module:
 
 
 class Attention(nn.Module):
-    """Each patch asks all others, then thinks on its own (Vaswani et al., 2017); places are kept as a volume."""
+    """Each place asks all others, then thinks on its own (Vaswani et al., 2017); places are kept as a volume."""
 
     def __init__(self, width: int, heads: int = 4) -> None:
         super().__init__()
@@ -89,8 +89,9 @@ class Placed(nn.Module):
 
 def former(classes: int = 2, width: int = 48) -> nn.Module:
     return nn.Sequential(
-        *(nn.Conv3d(1, width, 4, 4), Placed(width, 7)),
-        *(Attention(width) for _ in range(3)),
+        *(nn.Conv3d(1, width // 2, 3, 2, 1, bias=False), nn.BatchNorm3d(width // 2), nn.ReLU()),
+        *(nn.Conv3d(width // 2, width, 3, 2, 1, bias=False), nn.BatchNorm3d(width), Placed(width, 7)),
+        *(Attention(width) for _ in range(2)),
         *(nn.Conv3d(width, width, 1), nn.BatchNorm3d(width), nn.ReLU()),
         *(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(width, classes)),
     )

@@ -36,7 +36,7 @@ DOMAINS: dict[str, dict[str, Domain]] = {
     "scan": {"DWT haar": wl.DWT("haar", levels=3), "DWT db4": wl.DWT("db4", levels=1), "Identity": wl.Identity()},
 }
 RECIPE = 1  # to be raised when what the names stand for changes, so that rows are made again
-BEST, OTHERS = "SmoothGrad × z, signed", ("energy", "SmoothGrad", "IG")  # the order chosen in db4 on synthetic tasks
+BEST, OTHERS = "IG, signed", ("energy", "IG", "SmoothGrad", "SmoothGrad × z, signed")  # chosen on synthetic tasks
 REQUIRED = 0.95
 CHANCE_DEVIATIONS = 4.0
 
@@ -79,6 +79,8 @@ def read(
             yield name, order, c
     for method in METHODS:
         own = {k: v for k, v in domains.items() if method != "Shapley by scale" or few_scales(v, x)}
+        if not own:
+            continue
         several = wl.attribute(net, x, target, domain=list(own.values()), method=orders.METHODS[method])
         for name, a in zip(own, several, strict=True):
             for number, contrast in enumerate((False, True)):
