@@ -289,6 +289,7 @@ def test_what_the_page_says_of_further_methods_and_measures_holds(study):
         assert all(cell[2] < -0.03 for cell in cells)
         value = {name: agree["results"][purpose][name]["agreement"][0] for name in study("agreement_further").SIGNS}
         assert value["transfer, log"] > max(value[name] for name in ("transfer", "irof", "road"))
-        assert max(value["smooth_cascading"], value["complexity_rise"]) < 0.3
-        assert value["residual_correlation"] < 0
-    assert [agree["results"][purpose]["networks"] for purpose in ("choosing", "judging")] == [2, 1]
+        assert max(value["smooth_cascading"], value["complexity_rise"]) < 0.35
+        _, low, high = agree["results"][purpose]["residual_correlation"]["agreement"]
+        assert low < 0 < high
+    assert [agree["results"][purpose]["networks"] for purpose in ("choosing", "judging")] == [4, 7]

@@ -4,9 +4,9 @@
 
 `inverted` is built of inverted residuals with depthwise convolutions, as EfficientNet is; `former` of two convolutions
 and attention between the places of what they give. Both are trained on the official training split with flips and
-shifts, both classes counting alike; the weights of the epoch with the largest AUC on the official validation split are
-kept as safetensors in the cache folder ($XDG_CACHE_HOME/wavelens, else ~/.cache/wavelens). What is there is not trained
-again. AUC and accuracy on the official test split go to results/nets3d.json.
+shifts, both classes counting alike. The weights of the epoch with the largest AUC on the official validation split, and
+the threshold that is right most often there, are kept as safetensors in the cache folder ($XDG_CACHE_HOME/wavelens, else
+~/.cache/wavelens). What is there is not trained again. AUC and accuracy on the official test split go to results/nets3d.json.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def moved(x: Tensor) -> Tensor:
     return x.flip([2 + k for k in range(3) if axes[k]]).roll(shifts, (2, 3, 4))  # borders are empty
 
 
-def train(net: nn.Module, x: Tensor, labels: Tensor, epochs: int, val: tuple[Tensor, Tensor]) -> nn.Module:
+def train(net: nn.Sequential, x: Tensor, labels: Tensor, epochs: int, val: tuple[Tensor, Tensor]) -> nn.Module:
     """The network with the weights of its best epoch on the validation split."""
     best, kept = -1.0, net.state_dict()
     share = labels.bincount() / len(labels)
@@ -143,7 +143,20 @@ def train(net: nn.Module, x: Tensor, labels: Tensor, epochs: int, val: tuple[Ten
         if auc > best:
             best, kept = auc, {name: t.clone() for name, t in net.state_dict().items()}
     net.load_state_dict(kept)
+    with torch.no_grad():
+        net[-1].bias[1] -= threshold(net, *val)
     return net
+
+
+@torch.no_grad()
+def threshold(net: nn.Module, x: Tensor, labels: Tensor) -> float:
+    """How far the second class's logit has to be above the first's for most answers to be right."""
+    margins = torch.cat([net(part) for part in x.split(64)]).diff(dim=1)[:, 0]
+    ranked, order = margins.sort()
+    ones = torch.cat([labels.new_zeros(1), labels[order].cumsum(0)])  # among those below each place between
+    right = torch.arange(len(x) + 1) - 2 * ones + ones[-1]
+    places = torch.cat([ranked[:1] - 1, (ranked[1:] + ranked[:-1]) / 2, ranked[-1:] + 1])
+    return float(places[right.argmax()])
 
 
 @torch.no_grad()
