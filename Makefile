@@ -74,7 +74,7 @@ planted: setup-bench
 	$(BIN)/python benchmarks/planted/find.py
 	$(BIN)/python benchmarks/planted/further.py
 	$(BIN)/python benchmarks/planted/agreement.py
-	$(BIN)/python benchmarks/planted/agreement_further.py
+	$(BIN)/python benchmarks/planted/agreement_further.py --architectures "convolutions, max"
 	$(BIN)/python benchmarks/planted/tables.py --write
 	$(BIN)/python benchmarks/planted/guide.py --write
 
