@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from record import interval
 from torch import Tensor, nn
+from verdicts import STARTS
 
 import wavelens as wl
 from wavelens.core import Coefficients, Domain
@@ -22,8 +23,8 @@ from wavelens.runs.statistics.intervals import flips
 from wavelens.targets import Target
 
 CONTROLS = ("energy order", "random order")
-SHUFFLED_STEPS = 6  # log-spaced, so few tell orders apart; each order has one start, its own item's
-OVER_ENERGY = {"over energy": "faithfulness", "over energy, shuffled": "shuffled"}  # the difference: of what
+SHUFFLED = {"fill": "shuffled", "samples": 1, "fractions": "log", "steps": 6}  # one start for all orders of an item
+MEASURED = {"shuffled": SHUFFLED}  # what a row's settings say beside the steps
 FLIPS = 20_000  # draws of signs for a p-value: as few as let one survive Holm's correction for a hundred tests
 Scores = dict[str, dict[str, dict[str, float]]]  # of a domain, of an order, by measure
 
@@ -81,12 +82,11 @@ class Measures:
     def __call__(
         self, model: nn.Module, x: Tensor, target: Target, asked: Target, a: Coefficients, domain: Domain, seed: int
     ) -> dict[str, float]:
-        """`target` is what the curves follow, `asked` what was explained; `seed` draws the subsets."""
+        """`target` is what curves follow, `asked` what was explained; `seed` draws subsets and the shuffled start."""
         curves = wl.metrics.curves(model, x, target, a, steps=self.steps, domain=domain, baseline=self.baseline)
         found = {"insertion": curves.insertion_area, "deletion": curves.deletion_area}
         found["faithfulness"] = curves.faithfulness
-        start = {"fill": "shuffled", "samples": 1, "seed": seed, "fractions": "log", "steps": SHUFFLED_STEPS}
-        found["shuffled"] = wl.metrics.faithfulness(model, x, target, a, domain=domain, **start)
+        found["shuffled"] = wl.metrics.faithfulness(model, x, target, a, domain=domain, seed=seed, **SHUFFLED)
         if self.subsets:
             options = {"subsets": self.subsets, "domain": domain, "baseline": self.baseline, "seed": seed}
             found["mu_fidelity"] = wl.metrics.mu_fidelity(model, x, asked, a, **options)
@@ -195,9 +195,11 @@ def cells(
             for measure in scores[0]:
                 values = by_item(items, [s[measure] for s in scores])
                 cell[measure] = interval(values, (middles or {}).get(measure, np.mean))
-            for title_of, measure in OVER_ENERGY.items():
-                ahead = [s[measure] - e[measure] for s, e in zip(scores, energy, strict=True) if measure in s]
-                cell |= paired(title_of, by_item(items, ahead)) if ahead else {}
+            for difference, measure in STARTS.items():
+                if measure not in scores[0]:
+                    continue
+                ahead = [s[measure] - e[measure] for s, e in zip(scores, energy, strict=True)]
+                cell |= paired(difference, by_item(items, ahead))
             if missed := [row["gaps"][name] for row in mine if name in row.get("gaps", {})]:
                 cell["gap"] = interval(missed, np.median)
             times = [row["explaining"][name] for row in mine if name in row["explaining"]]

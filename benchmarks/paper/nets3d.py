@@ -5,8 +5,9 @@
 `inverted` is built of inverted residuals with depthwise convolutions, as EfficientNet is; `former` of two convolutions
 and attention between the places of what they give. Both are trained on the official training split with flips and
 shifts, both classes counting alike. The weights of the epoch with the largest AUC on the official validation split, and
-the threshold that is right most often there, are kept as safetensors in the cache folder ($XDG_CACHE_HOME/wavelens, else
-~/.cache/wavelens). What is there is not trained again. AUC and accuracy on the official test split go to results/nets3d.json.
+the threshold that is right most often there, are kept as safetensors in the cache folder ($XDG_CACHE_HOME/wavelens,
+else ~/.cache/wavelens). What is there is not trained again. AUC and accuracy on the official test split go to
+results/nets3d.json.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ import wavelens as wl
 
 NAMES = ("adrenal", "vessel")
 SMALL = {"epochs": 40, "seed": 0}
+RECIPE = 2  # to be raised when networks or their training change, so that they are trained again
+SETTINGS = SMALL | {"recipe": RECIPE}
 SHIFT = 2  # voxels at most
 
 
@@ -101,7 +104,7 @@ KINDS = {"inverted": inverted, "former": former}
 
 
 def path(kind: str, name: str, epochs: int = SMALL["epochs"], seed: int = SMALL["seed"]) -> Path:
-    return mnist3d.cache() / f"{kind}3d-{name}-epochs{epochs}-seed{seed}.safetensors"
+    return mnist3d.cache() / f"{kind}3d-{name}-recipe{RECIPE}-epochs{epochs}-seed{seed}.safetensors"
 
 
 @cache
@@ -121,7 +124,7 @@ def network(kind: str, name: str, epochs: int = SMALL["epochs"], seed: int = SMA
 def moved(x: Tensor) -> Tensor:
     """Volumes flipped and shifted at random along each axis, all of a batch alike."""
     axes, shifts = torch.rand(3) < 0.5, torch.randint(-SHIFT, SHIFT + 1, (3,)).tolist()
-    return x.flip([2 + k for k in range(3) if axes[k]]).roll(shifts, (2, 3, 4))  # borders are empty
+    return x.flip([2 + k for k in range(3) if axes[k]]).roll(shifts, (2, 3, 4))  # borders are all but empty
 
 
 def train(net: nn.Sequential, x: Tensor, labels: Tensor, epochs: int, val: tuple[Tensor, Tensor]) -> nn.Module:
@@ -153,7 +156,7 @@ def threshold(net: nn.Module, x: Tensor, labels: Tensor) -> float:
     """How far the second class's logit has to be above the first's for most answers to be right."""
     margins = torch.cat([net(part) for part in x.split(64)]).diff(dim=1)[:, 0]
     ranked, order = margins.sort()
-    ones = torch.cat([labels.new_zeros(1), labels[order].cumsum(0)])  # among those below each place between
+    ones = torch.cat([labels.new_zeros(1), labels[order].cumsum(0)])  # ones among the k smallest margins
     right = torch.arange(len(x) + 1) - 2 * ones + ones[-1]
     places = torch.cat([ranked[:1] - 1, (ranked[1:] + ranked[:-1]) / 2, ranked[-1:] + 1])
     return float(places[right.argmax()])

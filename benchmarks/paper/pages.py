@@ -15,7 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from record import KIND, RESULTS, expanded, p_value, parser, table
-from verdicts import LEAST, MARGIN, OVER_ENERGY, SHUFFLED, SIGNIFICANT, WORDS, decided, equal, settled, standing
+from verdicts import (
+    LEAST,
+    MARGIN,
+    OVER_ENERGY,
+    SHUFFLED,
+    SIGNIFICANT,
+    STARTS,
+    WORDS,
+    decided,
+    equal,
+    settled,
+    standing,
+)  # fmt: skip
 
 from wavelens.runs.statistics.intervals import holm
 
@@ -35,7 +47,6 @@ TITLES = {
 }
 BESIDE = {"ff": "FF", "mu_fidelity": "μ-fidelity"}  # whose distance to the energy order is beside them
 AREAS = ("faithfulness", "insertion", "deletion")
-STARTS = {OVER_ENERGY: "faithfulness", SHUFFLED: "shuffled"}  # the difference: of what
 WAM = ("WAM-IG", "WAM-SG")
 ARCHITECTURES = {"residual": "ResNet3D", "inverted": "EfficientNet3D", "former": "3D Former"}
 SHORT = {"IntegratedGradients": "WAM-IG", "SmoothGrad": "WAM-SG", "Saliency": "gradient"}
@@ -111,7 +122,7 @@ def measured(title: str, cells: list[Record], domain: str, measures: Sequence[st
         if c["domain"] == domain
     ]
     head = [title, "n", *(["gap"] if has_gaps else []), *(TITLES[m] for m in measures), OVER_ENERGY]
-    head += [TITLES["shuffled"], OVER_ENERGY] if has_shuffled else []
+    head += [TITLES["shuffled"], SHUFFLED] if has_shuffled else []
     head += [f"{BESIDE[m]} less energy's" for m in beside]
     return table([*head, *(f"paper's {m}" for m in measures)], rows)
 
@@ -166,7 +177,7 @@ def table1(found: Record, published: Record, _: Record) -> Fragments:
             for name, row in column["rows"].items()
         ]
         head = [f"{kind}: {column['network']}", "n", *(TITLES[m] for m in AREAS), OVER_ENERGY]
-        head += [TITLES["shuffled"], OVER_ENERGY] if has_shuffled else []
+        head += [TITLES["shuffled"], SHUFFLED] if has_shuffled else []
         text.append(table([*head, *(f"paper's {m}" for m in AREAS)], rows))
     slips = [
         f"{name}, {kind} (insertion less deletion is {number(v['insertion'] - v['deletion'])}, printed is "

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import record
+from verdicts import STARTS
 
 KINDS = {  # kind: (table, network, coordinates of methods of samples, of WAM, what WAM's names end with there)
     "audio": ("table3", "YAMNet, spectrogram, clean", "spectrogram", "wavelets of the spectrogram", ""),
@@ -30,7 +31,7 @@ METHODS = (
 )
 CONTROLS = ("energy order", "random order")
 MEASURES = ("items", "insertion", "deletion", "faithfulness", "shuffled", "gap")
-MEASURES += tuple(f"{name}{p}" for name in ("over energy", "over energy, shuffled") for p in ("", ", p"))
+MEASURES += tuple(f"{name}{p}" for name in STARTS for p in ("", ", p"))
 
 
 def cell(cells: list[dict[str, Any]], name: str, domain: str) -> Any:

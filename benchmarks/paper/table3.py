@@ -173,6 +173,7 @@ def main(argv: list[str] | None = None) -> None:
         "domains": judging.texts(WAVEFORM | SPECTROGRAM),
         "explainers": judging.texts(explainers(given.effort, 0.0)),
         "silence": SILENCE,
+        "measured": judging.MEASURED,
     }
     found = rows.each(rows.place("table3"), settings | made_with, keys, lambda **key: row(**key, **settings))
     networks = {}

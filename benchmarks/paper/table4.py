@@ -54,6 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = {name: getattr(given, name) for name in ("steps", "subsets", "effort")}
     keys = [{"network": net, "photo": p} for p in at_hand.photo_names(given.photos) for net in at_hand.IMAGE_NETWORKS]
     made_with = {"domains": judging.texts(DOMAINS), "explainers": judging.texts(explainers(given.effort))}
+    made_with["measured"] = judging.MEASURED
     found = rows.each(rows.place("table4"), settings | made_with, keys, lambda **key: row(**key, **settings))
     networks = {}
     for net in [*at_hand.IMAGE_NETWORKS, "all"]:

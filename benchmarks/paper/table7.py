@@ -87,7 +87,8 @@ def summary(mine: list[rows.Row]) -> rows.Row:
 
 
 def made_with(effort: int) -> dict[str, dict[str, str]]:
-    return {"domains": judging.texts(DOMAINS), "explainers": judging.texts(explainers(effort))}
+    texts = {"domains": judging.texts(DOMAINS), "explainers": judging.texts(explainers(effort))}
+    return texts | {"measured": judging.MEASURED}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -107,7 +108,7 @@ def main(argv: list[str] | None = None) -> None:
         return judged(nets3d.network(network, data), x, f"{data} {volume}", **settings)
 
     constants = made_with(given.effort)
-    found = rows.each(rows.place("table7"), settings | constants | {"networks": nets3d.SMALL}, keys, row)
+    found = rows.each(rows.place("table7"), settings | constants | {"networks": nets3d.SETTINGS}, keys, row)
     networks = {
         f"{kind}, {name}": summary([r for r in found if (r["key"]["data"], r["key"]["network"]) == (name, kind)])
         for name, numbers in chosen.items()

@@ -17,6 +17,7 @@ LEAST = 20  # items; nothing is decided by fewer
 MARGIN = 0.01  # set before any run of more than `LEAST` items: distances within it count as none
 SIGNIFICANT = 0.05
 OVER_ENERGY, SHUFFLED = "over energy", "over energy, shuffled"
+STARTS = {OVER_ENERGY: "faithfulness", SHUFFLED: "shuffled"}  # the difference to the energy order: of what
 TESTED = (OVER_ENERGY, SHUFFLED, "insertion, less haar's", "deletion, less haar's", "mean level, less the first")
 ITEMS = ("items", "photos", "volumes", "clips", "crops")
 EQUAL = 2

@@ -40,7 +40,7 @@ def orders(record: Record, domain: str) -> str:
 
 
 def differences(record: Record) -> str:
-    """How far the signed product is ahead of other orders, paired by item, by kind of signal and domain."""
+    """How far the order chosen on noise is ahead of others, paired by item, by kind of signal and domain."""
     names = list(next(iter(next(iter(record["results"].values())).values()))["differences"])
     lines = [
         [KINDS[kind], domain, *(shown(cell["differences"][name]) for name in names)]

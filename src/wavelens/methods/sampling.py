@@ -6,7 +6,6 @@ The spread of the scale profile between batches is its standard error (the metho
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -61,8 +60,7 @@ def sample(
 
 def _at_once(estimate: Mean, point: Point, samples: int, score: Tensor) -> Outcome:
     """The same of a fixed number of samples: what was summed after each batch is pulled back together."""
-    ends = [0, *(_batch_end(rounds, samples) for rounds in range(1, min(BATCHES, samples) + 1))]
-    batches = [range(*pair) for pair in pairwise(ends)]
+    batches = [range(_batch_end(k, samples), _batch_end(k + 1, samples)) for k in range(min(BATCHES, samples))]
     sums = torch.cat([estimate.gather(point, numbers).clone() for numbers in batches])
     targets, items = len(score), torch.arange(score.shape[1], device=score.device)
     data, errors = [], []

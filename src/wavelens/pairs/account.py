@@ -43,8 +43,8 @@ class Scored(nn.Module):
         self.training = pair.training
 
     def forward(self, *masks: Tensor, signal: Tensor, **texts: Tensor) -> Tensor:
-        several = torch.is_grad_enabled() or not bool((signal == signal[:1]).all())
-        reading = self.pair.read(signal if several else signal[:1])  # all paths may begin at one signal
+        is_one = not torch.is_grad_enabled() and bool((signal == signal[:1]).all())  # all paths may begin at one signal
+        reading = self.pair.read(signal[:1] if is_one else signal)
         pairs = zip((TEXT, AGAINST), masks, strict=False)
         first, *second = (self.pair.match(reading, texts[name], mask) for name, mask in pairs)
         return first - second[0] if second else first
