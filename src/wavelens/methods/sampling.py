@@ -16,7 +16,7 @@ from wavelens.engine.gradients import Gradients, Point
 from wavelens.methods.lift import Lift, Outcome
 
 BATCHES = 4  # a fixed number of samples is split into so many batches, to know its standard error
-SMALL = 2**20  # numbers of the sums after all batches; so few are pulled back at once, one item's up to 3 × as fast
+SMALL = 2**20  # numbers that are pulled back at once: of one item's few sums that is up to 3 × as fast, of more slower
 
 
 class Accumulator(Protocol):
@@ -59,14 +59,18 @@ def sample(
 
 
 def _at_once(estimate: Mean, point: Point, samples: int, score: Tensor) -> Outcome:
-    """The same of a fixed number of samples: what was summed after each batch is pulled back together."""
+    """The same of a fixed number of samples: sums after all batches are kept, and pulled back at once where small."""
     batches = [range(_batch_end(k, samples), _batch_end(k + 1, samples)) for k in range(min(BATCHES, samples))]
     sums = torch.cat([estimate.gather(point, numbers).clone() for numbers in batches])
     targets, items = len(score), torch.arange(score.shape[1], device=score.device)
     data, errors = [], []
     for n, lift in enumerate(estimate.lifts):
-        parts, spread = estimate.read(n, sums), Spread()
-        for profile, numbers in zip(lift.shares(parts).split(targets), batches, strict=True):
+        is_small = sums.shape[:3].numel() * lift.layout.size <= SMALL
+        spread, profiles = Spread(), []
+        for several in sums.split(len(sums) if is_small else targets):
+            parts = estimate.read(n, several)
+            profiles += lift.shares(parts).split(targets)
+        for profile, numbers in zip(profiles, batches, strict=True):
             spread.add(profile, items, len(items), numbers)
         data.append(parts[-targets:] / samples)
         errors.append(spread.standard_error())
