@@ -180,8 +180,8 @@ def main(argv: list[str] | None = None) -> None:
             file = path(kind, name, given.epochs, given.seed)
             if kind in KINDS and not file.is_file():
                 torch.manual_seed(given.seed)
-                splits = at_hand.medmnist(name, "train"), at_hand.medmnist(name, "val")
-                net = train(KINDS[kind](), *splits[0], given.epochs, splits[1])
+                val = at_hand.medmnist(name, "val")
+                net = train(KINDS[kind](), *at_hand.medmnist(name, "train"), given.epochs, val)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 save_file({key: value.contiguous() for key, value in net.state_dict().items()}, file)
             net = network(kind, name, given.epochs, given.seed)

@@ -27,7 +27,7 @@ from verdicts import (
     equal,
     settled,
     standing,
-)  # fmt: skip
+)
 
 from wavelens.runs.statistics.intervals import holm
 
@@ -267,8 +267,10 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
         head = ["n", *nets, "mean", *(["less energy's"] if measure in BESIDE else []), "paper's mean"]
         text.append(table([TITLES[measure], *head], rows))
     facts = {c["order"]: [str(c["items"]), *([gaps(c)] if "gap" in whole[0] else [])] for c in whole}
-    same = ""
+    same = []
     for difference, measure in STARTS.items():
+        if measure not in whole[0]:
+            continue
         rows = [
             [name, *facts[name]]
             + [
@@ -281,11 +283,9 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
                 )
             ]
             for name in (*methods, "energy order", "random order")
-            if measure in whole[0]
         ]
         head = [TITLES[measure], "n", *(["gap"] if "gap" in whole[0] else [])]
-        same += "\n" * bool(same and rows)
-        same += table([*head, "on pixels", OVER_ENERGY, "on wavelets", OVER_ENERGY], rows) if rows else ""
+        same.append(table([*head, "on pixels", difference, "on wavelets", difference], rows))
     said = {}
     for domain in ("pixels", "wavelets"):
         here = {
@@ -301,7 +301,7 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
     ]
     return {
         "tables": "\n".join(text),
-        "same": same,
+        "same": "\n".join(same),
         "verdicts": "".join(verdict(net, found["networks"][net]["cells"], "wavelets", WAM) for net in nets),
         "left out": ", ".join(gone) or "none",
         "probabilities": ", ".join(f"{net} {estimate(found['networks'][net]['probability'])}" for net in nets),
