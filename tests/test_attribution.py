@@ -204,12 +204,16 @@ def test_an_item_is_the_same_alone_in_a_batch_and_in_any_chunk(domain, method, d
         bound *= 3 * float(whole.score.abs().max() / wl.maps.profile(whole).signed.abs().min(1).values.min())
     if isinstance(method, wl.CoarseToFine):  # its corners are sums of as many parts as there are scales, each rounded
         bound *= 10
+    is_decided_by_rounding = dtype == torch.float32 and getattr(method, "tolerance", None) is not None
+    if is_decided_by_rounding:  # errors that differ by less than their rounding: which gradient is asked for next
+        bound = max(bound, method.tolerance)
     for batch_size in (2, 64):
         chunked = wl.attribute(net, x, targets, domain=domain, method=method, batch_size=batch_size)
         assert relative(chunked.data, whole.data) < bound
     alone = wl.attribute(net, x[3:4], targets[3], domain=domain, method=method, batch_size=1)
     assert relative(alone.data, whole.data[3:4]) < bound
-    assert alone.spent.tolist() == [whole.spent[3]]
+    if not is_decided_by_rounding:
+        assert alone.spent.tolist() == [whole.spent[3]]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ class IntegratedGradients:
     used: nodes are placed item by item where the path needs them (see `adaptive`), until the completeness gap is at
     most `tolerance` of `|f(x) - f(x₀)|`, or there are `max_steps`; `gap` and `spent` of the result say which. Gradients
     of nodes are kept up to 512 MB: those of further nodes are asked for twice (a sound of minutes), and `spent` counts
-    both.
+    both. In float32 the errors that say where the next node is needed are rounded, so an item alone and in a batch may
+    have other nodes; both results are then within `tolerance`.
 
     With `baseline="shuffled"` the path begins at the input with its coefficients permuted within their bands, all
     channels alike: what each band holds stays, where it holds it goes. The mean over `shuffles` such paths, each with
