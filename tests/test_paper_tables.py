@@ -24,7 +24,7 @@ def paper(scripts, monkeypatch, tmp_path):
     monkeypatch.setenv("WAVELENS_DATA", str(tmp_path / "nothing"))
     monkeypatch.delenv("FULL", raising=False)
     importing = scripts("paper")
-    monkeypatch.setattr(importing("harness.rows"), "STORED", tmp_path / "stored")
+    monkeypatch.setattr(importing("harness.rows"), "BENCHMARKS", tmp_path / "stored")
     return importing
 
 
@@ -62,19 +62,23 @@ def test_a_row_is_computed_once_and_a_killed_run_goes_on(paper, tmp_path):
     assert [json.loads(line)["key"]["item"] for line in path.read_text().splitlines()] == list("abcd")
 
 
-def test_rows_beside_the_records_are_not_computed_again(paper):
+@pytest.mark.parametrize("study", ["paper", "planted"])
+def test_rows_beside_the_records_are_not_computed_again(paper, study):
     rows, keys = paper("harness.rows"), [{"item": name} for name in "abc"]
-    path = rows.place("table9")
+    path = rows.place("table9", study)
     first = rows.each(path, {}, keys[:2], lambda item: {"value": item.upper()})
-    assert rows.store("table9") == rows.stored("table9")
+    beside = rows.store(path)
+    assert beside.parts[-4:] == (study, "results", "rows", "table9.jsonl.xz")
     path.unlink()
     more = rows.each(path, {}, keys, lambda item: {"value": item.upper()} if item == "c" else pytest.fail(item))
     assert more[:2] == first
-    rows.store("table9")
+    rows.store(path)
     path.unlink()
     assert rows.each(path, {}, keys, lambda item: pytest.fail(item)) == more
     elsewhere = path.parent.parent / path.name
     assert rows.each(elsewhere, {}, keys[:1], lambda item: {"value": 1})[0]["value"] == 1
+    with pytest.raises(ValueError, match="rows are stored of the files of"):
+        rows.store(elsewhere)
 
 
 def test_a_torn_line_is_no_row_and_spoils_none(paper, tmp_path):

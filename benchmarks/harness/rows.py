@@ -1,11 +1,11 @@
 """A table's rows, computed one by one and kept: a run that was killed goes on where it stopped.
 
-Each row is a line of JSON in `wavelens-out/paper/TABLE.jsonl` (the folder is $WAVELENS_OUT, where that is set), with
+Each row is a line of JSON in `wavelens-out/STUDY/TABLE.jsonl` (the folder is $WAVELENS_OUT, where that is set), with
 the key that says which row it is and all that it was made with: the settings, the texts of domains and explainers, the
 versions. Where one of these is another, so is the row. Rows of runs of hours lie compressed beside the records, in
-`benchmarks/paper/results/rows`, and count as computed; put there by
+`benchmarks/STUDY/results/rows`, and count as computed; put there by
 
-    python benchmarks/harness/rows.py table4 table7
+    python benchmarks/harness/rows.py paper/table4 planted/find-further
 """
 
 from __future__ import annotations
@@ -24,16 +24,28 @@ import torch
 import wavelens as wl
 
 Row = dict[str, Any]
-STORED = Path(__file__).parents[1] / "paper" / "results" / "rows"
+BENCHMARKS = Path(__file__).parents[1]
 
 
-def place(table: str) -> Path:
-    return Path(os.environ.get("WAVELENS_OUT", "wavelens-out")) / "paper" / f"{table}.jsonl"
+def place(table: str, study: str = "paper") -> Path:
+    return _out() / study / f"{table}.jsonl"
 
 
-def stored(table: str) -> Path:
-    """Where a table's rows lie beside the records, compressed."""
-    return STORED / f"{table}.jsonl.xz"
+def stored(path: Path) -> Path | None:
+    """Where the rows of a file lie beside the records, compressed; None of a file that lies elsewhere."""
+    if path.parent.parent != _out():
+        return None
+    return BENCHMARKS / path.parent.name / "results" / "rows" / f"{path.stem}.jsonl.xz"
+
+
+def _out() -> Path:
+    return Path(os.environ.get("WAVELENS_OUT", "wavelens-out"))
+
+
+def there(path: Path) -> list[Row]:
+    """The rows of a file, after those that are stored beside the records."""
+    beside = stored(path)
+    return [*(kept(beside) if beside else ()), *kept(path)]
 
 
 def kept(path: Path) -> list[Row]:
@@ -44,13 +56,15 @@ def kept(path: Path) -> list[Row]:
     return [row for line in text.splitlines() if (row := _row(line))]
 
 
-def store(table: str) -> Path:
-    """Puts a table's rows beside the records, those that lie there included."""
-    several = {json.dumps(row, ensure_ascii=False): None for p in (stored(table), place(table)) for row in kept(p)}
-    path = stored(table)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(lzma.compress("".join(f"{line}\n" for line in several).encode("utf-8"), preset=9))
-    return path
+def store(path: Path) -> Path:
+    """Puts a file's rows beside the records, those that lie there included."""
+    beside = stored(path)
+    if beside is None:
+        raise ValueError(f"rows are stored of the files of {_out()}; got {path}.")
+    several = {json.dumps(row, ensure_ascii=False): None for row in there(path)}
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    beside.write_bytes(lzma.compress("".join(f"{line}\n" for line in several).encode("utf-8"), preset=9))
+    return beside
 
 
 def each(path: Path, settings: Row, keys: Iterable[Row], compute: Callable[..., Row]) -> list[Row]:
@@ -60,8 +74,7 @@ def each(path: Path, settings: Row, keys: Iterable[Row], compute: Callable[..., 
     "seconds": …, **what compute returned}`, written as soon as it is known.
     """
     settings = json.loads(json.dumps(settings | {"wavelens": wl.__version__, "torch": torch.__version__}))
-    there = [*(kept(stored(path.stem)) if path == place(path.stem) else ()), *kept(path)]
-    done = {_name(row["key"]): row for row in there if row["settings"] == settings}
+    done = {_name(row["key"]): row for row in there(path) if row["settings"] == settings}
     keys = list(keys)
     found = []
     for number, key in enumerate(keys, 1):
@@ -97,4 +110,5 @@ def _append(path: Path, row: Row) -> None:
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        print(store(name))
+        study, _, table = name.partition("/")
+        print(store(place(table, study)))

@@ -87,7 +87,7 @@ def each(
 ) -> list[rows.Row]:
     """The rows of all networks, computed where they are missing; with `--kept 1` those that are there."""
     path, made = place(name), []
-    there = rows.kept(path)
+    there = rows.there(path)
     for key in keys(given):
         own = settings(planted.TASKS[key["task"]])
         if not given.kept or any(one["key"] == key and own.items() <= one["settings"].items() for one in there):
@@ -104,4 +104,4 @@ def _timed(compute: Callable[..., rows.Row], **key: Any) -> rows.Row:
 
 def place(name: str) -> Path:
     """Where a table's rows lie."""
-    return rows.place(name).parents[1] / "planted" / f"{name}.jsonl"
+    return rows.place(name, "planted")
