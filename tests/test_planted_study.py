@@ -8,8 +8,10 @@ import torch
 
 import wavelens as wl
 from wavelens import planted
+from wavelens.methods.partitions import partition
 
 TASK = replace(planted.TASKS["pitch"], axes=(64,))
+CUT = {"pitch": 64, "both": 8, "planes": 4}  # cells along an axis of one, two, three
 SMALL = {"DWT haar": wl.DWT("haar", levels=3), "Identity": wl.Identity()}
 
 
@@ -103,17 +105,45 @@ def test_further_orders_of_a_network_join_its_row(small):
     assert whole[1:] == made[1:]
 
 
-def test_further_methods_are_read_and_cut_as_finely_on_any_axes(small):
+def test_further_methods_tell_about_as_many_cells_apart_in_every_domain(study):
+    orders, further, common = study("orders"), study("further"), study("common")
+    for name in ("pitch", "both", "planes", "bump"):
+        task = planted.TASKS[name]
+        x = task.signals(1).x
+        every = {which: further.methods(task, which) for which in further.ENDINGS}
+        assert list(every["main"]) == [common.main_domain(task)]
+        assert {*every["main"], *every["others"]} == set(common.domains_of(task))
+        for domain, methods in (every["main"] | every["others"]).items():
+            layout = common.domains_of(task)[domain].bind(x).layout(tuple(x.shape[2:]))
+            blocks = {methods[name].blocks for name in ("Sobol", "HSIC", "KernelSHAP")}
+            assert len(blocks) == 1
+            assert len(partition(layout, x.shape[1], "cells", *blocks).names) <= orders.MOST_CELLS
+            assert ("blurred path" in methods) == (not task.cloud)
+    cut = [further.methods(planted.TASKS[name], "others")["Identity"]["Sobol"].blocks for name in CUT]
+    assert cut == list(CUT.values())
+
+
+def test_a_row_of_further_methods_has_every_domain_and_what_they_are_compared_with(small, monkeypatch):
     orders, further = small("orders"), small("further")
-    cells = {len(planted.TASKS[name].axes): orders.further(planted.TASKS[name]) for name in ("pitch", "both", "planes")}
-    assert [methods["Sobol"].blocks for methods in cells.values()] == [64, 8, 4]
-    assert "blurred path" not in orders.further(planted.TASKS["bump"])
     cheap = {"RISE": wl.RISE(samples=4), "Sobol": wl.Sobol(samples=1, blocks=2), "IDGI": wl.ImportantDirections(2)}
-    orders.further = lambda task: cheap
-    (cell,) = further.row("pitch", "convolutions, max", 0, items=2)["scores"].values()
-    assert list(cell) == [
+    monkeypatch.setattr(orders, "further", lambda task, domain: cheap)
+    several = [further.row("pitch", "convolutions, max", 0, items=2, which=which) for which in ("main", "others")]
+    assert [list(one["scores"]) for one in several] == [["DWT haar"], ["Identity"]]
+    scores = several[0]["scores"] | several[1]["scores"]
+    read = [
         "RISE", "RISE, signed", "RISE, signed, contrast", "Sobol", "IDGI", "IDGI, signed", "IDGI, signed, contrast",
     ]  # fmt: skip
+    for cell in scores.values():
+        assert list(cell) == ["IG", "IG, signed", "IG, signed, contrast", *read]
+    made = [{"key": {"task": "pitch"}, "scores": scores}]
+    (kept,) = further.apart(made)
+    assert [list(cell) for cell in kept["scores"].values()] == [read, read]
+    ahead = further.differences(made)["choosing"]
+    assert list(ahead) == ["Haar", "Identity"]
+    for domain, name in (("Haar", "DWT haar"), ("Identity", "Identity")):
+        both = [torch.tensor(scores[name][order]["precision"]).mean() for order in ("RISE, signed", "IG, signed")]
+        assert ahead[domain]["RISE, signed"]["precision"][0] == pytest.approx(float(both[0] - both[1]), abs=1e-3)
+        assert ahead[domain]["RISE, signed"]["n"] == 1
 
 
 def test_further_measures_have_numbers_and_stand_beside_the_others(small, monkeypatch):
@@ -279,8 +309,8 @@ def test_what_the_page_says_of_further_methods_and_measures_holds(study):
     tables = study("tables")
     further, agree = (tables.records.read(tables.RESULTS / f"{name}.json") for name in ("further", "agreement-further"))
     for purpose, networks in (("choosing", 20), ("judging", 30)):
-        ahead = {name: cell["precision"] for name, cell in further["less IG, signed"][purpose].items()}
-        assert further["less IG, signed"][purpose]["RISE, signed"]["n"] == networks
+        ahead = {name: cell["precision"] for name, cell in further["less IG, signed"][purpose]["Haar"].items()}
+        assert further["less IG, signed"][purpose]["Haar"]["RISE, signed"]["n"] == networks
         for name in ("IDG, signed", "blurred path, signed", "RISE, signed"):
             assert ahead[name][1] < 0 <= round(ahead[name][2], 2)
         assert (ahead["IDGI, signed"][2] < 0) == (purpose == "choosing")

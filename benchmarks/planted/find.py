@@ -43,25 +43,33 @@ MIN_ARCHITECTURES = 4  # verified on a task, for it to count where architectures
 HAAR, IN_HAAR = "Haar", ("DWT haar", "TreeHaar")
 
 
-def row(task: str, architecture: str, seed: int, *, items: int, methods: dict[str, Any] | None = None) -> rows.Row:
-    """All methods, controls and baselines; or the `methods` alone, in the main domain."""
+def row(
+    task: str,
+    architecture: str,
+    seed: int,
+    *,
+    items: int,
+    methods: dict[str, Any] | None = None,
+    domain: str | None = None,
+) -> rows.Row:
+    """All methods, controls and baselines; or the `methods` alone, in the `domain` or the main one."""
     try:
         network = planted.network(planted.TASKS[task], architecture, seed=seed)
     except ValueError as error:
         return {"refused": str(error)}
     signals, domains = planted.explained_signals(network, items), common.domains_of(network.task)
     if methods:
-        main = common.main_domain(network.task)
-        domains = {main: domains[main]}
+        only = domain or common.main_domain(network.task)
+        domains = {only: domains[only]}
     x, labels = signals.x, signals.labels.tolist()
     others = common.others_of(network.module, x, signals.labels)
-    bound = {name: domain.bind(x) for name, domain in domains.items()}
-    z = {name: domain.analysis(x) for name, domain in bound.items()}
-    truths = {name: planted.truth(signals.pattern, domain) for name, domain in bound.items()}
+    bound = {name: one.bind(x) for name, one in domains.items()}
+    z = {name: one.analysis(x) for name, one in bound.items()}
+    truths = {name: planted.truth(signals.pattern, one) for name, one in bound.items()}
     cells: dict[str, dict[str, Lists]] = {name: {} for name in domains}
 
-    def judge(domain: str, order: orders.Order, c: Coefficients) -> None:
-        cells[domain][str(order)] = lists(planted.scores(c, truths[domain], order.reading))  # type: ignore[arg-type]
+    def judge(name: str, order: orders.Order, c: Coefficients) -> None:
+        cells[name][str(order)] = lists(planted.scores(c, truths[name], order.reading))  # type: ignore[arg-type]
 
     for name, method, contrast, plain in orders.attributions(
         network, x, labels, others, domains, methods or orders.METHODS
@@ -70,8 +78,8 @@ def row(task: str, architecture: str, seed: int, *, items: int, methods: dict[st
             judge(name, order, c)
     if methods:
         return {"scores": cells}
-    for name, domain in domains.items():
-        for order, c in orders.controls(x, domain):
+    for name, one in domains.items():
+        for order, c in orders.controls(x, one):
             judge(name, order, c)
     for name, heat in orders.baselines(network.module, x, labels):
         if heat is not None:

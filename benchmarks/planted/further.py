@@ -1,12 +1,14 @@
 """How much of a planted pattern further methods find: those without gradients, and paths that came later.
 
     python benchmarks/planted/further.py                                        # all that is there; resumes
+    python benchmarks/planted/further.py --domains others                       # and in the other domains
     python benchmarks/planted/further.py --tasks "orientation;pitch" --architectures "convolutions, max"
 
-The networks, truth and scores are those of find.py, with 8 signals each, in Haar wavelets (TreeHaar for points); the
-methods are `orders.FURTHER`. Methods without gradients have about 512 forward passes for each signal, and about 64
-cells of it to tell apart: their precision is bounded by the size of a cell. results/further.json; tables.py puts it
-beside find.json.
+The networks, truth, domains and scores are those of find.py, with 8 signals each; the methods are `orders.FURTHER`, and
+beside them, on the same signals, `BESIDE`. Methods without gradients have about 512 forward passes for each signal, and
+at most about 64 cells of it to tell apart: their precision is bounded by the size of a cell. In the domain in which
+measures are held against truth it is results/further.json, in the others results/further-domains.json; tables.py puts
+both beside find.json.
 """
 
 from __future__ import annotations
@@ -23,60 +25,77 @@ from common import rows
 from wavelens import planted
 
 ITEMS = 8  # each takes 512 passes by most of the methods
+METHOD = "IG"
+BESIDE = f"{METHOD}, signed"  # the order that others are compared with
+ENDINGS = {"main": "", "others": "-domains"}  # of the record, by which domains it is of
 
 
-BESIDE = "IG, signed"  # the order that others are compared with, on the same signals
+def methods(task: planted.PlantedTask, which: str) -> dict[str, dict[str, Any]]:
+    """By domain, the "main" one or the "others": those of a task's signals, and the one that they are compared with."""
+    beside, main = {METHOD: orders.METHODS[METHOD]}, common.main_domain(task)
+    asked = {k: domain for k, domain in common.domains_of(task).items() if (k == main) == (which == "main")}
+    return {name: beside | orders.further(task, domain) for name, domain in asked.items()}
 
 
-def row(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
-    return find.row(task, architecture, seed, items=items, methods=orders.further(planted.TASKS[task]))
+def row(task: str, architecture: str, seed: int, *, items: int, which: str) -> rows.Row:
+    scores: dict[str, Any] = {}
+    for name, own in methods(planted.TASKS[task], which).items():
+        made = find.row(task, architecture, seed, items=items, methods=own, domain=name)
+        if "refused" in made:
+            return made
+        scores |= made["scores"]
+    return {"scores": scores}
 
 
-def beside(task: str, architecture: str, seed: int, *, items: int) -> rows.Row:
-    """Integrated gradients on the same signals."""
-    return find.row(task, architecture, seed, items=items, methods={"IG": orders.METHODS["IG"]})
+def apart(made: list[rows.Row]) -> list[rows.Row]:
+    """The rows without the method that others are compared with, which find.py has on more signals."""
+    beside = (METHOD, BESIDE, f"{BESIDE}, contrast")
+
+    def without(scores: dict[str, Any]) -> dict[str, Any]:
+        return {domain: {k: v for k, v in cell.items() if k not in beside} for domain, cell in scores.items()}
+
+    return [one | {"scores": without(one["scores"])} for one in made]
 
 
-def differences(made: list[rows.Row], others: list[rows.Row]) -> dict[str, Any]:
-    """By purpose: how much more of the truth each order has than `BESIDE`, paired by item, and `n` networks."""
-    pairs = find.merged([one for one in made if "scores" in one], others)
+def differences(made: list[rows.Row]) -> dict[str, Any]:
+    """By purpose and domain: how much more of the truth each order has than `BESIDE`, paired by item, and `n`."""
     table: dict[str, Any] = {}
-    for purpose in ("choosing", "judging"):
-        cells = [cell for cell in find.cells_of(pairs, purpose, find.HAAR) if BESIDE in cell]
-        names = dict.fromkeys(
-            name for cell in cells for name in cell if name not in ("IG", BESIDE, f"{BESIDE}, contrast")
-        )
+    for purpose, domains in find.summary(apart(made)).items():
         table[purpose] = {}
-        for name in names:
-            own = [cell for cell in cells if name in cell]
-            table[purpose][name] = {"n": len(own), "precision": find.paired(own, name, BESIDE)}
+        for domain, names in domains.items():
+            cells = find.cells_of(made, purpose, domain)
+            own = {name: [cell for cell in cells if name in cell] for name in names}
+            table[purpose][domain] = {
+                name: {"n": len(several), "precision": find.paired(several, name, BESIDE)}
+                for name, several in own.items()
+            }
     return table
 
 
 def main(argv: list[str] | None = None) -> None:
-    given = common.options(__doc__, argv, items=ITEMS)
+    given = common.options(__doc__, argv, items=ITEMS, domains="main")
+    if given.domains not in ENDINGS:
+        raise SystemExit(f"--domains is one of {', '.join(ENDINGS)}; got {given.domains}.")
 
     def own(task: planted.PlantedTask) -> rows.Row:
-        methods = {name: repr(method) for name, method in orders.further(task).items()}
-        return {"items": given.items, "recipe": find.RECIPE, "methods": methods, "task": repr(task)}
+        asked = methods(task, given.domains).items()
+        texts = {domain: {k: repr(v) for k, v in several.items()} for domain, several in asked}
+        return {"items": given.items, "recipe": find.RECIPE, "methods": texts, "task": repr(task)}
 
-    made = common.each("find-further", given, own, lambda **key: row(**key, items=given.items))
-    others = []
-    for one in (one for one in made if "scores" in one):
-        settings = {"items": given.items, "effort": orders.EFFORT, "task": repr(planted.TASKS[one["key"]["task"]])}
-        compute = partial(beside, items=given.items)
-        others += rows.each(common.place("find-beside"), settings, [one["key"]], compute)
+    compute = partial(row, items=given.items, which=given.domains)
+    made = common.each(f"find-further{ENDINGS[given.domains]}", given, own, compute)
+    verified = [one for one in made if "scores" in one]
     whole: dict[str, Any] = {
-        "settings": {"items": given.items, "recipe": find.RECIPE, "values": orders.VALUES, "groups": orders.GROUPS},
+        "settings": {"items": given.items, "recipe": find.RECIPE, "values": orders.VALUES, "cells": orders.CELLS},
         "texts": {name: repr(method) for name, method in orders.FURTHER.items()},
         "load": common.load(),
         "seconds": round(sum(one["seconds"] for one in made)),
         "of processor": round(sum(one["processor"] for one in made)),
         "networks": [one["key"] | ({"refused": one["refused"]} if "refused" in one else {}) for one in made],
-        "results": find.summary([one for one in made if "scores" in one]),
-        f"less {BESIDE}": differences(made, others),
+        "results": find.summary(apart(verified)),
+        f"less {BESIDE}": differences(verified),
     }
-    common.records.write(given.results / "further.json", whole)
+    common.records.write(given.results / f"further{ENDINGS[given.domains]}.json", whole)
 
 
 if __name__ == "__main__":

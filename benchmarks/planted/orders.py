@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens.core import Coefficients, Domain, real_product
+from wavelens.methods.partitions import partition
 from wavelens.planted import PlantedNetwork, PlantedTask
 
 EFFORT = 16  # samples or steps
@@ -31,7 +32,8 @@ ACCOUNTS: dict[str, Any] = {  # measured after the others, in rows of their own,
     "both ways": wl.CoarseToFine(order="both", steps=24),
     "Owen": wl.Owen(),
 }
-VALUES, GROUPS = 512, 64  # forward passes of a method without gradients, and cells of a signal that it tells apart
+VALUES = 512  # forward passes of a method without gradients
+CELLS, MOST_CELLS = 64, 72  # about so many that it tells apart, and never more: a fit needs several passes for each
 FURTHER: dict[str, Any] = {  # further.py
     "IG, shuffled start": wl.IntegratedGradients(steps=EFFORT // 2, baseline="shuffled", shuffles=4),
     "IDG": wl.DecisionGradients(steps=EFFORT),
@@ -91,14 +93,18 @@ def read(name: str, plain: Coefficients, z: Coefficients, contrast: bool) -> Ite
 def methods_of(name: str, domain: Domain, shape: tuple[int, ...], methods: dict[str, Any]) -> list[str]:
     """Those of the methods that are measured in a domain: Shapley values where there are few scales."""
     if name not in WHOLE:
-        return [method for method in methods if method in EVERYWHERE]
+        return [method for method in methods if method in (*EVERYWHERE, *FURTHER)]
     few = 1 < len(domain.layout(shape).scales()) <= MAX_COALITIONS_SCALES
-    return [method for method in methods if few or method not in ("Shapley by scale", *ACCOUNTS, *FURTHER)]
+    return [method for method in methods if few or method not in ("Shapley by scale", *ACCOUNTS)]
 
 
-def further(task: PlantedTask) -> dict[str, Any]:
-    """`FURTHER` for the signals of a task: about as many cells whatever the axes, and no blur along points."""
-    blocks = round(GROUPS ** (1 / len(task.axes)))
+def further(task: PlantedTask, domain: Domain) -> dict[str, Any]:
+    """`FURTHER` in a domain: about as many cells whatever the axes, and no blur along points."""
+    x = task.signals(1).x
+    layout = domain.bind(x).layout(tuple(x.shape[2:]))
+    blocks = round(CELLS ** (1 / len(task.axes)))
+    while len(partition(layout, x.shape[1], "cells", blocks).names) > MOST_CELLS:
+        blocks -= 1
     cut = {name: replace(FURTHER[name], blocks=blocks) for name in ("Sobol", "HSIC", "KernelSHAP")}
     return {name: cut.get(name, method) for name, method in FURTHER.items() if name != "blurred path" or not task.cloud}
 

@@ -56,6 +56,8 @@ CALLS = {  # how each method of the record is called
     "HSIC": "HSIC()",
 }
 OF_VALUES = ("IG", "Shapley by scale", "hierarchical Shapley", "KernelSHAP", "RISE", "Sobol", "HSIC")
+PURPOSES = ("choosing", "judging")
+AHEAD = "less IG, signed"  # of a further record: its orders' lead in precision
 READINGS = {" × z": "times z", ", signed": "signed", ", contrast": "contrast"}  # what follows a method's name
 Record = dict[str, Any]
 
@@ -110,7 +112,7 @@ def with_orders(record: Record, further: Record) -> Record:
 
 def methods(record: Record, names: Iterable[str]) -> str:
     """Each method in Haar wavelets by its best reading on the tasks for choosing, and that reading on the others."""
-    cells = {purpose: record["results"].get(purpose, {}).get("Haar", {}) for purpose in ("choosing", "judging")}
+    cells = {purpose: record["results"].get(purpose, {}).get("Haar", {}) for purpose in PURPOSES}
     chosen: dict[str, str] = {}
     for order in sorted(cells["choosing"], key=lambda order: -cells["choosing"][order]["precision"][0]):
         chosen.setdefault(method_of(order)[0], order)
@@ -124,21 +126,34 @@ def methods(record: Record, names: Iterable[str]) -> str:
 
 
 def further_orders(record: Record) -> str:
-    """The orders of a further record by the tasks they are on, and how far each is ahead of IG, signed."""
-    results, ahead = record["results"], record["less IG, signed"]
-    purposes = [purpose for purpose in ("choosing", "judging") if ahead.get(purpose)]
-    names = dict.fromkeys(name for purpose in purposes for name in ahead[purpose])
-    ranked = sorted(names, key=lambda name: -ahead[purposes[0]].get(name, {"precision": [-1.0]})["precision"][0])
+    """The orders of a further record in Haar by the tasks they are on, and how far each is ahead of IG, signed."""
+    results, ahead = record["results"], {k: cells["Haar"] for k, cells in record[AHEAD].items() if "Haar" in cells}
+    names = dict.fromkeys(name for cells in ahead.values() for name in cells)
+    first = next(iter(ahead.values()))
+    ranked = sorted(names, key=lambda name: -first.get(name, {"precision": [-1.0]})["precision"][0])
     head, lines = ["order"], [[name] for name in ranked]
-    for purpose in purposes:
+    for purpose, cells in ahead.items():
         head += [f"{purpose} (n)", "less IG, signed"]
         for line in lines:
-            cell, own = results[purpose]["Haar"].get(line[0]), ahead[purpose].get(line[0])
+            cell, own = results[purpose]["Haar"].get(line[0]), cells.get(line[0])
             line += [
                 f"{number(cell['precision'])} ({cell['n']})" if cell else "",
                 number(own["precision"]) if own else "",
             ]
     return table(head, lines)
+
+
+def further_domains(record: Record, purpose: str) -> str:
+    """How far each method of a further record, with its signs where it has them, is ahead of IG, signed, by domain."""
+    ahead = record[AHEAD].get(purpose, {})
+    every = dict.fromkeys(name for cells in ahead.values() for name in cells)
+    shown = [name for name in every if name.endswith(", signed") or f"{name}, signed" not in every]
+    shown = [name for name in shown if not name.endswith(", contrast")]
+    lines = [
+        [domain, str(max(cell["n"] for cell in cells.values())), *(_precision(cells, name, True) for name in shown)]
+        for domain, cells in ahead.items()
+    ]
+    return table(["domain", "n", *shown], lines)
 
 
 def method_of(order: str) -> tuple[str, list[str]]:
@@ -160,8 +175,8 @@ def domains(record: Record, purpose: str) -> str:
     return table(["domain", "n", *SHOWN], lines)
 
 
-def _precision(cells: Record, order: str) -> str:
-    return number(cells[order]["precision"], interval=False) if order in cells else ""
+def _precision(cells: Record, order: str, interval: bool = False) -> str:
+    return number(cells[order]["precision"], interval=interval) if order in cells else ""
 
 
 def by(record: Record, field: str) -> str:
@@ -206,17 +221,19 @@ def _without_empty(head: Sequence[str], lines: list[list[str]]) -> tuple[list[st
 
 
 def tables() -> dict[str, str]:
-    names = ("find", "further", "agreement", "agreement-further")
-    find, further, agree, agree_further = (records.read(RESULTS / f"{name}.json") for name in names)
-    find, agree, made = with_orders(find, further), guide.joined(agree, agree_further) if agree else {}, {}
+    names = ("find", "further", "further-domains", "agreement", "agreement-further")
+    find, further, others, agree, agree_further = (records.read(RESULTS / f"{name}.json") for name in names)
+    find = with_orders(with_orders(find, further), others)
+    agree, made = guide.joined(agree, agree_further) if agree else {}, {}
     if find:
         made = {"networks": networks(find), "verdict": verdict(find)}
-        for purpose in ("choosing", "judging"):
+        for purpose in PURPOSES:
             made |= {f"orders, {purpose}": orders(find, purpose, "Haar")}
             made |= {f"samples, {purpose}": orders(find, purpose, "Identity")}
             made |= {f"domains, {purpose}": domains(find, purpose)}
         made |= {"methods": methods(find, CALLS), "methods of values": methods(find, OF_VALUES)}
         made |= {"further": further_orders(further)} if further else {}
+        made |= {f"further domains, {use}": further_domains(others, use) for use in PURPOSES} if others else {}
         made |= {f"by {field}": by(find, field) for field in ("signals", "task", "architecture")}
     made |= {"agreement": agreement(agree)} if agree else {}
     real = records.read(RESULTS / "real.json")
