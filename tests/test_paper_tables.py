@@ -150,6 +150,38 @@ def test_rows_of_another_version_are_other_rows(paper, monkeypatch, tmp_path):
 
 
 @pytest.mark.needs("torchvision")
+def test_minimal_images_of_two_networks_are_compared_crop_by_crop(paper, monkeypatch, tmp_path):
+    shape, pv = paper("minimal_shape"), paper("pv")
+    torch.manual_seed(0)
+    x = torch.rand(6, 3, 32, 32)
+    moved, coarse = shape.without_shape(x, 4), shape.without_texture(x, 2)
+    assert (moved - x).abs().max() > 0.1
+    squares = [{one.sum().item() for one in y[0].unfold(1, 8, 8).unfold(2, 8, 8).flatten(1, 2)[0]} for y in (x, moved)]
+    assert squares[0] == squares[1]
+    assert coarse.unfold(2, 4, 4).unfold(3, 4, 4).flatten(4).std(-1).max() < 1e-6  # squares of four pixels are flat
+    labels = torch.tensor([0, 1, 1, 1, 1, 0])
+    bright = x / 3 + labels[:, None, None, None] / 2
+
+    def network(name):
+        net = nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten(2), nn.AdaptiveAvgPool1d(1), nn.Flatten()).eval()
+        gain = {"standard": 4.0, "adversarial": 8.0}[name]
+        net[0].weight.data[:] = torch.tensor([-gain, gain])[:, None, None, None] / 3
+        net[0].bias.data[:] = torch.tensor([gain, -gain]) / 2
+        return wl.models.LoadedModel(net, pv.LABELS, pv.GEOMETRY, name)
+
+    monkeypatch.setattr(pv, "crops", lambda: (bright, labels))
+    monkeypatch.setattr(pv, "network", network)
+    shape.main(["--results", str(tmp_path), "--steps", "3", "--crops", "3"])
+    made = json.loads((tmp_path / "minimal-shape.json").read_text())
+    assert made["crops"] == {"no panel": 2, "panel": 3}
+    assert made["right, without and with a panel"]["standard"]["whole"] == [1, 1]
+    standard, adversarial, less = (made["panel"][name] for name in (*pv.NETWORKS, "adversarial less standard"))
+    for one, other, difference in zip(standard, adversarial, less, strict=True):
+        for name in ("zeros", "logit", "rise, in grey", "kept of a5"):
+            assert difference[name][0] == pytest.approx(other[name][0] - one[name][0], abs=2e-4)
+
+
+@pytest.mark.needs("torchvision")
 def test_what_is_kept_is_made_anew_for_another_input_or_method(paper, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     pv, x = paper("pv"), torch.rand(2, 3)
