@@ -45,6 +45,16 @@ def test_a_kind_of_ones_own_works_as_its_page_says(run_page, tmp_path, monkeypat
     run_commands("howto/kind.md", "weather", tmp_path, monkeypatch, capsys)
 
 
+def test_every_table_of_a_record_stands_under_its_mark():
+    """Also where a mark is a page's last line."""
+    marks = 0
+    for page in (ROOT / "README.md", *DOCS.rglob("*.md")):
+        for mark, after in re.findall(r"(<!-- (?:table|planted): .*? -->)\n(?:\n?(.))?", page.read_text("utf-8")):
+            assert after == "|", f"{page.name}: no table under {mark}"
+            marks += 1
+    assert marks > 50
+
+
 def run_commands(page, module, folder, monkeypatch, capsys):
     """The page's commands, but those with "…" and the app, which find its module in the working folder alone."""
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(folder))])

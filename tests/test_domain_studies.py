@@ -185,12 +185,12 @@ def test_stems_of_a_constant_q_transform_end_within_an_octave_and_those_of_wavel
 
 def test_a_table_is_put_under_its_mark_and_takes_the_place_of_the_one_before(study):
     tables = study("tables")
-    page = "One.\n\n<!-- table: a -->\n\n| old |\n| --- |\n\nTwo.\n\n<!-- table: b -->\n\nThree.\n"
+    page = "One.\n\n<!-- table: a -->\n\n| old |\n| --- |\n\nTwo.\n\n<!-- table: b -->\n\nThree.\n\n<!-- table: b -->\n"
     made = {"a": tables.guides.table(["x", "y"], [["1", "2"]]), "b": "| b |"}
     once = tables.guides.filled(page, made)
     assert once == (
         "One.\n\n<!-- table: a -->\n\n| x | y |\n| --- | --: |\n| 1 | 2 |\n\nTwo.\n\n"
-        "<!-- table: b -->\n\n| b |\n\nThree.\n"
+        "<!-- table: b -->\n\n| b |\n\nThree.\n\n<!-- table: b -->\n\n| b |\n"
     )
     assert tables.guides.filled(once, made) == once
     with pytest.raises(KeyError):

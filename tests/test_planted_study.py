@@ -238,7 +238,7 @@ def test_the_pages_have_the_tables_of_the_records(study):
     for name in tables.PAGES:
         page = (tables.DOCS / name).read_text("utf-8")
         assert page.count("<!-- planted: ") >= 1
-        assert tables.filled(page, tables.tables()) == page
+        assert tables.guides.filled(page, tables.tables(), "planted") == page
 
 
 @pytest.mark.slow

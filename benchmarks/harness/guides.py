@@ -36,8 +36,8 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def filled(page: str, made: Mapping[str, str]) -> str:
-    """A page with each table under its mark; a mark without a table is a KeyError.
+def filled(page: str, made: Mapping[str, str], kind: str = "table") -> str:
+    """A page with each table under its mark, `<!-- KIND: NAME -->`; a mark without a table is a KeyError.
 
     What the text of the page quotes from a table with its interval becomes what stands there now.
     """
@@ -47,9 +47,9 @@ def filled(page: str, made: Mapping[str, str]) -> str:
         for old, new in zip(_cells(match[3] or ""), _cells(made[match[2]]), strict=False):
             if INTERVAL.search(old):
                 quoted.setdefault(old, set()).add(new)
-        return f"{match[1]}{made[match[2]]}\n\n"
+        return f"{match[1]}\n{made[match[2]].rstrip()}\n\n"
 
-    page = re.sub(r"(<!-- table: (.*?) -->\n\n)((?:\|.*\n)+\n)?", put, page)
+    page = re.sub(rf"(<!-- {kind}: (.*?) -->\n)\n?((?:\|.*\n)+)?\n?", put, page).rstrip() + "\n"
     lines = re.split(r"(?m)(^\|.*\n)", page)  # rows of tables at odd places
     changed = {old: new.pop() for old, new in quoted.items() if new != {old} and len(new) == 1}
     return "".join(text if k % 2 else _requoted(text, changed) for k, text in enumerate(lines))

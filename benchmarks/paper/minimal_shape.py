@@ -1,6 +1,6 @@
 """Minimal images of a network that relies more on shape, beside its twin (what WAM's appendix D.1 leaves open).
 
-    python benchmarks/paper/minimal_shape.py                 # 60 crops with a panel and 60 without, on which both are right
+    python benchmarks/paper/minimal_shape.py        # 60 crops with a panel and 60 without, on which both are right
 
 The pair is that of pv.py: one ResNet-18 with standard and one with adversarial training, which makes networks rely more
 on shape (Chen et al., 2020). Whether it did is measured first, on all crops: right answers where squares of a crop

@@ -7,7 +7,6 @@ python benchmarks/planted/tables.py --write  # and put each under its `<!-- plan
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import guide
 import real_tables
-from harness import records
+from harness import guides, records
 from harness.tables import table
 
 RESULTS = Path(__file__).parent / "results"
@@ -240,22 +239,13 @@ def tables() -> dict[str, str]:
     return made | (real_tables.tables(real) if real else {})
 
 
-def filled(page: str, made: dict[str, str]) -> str:
-    """A page with each table under its mark; a mark without a table is a KeyError."""
-    return re.sub(
-        r"(<!-- planted: (.*?) -->\n\n)(?:(?:\|.*\n)+\n)?",
-        lambda match: f"{match[1]}{made[match[2]].rstrip()}\n\n",
-        page,
-    )
-
-
 def main(argv: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true")
     made = tables()
     if parser.parse_args(None if argv is None else list(argv)).write:
         for page in (DOCS / name for name in PAGES):
-            page.write_text(filled(page.read_text("utf-8"), made), encoding="utf-8")
+            page.write_text(guides.filled(page.read_text("utf-8"), made, "planted"), encoding="utf-8")
     for name, text in made.items():
         print(f"{name}\n\n{text}\n")
 
