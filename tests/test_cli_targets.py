@@ -288,7 +288,7 @@ def test_against_is_a_target_of_python_too(folder):
     assert "--target 0 --against next" in nearest.entry().command
     with pytest.raises(ValueError, match=r"of one input, so Against takes one class, not one per item; got Against"):
         wl.explain("noise.png", model, target=wl.targets.Against([1, 2]))
-    with pytest.raises(ValueError, match=r"against is said once; got Against.* and against=1"):
+    with pytest.raises(ValueError, match=r"give against once; got it in the target, Against.* and as against=1"):
         wl.explain("noise.png", model, target=wl.targets.Against(), against=1)
 
 

@@ -313,7 +313,7 @@ def test_a_chain_of_ogg_streams_is_refused_and_not_cut_off(tmp_path, subtype):
     soundfile.write(path, fluttering(48000, 1), 48000, subtype, format="OGG")
     assert not lengths.is_ogg_chain(path)
     path.write_bytes(path.read_bytes() * 2)
-    with pytest.raises(ValueError, match=r"a sound is one stream; .*a\.ogg is a chain of several"):
+    with pytest.raises(ValueError, match=r"a\.ogg is a chain of several streams"):
         read_audio(path)
 
 

@@ -67,7 +67,7 @@ def test_the_guide_and_its_command(run_page, tmp_path, capsys):
     assert set(saved) == {"signal", "text"}
     assert torch.equal(saved.joint.gap.isfinite(), torch.tensor([True]))
     assert main(["explain", "squares.png", "--words"]) == 2
-    assert "is no pair with a prompt" in capsys.readouterr().err
+    assert "is not a pair with a prompt" in capsys.readouterr().err
 
 
 def test_the_tables_of_the_guide_are_those_of_the_records():

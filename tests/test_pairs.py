@@ -278,7 +278,7 @@ def test_wrong_input_gets_one_line(folder, capsys, monkeypatch):
     )
     assert "hf:clip scores a signal and a text together; give it a text: --target" in complaint(*clip)
     assert "photo.png is a photo; hf:clap takes sounds." in complaint("--model", "hf:clap", *dog)
-    assert "is no detector. Leave out #2, or" in complaint("--model", "efficientnet-lite0", "--target", "tabby#2")
+    assert "is not a detector. Leave out #2, or" in complaint("--model", "efficientnet-lite0", "--target", "tabby#2")
     short = complaint("--model", "efficientnet-lite0", "--labels", "names.txt", "--target", "dog")
     assert "efficientnet-lite0 has 1000 outputs and 2 class names." in short
     assert "texts are scored by a pair: hf:NAME, open_clip:NAME or" in complaint("--model", "efficientnet-lite0", *dog)

@@ -247,7 +247,7 @@ def test_as_an_attribution_its_profile_has_the_values():
             {"method": wl.Saliency()},
             r"method is a ScaleShapley\(…\), which has the options; got Saliency\(times_input=False\)",
         ),
-        ({"groups": "signals"}, r"signals are groups where a model takes several; DWT"),
+        ({"groups": "signals"}, r"groups='signals' needs a model of several signals; DWT"),
         ({"groups": Partition(("a", "b"), torch.zeros(3, dtype=torch.long)[None])}, r"labels are .*\(1 or 2, 16\)"),
     ],
 )

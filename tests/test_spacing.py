@@ -83,7 +83,7 @@ def test_arrays_have_the_millimetres_that_are_given_along_their_own_axes(orienta
 
 def test_a_volume_that_says_its_spacing_keeps_it():
     scan = Volume(torch.zeros(1, 1, 8, 8, 8), np.diag([2.0, 2.0, 3.0, 1.0]))
-    with pytest.raises(ValueError, match=r"this one says \(2\.0, 2\.0, 3\.0\) mm\. Leave it away"):
+    with pytest.raises(ValueError, match=r"this one says \(2\.0, 2\.0, 3\.0\) mm\. Leave it out"):
         Voxels((1, 8, 8, 8)).spaced((1,), "mm").grid(scan)
 
 

@@ -368,8 +368,8 @@ def test_a_video_larger_than_memory_is_refused_before_it_is_read(tmp_path, monke
         (lambda path: Video(torch.zeros(1, 3, 4, 8, 8, dtype=torch.uint8), 25), r"got .* of torch\.uint8"),
         (lambda path: Video(clip().numpy(), 25), "frames are a tensor; got ndarray"),
         (lambda path: Video(clip(), float("nan")), "fps is how many frames .*; got nan"),
-        (lambda path: Video(clip(), 25).take(0, 30), "the video has 20 frames; frames 0 to 29 were asked for"),
-        (lambda path: Video(clip(), 25).take(20), "the video has 20 frames; frames 20 to 20"),
+        (lambda path: Video(clip(), 25).take(0, 30), "the video has 20 frames, too few for frames 0 to 29"),
+        (lambda path: Video(clip(), 25).take(20), "the video has 20 frames, too few for frames 20 to 20"),
         (lambda path: Video(clip(), 25).take(0, 3, 0), "count and stride from 1; got 0, 3 and 0"),
     ],
 )

@@ -29,7 +29,7 @@ Account = TypeVar("Account", bound=Coefficients)
 
 
 class Disagreement(NamedTuple):
-    """A scale of which two accounts say different things: `path`, a signed sum, and `shapley`."""
+    """A scale on which two accounts disagree: `path`, a signed sum, and `shapley`."""
 
     name: str
     path: float
@@ -42,7 +42,7 @@ class Disagreement(NamedTuple):
 
 
 class AccountSentences(NamedTuple):
-    """What is to be said of an explanation by scale; each is empty where there is nothing to say.
+    """Sentences that sum up an explanation by scale; each is empty where it does not apply.
 
     `largest` names the largest contributions, `by_shapley` those of the Shapley values, `compared` says where signed
     sums and Shapley values disagree, `pairs` which scales depend on each other, `sampled` how exact the values are.
@@ -56,7 +56,7 @@ class AccountSentences(NamedTuple):
 
 
 def grouped_alike(a: Account, shapley: ShapleyValues | None) -> Account:
-    """The attribution read in the groups that Shapley values are of: in its scales, or in these joined by octave.
+    """The attribution by the groups of the Shapley values: its scales, or its scales joined by octave.
 
     `ValueError` for values of other groups.
     """
@@ -187,7 +187,7 @@ def shapley_of(shapley: ShapleyValues) -> dict[str, float]:
 
 
 def errors_of(shapley: ShapleyValues) -> dict[str, float] | None:
-    """The standard error of each sampled value of one item; None of exact values."""
+    """The standard error of each sampled value of one item; None for exact values."""
     if shapley.standard_error is None:
         return None
     return dict(zip(shapley.names, shapley.standard_error[0].tolist(), strict=True))

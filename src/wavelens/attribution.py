@@ -81,7 +81,7 @@ class Attribution(Coefficients):
         return replace(self, data=self.data[(*several, one)], layout=self.layout.at(one), target=target, **cut)
 
     def save(self, path: str | Path, half: bool = False) -> None:
-        """Writes one safetensors file with a JSON header; `half` stores float16 with one scale an item.
+        """Writes one safetensors file with a JSON header; `half` stores float16 with one scale per item.
 
         A domain of your own is stored by its text, `own:Mine(levels=3)`; `load` then takes its class. `ValueError` for
         one whose text does not say what it is, since `load` could not read it back.

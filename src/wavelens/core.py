@@ -252,7 +252,7 @@ class Domain(ABC):
         return self
 
     def of_text(self, begins: Sequence[int]) -> Domain:
-        """The domain for a text in which this begins at each token (`Worded.begins`): itself, unless it knows words."""
+        """The domain for a text, given what begins at each token (`Worded.begins`): itself, unless it knows words."""
         return self
 
     @property

@@ -105,7 +105,7 @@ def methods_of(loaded: LoadedModel) -> dict[str, Callable[[int, float], Method]]
 
 
 def shown_name(model: str) -> str:
-    """A model's name for users: of one that is a file or a folder of the server, what it is called there."""
+    """A model's name as users see it: for a file or folder on the server, its last part."""
     path, colons, output = model.partition("::")
     if colons and Path(path).exists():
         return f"{Path(path).name}{colons}{output}"

@@ -37,7 +37,7 @@ def chance(row: dict[str, Any], between: str = " ") -> str:
 
 
 def waiting(step: Step) -> Html:
-    """A line with a bar; in line, by how many are before."""
+    """A line with a progress bar; while waiting, the number of requests ahead."""
     if step.ahead:
         return tag("p", f"In line: {step.ahead} before you.", class_="wl-wait", role="status")
     if step.drawing:

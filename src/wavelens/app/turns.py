@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 class Turns:
-    """Held by one thread at a time. Who waited longest is next; `pass_on` in between lets the others have their turn.
+    """Held by one thread at a time. Whoever has waited longest is next; calling `pass_on` in between lets others run.
 
     So memory is that of one pass of a model whatever the number of users, and nobody waits for another's whole run.
     """

@@ -68,7 +68,7 @@ class Uploads:
             return upload
 
     def grow(self, upload: Upload, count: int) -> None:
-        """So many more bytes of it have arrived; `RequestRefused` where a quota is used up."""
+        """Counts the bytes that have arrived; `RequestRefused` where a quota is used up."""
         with self._lock:
             upload.size += count
             replacing = 2 * self.limits.megabytes  # a page's file goes when another has arrived
@@ -92,7 +92,7 @@ class Uploads:
         return upload.name
 
     def drop(self, upload: Upload) -> None:
-        """It did not arrive: nothing of it stays."""
+        """Removes an upload that did not arrive completely."""
         with self._lock:
             self._uploads.pop(upload.token, None)
         shutil.rmtree(self.folder / upload.token, ignore_errors=True)

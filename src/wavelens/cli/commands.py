@@ -25,7 +25,7 @@ USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # click's, which newer versi
 
 
 class Interrupted(Exception):
-    """Ctrl-C while a command ran; of `KeyboardInterrupt` versions of typer make an exit code, or an error."""
+    """Ctrl-C while a command ran: typer turns `KeyboardInterrupt` into an exit code, or into an error."""
 
 
 class Commands(TyperGroup):

@@ -81,7 +81,7 @@ def doctor(
 
 
 def versions() -> dict[str, str | None]:
-    """Of the package, of Python, and of what the package always needs."""
+    """The versions of the package, of Python and of what the package always needs."""
     return {NAME: __version__, "python": platform.python_version(), **{name: _version(name) for name in CORE}}
 
 

@@ -187,7 +187,7 @@ def _annotated(dataset: list[Sample], annotations: Path, loaded: LoadedModel, co
     if not hasattr(loaded.preprocess, "region"):
         raise ValueError(
             f"boxes and masks are of photos; {type(loaded.preprocess).__name__} of {loaded.name}, which takes a "
-            f"{loaded.preprocess.kind}, has no region. Leave --annotations and PointingGame away."
+            f"{loaded.preprocess.kind}, has no region. Leave --annotations and PointingGame out."
         )
     samples = annotated(dataset, annotations, loaded.named)
     bare = [sample.name for sample in samples if sample.objects is None]

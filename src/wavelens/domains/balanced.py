@@ -14,7 +14,7 @@ from wavelens.domains.octaves import gathered
 
 @dataclass(frozen=True, eq=False)
 class Leaves:
-    """The deepest depth at which all nodes are there: each holds one sample, or two of which one more detail tells."""
+    """The deepest depth with all nodes: each holds one sample, or two that one further detail separates."""
 
     first: Tensor  # the first sample of each node
     second: Tensor  # its second sample; its first where there is none

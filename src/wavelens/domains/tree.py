@@ -75,7 +75,7 @@ class TreeHaar(ItemDomain):
             or order.dtype != torch.long
             or not order.sort(1).values.equal(torch.arange(order.shape[1], device=order.device).expand_as(order))
         ):
-            raise ValueError(f"an order has each sample of an item once; got one of shape {tuple(order.shape)}.")
+            raise ValueError(f"an order lists each sample of an item once; got shape {tuple(order.shape)}.")
         sides, given = tensors.get("sides"), self.tree is not None
         if given != (sides is None) or (sides is not None and sides.shape != (len(order), _depths(order.shape[1]))):
             shape = "none" if sides is None else tuple(sides.shape)

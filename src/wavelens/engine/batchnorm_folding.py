@@ -56,7 +56,7 @@ class Folds:
         self.made: dict[int, Fold] = {}
 
     def learn(self, kernel: Tensor, norm: Norm | None) -> None:
-        """Of an output that is gone, and met nothing but a batch normalisation, if that."""
+        """Notes that an output is gone which met nothing, or nothing but a batch normalisation."""
         if id(kernel) not in self.open:
             return
         if norm is None or not self.norms.setdefault(id(kernel), norm).is_(norm):

@@ -22,7 +22,7 @@ from wavelens.own import text_of
 
 
 def bases(domains: Sequence[Domain]) -> list[str]:
-    """What follows an input's name in the files of each domain: nothing for the first, then '-DWT' …."""
+    """The ending of an input's name in the files of each domain: nothing for the first, then '-DWT' …."""
     return ["", *(f"-{name}" for name in short_names(domains)[1:])]
 
 

@@ -53,7 +53,7 @@ class Ledger:
         return next((row for row in self.rows if row.get(DIGEST) == digest and not row.get("error")), None)
 
     def keep(self, wanted: Collection[Row], files: Collection[str]) -> None:
-        """Leaves away the rows of `files` that are not among those `wanted`."""
+        """Drops the rows of `files` that are not among those `wanted`."""
         shown = {_shown(name) for name in files}
         self.rows = [row for row in self.rows if row["file"] not in shown or any(row is one for one in wanted)]
         self.write()

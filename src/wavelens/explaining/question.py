@@ -145,7 +145,7 @@ def question_of(target: Target, against: str | int | None, loaded: LoadedModel) 
     """
     if isinstance(target, Against):
         if against is not None:
-            raise ValueError(f"against is said once; got {target} and against={against!r}.")
+            raise ValueError(f"give against once; got it in the target, {target}, and as against={against!r}.")
         target, against = _sides(target)
     if isinstance(target, Contrast) and isinstance(target.target, int) and isinstance(target.against, int):
         target, against = target.target, target.against
@@ -193,8 +193,8 @@ def check_no_object(target: str | int | None, loaded: LoadedModel) -> None:
     if (match := NUMBERED.fullmatch(target.strip())) is not None:
         rest = f"Leave out #{match['number']}" if match["label"] else "Name a class"
         raise ValueError(
-            f"{target} is a detected object; {loaded.name} is no detector. {rest}, or give a detector such as "
-            "torchvision:fasterrcnn_resnet50_fpn."
+            f"{target} names a detected object, but {loaded.name} is not a detector. {rest}, or give a detector such "
+            "as torchvision:fasterrcnn_resnet50_fpn."
         )
 
 

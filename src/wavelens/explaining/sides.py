@@ -22,8 +22,8 @@ def check_words(loaded: LoadedModel) -> None:
     """`ValueError` unless a model is a pair that is asked for a text."""
     if not isinstance(loaded.module, PromptHead):
         raise ValueError(
-            f"words are those of a text that a pair scores; {loaded.name} is no pair with a prompt. Give a pair and "
-            "--target 'text:a dog on grass', or leave --words out."
+            f"words belong to a text that a pair scores, and {loaded.name} is not a pair with a prompt. Give a pair "
+            "and --target 'text:a dog on grass', or leave --words out."
         )
 
 

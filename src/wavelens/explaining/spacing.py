@@ -20,7 +20,7 @@ def spaced(loaded: LoadedModel, spacing: Sequence[float] | None, unit: str | Non
     if not hasattr(preparation, "spaced"):
         raise ValueError(
             f"--spacing is for pixels and voxels; {type(preparation).__name__} of {loaded.name}, which takes a "
-            f"{preparation.kind}, does not take it. Leave it away."
+            f"{preparation.kind}, does not take it. Leave it out."
         )
     usual = unit or kind_called(preparation.kind).spacing_unit
     return replace(loaded, preprocess=preparation.spaced(tuple(spacing), usual))
@@ -34,6 +34,6 @@ def rated(loaded: LoadedModel, rate: float | None) -> LoadedModel:
     if not hasattr(preparation, "rated"):
         raise ValueError(
             f"--rate is for time series; {type(preparation).__name__} of {loaded.name}, which takes a "
-            f"{preparation.kind}, does not take it. Leave it away."
+            f"{preparation.kind}, does not take it. Leave it out."
         )
     return replace(loaded, preprocess=preparation.rated(rate))

@@ -152,8 +152,7 @@ def _check_whole(file: soundfile.SoundFile, path: Path) -> None:
         )
     if file.format == "OGG" and is_ogg_chain(path):
         raise ValueError(
-            f"a sound is one stream; {path} is a chain of several, of which libsndfile reads the first. Split or "
-            "convert it."
+            f"{path} is a chain of several streams, and libsndfile would read only the first. Split or convert it."
         )
 
 

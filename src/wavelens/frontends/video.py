@@ -219,7 +219,7 @@ def _numbers(frames: int, first: int, count: int | None, stride: int) -> range:
     stop = frames if count is None else first + (count - 1) * stride + 1
     if first >= frames or stop > frames:
         raise ValueError(
-            f"the video has {frames} frames; frames {first} to {max(stop - 1, first)} were asked for. "
+            f"the video has {frames} frames, too few for frames {first} to {max(stop - 1, first)}. "
             "Take fewer, or closer together."
         )
     return range(first, stop, stride)

@@ -77,7 +77,7 @@ Piece = tuple[str, slice, Tensor | int]  # a group's name, coefficients, and 1 f
 def _signals(layout: Layout) -> Iterator[Piece]:
     parts: dict[str, slice] | None = getattr(layout.domain, "parts", None)
     if parts is None:
-        raise ValueError(f"signals are groups where a model takes several; {layout.domain} is of one.")
+        raise ValueError(f"groups='signals' needs a model of several signals; {layout.domain} is a domain of one.")
     return ((name, piece, 1) for name, piece in parts.items())
 
 

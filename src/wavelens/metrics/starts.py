@@ -37,7 +37,7 @@ def check_fill(fill: CurveFill, baseline: Tensor | float, samples: int, seed: in
     plain = isinstance(fill, str) and fill == "zero"
     if not plain and (isinstance(baseline, Tensor) or baseline != 0):
         got = repr(fill) if isinstance(fill, str) else type(fill).__name__
-        raise ValueError(f"a baseline goes with fill='zero'; got one with fill={got}. Leave one of them away.")
+        raise ValueError(f"a baseline goes with fill='zero'; got one with fill={got}. Leave one of them out.")
 
 
 def counted(parts: Features, fill: CurveFill) -> Tensor | None:

@@ -228,9 +228,9 @@ def _adapted(parts: Parts, name: str, options: Options) -> Parts:
     if options.bands is not None:
         parts = replace(parts, preprocess=_banded(parts.preprocess, name, options.bands))
     if options.windows and parts.preprocess.kind != "text":
-        raise ValueError(f"windows are of long texts; {name} takes a {parts.preprocess.kind}. Leave --windows away.")
+        raise ValueError(f"windows are for long texts; {name} takes a {parts.preprocess.kind}. Leave --windows out.")
     if options.question is not None and not isinstance(parts.module, Writer):
-        raise ValueError(f"a question is for a model that writes; {name} is a classifier. Leave --question away.")
+        raise ValueError(f"a question is for a model that writes; {name} is a classifier. Leave --question out.")
     given = options.geometry | {key: value for key in ("mean", "std") if (value := getattr(options, key)) is not None}
     if not given:
         return parts
@@ -249,7 +249,7 @@ def _banded(preparation: Any, name: str, bands: tuple[str, ...]) -> Preparation:
     if not hasattr(preparation, "banded"):
         raise ValueError(
             f"bands are chosen for models of rasters; {name} takes a {preparation.kind} through "
-            f"{type(preparation).__name__}. Leave them away, or give it a preparation: Bands(({len(bands)}, 224, 224))."
+            f"{type(preparation).__name__}. Leave them out, or give it a preparation: Bands(({len(bands)}, 224, 224))."
         )
     chosen: Preparation = preparation.banded(bands)
     return chosen

@@ -113,7 +113,7 @@ def _boxes(path: Path, named: Callable[[str], Sequence[int]]) -> dict[str, Boxes
     if categories and not any(classes.values()):
         raise ValueError(
             f"{path} has the categories {', '.join(list(categories.values())[:5])}, and none has the name of a class. "
-            "Name them as the model does, or leave category_id away for boxes of whatever class is explained."
+            "Name them as the model does, or leave category_id out for boxes of whatever class is explained."
         )
     return {name: Boxes(tuple(boxes), size) for name, (boxes, size) in photos.items() if boxes}
 

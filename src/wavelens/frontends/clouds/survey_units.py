@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
 
 def survey_lengths(path: Path, header: Any) -> Lengths | None:
-    """Of the header of a LAS file as laspy has it; None where it names no system.
+    """The lengths in a LAS header as laspy has it; None where it names no coordinate system.
 
     `CloudError` for a system of degrees, in which no length is one.
     """

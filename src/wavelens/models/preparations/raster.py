@@ -98,7 +98,7 @@ class Bands:
         if own.spacing is not None and (own.spacing, own.unit) != (self.spacing, self.unit):
             raise ValueError(
                 f"--spacing is for rasters that do not say theirs; this one says {_by(own.spacing)} {own.unit}, and "
-                f"{_by(self.spacing)} {self.unit} was given. Leave it away."
+                f"{_by(self.spacing)} {self.unit} was given. Leave it out."
             )
         return Grid(self.spacing, (self.unit,) * 2)
 

@@ -94,7 +94,7 @@ class Traces:
         if series.rate is not None and self.given_rate is not None and series.rate != self.given_rate:
             raise ValueError(
                 f"--rate is for series that do not say theirs; this one says {series.rate:g} Hz, and "
-                f"{self.given_rate:g} Hz was given. Leave it away."
+                f"{self.given_rate:g} Hz was given. Leave it out."
             )
         rate = series.rate or self.given_rate
         if rate is None and self.rate is not None:

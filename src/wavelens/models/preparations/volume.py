@@ -89,7 +89,7 @@ class Voxels:
             return placed.grid
         if volume.spacing is not None:
             raise ValueError(
-                f"spacing is for volumes that do not say theirs; this one says {volume.spacing} mm. Leave it away."
+                f"spacing is for volumes that do not say theirs; this one says {volume.spacing} mm. Leave it out."
             )
         spaced = replace(placed, affine=np.diag([*self.spacing, 1.0]) @ placed.affine, unit="mm").grid
         return replace(spaced, affine=None)  # how the patient lies is not said
