@@ -95,7 +95,7 @@ def test_a_difference_within_two_standard_errors_is_none():
 def test_differences_that_noise_may_be_are_not_called_agreement():
     a, shapley, _ = explained()
     wide = shapley._replace(values=-shapley.values, interaction=None, standard_error=shapley.values.abs() * 2)
-    assert told(a, wide).compared.startswith("Whether signed sums and Shapley values agree cannot be told")
+    assert told(a, wide).compared.startswith("Whether signed sums and Shapley values agree is uncertain")
     close = shapley._replace(interaction=None, standard_error=shapley.values.abs() * 2)
     assert told(a, close).compared.startswith("Signed sums and Shapley values agree")
 

@@ -506,7 +506,7 @@ def test_the_fit_is_told_apart_or_refused():
         (lambda: wl.RISE(masks="octaves"), "masks are one of bands, places; got masks='octaves'"),
         (lambda: wl.RISE(centred=1), "centred is True or False; got centred=1"),
         (lambda: wl.RISE(samples=10**9), "samples is at most 10,000,000"),
-        (lambda: wl.HSIC(samples=1), "a dependence is seen in 2 samples or more; got samples=1"),
+        (lambda: wl.HSIC(samples=1), "HSIC needs 2 samples or more; got samples=1"),
         (lambda: wl.Sobol(groups="decades"), "groups are one of scales, octaves, bands, blocks, .*; got 'decades'"),
         (lambda: wl.KernelSHAP(blocks=0), "blocks is a whole number from 1; got blocks=0"),
         (lambda: wl.HierarchicalShapley(share=1.5), "share, of the sum of magnitudes, lies .*; got share=1.5"),

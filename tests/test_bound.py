@@ -199,7 +199,7 @@ def test_several_signals_have_no_places_in_common():
     ):
         with pytest.raises(ValueError, match=r"map them one by one, such as attributions\['cloud'\]"):
             ask()
-    with pytest.raises(AttributeError, match=r"taken one by one, such as attributions\['cloud'\]; all were asked for"):
+    with pytest.raises(AttributeError, match=r"taken one by one, such as attributions\['cloud'\]; they have no common"):
         wl.maps.spatial_map(a)
     other = {"tone": x["tone"], "cloud": x["cloud"]}  # in another order
     assert torch.equal(wl.metrics.insertion(pair, other, 1, a), wl.metrics.insertion(pair, x, 1, a))

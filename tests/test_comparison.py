@@ -212,7 +212,7 @@ def test_a_figure_has_a_line_for_each_run_and_its_area(made):
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a: 0.500", "b: 0.250"]
     np.testing.assert_allclose(axes.lines[1].get_xydata(), np.stack([np.linspace(0, 1, 5), np.linspace(0, 0.5, 5)], 1))
     with pytest.raises(
-        ValueError, match=r"curves of runs are drawn; none of these has any\. Evaluate with --metric Cu"
+        ValueError, match=r"mean_curves draws the curves of runs; none of these has any\. Evaluate with --metric Cu"
     ):
         plots.mean_curves({"a": {}})
 

@@ -454,7 +454,7 @@ CALLS = {
     "all": (lambda: explain(training("").train(), X), r"training mode in the model and 4 more\. Call"),
     "NaN": (lambda: explain(NET, X * float("nan")), "x is finite; got NaN or infinity"),
     "inf": (lambda: explain(NET, X / 0), "x is finite; got NaN or infinity"),
-    "integers": (lambda: explain(NET, X.long()), r"floating-point numbers; got torch.int64\. Give x / 255"),
+    "integers": (lambda: explain(NET, X.long()), r"floating-point numbers; got torch.int64\. Pass x / 255"),
     "dimensions": (lambda: explain(NET, X[0, 0]), r"\(batch, channel, \*axes\); got \(6, 7\).*x\[None\]"),
     "batch_size": (lambda: explain(NET, X, batch_size=0), "batch_size is at least 1, or None to measure it; got 0"),
     "batch_size 2.5": (lambda: explain(NET, X, batch_size=2.5), "batch_size is at least 1, .* got 2.5"),

@@ -337,7 +337,7 @@ def test_a_compression_that_needs_imagecodecs_says_so(tmp_path):
 
 def test_a_psd_of_16_bits_is_refused(tmp_path):
     (tmp_path / "a.psd").write_bytes(psd(noise(4, 4, 3), bits=16))
-    with pytest.raises(ValueError, match=r"a PSD is read with 8 bits a channel; .*a\.psd has 16"):
+    with pytest.raises(ValueError, match=r"a PSD is read with 8 bits per channel; .*a\.psd has 16"):
         read_image(tmp_path / "a.psd")
 
 

@@ -133,7 +133,7 @@ def test_two_metrics_of_one_name_are_refused(own_folder, capsys):
     code = "def summed(model, x, target, attribution): return x.sum((1, 2, 3))\n"
     (own_folder / "other_own.py").write_text(code + code.replace("summed", "score"))
     assert evaluate("--metric", own("summed"), "--metric", "other_own:summed") == 2
-    assert "every column is of one metric; two give summed. Leave one out" in capsys.readouterr().err
+    assert "every column comes from one metric; two give summed. Leave one out" in capsys.readouterr().err
     assert evaluate("--metric", "other_own:score") == 2
     assert "a run has a number score of its own, which no metric may be called" in capsys.readouterr().err
     assert not Path("run").exists() or not Path("run/manifest.json").exists()

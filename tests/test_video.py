@@ -359,15 +359,15 @@ def test_a_video_larger_than_memory_is_refused_before_it_is_read(tmp_path, monke
 @pytest.mark.parametrize(
     ("call", "match"),
     [
-        (lambda path: write_video(path / "a.mp4", clip()), "how many there are a second; got none"),
-        (lambda path: write_video(path / "a.mp4", clip(), 0.0), "fps is how many frames .* above 0; got 0.0"),
+        (lambda path: write_video(path / "a.mp4", clip()), "at a rate per second; got none"),
+        (lambda path: write_video(path / "a.mp4", clip(), 0.0), "fps, the frames per second, is above 0; got 0.0"),
         (lambda path: write_video(path / "a.mp4", clip() * 2, 25), r"frames lie in \[0, 1\]; got 0 to 2\. Clamp"),
         (lambda path: write_video(path / "a.mp4", clip() * torch.nan, 25), r"frames lie in \[0, 1\]; got nan"),
         (lambda path: write_video(path / "a.xyz", clip(), 25), r"written as \.mp4, .* or \.gif; got 'a\.xyz'"),
         (lambda path: Video(torch.zeros(1, 1, 4, 8, 8), 25), r"floating-point \(1, 3, time, height, width\)"),
         (lambda path: Video(torch.zeros(1, 3, 4, 8, 8, dtype=torch.uint8), 25), r"got .* of torch\.uint8"),
         (lambda path: Video(clip().numpy(), 25), "frames are a tensor; got ndarray"),
-        (lambda path: Video(clip(), float("nan")), "fps is how many frames .*; got nan"),
+        (lambda path: Video(clip(), float("nan")), "fps, the frames per second, .*; got nan"),
         (lambda path: Video(clip(), 25).take(0, 30), "the video has 20 frames, too few for frames 0 to 29"),
         (lambda path: Video(clip(), 25).take(20), "the video has 20 frames, too few for frames 20 to 20"),
         (lambda path: Video(clip(), 25).take(0, 3, 0), "count and stride from 1; got 0, 3 and 0"),

@@ -203,7 +203,7 @@ def test_tensors_and_arrays_are_no_volumes(tmp_path):
     voxels = torch.zeros(1, 1, 4, 4, 4)
     with pytest.raises(TypeError, match=r"voxels are a tensor .*; got ndarray\. Try torch\.as_tensor"):
         Volume(voxels.numpy(), np.eye(4))
-    with pytest.raises(TypeError, match=r"a Volume, which knows its place, is written; got Tensor\. Wrap it"):
+    with pytest.raises(TypeError, match=r"write_volume takes a Volume, which knows its place; got Tensor\. Wrap it"):
         write_volume(tmp_path / "a.nii", voxels)
     with pytest.raises(TypeError, match=r"a scan is a Volume, .*; got Tensor\. Wrap it in Volume\(data, affine\)"):
         Voxels((1, 4, 4, 4))(voxels)

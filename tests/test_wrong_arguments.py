@@ -39,7 +39,7 @@ WRONG = {
     ),
     "bandwidths of a domain": (
         lambda: wl.bandwidths(wl.DWT()),
-        r"bandwidths are those of a layout, such as DWT\('haar'\)\.layout\(\(64,\)\); got DWT",
+        r"bandwidths takes a layout, such as DWT\('haar'\)\.layout\(\(64,\)\); got DWT",
     ),
     "no path": (lambda: wl.explain(None, NET), "explain takes a path, or several; got None. Give"),
     "a number for a path": (lambda: wl.explain([3], NET), "explain takes a path, or several; got 3. Give"),

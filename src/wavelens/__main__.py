@@ -1,4 +1,4 @@
-"""`python -m wavelens`: the command, with the Python that is asked."""
+"""`python -m wavelens`: the command, run by this Python."""
 
 import os
 import sys

@@ -1,7 +1,7 @@
 """Accounts of a score by scale in words: the largest contributions, and where two accounts disagree.
 
-One account is that of a path method, whose signed sums add up to f(x) − f(x₀). The other has the Shapley values of the
-scales, which add up to the same and say what a scale adds when scales come and go.
+One account comes from a path method, whose signed sums add up to f(x) − f(x₀). The other has the Shapley values of the
+scales, which have the same total and say what a scale adds when scales come and go.
 """
 
 from __future__ import annotations
@@ -162,9 +162,9 @@ def disagreements(
 
 
 def sentences(a: Coefficients, shapley: ShapleyValues | None, titles: Mapping[str, str]) -> AccountSentences:
-    """What is to be said of one item `(1, channel, size)` by scale; `titles` are its scales' names to a reader.
+    """The sentences about one item `(1, channel, size)` by scale; `titles` are the scales' names as a reader sees them.
 
-    Contributions that the rounding of the scores explains are none.
+    Contributions small enough to be rounding of the scores count as zero.
     """
     sums = beyond(signed_sums(a), rounding_of(a))
     if len(sums) < 2:
@@ -231,8 +231,8 @@ def compared(path: Mapping[str, float], shapley: Mapping[str, float], errors: Ma
     apart = disagreements(path, shapley, errors)
     if not apart and disagreements(path, shapley):
         return (
-            "Whether signed sums and Shapley values agree cannot be told: where they differ in sign or by more than "
-            "half, it is by at most two standard errors."
+            "Whether signed sums and Shapley values agree is uncertain: where they differ in sign or by more than "
+            "half, the difference is at most two standard errors."
         )
     if not apart:
         return "Signed sums and Shapley values agree: no large scale differs in sign or by more than half."
@@ -290,7 +290,7 @@ def short_signed(value: float) -> str:
 
 
 def aligned(values: Sequence[float], beside: Sequence[float] = ()) -> list[str]:
-    """Signed numbers with as many decimals for all as show two or three digits of the largest, `beside` included.
+    """Signed numbers, all with the decimals that show two or three digits of the largest, `beside` included.
 
     Only what is 0 is shown as '0'; smaller numbers than the decimals can show keep their sign.
 

@@ -20,7 +20,7 @@ MAX_TILT_DEGREES = 1.0  # up to which a plane has its name alone
 def letters(grid: Grid) -> tuple[tuple[str, str], ...]:
     """The letters at the first and the last voxel of each axis; () where the grid does not know the patient.
 
-    An oblique axis has those of the patient's axis that it is nearest to, one each.
+    An oblique axis has the letters of the nearest axis of the patient; no two axes share one.
 
     >>> from wavelens import anatomy
     >>> lps = ((-1.0, 0.0, 0.0, 90.0), (0.0, -1.0, 0.0, 90.0), (0.0, 0.0, 2.0, -60.0), (0.0, 0.0, 0.0, 1.0))

@@ -40,8 +40,8 @@ class Attribution(Coefficients):
     field. For path methods `data` adds up to `score - baseline_score` but for the `gap`. `standard_error` is that of
     each scale's share of the profile, `(batch, scales)`, for methods that sample; `correction` is what `Owen` gave each
     group of coefficients to make its sum exact, `(batch, groups)`. `spent` counts gradients per item.
-    `target` is what was explained as one text, `targets` the same target by target, with one text for each item or one
-    that all share.
+    `target` says what was explained in one text; `targets` says it for each target, with one text per item or one text
+    that all items share.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> a.save("explained.safetensors")
@@ -83,8 +83,8 @@ class Attribution(Coefficients):
     def save(self, path: str | Path, half: bool = False) -> None:
         """Writes one safetensors file with a JSON header; `half` stores float16 with one scale per item.
 
-        A domain of your own is stored by its text, `own:Mine(levels=3)`; `load` then takes its class. `ValueError` for
-        one whose text does not say what it is, since `load` could not read it back.
+        A domain of your own is stored by its text, `own:Mine(levels=3)`; pass its class to `load`. `ValueError` for a
+        domain whose text does not say what it is, since `load` could not read it back.
         """
         domain = text_of(self.domain)
         parse(domain, also=own_classes(self.domain))
@@ -169,7 +169,7 @@ class Attributions(Mapping[str, Attribution]):
         if name in ("data", "layout", "synthesis", "map", "only"):
             raise AttributeError(
                 f"attributions of several signals are taken one by one, such as attributions[{next(iter(self))!r}]; "
-                f"all were asked for {name}."
+                f"they have no common {name}."
             )
         raise AttributeError(name)
 
@@ -269,13 +269,14 @@ def attribute(
     `wavelens.targets` offers. `baseline` overrides the method's own: a signal, one for each item, or for
     `ExpectedGradients` a set of them. `batch_size` bounds the rows of a forward pass (`None`: measured from memory).
     `autocast` runs the model in bfloat16 or float16; gradients are summed in float32. The result of an item does not
-    depend on its batch mates or on `batch_size`: where the model's own answer does, rows go through it one at a time,
-    after a warning, and so is told if it is random. The model comes back as it was. `progress` shows a bar, or is a
-    function called after each chunk with the passes done and expected so far; what it raises ends the computation.
+    depend on its batch mates or on `batch_size`: if the model's own answer does, rows go through it one at a time,
+    after a warning; there is a warning too if the answer is random. The model comes back as it was. `progress` shows a
+    bar, or is a function called after each chunk with the passes done and expected so far; what it raises ends the
+    computation.
 
     `given` are tensors with one entry per item, such as lengths, positions or questions, that the model is called with
     after the signal: `model(points, *[t[items] for t in given])`. They are not explained. With `exact_passes` the model
-    runs as it is, with no folding and no other format of memory; the record says which.
+    runs as it is, with no folded norms and no other memory format; the record says so.
 
     Several signals are a mapping of names to signals of one batch, with a domain for each; the model is called as
     `model(image=…, text=…)`, and the result is a mapping too, `Attributions`. One path moves all signals together, so

@@ -51,7 +51,7 @@ def stored_targets(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[
     if not isinstance(rows, list) or not all(
         isinstance(row, list) and len(row) in (1, batch) and all(isinstance(text, str) for text in row) for row in rows
     ):
-        raise TypeError("its targets are no lists of texts, one or as many as there are items")
+        raise TypeError("its targets are not lists of texts, one or as many as there are items")
     return tuple(map(tuple, rows))
 
 
@@ -70,7 +70,7 @@ def _check_data(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     if data.ndim < 3 or 0 in data.shape or not data.is_floating_point():
         raise ValueError(f"its data is {data.dtype} of shape {tuple(data.shape)}")
     if header.get("complex") and data.shape[-1] % 2:
-        raise ValueError(f"its data holds {data.shape[-1]} real numbers, which are no complex ones")
+        raise ValueError(f"its data holds {data.shape[-1]} real numbers, which do not make complex ones")
     lead = data.shape[:-2]
     shapes = {**dict.fromkeys(("score", "baseline_score", "gap"), lead), "spent": lead[-1:]}
     for name, expected in shapes.items():
@@ -82,7 +82,7 @@ def _check_data(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     if "scale" in tensors and tensors["scale"].shape != (*data.shape[:-2], 1, 1):
         raise ValueError(f"its scale has shape {tuple(tensors['scale'].shape)}")
     if not isinstance(shape, list) or not all(type(n) is int and n > 0 for n in shape):
-        raise ValueError("its signal_shape is no list of lengths")
+        raise ValueError("its signal_shape is not a list of lengths")
     # A domain has at least as many real numbers as samples; an account in a complex domain has half.
     if not 0 < len(shape) <= MAX_AXES or math.prod(shape) > 2 * data.shape[-1]:
         raise ValueError(f"{data.shape[-1]} coefficients are not those of a signal with {len(shape)} axes {shape}")

@@ -18,8 +18,9 @@ BLOCK_SAMPLES = 2**21  # of waves that are transformed at a time
 class Bandwidth:
     """What a scale passes along one axis, in cycles per sample.
 
-    `nominal` is the domain's own word, None where it does not know. Between the ends of `half_power` lies all that the
-    scale passes with at least half its peak's power (−3 dB). `outside` is the share of its energy outside `nominal`.
+    `nominal` is what the domain itself states, None where it does not know. The ends of `half_power` enclose all that
+    the scale passes with at least half of its peak power (−3 dB). `outside` is the share of its energy outside
+    `nominal`.
     """
 
     nominal: Extent | None
@@ -39,9 +40,7 @@ def bandwidths(layout: Layout, axis: int = 0) -> dict[str, Bandwidth]:
     ((0.25, 0.5), [0.25, 0.5], 0.182)
     """
     if not isinstance(layout, Layout):
-        raise TypeError(
-            f"bandwidths are those of a layout, such as DWT('haar').layout((64,)); got {type(layout).__name__}."
-        )
+        raise TypeError(f"bandwidths takes a layout, such as DWT('haar').layout((64,)); got {type(layout).__name__}.")
     axis = checked_axis(axis, layout)
     if any(len(t) > 1 for t in layout.domain.bound_tensors().values()):
         raise ValueError(

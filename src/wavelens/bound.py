@@ -73,7 +73,7 @@ class ItemDomain(Domain):
         return Bound(self, tensors)
 
     def bound_axes(self, geometry: dict[str, Tensor]) -> tuple[int, ...] | None:
-        """The axes of the signals that a geometry is of, by its shapes; None where these do not tell."""
+        """The axes of the signals that a geometry is of, by its shapes; None where the shapes do not show them."""
         return None
 
 
@@ -81,8 +81,8 @@ class ItemDomain(Domain):
 class Bound(Domain):
     """An `ItemDomain` for the items of one batch.
 
-    It takes as many rows as items, or a multiple of them: row r is of item r modulo their number. So targets in front
-    of the batch are served, and one item alone serves any number of rows.
+    It takes as many rows as items, or a multiple of them: row r is of item r modulo their number. So targets may stand
+    in front of the batch, and a single item serves any number of rows.
     """
 
     domain: ItemDomain

@@ -19,9 +19,9 @@ def iou(boxes: Tensor, box: Tensor) -> Tensor:
 def suppressed(boxes: Tensor, scores: Tensor, groups: Tensor, overlap: float) -> Tensor:
     """Which boxes are left by non-maximum suppression within each group: their indices, the highest score first.
 
-    `boxes` is `(n, axes, 2)`, `scores` and `groups` are `(n,)`. Of two boxes of a group whose IoU is above `overlap`
-    the one with the lower score goes. Of more than 5,000 boxes of a group those with the highest scores are compared.
-    No compiled operator is needed.
+    `boxes` is `(n, axes, 2)`, `scores` and `groups` are `(n,)`. Where two boxes of a group have an IoU above `overlap`,
+    the one with the lower score is dropped. In a group of more than 5,000 boxes, only the 5,000 with the highest scores
+    are compared. No compiled operator is needed.
     """
     boxes, scores = boxes.detach(), scores.detach()
     kept = [_left(boxes, scores, (groups == group).nonzero()[:, 0], overlap) for group in groups.unique().tolist()]

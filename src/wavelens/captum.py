@@ -24,7 +24,7 @@ logged: Any = optional("captum.log", "baselines").log_usage  # Captum's tunnels 
 class Wavelet(Base):  # type: ignore[misc]
     """A method in a domain with Captum's interface: `Wavelet(model).attribute(photo, target=282)`.
 
-    What it returns is shaped like the input: each coefficient's attribution is spread over its own place, so of a path
+    What it returns is shaped like the input: each coefficient's attribution is spread over its own place, so for a path
     method it adds up to `f(x) - f(x₀)` as Captum's does. `coefficients(…)` is the attribution itself, with its scales.
     """
 

@@ -1,7 +1,7 @@
 """The nouns of the library: a domain, its bands, their layout, and coefficients.
 
-A domain is a linear map with a left inverse. Everything else (methods, metrics, maps, plots) speaks of domains only
-through the classes of this file, so it is the one to read first.
+A domain is a linear map with a left inverse. Everything else (methods, metrics, maps, plots) uses domains only through
+the classes of this file, so read this file first.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ class Domain(ABC):
 
     `differs_by_item` is true where a domain depends on the item, as the tree of a point cloud does; see
     `wavelens.bound`. `pyramid` is false where bands with letters along the axes do not shrink from scale to scale, so
-    that there is no mosaic. `circular` is true where the coefficients at one end of an axis reach over the other.
+    that there is no mosaic. `circular` is true where the coefficients at one end of an axis wrap around to the other.
     """
 
     differs_by_item: ClassVar[bool] = False
@@ -277,7 +277,7 @@ class Domain(ABC):
         return self
 
     def period(self, layout: Layout) -> int:
-        """Samples along every axis by which a signal may be moved so that its coefficients are moved, ends aside.
+        """By how many samples along every axis a signal may move so that its coefficients just move too, ends aside.
 
         1 also where the domain does not know.
         """
@@ -288,9 +288,9 @@ class Domain(ABC):
         return self.analysis(torch.zeros(1, 1, *signal_shape, device="cpu")).layout
 
     def least_size(self, signal_shape: tuple[int, ...]) -> int:
-        """A number of coefficients that signals with these axes have at least, known before anything is made.
+        """A lower bound on the number of coefficients for signals with these axes, known before anything is computed.
 
-        The header of a file is compared with its data by this number. Complex coefficients are half as many as samples.
+        It is used to check the header of a file against its data. Complex coefficients are half as many as samples.
         """
         return -(-math.prod(signal_shape) // 2)
 
@@ -361,7 +361,7 @@ def level_scales(layout: Layout, extent: Callable[[tuple[Band, ...]], tuple[Exte
 
 
 def mixed_directions(weights: Sequence[float]) -> tuple[Direction, ...]:
-    """The directions of a real wavelet with these frequencies along the axes: it takes all their signs for the same."""
+    """The directions of a real wavelet with these frequencies along the axes: it cannot tell their signs apart."""
     norm = math.hypot(*weights)
     if norm == 0:
         return ()
@@ -430,10 +430,10 @@ def signal_axes(x: Tensor) -> tuple[int, ...]:
         )
     if 0 in x.shape:
         raise ValueError(
-            f"a signal (batch, channel, *axes) is without empty dimensions; got {tuple(x.shape)}, which holds nothing."
+            f"a signal (batch, channel, *axes) has no empty dimensions; got {tuple(x.shape)}, which holds nothing."
         )
     if not x.is_floating_point():
-        raise ValueError(f"a signal is of floating-point numbers; got {x.dtype}. Give x / 255 of bytes, or x.float().")
+        raise ValueError(f"a signal has floating-point numbers; got {x.dtype}. Pass x / 255 for bytes, or x.float().")
     axes = tuple(x.shape[2:])
     if torch.compiler.is_compiling():
         return axes

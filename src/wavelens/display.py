@@ -1,4 +1,4 @@
-"""What a notebook shows of what a cell ends with: attributions, profiles, verdicts, explanations, entries.
+"""How a notebook shows the result of a cell: attributions, profiles, verdicts, explanations, entries.
 
 They cannot draw themselves, since drawing stands above them; so `install` gives them their display from here.
 """

@@ -21,11 +21,11 @@ NAMES = {1: "samples", 2: "px"}  # of samples without a unit; voxels for more ax
 class Grid:
     """The distance between neighbouring samples along each axis, and the unit of it.
 
-    A band from f₁ to f₂ cycles per sample sees what is 1 / 2f₂ to 1 / 2f₁ samples large. The unit "Hz" is special:
-    `spacing` is then 1 / rate in seconds, and the band is named by its frequencies, f₁ rate to f₂ rate.
+    A band from f₁ to f₂ cycles per sample responds to structures of 1 / 2f₂ to 1 / 2f₁ samples in size. The unit "Hz"
+    is special: `spacing` is then 1 / rate in seconds, and the band is named by its frequencies, f₁ rate to f₂ rate.
 
-    Samples that are `scattered`, as the points of a cloud, lie at no even distance: frequencies by sample mean nothing
-    for them, and the one spacing is the length of a step of their coordinates.
+    Samples that are `scattered`, as the points of a cloud, are not evenly spaced: frequencies per sample mean nothing
+    for them, and the single spacing is the length of a step of their coordinates.
 
     `affine`, of scans, takes a voxel's indices to its place in the patient in mm, towards the right, the front and the
     head (RAS): the four rows of a 4 × 4 matrix, or None where the place is not known. See `wavelens.anatomy`.

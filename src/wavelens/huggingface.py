@@ -1,4 +1,4 @@
-"""For users of transformers' pipelines: what an image classification pipeline was shown, explained."""
+"""For users of transformers' pipelines: explains the picture that an image classification pipeline was given."""
 
 from __future__ import annotations
 

@@ -52,10 +52,10 @@ class Profile:
     """Where an attribution comes from, scale by scale and band by band.
 
     `signed` and `share` have shape `(batch, scales)` in the order of `names`, coarsest scale first; `band_signed` and
-    `band_share` have shape `(batch, bands)` in the order of `bands`, one band an orientation of a scale.
+    `band_share` have shape `(batch, bands)` in the order of `bands`, where each band is one orientation of a scale.
 
     Signed sums run over channels and positions, so they add up to the sum of all coefficients: for a path method to
-    f(x) − f(x₀), up to its gap; of complex gradients, which have no sign, they are NaN. Shares are of Σ|γ| and add up
+    f(x) − f(x₀), up to its gap; for complex gradients, which have no sign, they are NaN. Shares are of Σ|γ| and add up
     to 1; an item with Σ|γ| = 0 has shares of 0.
     """
 
@@ -69,7 +69,7 @@ class Profile:
     def to_frame(self) -> Any:
         """A `pandas.DataFrame` with one row per item and scale: `item`, `scale`, `signed`, `share`, and `channel`.
 
-        `channel` stands there where channels are kept apart. `ImportError` without pandas.
+        There is a `channel` only where channels are kept apart. `ImportError` without pandas.
 
         >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
         >>> frame = wl.maps.profile(a).to_frame()
@@ -211,7 +211,7 @@ def along(layout: Layout, axis: int) -> dict[str, Scale]:
     """The bands by their scale along one axis: 'a', all that have no detail along it, then its details, coarsest first.
 
     In a video with time as axis 0, 'a' is what stays over the frames that each coefficient spans, 'd1' what changes
-    from frame to frame, whatever the scale in space. Domains that tell nothing apart along one axis have 'a' alone.
+    from frame to frame, whatever the scale in space. Domains that separate nothing along a single axis have only 'a'.
 
     >>> layout = wl.DWT("haar", levels=(1, 2)).layout((8, 8))
     >>> list(wl.maps.along(layout, 1))
@@ -221,7 +221,7 @@ def along(layout: Layout, axis: int) -> dict[str, Scale]:
 
 
 def courses(c: Coefficients, axis: int, *, signed: bool = False, by_channel: bool = False) -> dict[str, Tensor]:
-    """How each scale along one axis runs along it: `(batch, n)` a scale of `along`, whose total is its Σ|γ|.
+    """The course of each scale along one axis: `(batch, n)` per scale of `along`, with that scale's Σ|γ| as its total.
 
     |γ| is summed over channels and the other axes and spread as in `scale_maps`, so all courses add up to the sum of
     `spatial_map` over the other axes. `signed=True` keeps the signs, `by_channel=True` the channels apart.
@@ -252,8 +252,9 @@ def courses(c: Coefficients, axis: int, *, signed: bool = False, by_channel: boo
 def density(c: Coefficients) -> Coefficients:
     """|γ| for each sample that a coefficient stands for, `(batch, 1, size)`: what scale maps and mosaic share.
 
-    A coefficient of a band of m in a signal of n samples stands for n / m of them, so |γ| is summed over channels and
-    multiplied by m / n. The mean of a scale's bands, orientations added, is then proportional to its share.
+    A coefficient of a band with m coefficients, in a signal of n samples, stands for n / m samples, so |γ| is summed
+    over channels and multiplied by m / n. The mean of a scale's bands, orientations added, is then proportional to its
+    share.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> wl.maps.density(a).data.shape

@@ -51,13 +51,13 @@ class Marginal:
 
 
 def marginal(several: Sequence[Coefficients]) -> Marginal:
-    """How scale shares and places hang on the choice of a domain, such as the wavelet and where its grid begins.
+    """How scale shares and places depend on the choice of a domain, such as the wavelet and where its grid begins.
 
     `several` are attributions of the same signals in several domains, from one pass of gradients:
     `attribute(…, domain=[DWT("haar", 4), DWT("db4", 4), Shifted(DWT("haar", 4), (5,)), …])`. Where their scales differ,
     neighbouring ones are added up until all domains have the same: the approximation of three levels is that of four
-    with its coarsest details, three tones of `ConstantQ(per_octave=3)` are an octave. A spread is no error of the
-    explanation; it says how much of a share is the domain's.
+    with its coarsest details, three tones of `ConstantQ(per_octave=3)` are an octave. A spread is not an error of the
+    explanation; it says how much of a share is due to the domain.
 
     >>> import torch, wavelens as wl
     >>> x, domains = torch.arange(16.0)[None, None], [wl.Shifted(wl.DWT("haar", 2), (k,)) for k in range(4)]

@@ -15,7 +15,7 @@ def summed(c: Coefficients, signed: bool, by_channel: bool) -> Coefficients:
 
 
 def scale_maps(c: Coefficients, *, signed: bool = False, by_channel: bool = False) -> dict[str, Tensor]:
-    """Where in the signal each scale matters: one map `(batch, *axes)` a scale, whose total is Σ|γ| of that scale.
+    """Where in the signal each scale matters: one map `(batch, *axes)` per scale, with total Σ|γ|.
 
     |γ| is summed over channels and orientations and brought to the signal's resolution by linear interpolation
     between the coefficients' centres, each coefficient spread with total weight 1. `signed=True` keeps the signs, and

@@ -66,7 +66,8 @@ def principal(points: Tensor) -> Tensor:
     """Points `(batch, samples, coordinates)` from their mean, along their principal axes, the longest first.
 
     Each axis points to the side with the longer tail (the sign of the third moment), so a cloud that was moved, turned
-    or mirrored comes to lie as before. Where two axes are equally long, or both tails, as of a ball, nothing does.
+    or mirrored comes to lie as before. Where two axes or both tails are equally long, as for a ball, the result is
+    arbitrary.
     """
     centred = points.double() - points.double().mean(1, keepdim=True)
     _, axes = torch.linalg.eigh(centred.mT @ centred)

@@ -48,9 +48,9 @@ def full_precision(x: Tensor) -> Iterator[None]:
 
 
 def rounding(x: Tensor) -> float:
-    """What sums in another order may differ by, relative to the size of their terms, in the precision of `x`.
+    """By how much sums in another order may differ, relative to the size of their terms, in the precision of `x`.
 
-    In half precision and TF32 that is 8 of the steps between numbers, not 64: half of the score is no rounding.
+    In half precision and TF32 that is 8 steps between numbers, not 64, which would call half of the score rounding.
     """
     backends, step = torch.backends, torch.finfo(x.dtype).eps
     settings = (backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision)  # type: ignore[attr-defined]

@@ -31,8 +31,8 @@ def explain(
 ) -> NDArray[Any]:
     """Maps `(batch, 1, *axes)` of a wavelet attribution: `explain_func=explain, explain_func_kwargs={"method": …}`.
 
-    Arrays in, arrays out, as Quantus has them; of whatever type, the model is given its own. Each coefficient's `|γ|`,
-    or with `signed` its γ, is spread over its own place and summed over channels. What else Quantus passes on is
+    Takes and returns arrays, as Quantus does; whatever their type, the model is given its own. Each coefficient's
+    `|γ|`, or with `signed` its γ, is spread over its own place and summed over channels. What else Quantus passes on is
     ignored.
     """
     x = torch.as_tensor(np.asarray(inputs), device=device)

@@ -40,9 +40,9 @@ def has_rose(layout: Layout) -> bool:
 def rose(c: Coefficients, angles: int = 90) -> Rose:
     """The share of Σ|γ| that each scale has in lines of each orientation, in `angles` equal steps over half a turn.
 
-    A band's share lies evenly over the orientations nearer to its own than to those of its scale's other bands; one
-    that takes several for the same, as the diagonal details of the DWT do, gives each an equal part. `ValueError` for
-    domains that know no orientations, see `has_rose`.
+    A band's share lies evenly over the orientations nearer to its own than to those of its scale's other bands; a band
+    that cannot tell several orientations apart, such as the diagonal details of the DWT, gives each an equal part.
+    `ValueError` for domains that know no orientations, see `has_rose`.
 
     >>> lines = torch.sin(torch.arange(32.0) * 1.5).expand(1, 1, 32, 32)  # vertical
     >>> result = rose(wl.Shearlets(2).analysis(lines), angles=6)

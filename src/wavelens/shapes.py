@@ -1,8 +1,8 @@
 """Shapes that stand for a cloud of points without its form: baselines for methods, metrics and masks.
 
 Each is called with clouds `(batch, channel, points)`, whose first `coordinates` channels are where the points lie, and
-gives clouds of the same shape; further channels stay as they are. Moved or turned, a cloud gives a shape that is moved
-or turned alike.
+gives clouds of the same shape; further channels stay as they are. If a cloud is moved or turned, its shape is moved or
+turned in the same way.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROUNDING = 64  # units in the last place of the radius: what is no farther from 
 
 @dataclass(frozen=True)
 class Shape(ABC):
-    """What all shapes share: `title` is what one is called in a sentence."""
+    """What all shapes share: `title` names the shape in a sentence."""
 
     coordinates: int = 3
     title: ClassVar[str]

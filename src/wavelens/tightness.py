@@ -29,10 +29,10 @@ class Frame:
 
 
 def frame_of(layout: Layout) -> Frame:
-    """The kind of frame, found by one signal of noise: tight is a domain whose pullback is its analysis.
+    """The kind of frame, tested on one signal of noise: a domain is tight if its pullback equals its analysis.
 
-    With `S W = id`, `Sᵀ = W` is the same as `Wᵀ W = id`. A domain that differs from item to item is asked bound, by the
-    layout of its coefficients.
+    With `S W = id`, `Sᵀ = W` is the same as `Wᵀ W = id`. For a domain that differs from item to item, pass the layout
+    of its coefficients, which is bound.
 
     >>> import wavelens as wl
     >>> [frame_of(domain.layout((16, 16))).kind for domain in (wl.DWT("haar", 2), wl.Fourier(), wl.DWT("bior2.2", 2))]

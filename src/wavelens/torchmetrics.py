@@ -22,9 +22,9 @@ class Explained(Base):  # type: ignore[misc]
     """`metric(model, x, target, explainer(model, x, target))`, the mean over all items that have a value.
 
     `explainer` is what explains, such as `FromMethod(SmoothGrad(), DWT("haar"))`; `metric` one of `wavelens.metrics`,
-    with its options bound by `functools.partial`. Items whose metric is not finite are left out. The model is put into
-    evaluation mode for the time, so it may be the module that is being trained. Sums are kept in float64 and added
-    over processes.
+    with its options bound by `functools.partial`. Items whose metric is not finite are left out. The model is
+    temporarily put into evaluation mode, so it may be the module that is being trained. Sums are kept in float64 and
+    added over processes.
     """
 
     full_state_update = False

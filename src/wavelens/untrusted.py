@@ -39,7 +39,7 @@ def check_file(path: str | PathLike[str], noun: str) -> None:
 
 
 def plain(text: str) -> str:
-    """`text` without what a terminal would obey or could not show."""
+    """`text` without characters that a terminal would act on or could not show."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

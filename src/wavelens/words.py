@@ -62,7 +62,7 @@ class WordAccount:
 
     @property
     def values(self) -> list[float]:
-        """The signed sum of each word's tokens; of gradients alone, whose signs mean nothing, the sum of |γ|."""
+        """The signed sum of each word's tokens; for gradients alone, whose signs mean nothing, the sum of |γ|."""
         return self.by_word(spatial_map(self.attribution, signed=self.has_signs)[0])
 
     def by_scale(self, c: Coefficients) -> dict[str, list[float]]:

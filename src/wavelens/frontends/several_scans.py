@@ -20,11 +20,11 @@ SLAB_LENGTH = 16  # planes that are resampled at a time
 
 
 def read_scans(path: str | PathLike[str], *, resample: bool = False) -> Volume:
-    """The volume at `path`, or at several paths written with commas: then each file is a channel, called as it is.
+    """The volume at `path`, or at several paths written with commas: each file is then a channel, named after it.
 
     All files have the shape of the first and lie where it lies, or `ValueError` says which differs and by how much;
     `resample` brings the others to its voxels by linear interpolation, 0 where they do not reach. Each file of several
-    has one channel. What `read_volume` raises of a file it raises here.
+    has one channel. Other errors are those of `read_volume`.
 
     >>> import numpy
     >>> for name in ("case_t1", "case_flair"):

@@ -56,7 +56,7 @@ LARGEST = 2**31  # values in memory: 8 GiB
 
 @dataclass(frozen=True, eq=False)
 class Video:
-    """Frames `(1, 3, time, height, width)` in [0, 1], `fps` of them a second."""
+    """Frames `(1, 3, time, height, width)` in [0, 1], `fps` of them per second."""
 
     data: Tensor
     fps: float
@@ -166,7 +166,7 @@ def _file(
 
 
 def read_video(path: str | PathLike[str]) -> Video:
-    """All frames of the video at `path`: `(1, 3, time, height, width)` in [0, 1], and how many there are a second.
+    """All frames of the video at `path`: `(1, 3, time, height, width)` in [0, 1], and how many there are per second.
 
     Frames are turned and mirrored by their display matrix, transparency is composited over white, colours follow the
     file's own standard, all at 8 bits. Pixels are taken as square. A video that would fill more than 8 GiB is a
@@ -182,7 +182,7 @@ def read_video(path: str | PathLike[str]) -> Video:
 
 
 def write_video(path: str | PathLike[str], video: Video | Tensor, fps: float | None = None) -> None:
-    """Writes a `Video`, or frames `(1, 3, time, height, width)` in [0, 1] with their `fps`; the suffix says how.
+    """Writes a `Video`, or frames `(1, 3, time, height, width)` in [0, 1] with their `fps`; the suffix sets the format.
 
     .mp4 and .mov are H.264, which any player shows (odd sides get one more row or column, their last again), .mkv is
     FFV1, which keeps every byte, .gif loops and keeps time to 1/100 s. Values outside [0, 1] are a `ValueError`.
@@ -192,7 +192,7 @@ def write_video(path: str | PathLike[str], video: Video | Tensor, fps: float | N
     8.0
     """
     if isinstance(video, Tensor) and fps is None:
-        raise ValueError("frames are written with how many there are a second; got none. Give fps, or a Video.")
+        raise ValueError("frames are written at a rate per second; got none. Give fps, or a Video.")
     video = video if isinstance(video, Video) else Video(video, float(fps or 0))
     data, suffix = video.data[0].detach().float().cpu(), Path(path).suffix.lower()
     if suffix not in (*CODECS, ".gif"):
@@ -209,7 +209,7 @@ def write_video(path: str | PathLike[str], video: Video | Tensor, fps: float | N
 
 def _check_rate(fps: float) -> None:
     if not (math.isfinite(fps) and fps > 0):
-        raise ValueError(f"fps is how many frames there are a second, above 0; got {fps}.")
+        raise ValueError(f"fps, the frames per second, is above 0; got {fps}.")
 
 
 def _numbers(frames: int, first: int, count: int | None, stride: int) -> range:

@@ -130,8 +130,8 @@ def read_volume(path: str | PathLike[str], *, key: str | None = None, item: int 
     scaled. A fourth axis, the fifth beside a fourth of length 1, and the numbers of a voxel (colours, vectors) become
     channels. An array is `(*axes)` or `(channel, *axes)`; `key` names one of several in an .npz file. `item` takes one
     of several volumes of a stack: along an array's first axis or another file's fourth. A NIfTI header without a unit
-    means mm, but in a file that `write_volume` made of a volume in voxels. Whether a file is gzipped is told by its
-    content, not by its name.
+    means mm, except in a file that `write_volume` made from a volume in voxels. Whether a file is gzipped is determined
+    by its content, not by its name.
 
     The header is compared with the size of the file before anything is decompressed. A path without a file is a
     `FileNotFoundError`; what is no intact volume, or does not fit into memory, is a `ValueError`; a missing package an
@@ -212,7 +212,9 @@ def write_volume(path: str | PathLike[str], volume: Volume) -> None:
     torch.Size([1, 1, 4, 5, 6])
     """
     if not isinstance(volume, Volume):
-        raise TypeError(f"a Volume, which knows its place, is written; got {type(volume).__name__}. Wrap it in one.")
+        raise TypeError(
+            f"write_volume takes a Volume, which knows its place; got {type(volume).__name__}. Wrap it in one."
+        )
     if not Path(path).name.lower().endswith(NIFTI):
         raise ValueError(f"a volume is written to a file ending in .nii or .nii.gz; got {path}.")
     nibabel = optional("nibabel", "medical")

@@ -39,7 +39,7 @@ def scale(c: Coefficients, *names: str) -> Mask:
 
 
 def orientation(c: Coefficients, *keys: str) -> Mask:
-    """Keeps orientations at every level by key, one letter an axis: 'da' are horizontal details of an image.
+    """Keeps orientations at every level by key, one letter per axis: 'da' for an image's horizontal details.
 
     >>> c = wl.DWT("haar", levels=2).analysis(x)
     >>> mask = wl.masks.orientation(c, "dd")

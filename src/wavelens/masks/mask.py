@@ -15,7 +15,7 @@ from wavelens.core import Coefficients
 class Mask(Coefficients):
     """How much of each coefficient to keep, from 0 to 1; `data` of shape `(batch, 1 or channel, size)`.
 
-    A batch of 1 serves every item, a channel of 1 every channel. With `targets.Several` there is one mask a target in
+    A batch of 1 serves every item, a channel of 1 every channel. With `targets.Several` there is one mask per target in
     front, in the data and in what `apply` gives. `ValueError` for values outside [0, 1].
 
     >>> c = wl.DWT("haar", levels=2).analysis(x)

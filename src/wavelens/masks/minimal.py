@@ -96,11 +96,11 @@ def minimal(
     """The mask `m` in [0, 1] that minimises `-f(S(z₀ + m (z - z₀))) + alpha mean(m) + spatial mean|S(m z)|`.
 
     `x` is a signal `(batch, channel, *axes)`; a list of `alpha` is a Pareto front in one run. `m` starts at 1, or at
-    `start`: an attribution in the same domain that is in units of the score, such as that of `IntegratedGradients`,
-    of which what is worth more than its place, `γ > alpha / size`, starts at 1 and the rest at 0. NAdam takes at most
-    `steps` steps of size `lr`, each projected to the box; an item stops where 50 steps improved its objective by less
-    than `tolerance` of what it had gained over the untouched input (`None`: never). The result is the best mask met,
-    the untouched input among them, so with `alpha=0` no score falls.
+    `start`: an attribution in the same domain and in units of the score, such as one by `IntegratedGradients`.
+    Coefficients that are worth more than they cost, `γ > alpha / size`, then start at 1 and the rest at 0. NAdam takes
+    at most `steps` steps of size `lr`, each projected to the box; an item stops where 50 steps improved its objective
+    by less than `tolerance` of what it had gained over the untouched input (`None`: never). The result is the best mask
+    met, the untouched input among them, so with `alpha=0` no score falls.
 
     `baseline` takes the place of what is dropped: a number, a signal, one for each item, `Noise()`, or a function that
     makes one of the signals, such as `Blur(sigma)`. Noise is drawn anew in every step; the result is then the last

@@ -44,7 +44,7 @@ class Pursuit:
         return torch.tensor(self.counts, device=reached.device)[reached.int().argmax(1)]
 
     def mask(self, share: float = 1.0) -> Mask:
-        """The coefficients that suffice for `share` of the way, of each item its own number, `(batch, 1, size)`."""
+        """The coefficients that suffice for `share` of the way, as many as each item needs, `(batch, 1, size)`."""
         data = self.order.data
         least = data.shape[-1] - self.sufficient(share).to(data)[:, None, None]
         return Mask((data > least).to(self.scores), self.order.layout)
@@ -63,14 +63,14 @@ def pursuit(
 ) -> Pursuit:
     """Enters the coefficients with the largest `g · d` first, in at most `steps` groups of growing size.
 
-    From `baseline` on, a number, a signal or one for each item, `d = W(x - x₀)`: at each of the sizes `(1 + N)^(k /
-    steps) - 1`, rounded, the gradient `P g` is taken at the signal of what has been entered, and those of the largest
-    `Re(conj(d) ⊙ P g)`, summed over channels, come next. One gradient per step and item. `x` is a signal `(batch,
-    channel, *axes)`, several by name, as in `minimal`; `given` and `batch_size` too.
+    The start is `baseline`, a number, a signal or one for each item, and `d = W(x - x₀)`. At each of the sizes `(1 +
+    N)^(k / steps) - 1`, rounded, the gradient `P g` is taken at the signal with the coefficients entered so far, and
+    those with the largest `Re(conj(d) ⊙ P g)`, summed over channels, enter next. One gradient per step and item. `x` is
+    a signal `(batch, channel, *axes)`, several by name, as in `minimal`; `given` and `batch_size` too.
 
-    This is a ceiling of insertion, never an explanation: it is optimised for what insertion measures. On planted truth
-    such orders find next to nothing of what decides, while insertion praises them. Read a measure between this ceiling
-    and its floors, `metrics.energy_order` and `metrics.random_order`.
+    This is a ceiling for insertion, not an explanation: it is optimised for what insertion measures. On planted tasks
+    such orders find almost none of the decisive pattern, yet insertion rates them highly. Read a measure between this
+    ceiling and its floors, `metrics.energy_order` and `metrics.random_order`.
 
     >>> found = wl.masks.pursuit(model, x, 1, domain=wl.DWT("haar", levels=2), steps=8)
     >>> found.counts, int(found.sufficient(0.9))

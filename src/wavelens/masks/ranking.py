@@ -46,7 +46,7 @@ def finite(scores: Tensor) -> Tensor:
 def order(attribution: Coefficients, *, reduce: Reduce = magnitude) -> Tensor:
     """Places of the coefficients from most to least important, `(…, 1 or channel, size)`.
 
-    The sort is stable: of equal ones the first in the layout comes first. `reduce` says what is ranked: `magnitude`,
+    The sort is stable: equal coefficients keep their order in the layout. `reduce` says what is ranked: `magnitude`,
     `signed`, or `torch.abs` to rank each channel by itself.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
@@ -74,9 +74,9 @@ def top(
 ) -> Mask | dict[str, Mask]:
     """Keeps exactly the `⌊fraction · size⌋` most important coefficients of each item, ranked as `order` ranks them.
 
-    `fraction` is meant as it is written: 0.29 of 100 coefficients are 29. A `Fraction` is taken exactly. Of several
-    signals all coefficients are ranked together, and each signal has its own mask; to keep a fraction of each, ask for
-    each by itself.
+    `fraction` is taken as the decimal that is written: 0.29 of 100 coefficients are 29. A `Fraction` is taken exactly.
+    The coefficients of several signals are ranked together, and each signal has its own mask; to keep a fraction of
+    each signal, call this for each by itself.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> mask = wl.masks.top(a, 0.25)

@@ -47,8 +47,8 @@ def soft(attribution: Coefficients, width: float | Sequence[float], *, strength:
        with a probability that goes to 1 with n (the universal threshold of Donoho and Johnstone, 1994, with a spread
        for each level as Johnstone and Silverman, 1997, for averages over neighbours);
     4. gain `1 - τ / u` where `u > τ`, else 0: that of soft thresholding `u`;
-    5. the gain is 0 in a whole band that says next to nothing: where what passed, the sum of `u - τ` where `u > τ`, is
-       less than a hundredth of that of all bands. Little but steady evidence passes its band's own threshold;
+    5. the gain is 0 throughout a band with almost no evidence: where the sum of `u - τ` over `u > τ` is less than a
+       hundredth of the same sum over all bands. Little but steady evidence passes its band's own threshold;
     6. the mask is the average of the gain under `h` once more. From one coefficient to the next along an axis it moves
        by at most the largest weight of that axis' window, about `2 / taps` (at the ends twice that), so no click arises
        where a part of the signal begins or ends.

@@ -89,8 +89,8 @@ class Captum:
         score = ask.values(ask.x)  # first: it shows whether rows depend on each other
         if ask.apart and self.algorithm == "DeepLift":
             raise ValueError(
-                "DeepLift passes an input beside its baseline, for a model that treats rows alone; this one's answer "
-                "depends on its batch. Explain it with another method."
+                "DeepLift passes an input beside its baseline, so it needs a model that treats rows alone; this "
+                "model's answer depends on its batch. Explain it with another method."
             )
         rows = []
         for item in range(len(ask.x)):

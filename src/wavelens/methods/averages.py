@@ -36,9 +36,9 @@ class SmoothGrad:
     is: each band of the domain gets noise of `sigma` times the standard deviation of the item's own coefficients
     there, so a `sigma` of 1 is as strong as the signal in every band; each of several domains then has passes of
     its own. With `times_input` it is multiplied with the coefficients, `Re(conj(z) ⊙ P mean_i g(x + δ_i))`, one
-    real number with a sign for each. All items have the same noise, whose error a mean over items keeps; with
-    `by_item` each has its own, drawn from the seed and the item's values, and an interval over items carries the
-    error of sampling. With `tolerance`, sampling goes on item by item until the standard error of every scale's
+    real number with a sign for each. All items share the same noise, so a mean over items does not reduce its error;
+    with `by_item` each has its own, drawn from the seed and the item's values, and an interval over items includes the
+    sampling error. With `tolerance`, sampling goes on item by item until the standard error of every scale's
     share of the profile is at most `tolerance`, or `max_samples` are spent.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.SmoothGrad(samples=4, sigma=0.1))

@@ -17,11 +17,11 @@ from wavelens.methods.lift import Lift, Outcome
 class BlurredPath:
     """Integrated gradients from the signal behind a Gaussian to the signal itself (Xu et al., 2020).
 
-    `sigma` is the standard deviation of the widest Gaussian, in samples; it shrinks to 0 in `steps` equal parts. On
-    each the path is straight, and the gradient halfway is multiplied with what the part adds, in the domain. It adds
-    up to the score less that of the blurred signal, the `baseline_score`. Every node is pulled back, since what is
-    added changes from part to part. `CoarseToFine` is its counterpart by a domain's own scales. Several signals have no
-    axis in common to blur along and are refused.
+    `sigma` is the standard deviation of the widest Gaussian, in samples; it shrinks to 0 in `steps` equal parts. Within
+    each part the path is straight, and the gradient halfway is multiplied with what the part adds, in the domain. The
+    attribution adds up to the score minus that of the blurred signal, the `baseline_score`. Every node is pulled back,
+    since what is added changes from part to part. `CoarseToFine` is its counterpart by a domain's own scales. Several
+    signals have no axis in common to blur along and are refused.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.BlurredPath(sigma=2.0, steps=64))
     >>> bool(a.gap.abs() < 1e-3)

@@ -29,8 +29,8 @@ class CoarseToFine:
 
     `steps` gradients are shared among the scales, and among both orders, as evenly as can be, with one for each at
     least (two with the trapezoid). `quadrature`, `baseline`, `tolerance` and `max_steps` are those of
-    `IntegratedGradients`; with `tolerance`, `max_steps` is the limit of each order, but for a node at each end of a
-    scale's entrance.
+    `IntegratedGradients`; with `tolerance`, `max_steps` is the limit of each order, not counting a node at each end of
+    a scale's entrance.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.CoarseToFine(steps=24))
     >>> [round(value, 2) for value in wl.maps.profile(a).signed[0].tolist()], bool(a.gap.abs() < 1e-3)

@@ -19,7 +19,8 @@ class DecisionGradients:
 
     Each gradient on the straight path counts as much as the score rises there, `f'(α) = <x - x₀, g>`, so that places
     where the score is flat count little. The slope comes with each gradient, and the sum is pulled back once. Nodes are
-    those of `quadrature`; the authors place further ones where the score rises. It adds up to no score.
+    those of `quadrature`; the authors place further ones where the score rises. The attribution does not add up to a
+    score.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.Identity(), method=wl.DecisionGradients(steps=8))
     >>> a.data.shape, a.gap is None
@@ -48,11 +49,11 @@ class DecisionGradients:
 
 @dataclass(frozen=True)
 class ImportantDirections:
-    """What the score rises by on each of `steps` equal parts of a straight path, shared by squared gradients: IDGI.
+    """The score's rise on each of `steps` equal parts of a straight path, distributed by squared gradients: IDGI.
 
     `γ = Σ_k |P g(x_k)|² / ‖P g(x_k)‖² (f(x_{k+1}) - f(x_k))` (Yang et al., 2023). It adds up to `f(x) - f(x₀)` whatever
-    the number of steps, but for parts where the gradient is 0. Not linear in the gradient: each node is pulled back. A
-    coefficient that the path does not change may have a share.
+    the number of steps, except for parts where the gradient is 0. Not linear in the gradient: each node is pulled back.
+    A coefficient that the path does not change may have a share.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.ImportantDirections(steps=4))
     >>> bool(a.gap.abs() < 1e-5)

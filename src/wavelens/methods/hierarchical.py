@@ -23,7 +23,7 @@ from wavelens.whole_numbers import check_seed
 
 @dataclass(frozen=True)
 class HierarchicalShapley:
-    """Values of scales, of their orientations and of places within them, where the score comes from: a map from values.
+    """Shapley values of scales, orientations and places, refined where the score comes from: a map without gradients.
 
     It starts from the Shapley values of the scales, exact up to 10 of them, and splits the group of the largest
     magnitude again and again: a scale into its bands, a band into halves along each axis of places, and of frequencies

@@ -26,8 +26,8 @@ class HSIC:
     """The dependence of the score on the presence of each group, spread within it in proportion to `|d|²`.
 
     The Hilbert-Schmidt independence criterion (Gretton et al., 2005) between a group's presence, in or out with equal
-    chances, and the score (Novello et al., 2022): a kernel of equality for the one, for the other a Gaussian as wide as
-    the standard deviation of the scores. It sees any dependence, needs few samples, and has no sign. Where there are no
+    chances, and the score (Novello et al., 2022): the kernel of the presence is equality, that of the scores a Gaussian
+    as wide as their standard deviation. It sees any dependence, needs few samples, and has no sign. Where there are no
     more than `samples` coalitions, each is taken once, and a group that the score ignores has 0; else `samples` random
     ones are. No gradient is taken. `groups` and `blocks` are those of `ScaleShapley`.
 
@@ -49,7 +49,7 @@ class HSIC:
         check_seed(self.seed)
         check_groups(self.groups)
         if self.samples < 2:
-            raise ValueError(f"a dependence is seen in 2 samples or more; got samples={self.samples}.")
+            raise ValueError(f"HSIC needs 2 samples or more; got samples={self.samples}.")
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)

@@ -22,12 +22,12 @@ from wavelens.whole_numbers import check_seed
 class KernelSHAP:
     """The Shapley value of each group of coefficients, fitted, and spread within it in proportion to `|d|²`.
 
-    The additive score that is nearest to those of coalitions in Shapley's kernel, and equal to them for none and for
-    all groups (Lundberg and Lee, 2017), so the values sum to `f(x) − f(x₀)`. Coalitions come with their complements
-    (Covert and Lee, 2021), `samples` in all; where there are no more than that, each is taken once with its weight, and
-    the values are exact. Groups whose coefficients are zero have 0 and no part in the fit.
-    No gradient is taken. `groups` and `blocks` are those of `ScaleShapley`, which has standard
-    errors; a fit needs fewer passes for many groups.
+    The values form the additive score that is nearest to the scores of coalitions under Shapley's kernel, and equal to
+    them for no group and for all groups (Lundberg and Lee, 2017), so they sum to `f(x) − f(x₀)`. Coalitions come with
+    their complements (Covert and Lee, 2021), `samples` in all; where there are no more than that, each is taken once
+    with its weight, and the values are exact. Groups whose coefficients are zero have 0 and no part in the fit. No
+    gradient is taken. `groups` and `blocks` are those of `ScaleShapley`, which has standard errors; a fit needs fewer
+    passes for many groups.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.KernelSHAP(blocks=4))
     >>> bool(a.gap.abs() < 1e-4)

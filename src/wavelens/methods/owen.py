@@ -22,7 +22,7 @@ Edge = tuple[tuple[int, ...], int]  # the groups that are in, sorted, and the on
 
 @dataclass(frozen=True)
 class Owen:
-    """The Shapley value of each group of coefficients, and within the group by gradients: where its coefficients count.
+    """The Shapley value of each group of coefficients, distributed among its coefficients by gradients.
 
     Groups enter one after another in `permutations` orders, half of them the reverses of the others (Mitchell et al.,
     2022). As a group enters a coalition, the gradient is integrated along that edge with `steps` nodes, by
@@ -30,7 +30,7 @@ class Owen:
     group's Shapley value: the value of Owen (1977) for games with groups, with each group's part divided among its
     coefficients as by Aumann and Shapley (1974). What the sums still miss of the exact values is spread over each group
     in proportion to the magnitudes there; `correction` of the result, `(batch, groups)`, says how much that is. Large
-    corrections want more `permutations` or `steps`.
+    corrections call for more `permutations` or `steps`.
 
     The values are those of `wl.shapley` with the same `groups`, `blocks`, `tolerance`, `max_permutations`, `seed` and
     `baseline`: exact up to 10 groups, sampled beyond. `spent` counts the gradients, an edge that two orders share once.

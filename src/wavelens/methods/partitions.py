@@ -55,8 +55,9 @@ def partition(layout: Layout, channels: int, groups: str, blocks: int = 2) -> Pa
     "scales" are the domain's; "octaves" are these joined by octave, where the domain cuts octaves finer; "bands" are
     its scales by orientation or part; "blocks" are the scales by place, each axis cut into at most `blocks` equal
     parts; "cells" are the bands by place, cut so that an axis with as many places as the signal has samples would have
-    `blocks`, and all cells are about as many coefficients: a grid over the mosaic; "channels" are those of the signal,
-    "signals" those of a model of several. `ValueError` for other words, and for groups that the domain does not have.
+    `blocks`, and all cells have about the same number of coefficients: a grid over the mosaic; "channels" are those of
+    the signal, "signals" those of a model of several. `ValueError` for other words, and for groups that the domain does
+    not have.
     """
     if groups not in GROUPS:
         raise ValueError(f"groups are one of {', '.join(GROUPS)}, or a Partition; got {groups!r}.")

@@ -43,7 +43,7 @@ class IntegratedGradients:
     have other nodes; both results are then within `tolerance`.
 
     With `baseline="shuffled"` the path begins at the input with its coefficients permuted within their bands, all
-    channels alike: what each band holds stays, where it holds it goes. The mean over `shuffles` such paths, each with
+    channels alike: each band keeps its values but not their places. The mean over `shuffles` such paths, each with
     nodes of its own, adds up to `f(x)` less the mean of the scores where they begin, which is the `baseline_score`;
     `standard_error` is over the shuffles. Each of several domains has shuffles and passes of its own.
 

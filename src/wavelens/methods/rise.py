@@ -24,9 +24,10 @@ class RISE:
 
     No gradient is taken. A mask is a random grid of zeros and ones, `grid` cells along an axis and 1 with probability
     `keep`, moved at random and interpolated linearly. With `masks="bands"` each band has its own, with "places" one
-    mask of places serves all bands. Of values `f_k` under masks `m_k` the map is `Σ (f_k − f̄) m_k / (n p (1 − p))`: the
-    mean score with a coefficient minus that without. With `centred=False` it is `Σ f_k m_k / (n p)`, as first
-    published, which has the mean score in every coefficient. It is equal in all channels, and its sums are no account.
+    mask of places serves all bands. With values `f_k` under masks `m_k`, the map is `Σ (f_k − f̄) m_k / (n p (1 − p))`:
+    the mean score with a coefficient minus that without. With `centred=False` it is `Σ f_k m_k / (n p)`, as first
+    published, which has the mean score in every coefficient. The map is the same in all channels and does not add up to
+    a score.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.RISE(samples=200, grid=4))
     >>> a.data.shape, a.gap

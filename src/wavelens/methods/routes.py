@@ -1,6 +1,6 @@
 """Routes from a baseline to the input in straight legs, and the mean gradient on each leg.
 
-A path method goes along one leg; one whose coefficients enter part by part along several, a leg for each part. With
+A plain path method takes one leg; a method whose coefficients enter part by part takes one leg per part. With
 `D_l` the coefficients that enter on leg `l` and `G_l` the mean gradient there, `γ = Σ_l Re(conj(D_l) ⊙ P G_l)` adds up
 to `Σ_l <S D_l, G_l> = f(x) - f(x₀)`, whatever the order.
 """

@@ -1,4 +1,4 @@
-"""Averages over samples that come in batches, and the standard error that the batches tell.
+"""Averages over samples that come in batches, and their standard error, estimated from the batches.
 
 The spread of the scale profile between batches is its standard error (the method of batch means).
 """

@@ -16,7 +16,7 @@ def shuffled(c: Coefficients, *, seed: int, k: int) -> Tensor:
     """Coefficients permuted within each band, all channels alike, `(batch, channel, size)`.
 
     Coefficients that are zero in every channel stay where they are, and the others change places among themselves:
-    what is silent stays silent. The permutation depends on `seed`, the number `k` and on which are zero, so an item
+    silence stays where it is. The permutation depends on `seed`, the number `k` and on which are zero, so an item
     meets the same one alone and in any batch.
     """
     bands = torch.tensor([band.size for band in c.layout.bands], device="cpu")

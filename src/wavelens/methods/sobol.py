@@ -27,7 +27,7 @@ class Sobol:
 
     The share of the score's variance that would be left if all other groups were known (Homma and Saltelli, 1996), by
     Jansen's (1999) estimator, over masks with a weight from 0 to 1 for each group from one scrambled Sobol sequence
-    (Fel et al., 2021). Indices have no sign, and their sum exceeds 1 by what groups do together. Each item takes
+    (Fel et al., 2021). Indices have no sign, and their sum exceeds 1 where groups interact. Each item takes
     `samples × (groups + 2)` forward passes, and no gradient. `groups` and `blocks` are those of `ScaleShapley`; cells
     of a DWT of a photo give the wavelet scale attribution of Kasmi et al. (2023).
 

@@ -1,4 +1,4 @@
-"""Complexity: on how few coefficients an attribution rests. Nothing is asked of the model."""
+"""Complexity: how few coefficients an attribution rests on. The model is not evaluated."""
 
 from __future__ import annotations
 

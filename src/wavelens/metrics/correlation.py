@@ -66,7 +66,8 @@ def _mean_ranks(a: Tensor) -> Tensor:
 def student(level: float, degrees: Tensor) -> Tensor:
     """How many standard errors Student's t allows a mean, two-sided; NaN below five degrees of freedom.
 
-    By the series of Cornish and Fisher: at a level of 95 % off by a thousandth for five degrees, by less for more.
+    Uses the series of Cornish and Fisher: at a level of 95 % it is off by a thousandth for five degrees of freedom, and
+    by less for more.
 
     >>> from wavelens.metrics.correlation import student
     >>> student(0.95, torch.tensor([19.0, 4.0])).round(decimals=3).tolist()

@@ -112,7 +112,7 @@ def curves(
     maximum, as the authors of WAM did. `given` are tensors with one entry per item that the model is called with after
     the signal. `batch_size` bounds the rows of a forward pass (`None`: measured from memory).
 
-    `fill` says what the coefficients are that are not inserted yet, or are deleted:
+    `fill` says what takes the place of coefficients that are deleted or not inserted yet:
 
     - "zero": those of `baseline`, a number, a signal or one for each item;
     - "shuffled": the item's own, permuted within their bands: a start with the signal's statistics by scale;
@@ -126,7 +126,7 @@ def curves(
 
     `fractions` says which parts are taken: "uniform" as above; "nonzero" likewise of the N coefficients that are not
     zero, where the fill leaves zeros as they are ("zero" and "shuffled"), so that the order of padding does not count;
-    "log" of these the `(1 + N)^(k / steps) - 1`, rounded, and areas are then taken over the logarithmic axis.
+    "log" takes `(1 + N)^(k / steps) - 1` of these, rounded, and areas are then taken over the logarithmic axis.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> curves = wl.metrics.curves(model, x, 1, a, steps=4)

@@ -40,9 +40,9 @@ def residual_correlation(
     The maps `|γ|` (mean over channels) of a model and of the same model with every layer reset share what both owe to
     the signal: where its coefficients are large, a product with them is too. The partial correlation given the energy
     `|W x|` leaves that out, `(ρ_ab - ρ_ae ρ_be) / √((1 - ρ_ae²)(1 - ρ_be²))`: 0 where the map depends on the weights
-    beyond the signal, 1 where it does not. A map that is the energy order itself has 1: nothing in it is the weights'.
-    NaN for a map of one value. `samples` networks are drawn from `seed`, and correlations averaged; `explainer` and
-    resets as in `randomization`.
+    beyond the signal, 1 where it does not. A map that is the energy order itself scores 1: nothing in it comes from the
+    weights. NaN for a map of one value. `samples` networks are drawn from `seed`, and correlations averaged;
+    `explainer` and resets as in `randomization`.
 
     >>> from functools import partial
     >>> explain = partial(wl.attribute, domain=wl.DWT("haar", levels=2), method=wl.InputTimesGradient())
@@ -106,8 +106,8 @@ def smooth_cascading(
 
     (The smooth model parameter randomisation test, Hedström et al., 2024.) Before and after each reset the explanation
     is the mean of `explainer`'s over `samples` copies of the input with Gaussian noise of `sigma` times the item's
-    range `max x - min x`, so that correlations do not fall for the noise of gradients alone. What `attribution` holds
-    is not read, only its layout. One explanation for each layer and sample.
+    range `max x - min x`, so that correlations do not fall merely because gradients are noisy. Only the layout of
+    `attribution` is used, not its values. One explanation for each layer and sample.
 
     >>> from functools import partial
     >>> explain = partial(wl.attribute, domain=wl.Identity(), method=wl.Saliency())

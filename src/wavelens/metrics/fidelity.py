@@ -42,14 +42,13 @@ def mu_fidelity(
     """How `Σ_{i∈u} γ_i` correlates with `f(x) - f(x without u)` over random subsets u, `(batch,)`, from -1 to 1.
 
     (Bhatt et al., 2020; WAM's equation 16.) The subsets are made of cells: `grid` of them along each axis of the
-    mosaic, which for samples is the signal (as many as fit a shorter axis), of which each subset takes the part
-    `fraction`. Attributions are added up with their signs. `f` is the explained number itself, a logit for a class.
+    mosaic, which for samples is the signal (as many as fit a shorter axis), and each subset takes the part `fraction`
+    of the cells. Attributions are added up with their signs. `f` is the explained number itself, a logit for a class.
     `correlation` is "pearson" or "spearman"; it is NaN where the score or the attribution does not vary. The subsets
     depend on `seed` alone and are the same for every item. A single seed therefore biases all items in the same
     direction: a random attribution has mean 0 and deviation `1 / √(subsets - 1)` over seeds, which a mean over items
-    keeps. Use one seed per item to average it out. The energy order has more than 0 in wavelets: see how far an
-    attribution is above that.
-    `domain`, `baseline` and `batch_size` as in `curves`.
+    keeps. Use one seed per item to average it out. In wavelets the energy order scores above 0: see how far an
+    attribution exceeds it. `domain`, `baseline` and `batch_size` as in `curves`.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> [round(score, 3) for score in wl.metrics.mu_fidelity(model, x, 1, a, subsets=16, grid=4).tolist()]
@@ -148,8 +147,8 @@ def fid_in(
     """1 where the model's class stays the same on the top fraction alone, else 0, `(batch,)`; the mean is the share.
 
     (Input fidelity, Paissan et al., 2023; WAM's equation 18.) The class is the largest of the outputs `(batch,
-    classes)` for the untouched signal, whatever the `target`, which the ranking alone knows; of a lone logit it is
-    whether that is above 0. The rest as in `curves`.
+    classes)` for the untouched signal, whatever the `target`, which matters for the ranking alone; for a single logit
+    it is whether that is above 0. The rest as in `curves`.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> [round(score, 3) for score in wl.metrics.fid_in(model, x, 1, a).tolist()]

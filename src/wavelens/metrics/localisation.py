@@ -28,7 +28,7 @@ def pointing_game(
     (Zhang et al., 2018; WAM's table 8.) The place is the first maximum of `maps.spatial_map`, which needs no model.
     Places that are equal but for rounding count as equal: the map of a cosine transform is its own mirror image.
     `region` is true inside the object, `(batch, *axes)`: a segmentation, or `boxes`. `tolerance`, in samples, is how
-    far from the region a place still hits (15 pixels as first published).
+    far from the region a place still counts as a hit (15 pixels as first published).
 
     >>> region = wl.metrics.boxes(x, [[((0, 4), (0, 8))]])
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
@@ -61,7 +61,7 @@ def relevance_mass(model: Model, x: Tensor, target: Target, attribution: Coeffic
 
 
 def relevance_rank(model: Model, x: Tensor, target: Target, attribution: Coefficients, *, region: Tensor) -> Tensor:
-    """The share of the map's highest places that lies in the region, of as many as it has, `(batch,)`; more is better.
+    """The share of the map's highest places, as many as the region has, that lies in it, `(batch,)`; more is better.
 
     (Arras et al., 2022.) Map and region as in `relevance_mass`; of places that are equal but for rounding the first
     come first. The share of a random order is that of the region.

@@ -27,8 +27,8 @@ class Case(NamedTuple):
     """What a metric judges: an attribution of one batch, and what made it.
 
     `explainer` is called as `(model, x, target, *, batch_size)`. `followed` is the number that curves follow, where it
-    is not the softmax probability of the class. `name` is the file's: chances are drawn anew for each, so that a mean
-    over files is rid of what chance did to one. `region` is true on the objects of the class, where these are known.
+    is not the softmax probability of the class. `name` is the file's: random numbers are drawn anew for each file, so
+    that their effect averages out over files. `region` is true on the objects of the class, where these are known.
     """
 
     model: nn.Module
@@ -241,5 +241,5 @@ def columns_of(metrics: Iterable[Metric], reserved: Iterable[str] = ()) -> tuple
             f"a run has a number {reserved_names[0]} of its own, which no metric may be called. Rename the metric."
         )
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise ValueError(f"every column is of one metric; two give {twice[0]}. Leave one out, or rename it.")
+        raise ValueError(f"every column comes from one metric; two give {twice[0]}. Leave one out, or rename it.")
     return columns

@@ -105,9 +105,9 @@ def translate(attribution: Coefficients, domain: Domain) -> Coefficients:
     the signal with total weight 1. A coefficient of `domain` is worth the mean of the map over its place, `Bᵀ A |γ|`
     with that domain's own `B`. From samples to samples nothing changes, and a constant map stays constant.
 
-    Only places are carried over: a heat map of pixels says nothing of scales, and through one a wavelet attribution
-    loses what it said. It is not the analysis of the map: the wavelet coefficients of a smooth, positive map are large
-    where it changes, not where it is high. A signed gradient has an exact pullback instead, `domain.adjoint(g,
+    Only places are carried over: a heat map of pixels says nothing about scales, so a wavelet attribution translated to
+    one loses its scales. It is not the analysis of the map: the wavelet coefficients of a smooth, positive map are
+    large where it changes, not where it is high. A signed gradient has an exact pullback instead, `domain.adjoint(g,
     layout)`, and `attribute(…, domain=[…])` gives any attribution in several domains at the price of one.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())

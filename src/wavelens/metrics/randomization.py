@@ -30,7 +30,7 @@ class Randomization:
     """How much of an explanation is left when layers are reset.
 
     `correlation` is Spearman's between the maps `|γ|` (mean over channels) before and after, `(layers, batch)`, in the
-    order of `layers`; NaN where one of them is constant. An explanation that knows the model falls to 0.
+    order of `layers`; NaN where one of them is constant. For an explanation that depends on the model it falls to 0.
     """
 
     layers: tuple[str, ...]

@@ -41,7 +41,7 @@ def irof(
     """The area over the curve of `p / p(x)` while segments are removed, `(batch,)`, at most 1; more is better.
 
     (Iterative removal of features, Rieger and Hansen, 2020, with the area divided by the number of segments.) Segments
-    are removed one after another, that with the largest mean of `|γ|` first; `p` as in `curves`. By default they are
+    are removed one after another, the one with the largest mean of `|γ|` first; `p` as in `curves`. By default they are
     the cells of `mu_fidelity`, `grid` along each axis of the mosaic. `segments` are others: whole numbers from 0, one
     per coefficient of the domain that is perturbed, `(size,)` or `(batch, size)`, such as superpixels of a photo,
     flattened, in `Identity()`. What is removed takes the mean of its band and channel, or another `fill`, with

@@ -17,9 +17,9 @@ def transfer(
 ) -> Tensor:
     """`faithfulness` of the attribution on `other`, `(batch,)`; more is better.
 
-    `other` is a network of the same input and classes. What one network's mask keeps and another one needs as well lies
-    in the signal, or in what both have learnt; what transfers no better than the energy order may be the network's own.
-    Options are those of `curves`; `given` is what the other network is given.
+    `other` is a network of the same input and classes. Whatever one network's mask keeps and another network needs as
+    well lies in the signal, or in what both have learnt; an order that transfers no better than the energy order may be
+    specific to its network. Options are those of `curves`; `given` is what the other network is given.
 
     >>> a = wl.attribute(model, x, 1, domain=wl.DWT("haar", levels=2), method=wl.IntegratedGradients())
     >>> other = lambda x: x.square().flatten(1) @ torch.ones(64, 2, dtype=x.dtype).tril()

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class Objects:
     """A detector's answer, in a form that `targets.detections` reads.
 
-    Objects with a probability of `threshold` or more count as detected; of two of a class whose IoU is above `overlap`
-    the less probable one does not. None leaves out none, as for models that were trained to name each object once.
+    Objects with a probability of `threshold` or more count as detected; where two of a class have an IoU above
+    `overlap`, the less probable one does not. With `overlap=None` all count, as for models that were trained to
+    name each object once.
 
     >>> wl.models.Objects(threshold=0.3)
     Objects(threshold=0.3, overlap=0.5)

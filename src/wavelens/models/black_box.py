@@ -21,9 +21,9 @@ class BlackBox(nn.Module):
     """A function of NumPy arrays as a model: `function(array (batch, channel, *axes)) -> array (batch, classes)`.
 
     The function may be anything that runs elsewhere: a compiled program, a pipeline of scikit-learn, a request to a
-    server. It is called with arrays of the signal's type, `rows` items at a time where that is given, `flat` ones
-    `(batch, features)` as scikit-learn takes them, with one more for each tensor of `given`, and with several signals
-    by their names. It may return one array with a row per item, or dicts, lists and tuples of them. What it raises ends
+    server. It is called with arrays of the signal's type: `rows` items at a time where that is given, with `flat` as
+    `(batch, features)` for scikit-learn, with one more array for each tensor of `given`, and with several signals by
+    their names. It may return one array with a row per item, or dicts, lists and tuples of them. What it raises ends
     the computation; a server's retries are the function's own. Methods that need values alone explain it.
 
     >>> import numpy as np

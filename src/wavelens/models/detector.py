@@ -30,9 +30,9 @@ def detector(
 
     `module` is a detector of torchvision (Faster, Mask and Keypoint R-CNN, RetinaNet, FCOS, SSD), one of transformers
     in DETR's form, which may stand in a `Normalized`, a YOLO of ultralytics (`YOLO(…).model`), or any module of pixels
-    in [0, 1] whose output `targets.detections` reads. The first two are read before anything is left out, so that the
-    score of an object is a smooth function of the picture; of torchvision no compiled operator is needed. `labels`
-    names the classes, as many as the module has. `preprocess` makes the input, by default as torchvision's own
+    in [0, 1] whose output `targets.detections` reads. The first two are read before any candidate is dropped, so that
+    the score of an object is a smooth function of the picture; torchvision's compiled operators are not needed.
+    `labels` names the classes, as many as the module has. `preprocess` makes the input, by default as torchvision's own
     transform says, else `Fitted()`. Objects count from the probability `threshold`, by default the module's own.
 
     >>> class Bright(torch.nn.Module):

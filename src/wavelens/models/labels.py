@@ -14,7 +14,7 @@ def read_class_names(source: str | Path | Sequence[str]) -> tuple[str, ...]:
     """The names of classes 0, 1, …: a sequence of them, or a file.
 
     A file has one name per line; a `.json` file has a list of names, a mapping of indices to names, or one of names to
-    indices. Raises `ValueError` for what has no name for each index, `OSError` where there is no file.
+    indices. Raises `ValueError` unless there is a name for each index, `OSError` where there is no file.
     """
     if not isinstance(source, str | Path):
         return tuple(source)

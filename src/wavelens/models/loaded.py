@@ -142,7 +142,7 @@ class LoadedModel:
         return None if self.link == "score" else float(self.probabilities(logits)[index])
 
     def index(self, target: str) -> int:
-        """The class that `target` means: an index, a name, or words or a part of one only; capitals do not matter.
+        """The class that `target` means: an index, a name, or words or a part of only one; capitals do not matter.
 
         'text:…' is the class of that text.
         """
@@ -168,7 +168,7 @@ class LoadedModel:
         return [i for i, own in enumerate(every) if text in map(str.casefold, own)]
 
     def names(self, label: str) -> list[str]:
-        """The names of a class, which commas part; a prompt is one, whatever stands in it."""
+        """The names of a class, separated by commas; a prompt is a single name, whatever it contains."""
         return [label] if label in (self.options.prompts or ()) else label.split(", ")
 
     def short(self, label: str) -> str:

@@ -109,15 +109,17 @@ def load(
     folder are loaded with `trust` only.
 
     For a network that was tuned to other classes: `class_names` is a sequence or a file of them (one per line, or
-    JSON). For photos and videos that it takes otherwise than the name says: `mean` and `std` of pixels in [0, 1], one
-    value or one per channel; `input_size` in pixels, one value or height and width; `crop`, the share of the resized
-    photo's side that is kept, or 'squash' to resize to the input size without a crop; `interpolation`, the filter.
+    JSON). For photos and videos that are prepared in another way than the name says: `mean` and `std` of pixels in
+    [0, 1], one value or one per channel; `input_size` in pixels, one value or height and width; `crop`, the share of
+    the resized photo's side that is kept, or 'squash' to resize to the input size without a crop; `interpolation`, the
+    filter.
 
     `preparation` makes the model's input in place of its own: a TorchScript file on seismograms takes
-    `preparation=models.Traces((3, 3000), rate=100)`. `bands` are those of a raster that it takes, in its own order.
+    `preparation=models.Traces((3, 3000), rate=100)`. `bands` names the bands of a raster that the model takes, in its
+    order.
 
-    A model that writes, about pictures or what a sound says, is asked a `question`, where it takes one; its classes are
-    the tokens that it may write first. `explain(target="answer:a red bus")` asks it for a text.
+    A model that writes about pictures, or writes down what a sound says, is asked a `question` if it takes one; its
+    classes are the tokens that it may write first. `explain(target="answer:a red bus")` explains a whole text.
 
     A text of more tokens than a model takes is refused, unless it is read in `windows`, whose logits are averaged.
 
@@ -131,8 +133,8 @@ def load(
     With `any_output` a model may return anything, as segmenters and detectors do; its target is then a function.
     `bare` makes the preparation for a module of a function that comes without one, in place of a photo's.
 
-    A model with 1000 classes and no labels of its own gets the names of ImageNet. Raises `ValueError` for a name
-    that means nothing or weights that do not fit, `OSError` for files or downloads that cannot be had, and
+    A model with 1000 classes and no labels of its own gets the names of ImageNet. Raises `ValueError` for an unknown
+    name or weights that do not fit, `OSError` for files or downloads that are unavailable, and
     `ImportError` for a package that is missing; each says what to do.
 
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())

@@ -20,7 +20,7 @@ PAIR_LINKS = ("softmax", "sigmoid")
 
 
 class NeedsText(ValueError):
-    """A pair is asked for no text."""
+    """A pair was given no text."""
 
     def __init__(self, name: str) -> None:
         super().__init__(

@@ -58,8 +58,8 @@ def load_pair(name: str, *, weights: str | None = None, trust: bool = False) -> 
 
     Names: 'hf:NAME_OR_FOLDER' (CLIP, SigLIP, SigLIP 2, BLIP's image–text matching and CLAP of transformers),
     'open_clip:NAME', with `weights` from a file in place of its own, and 'package.module:function', whose function
-    returns a `Pair`. Raises `ValueError` for a name that means nothing, `OSError` for files and downloads that cannot
-    be had, and `ImportError` for a missing package.
+    returns a `Pair`. Raises `ValueError` for an unknown name, `OSError` for files and downloads that are unavailable,
+    and `ImportError` for a missing package.
 
     >>> wl.models.load_pair("yamnet")
     Traceback (most recent call last):

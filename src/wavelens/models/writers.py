@@ -62,7 +62,7 @@ class Writer(nn.Module, ABC):
 class Answered(nn.Module):
     """A writer that is asked for one text: log-probabilities `(batch, 1 + words)` of the whole and of each word.
 
-    A word's is that of its tokens given all before it, so that those of the words add up to that of the whole.
+    A word's log-probability is that of its tokens given all before it, so the words' values add up to the whole text's.
     `ValueError` for a text without a word, and for one longer than the writer's.
     """
 

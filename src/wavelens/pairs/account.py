@@ -1,7 +1,7 @@
 """A signal and a text in one account: what each coefficient and each word add to the score of the pair.
 
-Of two texts, one against the other, the score is the difference of both, and the account is of the signal and the words
-of both on one path.
+For two texts, one against the other, the score is the difference of their scores, and the account covers the signal and
+the words of both on one path.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ class PairAccount:
     `attributions[0]["text"]`; `values` `(words,)` is what each of the `words` adds. Signal and words together make up
     the rise: `Σ signal γ + Σ values + gap = score − baseline_score`.
 
-    `texts` are the text and, where it is set against another, that other, whose words follow in `words` and `values`
-    with what they add to the difference. `in_parts` has the texts read in `TextHaar`; None for a batch of texts that
-    are built differently.
+    `texts` are the text and, where it is set against another text, the other one, whose words follow in `words` and
+    `values` with what they add to the difference. `in_parts` has the texts read in `TextHaar`; None for a batch of
+    texts that are built differently.
     """
 
     texts: tuple[TextAccount, ...]

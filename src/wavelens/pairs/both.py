@@ -23,7 +23,7 @@ class BothSides:
     """A signal and its text explained together.
 
     `account` has what each coefficient and each word add on one path; `by_scale` the Shapley values of scales and words
-    and how they interact, `maps` `(words, 1, channel, size)` where each word is answered. One that there is not is
+    and how they interact, `maps` `(words, 1, channel, size)` where each word is answered. One that is not available is
     None, and `reasons` say why.
     """
 
@@ -83,12 +83,12 @@ def both_sides(
     by_scale = maps = None
     scales = len(account.attributions[0][SIGNAL].layout.scales())
     if interventions and scales > MAX_SCALES:
-        reasons.append(f"Words by scale are of up to {MAX_SCALES} scales; here are {scales}: they are left out.")
+        reasons.append(f"Words by scale take up to {MAX_SCALES} scales; here there are {scales}, so they are left out.")
     elif interventions:
         by_scale = words_by_scale(pair, x, text, against=against, domain=first, baseline=start)
     if isinstance(pair, TwoTowers):
         options: dict[str, Any] = {"baseline": start, "batch_size": batch_size, "progress": progress}
         maps = word_maps(pair, x, text, against=against, domain=first, **options)
     else:
-        reasons.append("Maps by word are of pairs with a tower for each side; in this one the sides meet before: none.")
+        reasons.append("Maps by word need pairs with a tower for each side; in this one the sides meet earlier.")
     return BothSides(account, by_scale, maps, tuple(reasons))

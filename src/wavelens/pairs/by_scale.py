@@ -4,7 +4,7 @@ The players are the scales of a signal and the words of a text, `v(S, T) = f(x�
 The signal is read once for each coalition of scales and the text once for each of words, and the table `V[S, T]` is
 what they score against each other: 6 scales and 4 words take 64 readings and 16 texts, not 1,024 of both.
 
-Of a table the values are exact. With `n` players, of coalitions by their sizes,
+The values of a table are exact. With `n` players, and coalitions grouped by size,
 
     φ_i  = Σ_{s,t} w₁(s + t) Σ_{|S|=s, |T|=t} (V[S ∪ i, T] − V[S, T]),             w₁(k) = k! (n − k − 1)! / n!
     I_ij = Σ_{s,t} w₂(s + t) Σ_{|S|=s, |T|=t} Δ_i Δ_j V[S, T],                     w₂(k) = k! (n − k − 2)! / (n − 1)!
@@ -13,8 +13,8 @@ Of a table the values are exact. With `n` players, of coalitions by their sizes,
 random orders and in their reverses (Castro et al., 2009; Mitchell et al., 2022), over which φ and I are averaged: for
 one order the sums over S stay exact, `T` is a prefix of it, and each prefix stands for all coalitions of its size.
 
-Of a text against another the game is the difference of two such games. Words of the other add nothing in either, so the
-values of the whole are those of the one less those of the other.
+For a text against another, the game is the difference of two such games. Words of one text add nothing in the other's
+game, so the values of the whole are those of the one minus those of the other.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def words_by_scale(
     signal_axes(x)
     check_evaluation(pair)
     if len(x) != 1:
-        raise ValueError(f"scales and words are of one signal (1, channel, *axes); got {tuple(x.shape)}.")
+        raise ValueError(f"words by scale take one signal (1, channel, *axes); got {tuple(x.shape)}.")
     texts, start = [text] if against is None else [text, against], starting_points(x, baseline)
     with frozen_model(pair, x), torch.no_grad():
         names, readings = _readings(pair, x, start, domain, batch_size)
@@ -152,8 +152,7 @@ def _readings(pair: Pair, x: Tensor, start: Tensor, domain: Domain, rows: int) -
     scales = c.layout.scales()
     if len(scales) > MAX_SCALES:
         raise ValueError(
-            f"words by scale are of a domain of up to {MAX_SCALES} scales; {domain} has {len(scales)}. Take fewer "
-            "levels."
+            f"words by scale take a domain of up to {MAX_SCALES} scales; {domain} has {len(scales)}. Take fewer levels."
         )
     parts = torch.cat([Coefficients(c.data, c.layout).only(*scale).synthesis() for scale in scales.values()])
     masks = all_coalitions(len(scales)).to(parts)

@@ -76,7 +76,7 @@ def word_maps(
     """
     if not isinstance(pair, TwoTowers):
         raise ValueError(
-            f"maps by word are of a pair with a tower for each side, a TwoTowers; got {type(pair).__name__}, whose "
+            f"maps by word need a pair with a tower for each side, a TwoTowers; got {type(pair).__name__}, whose "
             "sides meet before their embeddings. Take pair_accounts."
         )
     moves: list[Along] = []

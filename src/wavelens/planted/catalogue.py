@@ -1,4 +1,4 @@
-"""The tasks that come with the library: four to choose on, the others to judge on."""
+"""The tasks that come with the library: four for making choices, the others for judging."""
 
 from __future__ import annotations
 

@@ -66,8 +66,8 @@ def judge(
     `wavelens.baselines`, or a function of your own around `attribute`. A heat map of samples is
     `wl.Identity().analysis(map)`. The target is each signal's class, or with `contrast` that class less the other with
     the largest score. Without `tested` networks, one with a global maximum and one with a global mean are trained for
-    each task that methods may be chosen on: minutes the first time, after that they lie in a folder. Signals are of the
-    classes that a pattern speaks for. Both readings are judged, the signed one where there are signs.
+    each task that methods may be chosen on: this takes minutes the first time, and they are then kept in a folder.
+    Signals are of the classes that have a pattern. Both readings are judged, the signed one where there are signs.
 
     >>> task = wl.planted.PlantedTask("any", (16,), ("a", "b"), (((wl.planted.Wave(),),),) * 2, wl.planted.Wave())
     >>> flat = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
@@ -87,7 +87,7 @@ def judge(
 
 
 def explained_signals(network: PlantedNetwork, items: int = ITEMS, seed: int = ITEM_SEED) -> PlantedSignals:
-    """New signals of the classes that a pattern speaks for, the same for all explainers."""
+    """New signals of the classes that have a pattern, the same for all explainers."""
     return network.task.signals(items, seed, classes=network.task.decisive)
 
 

@@ -1,4 +1,4 @@
-"""Tasks whose truth is known: a pattern decides the class, all else has nothing to do with it."""
+"""Tasks whose truth is known: a pattern decides the class, and nothing else does."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class PlantedTask:
 
     @property
     def decisive(self) -> tuple[int, ...]:
-        """The classes that a pattern speaks for: those without an empty variant. Absence has no place."""
+        """The classes that have a pattern: those without an empty variant, since absence has no place."""
         return tuple(k for k, variants in enumerate(self.variants) if all(variants))
 
     def signals(self, count: int, seed: int = 0, *, classes: tuple[int, ...] | None = None) -> PlantedSignals:

@@ -35,7 +35,7 @@ def truth(pattern: Tensor, domain: Domain, share: float = 0.9) -> Truth:
     """The fewest coefficients of `domain` that hold `share` of the energy of patterns `(batch, channel, *axes)`.
 
     Any domain: in a complex one a coefficient's energy is its squared modulus, in a redundant one the share is of the
-    sum over all coefficients. A domain that depends on items is to be bound to the signals. `ValueError` for a pattern
+    sum over all coefficients. A domain that depends on items must be bound to the signals. `ValueError` for a pattern
     that is zero: where nothing is planted there is no truth.
 
     >>> centre, phase = torch.full((1, 2), 8.0), torch.zeros(1)

@@ -18,7 +18,7 @@ MOVED, EXCHANGED, OTHER = 10_001, 10_002, 10_003  # added to the seed
 
 
 class Verification(NamedTuple):
-    """What a network does with planted signals, shares of them.
+    """How a network answers planted signals, as shares of them.
 
     `accuracy`; `moved`, right with the pattern at another place; `exchanged`, right with the next class's pattern in
     its place; `removed`, right without any pattern, the mean over classes, whose `chance` is one in their number;
@@ -69,7 +69,7 @@ def verification(model: nn.Module, task: PlantedTask, *, signals: int = SIGNALS,
 
 
 def verify(model: nn.Module, task: PlantedTask, *, signals: int = SIGNALS, seed: int = SEED) -> Verification:
-    """The verification of a network that passes; `ValueError` for one that does not, with all that is amiss.
+    """The verification of a network that passes; `ValueError` for one that does not, with everything it failed.
 
     At least 95 % right, and as many with the pattern moved and exchanged; right by chance without a pattern, within
     four standard deviations; at least 95 % of the answers the same whatever distractor and noise are.

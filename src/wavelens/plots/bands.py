@@ -34,8 +34,8 @@ def bands(
 
     `x` is the explained raster `(batch, band, rows, columns)`, `channels` names its bands: where they say which are
     red, green, blue and near infrared, the panel is over the true colours, and the false ones stand below. The cells
-    have the signed sum of each scale in each band, so all cells add up to the attribution's sum. Of more than 24 bands
-    those with the largest Σ|γ| are drawn. `shared_scale` is that of `panel`.
+    have the signed sum of each scale in each band, so all cells add up to the attribution's sum. Where there are more
+    than 24 bands, those with the largest Σ|γ| are drawn. `shared_scale` is that of `panel`.
 
     >>> x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     >>> figure = wl.plots.bands(wl.DWT("haar", levels=2).analysis(x), x, channels=("B08", "B04", "B03"))

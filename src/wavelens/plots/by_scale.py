@@ -22,8 +22,8 @@ def by_scale(
 ) -> Figure:
     """The input, where its scales matter most: all in one and each alone, one colour per scale (WAM's figures 2, 4).
 
-    Of each scale the `fraction` of the picture with the largest |γ| there is coloured (`maps.scale_maps`), finer
-    scales over coarser ones, so colours say where, and the shares of Σ|γ| in the captions how much. `x` is what was
+    For each scale, the `fraction` of the picture with the scale's largest |γ| is coloured (`maps.scale_maps`), finer
+    scales over coarser ones, so colours show where, and the shares of Σ|γ| in the captions how much. `x` is what was
     explained, `(batch, channel, *axes)`: photos with values in [0, 1]; volumes and videos are shown by the plane across
     their first axis that holds most of |γ|. `grid` names the scales in its unit.
     """

@@ -1,7 +1,7 @@
 """Clouds explained: points coloured by what they contribute, from three sides, by scale, and the profile in lengths.
 
 The third coordinate points upwards. As in other panels one colour scale serves a figure: |γ| per point, under a square
-root. Of many points those are drawn that lie evenly along a k-d tree.
+root. Of a large cloud, only points that lie evenly along a k-d tree are drawn.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def _origin(a: Coefficients, shown: ShownCloud) -> str:
 
 
 def draw_signed(ax: Axes, shown: ShownCloud, heat: Array, end: float, side: Side, colours: tuple[str, str]) -> None:
-    """What speaks for the target as disks, what speaks against it as crosses, over the cloud in grey."""
+    """What supports the target as disks, what opposes it as crosses, over the cloud in grey."""
     plain = np.broadcast_to(np.array(PLAIN), (len(shown.chosen), 3))
     draw_points(ax, shown, plain, side)
     right, up = shown.points[side.right], shown.points[side.up]

@@ -25,7 +25,7 @@ def mean_curves(curves: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> Figu
     """
     names = list(dict.fromkeys(name for own in curves.values() for name in own))
     if not names:
-        raise ValueError("curves of runs are drawn; none of these has any. Evaluate with --metric Curves.")
+        raise ValueError("mean_curves draws the curves of runs; none of these has any. Evaluate with --metric Curves.")
     columns = min(2, len(names))
     rows = math.ceil(len(names) / columns)
     figure = Figure((5.2 * columns, 4.0 * rows), dpi=120, facecolor="white", layout="constrained")

@@ -1,6 +1,6 @@
 """What each scale contributes, in the input's own look: the picture rebuilt from its important coefficients.
 
-Two rows an attribution: what is there so far, from the coarsest scale to the finest, and each scale alone. Details
+Two rows per attribution: what is there so far, from the coarsest scale to the finest, and each scale alone. Details
 alone are shown around middle grey, with one contrast in the whole figure.
 """
 

@@ -1,4 +1,4 @@
-"""`Figure`: Matplotlib's, that shows itself in a notebook."""
+"""`Figure`: a Matplotlib figure that shows itself in a notebook."""
 
 from __future__ import annotations
 

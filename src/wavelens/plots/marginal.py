@@ -48,9 +48,9 @@ def marginal(
     """The marginal account of one item: where its domains agree, and how far their shares lie apart.
 
     `several` are attributions in different domains (`maps.marginal`), `x` is what they explain, `(batch, channel,
-    *axes)` with 1 to 3 axes. Left the mean of the spatial maps, each of total 1, and their standard deviation from one
-    domain to another, on one scale of colours; right a bar for the mean share of each scale, the coarsest on top, the
-    standard deviation as a line, and a mark for each domain.
+    *axes)` with 1 to 3 axes. On the left are the mean of the spatial maps, each of total 1, and their standard
+    deviation from one domain to another, on one scale of colours; on the right a bar for the mean share of each scale,
+    the coarsest on top, the standard deviation as a line, and a mark for each domain.
 
     >>> domains = [wl.DWT("haar", levels=2), wl.DWT("db2", levels=2)]
     >>> several = wl.attribute(model, x, 1, domain=domains, method=wl.IntegratedGradients())

@@ -41,8 +41,8 @@ def add_methods(
 ) -> AnyFigure:
     """Extend a figure of one explained item by the maps of several methods, `(1, channel, size)` each, in any domain.
 
-    `x` is the signal `(1, channel, *axes)`. Of three axes the plane is shown that holds most of the first method's
-    |γ|. Nothing is added for one method, or for signals with more axes. The same figure is returned.
+    `x` is the signal `(1, channel, *axes)`. With three axes, the plane that holds most of the first method's |γ| is
+    shown. Nothing is added for one method, or for signals with more axes. The same figure is returned.
     """
     axes, shown = several[0].layout.signal_shape, [one for one in several if maps.has_places(one.layout)]
     if len(several) < 2 or len(axes) > 3 or not shown:

@@ -1,4 +1,4 @@
-"""A map over the whole of a photo, of which the model was given a part or a smaller one."""
+"""A map over the whole of a photo, where the model was given a part of it or a smaller version."""
 
 from __future__ import annotations
 

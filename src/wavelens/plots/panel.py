@@ -50,8 +50,8 @@ def panel(
     `x` is the explained signal `(batch, channel, *axes)` with 1 to 3 axes; images have 1 or 3 channels and values in
     [0, 1], volumes are shown by their central slice. `shared_scale` is the |γ| for each sample at which colours end
     (see `common_scale`), for figures to be compared; without it they end at the item's own. `grid` names the scales in
-    its units; without it they are named in samples, pixels or voxels. `outlines` are drawn over a picture, and over its
-    map the one that is explained.
+    its units; without it they are named in samples, pixels or voxels. `outlines` are drawn over a picture, and the
+    explained one over its map too.
 
     Where a domain has no mosaic, signals with one axis are shown over time and frequency, and pictures have the rose
     of their lines in its place, if the domain knows them (`maps.has_rose`). Where coefficients have no places, as those

@@ -114,7 +114,7 @@ def array(values: Tensor) -> Array:
 def common_scale(a: Coefficients) -> float:
     """A `shared_scale` for every item of `a`: the 99th percentile of |γ| for each sample, where it is not 0.
 
-    Where more than half of the sum lies above that, as of a tone in an `STFT`, it is the value above which half lies.
+    Where more than half of the sum lies above that, as for a tone in an `STFT`, it is the value above which half lies.
     """
     return scale_end(array(maps.spatial_map(a)))
 

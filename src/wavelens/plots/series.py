@@ -70,9 +70,9 @@ def traces(
     `x` is the explained signal `(batch, channel, samples)`. Behind each trace lies γ over time, all scales together;
     the cells beside it have the signed sum of each scale in that channel, so all cells add up to the attribution's sum.
     Below are |γ| over time and frequency, where the domain knows frequencies, and the scale profile. `channels` are
-    names, `marks` spans of samples that the target is of. Of more than 24 channels those with the largest Σ|γ| are
-    drawn. With the `positions` of electrodes, (x, y, z) in metres, the sums of each scale are maps of the scalp at the
-    foot. `shared_scale` is the |γ| per sample at which colours end, for figures to be compared.
+    names, `marks` spans of samples that the target is of. Where there are more than 24 channels, those with the largest
+    Σ|γ| are drawn. With the `positions` of electrodes, (x, y, z) in metres, the sums of each scale are maps of the
+    scalp at the foot. `shared_scale` is the |γ| per sample at which colours end, for figures to be compared.
 
     >>> x = torch.randn(1, 2, 64, generator=torch.Generator().manual_seed(0))
     >>> figure = wl.plots.traces(wl.DWT("haar", levels=2).analysis(x), x, channels=("I", "II"))

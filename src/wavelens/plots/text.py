@@ -34,8 +34,8 @@ PROFILE, ROW = 4.7, 0.5  # inches of width, and of height of a scale
 def words(a: Coefficients, account: WordAccount, *, title: str = "") -> Figure:
     """The explanation of one text: each word in the colour of what it adds, orange for the target and blue against it.
 
-    `a` is the attribution `(1, channel, size)`, whose scale profile stands beside the words of the `account`. Of longer
-    texts the first 60 lines are drawn.
+    `a` is the attribution `(1, channel, size)`, whose scale profile stands beside the words of the `account`. For
+    longer texts, only the first 60 lines are drawn.
 
     >>> from wavelens.models.pairs import Word
     >>> from wavelens.words import WordAccount

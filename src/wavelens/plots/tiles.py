@@ -31,7 +31,7 @@ def tiled(
     """The explanation of a scene tile by tile: stitched maps over the picture `x` `(1, 3, rows, columns)` in [0, 1].
 
     `a` is what `TiledExplanation.attribution` gives, `look` says what the picture shows, and `bands` has the signed sum
-    of each band. Of more than 24 bands those with the largest sums are drawn.
+    of each band. Where there are more than 24 bands, those with the largest sums are drawn.
 
     >>> a = wl.DWT("haar", levels=2).analysis(torch.rand(1, 3, 16, 16))
     >>> figure = wl.plots.tiled(a, torch.rand(1, 3, 16, 16), bands={"B04": -0.2, "B08": 0.5})

@@ -1,4 +1,4 @@
-"""Colours of values with a sign on white: orange for what speaks for the target, blue for what speaks against it."""
+"""Colours of values with a sign on white: orange for what supports the target, blue for what opposes it."""
 
 from __future__ import annotations
 

@@ -66,9 +66,9 @@ def slices(
     `x` is the explained volume `(batch, channel, *axes)`. `at` is the voxel that the slices meet in; without it, each
     lies where its plane holds the most |γ|. `grid` gives the scales and the proportions their unit; where it knows the
     patient, letters say where right (R), left (L), front (A), back (P), head (S) and feet (I) are, and planes have
-    their coordinate. `channels` names the channels of `x`: of several each has its slice with its own map at the foot,
-    beside the sums by channel and scale. `region` `(*axes)` is outlined. `shared_scale` is the |γ| for each voxel at
-    which colours end (see `common_scale`).
+    their coordinate. `channels` names the channels of `x`: with several, each has its slice with its own map at the
+    foot, beside the sums by channel and scale. `region` `(*axes)` is outlined. `shared_scale` is the |γ| for each voxel
+    at which colours end (see `common_scale`).
     """
     volume = explained(a, x, item, grid, shared_scale, region)
     where = fullest(volume.maps["all scales"]) if at is None else _checked(at, volume.grey.shape)

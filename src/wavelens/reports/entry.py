@@ -47,19 +47,20 @@ class Entry:
 
     `name` is what the input is called, `label` the explained class, `classes` the model's answer, most probable first.
     `kind` chooses what is shown: "photo", "sound", "volume", "video", "series", "cloud", "text" or a `ReportView` of
-    one's own; without it the axes do. `grid` says where the samples lie. `start` is what the baseline is to a reader,
-    `note` a line of caution. `further` is the same input read in further domains, each a block of the report. `shapley`
-    are the Shapley values of the attribution's scales, or of its octaves, of one item and target as `wl.shapley` gives
-    them, to stand beside its signed sums, and `no_shapley` a reason to print where there are none; `further_shapley`
-    has such pairs for the further domains. `further_methods` are what other methods find of the same input, each in
-    any domain, shown side by side. `command` makes the explanation again, in a shell or in Python; `facts` are further
-    lines for the record. `channels` names the channels of `x`; `marks` are spans of samples that the target is of, and
-    `region` `(*axes)` is true where it is; `positions` are those of the channels' electrodes, (x, y, z) in metres, for
-    maps of the scalp; `words` is a text's account word by word; `objects` are what a detector finds, and `outlines`
-    lines over a picture `x`. `sides` is what a text adds, where the account is of a signal and its text: the
-    attribution then is the signal's. `parts` are the signals of an input of several, each a block with pictures of its
-    own; `x` then is all of them packed, as their `Joint` domain has them. With `whole_labels` labels are texts, commas
-    and all; else they are lists of names, of which the first is shown. All texts are shown as they are, never as HTML.
+    one's own; without it the axes decide. `grid` says where the samples lie. `start` describes the baseline to a
+    reader, `note` a line of caution. `further` is the same input read in further domains, each a block of the report.
+    `shapley` are the Shapley values of the attribution's scales, or of its octaves, of one item and target as
+    `wl.shapley` gives them, to stand beside its signed sums, and `no_shapley` a reason to print where there are none;
+    `further_shapley` has such pairs for the further domains. `further_methods` are what other methods find of the same
+    input, each in any domain, shown side by side. `command` makes the explanation again, in a shell or in Python;
+    `facts` are further lines for the record. `channels` names the channels of `x`; `marks` are spans of samples that
+    the target is of, and `region` `(*axes)` is true where it is; `positions` are those of the channels' electrodes, (x,
+    y, z) in metres, for maps of the scalp; `words` is a text's account word by word; `objects` are what a detector
+    finds, and `outlines` lines over a picture `x`. `sides` is what a text adds, where the account is of a signal and
+    its text: the attribution then is the signal's. `parts` are the signals of an input of several, each a block with
+    pictures of its own; `x` then is all of them packed, as their `Joint` domain has them. With `whole_labels` labels
+    are texts, commas and all; else they are lists of names, of which the first is shown. All texts are shown as they
+    are, never as HTML.
     """
 
     attribution: Coefficients

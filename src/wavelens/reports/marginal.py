@@ -42,8 +42,8 @@ def marginal_card(entry: Entry) -> Html:
         tag("div", *_pictures(entry, account), class_="strip wide"),
         tag(
             "p",
-            "Spread is the standard deviation from one domain to another: how much of a share is the domain's own. "
-            "Scales that not all domains tell apart are added up.",
+            "Spread is the standard deviation from one domain to another: how much of a share is due to the domain. "
+            "Scales that some domains do not separate are added up.",
             class_="hint",
         ),
         class_="card",

@@ -29,8 +29,8 @@ def methods_card(entry: Entry) -> Html:
         _shares(several),
         tag(
             "p",
-            "Each map shows |γ| of one method, on colours of its own: methods have different units. Brighter within a "
-            "map is more; between maps it says nothing.",
+            "Each map shows |γ| of one method on its own colour scale, since methods have different units. Brightness "
+            "can be compared within a map, but not between maps.",
             class_="hint",
         ),
         class_="card",

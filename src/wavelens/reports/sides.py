@@ -18,12 +18,12 @@ from wavelens.reports.views.view import array
 
 SHOWN_AXES = 2  # of a signal whose maps by word are shown
 ACCOUNT = (
-    "Signal and words lie on one path: from an empty signal and a text whose words say nothing to both as they are. A "
-    "word is the sum of its tokens, and signal and words together add up to f(x) − f(x₀)."
+    "Signal and words lie on one path, from an empty signal and a text of neutral words to both as they are. A word "
+    "is the sum of its tokens, and signal and words together add up to f(x) − f(x₀)."
 )
 MAPS = (
     "Point at a word to see where the signal answers it: what word and place share in the score, orange where they "
-    "fit, striped blue where they do not. Without a word it is that of all."
+    "fit, striped blue where they do not. Without one, all words are shown."
 )
 AGAINST = (
     "The score is the difference of two texts' scores. A word of the text against it counts with what it adds to that "

@@ -40,7 +40,7 @@ def run(
     retry: bool = False,
     watch: ProgressWatch | None = None,
 ) -> Run:
-    """Computes `task` for every item of `dataset` and writes the results to `folder`; goes on with what is there.
+    """Computes `task` for every item of `dataset` and writes the results to `folder`; an existing run is resumed.
 
     Results are the same bit by bit whatever the executor, the number of workers and the size of shards: every item is
     computed by itself, on `threads` threads of a CPU. A folder holds one run: `ValueError` where its manifest says
@@ -48,9 +48,10 @@ def run(
 
     An item that raises is listed with its reason and skipped; `retry` computes shards that list such items again.
     `part=(i, n)` computes every n-th shard from the i-th, for n processes that know nothing of each other and share
-    the folder. `watch` is told of the progress. Every shard is one file, written beside its place and renamed: whatever
-    ends a run, also a full disk (`RuntimeError`), what was written is whole, and the same call goes on where it ended.
-    A shard that is no longer what was written (its checksum, its items or their names differ) is computed again.
+    the folder. `watch` is called with the progress. Every shard is one file, written beside its place and renamed:
+    whatever ends a run, also a full disk (`RuntimeError`), what was written is whole, and the same call goes on where
+    it ended. A shard that is no longer what was written (its checksum, its items or their names differ) is computed
+    again.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)

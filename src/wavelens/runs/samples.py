@@ -27,7 +27,7 @@ class Objects(Protocol):
 class Sample:
     """A file of a data set: its name in the folder `root`, its bytes, its class and its objects, if they are known.
 
-    Where the folder lies is not part of what it is: a run goes on at another place.
+    The location of the folder is not part of a sample: a run can be moved and resumed.
     """
 
     name: str

@@ -22,7 +22,7 @@ Function = Callable[[Any], Mapping[str, Value]]
 
 
 class Task(Protocol):
-    """`load()` gives a function from an item to its results: names with numbers or tensors, alike for every item.
+    """`load()` gives a function from an item to its results: names with numbers or tensors, of one form for every item.
 
     A task may have `columns`, a tuple with a `metrics.Column` for each name of known direction. Tables show the other
     numbers too, and rank no run by them.

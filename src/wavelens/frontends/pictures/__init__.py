@@ -39,7 +39,7 @@ def decoder(path: Path) -> PictureDecoder:
     if head.startswith(b"\xff\xd8") and deep.jpeg_precision(path) > 8:
         return JPEG_12
     if head.startswith(b"8BPS") and (bits := int.from_bytes(head[22:24], "big")) > 8:
-        raise UnsupportedPicture(f"a PSD is read with 8 bits a channel; {path} has {bits}. Save it as PNG or TIFF.")
+        raise UnsupportedPicture(f"a PSD is read with 8 bits per channel; {path} has {bits}. Save it as PNG or TIFF.")
     return PILLOW
 
 

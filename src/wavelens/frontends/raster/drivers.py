@@ -30,7 +30,7 @@ def driver_of(path: Path, known: Collection[str]) -> str:
     driver = next((name for name in drivers if name in known), None)
     if driver is None:
         every = ", ".join([*(one for suffixes in DRIVERS for one in suffixes), *RAW])
-        raise RasterError(f"GDAL is asked for files ending in {every}; got {path}. Convert it to a GeoTIFF.")
+        raise RasterError(f"GDAL is only used for files ending in {every}; got {path}. Convert it to a GeoTIFF.")
     return driver
 
 

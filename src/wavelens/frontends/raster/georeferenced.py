@@ -38,7 +38,9 @@ def open_georeferenced(path: Path) -> RasterFile:
             hint = f" It holds others: {subdatasets}." if subdatasets else ""
             raise RasterError(f"a raster has bands; {path} has none of its own.{hint} Name another file.")
         if any(np.dtype(file.dtypes[k - 1]).kind == "c" for k in indexes):
-            raise RasterError(f"a raster holds real numbers; {path} holds complex ones. Save their size, say in dB.")
+            raise RasterError(
+                f"a raster holds real numbers; {path} holds complex ones. Save their magnitude, say in dB."
+            )
         header = _header(file, indexes)
     return RasterFile(path, header, partial(_read, path, tuple(indexes)))
 

@@ -20,7 +20,7 @@ MAX_VALUES = 2**31  # bands × rows × columns that are read at once: 8 GiB in m
 
 
 class RasterError(ValueError):
-    """What a reader itself says of a file, and no library."""
+    """An error that a reader raises itself, rather than a library."""
 
 
 @dataclass(frozen=True)

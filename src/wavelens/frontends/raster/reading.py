@@ -29,7 +29,7 @@ HEAD_BYTES = 2**16  # of a JPEG 2000, in which its boxes lie
 
 
 def open_raster(path: str | PathLike[str]) -> RasterFile:
-    """The raster at `path`, of which the header is read and nothing else; errors as `read_raster`.
+    """The raster at `path`, of which only the header is read; errors as `read_raster`.
 
     >>> import numpy, tifffile
     >>> tifffile.imwrite("cells.ome.tif", numpy.zeros((2, 8, 8), "u2"), metadata={"axes": "CYX"})

@@ -11,7 +11,7 @@ from wavelens.frontends.raster.raster import RasterFile
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """The rasters in a folder by resolution, of which nothing but the headers is read: 'm10', 'm20' and 'm60'.
+    """The rasters in a folder by resolution, of which only the headers are read: 'm10', 'm20' and 'm60'.
 
     >>> scene = wl.frontends.Scene(Path("S2"), {})
     >>> scene.path.name

@@ -1,1 +1,1 @@
-"""Files of scans, a format or family of formats a file: each says what it stores before a voxel is read."""
+"""Files of scans, one format or family of formats per module: each says what it stores before a voxel is read."""

@@ -25,7 +25,7 @@ SLOW_UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "days": 86400.0}  # seconds in
 
 
 class SeriesError(ValueError):
-    """What a reader itself says of a file, and no library."""
+    """An error that a reader raises itself, rather than a library."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +131,9 @@ def checked_values(path: Path, data: Tensor, names: Sequence[str], rate: float |
 
 
 def whole_rate(times: Array) -> float:
-    """The rate in Hz of evenly spaced times in seconds, or the round one from which the rounding of the times hides it.
+    """The rate in Hz of evenly spaced times in seconds, or a round rate if the rounding of the times explains the rest.
 
-    Times are written with so many decimals, and the rate that follows from them is 360.008 Hz where 360 Hz is meant.
+    Times are written with few decimals, so the rate computed from them may be 360.008 Hz where 360 Hz is meant.
     """
     seconds = float(times[-1] - times[0])
     rate = (len(times) - 1) / seconds

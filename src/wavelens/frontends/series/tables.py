@@ -44,8 +44,8 @@ def read_text_table(path: Path) -> Series:
     odd = next((k for k, row in enumerate(rows) if len(row) != width), None)
     if odd is not None:
         raise ValueError(
-            f"rows of a table are alike; row {odd + 1 + bool(header)} of {path} has {len(rows[odd])} cells and the "
-            f"first {width}. Mend it, or leave it out."
+            f"rows of a table have equally many cells; row {odd + 1 + bool(header)} of {path} has {len(rows[odd])} "
+            f"cells and the first {width}. Correct it, or leave it out."
         )
     time = _time_column(header)
     columns = [k for k in range(width) if k != time]

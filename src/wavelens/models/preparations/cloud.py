@@ -23,8 +23,8 @@ FITS = ("even", "whole")
 class Points:
     """Brings a `Cloud` to what a network takes: `(1, 3, points)`, as `shape` says.
 
-    With `fit='even'` it has as many points as `shape`: of a larger cloud those that lie evenly along its k-d tree,
-    whatever the sequence in its file; of a smaller one some are repeated. With `fit='whole'` the cloud is taken as it
+    With `fit='even'` it has as many points as `shape`: a larger cloud keeps points that lie evenly along its k-d tree,
+    whatever their order in the file; a smaller one repeats some. With `fit='whole'` the cloud is taken as it
     is. `centre` moves it: 'mean', its mean to 0; 'box', the middle of its bounding box. `scale` then divides it:
     'radius', by its largest distance from 0; 'box', by half the longest side of its box. `spacing` is what one step of
     a file's coordinates is in `unit`, for files that do not say their unit.
@@ -88,7 +88,7 @@ class Points:
             return middle, 1.0
         size = float((points - middle).norm(dim=1).max() if self.scale == "radius" else (high - low).max() / 2)
         if size == 0:
-            raise ValueError("points lie apart; all that are taken of this cloud lie in one place. Take more of them.")
+            raise ValueError("points lie apart; all those taken from this cloud lie in one place. Take more of them.")
         return middle, size
 
     def _chosen(self, cloud: Cloud) -> Tensor:

@@ -17,9 +17,10 @@ from wavelens.models.preparations.image import FILTERS, Geometry, PlacedBox
 class Fitted:
     """Resizes a photo `(1, 3, height, width)` in its proportions: `fitted(photo)` has it whole, in [0, 1].
 
-    Its shorter side gets `shortest` pixels, unless the longer would have more than `longest`; then that gets `longest`.
-    `shape` is that of a photo of 3 to 4; others are longer or shorter. `interpolation`, `spacing` and `unit` are those
-    of `Geometry`. A border that a network wants, as a letterbox has it, is a matter of its module.
+    Its shorter side gets `shortest` pixels, unless the longer would have more than `longest`; then the longer side gets
+    `longest`. `shape` is for a photo with sides 3 : 4; other photos get longer or shorter sides. `interpolation`,
+    `spacing` and `unit` are those of `Geometry`. A border that a network wants, as a letterbox has it, is a matter of
+    its module.
 
     >>> wl.models.Fitted(shortest=60, longest=100)(torch.zeros(1, 3, 120, 180)).shape
     torch.Size([1, 3, 60, 90])
@@ -71,7 +72,7 @@ class Fitted:
         return replace(self, spacing=(vertical, horizontal), unit=unit)
 
     def grid(self, photo: Tensor | ImageFile) -> Grid:
-        """Pixels of the prepared photo: one apart, or where `spacing` says how far those of the photo lie apart, so."""
+        """Pixels of the prepared photo: one apart, or as far apart as the `spacing` of the photo's pixels implies."""
         return self._squashed(photo.shape).grid(photo)
 
     def __call__(self, photo: Tensor | ImageFile) -> Tensor:

@@ -89,7 +89,7 @@ class Geometry:
         return replace(self, spacing=(vertical, horizontal), unit=unit)
 
     def grid(self, photo: Tensor | ImageFile) -> Grid:
-        """Pixels of the prepared photo: one apart, or where `spacing` says how far those of the photo lie apart, so."""
+        """Pixels of the prepared photo: one apart, or as far apart as the `spacing` of the photo's pixels implies."""
         spacing, unit = self.spacing, self.unit
         if spacing is None and isinstance(photo, ImageFile):
             spacing, unit = photo.ground_spacing, "m"
@@ -126,8 +126,8 @@ class Geometry:
     def region(self, mask: Tensor) -> Tensor:
         """Where a region of a photo, boolean `(height, width)`, lies in the prepared one: `(1, *crop)`.
 
-        A pixel belongs to it where some pixel of it falls there, so that nothing is too small to be found again; in an
-        enlarged photo, where the nearest pixel is of it.
+        A pixel belongs to the region if any pixel of the region falls there, so that nothing is too small to be found
+        again; in an enlarged photo, if the nearest pixel belongs to it.
         """
         area = replace(self, interpolation="box")
         return torch.from_numpy(area._resample(mask.float().cpu().numpy(), self.box(*mask.shape)) > 0)[None]

@@ -36,12 +36,12 @@ class Worded:
 
 @dataclass(frozen=True, eq=False)
 class TokenEmbeddings:
-    """Makes of a `Text` what a model of embeddings takes: `(1, width, tokens)`, each less that of a blank token.
+    """Turns a `Text` into what a model of embeddings takes: `(1, width, tokens)`, each minus that of a blank token.
 
-    So 0 is a text of as many blank tokens, where the paths of methods begin. `encode` gives the ids of a text and the
-    characters of each token, without special tokens, which are the model's own affair; `embedding` embeds ids `(n,)` as
-    `(n, width)`; `blank` is the id that stands for no word, of the mask or the padding token. A text of more than
-    `longest` tokens is a `ValueError`, unless it is read in `windows`, for a model in `TextWindows`.
+    So 0 is a text of as many blank tokens, and the paths of methods begin there. `encode` gives the ids of a text and
+    the characters of each token, without special tokens, which are the model's own affair; `embedding` embeds ids
+    `(n,)` as `(n, width)`; `blank` is the id that stands for no word, of the mask or the padding token. A text of more
+    than `longest` tokens is a `ValueError`, unless it is read in `windows`, for a model in `TextWindows`.
 
     >>> table = torch.nn.Embedding(3, 2, _weight=torch.tensor([[1.0, 1.0], [2.0, 3.0], [5.0, 8.0]]))
     >>> prepare = wl.models.TokenEmbeddings(lambda text: ([1, 2], [(0, 3), (4, 7)]), table, blank=0)

@@ -43,7 +43,7 @@ class Logits(Around):
 
 
 def from_transformers(name: str, variant: Variant) -> Parts:
-    """What `name` is, its configuration says: a classifier, a detector, a segmenter, or a model that writes.
+    """A classifier, a detector, a segmenter, or a model that writes, as the configuration of `name` says.
 
     'NAME(threshold=0.3)' is a detector whose objects count from that probability.
     """

@@ -61,7 +61,7 @@ def _start(ray: Any, address: str | None) -> None:
 
 
 def check_room(request: Ray, room: dict[str, float]) -> None:
-    """`ValueError` where the cluster has no node for even one worker, who would be waited for without end."""
+    """`ValueError` where the cluster has no node for even one worker, since the run would then wait forever."""
     for name, amount in (("CPU", request.num_cpus), ("GPU", request.num_gpus)):
         if amount > room.get(name, 0):
             raise ValueError(

@@ -77,13 +77,13 @@ class Comparison:
 
 
 def compare(folders: Sequence[str | Path], *, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
-    """Compares runs over the items that all of them have, metric by metric, those that all of them have.
+    """Compares runs metric by metric, over the metrics and the items that all of them have.
 
     Every number of the runs is compared, whoever wrote its metric; see `Task`.
 
     Intervals are those of a paired bootstrap, corrected for bias and skewness (Efron, 1987): items are drawn with
     replacement, the same for every run, so that what items have in common does not blur a difference. Fewer than six
-    items have no intervals. Differences are tested by their signs, flipped at random, or of medians counted, and the
+    items have no intervals. Differences are tested by their signs, flipped at random or, for medians, counted, and the
     p-values adjusted for the number of tests (Holm, 1979). `ValueError` for runs without common items or metrics.
     """
     runs = [Run.open(folder) for folder in folders]

@@ -23,7 +23,7 @@ def head(average: Average) -> tuple[str, ...]:
 
 
 def lines(average: Average, extents: Extents) -> list[tuple[str, ...]]:
-    """The columns of `head`, scale by scale, coarsest first, a model a line; then the mean levels."""
+    """The columns of `head`, scale by scale, coarsest first, one model per line; then the mean levels."""
     rows = [_line(average.row(model, scale), extents, average) for scale in average.scales for model in average.models]
     levels = [
         (
@@ -67,7 +67,7 @@ def comma_separated(average: Average, extents: Extents) -> str:
 
 
 def caption(average: Average) -> str:
-    """What the numbers are of, and what was left out."""
+    """What the numbers describe, and what was left out."""
     intervals = INTERVALS if average.items >= FEWEST else f"fewer than {FEWEST} have no intervals"
     text = f"{average.items} items, each with the same weight; {intervals}"
     return f"{text}; {average.left_out} items without a profile are left out." if average.left_out else f"{text}."

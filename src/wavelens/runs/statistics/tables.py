@@ -16,7 +16,7 @@ NUMBERS = [f"{of}{end}" for of in ("value", "difference", "rank") for end in (""
 
 
 def markdown(c: Comparison) -> str:
-    """Two tables: values with their rank, and the distance to the best run; a run a row.
+    """Two tables: values with their rank, and the distance to the best run; one run per row.
 
     Bold is what is best also in 95 % of the resamples, and differs from all others after Holm's correction.
     """
@@ -119,7 +119,7 @@ def _latex_cell(c: Comparison, row: Row | None) -> str:
 
 
 def caption(c: Comparison) -> str:
-    """What the numbers are of, and what was left out."""
+    """What the numbers describe, and what was left out."""
     parts = [f"{c.items} items", INTERVALS if c.items >= FEWEST else f"fewer than {FEWEST} have no intervals"]
     if any(row.differs for row in c.rows):
         parts.append("* differs after Holm's correction for all tests of the table, at 5 %")

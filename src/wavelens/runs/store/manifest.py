@@ -1,4 +1,4 @@
-"""What a folder of results is of: written once, compared by everyone who would add to it."""
+"""What a folder of results holds: written once, and compared by every process that would add to it."""
 
 from __future__ import annotations
 
