@@ -73,6 +73,7 @@ paper: setup-bench
 planted: setup-bench
 	$(BIN)/python benchmarks/planted/find.py
 	$(BIN)/python benchmarks/planted/further.py
+	$(BIN)/python benchmarks/planted/further.py --domains others --architectures "convolutions, max;convolutions, mean"
 	$(BIN)/python benchmarks/planted/agreement.py
 	$(BIN)/python benchmarks/planted/agreement_further.py --architectures "convolutions, max"
 	$(BIN)/python benchmarks/planted/tables.py --write

@@ -323,3 +323,29 @@ def test_what_the_page_says_of_further_methods_and_measures_holds(study):
         _, low, high = agree["results"][purpose]["residual_correlation"]["agreement"]
         assert low < 0 < high
     assert [agree["results"][purpose]["networks"] for purpose in ("choosing", "judging")] == [4, 7]
+
+
+def test_what_the_page_says_of_further_methods_in_other_domains_holds(study):
+    ahead = study("tables").records.read(study("tables").RESULTS / "further-domains.json")["less IG, signed"][
+        "choosing"
+    ]
+    several = {name: cells for name, cells in ahead.items() if cells["RISE, signed"]["n"] > 2}
+    assert set(ahead) - set(several) == {"STFT", "ConstantQ"}
+
+    def domains(order, holds):
+        return {name for name, cells in several.items() if holds(*cells[order]["precision"][1:])}
+
+    def ahead_of(low, high):
+        return low > 0
+
+    def behind(low, high):
+        return high < 0
+
+    assert domains("RISE, signed", ahead_of) == {"DWT db4", "Stationary haar", "Identity"}
+    assert domains("RISE, signed", behind) == {"Cosine"}
+    assert not domains("blurred path, signed", ahead_of) | domains("blurred path, signed", behind)
+    assert domains("IDGI, signed", behind) == {"DWT db4", "Stationary haar", "Packets db4", "Shearlets"}
+    assert not domains("IDG, signed", behind) | domains("IDG, signed", ahead_of)
+    for order in ("Sobol", "HSIC", "KernelSHAP, signed", "hierarchical Shapley, signed"):
+        assert domains(order, behind) >= {"Stationary haar", "Packets db4", "DualTree", "Cosine", "Shearlets"}
+        assert "Identity" not in domains(order, behind) | domains(order, ahead_of)

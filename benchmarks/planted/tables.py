@@ -101,10 +101,13 @@ def orders(record: Record, purpose: str, domain: str) -> str:
 
 
 def with_orders(record: Record, further: Record) -> Record:
-    """The record with the orders of a further one: each has the number of networks that it was measured on."""
+    """The record with the orders of a further one that were measured on several networks, each with their number."""
     results = dict(record.get("results", {}))
     for purpose, domains in further.get("results", {}).items():
-        own = {name: results[purpose].get(name, {}) | cells for name, cells in domains.items()}
+        known = {
+            name: {k: v for k, v in cells.items() if v["n"] >= guide.MIN_NETWORKS} for name, cells in domains.items()
+        }
+        own = {name: results[purpose].get(name, {}) | cells for name, cells in known.items()}
         results[purpose] = results[purpose] | own
     return {**record, "results": results} if record else {}
 
@@ -149,8 +152,9 @@ def further_domains(record: Record, purpose: str) -> str:
     shown = [name for name in every if name.endswith(", signed") or f"{name}, signed" not in every]
     shown = [name for name in shown if not name.endswith(", contrast")]
     lines = [
-        [domain, str(max(cell["n"] for cell in cells.values())), *(_precision(cells, name, True) for name in shown)]
+        [domain, str(n), *(_precision(cells, name, n >= guide.MIN_NETWORKS) for name in shown)]
         for domain, cells in ahead.items()
+        for n in [max(cell["n"] for cell in cells.values())]
     ]
     return table(["domain", "n", *shown], lines)
 
