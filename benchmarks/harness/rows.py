@@ -110,5 +110,5 @@ def _append(path: Path, row: Row) -> None:
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        study, _, table = name.partition("/")
-        print(store(place(table, study)))
+        study, _, table = name.rpartition("/")
+        print(store(place(table, study or "paper")))
