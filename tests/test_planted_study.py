@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -95,7 +96,7 @@ def test_a_row_has_every_order_in_every_domain(small):
 
 def test_further_orders_of_a_network_join_its_row(small):
     find = small("find")
-    row = find.row("pitch", "convolutions, max", 0, items=3, methods=small("orders").ACCOUNTS)
+    row = find.row("pitch", "convolutions, max", 0, items=3, methods=find.accounts)
     (cell,) = row["scores"].values()
     assert {"coarse to fine, signed", "Owen, signed, contrast", "SmoothGrad, band noise × z, signed"} <= set(cell)
     made = rows()
@@ -127,7 +128,8 @@ def test_a_row_of_further_methods_has_every_domain_and_what_they_are_compared_wi
     orders, further = small("orders"), small("further")
     cheap = {"RISE": wl.RISE(samples=4), "Sobol": wl.Sobol(samples=1, blocks=2), "IDGI": wl.ImportantDirections(2)}
     monkeypatch.setattr(orders, "further", lambda task, domain: cheap)
-    several = [further.row("pitch", "convolutions, max", 0, items=2, which=which) for which in ("main", "others")]
+    asked = [partial(further.methods, which=which) for which in ("main", "others")]
+    several = [small("find").row("pitch", "convolutions, max", 0, items=2, methods=methods) for methods in asked]
     assert [list(one["scores"]) for one in several] == [["DWT haar"], ["Identity"]]
     scores = several[0]["scores"] | several[1]["scores"]
     read = [

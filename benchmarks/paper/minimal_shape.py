@@ -44,9 +44,14 @@ def without_texture(x: Tensor, scales: int) -> Tensor:
 
 
 @torch.no_grad()
+def named(net: nn.Module, x: Tensor) -> Tensor:
+    """The class that the network gives each picture."""
+    return torch.cat([net(part).argmax(1) for part in x.split(50)])
+
+
 def right(net: nn.Module, x: Tensor, labels: Tensor) -> list[float]:
     """The share of right answers among the crops without a panel and among those with one."""
-    hits = torch.cat([net(part).argmax(1) for part in x.split(50)]) == labels
+    hits = named(net, x) == labels
     return [round(float(hits[labels == label].double().mean()), 4) for label in (0, PANEL)]
 
 
@@ -81,10 +86,9 @@ def table(cells: dict[str, Tensor]) -> list[dict[str, Any]]:
 def main(argv: list[str] | None = None) -> None:
     given = record.options(__doc__, SMALL, {}, argv)
     (x, labels), nets = pv.crops(), {name: pv.network(name).module for name in pv.NETWORKS}
-    with torch.no_grad():
-        named = torch.stack([torch.cat([net(part).argmax(1) for part in x.split(50)]) for net in nets.values()])
+    answers = torch.stack([named(net, x) for net in nets.values()])
     shown = {
-        label: (labels.eq(number) & named.eq(number).all(0)).nonzero()[:, 0][: given.crops]
+        label: (labels.eq(number) & answers.eq(number).all(0)).nonzero()[:, 0][: given.crops]
         for number, label in enumerate(pv.LABELS)
     }
     whole: dict[str, Any] = {

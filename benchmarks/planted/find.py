@@ -49,37 +49,36 @@ def row(
     seed: int,
     *,
     items: int,
-    methods: dict[str, Any] | None = None,
-    domain: str | None = None,
+    methods: Callable[[planted.PlantedTask], dict[str, dict[str, Any]]] | None = None,
 ) -> rows.Row:
-    """All methods, controls and baselines; or the `methods` alone, in the `domain` or the main one."""
+    """All methods, controls and baselines in all domains; or those alone that `methods` has of a task, by domain."""
     try:
         network = planted.network(planted.TASKS[task], architecture, seed=seed)
     except ValueError as error:
         return {"refused": str(error)}
     signals, domains = planted.explained_signals(network, items), common.domains_of(network.task)
+    runs = [(domains, orders.METHODS)]
     if methods:
-        only = domain or common.main_domain(network.task)
-        domains = {only: domains[only]}
+        runs = [({name: domains[name]}, own) for name, own in methods(network.task).items()]
+        domains = {name: domain for several, _ in runs for name, domain in several.items()}
     x, labels = signals.x, signals.labels.tolist()
     others = common.others_of(network.module, x, signals.labels)
-    bound = {name: one.bind(x) for name, one in domains.items()}
-    z = {name: one.analysis(x) for name, one in bound.items()}
-    truths = {name: planted.truth(signals.pattern, one) for name, one in bound.items()}
+    bound = {name: domain.bind(x) for name, domain in domains.items()}
+    z = {name: domain.analysis(x) for name, domain in bound.items()}
+    truths = {name: planted.truth(signals.pattern, domain) for name, domain in bound.items()}
     cells: dict[str, dict[str, Lists]] = {name: {} for name in domains}
 
-    def judge(name: str, order: orders.Order, c: Coefficients) -> None:
-        cells[name][str(order)] = lists(planted.scores(c, truths[name], order.reading))  # type: ignore[arg-type]
+    def judge(domain: str, order: orders.Order, c: Coefficients) -> None:
+        cells[domain][str(order)] = lists(planted.scores(c, truths[domain], order.reading))  # type: ignore[arg-type]
 
-    for name, method, contrast, plain in orders.attributions(
-        network, x, labels, others, domains, methods or orders.METHODS
-    ):
-        for order, c in orders.read(method, plain, z[name], contrast):
-            judge(name, order, c)
+    for several, own in runs:
+        for name, method, contrast, plain in orders.attributions(network, x, labels, others, several, own):
+            for order, c in orders.read(method, plain, z[name], contrast):
+                judge(name, order, c)
     if methods:
         return {"scores": cells}
-    for name, one in domains.items():
-        for order, c in orders.controls(x, one):
+    for name, domain in domains.items():
+        for order, c in orders.controls(x, domain):
             judge(name, order, c)
     for name, heat in orders.baselines(network.module, x, labels):
         if heat is not None:
@@ -87,6 +86,11 @@ def row(
     counts = {name: round(known.count.double().mean().item(), 1) for name, known in truths.items()}
     verification = {key: round(value, 4) for key, value in network.verification._asdict().items()}
     return {"verification": verification, "true coefficients": counts, "scores": cells}
+
+
+def accounts(task: planted.PlantedTask) -> dict[str, dict[str, Any]]:
+    """`orders.ACCOUNTS` in a task's main domain."""
+    return {common.main_domain(task): orders.ACCOUNTS}
 
 
 def merged(made: list[rows.Row], further: list[rows.Row]) -> list[rows.Row]:
@@ -222,7 +226,7 @@ def main(argv: list[str] | None = None) -> None:
 
     made = common.each("find", given, own, partial(row, items=given.items))
     made_with = {"items": given.items, "recipe": RECIPE, "methods": list(orders.ACCOUNTS)}
-    compute = partial(row, items=given.items, methods=orders.ACCOUNTS)
+    compute = partial(row, items=given.items, methods=accounts)
     further = common.each("find-accounts", given, lambda task: made_with | {"task": repr(task)}, compute)
     made = merged(made, further)
     tasks = list(dict.fromkeys(one["key"]["task"] for one in made))

@@ -37,16 +37,6 @@ def methods(task: planted.PlantedTask, which: str) -> dict[str, dict[str, Any]]:
     return {name: beside | orders.further(task, domain) for name, domain in asked.items()}
 
 
-def row(task: str, architecture: str, seed: int, *, items: int, which: str) -> rows.Row:
-    scores: dict[str, Any] = {}
-    for name, own in methods(planted.TASKS[task], which).items():
-        made = find.row(task, architecture, seed, items=items, methods=own, domain=name)
-        if "refused" in made:
-            return made
-        scores |= made["scores"]
-    return {"scores": scores}
-
-
 def apart(made: list[rows.Row]) -> list[rows.Row]:
     """The rows without the method that others are compared with, which find.py has on more signals."""
     beside = (METHOD, BESIDE, f"{BESIDE}, contrast")
@@ -82,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
         texts = {domain: {k: repr(v) for k, v in several.items()} for domain, several in asked}
         return {"items": given.items, "recipe": find.RECIPE, "methods": texts, "task": repr(task)}
 
-    compute = partial(row, items=given.items, which=given.domains)
+    compute = partial(find.row, items=given.items, methods=partial(methods, which=given.domains))
     made = common.each(f"find-further{ENDINGS[given.domains]}", given, own, compute)
     verified = [one for one in made if "scores" in one]
     whole: dict[str, Any] = {

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from harness import records
+from harness import guides, records
 from harness.tables import table
 
 RECORD, FURTHER = (Path(__file__).parent / "results" / f"agreement{part}.json" for part in ("", "-further"))
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "metrics.md"
-MARK = "<!-- table: agreement with planted truth -->\n"
+TABLE = "agreement with planted truth"
+MARK = f"<!-- table: {TABLE} -->\n"
 PURPOSES = ("judging", "choosing")
 MIN_NETWORKS = 3  # of an interval over networks
 APART = ("networks", "truth")  # what is in a record beside its measures
@@ -97,12 +98,9 @@ def share(value: Sequence[float] | None) -> str:
 
 def filled(page: str, text: str) -> str:
     """The page with the table under its mark, in place of one that is there; `ValueError` for a page without it."""
-    before, mark, after = page.partition(MARK)
-    if not mark:
+    if MARK not in page:
         raise ValueError(f"a page has the mark {MARK.strip()}; this one has not.")
-    lines = after.lstrip("\n").splitlines(keepends=True)
-    rest = next((k for k, line in enumerate(lines) if not line.startswith("|")), len(lines))
-    return f"{before}{mark}\n{text}\n{''.join(lines[rest:]).lstrip()}"
+    return guides.filled(page, {TABLE: text})
 
 
 def main(argv: Iterable[str] | None = None) -> None:
