@@ -183,7 +183,7 @@ def test_item_dependent_and_complex_domains_take_part(tmp_path, monkeypatch):
             {**pair(), "text": torch.ones(3, 4, 5, dtype=torch.long)},
             DOMAINS,
             ValueError,
-            "text: a signal is of floating-",
+            "text: a signal has floating-point numbers",
         ),
         ({"the image": pair()["image"]}, {"the image": wl.DWT()}, ValueError, "name is what the model calls it"),
     ],
