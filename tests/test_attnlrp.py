@@ -1,6 +1,7 @@
 """Relevance through transformers by LXT, against the rules of AttnLRP written out, and the model left as it was."""
 
 import sys
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -69,6 +70,64 @@ def test_it_is_the_coefficients_times_the_gradient_by_the_rules(domain):
     assert relative(bare.data, wl.attribute(net, x, TARGET, domain=domain, method=wl.Saliency()).data) > 1e-2
 
 
+class OnEmbeddings(nn.Module):
+    """What a language model answers after the last token; a signal is `(batch, 1, tokens, width)`."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return self.net(inputs_embeds=x[:, 0]).logits[:, -1]
+
+
+def writer(name):
+    import transformers
+
+    torch.manual_seed(0)
+    small = {"vocab_size": 20, "num_hidden_layers": 2, "num_attention_heads": 2, "attn_implementation": "eager"}
+    if name == "GPT2":
+        config = transformers.GPT2Config(n_embd=8, n_positions=16, **small)
+    else:
+        kind = getattr(transformers, f"{name}TextConfig" if name == "Gemma3" else f"{name}Config")
+        wide = {} if name in ("Llama", "Qwen2") else {"head_dim": 4}
+        config = kind(hidden_size=8, intermediate_size=12, num_key_value_heads=1, **small, **wide)
+    ending = "LMHeadModel" if name == "GPT2" else "ForCausalLM"
+    return OnEmbeddings(getattr(transformers, name + ending)(config)).double().eval()
+
+
+@contextmanager
+def patched_for_good(module):
+    """What LXT itself does, undone at the end."""
+    from lxt.efficient import monkey_patch
+    from lxt.efficient.models import DEFAULT_MAP
+
+    before = {target: dict(vars(target)) for target in DEFAULT_MAP[module]}
+    monkey_patch(module)
+    yield
+    for target, attributes in before.items():
+        for name in set(vars(target)) - set(attributes):
+            delattr(target, name)
+        for name, value in attributes.items():
+            if vars(target)[name] is not value:
+                setattr(target, name, value)
+
+
+@pytest.mark.needs("transformers", "lxt.efficient")
+@pytest.mark.parametrize("name", ["GPT2", "Llama", "Qwen2", "Qwen3", "Gemma3"])
+@pytest.mark.parametrize("domain", [wl.Identity(), wl.DWT("haar", levels=1)], ids=str)
+def test_language_models_have_the_relevance_that_lxt_gives_them(name, domain):
+    net, x = writer(name), signal((6, 8), batch=2)
+    found = wl.attribute(net, x, [3, 4], domain=domain, method=wl.Lxt())
+    plain = wl.attribute(net, x, [3, 4], domain=domain, method=wl.Saliency(times_input=True))
+    with patched_for_good(sys.modules[type(net.net).__module__]):
+        x = x.clone().requires_grad_()
+        (g,) = torch.autograd.grad(net(x)[[0, 1], [3, 4]].sum(), x)
+    pulled = domain.adjoint(g, found.layout).data
+    assert relative(found.data, domain.analysis(x.detach()).data * pulled) < 1e-12
+    assert relative(found.data, plain.data) > 1e-2
+
+
 @needs_lxt
 def test_an_item_is_the_same_alone_and_in_any_chunk():
     net, x, method = network(), photo(), wl.Lxt(wl.SmoothGrad(samples=3, times_input=True))
@@ -105,7 +164,7 @@ def test_every_class_comes_back_as_it_was(fails):
 def test_a_model_that_is_no_transformer_says_so():
     with pytest.raises(ValueError, match=r"knows transformers of modeling_llama, .*vision_transformer; got Net\. Take"):
         wl.attribute(Net((4, 4)), signal((4, 4)), 1, domain=wl.Identity(), method=wl.Lxt())
-    with pytest.raises(TypeError, match=r"model is an nn.Module for Lxt.*; got function"):
+    with pytest.raises(TypeError, match=r"model must be an nn.Module for Lxt.*; got function"):
         wl.attribute(lambda x: x.sum((1, 2, 3)), signal((4, 4)), None, domain=wl.Identity(), method=wl.Lxt())
 
 
@@ -118,6 +177,6 @@ def test_without_lxt_it_says_what_to_install(monkeypatch):
 
 
 def test_the_method_is_a_value():
-    with pytest.raises(ValueError, match="method is a method's value such as SmoothGrad"):
+    with pytest.raises(ValueError, match="method must be a method's value such as SmoothGrad"):
         wl.Lxt("cp")
     assert wl.Lxt(wl.IntegratedGradients(baseline=0.5)).baseline == 0.5
