@@ -251,7 +251,7 @@ def test_any_method_under_zennit():
 @pytest.mark.parametrize("algorithm", ["LRP", "Occlusion", "LayerGradCam", "saliency"])
 def test_algorithms_without_a_gradient_are_refused(algorithm):
     with pytest.raises(
-        ValueError, match=f"algorithm is one of Saliency, .*DeepLift.*got '{algorithm}', .*Identity domain"
+        ValueError, match=f"algorithm must be one of Saliency, .*DeepLift.*got '{algorithm}', .*Identity domain"
     ):
         wl.Captum(algorithm)
 
@@ -272,7 +272,7 @@ def test_composites_without_a_gradient_are_refused(composite):
     "method", [wl.Captum("GuidedBackprop"), wl.Captum("DeepLift"), wl.Zennit("DeconvNet")], ids=name
 )
 def test_a_function_has_no_modules_to_change(method):
-    with pytest.raises(TypeError, match=r"model is an nn.Module for .*; got function. Wrap"):
+    with pytest.raises(TypeError, match=r"model must be an nn.Module for .*; got function. Wrap"):
         explain(method, net=lambda x: NET(x))
 
 

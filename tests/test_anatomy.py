@@ -51,5 +51,7 @@ def test_what_does_not_know_the_patient_has_no_letters():
     plain = Grid.plain(3)
     assert anatomy.letters(plain) == anatomy.planes(plain) == ()
     assert anatomy.place_text(plain, (1, 2, 3)) == anatomy.plane_text(plain, 0, (1, 2, 3)) == ""
-    with pytest.raises(ValueError, match=r"affine has the four rows of a 4 × 4 matrix, or is None; got \(\(1\.0,\),\)"):
+    with pytest.raises(
+        ValueError, match=r"affine must have the four rows of a 4 × 4 matrix, or be None; got \(\(1\.0,\),\)"
+    ):
         Grid((1.0,) * 3, ("mm",) * 3, affine=((1.0,),))

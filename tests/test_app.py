@@ -455,11 +455,11 @@ def test_an_upload_that_no_session_has_named_yet_is_left_for_a_minute(tmp_path):
     [
         (Wish(target=3), "an index from 0 to 2; got 3"),
         (Wish(target=-1), "an index from 0 to 2; got -1"),
-        (Wish(wavelet="dmey"), "a wavelet is one of PyWavelets' discrete ones, but dmey; got 'dmey'"),
+        (Wish(wavelet="dmey"), "a wavelet must be one of PyWavelets' discrete ones, but dmey; got 'dmey'"),
         (Wish(wavelet="../x"), "got '../x'"),
-        (Wish(levels=0), "levels are 1 to 12; got 0"),
-        (Wish(levels=99), "levels are 1 to 12; got 99"),
-        (Wish(wavelet=next(iter(FURTHER_DOMAINS)), levels=13), "levels are 1 to 12; got 13"),
+        (Wish(levels=0), "levels must be 1 to 12; got 0"),
+        (Wish(levels=99), "levels must be 1 to 12; got 99"),
+        (Wish(wavelet=next(iter(FURTHER_DOMAINS)), levels=13), "levels must be 1 to 12; got 13"),
         (Wish(method="Captum"), "the methods are integrated gradients, SmoothGrad"),
         (Wish(gradients=9), "10 to 256 gradients here; got 9"),
         (Wish(gradients=257), "10 to 256 gradients here; got 257"),
@@ -517,7 +517,7 @@ def test_an_upload_goes_to_a_model_that_takes_it(tmp_path):
         assert service.suited("ears", Path("a.PNG")) == "net"
         assert service.suited("ears", Path("a.flac")) == "ears"
         assert service.suited("net", Path("a.txt")) == "net"
-        with pytest.raises(Refused, match=r"a photo is a file ending in .*; got a\.txt"):
+        with pytest.raises(Refused, match=r"a photo must be a file ending in .*; got a\.txt"):
             service.look("me", "net", service.uploads / "a.txt")
 
 
@@ -661,12 +661,12 @@ def lying(path):
         (SOUND, lambda f: sound(f / "a.flac", 1_100_000, 200_000), r"at most 1e\+06 numbers"),
         (SOUND, lambda f: sound(f / "a.wav", 10, 1_000_000_000), "up to 1000000 samples per second"),
         (SOUND, lambda f: sound(f / "a.wav", 10, 500), "1000 to 384000 samples per second"),
-        (SOUND, lambda f: disguised(f / "a.wav", b"RIFF"), "a sound is a file that libsndfile or FFmpeg decodes"),
+        (SOUND, lambda f: disguised(f / "a.wav", b"RIFF"), "a sound must be a file that libsndfile or FFmpeg decodes"),
         (VOLUME, lambda f: array(f / "a.npy", (1, 110, 110, 110)), r"a.npy has 1.33e\+06"),
         (VOLUME, lambda f: arrays(f / "a.npz", (110, 110, 110)), r"a.npz has 1.33e\+06"),
         (VOLUME, lambda f: lying(f / "a.npy"), "a.npy is damaged: its header promises 729 GB"),
         (VOLUME, lambda f: arrays(f / "a.npz", (80, 80, 100), np.float64), r"a.npz has 1.28e\+06"),
-        (VOLUME, lambda f: arrays(f / "a.npz", (2, 2, 2), "S10000"), r"voxels are real numbers; got \|S10000"),
+        (VOLUME, lambda f: arrays(f / "a.npz", (2, 2, 2), "S10000"), r"voxels must be real numbers; got \|S10000"),
         (VOLUME, lambda f: disguised(f / "a.npz", b"PK"), "a.npz is damaged: File is not a zip file"),
         (VOLUME, lambda f: disguised(f / "a.npy", b"\x93NUMPY\x09\x00"), r"version 1 or 2 of NumPy's format; .*a.npy"),
     ],
@@ -706,7 +706,7 @@ def test_all_that_a_scan_unpacks_to_counts(tmp_path):
     check_upload(saved(nibabel.Nifti1Image(voxels.astype(np.float32), np.eye(4))), VOLUME, (1, 8, 8, 8), limits)
     heavy = {
         r"a.nii.gz has 2.5e\+05": nibabel.Nifti1Image(voxels, np.eye(4)),
-        "voxels are real numbers; got complex128": nibabel.Nifti1Image(voxels.astype(complex), np.eye(4)),
+        "voxels must be real numbers; got complex128": nibabel.Nifti1Image(voxels.astype(complex), np.eye(4)),
     }
     for sentence, image in heavy.items():
         with pytest.raises(ValueError, match=sentence):
@@ -725,7 +725,7 @@ def test_an_upload_names_no_other_file(tmp_path):
         check_upload(tmp_path / "a.mha", VOLUME, (1, 8, 8, 8), Limits())
     for name in ("a.mhd", "a.nhdr", "a.hdr", "a.img.gz"):
         (tmp_path / name).write_text(header + "data.raw\n")
-        with pytest.raises(ValueError, match=f"a volume is one file here; {name} keeps its voxels in another"):
+        with pytest.raises(ValueError, match=f"a volume must be one file here; {name} keeps its voxels in another"):
             check_upload(tmp_path / name, VOLUME, (1, 8, 8, 8), Limits())
 
 
@@ -757,7 +757,7 @@ def test_good_files_pass_the_limits(tmp_path):
 
 
 def test_limits_are_above_zero():
-    with pytest.raises(ValueError, match="limits are above 0; got seconds=0"):
+    with pytest.raises(ValueError, match="limits must be above 0; got seconds=0"):
         Limits(seconds=0)
     with pytest.raises(ValueError, match="at least one model"):
         Service([], Path("nowhere"))

@@ -246,7 +246,7 @@ def test_several_targets_are_each_what_they_are_alone(method):
     wanted = [2, TARGET, wl.targets.Contrast(1, [4, 3, 0])]
     together = wl.attribute(net, x, wl.targets.Several(*wanted), domain=domain, method=method)
     if getattr(method, "tolerance", None) is not None:
-        pytest.skip("an adaptive rule goes on until its slowest target is done")
+        pytest.skip("an adaptive rule goes on until its slowest target must be done")
     for n, target in enumerate(wanted):
         alone = wl.attribute(net, x, target, domain=domain, method=method)
         assert relative(together.data[n], alone.data) < 1e-14
@@ -528,7 +528,7 @@ def test_the_record_says_what_was_done():
     assert "seed=3" in a.method
     assert a.provenance["wavelens"] == wl.__version__
     assert a.provenance["torch"] == torch.__version__
-    with pytest.raises(IndexError, match="item is one of 3 in the batch; got 3"):
+    with pytest.raises(IndexError, match="item must be one of 3 in the batch; got 3"):
         a.item(3)
 
 
@@ -543,17 +543,17 @@ def test_what_a_prompt_shows_is_one_line():
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"baseline": torch.zeros(5)}, r"baseline is a finite number, a signal \(2, 12, 17\) .* got .* \(5,\)"),
+        ({"baseline": torch.zeros(5)}, r"baseline must be a finite number, a signal \(2, 12, 17\) .* got .* \(5,\)"),
         ({"baseline": torch.zeros(4, 2, 12, 17)}, "baseline is a finite number"),
         ({"baseline": float("nan")}, "baseline is a finite number"),
         ({"method": wl.IntegratedGradients(baseline=float("inf"))}, "baseline is a finite number"),
         ({"domain": "haar"}, "domain is a domain such as .* got 'haar'"),
-        ({"method": wl.Saliency}, "method is a method's value such as SmoothGrad"),
+        ({"method": wl.Saliency}, "method must be a method's value such as SmoothGrad"),
         ({"baseline": 0.0, "method": wl.Saliency()}, "baseline belongs to methods with one"),
         ({"domain": []}, "domain is a domain such as"),
         ({"domain": wl.DWT}, "domain is a domain such as DWT.'haar'., or .* got <class"),
         ({"domain": None}, "domain is a domain such as .* got None"),
-        ({"baseline": np.zeros((3, 2, 12, 17))}, "baseline is a finite number or a tensor; got ndarray"),
+        ({"baseline": np.zeros((3, 2, 12, 17))}, "baseline must be a finite number or a tensor; got ndarray"),
         ({"method": wl.ExpectedGradients(), "baseline": torch.zeros(2, 3)}, "baseline is a finite set of signals"),
     ],
 )
@@ -566,14 +566,17 @@ def test_wrong_use_says_what_to_do(change, match):
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: wl.IntegratedGradients(quadrature="simpson"), "quadrature is one of gauss-legendre.*got 'simpson'"),
+        (
+            lambda: wl.IntegratedGradients(quadrature="simpson"),
+            "quadrature must be one of gauss-legendre.*got 'simpson'",
+        ),
         (lambda: wl.IntegratedGradients(quadrature="trapezoid", steps=1), "the trapezoid with 2 steps or more"),
-        (lambda: wl.IntegratedGradients(steps=0), "steps is a whole number from 1; got steps=0"),
-        (lambda: wl.SmoothGrad(samples=2.5), "samples is a whole number from 1; got samples=2.5"),
+        (lambda: wl.IntegratedGradients(steps=0), "steps must be a whole number from 1; got steps=0"),
+        (lambda: wl.SmoothGrad(samples=2.5), "samples must be a whole number from 1; got samples=2.5"),
         (lambda: wl.IntegratedGradients(tolerance=0), "tolerance is above 0"),
         (
             lambda: wl.SmoothGrad(sigma=-1),
-            "sigma, a fraction of the signal's range, is at least 0 and finite; got sigma=-1",
+            "sigma, a fraction of the signal's range, must be at least 0 and finite; got sigma=-1",
         ),
         (lambda: wl.SmoothGrad(tolerance=0.1, max_samples=3), "max_samples at least 25"),
     ],

@@ -63,7 +63,7 @@ def test_nothing_is_cut_off_silently(tmp_path):
         write_audio(tmp_path / "a.wav", torch.tensor([[[1.0, math.nan]]]), 8000)
     with pytest.raises(ValueError, match="a tensor is written with its rate in Hz"):
         write_audio(tmp_path / "a.wav", torch.zeros(1, 1, 10))
-    with pytest.raises(ValueError, match=r"a sound is written as .*\.wav; got 'a\.jpg'"):
+    with pytest.raises(ValueError, match=r"a sound must be written as .*\.wav; got 'a\.jpg'"):
         write_audio(tmp_path / "a.jpg", torch.zeros(1, 1, 10), 8000)
     with pytest.raises(ValueError, match=r"a\.mp3 could not be written"):
         write_audio(tmp_path / "a.mp3", torch.zeros(1, 1, 10), 12345)
@@ -202,7 +202,7 @@ def test_windows_of_any_format_join_to_the_whole_clip(tmp_path, suffix):
     write_audio(path, sound(40000), 44100)
     joined = torch.cat([clip.data for clip in windows(path, 0.25)], -1)
     torch.testing.assert_close(joined, read_audio(path).data, rtol=0, atol=1e-6)
-    with pytest.raises(ValueError, match="a window holds a sample or more; got seconds=0"):
+    with pytest.raises(ValueError, match="a window must hold a sample or more; got seconds=0"):
         next(windows(path, 0))
 
 

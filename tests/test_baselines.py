@@ -191,15 +191,15 @@ def test_text_there_and_back(explainer):
 
 @pytest.mark.parametrize("explainer", [*CAMS, LRP(), SRD()], ids=name)
 def test_a_function_has_no_layers(explainer):
-    with pytest.raises(TypeError, match=r"model is an nn.Module for .*; got function. Wrap the function"):
+    with pytest.raises(TypeError, match=r"model must be an nn.Module for .*; got function. Wrap the function"):
         explainer(lambda x: x.sum((1, 2)), signal((24,)), None)
 
 
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"method": wl.SmoothGrad}, r"method is a method's value such as SmoothGrad\(\); got <class"),
-        ({"domain": "haar"}, r"domain is one domain such as Identity\(\) or DWT\('haar'\); got 'haar'"),
+        ({"method": wl.SmoothGrad}, r"method must be a method's value such as SmoothGrad\(\); got <class"),
+        ({"domain": "haar"}, r"domain must be one domain such as Identity\(\) or DWT\('haar'\); got 'haar'"),
     ],
 )
 def test_fields_are_checked(fields, text):
@@ -432,8 +432,8 @@ class Aside(nn.Module):
 @pytest.mark.parametrize(
     ("layer", "text"),
     [
-        ("convolution", "layer names a layer of the model, such as .*conv.*; got 'convolution'"),
-        ("0", "layer names one layer; got '0', which fits a.0, b.0"),
+        ("convolution", "layer must name a layer of the model, such as .*conv.*; got 'convolution'"),
+        ("0", "layer must name one layer; got '0', which fits a.0, b.0"),
         ("other", r"depends on the layer of GradCAM\(layer='other'\); this one does not"),
         ("idle", "gives a tensor in each pass; a.1.idle gave none"),
         ("pool", "gives a tensor in each pass; a.1.pool gave none"),
@@ -569,7 +569,7 @@ def test_relevance_starts_as_what_each_output_contributes():
     net, x = NETS[9, 12], signal((9, 12))
     both, one, other = (LRP()(net, x, t).data for t in (wl.targets.Contrast(1, 2), 1, 2))
     assert relative(both, one - other) < 1e-9
-    with pytest.raises(TypeError, match=r"the model's output is a tensor for .*; got tuple. Wrap the model"):
+    with pytest.raises(TypeError, match=r"the model's output must be a tensor for .*; got tuple. Wrap the model"):
         LRP()(Pair(net).eval(), x, lambda out: out[0][:, 1])
 
 

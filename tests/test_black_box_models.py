@@ -107,13 +107,13 @@ def test_what_a_function_raises_is_the_users_own():
         (
             lambda: BlackBox(NET),
             TypeError,
-            "a black box is a function of arrays; got a module, which is a model as it is",
+            "a black box must be a function of arrays; got a module, which is a model as it is",
         ),
-        (lambda: BlackBox("net"), TypeError, "a black box is a function of arrays; got str"),
+        (lambda: BlackBox("net"), TypeError, "a black box must be a function of arrays; got str"),
         (
             lambda: BlackBox(in_numpy, rows=0),
             ValueError,
-            "rows, the items of one call, is a whole number from 1.*got 0",
+            "rows, the items of one call, must be a whole number from 1.*got 0",
         ),
     ],
 )

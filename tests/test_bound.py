@@ -207,7 +207,7 @@ def test_several_signals_have_no_places_in_common():
         wl.metrics.insertion(pair, {"cloud": CLOUD.reshape(3, 4, 12), "tone": x["tone"]}, 1, a)
     with pytest.raises(ValueError, match="baseline belongs to methods with one"):
         wl.attribute(pair, x, 1, domain=domain, method=wl.Saliency(), baseline=1.0)
-    with pytest.raises(ValueError, match="baselines of several signals are numbers or tensors; got Blur"):
+    with pytest.raises(ValueError, match="baselines of several signals must be numbers or tensors; got Blur"):
         masks.minimal(pair, x, 1, domain=domain, baseline=masks.Blur(1.0), alpha=0.1)
     with pytest.raises(ValueError, match="every signal has a domain such as DWT"):
         wl.attribute(pair, x, 1, domain={"cloud": wl.TreeHaar, "tone": "haar"}, method=wl.Saliency())
@@ -252,5 +252,5 @@ def test_one_item_of_several_is_drawn(domain):
 
 
 def test_a_tree_too_deep_for_a_walk_is_refused():
-    with pytest.raises(ValueError, match="tree is at most some 900 nodes deep"):
+    with pytest.raises(ValueError, match="tree must be at most some 900 nodes deep"):
         wl.TreeHaar(tuple(range(3000)))

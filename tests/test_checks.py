@@ -583,7 +583,7 @@ def test_the_top_class_of_each_item_is_what_is_explained():
     net, x = Hidden((64,)), at((64,))
     top = net(x).argmax(1)
     assert check(net, x) == check(net, x, top)
-    with pytest.raises(ValueError, match=r"target is 'top', a class, .* got 'cat'"):
+    with pytest.raises(ValueError, match=r"target must be 'top', a class, .* got 'cat'"):
         check(net, x, "cat")
     with pytest.raises(ValueError, match=r"the top class is that of outputs \(batch, classes\); got \(1,\)"):
         check(lambda x: x.flatten(1).sum(1), at((64,)))
@@ -607,7 +607,7 @@ def test_findings_as_text_and_for_json():
         "remedy": "Do this.",
         "figures": {"x": None, "y": 0.5},
     }
-    with pytest.raises(KeyError, match="a check is one of a, b; got 'c'"):
+    with pytest.raises(KeyError, match="a check must be one of a, b; got 'c'"):
         found["c"]
-    with pytest.raises(ValueError, match="status is one of fail, warn, pass, not applicable; got 'good'"):
+    with pytest.raises(ValueError, match="status must be one of fail, warn, pass, not applicable; got 'good'"):
         Verdict("a", "good", "")

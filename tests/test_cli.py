@@ -218,8 +218,8 @@ def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, mon
         (["*.xyz"], "no such photo: *.xyz"),
         (["own_net.py"], "own_net.py is not an image file"),
         (["found"], "the folder found has no photos (.avif, "),
-        (["left.png", "--out", "own_net.py"], "--out is a folder; got the file own_net.py"),
-        (["left.png", "--out", "own_net.py/sub"], "--out is a folder; got own_net.py/sub, and Not a directory"),
+        (["left.png", "--out", "own_net.py"], "--out must be a folder; got the file own_net.py"),
+        (["left.png", "--out", "own_net.py/sub"], "--out must be a folder; got own_net.py/sub, and Not a directory"),
         (["left.png", "--domain", "DWT('har')"], "got 'har'"),
         (["left.png", "right.png", "--domain", "DWT('haar', levels=20)"], "levels=20 needs axes of at least"),
         (["left.png", "--domain", "Saliency"], "--domain takes a domain, such as DWT('db4', levels=3); got the method"),
@@ -232,8 +232,8 @@ def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, mon
         (["left.png", "--target", "3"], "is an index from 0 to 2; got 3"),
         (["left.png", "--model", "own_nett:net"], "there is no module own_nett for own_nett:net"),
         (["left.png", "--weights", "absent.pth"], "no such weights: absent.pth"),
-        (["left.png", "--device", "meta"], "--device names a device of this machine; got 'meta'"),
-        (["left.png", "--device", "nowhere"], "--device names a device of this machine; got 'nowhere'"),
+        (["left.png", "--device", "meta"], "--device must name a device of this machine; got 'meta'"),
+        (["left.png", "--device", "nowhere"], "--device must name a device of this machine; got 'nowhere'"),
         (["left.png", "--top", "0"], "--top"),
         (["left.png", "--levels", "3"], "See wavelens explain --help."),
         ([], "Missing argument 'files"),
@@ -353,7 +353,7 @@ def test_decomposed_pictures_come_from_the_same_gradients_and_overwrite_no_stran
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--decompose", "haar,db44"), "wavelet is a discrete wavelet of PyWavelets, such as 'haar', 'db4'"),
+        (("--decompose", "haar,db44"), "wavelet must be a discrete wavelet of PyWavelets, such as 'haar', 'db4'"),
         (("--decompose", "haar", "--domain", "Identity"), "--decompose shows wavelets; --domain is Identity()"),
     ],
 )

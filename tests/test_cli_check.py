@@ -126,7 +126,7 @@ def test_another_precision_is_looked_at_where_asked(folder, capsys):
     main(["check", "noise.png", "--model", "own_checked:photos", "--autocast", "bfloat16"])
     assert "in bfloat16 the gradient" in capsys.readouterr().out
     assert main(["check", "noise.png", "--model", "own_checked:photos", "--autocast", "half"]) == 2
-    assert "--autocast is one of bfloat16, float16; got 'half'" in capsys.readouterr().err
+    assert "--autocast must be one of bfloat16, float16; got 'half'" in capsys.readouterr().err
 
 
 def test_levels_that_do_not_fit_are_said_before_any_input_is_read(folder, capsys):

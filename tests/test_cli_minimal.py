@@ -133,7 +133,7 @@ def test_alphas_that_are_none_are_one_line(folder, capsys):
         in capsys.readouterr().err
     )
     assert main(["minimal", "left.png", "--model", "own_nets:photos", "--alpha", "-1"]) == 2
-    assert "alpha is a finite number from 0, or a list of them; got (-1.0,)" in capsys.readouterr().err
+    assert "alpha must be a finite number from 0, or a list of them; got (-1.0,)" in capsys.readouterr().err
 
 
 def test_one_input_of_several_that_is_wrong_is_said_and_the_others_are_done(folder, capsys):

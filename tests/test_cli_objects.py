@@ -116,9 +116,12 @@ def test_without_a_class_the_most_probable_object_is_explained(folder, arguments
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--target", "red#9"], "red#9 is one of 2 detections of ripe: ripe 0.92, ripe#2 0.61. Give a number up to 2"),
+        (
+            ["--target", "red#9"],
+            "red#9 is one of 2 detections of ripe: ripe 0.92, ripe#2 0.61. Give a number up to 2",
+        ),
         (["--target", "gren"], "has no class 'gren'. Did you mean green?"),
-        (["--target", "red#0"], "objects of a class are numbered from 1, the most probable; got 'red#0'"),
+        (["--target", "red#0"], "objects of a class must be numbered from 1, the most probable; got 'red#0'"),
         (["--target", "red", "--against", "green"], "quarters gives objects. Leave it out."),
     ],
 )

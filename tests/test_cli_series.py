@@ -188,7 +188,7 @@ def test_a_torchscript_file_takes_series_as_they_are_or_as_it_is_told(folder, ca
     capsys.readouterr()
     assert main(["explain", "beat.csv", "--model", "net.pt", "--preparation", "Saliency", "--out", "out"]) == 2
     names = "AsRead, Bands, Fitted, Geometry, Points, Resolutions, Sampling, Traces"
-    assert f"--preparation is one of {names}" in capsys.readouterr().err
+    assert f"--preparation must be one of {names}" in capsys.readouterr().err
     with pytest.raises(TypeError, match="preparation makes a model's input, such as"):
         wl.models.load("net.pt", preparation=3)
     assert main(["evaluate", ".", "--model", "net.pt", *words, "--metric", "Curves(steps=2)", "--out", "run"]) == 0

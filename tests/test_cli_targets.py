@@ -177,7 +177,7 @@ def test_the_top_class_may_be_set_against_another(folder, capsys):
         (["--target", "absent:mean"], "there is no module absent for absent:mean"),
         (["--target", "own_scenes:words"], "a function of (module, x); own_scenes:words is tuple"),
         (["--model", "own_scenes:proposals", "--target", "own_scenes:one"], "got (32, 4) for 1 rows. Give a function"),
-        (["--target", "own_scenes:several"], "own_scenes:several gives one target; got Several(0, 1)"),
+        (["--target", "own_scenes:several"], "own_scenes:several must give one target; got Several(0, 1)"),
         (["--model", "own_scenes:segmenter"], "a classifier returns logits (batch, classes); own_scenes:segmenter"),
     ],
 )

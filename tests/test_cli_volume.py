@@ -101,7 +101,7 @@ def test_wrong_input_is_one_line_each(folder, capsys):
     lines = capsys.readouterr().err.splitlines()
     expected = [
         "nan.npy: a volume's voxels are finite; got NaN",
-        "key is one of a, b in two.npz; name one of them",
+        "key must be one of a, b in two.npz; name one of them",
         "colours.npy: the network takes volumes of 1 channel; got 3",
         "empty.nii is empty",
         "broken.nii.gz begins with b'no scan'",

@@ -200,7 +200,7 @@ WRONG = {
     "none.xyz": ("# nothing\n", "a cloud has a row per point; .* has none"),
     "none.ply": (header(0), "a cloud has 2 points or more; .* has no point"),
     "same.xyz": ("1 2 3\n1 2 3\n1 2 3\n", "all 3 points of .* lie in one place"),
-    "nan.xyz": ("0 0 0\n1 nan 0\n2 2 inf\n", "coordinates are finite; 2 of 3 points of .* the first is point 2"),
+    "nan.xyz": ("0 0 0\n1 nan 0\n2 2 inf\n", "coordinates must be finite; 2 of 3 points of .* the first is point 2"),
     "empty.stl": ("", "is empty, so it is not a cloud"),
     "photo.ply": ("\x89PNG\r\n", "cannot be read as PLY: it does not begin with the line ply"),
     "short.ply": (header(9), "it ends before its 9 elements of vertex do"),
@@ -219,7 +219,7 @@ WRONG = {
     "mixed.csv": ("x (m),y (m),z (cm)\n0,0,1\n1,0,2\n", "x, y and z have one unit; those of .* are in m, m, cm"),
     "words.xyz": ("a b c\nd e f\n", "the columns of points are called x, y and z; those of .* are a, b, c"),
     "half.xyz": ("0 0 0\n1 0\n", "cannot be read as a table of points"),
-    "cloud.doc": ("hello", "a cloud is a file ending in .ply, .*; got"),
+    "cloud.doc": ("hello", "a cloud must be a file ending in .ply, .*; got"),
 }  # fmt: skip
 
 
@@ -243,7 +243,7 @@ def test_arrays_of_two_coordinates_and_missing_files(tmp_path):
         write_cloud(tmp_path / "a.obj", bumpy())
     for shape in ((1, 2, 9), (3, 9), (1, 3, 1), (2, 3, 9)):
         with pytest.raises(
-            ValueError, match=re.escape(f"a cloud is (1, 3, points) with 2 points or more; got {shape}")
+            ValueError, match=re.escape(f"a cloud must be (1, 3, points) with 2 points or more; got {shape}")
         ):
             Cloud(torch.zeros(shape))
 
@@ -295,10 +295,10 @@ def test_a_prepared_cloud_goes_back_to_its_place_and_scales_are_in_metres():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"shape": (2, 40)}, r"shape is \(3, points\) with 2 points or more; got \(2, 40\)"),
-        ({"centre": "middle"}, "centre is one of none, mean, box; got 'middle'"),
-        ({"scale": "unit"}, "scale is one of none, radius, box"),
-        ({"fit": "crop"}, "fit is one of even, whole"),
+        ({"shape": (2, 40)}, r"shape must be \(3, points\) with 2 points or more; got \(2, 40\)"),
+        ({"centre": "middle"}, "centre must be one of none, mean, box; got 'middle'"),
+        ({"scale": "unit"}, "scale must be one of none, radius, box"),
+        ({"fit": "crop"}, "fit must be one of even, whole"),
         ({"spacing": (1.0, 2.0)}, "spacing is one length"),
     ],
 )

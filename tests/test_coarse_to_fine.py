@@ -154,11 +154,14 @@ def test_checks_take_a_shuffled_baseline():
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: wl.IntegratedGradients(baseline="black"), "baseline is a number or 'shuffled'; got 'black'"),
-        (lambda: wl.IntegratedGradients(shuffles=0), "shuffles is a whole number from 1; got shuffles=0"),
-        (lambda: wl.CoarseToFine("upwards"), "order is one of coarse-to-fine, fine-to-coarse, both; got 'upwards'"),
-        (lambda: wl.CoarseToFine(steps=0), "steps is a whole number from 1; got steps=0"),
-        (lambda: wl.CoarseToFine(quadrature="simpson"), "quadrature is one of gauss-legendre"),
+        (lambda: wl.IntegratedGradients(baseline="black"), "baseline must be a number or 'shuffled'; got 'black'"),
+        (lambda: wl.IntegratedGradients(shuffles=0), "shuffles must be a whole number from 1; got shuffles=0"),
+        (
+            lambda: wl.CoarseToFine("upwards"),
+            "order must be one of coarse-to-fine, fine-to-coarse, both; got 'upwards'",
+        ),
+        (lambda: wl.CoarseToFine(steps=0), "steps must be a whole number from 1; got steps=0"),
+        (lambda: wl.CoarseToFine(quadrature="simpson"), "quadrature must be one of gauss-legendre"),
         (lambda: wl.CoarseToFine(tolerance=0.1, max_steps=3), "max_steps at least 9; got tolerance=0.1, max_steps=3"),
     ],
 )

@@ -185,7 +185,7 @@ def test_bold_is_the_best_that_stays_the_best(made):
     ("folders", "sentence"),
     [
         (["a", "z"], "over the items that all have, by name; a has 12 items, such as 0; z has 2 items, such as -1"),
-        (["a", "a"], "each run is compared once; got "),
+        (["a", "a"], "each run can be compared only once; got "),
     ],
 )
 def test_runs_that_cannot_be_compared_are_said(made, folders, sentence):
@@ -328,7 +328,7 @@ def test_a_difference_is_marked_after_holms_correction(made):
 
 @pytest.mark.parametrize("resamples", [0, -1, 10**12])
 def test_resamples_that_memory_cannot_hold_are_refused(made, resamples):
-    with pytest.raises(ValueError, match=rf"resamples is a whole number from 1 to 1,000,000; got {resamples}\."):
+    with pytest.raises(ValueError, match=rf"resamples must be a whole number from 1 to 1,000,000; got {resamples}\."):
         compare([made("a", Scores())], resamples=resamples)
 
 
@@ -374,7 +374,7 @@ def test_a_manifest_without_columns_is_that_of_earlier_versions(made):
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        ([{"name": "loss", "better": "most"}], "better is 'more', 'less' or None; got 'most' for loss"),
+        ([{"name": "loss", "better": "most"}], "better must be 'more', 'less' or None; got 'most' for loss"),
         ([{"name": "loss", "code": "import os"}], "unexpected keyword argument 'code'"),
         ([{"name": "loss"}, {"name": "loss"}], "two of its columns have one name"),
         ({"loss": "less"}, "cannot be read"),

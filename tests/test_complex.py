@@ -148,7 +148,7 @@ def test_masks_by_band_and_pages_of_a_complex_gradient(domain):
     assert not mask.data.is_complex()
     assert sum(mask.apply(x).square().sum() for mask in wl.masks.parts(a).values()) > 0
     assert "moduli" in a._repr_html_()
-    with pytest.raises(ValueError, match="start is in units of the score, which have signs"):
+    with pytest.raises(ValueError, match="start must be in units of the score, which have signs"):
         wl.masks.minimal(Net((64,)), x, 1, domain=domain, start=a, steps=1, alpha=0.1)
 
 

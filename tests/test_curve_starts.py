@@ -249,15 +249,17 @@ def test_options():
     a = wl.metrics.energy_order(x, wl.Identity())
     for metric in (wl.metrics.curves, wl.metrics.insertion, wl.metrics.deletion, wl.metrics.faithfulness):
         for fill in ("mode", 3, None):
-            with pytest.raises(ValueError, match=r"fill is one of zero, shuffled, blur, noise, mean, a set of signals"):
+            with pytest.raises(
+                ValueError, match=r"fill must be one of zero, shuffled, blur, noise, mean, a set of signals"
+            ):
                 metric(net, x, 1, a, fill=fill)
         with pytest.raises(ValueError, match="a baseline goes with fill='zero'; got one with fill='blur'"):
             metric(net, x, 1, a, fill="blur", baseline=0.1)
-        with pytest.raises(ValueError, match="fractions is one of uniform, nonzero, log; got 'linear'"):
+        with pytest.raises(ValueError, match="fractions must be one of uniform, nonzero, log; got 'linear'"):
             metric(net, x, 1, a, fractions="linear")
-        with pytest.raises(ValueError, match="score is one of probability, logit; got 'loss'"):
+        with pytest.raises(ValueError, match="score must be one of probability, logit; got 'loss'"):
             metric(net, x, 1, a, score="loss")
-        with pytest.raises(ValueError, match="samples is a whole number from 1; got samples=0"):
+        with pytest.raises(ValueError, match="samples must be a whole number from 1; got samples=0"):
             metric(net, x, 1, a, fill="shuffled", samples=0)
-        with pytest.raises(ValueError, match=r"baseline is a finite set of signals \(number, \*\(2, 12, 17\)\)"):
+        with pytest.raises(ValueError, match=r"baseline must be a finite set of signals \(number, \*\(2, 12, 17\)\)"):
             metric(net, x, 1, a, fill=torch.zeros(3, 5))

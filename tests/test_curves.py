@@ -159,7 +159,7 @@ def test_what_a_curve_is_of():
     c = wl.metrics.curves(half, x.bfloat16(), 1, a.map(torch.Tensor.bfloat16), steps=4)
     assert c.insertion.dtype == torch.float32
     assert relative(c.insertion.double(), wl.metrics.curves(net, x, 1, a, steps=4).insertion) < 0.1
-    with pytest.raises(TypeError, match=r"the model's output is a tensor .* where target is a class; got tuple"):
+    with pytest.raises(TypeError, match=r"the model's output is a tensor .* where target must be a class; got tuple"):
         wl.metrics.curves(lambda s: (net(s),), x, 1, a, steps=2)
 
 
@@ -179,17 +179,17 @@ def test_options():
     net, x = Net(SHAPE), signal(SHAPE)
     a = wl.metrics.energy_order(x, wl.Identity())
     for metric in (wl.metrics.curves, wl.metrics.insertion, wl.metrics.deletion, wl.metrics.faithfulness):
-        with pytest.raises(ValueError, match="steps is a whole number from 1; got steps=0"):
+        with pytest.raises(ValueError, match="steps must be a whole number from 1; got steps=0"):
             metric(net, x, 1, a, steps=0)
-        with pytest.raises(ValueError, match="normalize is None or 'max'; got 'min'"):
+        with pytest.raises(ValueError, match="normalize must be None or 'max'; got 'min'"):
             metric(net, x, 1, a, normalize="min")
-        with pytest.raises(ValueError, match=r"baseline is a finite number, a signal .* got a tensor of shape"):
+        with pytest.raises(ValueError, match=r"baseline must be a finite number, a signal .* got a tensor of shape"):
             metric(net, x, 1, a, baseline=torch.zeros(5))
-        with pytest.raises(ValueError, match="batch_size is at least 1, or None to measure it; got 0"):
+        with pytest.raises(ValueError, match="batch_size must be at least 1, or None to measure it; got 0"):
             metric(net, x, 1, a, batch_size=0)
         with pytest.raises(ValueError, match="the model is in evaluation mode"):
             metric(Net(SHAPE).train(), x, 1, a)
-        with pytest.raises(ValueError, match="target is a class from 0 to 4"):
+        with pytest.raises(ValueError, match="target must be a class from 0 to 4"):
             metric(net, x, 5, a)
 
 

@@ -355,7 +355,7 @@ def silent_film(path):
 
 def test_a_pipe_in_the_place_of_a_sound_says_so(tmp_path):
     os.mkfifo(tmp_path / "a.wav")
-    with pytest.raises(ValueError, match=r"a sound is a regular file; got the named pipe .*a\.wav"):
+    with pytest.raises(ValueError, match=r"a sound must be a regular file; got the named pipe .*a\.wav"):
         open_audio(tmp_path / "a.wav")
 
 

@@ -141,7 +141,7 @@ def test_what_is_no_picture_is_refused():
         plots.decomposed([], x)
     with pytest.raises(ValueError, match=r"with 2 or 3 axes; got \(3, 2, 64\) with axes \(64,\)\. .*masks.decompose"):
         plots.decomposed(attribution(wl.DWT("haar", levels=1), (64,)), signal((64,)))
-    with pytest.raises(ValueError, match=r"x is the explained signal \(3, channel, 8, 8\); got \(2, 2, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"x must be the explained signal \(3, channel, 8, 8\); got \(2, 2, 8, 8\)"):
         plots.decomposed([a], x[:2])
     with pytest.raises(ValueError, match=r"this mask is for signals \(batch, channel, 8, 8\); got \(3, 2, 8, 9\)"):
         masks.decompose(signal((8, 9)), masks.top(a, 0.5))

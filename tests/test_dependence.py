@@ -178,11 +178,11 @@ def test_options():
     net, x = Layers(), signal(SHAPE)
     a = SALIENCY(net, x, CLASSES)
     for metric in (wl.metrics.residual_correlation, wl.metrics.complexity_rise):
-        with pytest.raises(TypeError, match="model is a module whose layers can be reset; got function"):
+        with pytest.raises(TypeError, match="model must be a module whose layers can be reset; got function"):
             metric(lambda x: x.flatten(1), x, CLASSES, a, explainer=SALIENCY)
-    with pytest.raises(ValueError, match="samples is a whole number from 1; got samples=0"):
+    with pytest.raises(ValueError, match="samples must be a whole number from 1; got samples=0"):
         wl.metrics.residual_correlation(net, x, CLASSES, a, explainer=SALIENCY, samples=0)
-    with pytest.raises(ValueError, match="bins is a whole number from 1; got bins=0"):
+    with pytest.raises(ValueError, match="bins must be a whole number from 1; got bins=0"):
         wl.metrics.complexity_rise(net, x, CLASSES, a, explainer=SALIENCY, bins=0)
     with pytest.raises(ValueError, match="sigma, a fraction of the signal's range"):
         wl.metrics.smooth_cascading(net, x, CLASSES, a, explainer=SALIENCY, sigma=-1)

@@ -78,7 +78,7 @@ def test_empty_elements_are_as_good_as_none(tmp_path):
 def test_a_series_is_the_volume_it_was_cut_from(whole):
     with pytest.raises(ValueError, match=r"item takes one volume of a stack; got 1 for .*whole, a DICOM series"):
         read_volume(whole, item=1)
-    with pytest.raises(ValueError, match=r"key names an array of an \.npz file; got 'a' for .*whole"):
+    with pytest.raises(ValueError, match=r"key must name an array of an \.npz file; got 'a' for .*whole"):
         read_volume(whole, key="a")
     found = read_volume(whole)
     np.testing.assert_array_equal(found.data[0, 0].numpy(), 2 * voxels())
@@ -264,7 +264,7 @@ def test_another_series_in_a_folder_of_a_series_is_passed_over_and_two_in_folder
     for name, uid in (("a", "1.2.3"), ("a/derived", "1.2.4")):
         series(tmp_path / name, [dicom_slice(k, SeriesInstanceUID=uid) for k in range(3)])
     assert read_volume(tmp_path / "a").axes == (5, 4, 3)
-    with pytest.raises(ValueError, match=r"a folder holds one DICOM series; got 3 slices of 'thorax'; 3 slices of"):
+    with pytest.raises(ValueError, match=r"a folder must hold one DICOM series; got 3 slices of 'thorax'; 3 slices of"):
         read_volume(tmp_path)
 
 
@@ -382,7 +382,9 @@ def test_frames_of_several_files_are_one_volume(tmp_path):
 @pytest.mark.needs("pydicom")
 def test_one_slice_is_no_volume_and_has_no_need_of_its_suffix(tmp_path, whole):
     (tmp_path / "IM0001").write_bytes((whole / "00.dcm").read_bytes())
-    with pytest.raises(ValueError, match=r"a volume has at least 2 slices; got 1 in .*IM0001\. A 2-D image goes to"):
+    with pytest.raises(
+        ValueError, match=r"a volume must have at least 2 slices; got 1 in .*IM0001\. A 2-D image goes to"
+    ):
         read_volume(tmp_path / "IM0001")
     for path in whole.glob("*.dcm"):
         path.rename(path.with_suffix(""))

@@ -227,9 +227,9 @@ def test_scales_are_octaves():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: wl.DualTree(biort="db4"), "biort is one of antonini, legall, near_sym_a, near_sym_b; got 'db4'"),
-        (lambda: wl.DualTree(qshift="near_sym_a"), "qshift is one of qshift_06, .*; got 'near_sym_a'"),
-        (lambda: wl.DualTree(levels=-1), "levels is None or an integer from 0 to 62; got -1"),
+        (lambda: wl.DualTree(biort="db4"), "biort must be one of antonini, legall, near_sym_a, near_sym_b; got 'db4'"),
+        (lambda: wl.DualTree(qshift="near_sym_a"), "qshift must be one of qshift_06, .*; got 'near_sym_a'"),
+        (lambda: wl.DualTree(levels=-1), "levels must be None or an integer from 0 to 62; got -1"),
         (
             lambda: wl.DualTree(levels=4).layout((12, 40)),
             r"levels=4 needs axes of at least 16 samples; got \(12, 40\). Pass at most levels=3",

@@ -430,10 +430,10 @@ def test_the_delay_of_a_deep_cascade_is_that_of_its_coarse_end(path):
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: DWT("db99"), "wavelet is a discrete wavelet of PyWavelets.*got 'db99'"),
+        (lambda: DWT("db99"), "wavelet must be a discrete wavelet of PyWavelets.*got 'db99'"),
         (lambda: DWT("morl"), "wavelet is a discrete wavelet"),
-        (lambda: DWT("haar", mode="mirror"), "mode is one of .*got 'mirror'"),
-        (lambda: DWT("haar", levels=-1), "levels is None, an integer from 0 to 62, or a tuple .*; got -1"),
+        (lambda: DWT("haar", mode="mirror"), "mode must be one of .*got 'mirror'"),
+        (lambda: DWT("haar", levels=-1), "levels must be None, an integer from 0 to 62, or a tuple .*; got -1"),
         (lambda: DWT("haar", levels=2.0), "an integer from 0 to 62, or a tuple .*; got 2.0"),
         (lambda: DWT("haar", levels=(2, -1)), r"a tuple with one for each axis such as \(1, 3, 3\); got \(2, -1\)"),
         (lambda: DWT("haar", levels=()), r"a tuple with one for each axis .*; got \(\)"),

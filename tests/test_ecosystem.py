@@ -191,9 +191,9 @@ def test_a_pipeline_of_transformers_is_explained_as_it_answers():
     assert a.score.item() == pytest.approx(logits.max().item(), rel=1e-5)
     _, owl = explain(pipe, picture, "owl", domain=HAAR)
     assert owl.score.item() == pytest.approx(logits[2].item(), rel=1e-5)
-    with pytest.raises(ValueError, match="target is an index or a label of the pipeline's model; got 'fox'"):
+    with pytest.raises(ValueError, match="target must be an index or a label of the pipeline's model; got 'fox'"):
         explain(pipe, picture, "fox")
-    with pytest.raises(ValueError, match="pipe is an image-classification pipeline of transformers; got 7"):
+    with pytest.raises(ValueError, match="pipe must be an image-classification pipeline of transformers; got 7"):
         explain(7, picture)
 
 

@@ -215,23 +215,26 @@ def test_the_energy_order_inserts_the_largest_coefficients_first(folder):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--shard", "2/2"], "--shard is i/n with i from 0 to n - 1, such as 0/8; got '2/2'"),
+        (["--shard", "2/2"], "--shard must be i/n with i from 0 to n - 1, such as 0/8; got '2/2'"),
         (["--shard", "half"], "--shard is i/n"),
-        (["--executor", "dask"], "--executor is one of local, processes, ray; got 'dask'"),
+        (["--executor", "dask"], "--executor must be one of local, processes, ray; got 'dask'"),
         (["--num-gpus", "1"], "--num-cpus, --num-gpus and --ray-address are for --executor ray; got local"),
         (["--metric", "Curve"], "Did you mean Curves?"),
-        (["--metric", "DWT"], "a metric is one of Curves, MuFidelity"),
+        (["--metric", "DWT"], "a metric must be one of Curves, MuFidelity"),
         (["--executor", "processes", "--device", "cuda:1"], "is given a GPU of its own, --device cuda; got cuda:1"),
-        (["--method", "DWT"], "a method is one such as SmoothGrad(samples=25), GradCAM or EnergyOrder; got DWT"),
+        (["--method", "DWT"], "a method must be one such as SmoothGrad(samples=25), GradCAM or EnergyOrder; got DWT"),
         (
             ["--method", "GradCAM"],
             "--domain is for methods; GradCAM(layer=None) has its own. Say where it is judged by",
         ),
         (["--domain", "DWT('haar', levels=9)"], "levels=9 needs axes of at least"),
-        (["--labels", "absent.csv"], "labels are 'top', 'folders' or a CSV file; got absent.csv, and there is no such"),
+        (
+            ["--labels", "absent.csv"],
+            "labels must be 'top', 'folders' or a CSV file; got absent.csv, and there is no such",
+        ),
         (["--labels", "few.csv"], "4 of 5 files are not in it, such as Whole/b.png"),
         (["--labels", "wrong.csv"], "has no class 'Nothing'"),
-        (["--out", "own_net.py"], "--out is a folder; got the file own_net.py"),
+        (["--out", "own_net.py"], "--out must be a folder; got the file own_net.py"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(folder, capsys, arguments, sentence):
@@ -255,7 +258,7 @@ def test_a_photo_outside_of_folders_has_no_label_from_them(folder, capsys):
 def test_a_data_set_is_a_folder_with_files(folder, capsys):
     (folder / "empty").mkdir()
     for data, sentence in {
-        "absent": "a data set is a folder; got absent",
+        "absent": "a data set must be a folder; got absent",
         "empty": "the folder empty has no files that the model takes",
     }.items():
         assert main(["evaluate", data, "--model", "own_net:net", "--out", "run"]) == 2

@@ -164,7 +164,7 @@ def test_an_error_of_the_program_is_no_error_of_a_file(folder, monkeypatch):
         ({"domain": wl.DWT("haar", levels=9)}, "levels=9"),
         ({"decompose": "haar", "domain": wl.Identity()}, "shows wavelets"),
         ({"unit": "m"}, "is that of --spacing"),
-        ({"target": wl.targets.Several(0, 1)}, "an explanation has one target; got Several"),
+        ({"target": wl.targets.Several(0, 1)}, "an explanation must have one target; got Several"),
         ({"target": torch.sum, "against": 1}, "against sets a class against a class; the target is"),
     ],
 )

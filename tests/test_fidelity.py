@@ -256,21 +256,21 @@ def test_options():
     net, x = Net(SHAPE), signal(SHAPE)
     a = wl.metrics.energy_order(x, wl.Identity())
     m = wl.metrics
-    with pytest.raises(ValueError, match="correlation is one of pearson, spearman; got 'kendall'"):
+    with pytest.raises(ValueError, match="correlation must be one of pearson, spearman; got 'kendall'"):
         m.mu_fidelity(net, x, 1, a, correlation="kendall")
-    with pytest.raises(ValueError, match="subsets are two or more, to be compared; got 1"):
+    with pytest.raises(ValueError, match="subsets must be two or more, to be compared; got 1"):
         m.mu_fidelity(net, x, 1, a, subsets=1)
-    with pytest.raises(ValueError, match="grid is a whole number from 1; got grid=0"):
+    with pytest.raises(ValueError, match="grid must be a whole number from 1; got grid=0"):
         m.mu_fidelity(net, x, 1, a, grid=0)
     for fraction in (0.0, 1.0, -0.5, 0.02):
         with pytest.raises(ValueError, match=rf"gives each subset a cell or more; got {fraction} of 4 cells"):
             m.mu_fidelity(net, x, 1, a, grid=2, fraction=fraction)
-    with pytest.raises(ValueError, match=r"perturb is 'noise', for gradients, or 'removal', .* got 'swap'"):
+    with pytest.raises(ValueError, match=r"perturb must be 'noise', for gradients, or 'removal', .* got 'swap'"):
         m.infidelity(net, x, 1, a, perturb="swap")
-    with pytest.raises(ValueError, match="samples is a whole number from 1; got samples=0"):
+    with pytest.raises(ValueError, match="samples must be a whole number from 1; got samples=0"):
         m.infidelity(net, x, 1, a, samples=0)
     with pytest.raises(
-        ValueError, match="sigma, a fraction of the signal's range, is at least 0 and finite; got sigma=-1"
+        ValueError, match="sigma, a fraction of the signal's range, must be at least 0 and finite; got sigma=-1"
     ):
         m.infidelity(net, x, 1, a, sigma=-1)
     for metric in (m.ff, m.fid_in):

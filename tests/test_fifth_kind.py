@@ -169,7 +169,7 @@ def test_the_app_takes_it(folder):
         with pytest.raises(Refused, match=r"late\.ecg is no recording"):
             service.look("page", "ecg:net", path)
         path.with_suffix(".txt").write_text("nothing")
-        with pytest.raises(Refused, match=r"an ecg is a file ending in \.ecg; got late\.txt"):
+        with pytest.raises(Refused, match=r"an ecg must be a file ending in \.ecg; got late\.txt"):
             service.look("page", "ecg:net", path.with_suffix(".txt"))
 
 
@@ -203,7 +203,7 @@ def test_a_kind_is_registered_anew_but_takes_no_name_of_the_library(folder):
     assert kinds.kind_of(["plot.png"]).name == "photo"
     with pytest.raises(ValueError, match="'sound' is a kind of the library"):
         wl.register_kind(replace(kind, name="sound"))
-    with pytest.raises(ValueError, match=r"a suffix begins with a dot and has small letters; got '\.ECG', 'ecg'"):
+    with pytest.raises(ValueError, match=r"a suffix must begin with a dot and be in lower case; got '\.ECG', 'ecg'"):
         replace(kind, suffixes=(".ECG", "ecg"))
-    with pytest.raises(ValueError, match="units has one for each axis of an ecg; got 2, and a view of 1"):
+    with pytest.raises(ValueError, match="units must have one entry for each axis of an ecg; got 2, and a view of 1"):
         replace(kind, units=("s", "px"))

@@ -80,11 +80,11 @@ def test_an_account_by_band_adds_up():
     ("wrong", "message"),
     [
         (lambda: wl.FrequencyBands("eeg", rate=50), r"below half the rate, 25, .* got 0\.5, 4, 8, 13, 30"),
-        (lambda: wl.FrequencyBands("ecg"), "edges are frequencies, or one of 'eeg'; got 'ecg'"),
+        (lambda: wl.FrequencyBands("ecg"), "edges must be frequencies, or one of 'eeg'; got 'ecg'"),
         (lambda: wl.FrequencyBands((0.2, 0.1)), r"got 0\.2, 0\.1"),
         (lambda: wl.FrequencyBands(()), "got none"),
-        (lambda: wl.FrequencyBands((0.1,), names=("a", "a")), "names differ, one for each of 2 bands; got 'a', 'a'"),
-        (lambda: wl.FrequencyBands((0.1,), rate=0), "rate is samples per second"),
+        (lambda: wl.FrequencyBands((0.1,), names=("a", "a")), "names must differ, one for each of 2 bands; got 'a'"),
+        (lambda: wl.FrequencyBands((0.1,), rate=0), "rate must be in samples per second"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_one_line(wrong, message):

@@ -93,10 +93,10 @@ def test_maps_of_methods_stand_in_the_panel_and_in_the_report(folder):
 @pytest.mark.parametrize(
     ("method", "sentence"),
     [
-        ([], "method is one method or several; got none"),
-        ([IG, IG], "each method is given once; got IntegratedGradients"),
-        ([IG, 3], "method is a method's or an explainer's value such as SmoothGrad"),
-        (wl.SmoothGrad, "method is a method's or an explainer's value such as SmoothGrad"),
+        ([], "method must be one method or several; got none"),
+        ([IG, IG], "each method can be given only once; got IntegratedGradients"),
+        ([IG, 3], "method must be a method's or an explainer's value such as SmoothGrad"),
+        (wl.SmoothGrad, "method must be a method's or an explainer's value such as SmoothGrad"),
     ],
 )
 def test_what_is_no_method_is_refused(folder, method, sentence):

@@ -132,10 +132,10 @@ def test_several_signals_and_given_tensors():
         (
             [QUESTIONS[:2], LENGTHS],
             ValueError,
-            r"given\[0\] is a tensor with an entry for each of 3 items; got \(2, 2\)",
+            r"given\[0\] must be a tensor with an entry for each of 3 items; got \(2, 2\)",
         ),
-        ([QUESTIONS, 4], ValueError, r"given\[1\] is a tensor with an entry for each of 3 items; got int"),
-        (QUESTIONS, TypeError, "given is a list of tensors, one entry per item in each; got one tensor"),
+        ([QUESTIONS, 4], ValueError, r"given\[1\] must be a tensor with an entry for each of 3 items; got int"),
+        (QUESTIONS, TypeError, "given must be a list of tensors, one entry per item in each; got one tensor"),
     ],
 )
 def test_what_does_not_fit(given, error, sentence):

@@ -456,7 +456,10 @@ CALLS = {
     "inf": (lambda: explain(NET, X / 0), "x is finite; got NaN or infinity"),
     "integers": (lambda: explain(NET, X.long()), r"floating-point numbers; got torch.int64\. Pass x / 255"),
     "dimensions": (lambda: explain(NET, X[0, 0]), r"\(batch, channel, \*axes\); got \(6, 7\).*x\[None\]"),
-    "batch_size": (lambda: explain(NET, X, batch_size=0), "batch_size is at least 1, or None to measure it; got 0"),
+    "batch_size": (
+        lambda: explain(NET, X, batch_size=0),
+        "batch_size must be at least 1, or None to measure it; got 0",
+    ),
     "batch_size 2.5": (lambda: explain(NET, X, batch_size=2.5), "batch_size is at least 1, .* got 2.5"),
     "autocast": (lambda: explain(NET, X, autocast=torch.float64), "autocast is .* or None; got torch.float64"),
     "lazy": (lambda: explain(nn.LazyLinear(3).eval(), X), r"have shapes; some of these are lazy. Call model\(x\)"),

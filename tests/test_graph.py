@@ -146,11 +146,14 @@ def test_what_is_written_is_read(tmp_path, order):
 @pytest.mark.parametrize(
     ("build", "sentence"),
     [
-        (lambda: wl.GraphWavelets(-1), "levels is a whole number from 0 to 32; got -1"),
-        (lambda: wl.GraphWavelets(neighbours=0), "neighbours is a whole number from 1 to 1000; got 0"),
-        (lambda: wl.GraphWavelets(order=0), "order is None or the degree of polynomials, from 1 to 1000; got 0"),
+        (lambda: wl.GraphWavelets(-1), "levels must be a whole number from 0 to 32; got -1"),
+        (lambda: wl.GraphWavelets(neighbours=0), "neighbours must be a whole number from 1 to 1000; got 0"),
+        (lambda: wl.GraphWavelets(order=0), "order must be None or the degree of polynomials, from 1 to 1000; got 0"),
         (lambda: wl.GraphWavelets(edges=((0, 0),)), "edges are pairs of different vertices"),
-        (lambda: wl.GraphWavelets(edges=((0, 1), (1, 0))), "edges are pairs of different vertices, .* each pair once"),
+        (
+            lambda: wl.GraphWavelets(edges=((0, 1), (1, 0))),
+            "edges must be pairs of different vertices, .* each pair once",
+        ),
         (lambda: wl.GraphWavelets(edges=PATH).layout((5,)), "the graph has vertex 11; got a signal with 5 samples"),
         (lambda: wl.GraphWavelets().layout((5, 5)), r"one axis, the vertices; got axes \(5, 5\). Flatten"),
         (
@@ -159,7 +162,7 @@ def test_what_is_written_is_read(tmp_path, order):
         ),
         (
             lambda: wl.GraphWavelets().bind(signal((9,), 1, 2)),
-            "the first 3 channels are coordinates; got a signal with 2",
+            "the first 3 channels must be coordinates; got a signal with 2",
         ),
         (lambda: wl.GraphWavelets().rebound({}), "rests on values and vectors; got nothing"),
         (
@@ -197,7 +200,7 @@ def test_a_mesh_joins_the_vertices_of_its_triangles():
     with pytest.raises(ValueError, match=r"rests on the triangles of a mesh; got points alone\. Explain a mesh's file"):
         mesh.bind(x)
     for wrong in (faces[:, :2], faces + 3, faces[:0]):
-        with pytest.raises(ValueError, match=r"faces are \(faces, 3\) numbers of 12 vertices"):
+        with pytest.raises(ValueError, match=r"faces must be \(faces, 3\) numbers of 12 vertices"):
             mesh.of_mesh(x, wrong)
     with pytest.raises(ValueError, match="each pair once, or 'mesh'; got 'grid'"):
         wl.GraphWavelets(3, edges="grid")

@@ -58,7 +58,7 @@ def test_a_grid_that_is_none_is_refused(spacing, units, sentence):
 
 
 def test_a_grid_belongs_to_its_signal():
-    with pytest.raises(ValueError, match="a grid has the axes of its signal; got 1"):
+    with pytest.raises(ValueError, match="a grid must have the axes of its signal; got 1"):
         Grid.sound(8000).extents(layout((4, 4), DWT("haar")))
 
 

@@ -136,7 +136,7 @@ def test_road_is_the_mean_along_the_steps():
 def test_options():
     net, x = Net(SHAPE), signal(SHAPE)
     a = wl.metrics.energy_order(x, wl.Identity())
-    with pytest.raises(ValueError, match="steps are two or more, the last of which is not taken; got steps=1"):
+    with pytest.raises(ValueError, match="steps must be two or more, the last of which is not taken; got steps=1"):
         wl.metrics.road(net, x, CLASSES, a, steps=1)
     with pytest.raises(ValueError, match="sigma, a fraction of the signal's range"):
         wl.metrics.road(net, x, CLASSES, a, sigma=-0.1)

@@ -90,7 +90,7 @@ def test_boxes():
     assert mask.shape == (2, 4, 5)
     assert mask[0].nonzero().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2], [3, 4]]
     assert mask[1].all()
-    with pytest.raises(ValueError, match="boxes are given as one list for each of 2 items; got 1"):
+    with pytest.raises(ValueError, match="boxes must be given as one list for each of 2 items; got 1"):
         m.boxes(x, [[((0, 1), (0, 1))]])
     for box in (
         ((0, 5), (0, 5)),
@@ -100,7 +100,9 @@ def test_boxes():
         ((0, 2), (0, 2), (0, 2)),
         ((0, 1, 2), (0, 1)),
     ):
-        with pytest.raises(ValueError, match=r"a box is \(start, stop\) for each of the axes \(4, 5\), inside them"):
+        with pytest.raises(
+            ValueError, match=r"a box must be \(start, stop\) for each of the axes \(4, 5\), inside them"
+        ):
             m.boxes(x, [[box], []])
 
 
@@ -108,9 +110,11 @@ def test_what_is_no_region():
     x, a = spike(wl.Identity(), (4, 5), (1, 1))
     full = torch.ones(1, 4, 5, dtype=torch.bool)
     for region in (full[0], full.float(), ~full, torch.ones(1, 5, 4, dtype=torch.bool)):
-        with pytest.raises(ValueError, match=r"region is a boolean mask \(1, 4, 5\) with an object in each item; got"):
+        with pytest.raises(
+            ValueError, match=r"region must be a boolean mask \(1, 4, 5\) with an object in each item; got"
+        ):
             m.pointing_game(None, x, None, a, region=region)
-    with pytest.raises(ValueError, match="tolerance, in samples, is at least 0; got -1"):
+    with pytest.raises(ValueError, match="tolerance, in samples, must be at least 0; got -1"):
         m.pointing_game(None, x, None, a, region=full, tolerance=-1)
 
 
@@ -201,7 +205,7 @@ def test_mass_and_rank_of_maps_that_are_known():
     )
     assert m.relevance_mass(None, x, 0, spread.map(torch.zeros_like), region=region).isnan().all()
     for metric in (m.relevance_mass, m.relevance_rank):
-        with pytest.raises(ValueError, match=r"region is a boolean mask \(1, 8\) with an object in each item"):
+        with pytest.raises(ValueError, match=r"region must be a boolean mask \(1, 8\) with an object in each item"):
             metric(None, x, 0, spread, region=torch.zeros(1, 8, dtype=torch.bool))
 
 

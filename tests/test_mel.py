@@ -221,7 +221,7 @@ def test_clips_that_are_too_short_or_no_waveforms_say_so():
     with pytest.raises(ValueError, match="at least one frame of 400 samples; got 399"):
         KaldiMel()(torch.zeros(1, 1, 399))
     for x in (torch.zeros(100), torch.zeros(1, 1, 0), torch.zeros(1, 1, 100, dtype=torch.int16)):
-        with pytest.raises(ValueError, match=r"a waveform is a floating-point tensor \(batch, channel, samples\)"):
+        with pytest.raises(ValueError, match=r"a waveform must be a floating-point tensor \(batch, channel, samples\)"):
             LogMel(8000)(x)
 
 

@@ -31,10 +31,10 @@ def test_names_of_columns_differ():
 @pytest.mark.parametrize(
     ("column", "sentence"),
     [
-        (("x", "most"), "better is 'more', 'less' or None; got 'most' for x"),
-        (("x", None, "mode"), "middle is 'mean' or 'median'; got 'mode' for x"),
-        (("", None), "a column has a name; got ''"),
-        (("x", None, "mean", 1), "is_curve is True or False; got 1"),
+        (("x", "most"), "better must be 'more', 'less' or None; got 'most' for x"),
+        (("x", None, "mode"), "middle must be 'mean' or 'median'; got 'mode' for x"),
+        (("", None), "a column must have a name; got ''"),
+        (("x", None, "mean", 1), "is_curve must be True or False; got 1"),
     ],
 )
 def test_columns_that_mean_nothing_are_refused(column, sentence):

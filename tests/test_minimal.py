@@ -454,16 +454,19 @@ def call(target=2, **options):
 
 
 WRONG = {
-    "alpha": (lambda: call(alpha=-1.0), r"alpha is a finite number from 0, or a list of them; got -1\.0"),
+    "alpha": (lambda: call(alpha=-1.0), r"alpha must be a finite number from 0, or a list of them; got -1\.0"),
     "alphas": (lambda: call(alpha=[1.0, float("nan")]), r"alpha is .* got \[1\.0, nan\]"),
     "no alpha": (lambda: call(alpha=[]), r"alpha is .* got \[\]"),
-    "steps": (lambda: call(steps=0), "steps is a whole number from 1; got steps=0"),
-    "lr": (lambda: call(lr=0.0), r"lr, the size of a step, is finite and above 0; got lr=0\.0"),
+    "steps": (lambda: call(steps=0), "steps must be a whole number from 1; got steps=0"),
+    "lr": (lambda: call(lr=0.0), r"lr, the size of a step, must be finite and above 0; got lr=0\.0"),
     "tolerance": (lambda: call(tolerance=-0.1), r"tolerance is at least 0, or None .* got tolerance=-0\.1"),
-    "spatial": (lambda: call(spatial=float("inf")), "spatial, a weight, is finite and at least 0; got spatial=inf"),
+    "spatial": (
+        lambda: call(spatial=float("inf")),
+        "spatial, a weight, must be finite and at least 0; got spatial=inf",
+    ),
     "several": (lambda: call(wl.targets.Several(1, 2)), r"one target; got targets\.Several\. Make a call for each"),
     "blur": (lambda: masks.Blur(0.0), r"sigma, the blur's width .* above 0; got sigma=0\.0"),
-    "baseline": (lambda: call(baseline=torch.zeros(5)), r"baseline is a finite number, a signal \(2, 6, 7\)"),
+    "baseline": (lambda: call(baseline=torch.zeros(5)), r"baseline must be a finite number, a signal \(2, 6, 7\)"),
     "domain": (
         lambda: call(start=wl.Identity().analysis(X)),
         r"start is .* \(3, 2, 48\) in DWT.*got \(3, 2, 42\) in Identity\(\)\. Attribute x in the domain",
@@ -499,5 +502,5 @@ def test_levels_and_starts_that_do_not_fit_are_said_before_the_model_runs():
     x = torch.rand(1, 1, 16)
     with pytest.raises(ValueError, match=r"levels=7"):
         masks.minimal(net, x, None, domain=wl.DWT("haar", levels=7), alpha=1.0)
-    with pytest.raises(ValueError, match=r"start is an attribution of x in the same domain, \(1, 1, 16\)"):
+    with pytest.raises(ValueError, match=r"start must be an attribution of x in the same domain, \(1, 1, 16\)"):
         masks.minimal(net, x, None, domain=HAAR, alpha=1.0, start=wl.Identity().analysis(x))

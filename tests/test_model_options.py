@@ -178,7 +178,7 @@ def test_names_take_named_literals_alone(text):
 def test_arguments_of_a_name_are_read():
     assert read_call("timm", "net.tag(classes=5, drop_rate=0.1)") == ("net.tag", {"classes": 5, "drop_rate": 0.1})
     assert read_call("timm", "net") == ("net", {})
-    with pytest.raises(ValueError, match=r"classes is a whole number from 1; got 0 in timm:net\(classes=0\)"):
+    with pytest.raises(ValueError, match=r"classes must be a whole number from 1; got 0 in timm:net\(classes=0\)"):
         read_call("timm", "net(classes=0)")
 
 
@@ -272,14 +272,14 @@ def test_a_network_of_fixed_size_is_built_for_the_size_asked_for(tmp_path):
             r"mean is one value, .* got 123\.7, .*\. Divide values for bytes by 255",
         ),
         ({"std": 0}, ValueError, r"std is one value, .* from 1e-06 to 1; got 0\."),
-        ({"mean": (0.1, 0.2)}, ValueError, "mean is one value, or one per channel"),
+        ({"mean": (0.1, 0.2)}, ValueError, "mean must be one value, or one per channel"),
         ({"mean": float("nan")}, ValueError, "mean is one value"),
-        ({"input_size": 0}, ValueError, "input_size is a number of pixels, or height and width; got 0"),
+        ({"input_size": 0}, ValueError, "input_size must be a number of pixels, or height and width; got 0"),
         ({"input_size": (1, 2, 3)}, ValueError, "input_size is a number of pixels"),
         ({"input_size": 22.5}, (TypeError, ValueError), "input_size"),
         ({"crop": 87.5}, ValueError, r"crop is the share .* or 'squash'; got 87\.5"),
         ({"crop": "center"}, ValueError, "crop is the share"),
-        ({"interpolation": "linear"}, ValueError, "interpolation is one of nearest,"),
+        ({"interpolation": "linear"}, ValueError, "interpolation must be one of nearest,"),
     ],
 )
 def test_options_that_cannot_be_meant_say_so(options, error, sentence):
@@ -392,9 +392,9 @@ def test_profiles_compare_models_with_the_same_options(photo, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--mean", "half"], "--mean is one value, or several separated by commas; got 'half'"),
-        (["--input-size", "8x8"], "--input-size is one value, or several separated by commas; got '8x8'"),
-        (["--crop", "2"], "crop is the share of the resized photo's side"),
+        (["--mean", "half"], "--mean must be one value, or several separated by commas; got 'half'"),
+        (["--input-size", "8x8"], "--input-size must be one value, or several separated by commas; got '8x8'"),
+        (["--crop", "2"], "crop must be the share of the resized photo's side"),
         (["--class-names", "absent.txt"], "no such class names: absent.txt"),
     ],
 )

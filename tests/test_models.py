@@ -78,9 +78,9 @@ def test_geometry_squashes_on_request():
 def test_geometry_says_what_is_wrong():
     with pytest.raises(ValueError, match=r"crop=\(9, 8\) of resize=\(8, 8\)"):
         Geometry((8, 8), (9, 8))
-    with pytest.raises(ValueError, match=r"interpolation is one of nearest.*; got 'cubic'"):
+    with pytest.raises(ValueError, match=r"interpolation must be one of nearest.*; got 'cubic'"):
         Geometry(interpolation="cubic")
-    with pytest.raises(ValueError, match=r"a photo is \(1, 3, height, width\); got \(3, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"a photo must be \(1, 3, height, width\); got \(3, 8, 8\)"):
         Geometry()(torch.zeros(3, 8, 8))
 
 
@@ -280,7 +280,9 @@ def test_the_embedded_model_knows_a_cat():
 
 def test_a_number_that_is_the_name_of_another_class_is_refused():
     model = LoadedModel(nn.Identity(), ("1", "2", "0"), Geometry(), "own")
-    with pytest.raises(ValueError, match="a number is the index of a class; got 1, which is also the name of class 0"):
+    with pytest.raises(
+        ValueError, match="a number must be the index of a class; got 1, which is also the name of class 0"
+    ):
         model.index("1")
     assert LoadedModel(nn.Identity(), ("0", "1"), Geometry(), "own").index("1") == 1
 

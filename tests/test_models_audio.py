@@ -67,7 +67,7 @@ def test_sampling_of_a_file_is_that_of_its_clip(tmp_path, sampling):
 def test_what_sampling_cannot_take_says_so():
     with pytest.raises(ValueError, match="takes 2 channels; got a clip with 5"):
         Sampling(8000, channels=2)(Clip(noise(10, channels=5), 8000))
-    with pytest.raises(TypeError, match=r"a sound is a Clip, which knows its rate; got Tensor\. Wrap it in Clip"):
+    with pytest.raises(TypeError, match=r"a sound must be a Clip, which knows its rate; got Tensor\. Wrap it in Clip"):
         Sampling(8000)(noise(10))
     with pytest.raises(ValueError, match=r"whole numbers from 1; got .*least=0"):
         Sampling(8000, least=0)

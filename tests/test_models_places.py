@@ -87,7 +87,7 @@ def test_a_detector_of_transformers_by_name(tmp_path):
         (own,), output = loaded.module(x), net((x - mean) / std)
     assert torch.allclose(own["probabilities"], output.logits[0].softmax(-1)[:, :-1], atol=1e-6)
     assert wl.models.load(f"hf:{tmp_path}").answer.threshold == 0.5
-    with pytest.raises(ValueError, match="threshold is a probability from 0 to 1; got 'high'"):
+    with pytest.raises(ValueError, match="threshold must be a probability from 0 to 1; got 'high'"):
         wl.models.load(f"hf:{tmp_path}(threshold='high')")
 
 

@@ -71,8 +71,8 @@ def test_a_file_is_prepared_as_the_video_in_it(tmp_path):
             r"takes 4 frames, 3 apart, .* needs 10\. .* or a smaller stride",
             ValueError,
         ),
-        (lambda: VideoGeometry(0), "frames and stride are from 1; got 0 and None", ValueError),
-        (lambda: VideoGeometry(4, 0), "frames and stride are from 1; got 4 and 0", ValueError),
+        (lambda: VideoGeometry(0), "frames and stride must be at least 1; got 0 and None", ValueError),
+        (lambda: VideoGeometry(4, 0), "frames and stride must be at least 1; got 4 and 0", ValueError),
         (
             lambda: VideoGeometry(4)(torch.zeros(1, 3, 8, 8, 8)),
             r"a Video or a VideoFile; got Tensor\. Try open_video",

@@ -148,12 +148,12 @@ def test_the_grid_is_that_of_the_input():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"shape": (1, 2, 3)}, r"shape is \(channel, \*axes\) with three axes; got \(1, 2, 3\)"),
+        ({"shape": (1, 2, 3)}, r"shape must be \(channel, \*axes\) with three axes; got \(1, 2, 3\)"),
         ({"intensity": "minmax"}, "intensity is a window .* or one of range, standard; got 'minmax'"),
         ({"intensity": (5, 5)}, r"intensity is a window .*; got \(5, 5\)"),
         ({"orientation": "RAR"}, "orientation is a letter of .*; got 'RAR'"),
         ({"orientation": "XYZ"}, "orientation is a letter of .*; got 'XYZ'"),
-        ({"fit": "pad"}, "fit is one of resize, crop; got 'pad'"),
+        ({"fit": "pad"}, "fit must be one of resize, crop; got 'pad'"),
     ],
 )
 def test_what_is_no_preparation_says_so(arguments, message):

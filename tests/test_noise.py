@@ -154,12 +154,12 @@ def test_a_constant_item_gets_no_noise():
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: wl.SmoothGrad(noise="pink"), "noise is one of white, band; got 'pink'"),
-        (lambda: wl.VarGrad(noise=None), "noise is one of white, band; got None"),
-        (lambda: wl.SmoothGrad(times_input=1), "times_input is True or False; got 1"),
-        (lambda: wl.SmoothGrad(by_item=1), "by_item is True or False; got 1"),
-        (lambda: wl.VarGrad(by_item="no"), "by_item is True or False; got 'no'"),
-        (lambda: wl.Saliency(times_input="yes"), "times_input is True or False; got 'yes'"),
+        (lambda: wl.SmoothGrad(noise="pink"), "noise must be one of white, band; got 'pink'"),
+        (lambda: wl.VarGrad(noise=None), "noise must be one of white, band; got None"),
+        (lambda: wl.SmoothGrad(times_input=1), "times_input must be True or False; got 1"),
+        (lambda: wl.SmoothGrad(by_item=1), "by_item must be True or False; got 1"),
+        (lambda: wl.VarGrad(by_item="no"), "by_item must be True or False; got 'no'"),
+        (lambda: wl.Saliency(times_input="yes"), "times_input must be True or False; got 'yes'"),
     ],
 )
 def test_wrong_options_say_what_to_do(make, match):

@@ -145,10 +145,10 @@ def test_the_correction_is_stored_and_cut_with_its_item(tmp_path):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"permutations": 3}, "permutations are orders and their reverses, an even number; got 3"),
-        ({"groups": "decades"}, "groups are one of scales, octaves, bands, .*, signals; got 'decades'"),
-        ({"steps": 0}, "steps is a whole number from 1"),
-        ({"steps": 10**5}, "gauss-legendre has at most 10,000 steps"),
+        ({"permutations": 3}, "permutations must be an even number, orders and their reverses; got 3"),
+        ({"groups": "decades"}, "groups must be one of scales, octaves, bands, .*, signals; got 'decades'"),
+        ({"steps": 0}, "steps must be a whole number from 1"),
+        ({"steps": 10**5}, "gauss-legendre must have at most 10,000 steps"),
     ],
 )
 def test_wrong_options_say_what_to_do(options, match):

@@ -96,7 +96,7 @@ WRONG = {
     own("thing"): r"thing is a int, not a class",
     own("summed()"): r"summed is a function, not a class\. Name a class",
     own("Halved(factor=1, factors=2)"): r"Halved is written mine_own:Halved\(factor=0\.5, inner=Identity\(\)\); got",
-    own("Halved(factor=x)"): r"arguments are numbers, texts in quotes or None; got x",
+    own("Halved(factor=x)"): r"arguments must be numbers, texts in quotes or None; got x",
 }
 
 
@@ -140,7 +140,7 @@ def test_each_option_takes_its_own_kind(own_folder):
         with pytest.raises(ValueError, match=r"a method is one such as SmoothGrad.*One of your own is called as"):
             parse_explainer(own(text))
     for text in ("Halved()", "Twice()", "Copied()"):
-        with pytest.raises(ValueError, match=r"a metric is one of Curves, .*or your own, such as own:kept"):
+        with pytest.raises(ValueError, match=r"a metric must be one of Curves, .*or your own, such as own:kept"):
             parse_metric(own(text))
     with pytest.raises(ValueError, match=r"a metric is a function \(model, x, target, attribution"):
         parse_metric(own("net"))
@@ -148,7 +148,7 @@ def test_each_option_takes_its_own_kind(own_folder):
         parse_metric(own("summed(powers=2)"))
     with pytest.raises(ValueError, match=r"needy is needy\(model, .*missing a required argument: 'k'"):
         parse_metric(own("needy"))
-    with pytest.raises(ValueError, match=r"the options of mine_own:summed have names; got mine_own:summed\(2\)"):
+    with pytest.raises(ValueError, match=r"the options of mine_own:summed must have names; got mine_own:summed\(2\)"):
         parse_metric(own("summed(2)"))
 
 

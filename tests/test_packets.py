@@ -111,7 +111,7 @@ def test_more_levels_than_samples():
         ValueError, match=r"levels=5 needs axes of at least 32 samples; got \(16,\). Pass at most levels=4"
     ):
         wl.Stationary(levels=5).layout((16,))
-    with pytest.raises(ValueError, match="cost is one of entropy, log-energy; got 'l1'"):
+    with pytest.raises(ValueError, match="cost must be one of entropy, log-energy; got 'l1'"):
         wl.best_basis(signal((16,)), wl.Packets(), "l1")
 
 

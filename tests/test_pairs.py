@@ -132,7 +132,7 @@ def test_in_python_a_pair_is_asked_directly_and_a_lone_text_has_no_probability(f
     assert more.request.loaded.labels == ("a cat", "a dog")
     with pytest.raises(ValueError, match=r"ClipPair scores a signal and a text; give it a text: target='text:"):
         wl.explain("photo.png", pair)
-    with pytest.raises(ValueError, match="a prompt is for a Pair; got a Flatten"):
+    with pytest.raises(ValueError, match="a prompt needs a Pair; got a Flatten"):
         wl.explain("photo.png", torch.nn.Flatten(), target="text:a dog")
 
 
@@ -270,10 +270,10 @@ def test_wrong_input_gets_one_line(folder, capsys, monkeypatch):
         return line
 
     clip, dog = ["--model", "hf:clip"], ["--target", "text:a dog"]
-    assert "a prompt has at least one word; got 'text:'" in complaint(*clip, "--target", "text: ")
+    assert "a prompt must have at least one word; got 'text:'" in complaint(*clip, "--target", "text: ")
     long = complaint(*clip, "--target", f"text:{'dog ' * 20}")
     assert (
-        "a prompt has up to 16 tokens, special ones included; 'dog dog dog dog dog dog dog dog dog dog …' has 22."
+        "a prompt must have up to 16 tokens, special ones included; 'dog dog dog dog dog dog dog dog dog dog …' has 22."
         in long
     )
     assert "hf:clip scores a signal and a text together; give it a text: --target" in complaint(*clip)
@@ -362,7 +362,7 @@ def test_an_app_explains_a_prompt_that_is_typed(folder):
     chosen = replace(wish, target=0, prompt="", against_prompt="dim")
     chosen = request_of(chosen, loaded, kind, Limits(), torch.device("cpu"))
     assert (chosen.question.target, chosen.question.against) == (0, 1)
-    with pytest.raises(ValueError, match="a class is set against another one; got dark twice"):
+    with pytest.raises(ValueError, match="a class must be set against another one; got dark twice"):
         request_of(replace(wish, against_prompt="dark"), loaded, kind, Limits(), torch.device("cpu"))
     for field in ("prompt", "against_prompt"):
         with pytest.raises(ValueError, match="up to 1000 characters here; got 1001"):

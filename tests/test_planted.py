@@ -352,13 +352,13 @@ def test_intervals_are_over_networks_and_items():
     ("make", "message"),
     [
         (lambda: planted.Wave(wavelength=0.0), "wavelength is above 0"),
-        (lambda: planted.Wave(direction=(0.0, 0.0)), "direction has one finite component per axis, not all 0"),
+        (lambda: planted.Wave(direction=(0.0, 0.0)), "direction must have one finite component per axis, not all 0"),
         (lambda: planted.Wave(amplitude=math.nan), "amplitude is finite"),
-        (lambda: replace(STRONG, purpose="both"), "purpose is one of choosing, judging"),
+        (lambda: replace(STRONG, purpose="both"), "purpose must be one of choosing, judging"),
         (lambda: replace(STRONG, classes=("one",)), "for 1 classes"),
         (lambda: replace(STRONG, variants=(((),), ((),))), "a class has a truth if"),
         (lambda: replace(STRONG, distractor=planted.Wave()).signals(2), "one component for each of 2 axes"),
-        (lambda: STRONG.signals(0), "count is a whole number from 1"),
+        (lambda: STRONG.signals(0), "count must be a whole number from 1"),
         (lambda: STRONG.signals(2, 0.5), "seed is a whole number"),
         (lambda: planted.truth(torch.zeros(1, 1, 8), wl.Identity()), "where|Leave out the signals"),
         (lambda: planted.truth(torch.ones(1, 1, 8), wl.Identity(), share=1), "lies between 0 and 1"),
@@ -375,7 +375,7 @@ def test_intervals_are_over_networks_and_items():
             lambda: planted.scores(
                 wl.Identity().analysis(torch.ones(1, 1, 8)), planted.truth(torch.ones(1, 1, 8), wl.Identity()), "loud"
             ),
-            "reading is one of magnitude, signed; got 'loud'",
+            "reading must be one of magnitude, signed; got 'loud'",
         ),
     ],
 )

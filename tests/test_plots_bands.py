@@ -39,7 +39,7 @@ def test_the_panel_names_bands_scales_in_metres_and_both_colours():
     torch.testing.assert_close(
         torch.from_numpy(written), wl.maps.profile(a, by_channel=True).signed[0].double(), atol=0.06, rtol=0.02
     )
-    with pytest.raises(ValueError, match="channels names each of 4 bands; got 2"):
+    with pytest.raises(ValueError, match="channels must name each of 4 bands; got 2"):
         plots.bands(a, x, channels=("a", "b"))
 
 

@@ -64,5 +64,5 @@ def test_scales_have_what_is_kept_of_them_and_their_unit(alpha):
 
 def test_another_signal_is_refused():
     x, result = found((8, 6), [1.0])
-    with pytest.raises(ValueError, match=r"x is the signal that was masked, \(2, 3, 8, 6\); got \(1, 3, 8, 6\)"):
+    with pytest.raises(ValueError, match=r"x must be the signal that was masked, \(2, 3, 8, 6\); got \(1, 3, 8, 6\)"):
         wl.plots.minimal(result, x[:1])

@@ -114,7 +114,7 @@ def test_what_does_not_fit_is_one_line():
     a = coefficients()
     with pytest.raises(ValueError, match=r"traces show one target over one axis.*x \(1, 3, 63\)"):
         plots.traces(a, signal(samples=63))
-    with pytest.raises(ValueError, match="channels names each of 3 channels; got 2"):
+    with pytest.raises(ValueError, match="channels must name each of 3 channels; got 2"):
         plots.traces(a, signal(), channels=("a", "b"))
-    with pytest.raises(ValueError, match="channels names each of 3 channels; got 1"):
+    with pytest.raises(ValueError, match="channels must name each of 3 channels; got 1"):
         reports.Entry(a, signal(), channels=("a",))

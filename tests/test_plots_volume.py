@@ -174,11 +174,13 @@ def test_what_is_no_volume_says_so(case):
     picture = DWT("haar", levels=1).analysis(torch.zeros(1, 1, 8, 8))
     with pytest.raises(ValueError, match=r"a volume has three axes .* got axes \(8, 8\)"):
         plots.slices(picture, torch.zeros(1, 1, 8, 8))
-    with pytest.raises(ValueError, match=r"x is the explained volume \(2, channel, 12, 10, 8\); got \(2, 1, 8, 8, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"x must be the explained volume \(2, channel, 12, 10, 8\); got \(2, 1, 8, 8, 8\)"
+    ):
         plots.montage(a, torch.zeros(2, 1, 8, 8, 8))
-    with pytest.raises(ValueError, match=r"at is a voxel of the volume \(12, 10, 8\); got \(0, 0, 8\)"):
+    with pytest.raises(ValueError, match=r"at must be a voxel of the volume \(12, 10, 8\); got \(0, 0, 8\)"):
         plots.slices(a, x, at=(0, 0, 8))
-    with pytest.raises(ValueError, match="scale is one of a2, d2, d1, or None for all; got 'd3'"):
+    with pytest.raises(ValueError, match="scale must be one of a2, d2, d1, or None for all; got 'd3'"):
         plots.montage(a, x, scale="d3")
-    with pytest.raises(ValueError, match="axis is 0, 1 or 2 and count at least 1; got axis=3 and count=24"):
+    with pytest.raises(ValueError, match="axis must be 0, 1 or 2 and count at least 1; got axis=3 and count=24"):
         plots.montage(a, x, axis=3)

@@ -93,7 +93,7 @@ def test_principal_axes_are_the_longest_first_and_have_the_longer_tail_above():
     assert spread[0] > spread[1] > spread[2]
     assert (along.pow(3).sum(1) >= 0).all()
     assert relative(along, principal(x[:, :3].mT)) < 1e-9
-    with pytest.raises(ValueError, match="axes is one of coordinates, principal; got 'longest'"):
+    with pytest.raises(ValueError, match="axes must be one of coordinates, principal; got 'longest'"):
         wl.TreeHaar(axes="longest")
 
 
@@ -188,9 +188,9 @@ def test_a_path_from_a_shape_is_complete_and_says_so(shape):
 def test_a_shape_takes_clouds():
     with pytest.raises(ValueError, match=r"Sphere is a baseline of clouds .* got a signal \(1, 1, 8, 8\)"):
         wl.Sphere()(torch.zeros(1, 1, 8, 8))
-    with pytest.raises(ValueError, match="steps is a whole number from 1 to 1000; got 0"):
+    with pytest.raises(ValueError, match="steps must be a whole number from 1 to 1000; got 0"):
         wl.Smoothed(steps=0)
-    with pytest.raises(ValueError, match="coordinates is the number of channels with places"):
+    with pytest.raises(ValueError, match="coordinates must be the number of channels with places"):
         wl.Centroid(coordinates=0)
 
 

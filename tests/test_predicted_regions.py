@@ -140,7 +140,7 @@ def test_wrong_regions_are_one_line_each(folder, capsys):
     given = ["explain", "scan.nii.gz", "--model", UNET, "--weights", "net.pth", "--out", "out", "--target"]
     cases = {
         "region:tumour": "--target region:tumour names the class tumour, and those of monai:UNet",
-        "region:7": "scan.nii.gz: a region is of a class from 0 to 2, the network's outputs; got 7.",
+        "region:7": "scan.nii.gz: a region must be of a class from 0 to 2, the network's outputs; got 7.",
         "region:": "a region is written region:CLASS",
         "1": "a classifier returns logits (batch, classes); monai:UNet",
     }
@@ -149,12 +149,15 @@ def test_wrong_regions_are_one_line_each(folder, capsys):
         assert message in capsys.readouterr().err
     for other in ("1", "3"):
         assert main([*given, "region:1", "--against", other]) == 2
-        assert f"--against is another class than that of region:1, from 0 to 2; got {other}" in capsys.readouterr().err
+        assert (
+            f"--against must be another class than that of region:1, from 0 to 2; got {other}"
+            in capsys.readouterr().err
+        )
     assert main([*given, "region:1", "--against", "next"]) == 2
-    assert "--against of region:1 is a class by its index or name; got 'next'" in capsys.readouterr().err
+    assert "--against of region:1 must be a class by its index or name; got 'next'" in capsys.readouterr().err
     Path("two.txt").write_text("a\nb\n")
     assert main([*given, "region:1", "--class-names", "two.txt"]) == 2
-    assert "class names are one per output of the network, 3; got 2" in capsys.readouterr().err
+    assert "class names must be one per output of the network, 3; got 2" in capsys.readouterr().err
 
 
 @pytest.mark.needs("monai")

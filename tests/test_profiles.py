@@ -228,7 +228,7 @@ def test_shapley_values_stand_beside_the_signed_sums():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda one: {"other": one}, "shapley has values for each model, net; got other"),
+        (lambda one: {"other": one}, "shapley must have values for each model, net; got other"),
         (lambda one: {"net": one._replace(names=("a", "b", "c"))}, "a value for each scale, a2, d2, d1; got a, b, c"),
         (lambda one: {"net": [one, one]}, "values for the same 3 items; got 6 for net"),
     ],
@@ -430,7 +430,7 @@ def test_files_measured_in_two_units_have_no_profile_in_common(folder, capsys):
     np.save(folder / "scans/a.npy", voxels)
     nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), folder / "scans/b.nii")
     assert command("own_nets:scan", data="scans") == 2
-    assert "files of one profile are measured in one unit; got mm, voxel" in capsys.readouterr().err
+    assert "files of one profile must be measured in one unit; got mm, voxel" in capsys.readouterr().err
     assert not (folder / "out/profile.json").exists()
 
 
@@ -439,7 +439,7 @@ def test_files_measured_in_two_units_have_no_profile_in_common(folder, capsys):
     [
         ([], "Missing argument 'MODEL...'"),
         (["own_nets:nothing"], "has no attribute 'nothing'"),
-        (["own_nets:fine", "own_nets:fine"], "each model is compared once; got own_nets:fine own_nets:fine"),
+        (["own_nets:fine", "own_nets:fine"], "each model can be compared only once; got own_nets:fine own_nets:fine"),
         (
             ["own_nets:fine", "own_nets:sound"],
             "takes a photo, own_nets:sound takes a sound. Compare models of one kind",
@@ -451,12 +451,12 @@ def test_files_measured_in_two_units_have_no_profile_in_common(folder, capsys):
         (["own_nets:fine", "--method", "GradCAM"], "GradCAM"),
         (["own_nets:fine", "--labels", "folders"], "has no class 'broken'"),
         (["own_nets:fine", "--items", "0"], "--items"),
-        (["own_nets:fine", "--spacing", "0"], "a spacing is finite and above 0; got (0.0, 0.0)"),
+        (["own_nets:fine", "--spacing", "0"], "a spacing must be finite and above 0; got (0.0, 0.0)"),
         (
             ["own_nets:fine", "--spacing", "near"],
-            "--spacing is one value, or one per axis separated by commas; got 'near'",
+            "--spacing must be one value, or one per axis separated by commas; got 'near'",
         ),
-        (["own_nets:fine", "--spacing", "1,2,3"], "a spacing is one number, or one for each of 2 axes; got 3"),
+        (["own_nets:fine", "--spacing", "1,2,3"], "a spacing must be one number, or one for each of 2 axes; got 3"),
         (["own_nets:fine", "--unit", "m"], "--unit is that of --spacing; got 'm' alone"),
         (["own_nets:sound", "--spacing", "1"], "--spacing is for pixels and voxels; Sampling of own_nets:sound"),
         (["own_nets:scan", "--spacing", "1", "--unit", "yard"], "one of mm, micron, meter; got 'yard'"),
@@ -473,4 +473,4 @@ def test_wrong_input_is_said_in_the_last_line_with_exit_code_2(folder, capsys, a
 
 def test_a_folder_that_is_none_is_said(folder, capsys):
     assert command("own_nets:fine", data="nowhere") == 2
-    assert "a data set is a folder; got nowhere" in capsys.readouterr().err
+    assert "a data set must be a folder; got nowhere" in capsys.readouterr().err

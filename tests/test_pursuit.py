@@ -93,7 +93,9 @@ def test_what_suffices_is_the_least_size_that_reaches_the_share():
     assert found.sufficient().tolist() == [7, 7]
     assert found.mask(0.5).data[0, 0].tolist() == [1, 0, 0, 0, 1, 0, 1]
     assert int(found.mask(0.0).data.sum()) == 0
-    with pytest.raises(ValueError, match="share, a part of the way to the signal's score, lies between 0 and 1; got 2"):
+    with pytest.raises(
+        ValueError, match="share, a part of the way to the signal's score, must lie between 0 and 1; got 2"
+    ):
         found.sufficient(2)
 
 
@@ -113,9 +115,9 @@ def test_it_is_the_ceiling_of_insertion_and_a_control_in_runs():
 
 def test_options():
     x = signal(SHAPE)
-    with pytest.raises(ValueError, match="steps is a whole number from 1; got steps=0"):
+    with pytest.raises(ValueError, match="steps must be a whole number from 1; got steps=0"):
         masks.pursuit(Net(SHAPE), x, 1, domain=HAAR, steps=0)
-    with pytest.raises(ValueError, match=r"a pursuit has one target; got targets\.Several"):
+    with pytest.raises(ValueError, match=r"a pursuit must have one target; got targets\.Several"):
         masks.pursuit(Net(SHAPE), x, wl.targets.Several(0, 1), domain=HAAR)
-    with pytest.raises(ValueError, match="one signal has one domain and one baseline; got them by name"):
+    with pytest.raises(ValueError, match="one signal must have one domain and one baseline; got them by name"):
         masks.pursuit(Net(SHAPE), x, 1, domain={"x": HAAR})

@@ -157,7 +157,7 @@ def test_the_interval_of_a_mean():
     assert (wider[0] < low).all()
     assert (wider[1] > high).all()
     assert all(end.isnan().all() for end in wl.metrics.Randomization(("a",), values[:1, 5:12]).interval())  # five
-    with pytest.raises(ValueError, match="level lies between 0 and 1; got 95"):
+    with pytest.raises(ValueError, match="level must lie between 0 and 1; got 95"):
         found.interval(level=95)
 
 
@@ -238,21 +238,21 @@ def test_what_differs_by_rounding_alone_is_equal():
 def test_options():
     net, x, a = case()
     m = wl.metrics
-    with pytest.raises(ValueError, match="order is one of top-down, bottom-up; got 'sideways'"):
+    with pytest.raises(ValueError, match="order must be one of top-down, bottom-up; got 'sideways'"):
         m.cascading(net, x, CLASSES, a, explainer=SALIENCY, order="sideways")
-    with pytest.raises(ValueError, match="layers are names of modules of the model; got layer4"):
+    with pytest.raises(ValueError, match="layers must be names of modules of the model; got layer4"):
         m.independent(net, x, CLASSES, a, explainer=SALIENCY, layers=["first", "layer4"])
-    with pytest.raises(ValueError, match="layers are names of modules of the model; got none"):
+    with pytest.raises(ValueError, match="layers must be names of modules of the model; got none"):
         m.cascading(nn.Flatten(), x, CLASSES, a, explainer=SALIENCY)
     with pytest.raises(ValueError, match=r"layers hold parameters that can be reset; block\.1 holds none"):
         m.cascading(net, x, CLASSES, a, explainer=SALIENCY, layers=["first", "block.1"])
-    with pytest.raises(TypeError, match="model is a module whose layers can be reset; got function"):
+    with pytest.raises(TypeError, match="model must be a module whose layers can be reset; got function"):
         m.cascading(lambda s: s, x, CLASSES, a, explainer=SALIENCY)
     elsewhere = partial(wl.attribute, domain=wl.Identity(), method=wl.Saliency())
     for metric in (m.cascading, m.max_sensitivity):
         with pytest.raises(ValueError, match=r"explainer makes attributions like the one given, .* in Identity\(\)"):
             metric(net, x, CLASSES, a, explainer=elsewhere)
-    with pytest.raises(ValueError, match="samples is a whole number from 1; got samples=0"):
+    with pytest.raises(ValueError, match="samples must be a whole number from 1; got samples=0"):
         m.max_sensitivity(net, x, CLASSES, a, explainer=SALIENCY, samples=0)
     with pytest.raises(ValueError, match="is at least 0 and finite; got radius=-1"):
         m.max_sensitivity(net, x, CLASSES, a, explainer=SALIENCY, radius=-1)

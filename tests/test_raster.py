@@ -311,5 +311,5 @@ def test_a_file_of_text_is_no_geotiff_and_a_size_is_that_of_one_tiff(tmp_path):
         read_raster(tmp_path / "virtual.tif")
     size = kind_called("raster").size
     assert size(scene, (4, 8, 8)).values == 4 * 32 * 40
-    with pytest.raises(ValueError, match=r"a raster is one TIFF here; got virtual\.vrt"):
+    with pytest.raises(ValueError, match=r"a raster must be one TIFF here; got virtual\.vrt"):
         size(tmp_path / "virtual.vrt", (4, 8, 8))

@@ -305,7 +305,9 @@ def test_outputs_of_other_models_are_refused():
     x = signal((6, 8))
     with pytest.raises(TypeError, match=r"a segmenter gives logits .*got tuple\. Read others with targets.ByItem"):
         explain(lambda x: (segmenter(x),), x, regions.region(1, masks((6, 8))))
-    with pytest.raises(ValueError, match=r"mask is \(axis, axis\) or .*got \(3, 6, 8, 2\) for logits \(\d, 3, 6, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"mask must be \(axis, axis\) or .*got \(3, 6, 8, 2\) for logits \(\d, 3, 6, 8\)"
+    ):
         explain(segmenter, x, regions.region(1, masks((6, 8, 2))))
     with pytest.raises(ValueError, match=r"given once, or for each item of the batch; got 2"):
         explain(segmenter, x, regions.region([1, 2], masks((6, 8), 1)[0]))

@@ -213,7 +213,9 @@ def test_a_batch_and_several_targets_give_an_entry_each():
     assert torch.equal(found[3].attribution.data, a.data[1, 1:2])
     assert torch.equal(found[3].attribution.gap, a.gap[1, 1:2])
     assert torch.equal(found[3].x, x[1:2])
-    with pytest.raises(ValueError, match="names has one text for each of 2 items and labels one for each of 2 targets"):
+    with pytest.raises(
+        ValueError, match="names must have one text for each of 2 items and labels one for each of 2 targets"
+    ):
         entries(a, x, names=["left"])
 
 

@@ -533,18 +533,18 @@ def test_a_damaged_manifest_is_said(tmp_path, text, sentence):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"shard_size": 0}, "shard_size is a whole number from 1, not 0"),
-        ({"shard_size": -4}, "shard_size is a whole number from 1, not -4"),
-        ({"shard_size": None}, "shard_size is a whole number from 1, not None"),
-        ({"shard_size": 4.0}, r"shard_size is a whole number from 1, not 4\.0"),
-        ({"shard_size": True}, "shard_size is a whole number from 1, not True"),
-        ({"items": "23"}, "items is a whole number from 1, not '23'"),
-        ({"items": 0}, "items is a whole number from 1, not 0"),
+        ({"shard_size": 0}, "shard_size must be a whole number from 1, not 0"),
+        ({"shard_size": -4}, "shard_size must be a whole number from 1, not -4"),
+        ({"shard_size": None}, "shard_size must be a whole number from 1, not None"),
+        ({"shard_size": 4.0}, r"shard_size must be a whole number from 1, not 4\.0"),
+        ({"shard_size": True}, "shard_size must be a whole number from 1, not True"),
+        ({"items": "23"}, "items must be a whole number from 1, not '23'"),
+        ({"items": 0}, "items must be a whole number from 1, not 0"),
         ({"items": 10**15}, "it has 250000000000000 shards; at most 10000000 are read"),
-        ({"threads": []}, r"threads is a whole number from 1, not \[\]"),
-        ({"versions": None}, "versions is an object of texts, not None"),
+        ({"threads": []}, r"threads must be a whole number from 1, not \[\]"),
+        ({"versions": None}, "versions must be an object of texts, not None"),
         ({"versions": {"torch": 2}}, "versions is an object of texts"),
-        ({"task": "Spectrum"}, "task is an object of texts, not 'Spectrum'"),
+        ({"task": "Spectrum"}, "task must be an object of texts, not 'Spectrum'"),
         ({"task": {}}, "dataset or task is no text"),
         ({"task": {"task": ["x"]}}, "task is an object of texts"),
         ({"dataset": 7}, "dataset or task is no text"),
@@ -579,13 +579,13 @@ class Vague:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"task": Vague()}, "a task is a value whose text says what it does; got value=<.*Vague object at 0x"),
+        ({"task": Vague()}, "a task must be a value whose text says what it does; got value=<.*Vague object at 0x"),
         ({"dataset": []}, "a data set has at least one item; got none"),
         ({"dataset": ["a", "b", "a"]}, r"str\(item\) names one item; 3 items have 2 names"),
-        ({"shard_size": 0}, "shard_size is a whole number from 1; got shard_size=0"),
-        ({"threads": 0}, "threads is a whole number from 1; got threads=0"),
-        ({"part": (3, 3)}, r"part is \(i, n\) with i from 0 to n - 1; got \(3, 3\)"),
-        ({"part": (-1, 3)}, r"part is \(i, n\) with i from 0 to n - 1; got \(-1, 3\)"),
+        ({"shard_size": 0}, "shard_size must be a whole number from 1; got shard_size=0"),
+        ({"threads": 0}, "threads must be a whole number from 1; got threads=0"),
+        ({"part": (3, 3)}, r"part must be \(i, n\) with i from 0 to n - 1; got \(3, 3\)"),
+        ({"part": (-1, 3)}, r"part must be \(i, n\) with i from 0 to n - 1; got \(-1, 3\)"),
     ],
 )
 def test_what_cannot_be_run_is_said_before_anything_is_written(tmp_path, change, sentence):
@@ -596,7 +596,7 @@ def test_what_cannot_be_run_is_said_before_anything_is_written(tmp_path, change,
 
 @pytest.mark.parametrize(("executor", "wrong"), [(runs.Processes, {"workers": 0}), (runs.Ray, {"num_gpus": -1})])
 def test_executors_without_workers_are_said(executor, wrong):
-    with pytest.raises(ValueError, match=r"workers is a whole number from 1"):
+    with pytest.raises(ValueError, match=r"workers must be a whole number from 1"):
         executor(**wrong)
 
 

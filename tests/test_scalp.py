@@ -77,7 +77,7 @@ def test_panel_and_report_have_heads_where_positions_are_known():
     assert len(payload["scalp"]["signed"]) == 4
     plain = wl.reports.Entry(c, x, kind="series", channels=names)
     assert plain.view.show(plain, 100_000).payload["scalp"] is None
-    with pytest.raises(ValueError, match="positions has one per channel; got 5 for 6"):
+    with pytest.raises(ValueError, match="positions must have one entry per channel; got 5 for 6"):
         wl.reports.Entry(c, x, positions=positions[:5])
 
 

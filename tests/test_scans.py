@@ -291,7 +291,7 @@ def test_what_is_of_another_kind_is_not_called_damaged(tmp_path):
 def test_numbers_that_are_not_real_are_refused_before_they_are_read(tmp_path):
     path = nifti(tmp_path / "a.nii.gz", ramp(4, 4, 4).astype(np.complex64))
     for ask in (read_volume, volume_cost):
-        with pytest.raises(ValueError, match=r"voxels are real numbers; got complex64 in .*a\.nii\.gz\. Save"):
+        with pytest.raises(ValueError, match=r"voxels must be real numbers; got complex64 in .*a\.nii\.gz\. Save"):
             ask(path)
 
 
@@ -368,7 +368,7 @@ def test_damaged_archives_and_headers_of_arrays_are_one_line(tmp_path):
         "version.npy": (b"\x93NUMPY\x09\x00", r"version 1 or 2 of NumPy's format; .* has version \(9, 0\)"),
         "names.npy": (
             npy(b"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 3, 4), }"),
-            "voxels are real numbers; got ",
+            "voxels must be real numbers; got ",
         ),
     }
     for name, (content, message) in contents.items():

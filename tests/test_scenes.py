@@ -129,7 +129,10 @@ def test_a_bare_network_is_told_its_resolutions_and_other_commands_take_them(fol
     ("change", "message"),
     [
         ("lacking", "the network takes m10, m20, m60; T35 lacks m60 and has m10, m20. Name the resolutions"),
-        ("file", "bands of several resolutions are a folder of files with a band each; got T35/T35_20200601_B02.tif"),
+        (
+            "file",
+            "bands of several resolutions must be a folder of files with a band each; got T35/T35_20200601_B02.tif",
+        ),
         ("levels", "m60: "),
         ("ground", "windows of all resolutions lie on the same ground; that of m60 does not. Give each a start"),
         ("bands", "the network takes 2 bands; the raster has 3: B02, B03, B04"),
@@ -153,7 +156,7 @@ def test_wrong_scenes_are_one_line(folder, capsys, change, message):
 
 
 def test_a_preparation_and_grids_say_what_they_take(folder):
-    with pytest.raises(ValueError, match=r"resolutions are two or more, each with its Bands; got 1 names and 1"):
+    with pytest.raises(ValueError, match=r"resolutions must be two or more, each with its Bands; got 1 names and 1"):
         Resolutions(("m10",), (Bands((1, 4, 4)),))
     with pytest.raises(ValueError, match=r"is what the network calls it, such as 'm10'; got '10 m'"):
         Resolutions(("10 m", "m20"), (Bands((1, 4, 4)), Bands((1, 2, 2))))
@@ -162,5 +165,5 @@ def test_a_preparation_and_grids_say_what_they_take(folder):
     x = takes(scene)
     assert x.shape == (1, 1, 144 + 2 * 576)
     assert torch.equal(takes.unpacked(x)["m10"], read_resolutions("T35")["m10"].data)
-    with pytest.raises(ValueError, match="a grid has the signals of its layout; got m10 for"):
+    with pytest.raises(ValueError, match="a grid must have the signals of its layout; got m10 for"):
         Grids.of({"m10": Grid.plain(2)}).labels(wl.DWT("haar", 1).layout((4, 4)))

@@ -80,10 +80,10 @@ def test_options():
     a = wl.metrics.energy_order(x, wl.DWT("haar", levels=2))
     for segments in (torch.zeros(7, dtype=torch.long), torch.zeros(204), [0, 1]):
         with pytest.raises(
-            ValueError, match=r"segments are whole numbers, one per coefficient, \(\d+,\) or \(3, \d+\)"
+            ValueError, match=r"segments must be whole numbers, one per coefficient, \(\d+,\) or \(3, \d+\)"
         ):
             wl.metrics.irof(net, x, CLASSES, a, segments=segments)
-    with pytest.raises(ValueError, match="grid is a whole number from 1; got grid=0"):
+    with pytest.raises(ValueError, match="grid must be a whole number from 1; got grid=0"):
         wl.metrics.irof(net, x, CLASSES, a, grid=0)
     with pytest.raises(ValueError, match="a baseline goes with fill='zero'; got one with fill='mean'"):
         wl.metrics.irof(net, x, CLASSES, a, baseline=0.5)

@@ -142,12 +142,12 @@ WRONG = {
     "binary": (lambda path: (path / "a.csv").write_bytes(b"\xff\xfe\x00\x01") and path / "a.csv", "no table in UTF-8"),
     "stack": (array_file(np.ones((2, 3, 4))), r"\(channel, samples\); got \(2, 3, 4\).*It looks like several"),
     "objects": (array_file(np.array([{}])), "cannot be read without pickle|can be read without pickle"),
-    "complex": (array_file(np.ones(3, complex)), "values are real numbers; got complex128"),
-    "no rate": (array_file({"x": np.ones(3), "rate": -1.0}, "a.npz"), r"rate of .* is the rate in Hz, above 0; got -1"),
+    "complex": (array_file(np.ones(3, complex)), "values must be real numbers; got complex128"),
+    "no rate": (array_file({"x": np.ones(3), "rate": -1.0}, "a.npz"), r"rate of .* must be the rate in Hz, above 0"),
     "two arrays": (array_file({"x": np.ones(3), "y": np.ones(3)}, "a.npz"), r"is one array, beside rate and channels"),
     "names": (array_file({"x": np.ones((2, 3)), "names": np.array(["a"])}, "a.npz"), "one name per channel; got 1"),
     "nowhere": (lambda path: path / "b.csv", "no such series"),
-    "suffix": (lambda path: (path / "a.xyz").write_text("1") and path / "a.xyz", r"a series is a file ending in \.csv"),
+    "suffix": (lambda path: (path / "a.xyz").write_text("1") and path / "a.xyz", "a series must be a file ending in"),
 }  # fmt: skip
 
 

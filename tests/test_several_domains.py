@@ -154,7 +154,7 @@ def test_the_command_in_a_report_names_every_domain(folder):
 
 def test_domains_without_common_scales_say_so(folder, capsys):
     assert explain("photo.png", "photo", ["DWT('haar', levels=2)", "Identity()"], "--out", "found", "--report") == 0
-    reason = "no common account: a marginal account is over domains that tell the same scales apart; got"
+    reason = "no common account: a marginal account must be over domains that tell the same scales apart; got"
     assert reason in " ".join(capsys.readouterr().out.split())
     assert json.loads(Path("found/photo.json").read_text())["marginal"]["missing"].startswith("a marginal account")
     assert not Path("found/photo-marginal.png").exists()
@@ -182,8 +182,8 @@ def test_domains_have_short_names_that_differ():
 @pytest.mark.parametrize(
     ("domain", "sentence"),
     [
-        ([wl.DWT("haar"), wl.DWT("haar")], "each domain is given once; got DWT"),
-        ([], "domain is one domain or several; got none"),
+        ([wl.DWT("haar"), wl.DWT("haar")], "each domain can be given only once; got DWT"),
+        ([], "domain must be one domain or several; got none"),
         ([wl.DWT("haar"), "DWT('db4')"], "domain is a domain such as"),
         ([wl.DWT("haar"), wl.DWT("db4", levels=9)], "levels=9"),
     ],
@@ -195,4 +195,4 @@ def test_domains_that_are_none(folder, domain, sentence):
 
 def test_a_domain_given_twice_is_one_line(folder, capsys):
     assert explain("photo.png", "photo", ["DWT('haar')", "DWT('haar')"]) == 2
-    assert capsys.readouterr().err.startswith("error: each domain is given once; got DWT(wavelet='haar'")
+    assert capsys.readouterr().err.startswith("error: each domain can be given only once; got DWT(wavelet='haar'")

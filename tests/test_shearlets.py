@@ -99,8 +99,8 @@ def test_a_moved_click_has_moved_coefficients():
 @pytest.mark.parametrize(
     ("build", "sentence"),
     [
-        (lambda: wl.Shearlets(-1), "levels is None or an integer from 0 to 62; got -1"),
-        (lambda: wl.Shearlets(3, shears=6), "shears is one of 4, 8, 16, 32; got 6"),
+        (lambda: wl.Shearlets(-1), "levels must be None or an integer from 0 to 62; got -1"),
+        (lambda: wl.Shearlets(3, shears=6), "shears must be one of 4, 8, 16, 32; got 6"),
         (lambda: wl.Shearlets().layout((64,)), r"directions in two axes; got a signal with axes \(64,\)"),
         (lambda: wl.Shearlets().layout((4, 8, 8)), r"directions in two axes; got a signal with axes \(4, 8, 8\)"),
         (

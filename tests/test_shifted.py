@@ -69,10 +69,13 @@ def test_an_impulse_is_seen_where_it_lies_whatever_the_shift():
 @pytest.mark.parametrize(
     ("build", "sentence"),
     [
-        (lambda: wl.Shifted(wl.DWT(), ()), r"shifts are one or more different ones; got \(\)"),
-        (lambda: wl.Shifted(wl.DWT(), (1, 1)), "shifts are one or more different ones"),
+        (lambda: wl.Shifted(wl.DWT(), ()), r"shifts must be one or more different numbers; got \(\)"),
+        (lambda: wl.Shifted(wl.DWT(), (1, 1)), "shifts must be one or more different numbers"),
         (lambda: wl.Shifted(wl.TreeHaar()), "one whose samples can be shifted, such as DWT"),
-        (lambda: wl.Shifted(wl.DWT(), ((0, 1),)).layout((8,)), r"a shift is one number, or one per axis; got \(0, 1\)"),
+        (
+            lambda: wl.Shifted(wl.DWT(), ((0, 1),)).layout((8,)),
+            r"a shift must be one number, or one per axis; got \(0, 1\)",
+        ),
     ],
 )
 def test_what_cannot_be(build, sentence):

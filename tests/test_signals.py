@@ -175,9 +175,9 @@ def test_item_dependent_and_complex_domains_take_part(tmp_path, monkeypatch):
             pair(),
             {"image": wl.DWT()},
             ValueError,
-            "every signal has a domain; got signals image, text and domains image",
+            "every signal must have a domain; got signals image, text and domains image",
         ),
-        (pair(), wl.DWT(), ValueError, "several signals have a domain each, by name; got DWT"),
+        (pair(), wl.DWT(), ValueError, "several signals must have a domain each, by name; got DWT"),
         ({**pair(), "text": signal((5,), 2)}, DOMAINS, ValueError, "of one batch, type and device; got image: 3 of"),
         (
             {**pair(), "text": torch.ones(3, 4, 5, dtype=torch.long)},
@@ -280,7 +280,7 @@ def test_parts_of_several_signals_count_places_with_all_their_channels():
     a = explained(wl.IntegratedGradients(steps=2), x)
     c = wl.metrics.curves(net, x, CLASSES, a, steps=212, fractions="nonzero")
     assert [len(row.unique()) - 1 for row in c.fraction] == [204, 212, 212]
-    with pytest.raises(ValueError, match="other signals are given by name, image, text; got one tensor"):
+    with pytest.raises(ValueError, match="other signals must be given by name, image, text; got one tensor"):
         wl.metrics.insertion(net, x, CLASSES, a, fill=torch.zeros(1, 1, 212))
     with pytest.raises(ValueError, match="a baseline goes with fill='zero'; got one with fill='shuffled'"):
         wl.metrics.insertion(net, x, CLASSES, a, fill="shuffled", baseline={"text": 0.2})

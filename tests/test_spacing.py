@@ -125,5 +125,5 @@ def test_explain_names_its_scales_in_metres(tmp_path, monkeypatch, capsys):
     assert "spacing=(0.2, 0.2), unit='m'" in found["preprocess"]
     assert "0.4–0.8 m" in capsys.readouterr().out
     assert main([*usual, "--spacing", "wide"]) == 2
-    assert "--spacing is one value, or one per axis separated by commas; got 'wide'" in capsys.readouterr().err
+    assert "--spacing must be one value, or one per axis separated by commas; got 'wide'" in capsys.readouterr().err
     sys.modules.pop("own_nets", None)

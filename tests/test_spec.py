@@ -65,7 +65,7 @@ def test_as_people_write_it(text, value):
 
 
 FORM = r"a domain or method is written like DWT\('db4', levels=3\); got "
-ARGUMENTS = "arguments are numbers, texts in quotes or None; got "
+ARGUMENTS = "arguments must be numbers, texts in quotes or None; got "
 WRONG = {
     "": FORM,
     "3": FORM,
@@ -107,11 +107,11 @@ WRONG = {
     "DWT('db4', depth=3)": r"levels=None, mode='periodization'\); got DWT\('db4', depth=3\).*'depth'",
     "DWT('db4', 3, 'zero', 1)": "DWT is written DWT.*too many positional",
     "InputTimesGradient(3)": "InputTimesGradient is written InputTimesGradient.*too many positional",
-    "Saliency(3)": "times_input is True or False; got 3",
+    "Saliency(3)": "times_input must be True or False; got 3",
     "Captum": "Captum is written Captum.*'algorithm'",
-    "SmoothGrad('many')": "samples is a whole number from 1; got samples=many",
+    "SmoothGrad('many')": "samples must be a whole number from 1; got samples=many",
     "DWT('db400')": "discrete wavelet of PyWavelets.*got 'db400'",
-    "SmoothGrad(samples=0)": "samples is a whole number from 1",
+    "SmoothGrad(samples=0)": "samples must be a whole number from 1",
 }
 
 
@@ -143,21 +143,24 @@ def test_nothing_is_executed(form, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("DWT('haar', levels=1000000000000)", r"levels is None, an integer from 0 to 62, .*; got 1000000000000\."),
+        ("DWT('haar', levels=1000000000000)", r"levels must be None, an integer from 0 to 62, .*; got 1000000000000\."),
         ("DWT('haar', levels=(100000000000, 1))", r"levels is None, .*; got \(100000000000, 1\)\."),
-        (f"DWT('haar', levels=0x{'f' * 1900})", "levels is None, an integer from 0 to 62, .*; got 6729"),
-        ("SmoothGrad(samples=1e30)", r"samples is a whole number from 1; got samples=1e\+30"),
-        ("SmoothGrad(samples=1000000000)", r"samples is at most 10,000,000; got samples=1000000000\. Take fewer"),
-        ("ExpectedGradients(samples=1000000000)", "samples is at most 10,000,000"),
-        ("IntegratedGradients(steps=1000000000)", "steps is at most 10,000,000"),
+        (f"DWT('haar', levels=0x{'f' * 1900})", "levels must be None, an integer from 0 to 62, .*; got 6729"),
+        ("SmoothGrad(samples=1e30)", r"samples must be a whole number from 1; got samples=1e\+30"),
+        ("SmoothGrad(samples=1000000000)", r"samples must be at most 10,000,000; got samples=1000000000\. Take fewer"),
+        ("ExpectedGradients(samples=1000000000)", "samples must be at most 10,000,000"),
+        ("IntegratedGradients(steps=1000000000)", "steps must be at most 10,000,000"),
         (
             "IntegratedGradients(steps=1000000)",
-            "gauss-legendre has at most 10,000 steps, whose nodes come from a matrix",
+            "gauss-legendre must have at most 10,000 steps, whose nodes come from a matrix",
         ),
-        ("SmoothGrad(sigma=1e999)", "sigma, a fraction of the signal's range, is at least 0 and finite; got sigma=inf"),
+        (
+            "SmoothGrad(sigma=1e999)",
+            "sigma, a fraction of the signal's range, must be at least 0 and finite; got sigma=inf",
+        ),
         (f"SmoothGrad(sigma=1{'0' * 400})", "sigma, a fraction .* finite; got sigma=1000"),
         ("SmoothGrad(tolerance=-1)", "tolerance is above 0"),
-        ("IntegratedGradients(quadrature='simpson')", "quadrature is one of .*; got 'simpson'"),
+        ("IntegratedGradients(quadrature='simpson')", "quadrature must be one of .*; got 'simpson'"),
         ("IntegratedGradients(steps=1, quadrature='trapezoid')", "the trapezoid with 2 steps or more"),
     ],
 )
@@ -175,5 +178,5 @@ def test_numbers_that_are_large_and_possible_are_taken():
 
 def test_a_baseline_beyond_all_numbers_is_said():
     method = parse(f"IntegratedGradients(baseline=1{'0' * 400})")
-    with pytest.raises(ValueError, match="baseline is a finite number or a tensor; got 1000"):
+    with pytest.raises(ValueError, match="baseline must be a finite number or a tensor; got 1000"):
         wl.attribute(lambda x: x.flatten(1), torch.ones(1, 1, 4), 0, domain=wl.DWT(), method=method)

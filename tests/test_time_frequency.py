@@ -154,14 +154,17 @@ def test_the_envelope_of_a_tone_is_flat():
 @pytest.mark.parametrize(
     ("build", "sentence"),
     [
-        (lambda: wl.STFT("boxcar"), "window is one of hann, hamming, blackman; got 'boxcar'"),
-        (lambda: wl.STFT(length=1), "length is a whole number of samples from 2 to 4194304; got 1"),
-        (lambda: wl.STFT(length=16, hop=17), "hop is a whole number of samples from 1 to the length, or None; got 17"),
+        (lambda: wl.STFT("boxcar"), "window must be one of hann, hamming, blackman; got 'boxcar'"),
+        (lambda: wl.STFT(length=1), "length must be a whole number of samples from 2 to 4194304; got 1"),
+        (
+            lambda: wl.STFT(length=16, hop=17),
+            "hop must be a whole number of samples from 1 to the length, or None; got 17",
+        ),
         (lambda: wl.STFT(length=16, hop=16), "leaves samples without a window; take a hop of at most 8"),
-        (lambda: wl.ConstantQ(0), "per_octave is a whole number of filters from 1 to 1000; got 0"),
-        (lambda: wl.ConstantQ(octaves=-1), "octaves is None or a whole number from 0 to 62; got -1"),
+        (lambda: wl.ConstantQ(0), "per_octave must be a whole number of filters from 1 to 1000; got 0"),
+        (lambda: wl.ConstantQ(octaves=-1), "octaves must be None or a whole number from 0 to 62; got -1"),
         (lambda: wl.ConstantQ(3, 9).layout((64,)), "octaves=9 with 3 filters each needs more than 64 samples"),
-        (lambda: wl.Cosine(-1), "levels is None or an integer from 0 to 62; got -1"),
+        (lambda: wl.Cosine(-1), "levels must be None or an integer from 0 to 62; got -1"),
         (
             lambda: wl.Cosine(7).layout((64,)),
             r"levels=7 needs an axis of at least 128 samples; got \(64,\). Pass at most levels=6",

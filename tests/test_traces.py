@@ -92,22 +92,22 @@ def test_a_series_that_does_not_fit_is_one_line(taken, one, message):
 
 def test_wrong_options_are_one_line():
     for options, message in {
-        ("shape",): r"shape is \(channels, samples\); got \(0, 5\)",
-        ("rate",): "rate is in Hz, finite and above 0; got -1",
-        ("channels",): "channels names each of 2 channels; got 1",
-        ("scaling",): "scaling is one of none, standard, peak, median-peak",
-        ("start",): "start is in seconds from the series' first sample",
+        ("shape",): r"shape must be \(channels, samples\); got \(0, 5\)",
+        ("rate",): "rate must be in Hz, finite and above 0; got -1",
+        ("channels",): "channels must name each of 2 channels; got 1",
+        ("scaling",): "scaling must be one of none, standard, peak, median-peak",
+        ("start",): "start must be in seconds from the series' first sample",
     }.items():
         wrong = {"shape": (0, 5), "rate": -1, "channels": ("a",), "scaling": "some", "start": -1.0}
         given = {"shape": (2, 5)} | {name: wrong[name] for name in options}
         with pytest.raises(ValueError, match=message):
             Traces(**given)
-    with pytest.raises(TypeError, match="a series is a Series, which knows its rate; got Tensor"):
+    with pytest.raises(TypeError, match="a series must be a Series, which knows its rate; got Tensor"):
         Traces((1, 4))(torch.zeros(1, 1, 4))
     with pytest.raises(ValueError, match=r"\(1, channel, samples\) and not empty"):
         Series(torch.zeros(1, 0, 4))
-    with pytest.raises(ValueError, match="rate is in Hz, finite and above 0, or None"):
+    with pytest.raises(ValueError, match="rate must be in Hz, finite and above 0, or None"):
         Series(torch.zeros(1, 1, 4), float("nan"))
-    with pytest.raises(ValueError, match="units has one entry per channel; got 2 for 1"):
+    with pytest.raises(ValueError, match="units must have one entry per channel; got 2 for 1"):
         Series(torch.zeros(1, 1, 4), units=("V", "V"))
     assert wl.models.Traces is Traces

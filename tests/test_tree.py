@@ -164,12 +164,12 @@ def test_float32_of_many_points_is_exact():
 @pytest.mark.parametrize(
     ("build", "sentence"),
     [
-        (lambda: wl.TreeHaar((0, 2)), r"tree holds each sample once, from 0, in nested tuples; got \(0, 2\)"),
+        (lambda: wl.TreeHaar((0, 2)), r"tree must hold each sample once, from 0, in nested tuples; got \(0, 2\)"),
         (lambda: wl.TreeHaar(((0, 1), 1)), "tree holds each sample once"),
-        (lambda: wl.TreeHaar(coordinates=0), "coordinates is the number of channels with places, from 1; got 0"),
+        (lambda: wl.TreeHaar(coordinates=0), "coordinates must be the number of channels with places, from 1; got 0"),
         (lambda: wl.TreeHaar((0, 1)).analysis(signal((3,))), "the tree has 2 samples; got a signal with 3"),
         (lambda: wl.TreeHaar().analysis(signal((3, 4), channels=3)), r"one axis, the samples; got axes \(3, 4\)"),
-        (lambda: wl.TreeHaar().analysis(signal((5,))), "the first 3 channels are coordinates; got a signal with 2"),
+        (lambda: wl.TreeHaar().analysis(signal((5,))), "the first 3 channels must be coordinates; got a signal with 2"),
     ],
 )
 def test_what_cannot_be(build, sentence):

@@ -119,7 +119,10 @@ def test_a_pipe_among_photos_is_one_line_and_the_others_are_explained(tmp_path, 
     os.mkfifo("out/report.html")  # a stranger's, where the report would go
     assert main(["explain", ".", "--out", "out", "--method", "Saliency", "--report"]) == 1
     told = capsys.readouterr()
-    assert told.err == "error: a photo is a regular file; got the named pipe b.png. Copy its content to a file first.\n"
+    assert (
+        told.err
+        == "error: a photo must be a regular file; got the named pipe b.png. Copy its content to a file first.\n"
+    )
     assert "wrote out/a.safetensors" in told.out
     assert "wrote out/report-2.html" in told.out
 
@@ -178,7 +181,7 @@ def test_a_mask_that_is_no_picture_is_said(tmp_path):
 def test_a_mask_that_is_a_pipe_is_not_taken_for_none(tmp_path, impatient):
     os.mkfifo(tmp_path / "a.png")
     (sample,) = annotated(PHOTOS, tmp_path, lambda name: [0])
-    with pytest.raises(ValueError, match="a mask is a regular file; got the named pipe"):
+    with pytest.raises(ValueError, match="a mask must be a regular file; got the named pipe"):
         sample.objects.region((2, 2), 0)
 
 
@@ -236,14 +239,14 @@ def nested_shifts(count, depth, inner="DWT('haar', 1)"):
     [
         (
             {"domain": "DWT('haar', levels=1000000000000)"},
-            "levels is None, an integer from 0 to 62, or a tuple .* got 10",
+            "levels must be None, an integer from 0 to 62, or a tuple .* got 10",
         ),
-        ({"domain": "DWT('haar', levels=(100000000000, 1))"}, "levels is None, an integer from 0 to 62"),
-        ({"domain": "Packets('haar', levels=30000000000)"}, "levels is an integer from 0 to 62; got 30000000000"),
-        ({"domain": "Stationary('haar', levels=10000000000000)"}, "levels is None or an integer from 0 to 62"),
-        ({"domain": "Fourier(levels=10000000000000)"}, "levels is None or an integer from 0 to 62"),
-        ({"domain": "ConstantQ(3, octaves=10000000000000)"}, "octaves is None or a whole number from 0 to 62"),
-        ({"domain": "GraphWavelets(levels=10000000000000)"}, "levels is a whole number from 0 to 32"),
+        ({"domain": "DWT('haar', levels=(100000000000, 1))"}, "levels must be None, an integer from 0 to 62"),
+        ({"domain": "Packets('haar', levels=30000000000)"}, "levels must be an integer from 0 to 62; got 30000000000"),
+        ({"domain": "Stationary('haar', levels=10000000000000)"}, "levels must be None or an integer from 0 to 62"),
+        ({"domain": "Fourier(levels=10000000000000)"}, "levels must be None or an integer from 0 to 62"),
+        ({"domain": "ConstantQ(3, octaves=10000000000000)"}, "octaves must be None or a whole number from 0 to 62"),
+        ({"domain": "GraphWavelets(levels=10000000000000)"}, "levels must be a whole number from 0 to 32"),
         ({"domain": "DWT('haar', levels=4)"}, r"needs axes of at least 16 samples; got \(8, 12\)"),
         (
             {"domain": "DWT('db38', levels=1, mode='zero')"},

@@ -73,7 +73,7 @@ def test_more_axes_of_nifti_are_channels_and_item_takes_one(tmp_path):
     assert torch.equal(one.data[0, 0], torch.from_numpy(several[..., 2]))
     found = read_volume(nifti(tmp_path / "b.nii", vector))
     assert torch.equal(found.data[0, 1], torch.from_numpy(vector[..., 0, 1]))
-    with pytest.raises(ValueError, match=r"item is one of 3 volumes in .*a\.nii; got 3"):
+    with pytest.raises(ValueError, match=r"item must be one of 3 volumes in .*a\.nii; got 3"):
         read_volume(tmp_path / "a.nii", item=3)
     with pytest.raises(ValueError, match=r"channels last; got \(4, 5, 6, 2, 2\)"):
         read_volume(nifti(tmp_path / "c.nii", ramp(4, 5, 6, 2, 2)))
@@ -133,11 +133,11 @@ def test_key_and_item_take_one_volume_of_a_stack(tmp_path):
     np.savez(tmp_path / "a.npz", train=ramp(7, 4, 5, 6), test=ramp(3, 4, 5, 6) + 1, labels=np.arange(3)[:, None])
     found = read_volume(tmp_path / "a.npz", key="test", item=2)
     assert torch.equal(found.data[0, 0], torch.from_numpy(ramp(3, 4, 5, 6)[2] + 1))
-    with pytest.raises(ValueError, match=r"key is one of train, test, labels in .*a\.npz; name one of them"):
+    with pytest.raises(ValueError, match=r"key must be one of train, test, labels in .*a\.npz; name one of them"):
         read_volume(tmp_path / "a.npz")
-    with pytest.raises(ValueError, match=r"key is one of train, test, labels in .*a\.npz; got 'tset'"):
+    with pytest.raises(ValueError, match=r"key must be one of train, test, labels in .*a\.npz; got 'tset'"):
         read_volume(tmp_path / "a.npz", key="tset")
-    with pytest.raises(ValueError, match=r"item is one of 3 volumes in .*a\.npz; got -4"):
+    with pytest.raises(ValueError, match=r"item must be one of 3 volumes in .*a\.npz; got -4"):
         read_volume(tmp_path / "a.npz", key="test", item=-4)
     with pytest.raises(ValueError, match=r"got \(3, 1\) in .*a\.npz\. A 2-D image goes to a model of images"):
         read_volume(tmp_path / "a.npz", key="labels")
@@ -219,25 +219,25 @@ def test_what_is_no_volume_says_so(tmp_path):
         read_volume(tmp_path / "none.nii")
     with pytest.raises(ValueError, match=r"zero\.nii is empty"):
         read_volume(tmp_path / "zero.nii")
-    with pytest.raises(ValueError, match=r"nan\.npy: a volume's voxels are finite; got NaN or infinity in 2 of 64"):
+    with pytest.raises(ValueError, match=r"nan\.npy: a volume's voxels must be finite; got NaN or infinity in 2 of 64"):
         read_volume(tmp_path / "nan.npy")
     with pytest.raises(ValueError, match=r"thin\.npy: .*; got \(1, 1, 4, 4, 1\)\. A 2-D image goes to a model of"):
         read_volume(tmp_path / "thin.npy")
     with pytest.raises(ValueError, match=r"channels last; got \(4, 4\) in .*flat\.nii\. A 2-D image goes to a model"):
         read_volume(nifti(tmp_path / "flat.nii", ramp(4, 4)))
-    with pytest.raises(ValueError, match=r"voxels are real numbers; got <U1 in .*text\.npy"):
+    with pytest.raises(ValueError, match=r"voxels must be real numbers; got <U1 in .*text\.npy"):
         read_volume(tmp_path / "text.npy")
     with pytest.raises(ValueError, match=r"none\.npz is damaged: File is not a zip file"):
         read_volume(tmp_path / "none.npz")
     (tmp_path / "a.png").write_bytes(b"x")
-    with pytest.raises(ValueError, match=r"a volume is \.nii, \.nii\.gz, .*\.npz, .* or a folder .*got .*a\.png"):
+    with pytest.raises(ValueError, match=r"a volume must be \.nii, \.nii\.gz, .*\.npz, .* or a folder .*got .*a\.png"):
         read_volume(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"a file ending in \.nii or \.nii\.gz; got .*a\.mha"):
         write_volume(tmp_path / "a.mha", Volume(torch.zeros(1, 1, 2, 2, 2), np.eye(4)))
-    with pytest.raises(ValueError, match="unit is 'voxel' or one of mm, micron, meter; got 'inch'"):
+    with pytest.raises(ValueError, match="unit must be 'voxel' or one of mm, micron, meter; got 'inch'"):
         Volume(torch.zeros(1, 1, 2, 2, 2), np.eye(4), "inch")
     with pytest.raises(
-        ValueError, match=r"an affine is a finite 4 × 4 matrix that moves along every axis, .*; got \[\[1"
+        ValueError, match=r"an affine must be a finite 4 × 4 matrix that moves along every axis, .*; got \[\[1"
     ):
         Volume(torch.zeros(1, 1, 2, 2, 2), np.diag([1.0, 1.0, 0.0, 1.0]))
     parallel = np.array([[1.0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]])

@@ -26,16 +26,19 @@ COMPLEX = torch.ones(3, dtype=torch.complex64)
 WRONG = {
     "a list of nodes": (lambda: wl.Packets(basis=["a", "d"]), r"basis is a tuple of nodes such as .*got \['a', 'd'\]"),
     "nodes of numbers": (lambda: wl.Packets(basis=("a", 1)), r"basis is a tuple of nodes such as .*got \('a', 1\)"),
-    "one shift": (lambda: wl.Shifted(wl.DWT(), 3), r"shifts is a tuple of whole numbers, .*; got 3\."),
-    "half shifts": (lambda: wl.Shifted(wl.DWT(), (0, 0.5)), r"shifts is a tuple of whole numbers, .*got \(0, 0\.5\)"),
-    "shifts of texts": (lambda: wl.Shifted(wl.DWT(), ((0, "a"),)), "shifts is a tuple of whole numbers"),
+    "one shift": (lambda: wl.Shifted(wl.DWT(), 3), r"shifts must be a tuple of whole numbers, .*; got 3\."),
+    "half shifts": (
+        lambda: wl.Shifted(wl.DWT(), (0, 0.5)),
+        r"shifts must be a tuple of whole numbers, .*got \(0, 0\.5\)",
+    ),
+    "shifts of texts": (lambda: wl.Shifted(wl.DWT(), ((0, "a"),)), "shifts must be a tuple of whole numbers"),
     "nothing given": (
         lambda: wl.attribute(lambda x: x.flatten(1), X, 0, domain=wl.DWT(), method=wl.Saliency(), given=None),
-        "given is a list of tensors, empty where there are none; got NoneType",
+        "given must be a list of tensors, empty where there are none; got NoneType",
     ),
     "a basis of wavelets": (
         lambda: wl.best_basis(X, wl.DWT()),
-        r"a best basis is one of Packets such as Packets\('haar', levels=3\); got DWT\(",
+        r"a best basis must be one of Packets such as Packets\('haar', levels=3\); got DWT\(",
     ),
     "bandwidths of a domain": (
         lambda: wl.bandwidths(wl.DWT()),
@@ -63,8 +66,8 @@ WRONG = {
         r"cannot be multiplied \(.*\)\. Pass a LoadedModel",
     ),
     "saved in a file": (lambda: explain().save(PHOTO), "saved in a folder; .*astronaut.png is a file. Name another"),
-    "values of no model": (lambda: shapley(model="resnet18"), "model is a module or a function; got str. Of"),
-    "a number for groups": (lambda: shapley(groups=3), "groups are one of scales, .* or a Partition; got 3"),
+    "values of no model": (lambda: shapley(model="resnet18"), "model must be a module or a function; got str. Of"),
+    "a number for groups": (lambda: shapley(groups=3), "groups must be one of scales, .* or a Partition; got 3"),
     "gradients for values": (
         lambda: shapley(method=wl.Saliency()),
         r"method is a ScaleShapley.*; got Saliency\(times_input=False\)",

@@ -65,7 +65,7 @@ def grouped_alike(a: Account, shapley: ShapleyValues | None) -> Account:
     joined = joined_by_octave(a.layout)
     if joined is None or shapley.names != tuple(joined.scales()):
         raise ValueError(
-            f"Shapley values have one for each scale, {', '.join(a.layout.scales())}, or for each octave; got "
+            f"Shapley values must be one for each scale, {', '.join(a.layout.scales())}, or for each octave; got "
             f"{', '.join(shapley.names)}."
         )
     return replace(a, layout=joined)

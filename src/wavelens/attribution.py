@@ -69,7 +69,7 @@ class Attribution(Coefficients):
         """One item of the batch, as a batch of one; where each item has its own class, `target` names that one."""
         count = self.data.shape[-3]
         if not -count <= index < count:
-            raise IndexError(f"item is one of {count} in the batch; got {index}.")
+            raise IndexError(f"item must be one of {count} in the batch; got {index}.")
         one = slice(index % count, index % count + 1)
         several = (slice(None),) * (self.data.ndim - 3)
         cut: dict[str, Any] = {name: value for name in TENSORS if (value := getattr(self, name)) is not None}
@@ -152,7 +152,7 @@ class Attributions(Mapping[str, Attribution]):
 
     def __init__(self, joint: Attribution) -> None:
         if not isinstance(joint.domain, Joint):
-            raise ValueError(f"the joint attribution of several signals is in a Joint domain; got {joint.domain}.")
+            raise ValueError(f"the joint attribution of several signals must be in a Joint domain; got {joint.domain}.")
         self.joint = joint
 
     def __getitem__(self, name: str) -> Attribution:
@@ -302,9 +302,9 @@ def attribute(
         return Attributions(attribute(model, one, target, domain=joint, method=method, baseline=start, **options))
     domains = [domain] if isinstance(domain, Domain) else list(domain) if isinstance(domain, Sequence) else []
     if not domains or not all(isinstance(one, Domain) for one in domains):
-        raise ValueError(f"domain is a domain such as DWT('haar'), or a list of them; got {domain!r}.")
+        raise ValueError(f"domain must be a domain such as DWT('haar'), or a list of them; got {domain!r}.")
     if isinstance(method, type) or not callable(method):
-        raise ValueError(f"method is a method's value such as SmoothGrad(samples=25); got {method!r}.")
+        raise ValueError(f"method must be a method's value such as SmoothGrad(samples=25); got {method!r}.")
     if baseline is not None and not hasattr(method, "baseline"):
         raise ValueError(f"{BASELINE_BELONGS}; got it with {method}.")
     check_method(model, method)

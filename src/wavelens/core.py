@@ -177,7 +177,7 @@ class Coefficients:
     def __post_init__(self) -> None:
         if self.data.shape[-1] != self.layout.size:
             raise ValueError(
-                f"data of shape (*batch, {self.layout.size}) fits this layout; got {tuple(self.data.shape)}. "
+                f"data of shape (*batch, {self.layout.size}) must fit this layout; got {tuple(self.data.shape)}. "
                 "Take the layout from the same domain and signal shape as the data."
             )
 
@@ -386,7 +386,7 @@ def checked_axis(axis: int, layout: Layout) -> int:
     """The number of an axis of the signal from 0; `ValueError` for one that it has not."""
     axes = len(layout.signal_shape)
     if not -axes <= axis < axes:
-        raise ValueError(f"axis is one of the {axes} of the signal, from 0; got {axis}.")
+        raise ValueError(f"axis must be one of the {axes} of the signal, from 0; got {axis}.")
     return axis % axes
 
 
@@ -421,19 +421,22 @@ def signal_axes(x: Tensor) -> tuple[int, ...]:
     """The axes' lengths of a signal `(batch, channel, *axes)`; `ValueError` for anything that is no signal."""
     if not isinstance(x, Tensor):
         raise TypeError(
-            f"a signal is a tensor (batch, channel, *axes); got {type(x).__name__}. Try torch.as_tensor(x)."
+            f"a signal must be a tensor (batch, channel, *axes); got {type(x).__name__}. Try torch.as_tensor(x)."
         )
     if x.ndim < 3:
         raise ValueError(
-            f"a signal is a tensor (batch, channel, *axes); got {tuple(x.shape)}. Add the missing batch or channel "
-            "dimension with x[None]."
+            f"a signal must be a tensor (batch, channel, *axes); got {tuple(x.shape)}. Add the missing batch or "
+            "channel dimension with x[None]."
         )
     if 0 in x.shape:
         raise ValueError(
-            f"a signal (batch, channel, *axes) has no empty dimensions; got {tuple(x.shape)}, which holds nothing."
+            f"a signal (batch, channel, *axes) must have no empty dimensions; got {tuple(x.shape)}, which holds "
+            "nothing."
         )
     if not x.is_floating_point():
-        raise ValueError(f"a signal has floating-point numbers; got {x.dtype}. Pass x / 255 for bytes, or x.float().")
+        raise ValueError(
+            f"a signal must have floating-point numbers; got {x.dtype}. Pass x / 255 for bytes, or x.float()."
+        )
     axes = tuple(x.shape[2:])
     if torch.compiler.is_compiling():
         return axes

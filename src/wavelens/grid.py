@@ -38,11 +38,13 @@ class Grid:
 
     def __post_init__(self) -> None:
         if len(self.spacing) != len(self.units):
-            raise ValueError(f"a grid has a spacing and a unit for each axis; got {self.spacing} and {self.units}.")
+            raise ValueError(
+                f"a grid must have a spacing and a unit for each axis; got {self.spacing} and {self.units}."
+            )
         if not all(math.isfinite(step) and step > 0 for step in self.spacing):
-            raise ValueError(f"a spacing is finite and above 0; got {self.spacing}. Take 1 where it is not known.")
+            raise ValueError(f"a spacing must be finite and above 0; got {self.spacing}. Take 1 where it is not known.")
         if self.affine is not None and [len(row) for row in self.affine] != [4] * 4:
-            raise ValueError(f"affine has the four rows of a 4 × 4 matrix, or is None; got {self.affine}.")
+            raise ValueError(f"affine must have the four rows of a 4 × 4 matrix, or be None; got {self.affine}.")
 
     @classmethod
     def plain(cls, axes: int) -> Grid:
@@ -62,7 +64,7 @@ class Grid:
         """
         if len(layout.signal_shape) != len(self.spacing):
             raise ValueError(
-                f"a grid has the axes of its signal; got {len(self.spacing)} for a signal with shape "
+                f"a grid must have the axes of its signal; got {len(self.spacing)} for a signal with shape "
                 f"{layout.signal_shape}."
             )
         return {name: self._ranges(scale.extent) for name, scale in layout.scales().items()}
@@ -168,7 +170,7 @@ class Grids(Grid):
         layouts = getattr(layout.domain, "layouts", {})
         grids = dict(self.parts)
         if layouts.keys() != grids.keys():
-            raise ValueError(f"a grid has the signals of its layout; got {', '.join(grids)} for {layout.domain}.")
+            raise ValueError(f"a grid must have the signals of its layout; got {', '.join(grids)} for {layout.domain}.")
         return [(name, (grids[name], part)) for name, part in layouts.items()]
 
 
@@ -189,7 +191,7 @@ def each_axis(spacing: Sequence[float], axes: int) -> tuple[float, ...]:
     """A spacing for each axis; a single one holds for all."""
     steps = tuple(float(step) for step in spacing)
     if len(steps) not in (1, axes):
-        raise ValueError(f"a spacing is one number, or one for each of {axes} axes; got {len(steps)}.")
+        raise ValueError(f"a spacing must be one number, or one for each of {axes} axes; got {len(steps)}.")
     return steps if len(steps) == axes else steps * axes
 
 

@@ -32,12 +32,12 @@ def explain(
     """
     if getattr(pipe, "task", None) != "image-classification":
         raise ValueError(
-            f"pipe is an image-classification pipeline of transformers; got {getattr(pipe, 'task', pipe)!r}."
+            f"pipe must be an image-classification pipeline of transformers; got {getattr(pipe, 'task', pipe)!r}."
         )
     x = pipe.preprocess(picture)["pixel_values"].to(pipe.device, pipe.model.dtype)
     labels = {label: index for index, label in pipe.model.config.id2label.items()}
     if isinstance(target, str) and target not in labels:
-        raise ValueError(f"target is an index or a label of the pipeline's model; got {target!r}.")
+        raise ValueError(f"target must be an index or a label of the pipeline's model; got {target!r}.")
 
     logits = Logits(pipe.model)
     logits.training = pipe.model.training

@@ -50,7 +50,7 @@ def shapley(
     (('a1', 'd1'), tensor(16.), tensor([16.]))
     """
     if not isinstance(method, ScaleShapley):
-        raise ValueError(f"method is a ScaleShapley(…), which has the options; got {method!r:.80}.")
+        raise ValueError(f"method must be a ScaleShapley(…), which has the options; got {method!r:.80}.")
     if isinstance(x, Mapping):
         model, one, joint = packed(model, x, domain)
         start = packed_baseline(joint, x, baseline, method.baseline)
@@ -58,9 +58,9 @@ def shapley(
         options |= {"exact_passes": exact_passes, "progress": progress}
         return shapley(model, one, target, domain=joint, baseline=start, **options)
     if not isinstance(domain, Domain):
-        raise ValueError(f"domain is a domain such as DWT('haar'); got {domain!r}.")
+        raise ValueError(f"domain must be a domain such as DWT('haar'); got {domain!r}.")
     if not isinstance(groups, str | Partition):
-        raise ValueError(f"groups are one of {', '.join(GROUPS)}, or a Partition; got {groups!r}.")
+        raise ValueError(f"groups must be one of {', '.join(GROUPS)}, or a Partition; got {groups!r}.")
     engine = Gradients(
         with_given(model, given),
         x,

@@ -70,7 +70,7 @@ def marginal(several: Sequence[Coefficients]) -> Marginal:
     first, *others = ((c.layout.signal_shape, c.data.shape[:-2]) for c in several)
     if odd := [one for one in others if one != first]:
         raise ValueError(
-            f"attributions are of the same signals; got axes {first[0]} and {odd[0][0]} in batches of "
+            f"attributions must be of the same signals; got axes {first[0]} and {odd[0][0]} in batches of "
             f"{tuple(first[1])} and {tuple(odd[0][1])}. Take them from one call of attribute."
         )
     scales = common_scales([c.layout for c in several])
@@ -112,8 +112,8 @@ def common_scales(layouts: Sequence[Layout]) -> tuple[CommonScale, ...]:
         pair = (layouts[0], layouts[apart])
         (one, names), (other, more) = ((layout.domain, ", ".join(layout.scales())) for layout in pair)
         raise ValueError(
-            f"a marginal account is over domains that tell the same scales apart; got {one} with {names} and {other} "
-            f"with {more}. Give each domain as many levels, or leave out what has no scale in common."
+            f"a marginal account must be over domains that tell the same scales apart; got {one} with {names} and "
+            f"{other} with {more}. Give each domain as many levels, or leave out what has no scale in common."
         )
     return tuple(_common(own, [_range(ends, before, edge) for ends in edges]) for before, edge in _pairs(meeting))
 

@@ -29,14 +29,16 @@ class Shape(ABC):
 
     def __post_init__(self) -> None:
         if not is_whole(self.coordinates, 1):
-            raise ValueError(f"coordinates is the number of channels with places, from 1; got {self.coordinates!r}.")
+            raise ValueError(
+                f"coordinates must be the number of channels with places, from 1; got {self.coordinates!r}."
+            )
 
     def __call__(self, x: Tensor) -> Tensor:
         """The shape of each cloud of `x`; `ValueError` for signals that are no clouds."""
         if x.ndim != 3 or x.shape[1] < self.coordinates:
             raise ValueError(
-                f"{type(self).__name__} is a baseline of clouds (batch, {self.coordinates} or more channels, points); "
-                f"got a signal {tuple(x.shape)}. Pass coordinates=…, or another baseline."
+                f"{type(self).__name__} must be a baseline of clouds (batch, {self.coordinates} or more channels, "
+                f"points); got a signal {tuple(x.shape)}. Pass coordinates=…, or another baseline."
             )
         points = x[:, : self.coordinates].detach()
         return torch.cat([self.of(points).to(x.dtype), x[:, self.coordinates :].detach()], 1)
@@ -107,7 +109,7 @@ class Smoothed(Shape):
         super().__post_init__()
         for name, value in (("neighbours", self.neighbours), ("steps", self.steps)):
             if not is_whole(value, 1, 1000):
-                raise ValueError(f"{name} is a whole number from 1 to 1000; got {value!r}.")
+                raise ValueError(f"{name} must be a whole number from 1 to 1000; got {value!r}.")
 
     def of(self, points: Tensor) -> Tensor:
         near = nearest(points.movedim(1, 2), self.neighbours)

@@ -27,10 +27,10 @@ class Unpacked(nn.Module):
 def check_signals(signals: Mapping[str, Tensor]) -> None:
     """`ValueError` unless these are signals `(batch, channel, *axes)` of one batch, type and device."""
     if not signals:
-        raise ValueError("x holds at least one signal by name; got none.")
+        raise ValueError("x must hold at least one signal by name; got none.")
     for name, x in signals.items():
         if not isinstance(name, str) or not name.isidentifier():
-            raise ValueError(f"a signal's name is what the model calls it, such as 'image'; got {name!r}.")
+            raise ValueError(f"a signal's name must be what the model calls it, such as 'image'; got {name!r}.")
         try:
             signal_axes(x)
         except (TypeError, ValueError) as error:
@@ -38,7 +38,7 @@ def check_signals(signals: Mapping[str, Tensor]) -> None:
     kinds = {(len(x), x.dtype, x.device) for x in signals.values()}
     if len(kinds) > 1:
         shown = "; ".join(f"{name}: {len(x)} of {x.dtype} on {x.device}" for name, x in signals.items())
-        raise ValueError(f"signals are of one batch, type and device; got {shown}.")
+        raise ValueError(f"signals must be of one batch, type and device; got {shown}.")
 
 
 def packed(model: Callable[..., Any], signals: Mapping[str, Tensor], domains: object) -> tuple[Unpacked, Tensor, Joint]:
@@ -48,7 +48,7 @@ def packed(model: Callable[..., Any], signals: Mapping[str, Tensor], domains: ob
     """
     check_signals(signals)
     if not isinstance(domains, Mapping):
-        raise ValueError(f"several signals have a domain each, by name; got {domains!r}.")
+        raise ValueError(f"several signals must have a domain each, by name; got {domains!r}.")
     joint = Joint.of(signals, domains)
     return Unpacked(model, joint), joint.pack(signals), joint
 
@@ -63,14 +63,14 @@ def packed_baseline(
     baseline = {} if baseline is None else baseline
     given = baseline if isinstance(baseline, Mapping) else dict.fromkeys(signals, baseline)
     if unknown := [str(name) for name in given if name not in signals]:
-        raise ValueError(f"baseline has one entry per signal, {', '.join(signals)}; got {', '.join(unknown)}.")
+        raise ValueError(f"baseline must have one entry per signal, {', '.join(signals)}; got {', '.join(unknown)}.")
     if isinstance(usual, str) and (missing := [name for name in signals if name not in given]):
         raise ValueError(
             f"the method's own baseline is {usual!r}, for all signals or none; got none for {', '.join(missing)}. Give "
             "one for each."
         )
     if no := [str(value) for value in given.values() if not isinstance(value, Tensor | int | float)]:
-        raise ValueError(f"baselines of several signals are numbers or tensors; got {', '.join(no)}.")
+        raise ValueError(f"baselines of several signals must be numbers or tensors; got {', '.join(no)}.")
     starts = {
         name: torch.as_tensor(given.get(name, usual), dtype=x.dtype, device=x.device) for name, x in signals.items()
     }
@@ -84,5 +84,6 @@ def _placed(name: str, start: Tensor, x: Tensor, count: int | None) -> Tensor:
         return start.expand(shape)
     except RuntimeError:
         raise ValueError(
-            f"the baseline of {name} is a number or broadcasts to {shape}; got a tensor of shape {tuple(start.shape)}."
+            f"the baseline of {name} must be a number or broadcast to {shape}; got a tensor of shape "
+            f"{tuple(start.shape)}."
         ) from None

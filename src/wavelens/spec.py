@@ -195,7 +195,7 @@ class _Reader:
             return ast.literal_eval(node)
         except (ValueError, TypeError, RecursionError):
             got, text = excerpt(ast.get_source_segment(self.text, node) or ""), excerpt(self.text)
-            raise ValueError(f"arguments are numbers, texts in quotes or None; got {got} in {text}.") from None
+            raise ValueError(f"arguments must be numbers, texts in quotes or None; got {got} in {text}.") from None
 
     def _built(
         self, module: str | None, name: str, given: list[Any], named: dict[str, Any], of_function: OfFunction | None
@@ -213,7 +213,7 @@ class _Reader:
                 f"{name} is a {type(cls).__name__}, not a class. Name a class, such as own:Mine(samples=3)."
             )
         if given:
-            raise ValueError(f"the options of {name} have names; got {excerpt(self.text)}. Write name=value.")
+            raise ValueError(f"the options of {name} must have names; got {excerpt(self.text)}. Write name=value.")
         return of_function(name, cls, named)
 
     def _own(self, name: str) -> Any:

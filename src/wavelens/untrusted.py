@@ -30,10 +30,12 @@ def check_file(path: str | PathLike[str], noun: str) -> None:
     except OSError as error:
         raise type(error)(f"the {noun} {path} cannot be opened: {error.strerror}. Check the path.") from None
     if stat.S_ISDIR(status.st_mode):
-        raise ValueError(f"a {noun} is a file; got the folder {path}. Name a {noun} in it.")
+        raise ValueError(f"a {noun} must be a file; got the folder {path}. Name a {noun} in it.")
     if not stat.S_ISREG(status.st_mode):
         special = next((name for name, fits in SPECIAL.items() if fits(status.st_mode)), "special file")
-        raise ValueError(f"a {noun} is a regular file; got the {special} {path}. Copy its content to a file first.")
+        raise ValueError(
+            f"a {noun} must be a regular file; got the {special} {path}. Copy its content to a file first."
+        )
     if status.st_size == 0:
         raise ValueError(f"{path} is empty, so it is not a {noun}. Get a fresh copy.")
 

@@ -18,4 +18,4 @@ def is_whole(value: object, low: float = -math.inf, high: float = math.inf) -> T
 def check_seed(seed: object) -> None:
     """`ValueError` unless it is a whole number."""
     if not is_whole(seed):
-        raise ValueError(f"seed is a whole number; got {seed!r:.40}.")
+        raise ValueError(f"seed must be a whole number; got {seed!r:.40}.")

@@ -49,11 +49,11 @@ class WordAccount:
         count, shape = len(self.words), self.attribution.layout.signal_shape
         if len(self.before) != count or len(shape) != 1 or any(word.stop > shape[0] for word in self.words):
             raise ValueError(
-                f"an account by word has the text before each word, and words within its tokens; got {count} words, "
-                f"{len(self.before)} texts and axes {shape}."
+                f"an account by word must have the text before each word, and words within its tokens; got {count} "
+                f"words, {len(self.before)} texts and axes {shape}."
             )
         if self.shapley is not None and len(self.shapley.names) != count:
-            raise ValueError(f"shapley has a value for each of {count} words; got {len(self.shapley.names)}.")
+            raise ValueError(f"shapley must have a value for each of {count} words; got {len(self.shapley.names)}.")
 
     @property
     def has_signs(self) -> bool:

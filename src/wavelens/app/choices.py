@@ -130,7 +130,7 @@ def request_of(wish: Wish, loaded: LoadedModel, kind: Kind, limits: Limits, devi
     for index in (target, against):
         if loaded.answer is None and index not in (None, NEXT) and not _within(index, 0, len(loaded.labels) - 1):
             last = len(loaded.labels) - 1
-            raise ValueError(f"a class of {loaded.name} is an index from 0 to {last}; got {index!r}.")
+            raise ValueError(f"a class of {loaded.name} must be an index from 0 to {last}; got {index!r}.")
     if wish.method not in (methods := methods_of(loaded)):
         raise ValueError(f"the methods are {', '.join(methods)}; got {wish.method!r}.")
     if not _within(wish.gradients, MIN_GRADIENTS, limits.gradients):
@@ -147,13 +147,13 @@ def _question(target: object, against: object, loaded: LoadedModel) -> Question:
     """A class, or an object or a region by its text; no text names a function here."""
     if loaded.answer is None:
         if target is not None and target == against:
-            raise ValueError(f"a class is set against another one; got {loaded.labels[int(str(target))]} twice.")
+            raise ValueError(f"a class must be set against another one; got {loaded.labels[int(str(target))]} twice.")
         other = against if isinstance(against, int | str) else None
         return Question(target if isinstance(target, int) else None, other)
     if against is not None:
         raise ValueError(f"a class is set against a class; {loaded.name} gives objects or regions. Leave it out.")
     if not (target is None or isinstance(target, str)):
-        raise ValueError(f"an object or a region is named by a text such as car#2; got {target!r}.")
+        raise ValueError(f"an object or a region must be named by a text such as car#2; got {target!r}.")
     return Question(place=place_in_answer(target, loaded))
 
 
@@ -167,7 +167,7 @@ def _asked(wish: Wish, loaded: LoadedModel) -> tuple[LoadedModel, object, object
     prompts = [str(text or "").strip() for text in (wish.prompt, wish.against_prompt)]
     for prompt in prompts:
         if len(prompt) > MAX_CHARACTERS:
-            raise ValueError(f"a prompt has up to {MAX_CHARACTERS} characters here; got {len(prompt)}.")
+            raise ValueError(f"a prompt must have up to {MAX_CHARACTERS} characters here; got {len(prompt)}.")
     if any(prompts):
         loaded = asking(loaded, *(f"{PROMPT_MARK}{prompt}" for prompt in prompts if prompt))
     chosen = wish.target, None if wish.against == "" else wish.against
@@ -185,14 +185,14 @@ def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:
     if wish.wavelet == NO_WAVELET:
         return Identity()
     if wish.levels is not None and not _within(wish.levels, 1, MAX_LEVELS):
-        raise ValueError(f"levels are 1 to {MAX_LEVELS}; got {wish.levels!r}.")
+        raise ValueError(f"levels must be 1 to {MAX_LEVELS}; got {wish.levels!r}.")
     if make := (FURTHER_DOMAINS | CLOUD_DOMAINS).get(wish.wavelet):
         deepest = int(math.log2(min(axes)))
         domain = make(None if wish.levels is None else min(wish.levels, deepest))
         domain.layout(axes)  # says what does not fit
         return domain
     if wish.wavelet not in WAVELETS:
-        raise ValueError(f"a wavelet is one of PyWavelets' discrete ones, but dmey; got {wish.wavelet!r}.")
+        raise ValueError(f"a wavelet must be one of PyWavelets' discrete ones, but dmey; got {wish.wavelet!r}.")
     usual = kind.domain(axes)
     if usual.differs_by_item:
         raise ValueError(

@@ -35,13 +35,13 @@ class Limits:
     def __post_init__(self) -> None:
         given = vars(self)
         if wrong := [f"{name}={value}" for name, value in given.items() if not value > 0]:
-            raise ValueError(f"limits are above 0; got {', '.join(wrong)}.")
+            raise ValueError(f"limits must be above 0; got {', '.join(wrong)}.")
 
 
 def check_upload(path: Path, kind: Kind, shape: tuple[int, ...], limits: Limits) -> None:
     """`ValueError` for a file that is none of its kind or beyond the limits; `shape` is that of the model's input."""
     if not kind.reads(path):
-        raise ValueError(f"{kind.one} is a file ending in {', '.join(kind.suffixes)}; got {path.name}.")
+        raise ValueError(f"{kind.one} must be a file ending in {', '.join(kind.suffixes)}; got {path.name}.")
     size = path.stat().st_size / 1e6
     if not size:
         raise ValueError(f"{path.name} is empty, so it is not {kind.one}. Get a fresh copy.")

@@ -64,7 +64,7 @@ class Gatekeeper:
 def check_password(password: str) -> None:
     """`ValueError` for an empty one, with which everyone would be let in."""
     if not password.strip():
-        raise ValueError("a password has at least one character that is not a space; got an empty one.")
+        raise ValueError("a password must have at least one character that is not a space; got an empty one.")
 
 
 def _digest(password: str) -> bytes:

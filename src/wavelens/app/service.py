@@ -66,11 +66,11 @@ class Service:
         device: str | torch.device = "cpu",
     ) -> None:
         if not models:
-            raise ValueError("an app serves at least one model; got none.")
+            raise ValueError("an app must serve at least one model; got none.")
         named = [replace(one, loaded=shown(one.loaded)) for one in models]
         self.models = {one.loaded.name: one for one in named}
         if len(self.models) < len(named):
-            raise ValueError(f"an app's models differ in name; got {', '.join(one.loaded.name for one in named)}.")
+            raise ValueError(f"an app's models must differ in name; got {', '.join(one.loaded.name for one in named)}.")
         self.limits, self.device = limits or Limits(), torch.device(device)
         self.queue = RequestQueue(self.limits.running, self.limits.waiting)
         self.uploads, self._results = folder / "uploads", folder / "results"

@@ -39,7 +39,7 @@ def parse_explainer(text: str) -> Any:
     value = spec.parse_own(text, (*EXPLAINERS, *CONTROLS))
     if not (isinstance(value, (*EXPLAINERS, *CONTROLS)) or spec.is_method(value) or is_own_explainer(value)):
         raise ValueError(
-            f"a method is one such as SmoothGrad(samples=25), GradCAM or EnergyOrder; got {text}. One of your own is "
-            "called as method(ask, lifts, baseline), or as explainer(model, x, target, *, batch_size=None)."
+            f"a method must be one such as SmoothGrad(samples=25), GradCAM or EnergyOrder; got {text}. One of your "
+            "own is called as method(ask, lifts, baseline), or as explainer(model, x, target, *, batch_size=None)."
         )
     return value

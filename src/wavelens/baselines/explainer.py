@@ -32,9 +32,9 @@ class FromMethod:
 
     def __post_init__(self) -> None:
         if isinstance(self.method, type) or not callable(self.method):
-            raise ValueError(f"method is a method's value such as SmoothGrad(); got {self.method!r}.")
+            raise ValueError(f"method must be a method's value such as SmoothGrad(); got {self.method!r}.")
         if not isinstance(self.domain, Domain):
-            raise ValueError(f"domain is one domain such as Identity() or DWT('haar'); got {self.domain!r}.")
+            raise ValueError(f"domain must be one domain such as Identity() or DWT('haar'); got {self.domain!r}.")
 
     def __call__(self, model: Model, x: Tensor, target: Target, *, batch_size: int | None = None) -> Attribution:
         return attribute(model, x, target, domain=self.domain, method=self.method, batch_size=batch_size)
@@ -44,8 +44,8 @@ def check_module(model: Any, explainer: object) -> nn.Module:
     """The model; `TypeError` for a function: its layers cannot be seen."""
     if not isinstance(model, nn.Module):
         raise TypeError(
-            f"model is an nn.Module for {explainer}, which looks at its layers; got {type(model).__name__}. Wrap the "
-            "function in a module that holds its layers; of a LoadedModel pass `loaded.module`."
+            f"model must be an nn.Module for {explainer}, which looks at its layers; got {type(model).__name__}. Wrap "
+            "the function in a module that holds its layers; of a LoadedModel pass `loaded.module`."
         )
     check_no_black_box(model)
     return model
@@ -59,8 +59,8 @@ def on_samples(ask: Gradients, explainer: object, target: Target, maps: Tensor, 
         data, score = data[0], score[0]
     if not data.isfinite().all():
         raise ValueError(
-            f"what {explainer} finds is finite; got NaN or infinity. Look for layers of this model with infinite or "
-            "undefined outputs, and for overflow if it runs in half precision."
+            f"what {explainer} finds must be finite; got NaN or infinity. Look for layers of this model with infinite "
+            "or undefined outputs, and for overflow if it runs in half precision."
         )
     return Attribution(
         data,

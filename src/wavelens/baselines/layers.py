@@ -70,11 +70,13 @@ def named(ask: Gradients, layer: str) -> Visit:
     fitting = [(name, m) for name, m in _modules(ask) if name == layer or name.endswith("." + layer)]
     fitting = [pair for pair in fitting if pair[0] == layer] or fitting
     if len(fitting) > 1:
-        raise ValueError(f"layer names one layer; got {layer!r}, which fits {', '.join(name for name, _ in fitting)}.")
+        raise ValueError(
+            f"layer must name one layer; got {layer!r}, which fits {', '.join(name for name, _ in fitting)}."
+        )
     if not fitting:
         names = [name for name, _ in _modules(ask) if name]
         near = difflib.get_close_matches(layer, names, 3, 0.4) or names[-3:]
-        raise ValueError(f"layer names a layer of the model, such as {', '.join(near)}; got {layer!r}.")
+        raise ValueError(f"layer must name a layer of the model, such as {', '.join(near)}; got {layer!r}.")
     return _last_call(ask, fitting[0][1], fitting[0][0])
 
 
@@ -153,9 +155,9 @@ def as_map(ask: Gradients, output: Tensor, layer: nn.Module) -> Tensor:
         return grid
     if output.ndim != count:
         raise ValueError(
-            f"the layer of a class activation map gives (batch, channel, *axes) with the {count - 2} axes of x; got "
-            f"{tuple(output.shape)} from {type(layer).__name__}. Name another with layer=…, or explain the network "
-            "behind its front end."
+            f"the layer of a class activation map must give (batch, channel, *axes) with the {count - 2} axes of x; "
+            f"got {tuple(output.shape)} from {type(layer).__name__}. Name another with layer=…, or explain the "
+            "network behind its front end."
         )
     return output
 

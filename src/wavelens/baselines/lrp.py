@@ -88,7 +88,7 @@ def _piece(ask: Gradients, entrance: Entrance, items: Tensor) -> Tensor:
             output = ask.output(entrance.enter(items), items)
         if not isinstance(output, Tensor):
             raise TypeError(
-                f"the model's output is a tensor for {Relevance.explainer}; got {type(output).__name__}. Wrap the "
+                f"the model's output must be a tensor for {Relevance.explainer}; got {type(output).__name__}. Wrap the "
                 "model in a module that returns its logits."
             )
         end = output.detach().requires_grad_()

@@ -84,7 +84,9 @@ def check(
         check_gradients(model)
     model = runnable(model, x)
     if isinstance(target, str) and target != TOP:
-        raise ValueError(f"target is {TOP!r}, a class, one for each item, or a function of the output; got {target!r}.")
+        raise ValueError(
+            f"target must be {TOP!r}, a class, one for each item, or a function of the output; got {target!r}."
+        )
     model = with_given(model, given)
     if method is None:
         method = IntegratedGradients(tolerance=0.02) if box is None else HierarchicalShapley()

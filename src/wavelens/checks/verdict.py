@@ -26,7 +26,7 @@ class Verdict:
 
     def __post_init__(self) -> None:
         if self.status not in WORST_FIRST:
-            raise ValueError(f"status is one of {', '.join(WORST_FIRST)}; got {self.status!r}.")
+            raise ValueError(f"status must be one of {', '.join(WORST_FIRST)}; got {self.status!r}.")
 
     def __str__(self) -> str:
         line = f"{self.status}: {self.check}: {self.finding}"
@@ -49,7 +49,9 @@ class Findings:
         for verdict in self.verdicts:
             if verdict.check == check:
                 return verdict
-        raise KeyError(f"a check is one of {', '.join(verdict.check for verdict in self.verdicts)}; got {check!r}.")
+        raise KeyError(
+            f"a check must be one of {', '.join(verdict.check for verdict in self.verdicts)}; got {check!r}."
+        )
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.verdicts))

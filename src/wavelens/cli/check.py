@@ -73,7 +73,7 @@ def check(
     """
     chosen_domain, chosen_method, chosen_device = domain_of(domain), method_of(method), device_called(device)
     if autocast is not None and autocast not in AUTOCAST:
-        raise ValueError(f"--autocast is one of {', '.join(AUTOCAST)}; got {autocast!r}.")
+        raise ValueError(f"--autocast must be one of {', '.join(AUTOCAST)}; got {autocast!r}.")
     check_folder(out)
     console = Terminal()
     loaded, kind = opened(

@@ -200,13 +200,13 @@ def _annotated(dataset: list[Sample], annotations: Path, loaded: LoadedModel, co
 def _part(text: str) -> tuple[int, int]:
     i, _, n = text.partition("/")
     if not (i.isdecimal() and n.isdecimal() and int(i) < int(n)):
-        raise ValueError(f"--shard is i/n with i from 0 to n - 1, such as 0/8; got {text!r}.")
+        raise ValueError(f"--shard must be i/n with i from 0 to n - 1, such as 0/8; got {text!r}.")
     return int(i), int(n)
 
 
 def _executor(name: str, workers: int, num_cpus: float, num_gpus: float, address: str | None) -> Executor:
     if name not in EXECUTORS:
-        raise ValueError(f"--executor is one of {', '.join(EXECUTORS)}; got {name!r}.")
+        raise ValueError(f"--executor must be one of {', '.join(EXECUTORS)}; got {name!r}.")
     if name == "ray":
         return Ray(workers, num_cpus, num_gpus, address)
     if num_cpus != 1 or num_gpus or address:

@@ -198,7 +198,7 @@ def _numbers(name: str, text: str | None, kind: Callable[[str], Any]) -> Any:
     try:
         values = tuple(kind(part) for part in text.split(","))
     except ValueError:
-        raise ValueError(f"--{name} is one value, or several separated by commas; got {text!r}.") from None
+        raise ValueError(f"--{name} must be one value, or several separated by commas; got {text!r}.") from None
     return values[0] if len(values) == 1 else values
 
 
@@ -207,7 +207,7 @@ def _preparation(text: str | None) -> Any:
     if value is None or isinstance(value, PREPARATIONS) or hasattr(value, "grid"):
         return value
     known = ", ".join(cls.__name__ for cls in PREPARATIONS)
-    raise ValueError(f"--preparation is one of {known}, or your own; got {text}.")
+    raise ValueError(f"--preparation must be one of {known}, or your own; got {text}.")
 
 
 def _share(text: str | None) -> float | str | None:

@@ -58,8 +58,8 @@ def check_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise FileExistsError(f"--out is a folder; got the file {out}. Choose another.") from None
+        raise FileExistsError(f"--out must be a folder; got the file {out}. Choose another.") from None
     except OSError as error:
-        raise OSError(f"--out is a folder; got {out}, and {error.strerror}. Choose another.") from error
+        raise OSError(f"--out must be a folder; got {out}, and {error.strerror}. Choose another.") from error
     if not os.access(out, os.W_OK | os.X_OK):
-        raise PermissionError(f"--out is a folder that you may write to; got {out}. Choose another.")
+        raise PermissionError(f"--out must be a folder that you may write to; got {out}. Choose another.")

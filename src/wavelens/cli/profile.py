@@ -149,8 +149,8 @@ def profile(
 def _checkpoints(names: Sequence[str], weights: list[str] | None) -> list[str | None]:
     if weights is not None and len(weights) != len(names):
         raise ValueError(
-            f"--weights is given for each of the {len(names)} models in their order, {OWN} for one with its own; got "
-            f"{len(weights)}."
+            f"--weights must be given for each of the {len(names)} models in their order, {OWN} for one with its own; "
+            f"got {len(weights)}."
         )
     return [None if own == OWN else own for own in weights or [OWN] * len(names)]
 
@@ -176,7 +176,7 @@ def names_of_models(names: Sequence[str], checkpoints: Sequence[str | None]) -> 
     for candidates in (shown, stems, both):
         if len({re.sub(r"[^\w.-]+", "-", one).casefold() for one in candidates}) == len(names):
             return list(candidates)
-    raise ValueError(f"each model is compared once; got {', '.join(both)}.")
+    raise ValueError(f"each model can be compared only once; got {', '.join(both)}.")
 
 
 def _run(member: Member, folder: Path, threads: int, console: Console) -> Run:

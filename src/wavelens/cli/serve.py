@@ -124,6 +124,6 @@ def _checkpoints(names: list[str], given: list[str]) -> dict[str, str]:
     for text in given:
         name = next((name for name in names if text.startswith(f"{name}=")), None)
         if name is None and len(names) > 1:
-            raise ValueError(f"--weights is MODEL=CHECKPOINT, with a MODEL of {', '.join(names)}; got {text!r}.")
+            raise ValueError(f"--weights must be MODEL=CHECKPOINT, with a MODEL of {', '.join(names)}; got {text!r}.")
         checkpoints[name or names[0]] = text if name is None else text.removeprefix(f"{name}=")
     return checkpoints

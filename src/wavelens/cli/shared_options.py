@@ -116,7 +116,7 @@ def spacing_of(text: str | None) -> tuple[float, ...] | None:
     try:
         return None if text is None else tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise ValueError(f"--spacing is one value, or one per axis separated by commas; got {text!r}.") from None
+        raise ValueError(f"--spacing must be one value, or one per axis separated by commas; got {text!r}.") from None
 
 
 def each(work: Iterable[tuple[str, Callable[[], Iterable[Path]]]], console: Console) -> int:

@@ -50,10 +50,12 @@ class ConstantQ(Domain):
     def __post_init__(self) -> None:
         if not is_whole(self.per_octave, 1, MAX_PER_OCTAVE):
             raise ValueError(
-                f"per_octave is a whole number of filters from 1 to {MAX_PER_OCTAVE}; got {self.per_octave!r}."
+                f"per_octave must be a whole number of filters from 1 to {MAX_PER_OCTAVE}; got {self.per_octave!r}."
             )
         if self.octaves is not None and not is_whole(self.octaves, 0, MAX_LEVELS):
-            raise ValueError(f"octaves is None or a whole number from 0 to {MAX_LEVELS}; got {self.octaves!r:.40}.")
+            raise ValueError(
+                f"octaves must be None or a whole number from 0 to {MAX_LEVELS}; got {self.octaves!r:.40}."
+            )
 
     def within(self, signal_shape: tuple[int, ...]) -> ConstantQ:
         return self if self.octaves is None else replace(self, octaves=min(self.octaves, self._most(signal_shape[-1])))

@@ -64,7 +64,7 @@ class DualTree(FilterBank):
         check_levels(self.levels)
         for field, value, names in (("biort", self.biort, LOW_AND_HIGH), ("qshift", self.qshift, LOW)):
             if value not in names:
-                raise ValueError(f"{field} is one of {', '.join(names)}; got {value!r}.")
+                raise ValueError(f"{field} must be one of {', '.join(names)}; got {value!r}.")
 
     def with_levels(self, levels: tuple[int, ...]) -> DualTree:
         return replace(self, levels=min(levels))

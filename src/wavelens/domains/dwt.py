@@ -71,16 +71,16 @@ class DWT(FilterBank):
     def __post_init__(self) -> None:
         if self.wavelet not in FILTER_LENGTHS:
             raise ValueError(
-                f"wavelet is a discrete wavelet of PyWavelets, such as 'haar', 'db4', 'sym8' or 'bior2.4'; got "
+                f"wavelet must be a discrete wavelet of PyWavelets, such as 'haar', 'db4', 'sym8' or 'bior2.4'; got "
                 f"{self.wavelet!r}. See pywt.wavelist(kind='discrete')."
             )
         if self.mode not in MODES:
-            raise ValueError(f"mode is one of {', '.join(sorted(MODES))}; got {self.mode!r}.")
+            raise ValueError(f"mode must be one of {', '.join(sorted(MODES))}; got {self.mode!r}.")
         each = self.levels if isinstance(self.levels, tuple) else (self.levels,)
         wrong = not all(is_whole(n, 0, MAX_LEVELS) for n in each)
         if self.levels is not None and (wrong or not each):
             raise ValueError(
-                f"levels is None, an integer from 0 to {MAX_LEVELS}, or a tuple with one for each axis such as "
+                f"levels must be None, an integer from 0 to {MAX_LEVELS}, or a tuple with one for each axis such as "
                 f"(1, 3, 3); got {self.levels!r}. An axis of n samples has at most log2(n) levels."
             )
 
@@ -175,8 +175,8 @@ def _fitting_levels(domain: DWT, signal_shape: tuple[int, ...], taps: int) -> tu
     depths = levels if isinstance(levels, tuple) else (levels,) * axes
     if len(depths) != axes:
         raise ValueError(
-            f"levels={levels} has one entry for each of {len(depths)} axes; got a signal with {axes}, {signal_shape}. "
-            "Give one entry for each axis, or one integer for all."
+            f"levels={levels} must have one entry for each of {len(depths)} axes; got a signal with {axes}, "
+            f"{signal_shape}. Give one entry for each axis, or one integer for all."
         )
     most = tuple(count_octaves(n) for n in signal_shape)
     if any(depth > limit for depth, limit in zip(depths, most, strict=True)):
@@ -296,7 +296,7 @@ def from_pywt(
         parts += [level[key] for key in sorted(level)] if isinstance(level, Mapping) else [level]
     if [np.shape(p)[-len(signal_shape) :] for p in parts] != [band.shape for band in layout.bands]:
         raise ValueError(
-            f"coefficients of {domain} for axes {tuple(signal_shape)} have {len(layout.bands)} bands shaped "
+            f"coefficients of {domain} for axes {tuple(signal_shape)} must have {len(layout.bands)} bands shaped "
             f"{[band.shape for band in layout.bands]}; got {[np.shape(p) for p in parts]}. "
             "Give the domain the wavelet, levels and mode that made them."
         )

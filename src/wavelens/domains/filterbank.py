@@ -192,7 +192,7 @@ def _extend(n: int, t: int, mode: str) -> Matrix:
             row = -_extend(n, mirror, mode)
             row[end] += 2
     elif mode != "zero":
-        raise ValueError(f"mode is one of {', '.join(pywt.Modes.modes)}; got {mode!r}.")
+        raise ValueError(f"mode must be one of {', '.join(pywt.Modes.modes)}; got {mode!r}.")
     return row
 
 

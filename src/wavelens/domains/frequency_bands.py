@@ -47,18 +47,18 @@ class FrequencyBands(Domain):
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.rate) and self.rate > 0):
-            raise ValueError(f"rate is samples per second, finite and above 0; got {self.rate!r}.")
+            raise ValueError(f"rate must be in samples per second, finite and above 0; got {self.rate!r}.")
         if isinstance(self.edges, str) and self.edges not in NAMED:
-            raise ValueError(f"edges are frequencies, or one of {', '.join(map(repr, NAMED))}; got {self.edges!r}.")
+            raise ValueError(f"edges must be frequencies, or one of {', '.join(map(repr, NAMED))}; got {self.edges!r}.")
         low, high, edges = 0.0, self.rate / 2, self._edges
         if not edges or len(edges) > MAX_EDGES or not all(a < b for a, b in pairwise((low, *edges, high))):
             raise ValueError(
-                f"edges rise from above 0 to below half the rate, {high:g}, and are up to {MAX_EDGES}; got "
+                f"edges must rise from above 0 to below half the rate, {high:g}, and number at most {MAX_EDGES}; got "
                 f"{', '.join(f'{edge:g}' for edge in edges) or 'none'}. Leave out those beyond."
             )
         if len(self._names) != len(edges) + 1 or len(set(self._names)) < len(self._names):
             raise ValueError(
-                f"names differ, one for each of {len(edges) + 1} bands; got {', '.join(map(repr, self._names))}."
+                f"names must differ, one for each of {len(edges) + 1} bands; got {', '.join(map(repr, self._names))}."
             )
 
     def layout(self, signal_shape: tuple[int, ...]) -> Layout:

@@ -64,12 +64,13 @@ class GraphWavelets(ItemDomain):
         for name, least, most in (("levels", 0, 32), ("neighbours", 1, 1000), ("coordinates", 1, 1000)):
             value = getattr(self, name)
             if not is_whole(value, least, most):
-                raise ValueError(f"{name} is a whole number from {least} to {most}; got {value!r}.")
+                raise ValueError(f"{name} must be a whole number from {least} to {most}; got {value!r}.")
         if self.order is not None and (not is_whole(self.order, 1, 1000)):
-            raise ValueError(f"order is None or the degree of polynomials, from 1 to 1000; got {self.order!r}.")
+            raise ValueError(f"order must be None or the degree of polynomials, from 1 to 1000; got {self.order!r}.")
         if self.edges not in (None, MESH) and not _are_edges(self.edges):
             raise ValueError(
-                f"edges are pairs of different vertices, from 0, each pair once, or {MESH!r}; got {self.edges!r:.200}."
+                f"edges must be pairs of different vertices, from 0, each pair once, or {MESH!r}; got "
+                f"{self.edges!r:.200}."
             )
 
     @property
@@ -114,7 +115,7 @@ class GraphWavelets(ItemDomain):
         """
         self.layout(signal_axes(x))
         if faces.ndim != 2 or faces.shape[1] != 3 or not len(faces) or faces.min() < 0 or faces.max() >= x.shape[2]:
-            raise ValueError(f"faces are (faces, 3) numbers of {x.shape[2]} vertices; got {tuple(faces.shape)}.")
+            raise ValueError(f"faces must be (faces, 3) numbers of {x.shape[2]} vertices; got {tuple(faces.shape)}.")
         sides = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(1).values.unique(dim=0)
         ends = sides[sides[:, 0] != sides[:, 1]].T.to(x.device).expand(len(x), 2, -1)
         weights = ends.new_ones((len(x), ends.shape[2]), dtype=torch.float64)
@@ -182,7 +183,7 @@ class GraphWavelets(ItemDomain):
             return normalised(ends, ends.new_ones((len(x), ends.shape[2]), dtype=torch.float64), x.shape[2])
         if x.shape[1] < self.coordinates:
             raise ValueError(
-                f"the first {self.coordinates} channels are coordinates; got a signal with {x.shape[1]}. Pass "
+                f"the first {self.coordinates} channels must be coordinates; got a signal with {x.shape[1]}. Pass "
                 "coordinates=…, or the edges of a graph."
             )
         near = nearest(x[:, : self.coordinates].detach().movedim(1, 2), self.neighbours)

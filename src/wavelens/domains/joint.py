@@ -30,10 +30,10 @@ class Joint(Domain):
     def of(cls, signals: Mapping[str, Tensor], domains: Mapping[str, Domain]) -> Joint:
         """The domain of these signals `(batch, channel, *axes)`; `ValueError` unless each has a domain."""
         if other := [f"{name}={domain!r}" for name, domain in domains.items() if not isinstance(domain, Domain)]:
-            raise ValueError(f"every signal has a domain such as DWT('haar'); got {', '.join(other)}.")
+            raise ValueError(f"every signal must have a domain such as DWT('haar'); got {', '.join(other)}.")
         if signals.keys() != domains.keys():
             raise ValueError(
-                f"every signal has a domain; got signals {', '.join(signals)} and domains {', '.join(domains)}."
+                f"every signal must have a domain; got signals {', '.join(signals)} and domains {', '.join(domains)}."
             )
         shapes = tuple(tuple(x.shape[1:]) for x in signals.values())
         return cls(tuple(signals), tuple(domains[name] for name in signals), shapes)

@@ -99,7 +99,7 @@ def _count(n: int) -> Tensor:
 
 def check_levels(levels: int | None) -> None:
     if levels is not None and not is_whole(levels, 0, MAX_LEVELS):
-        raise ValueError(f"levels is None or an integer from 0 to {MAX_LEVELS}; got {levels!r:.40}.")
+        raise ValueError(f"levels must be None or an integer from 0 to {MAX_LEVELS}; got {levels!r:.40}.")
 
 
 def fewer(levels: int | None, n: int) -> int | None:

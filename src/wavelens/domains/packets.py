@@ -45,10 +45,12 @@ class Packets(Domain):
     def __post_init__(self) -> None:
         DWT(self.wavelet, 1, self.mode)  # says what is wrong with them
         if not is_whole(self.levels, 0, MAX_LEVELS):
-            raise ValueError(f"levels is an integer from 0 to {MAX_LEVELS}; got {self.levels!r:.40}.")
+            raise ValueError(f"levels must be an integer from 0 to {MAX_LEVELS}; got {self.levels!r:.40}.")
         is_tuple = isinstance(self.basis, tuple) and all(isinstance(node, str) for node in self.basis)
         if self.basis is not None and not is_tuple:
-            raise ValueError(f"basis is a tuple of nodes such as ('a', 'da', 'dd'), or None; got {self.basis!r:.80}.")
+            raise ValueError(
+                f"basis must be a tuple of nodes such as ('a', 'da', 'dd'), or None; got {self.basis!r:.80}."
+            )
 
     def with_wavelet(self, wavelet: str) -> Packets:
         return replace(self, wavelet=wavelet)
@@ -147,9 +149,9 @@ def best_basis(x: Tensor, domain: Packets, cost: str = "entropy") -> Packets:
     ('aa', 'ad', 'da', 'dd')
     """
     if not isinstance(domain, Packets):
-        raise TypeError(f"a best basis is one of Packets such as Packets('haar', levels=3); got {domain!r}.")
+        raise TypeError(f"a best basis must be one of Packets such as Packets('haar', levels=3); got {domain!r}.")
     if cost not in COSTS:
-        raise ValueError(f"cost is one of {', '.join(COSTS)}; got {cost!r}.")
+        raise ValueError(f"cost must be one of {', '.join(COSTS)}; got {cost!r}.")
     axes, nodes = len(signal_axes(x)), dict[Path, float]()
     total = x.square().sum().clamp_min(torch.finfo(x.dtype).tiny)
     for level in range(domain.levels + 1):
@@ -209,8 +211,8 @@ def _leaves(domain: Packets, axes: int) -> tuple[Path, ...]:
         inside = any(a != b and b[: len(a)] == a for a in paths for b in paths)
         if not whole or inside or len(set(paths)) < len(paths) or sum(2.0 ** (-axes * len(p)) for p in paths) != 1:
             raise ValueError(
-                f"basis has nodes that make up the signal and do not hold one another, with {axes} letters 'a' or 'd' "
-                f"per level; got {domain.basis}."
+                f"basis must have nodes that make up the signal and do not hold one another, with {axes} letters 'a' "
+                f"or 'd' per level; got {domain.basis}."
             )
     return tuple(sorted(paths, key=lambda p: (*_ring(p, axes), *(_frequency(p, axis) for axis in range(axes)))))
 

@@ -55,7 +55,7 @@ class Shearlets(Domain):
     def __post_init__(self) -> None:
         check_levels(self.levels)
         if self.shears not in SHEARS:
-            raise ValueError(f"shears is one of {', '.join(map(str, SHEARS))}; got {self.shears!r:.40}.")
+            raise ValueError(f"shears must be one of {', '.join(map(str, SHEARS))}; got {self.shears!r:.40}.")
 
     def with_levels(self, levels: tuple[int, ...]) -> Shearlets:
         return replace(self, levels=min(levels))
@@ -130,7 +130,9 @@ class _Window(NamedTuple):
 def _windows(domain: Shearlets, shape: tuple[int, ...]) -> tuple[_Window, ...]:
     """The windows for signals of this shape, coarsest first, without those that no frequency lies in."""
     if len(shape) != 2:
-        raise ValueError(f"shearlets have directions in two axes; got a signal with axes {shape}. Try DWT or Packets.")
+        raise ValueError(
+            f"shearlets must have directions in two axes; got a signal with axes {shape}. Try DWT or Packets."
+        )
     levels = _depth(domain, shape)
     rows, columns = torch.meshgrid(
         *(torch.fft.fftfreq(n, dtype=torch.float64, device="cpu") for n in shape), indexing="ij"

@@ -36,12 +36,14 @@ class Shifted(Domain):
 
     def __post_init__(self) -> None:
         if not isinstance(self.domain, Domain) or isinstance(self.domain, ItemDomain):
-            raise ValueError(f"domain is one whose samples can be shifted, such as DWT('haar'); got {self.domain!r}.")
+            raise ValueError(
+                f"domain must be one whose samples can be shifted, such as DWT('haar'); got {self.domain!r}."
+            )
         if not isinstance(self.shifts, tuple) or not all(map(_is_shift, self.shifts)):
             form = "a tuple of whole numbers, or of tuples with one per axis, such as (0, 1)"
-            raise ValueError(f"shifts is {form}; got {self.shifts!r:.80}.")
+            raise ValueError(f"shifts must be {form}; got {self.shifts!r:.80}.")
         if not self.shifts or len(set(self.shifts)) < len(self.shifts):
-            raise ValueError(f"shifts are one or more different ones; got {self.shifts}.")
+            raise ValueError(f"shifts must be one or more different numbers; got {self.shifts}.")
 
     def with_wavelet(self, wavelet: str) -> Shifted | None:
         inner = self.domain.with_wavelet(wavelet)
@@ -132,7 +134,7 @@ class Shifted(Domain):
     def _along(self, shift: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
         along = shift if isinstance(shift, tuple) else (shift,) * axes
         if len(along) != axes:
-            raise ValueError(f"a shift is one number, or one per axis; got {shift} for a signal with {axes} axes.")
+            raise ValueError(f"a shift must be one number, or one per axis; got {shift} for a signal with {axes} axes.")
         return along
 
 

@@ -50,7 +50,7 @@ class Stationary(Domain):
     def __post_init__(self) -> None:
         if self.wavelet not in FILTER_LENGTHS:
             raise ValueError(
-                f"wavelet is a discrete wavelet of PyWavelets, such as 'haar', 'db4', 'sym8' or 'bior2.4'; got "
+                f"wavelet must be a discrete wavelet of PyWavelets, such as 'haar', 'db4', 'sym8' or 'bior2.4'; got "
                 f"{self.wavelet!r}. See pywt.wavelist(kind='discrete')."
             )
         check_levels(self.levels)

@@ -45,11 +45,11 @@ class STFT(Domain):
 
     def __post_init__(self) -> None:
         if self.window not in WINDOWS:
-            raise ValueError(f"window is one of {', '.join(WINDOWS)}; got {self.window!r}.")
+            raise ValueError(f"window must be one of {', '.join(WINDOWS)}; got {self.window!r}.")
         if not is_whole(self.length, 2, MAX_LENGTH):
-            raise ValueError(f"length is a whole number of samples from 2 to {MAX_LENGTH}; got {self.length!r}.")
+            raise ValueError(f"length must be a whole number of samples from 2 to {MAX_LENGTH}; got {self.length!r}.")
         if self.hop is not None and not is_whole(self.hop, 1, self.length):
-            raise ValueError(f"hop is a whole number of samples from 1 to the length, or None; got {self.hop!r}.")
+            raise ValueError(f"hop must be a whole number of samples from 1 to the length, or None; got {self.hop!r}.")
         if _least_covered(self) < ROUNDING:
             raise ValueError(f"{self} leaves samples without a window; take a hop of at most {self.length // 2}.")
 

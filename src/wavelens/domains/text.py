@@ -53,7 +53,7 @@ class TextHaar(ItemDomain):
     def of(self, begins: Sequence[int]) -> Bound:
         """The domain for a text in which this begins at each token; `ValueError` for what is no such text."""
         if not all(is_whole(one, NO_WORD, len(PARTS) - 1) for one in begins):
-            raise ValueError(f"what begins at a token is a number from -1 to 4; got {list(begins)!r:.80}.")
+            raise ValueError(f"what begins at a token must be a number from -1 to 4; got {list(begins)!r:.80}.")
         return self.rebound({"begins": torch.tensor([list(begins)], device="cpu")})
 
     def of_text(self, begins: Sequence[int]) -> Bound:
@@ -68,7 +68,8 @@ class TextHaar(ItemDomain):
         first, last = _inside(row := tuple(begins[0].tolist()))
         if first == last or NO_WORD in row[first:last]:
             raise ValueError(
-                f"special tokens, -1, stand in front of and behind a text of one token or more; got {list(row)!r:.80}."
+                "special tokens, -1, must stand in front of and behind a text of one token or more; got "
+                f"{list(row)!r:.80}."
             )
         return Bound(self, {"begins": begins})
 

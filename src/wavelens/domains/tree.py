@@ -54,19 +54,23 @@ class TreeHaar(ItemDomain):
 
     def __post_init__(self) -> None:
         if self.axes not in AXES:
-            raise ValueError(f"axes is one of {', '.join(AXES)}; got {self.axes!r}.")
+            raise ValueError(f"axes must be one of {', '.join(AXES)}; got {self.axes!r}.")
         if not is_whole(self.coordinates, 1):
-            raise ValueError(f"coordinates is the number of channels with places, from 1; got {self.coordinates!r}.")
+            raise ValueError(
+                f"coordinates must be the number of channels with places, from 1; got {self.coordinates!r}."
+            )
         try:
             leaves = [] if self.tree is None else list(_leaves(self.tree))
             if self.tree is not None:
                 _nodes(self.tree, len(leaves))
         except TypeError:  # a list
-            raise ValueError(f"tree holds samples in nested tuples; got {self.tree!r}. Make tuples of lists.") from None
+            raise ValueError(
+                f"tree must hold samples in nested tuples; got {self.tree!r}. Make tuples of lists."
+            ) from None
         except RecursionError:
-            raise ValueError("tree is at most some 900 nodes deep; got a deeper one. Nest it evenly.") from None
+            raise ValueError("tree must be at most some 900 nodes deep; got a deeper one. Nest it evenly.") from None
         if not all(map(is_whole, leaves)) or sorted(leaves) != list(range(len(leaves))):
-            raise ValueError(f"tree holds each sample once, from 0, in nested tuples; got {self.tree!r}.")
+            raise ValueError(f"tree must hold each sample once, from 0, in nested tuples; got {self.tree!r}.")
 
     def rebound(self, tensors: dict[str, Tensor]) -> Bound:
         order = tensors["order"]
@@ -75,11 +79,13 @@ class TreeHaar(ItemDomain):
             or order.dtype != torch.long
             or not order.sort(1).values.equal(torch.arange(order.shape[1], device=order.device).expand_as(order))
         ):
-            raise ValueError(f"an order lists each sample of an item once; got shape {tuple(order.shape)}.")
+            raise ValueError(f"an order must list each sample of an item once; got shape {tuple(order.shape)}.")
         sides, given = tensors.get("sides"), self.tree is not None
         if given != (sides is None) or (sides is not None and sides.shape != (len(order), _depths(order.shape[1]))):
             shape = "none" if sides is None else tuple(sides.shape)
-            raise ValueError(f"k-d trees have sides, one for each item and depth, and other trees none; got {shape}.")
+            raise ValueError(
+                f"k-d trees must have sides, one for each item and depth, and other trees none; got {shape}."
+            )
         return Bound(self, tensors)
 
     def bound_axes(self, geometry: dict[str, Tensor]) -> tuple[int, ...]:
@@ -104,7 +110,7 @@ class TreeHaar(ItemDomain):
             return {"order": torch.tensor(list(_leaves(self.tree)), device=x.device).expand(len(x), -1)}
         if x.shape[1] < self.coordinates:
             raise ValueError(
-                f"the first {self.coordinates} channels are coordinates; got a signal with {x.shape[1]}. Pass "
+                f"the first {self.coordinates} channels must be coordinates; got a signal with {x.shape[1]}. Pass "
                 "coordinates=…, or a tree."
             )
         points = x[:, : self.coordinates].detach().movedim(1, 2)

@@ -32,9 +32,11 @@ class Given(nn.Module):
 def with_given(model: Callable[..., Any], given: Sequence[Tensor]) -> Callable[..., Any]:
     """The model with tensors by item; itself where there are none."""
     if isinstance(given, Tensor):
-        raise TypeError("given is a list of tensors, one entry per item in each; got one tensor. Put it in a list.")
+        raise TypeError(
+            "given must be a list of tensors, one entry per item in each; got one tensor. Put it in a list."
+        )
     if not isinstance(given, Sequence):
-        raise TypeError(f"given is a list of tensors, empty where there are none; got {type(given).__name__}.")
+        raise TypeError(f"given must be a list of tensors, empty where there are none; got {type(given).__name__}.")
     if not len(given):
         return model
     check_callable(model)
@@ -45,7 +47,7 @@ def check_callable(model: Any) -> None:
     """`TypeError` for what is neither a module nor a function."""
     if not callable(model):
         raise TypeError(
-            f"model is a module or a function; got {type(model).__name__}. Of a LoadedModel pass `loaded.module`."
+            f"model must be a module or a function; got {type(model).__name__}. Of a LoadedModel pass `loaded.module`."
         )
 
 
@@ -61,4 +63,4 @@ def check_given(model: Any, batch: int) -> None:
     for number, t in enumerate(model.tensors if isinstance(model, Given) else ()):
         if not isinstance(t, Tensor) or t.ndim == 0 or len(t) != batch:
             got = tuple(t.shape) if isinstance(t, Tensor) else type(t).__name__
-            raise ValueError(f"given[{number}] is a tensor with an entry for each of {batch} items; got {got}.")
+            raise ValueError(f"given[{number}] must be a tensor with an entry for each of {batch} items; got {got}.")

@@ -395,18 +395,18 @@ def _all_finite(*tensors: Tensor) -> Tensor:
 def _check_finite(finite: Tensor) -> None:
     if not finite:
         raise ValueError(
-            "the explained output and its gradient are finite; got NaN or infinity. Look for a square root, logarithm "
-            "or division at zero in the model, and for overflow if it runs in half precision."
+            "the explained output and its gradient must be finite; got NaN or infinity. Look for a square root, "
+            "logarithm or division at zero in the model, and for overflow if it runs in half precision."
         )
 
 
 def _check_ready(model: Model, x: Tensor, batch_size: int | None, autocast: torch.dtype | None) -> None:
     if not _all_finite(x):
-        raise ValueError("x is finite; got NaN or infinity. Clean or clip the input first.")
+        raise ValueError("x must be finite; got NaN or infinity. Clean or clip the input first.")
     if batch_size is not None and not is_whole(batch_size, 1):
-        raise ValueError(f"batch_size is at least 1, or None to measure it; got {batch_size}.")
+        raise ValueError(f"batch_size must be at least 1, or None to measure it; got {batch_size}.")
     if autocast not in (None, *HALF):
-        raise ValueError(f"autocast is torch.bfloat16, torch.float16 or None; got {autocast}.")
+        raise ValueError(f"autocast must be torch.bfloat16, torch.float16 or None; got {autocast}.")
     check_evaluation(model)
     check_shapes(model)
 

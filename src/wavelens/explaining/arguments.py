@@ -37,7 +37,7 @@ def check_model(model: object) -> None:
     """`TypeError` for what is no name of a model, `LoadedModel` or module."""
     if not isinstance(model, str | LoadedModel | nn.Module | None):
         raise TypeError(
-            f"model is a name such as 'timm:resnet50', a LoadedModel or an nn.Module; got {type(model).__name__}. "
+            f"model must be a name such as 'timm:resnet50', a LoadedModel or an nn.Module; got {type(model).__name__}. "
             "Wrap a function of arrays in wavelens.models.BlackBox, one of tensors in an nn.Module."
         )
 
@@ -57,5 +57,5 @@ def device_called(name: str | torch.device | None) -> torch.device:
         number.item()  # meta has none
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"--device names a device of this machine; got {chosen!r} ({reason}). Try cpu.") from error
+        raise ValueError(f"--device must name a device of this machine; got {chosen!r} ({reason}). Try cpu.") from error
     return number.device

@@ -146,7 +146,7 @@ def _asked(
         return asking(model, *sides), options
     prompts = asked_for(options.get("prompts"), *sides)
     if prompts and isinstance(model, nn.Module):
-        raise ValueError(f"a prompt is for a Pair; got a {type(model).__name__}. Wrap its towers in a models.Pair.")
+        raise ValueError(f"a prompt needs a Pair; got a {type(model).__name__}. Wrap its towers in a models.Pair.")
     return model, options | ({"prompts": prompts} if prompts else {})
 
 

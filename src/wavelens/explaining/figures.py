@@ -44,7 +44,7 @@ class Figures:
             )
         if not is_whole(self.width, MIN_WIDTH, MAX_WIDTH):
             raise ValueError(
-                f"--size is a width in pixels, a whole number from {MIN_WIDTH} to {MAX_WIDTH}; got {self.width}."
+                f"--size must be a width in pixels, a whole number from {MIN_WIDTH} to {MAX_WIDTH}; got {self.width}."
             )
 
     @property

@@ -122,7 +122,7 @@ def place_of(member: Member, data: Path, common: Sequence[str]) -> Place:
     grids = [preparation.grid(read(data / name)) for name in some]
     if len(units := {grid.units for grid in grids}) > 1:
         named = ", ".join(sorted("/".join(dict.fromkeys(own)) for own in units))
-        raise ValueError(f"files of one profile are measured in one unit; got {named}. Profile them apart.")
+        raise ValueError(f"files of one profile must be measured in one unit; got {named}. Profile them apart.")
     steps = torch.tensor([grid.spacing for grid in grids], dtype=torch.float64)
     middle = steps.median(0).values
     differ = bool((steps / middle - 1).abs().max() > 1e-6)

@@ -38,7 +38,8 @@ class PredictedRegion:
         count = logits_of(output).shape[1]
         if loaded.labels and len(loaded.labels) != count:
             raise ValueError(
-                f"class names are one per output of the network, {count}; got {len(loaded.labels)}. Name each in order."
+                f"class names must be one per output of the network, {count}; got {len(loaded.labels)}. Name each in "
+                "order."
             )
         index, independent = self._class(self.label, loaded), loaded.link == "sigmoid"
         mask = predicted_mask(output, index, independent=independent, names=loaded.labels)
@@ -64,7 +65,7 @@ class PredictedRegion:
         other = self._class(str(self.against), loaded)
         if other == index or other >= count:
             raise ValueError(
-                f"--against is another class than that of {self.text}, from 0 to {count - 1}; got {self.against}."
+                f"--against must be another class than that of {self.text}, from 0 to {count - 1}; got {self.against}."
             )
         return other
 
@@ -91,7 +92,9 @@ def region_of(text: str, against: str | int | None = None) -> PredictedRegion:
     """What a text such as 'region:tumour' means; `ValueError` for one without a class."""
     region = region_text(text)
     if against == NEXT:
-        raise ValueError(f"--against of {text} is a class by its index or name; got {against!r}, which has no region.")
+        raise ValueError(
+            f"--against of {text} must be a class by its index or name; got {against!r}, which has no region."
+        )
     return PredictedRegion(text.strip(), region.label, region.probability, None if against is None else str(against))
 
 

@@ -19,7 +19,9 @@ def prompts_among(*targets: Any) -> tuple[str, ...]:
     """The texts of the targets that are prompts, each once; `ValueError` for an empty one."""
     texts = [target.removeprefix(PROMPT_MARK).strip() for target in targets if is_prompt(target)]
     if "" in texts:
-        raise ValueError(f"a prompt has at least one word; got '{PROMPT_MARK}'. Write '{PROMPT_MARK}a dog on a sofa'.")
+        raise ValueError(
+            f"a prompt must have at least one word; got '{PROMPT_MARK}'. Write '{PROMPT_MARK}a dog on a sofa'."
+        )
     return tuple(dict.fromkeys(texts))
 
 

@@ -254,7 +254,7 @@ def _fixed(target: Target, against: str | int | None) -> Question:
     if against is not None:
         raise ValueError(f"against sets a class against a class; the target is {name}. Make it a targets.Contrast.")
     if isinstance(target, Several):
-        raise ValueError(f"an explanation has one target; got {name}. Explain the file once for each.")
+        raise ValueError(f"an explanation must have one target; got {name}. Explain the file once for each.")
     return Question(fixed=target, name=name)
 
 
@@ -269,7 +269,7 @@ def _target_by(
             f"{name} gives the target of an input; for this one it raises {type(error).__name__}: {error}"
         ) from error
     if isinstance(target, Several):
-        raise ValueError(f"{name} gives one target; got {describe(target)}. Give a function for each.")
+        raise ValueError(f"{name} must give one target; got {describe(target)}. Give a function for each.")
     return ExplainedTarget(
         target, name, name, "score", (), {"target": {"function": name, "is": describe(target)}}, ("--target", name)
     )

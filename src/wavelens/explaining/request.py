@@ -78,7 +78,7 @@ def request_for(
 ) -> Request:
     """The request that the options of `explain` mean; `ValueError` for those that do not fit the model."""
     if not isinstance(top, int) or top < 1:
-        raise ValueError(f"top, the number of classes in summaries, is a whole number from 1; got {top!r}.")
+        raise ValueError(f"top, the number of classes in summaries, must be a whole number from 1; got {top!r}.")
     chosen = tuple(fitted(one, kind, loaded) for one in _domains(domain))
     shown = tuple(fitted(one, kind, loaded) for one in wavelets_like(chosen[0], decompose))
     if shown and len(kind.units) < 2:
@@ -118,14 +118,14 @@ def _methods(method: Any) -> list[Any]:
     """The methods and explainers, of which the first is explained; `ValueError` for what is none, or given twice."""
     several = list(method) if isinstance(method, list | tuple) else [method]
     if not several:
-        raise ValueError("method is one method or several; got none. Leave it out for integrated gradients.")
+        raise ValueError("method must be one method or several; got none. Leave it out for integrated gradients.")
     for k, one in enumerate(several):
         if isinstance(one, type) or not callable(one):
             raise ValueError(
-                f"method is a method's or an explainer's value such as SmoothGrad(samples=25); got {one!r}."
+                f"method must be a method's or an explainer's value such as SmoothGrad(samples=25); got {one!r}."
             )
         if one in several[:k]:
-            raise ValueError(f"each method is given once; got {text_of(one)} twice. Leave one out.")
+            raise ValueError(f"each method can be given only once; got {text_of(one)} twice. Leave one out.")
     return several
 
 
@@ -134,11 +134,13 @@ def _domains(domain: Domain | Sequence[Domain] | None) -> Sequence[Domain | None
     several: list[Any] = list(domain) if isinstance(domain, list | tuple) else [domain]
     for k, one in enumerate(several):
         if one is not None and not isinstance(one, Domain):
-            raise ValueError(f"domain is a domain such as DWT('haar'); got {one!r}. wl.parse makes one of its text.")
+            raise ValueError(
+                f"domain must be a domain such as DWT('haar'); got {one!r}. wl.parse makes one of its text."
+            )
         if one in several[:k]:
-            raise ValueError(f"each domain is given once; got {one} twice. Leave one out.")
+            raise ValueError(f"each domain can be given only once; got {one} twice. Leave one out.")
     if not several:
-        raise ValueError("domain is one domain or several; got none. Leave it out for that of the kind.")
+        raise ValueError("domain must be one domain or several; got none. Leave it out for that of the kind.")
     return several
 
 
@@ -159,7 +161,7 @@ def default_model(kind: Kind) -> str:
     """The model for inputs of a kind where none is named; `ValueError` where there is none."""
     if kind.model is None:
         raise ValueError(
-            f"{kind.one} is explained with --model, one of {kind.models} or package.module:function; got none."
+            f"{kind.one} must be explained with --model, one of {kind.models} or package.module:function; got none."
         )
     return kind.model
 

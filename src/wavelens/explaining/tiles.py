@@ -96,7 +96,9 @@ def check_tiled(loaded: LoadedModel, target: Target) -> Bands:
             "--preparation 'Bands((bands, rows, columns))'."
         )
     if target is None:
-        raise ValueError("all tiles of a scene are explained for the same target; got none. Name a class: --target.")
+        raise ValueError(
+            "all tiles of a scene must be explained for the same target; got none. Name a class: --target."
+        )
     return preparation
 
 

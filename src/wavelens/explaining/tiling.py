@@ -40,7 +40,7 @@ def tiles_of(size: Sequence[int], sides: Sequence[int], overlap: float, period: 
     """
     if not 0 <= overlap <= MAX_OVERLAP:
         raise ValueError(
-            f"overlap is the part of a tile's side that neighbours share, 0 to {MAX_OVERLAP}; got {overlap}."
+            f"overlap must be the part of a tile's side that neighbours share, 0 to {MAX_OVERLAP}; got {overlap}."
         )
     along = []
     for n, side in zip(size, sides, strict=True):
@@ -54,7 +54,7 @@ def tile_starts(n: int, side: int, step: int) -> list[int]:
     """Where tiles of `side` pixels begin on `n`, `step` apart; the last ends with them."""
     if n < side:
         raise ValueError(
-            f"a scene is no smaller than a tile; got {n} pixels for tiles of {side}. Explain it as one input."
+            f"a scene must be no smaller than a tile; got {n} pixels for tiles of {side}. Explain it as one input."
         )
     starts = list(range(0, n - side + 1, step))
     return starts if starts[-1] == n - side else [*starts, n - side]

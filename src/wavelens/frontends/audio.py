@@ -45,8 +45,8 @@ class Clip:
         check_waveform(self.data)
         if len(self.data) != 1 or not (is_whole(self.rate, 1)):
             raise ValueError(
-                f"a clip is one sound (1, channel, samples) with a whole rate above 0; got {tuple(self.data.shape)} at "
-                f"rate={self.rate!r}."
+                "a clip must be one sound (1, channel, samples) with a whole rate above 0; got "
+                f"{tuple(self.data.shape)} at rate={self.rate!r}."
             )
 
     @property
@@ -160,7 +160,7 @@ def windows(
     up, down = _ratio(own, rate)
     total, length = -(-source.samples * up // down), round(seconds * rate)
     if length < 1:
-        raise ValueError(f"a window holds a sample or more; got seconds={seconds} at {rate} Hz.")
+        raise ValueError(f"a window must hold a sample or more; got seconds={seconds} at {rate} Hz.")
     with opened(source.path) as sound:
         piece, first = _decoded(sound, source.path, 0, mix), 0  # what is read and still needed, and where that begins
         for start in range(0, total, length):
@@ -192,14 +192,14 @@ def write_audio(
     torch.Size([1, 1, 800])
     """
     if isinstance(clip, Tensor) and rate is None:
-        raise ValueError("a tensor is written with its rate in Hz; got none. Give rate, or a Clip.")
+        raise ValueError("a tensor must be written with its rate in Hz; got none. Give rate, or a Clip.")
     clip = clip if isinstance(clip, Clip) else Clip(clip, int(rate or 0))
     suffix, data = Path(path).suffix.lower(), clip.data.detach()[0]
     if suffix not in WRITABLE:
-        raise ValueError(f"a sound is written as {', '.join(WRITABLE)}; got {Path(path).name!r}.")
+        raise ValueError(f"a sound must be written as {', '.join(WRITABLE)}; got {Path(path).name!r}.")
     peak = float(loudest(data).float())  # infinite beyond float32
     if not math.isfinite(peak):
-        raise ValueError("a clip is finite; got NaN or infinity, and nothing was written.")
+        raise ValueError("a clip must be finite; got NaN or infinity, and nothing was written.")
     if suffix != ".wav" and peak > 1:
         raise ValueError(f"{suffix} ends at full scale, 1; got a peak of {peak:.3g}. Write a .wav, or divide by it.")
     kind = "OGG" if suffix in (".oga", ".opus") else suffix[1:].upper().replace("AIF", "AIFF").replace("FFF", "FF")
@@ -244,7 +244,7 @@ def _check_range(samples: Tensor, path: Path) -> None:
     peak = float(loudest(samples))
     if not math.isfinite(peak):
         raise ValueError(
-            f"a sound's samples are finite; {path} has NaN or infinity. Replace them, by 0 say, and write it again."
+            f"a sound's samples must be finite; {path} has NaN or infinity. Replace them, by 0 say, and write it again."
         )
     if peak > LOUDEST:
         raise ValueError(
@@ -343,7 +343,7 @@ def _margin(up: int, down: int) -> int:
 
 def _ratio(rate: int, to: int) -> tuple[int, int]:
     if not (is_whole(rate, 1) and is_whole(to, 1)):
-        raise ValueError(f"rates are whole numbers of Hz above 0; got {rate!r} and {to!r}.")
+        raise ValueError(f"rates must be whole numbers of Hz above 0; got {rate!r} and {to!r}.")
     shared = math.gcd(rate, to)
     if max(rate, to) // shared > MAX_PHASES:
         raise ValueError(

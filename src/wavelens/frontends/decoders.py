@@ -195,8 +195,8 @@ def _pyav(path: Path, own: str | None, foreign: str | None) -> Any:
 
 def _unknown(path: Path) -> ValueError:
     return ValueError(
-        f"a sound is a file that libsndfile or FFmpeg decodes (wav, flac, ogg, mp3, m4a …); got {path}, whose content "
-        "neither recognises. If it is a sound, convert it to wav."
+        f"a sound must be a file that libsndfile or FFmpeg decodes (wav, flac, ogg, mp3, m4a …); got {path}, whose "
+        "content neither recognises. If it is a sound, convert it to wav."
     )
 
 

@@ -62,11 +62,13 @@ def mel_matrix(
     fmax = rate / 2 if fmax is None else fmax
     if mel_scale not in SCALES or norm not in ("slaney", None) or triangles not in ("hz", "mel"):
         raise ValueError(
-            f"mel_scale is 'slaney' or 'htk', norm 'slaney' or None, triangles 'hz' or 'mel'; "
+            f"mel_scale must be 'slaney' or 'htk', norm 'slaney' or None, triangles 'hz' or 'mel'; "
             f"got {mel_scale!r}, {norm!r} and {triangles!r}."
         )
     if not 0 <= fmin < fmax <= rate / 2:
-        raise ValueError(f"bands lie from 0 Hz to half the rate, {rate / 2:g} Hz; got fmin={fmin:g} and fmax={fmax:g}.")
+        raise ValueError(
+            f"bands must lie from 0 Hz to half the rate, {rate / 2:g} Hz; got fmin={fmin:g} and fmax={fmax:g}."
+        )
     corners = np.linspace(hz_to_mel(fmin, mel_scale), hz_to_mel(fmax, mel_scale), n_mels + 2)
     in_hz = mel_to_hz(corners, mel_scale)
     bins = np.arange(n_fft // 2 + 1) * (rate / n_fft)
@@ -127,18 +129,18 @@ class LogMel(nn.Module):
         hop_length = max(1, win_length // 4) if hop_length is None else hop_length
         if not (rate > 0 and n_mels > 0 and hop_length > 0 and 0 < win_length <= n_fft):
             raise ValueError(
-                "rate, n_mels and hop_length are above 0, and win_length from 1 to n_fft; got "
+                "rate, n_mels and hop_length must be above 0, and win_length from 1 to n_fft; got "
                 f"rate={rate}, n_mels={n_mels}, hop_length={hop_length}, win_length={win_length}, n_fft={n_fft}."
             )
         if power not in (1, 2) or log not in LOGS or pad_mode not in PADS:
             raise ValueError(
-                f"power is 1 or 2, log 'db', 'log' or None, pad_mode one of {', '.join(PADS)}; "
+                f"power must be 1 or 2, log 'db', 'log' or None, pad_mode one of {', '.join(PADS)}; "
                 f"got {power!r}, {log!r} and {pad_mode!r}."
             )
         if not (offset > 0 and amin > 0 and ref > 0 and (top_db is None or top_db >= 0)):
             raise ValueError(
-                "offset, amin and ref are above 0, or silence has no finite logarithm, and top_db is from 0; got "
-                f"{offset}, {amin}, {ref} and {top_db}."
+                "offset, amin and ref must be above 0, or silence has no finite logarithm, and top_db must be at "
+                f"least 0; got {offset}, {amin}, {ref} and {top_db}."
             )
         self.rate, self.n_fft, self.hop_length, self.n_mels = rate, n_fft, hop_length, n_mels
         self.fmin, self.fmax, self.mel_scale = fmin, rate / 2 if fmax is None else fmax, mel_scale
@@ -187,7 +189,7 @@ class LogMel(nn.Module):
             )
         if not self.center and samples < self.n_fft:
             raise ValueError(
-                f"without center a clip is at least one frame of n_fft={self.n_fft} samples; got {samples}. "
+                f"without center a clip must be at least one frame of n_fft={self.n_fft} samples; got {samples}. "
                 "Use center=True or a longer clip."
             )
 
@@ -222,7 +224,7 @@ class KaldiMel(nn.Module):
         check_waveform(x)
         if x.shape[-1] < self.frame:
             raise ValueError(
-                f"a clip is at least one frame of {self.frame} samples; got {x.shape[-1]}. Pad it with zeros."
+                f"a clip must be at least one frame of {self.frame} samples; got {x.shape[-1]}. Pad it with zeros."
             )
         return in_blocks(self._spectrogram, x, self.n_fft / self.hop)
 
@@ -374,10 +376,10 @@ def check_waveform(x: Tensor) -> None:
     """`ValueError` unless `x` is floating-point `(batch, channel, samples)`, not empty; `TypeError` for no tensor."""
     if not isinstance(x, Tensor):
         raise TypeError(
-            f"a waveform is a tensor (batch, channel, samples); got {type(x).__name__}. Try torch.as_tensor(x)."
+            f"a waveform must be a tensor (batch, channel, samples); got {type(x).__name__}. Try torch.as_tensor(x)."
         )
     if x.ndim != 3 or 0 in x.shape or not x.is_floating_point():
         raise ValueError(
-            f"a waveform is a floating-point tensor (batch, channel, samples) with some samples; got {tuple(x.shape)} "
-            f"of {x.dtype}. Add the missing dimension with x[None]."
+            "a waveform must be a floating-point tensor (batch, channel, samples) with some samples; got "
+            f"{tuple(x.shape)} of {x.dtype}. Add the missing dimension with x[None]."
         )

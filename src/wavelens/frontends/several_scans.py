@@ -66,7 +66,9 @@ def _interpolated(volume: Volume, like: Volume, to_own: Array, rows: Tensor) -> 
 
 def _check_files(files: Sequence[Path], text: str) -> None:
     if any(str(file) in ("", ".") for file in files):
-        raise ValueError(f"several files of one input are separated by single commas; got {text!r}. Leave none empty.")
+        raise ValueError(
+            f"several files of one input must be separated by single commas; got {text!r}. Leave none empty."
+        )
     if twice := next((file for k, file in enumerate(files) if file in files[:k]), None):
         raise ValueError(f"the files of one input differ; {twice} is named twice. Name each channel's own file.")
 

@@ -63,11 +63,12 @@ class Video:
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, Tensor):
-            raise TypeError(f"frames are a tensor; got {type(self.data).__name__}. Try torch.as_tensor.")
+            raise TypeError(f"frames must be a tensor; got {type(self.data).__name__}. Try torch.as_tensor.")
         shape = tuple(self.data.shape)
         if len(shape) != 5 or shape[:2] != (1, 3) or 0 in shape or not self.data.is_floating_point():
             raise ValueError(
-                f"a video is floating-point (1, 3, time, height, width) in [0, 1]; got {shape} of {self.data.dtype}."
+                f"a video must be floating-point (1, 3, time, height, width) in [0, 1]; got {shape} of "
+                f"{self.data.dtype}."
             )
         _check_rate(self.fps)
 
@@ -123,8 +124,8 @@ class VideoFile:
         sizes = dict.fromkeys(pictures[key].shape[:2] for key in keys)
         if len(sizes) > 1:
             raise ValueError(
-                f"the frames of a video have one size; got {' and '.join(f'{h} × {w}' for h, w in sizes)} pixels in "
-                f"{self.path}. Cut it where the size changes, or scale it to one."
+                f"the frames of a video must have one size; got {' and '.join(f'{h} × {w}' for h, w in sizes)} pixels "
+                f"in {self.path}. Cut it where the size changes, or scale it to one."
             )
         data = torch.empty(3, len(keys), *pictures[keys[0]].shape[:2])
         for k, key in enumerate(keys):
@@ -192,14 +193,14 @@ def write_video(path: str | PathLike[str], video: Video | Tensor, fps: float | N
     8.0
     """
     if isinstance(video, Tensor) and fps is None:
-        raise ValueError("frames are written at a rate per second; got none. Give fps, or a Video.")
+        raise ValueError("frames must be written at a rate per second; got none. Give fps, or a Video.")
     video = video if isinstance(video, Video) else Video(video, float(fps or 0))
     data, suffix = video.data[0].detach().float().cpu(), Path(path).suffix.lower()
     if suffix not in (*CODECS, ".gif"):
-        raise ValueError(f"a video is written as {', '.join(CODECS)} or .gif; got {Path(path).name!r}.")
+        raise ValueError(f"a video must be written as {', '.join(CODECS)} or .gif; got {Path(path).name!r}.")
     low, high = data.min().item(), data.max().item()
     if not (low > -0.5 / 255 and high < 255.5 / 255):
-        raise ValueError(f"frames lie in [0, 1]; got {low:.3g} to {high:.3g}. Clamp or rescale them first.")
+        raise ValueError(f"frames must lie in [0, 1]; got {low:.3g} to {high:.3g}. Clamp or rescale them first.")
     pixels = (data.permute(1, 2, 3, 0) * 255).round().clamp(0, 255).byte().numpy()
     if suffix == ".gif":
         _write_gif(path, pixels, video.fps)
@@ -209,13 +210,15 @@ def write_video(path: str | PathLike[str], video: Video | Tensor, fps: float | N
 
 def _check_rate(fps: float) -> None:
     if not (math.isfinite(fps) and fps > 0):
-        raise ValueError(f"fps, the frames per second, is above 0; got {fps}.")
+        raise ValueError(f"fps, the frames per second, must be above 0; got {fps}.")
 
 
 def _numbers(frames: int, first: int, count: int | None, stride: int) -> range:
     """The numbers of the frames that are taken."""
     if stride < 1 or first < 0 or (count is not None and count < 1):
-        raise ValueError(f"first is from 0, count and stride from 1; got {first}, {count} and {stride}.")
+        raise ValueError(
+            f"first must be at least 0, and count and stride at least 1; got {first}, {count} and {stride}."
+        )
     stop = frames if count is None else first + (count - 1) * stride + 1
     if first >= frames or stop > frames:
         raise ValueError(

@@ -56,30 +56,30 @@ class Volume:
     def __post_init__(self) -> None:
         if not isinstance(self.data, Tensor):
             raise TypeError(
-                f"voxels are a tensor (1, channel, *axes); got {type(self.data).__name__}. Try torch.as_tensor."
+                f"voxels must be a tensor (1, channel, *axes); got {type(self.data).__name__}. Try torch.as_tensor."
             )
         if self.data.ndim != 5 or len(self.data) != 1 or min(self.data.shape[2:]) < 2:
             raise ValueError(
-                f"a volume is (1, channel, *axes) with three axes of at least 2 voxels; got {tuple(self.data.shape)}. "
-                "A 2-D image goes to a model of images."
+                "a volume must be (1, channel, *axes) with three axes of at least 2 voxels; got "
+                f"{tuple(self.data.shape)}. A 2-D image goes to a model of images."
             )
         slices = (one for channel in self.data[0] for one in channel)  # one by one, which takes little memory
         if missing := sum(int((~one.isfinite()).sum()) for one in slices):
             raise ValueError(
-                f"a volume's voxels are finite; got NaN or infinity in {missing} of {self.data.numel()}. "
+                f"a volume's voxels must be finite; got NaN or infinity in {missing} of {self.data.numel()}. "
                 "Fill or mask them first."
             )
         square = np.shape(self.affine) == (4, 4) and np.isfinite(self.affine).all()
         if not square or not all(self._steps() > 0) or np.linalg.matrix_rank(np.asarray(self.affine)[:3, :3]) < 3:
             raise ValueError(
-                "an affine is a finite 4 × 4 matrix that moves along every axis, each its own way; got "
+                "an affine must be a finite 4 × 4 matrix that moves along every axis, each its own way; got "
                 f"{np.array2string(np.asarray(self.affine), precision=4).replace(chr(10), '')}. "
                 "Write the header anew, with the voxel spacing."
             )
         if self.unit not in (*MILLIMETRES, "voxel"):
-            raise ValueError(f"unit is 'voxel' or one of {', '.join(MILLIMETRES)}; got {self.unit!r}.")
+            raise ValueError(f"unit must be 'voxel' or one of {', '.join(MILLIMETRES)}; got {self.unit!r}.")
         if len(self.channels) not in (0, self.data.shape[1]):
-            raise ValueError(f"channels names each of {self.data.shape[1]} channels; got {len(self.channels)}.")
+            raise ValueError(f"channels must name each of {self.data.shape[1]} channels; got {len(self.channels)}.")
 
     def _steps(self) -> Array:
         """The length of one voxel along each axis, in `unit`."""
@@ -145,7 +145,9 @@ def read_volume(path: str | PathLike[str], *, key: str | None = None, item: int 
     path = Path(path)
     _check_there(path)
     if key is not None and not path.name.lower().endswith(".npz"):
-        raise ValueError(f"key names an array of an .npz file; got {key!r} for {path}, which holds one array. Drop it.")
+        raise ValueError(
+            f"key must name an array of an .npz file; got {key!r} for {path}, which holds one array. Drop it."
+        )
     if _is_series(path):
         if item is not None:
             raise ValueError(f"item takes one volume of a stack; got {item} for {path}, a DICOM series. Drop it.")
@@ -182,7 +184,7 @@ def _stored(path: Path, key: str | None) -> Stored:
         return stored_array(path, key)
     read = next((read for suffixes, read in READERS.items() if path.name.lower().endswith(suffixes)), None)
     if read is None:
-        raise ValueError(f"a volume is {', '.join(SUFFIXES)} or a folder of DICOM slices; got {path}.")
+        raise ValueError(f"a volume must be {', '.join(SUFFIXES)} or a folder of DICOM slices; got {path}.")
     return read(path)
 
 
@@ -216,7 +218,7 @@ def write_volume(path: str | PathLike[str], volume: Volume) -> None:
             f"write_volume takes a Volume, which knows its place; got {type(volume).__name__}. Wrap it in one."
         )
     if not Path(path).name.lower().endswith(NIFTI):
-        raise ValueError(f"a volume is written to a file ending in .nii or .nii.gz; got {path}.")
+        raise ValueError(f"a volume must be written to a file ending in .nii or .nii.gz; got {path}.")
     nibabel = optional("nibabel", "medical")
     voxels = volume.data[0].detach().float().cpu().movedim(0, -1).numpy()
     image = nibabel.Nifti1Image(voxels[..., 0] if voxels.shape[-1] == 1 else voxels, volume.affine)

@@ -28,7 +28,9 @@ class Mask(Coefficients):
         super().__post_init__()
         if self.data.numel() and not ((self.data >= 0) & (self.data <= 1)).all():
             low, high = torch.aminmax(self.data.detach())
-            raise ValueError(f"a mask lies between 0 and 1; got values from {low:g} to {high:g}. Clamp or rank them.")
+            raise ValueError(
+                f"a mask must lie between 0 and 1; got values from {low:g} to {high:g}. Clamp or rank them."
+            )
 
     def complement(self) -> Mask:
         """What this mask drops, `1 - m`: both applied to a signal add up to it."""

@@ -126,7 +126,7 @@ def minimal(
         options["given"] = given
         return minimal(model, one, target, domain=joint, **options)
     if isinstance(domain, Mapping) or isinstance(baseline, Mapping):
-        raise ValueError("one signal has one domain and one baseline; got them by name. Give x by name too.")
+        raise ValueError("one signal must have one domain and one baseline; got them by name. Give x by name too.")
     weights = _checked(target, alpha, steps, lr, tolerance, spatial)
     domain = domain.bind(x.detach())
     layout = domain.layout(signal_axes(x))  # says now if the levels fit
@@ -304,17 +304,17 @@ def _checked(
 ) -> list[float]:
     """The alphas as a list; `ValueError` for numbers that make no sense."""
     if isinstance(target, Several):
-        raise ValueError("a minimal input has one target; got targets.Several. Make a call for each of them.")
+        raise ValueError("a minimal input must have one target; got targets.Several. Make a call for each of them.")
     weights = [float(alpha)] if isinstance(alpha, int | float) else [float(one) for one in alpha]
     if not weights or not all(math.isfinite(weight) and weight >= 0 for weight in weights):
-        raise ValueError(f"alpha is a finite number from 0, or a list of them; got {alpha}.")
+        raise ValueError(f"alpha must be a finite number from 0, or a list of them; got {alpha}.")
     check_effort(steps=steps)
     if not (math.isfinite(lr) and lr > 0):
-        raise ValueError(f"lr, the size of a step, is finite and above 0; got lr={lr}.")
+        raise ValueError(f"lr, the size of a step, must be finite and above 0; got lr={lr}.")
     if tolerance is not None and not tolerance >= 0:
-        raise ValueError(f"tolerance is at least 0, or None never to stop early; got tolerance={tolerance}.")
+        raise ValueError(f"tolerance must be at least 0, or None never to stop early; got tolerance={tolerance}.")
     if not (math.isfinite(spatial) and spatial >= 0):
-        raise ValueError(f"spatial, a weight, is finite and at least 0; got spatial={spatial}.")
+        raise ValueError(f"spatial, a weight, must be finite and at least 0; got spatial={spatial}.")
     return weights
 
 
@@ -326,12 +326,12 @@ def _worth(start: Coefficients | Attributions | None, layout: Layout, x: Tensor)
     shape = (*x.shape[:2], layout.size)
     if start.layout != layout or tuple(start.data.shape) != shape:
         raise ValueError(
-            f"start is an attribution of x in the same domain, {shape} in {layout.domain}; got "
+            f"start must be an attribution of x in the same domain, {shape} in {layout.domain}; got "
             f"{tuple(start.data.shape)} in {start.layout.domain}. Attribute x in the domain of the mask first."
         )
     if start.data.is_complex():
         raise ValueError(
-            "start is in units of the score, which have signs; got a complex gradient. Take the account of "
+            "start must be in units of the score, which have signs; got a complex gradient. Take the account of "
             "IntegratedGradients."
         )
     return start.data.detach().to(x.device)

@@ -37,7 +37,7 @@ class Pursuit:
     def sufficient(self, share: float = 1.0) -> Tensor:
         """The least of `counts` whose score has come `share` of the way from the start to the signal, `(batch,)`."""
         if not 0 <= share <= 1:
-            raise ValueError(f"share, a part of the way to the signal's score, lies between 0 and 1; got {share}.")
+            raise ValueError(f"share, a part of the way to the signal's score, must lie between 0 and 1; got {share}.")
         first, last = self.scores[:, :1], self.scores[:, -1:]
         reached = (self.scores - first) * (last - first) >= share * (last - first) ** 2
         reached[:, -1] = True
@@ -81,9 +81,9 @@ def pursuit(
         options: dict[str, Any] = {"steps": steps, "given": given, "batch_size": batch_size}
         return pursuit(model, one, target, domain=joint, baseline=packed_baseline(joint, x, baseline, 0.0), **options)
     if isinstance(domain, Mapping) or isinstance(baseline, Mapping):
-        raise ValueError("one signal has one domain and one baseline; got them by name. Give x by name too.")
+        raise ValueError("one signal must have one domain and one baseline; got them by name. Give x by name too.")
     if isinstance(target, Several):
-        raise ValueError("a pursuit has one target; got targets.Several. Make a call for each of them.")
+        raise ValueError("a pursuit must have one target; got targets.Several. Make a call for each of them.")
     check_effort(steps=steps)
     with Gradients(with_given(model, given), x, target, batch_size=batch_size) as ask:
         bound = domain.bind(ask.x)

@@ -39,7 +39,9 @@ def importance(attribution: Coefficients, reduce: Reduce = magnitude) -> Tensor:
 def finite(scores: Tensor) -> Tensor:
     """`found`, or the error of `importance`."""
     if not scores.isfinite().all():
-        raise ValueError("an attribution that is ranked is finite; got NaN or infinity. Look at the model's gradient.")
+        raise ValueError(
+            "an attribution that is ranked must be finite; got NaN or infinity. Look at the model's gradient."
+        )
     return scores
 
 
@@ -110,7 +112,7 @@ def threshold(attribution: Coefficients, ratio: float, *, reduce: Reduce = magni
     [0.0, 1.0]
     """
     if not 0 <= ratio <= 1:
-        raise ValueError(f"ratio, a part of the largest importance, lies between 0 and 1; got {ratio}.")
+        raise ValueError(f"ratio, a part of the largest importance, must lie between 0 and 1; got {ratio}.")
     scores = importance(attribution, reduce)
     kept = (scores >= ratio * scores.amax((-2, -1), keepdim=True)) & (scores > 0)
     return Mask(kept.to(scores.dtype), attribution.layout)
@@ -124,7 +126,7 @@ def descending(scores: Tensor) -> Tensor:
 def counts_along(totals: Tensor, steps: int, fractions: str) -> Tensor:
     """How many of so many coefficients each step takes, `(items, steps + 1)`, on the CPU."""
     if fractions not in FRACTIONS:
-        raise ValueError(f"fractions is one of {', '.join(FRACTIONS)}; got {fractions!r}.")
+        raise ValueError(f"fractions must be one of {', '.join(FRACTIONS)}; got {fractions!r}.")
     k = torch.arange(steps + 1, device="cpu")
     if fractions != "log":
         return k * totals[:, None] // steps
@@ -137,5 +139,5 @@ def _fraction(fraction: float | Fraction) -> Fraction:
     except ValueError:
         share = Fraction(-1)
     if not 0 <= share <= 1:
-        raise ValueError(f"fraction, the part of the coefficients to keep, lies between 0 and 1; got {fraction}.")
+        raise ValueError(f"fraction, the part of the coefficients to keep, must lie between 0 and 1; got {fraction}.")
     return share

@@ -62,7 +62,7 @@ def soft(attribution: Coefficients, width: float | Sequence[float], *, strength:
     (True, True)
     """
     if not (math.isfinite(strength) and strength >= 0):
-        raise ValueError(f"strength, a multiple of the universal threshold, is at least 0; got {strength}.")
+        raise ValueError(f"strength, a multiple of the universal threshold, must be at least 0; got {strength}.")
     widths = _widths(width, attribution.layout.signal_shape)
     data, places, axes = attribution.data.detach(), attribution.layout.slices, attribution.layout.signal_shape
     lead = (*data.shape[:-2], 1)
@@ -158,7 +158,7 @@ def _widths(width: float | Sequence[float], axes: Sequence[int]) -> list[float]:
     widths = list(width) if isinstance(width, Sequence) else [width] * len(axes)
     if len(widths) != len(axes) or not all(0 < w <= n for w, n in zip(widths, axes, strict=False)):
         raise ValueError(
-            f"width is a number of samples above 0 and within the axes {tuple(axes)}, or one for each axis; got "
+            f"width must be a number of samples above 0 and within the axes {tuple(axes)}, or one for each axis; got "
             f"{width}. For a sound give seconds × rate."
         )
     return widths

@@ -65,7 +65,7 @@ class Captum:
     ) -> None:
         if algorithm not in CAPTUM or tunnel not in TUNNELS or (tunnel and CAPTUM[algorithm][2]):
             raise ValueError(
-                f"algorithm is one of {', '.join(CAPTUM)}, the first three in a tunnel (smoothgrad, …) too; got "
+                f"algorithm must be one of {', '.join(CAPTUM)}, the first three in a tunnel (smoothgrad, …) too; got "
                 f"{algorithm!r}, tunnel={tunnel!r}. Others give no gradient to lift: use them in the Identity domain."
             )
         check_seed(seed)
@@ -177,7 +177,7 @@ class Modified:
 
     def check_method(self) -> None:
         if not callable(self.method) or isinstance(self.method, type):
-            raise ValueError(f"method is a method's value such as SmoothGrad(); got {self.method!r}.")
+            raise ValueError(f"method must be a method's value such as SmoothGrad(); got {self.method!r}.")
 
     @property
     def baseline(self) -> float | str:
@@ -211,7 +211,7 @@ class Zennit(Modified):
         self.check_method()
         if self.composite not in ("GuidedBackprop", "DeconvNet", "BetaSmooth"):
             raise ValueError(
-                f"composite is GuidedBackprop, DeconvNet or BetaSmooth; got {self.composite!r}. Composites of "
+                f"composite must be GuidedBackprop, DeconvNet or BetaSmooth; got {self.composite!r}. Composites of "
                 "relevance rules (LRP) give no gradient to lift: use them in the Identity domain."
             )
 
@@ -227,7 +227,7 @@ class Zennit(Modified):
 def check_module(model: Any, method: Method) -> None:
     if not isinstance(model, nn.Module):
         raise TypeError(
-            f"model is an nn.Module for {method}, which changes the backward pass of its modules; got "
+            f"model must be an nn.Module for {method}, which changes the backward pass of its modules; got "
             f"{type(model).__name__}. Wrap the function in a module that holds its layers."
         )
 

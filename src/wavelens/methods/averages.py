@@ -128,12 +128,12 @@ def check_effort(**numbers: int) -> None:
     for name, number in numbers.items():
         _check_count(name, number)
         if number > MAX_EFFORT:
-            raise ValueError(f"{name} is at most {MAX_EFFORT:,}; got {name}={number}. Take fewer.")
+            raise ValueError(f"{name} must be at most {MAX_EFFORT:,}; got {name}={number}. Take fewer.")
 
 
 def _check_count(name: str, number: int) -> None:
     if not is_whole(number, 1):
-        raise ValueError(f"{name} is a whole number from 1; got {name}={number}.")
+        raise ValueError(f"{name} must be a whole number from 1; got {name}={number}.")
 
 
 def check_tolerance(tolerance: float | None, least: int, **limit: int) -> None:
@@ -144,23 +144,23 @@ def check_tolerance(tolerance: float | None, least: int, **limit: int) -> None:
         return
     if not isinstance(tolerance, int | float) or not tolerance > 0 or most < least:
         raise ValueError(
-            f"tolerance is above 0, and {name} at least {least}; got tolerance={tolerance}, {name}={most}."
+            f"tolerance must be above 0, and {name} at least {least}; got tolerance={tolerance}, {name}={most}."
         )
 
 
 def check_noise(sigma: float, noise: str = "white") -> None:
     """`ValueError` for a deviation below 0 or infinite, and for an unknown kind of noise."""
     if not 0 <= sigma <= torch.finfo(torch.float32).max:
-        raise ValueError(f"sigma, a fraction of the signal's range, is at least 0 and finite; got sigma={sigma}.")
+        raise ValueError(f"sigma, a fraction of the signal's range, must be at least 0 and finite; got sigma={sigma}.")
     if noise not in NOISES:
-        raise ValueError(f"noise is one of {', '.join(NOISES)}; got {noise!r}.")
+        raise ValueError(f"noise must be one of {', '.join(NOISES)}; got {noise!r}.")
 
 
 def check_flag(**flags: bool) -> None:
     """`ValueError` unless each is True or False."""
     for name, flag in flags.items():
         if not isinstance(flag, bool):
-            raise ValueError(f"{name} is True or False; got {flag!r}.")
+            raise ValueError(f"{name} must be True or False; got {flag!r}.")
 
 
 def generator(seed: int, k: int, device: torch.device) -> torch.Generator:

@@ -58,7 +58,7 @@ class BlurredPath:
 def check_width(sigma: float) -> None:
     """`ValueError` unless the width of a Gaussian is finite and above 0."""
     if not (isinstance(sigma, int | float) and math.isfinite(sigma) and sigma > 0):
-        raise ValueError(f"sigma, the blur's width in samples, is finite and above 0; got sigma={sigma}.")
+        raise ValueError(f"sigma, the blur's width in samples, must be finite and above 0; got sigma={sigma}.")
 
 
 def blurred(x: Tensor, sigma: float) -> Tensor:

@@ -49,7 +49,7 @@ class CoarseToFine:
         check_tolerance(self.tolerance, adaptive.FIRST_INTERVALS + 1, max_steps=self.max_steps)
         check_quadrature(self.quadrature, self.steps)
         if self.order not in ORDERS:
-            raise ValueError(f"order is one of {', '.join(ORDERS)}; got {self.order!r}.")
+            raise ValueError(f"order must be one of {', '.join(ORDERS)}; got {self.order!r}.")
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)

@@ -51,7 +51,7 @@ class HierarchicalShapley:
         check_effort(max_groups=self.max_groups, pairs=self.pairs)
         check_seed(self.seed)
         if not isinstance(self.share, int | float) or not 0 <= self.share < 1:
-            raise ValueError(f"share, of the sum of magnitudes, lies between 0 and 1; got share={self.share!r}.")
+            raise ValueError(f"share, of the sum of magnitudes, must lie between 0 and 1; got share={self.share!r}.")
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)

@@ -55,7 +55,9 @@ class Owen:
         _ = self.values  # checks the options that it shares
         check_quadrature("gauss-legendre", self.steps)
         if self.permutations % 2:
-            raise ValueError(f"permutations are orders and their reverses, an even number; got {self.permutations}.")
+            raise ValueError(
+                f"permutations must be an even number, orders and their reverses; got {self.permutations}."
+            )
 
     @property
     def values(self) -> ScaleShapley:

@@ -27,11 +27,11 @@ class Partition:
         integers = not (self.labels.is_floating_point() or self.labels.is_complex())
         if not integers or self.labels.ndim != 2 or not self.labels.numel():
             raise ValueError(
-                f"labels are integers (1 or channel, size); got {tuple(self.labels.shape)} of {self.labels.dtype}."
+                f"labels must be integers (1 or channel, size); got {tuple(self.labels.shape)} of {self.labels.dtype}."
             )
         if int(self.labels.min()) < 0 or int(self.labels.max()) >= count:
             raise ValueError(
-                f"labels of {count} groups lie between 0 and {count - 1}; got {int(self.labels.min())} to "
+                f"labels of {count} groups must lie between 0 and {count - 1}; got {int(self.labels.min())} to "
                 f"{int(self.labels.max())}."
             )
 
@@ -39,14 +39,14 @@ class Partition:
         """`ValueError` unless it is of so many channels and coefficients."""
         if self.labels.shape[1] != size or self.labels.shape[0] not in (1, channels):
             raise ValueError(
-                f"labels are (1 or {channels}, {size}), one per coefficient; got {tuple(self.labels.shape)}."
+                f"labels must be (1 or {channels}, {size}), one per coefficient; got {tuple(self.labels.shape)}."
             )
 
 
 def check_groups(groups: str) -> None:
     """`ValueError` unless it is one of `GROUPS`."""
     if groups not in GROUPS:
-        raise ValueError(f"groups are one of {', '.join(GROUPS)}; got {groups!r}.")
+        raise ValueError(f"groups must be one of {', '.join(GROUPS)}; got {groups!r}.")
 
 
 def partition(layout: Layout, channels: int, groups: str, blocks: int = 2) -> Partition:
@@ -60,7 +60,7 @@ def partition(layout: Layout, channels: int, groups: str, blocks: int = 2) -> Pa
     not have.
     """
     if groups not in GROUPS:
-        raise ValueError(f"groups are one of {', '.join(GROUPS)}, or a Partition; got {groups!r}.")
+        raise ValueError(f"groups must be one of {', '.join(GROUPS)}, or a Partition; got {groups!r}.")
     if groups in ("blocks", "cells", "channels") and hasattr(layout.domain, "parts"):
         raise ValueError(f"{groups} are groups of one signal; several signals have none in common.")
     if groups == "channels":

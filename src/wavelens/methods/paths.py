@@ -66,7 +66,7 @@ class IntegratedGradients:
         check_quadrature(self.quadrature, self.steps)
         check_seed(self.seed)
         if isinstance(self.baseline, str) and self.baseline != SHUFFLED:
-            raise ValueError(f"baseline is a number or {SHUFFLED!r}; got {self.baseline!r}.")
+            raise ValueError(f"baseline must be a number or {SHUFFLED!r}; got {self.baseline!r}.")
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         if baseline is None and self.baseline == SHUFFLED:
@@ -147,13 +147,13 @@ def check_quadrature(quadrature: str, steps: int) -> None:
     """`ValueError` for an unknown quadrature, and for steps that it cannot have."""
     if quadrature not in QUADRATURES or (quadrature == "trapezoid" and steps < 2):
         raise ValueError(
-            f"quadrature is one of {', '.join(QUADRATURES)}, the trapezoid with 2 steps or more; got {quadrature!r} "
-            f"with steps={steps}."
+            f"quadrature must be one of {', '.join(QUADRATURES)}, the trapezoid with 2 steps or more; got "
+            f"{quadrature!r} with steps={steps}."
         )
     if quadrature == "gauss-legendre" and steps > MAX_GAUSS_STEPS:
         raise ValueError(
-            f"gauss-legendre has at most {MAX_GAUSS_STEPS:,} steps, whose nodes come from a matrix of steps × steps; "
-            f"got steps={steps}. Take fewer, or quadrature='riemann'."
+            f"gauss-legendre must have at most {MAX_GAUSS_STEPS:,} steps, whose nodes come from a matrix of steps × "
+            f"steps; got steps={steps}. Take fewer, or quadrature='riemann'."
         )
 
 
@@ -186,8 +186,8 @@ def starting_points(x: Tensor, baseline: float | str | Tensor | Callable[[Tensor
         start = None
     if start is None or baseline.ndim not in (0, x.ndim - 1, x.ndim) or not baseline.isfinite().all():
         raise ValueError(
-            f"baseline is a finite number, a signal {tuple(x.shape[1:])} or one for each item {tuple(x.shape)}; got a "
-            f"tensor of shape {tuple(baseline.shape)}."
+            f"baseline must be a finite number, a signal {tuple(x.shape[1:])} or one for each item {tuple(x.shape)}; "
+            f"got a tensor of shape {tuple(baseline.shape)}."
         ) from None
     return start
 
@@ -195,7 +195,7 @@ def starting_points(x: Tensor, baseline: float | str | Tensor | Callable[[Tensor
 def _finite(baseline: object) -> float:
     if not isinstance(baseline, int | float) or not abs(baseline) <= MAX_BASELINE:
         got = repr(baseline) if isinstance(baseline, int | float | str) else type(baseline).__name__
-        raise ValueError(f"baseline is a finite number or a tensor; got {got}.")
+        raise ValueError(f"baseline must be a finite number or a tensor; got {got}.")
     return baseline
 
 
@@ -205,6 +205,6 @@ def references(x: Tensor, baseline: float | Tensor) -> Tensor:
         return x.new_full((1, *x.shape[1:]), _finite(baseline))
     if baseline.shape[1:] != x.shape[1:] or len(baseline) == 0 or not baseline.isfinite().all():
         raise ValueError(
-            f"baseline is a finite set of signals (number, *{tuple(x.shape[1:])}); got {tuple(baseline.shape)}."
+            f"baseline must be a finite set of signals (number, *{tuple(x.shape[1:])}); got {tuple(baseline.shape)}."
         )
     return baseline.detach().to(x)

@@ -47,11 +47,11 @@ class RISE:
         check_effort(samples=self.samples, grid=self.grid)
         check_seed(self.seed)
         if not isinstance(self.keep, int | float) or not 0 < self.keep < 1:
-            raise ValueError(f"keep, the probability of a cell, lies between 0 and 1; got keep={self.keep!r}.")
+            raise ValueError(f"keep, the probability of a cell, must lie between 0 and 1; got keep={self.keep!r}.")
         if self.masks not in SHARING:
-            raise ValueError(f"masks are one of {', '.join(SHARING)}; got masks={self.masks!r}.")
+            raise ValueError(f"masks must be one of {', '.join(SHARING)}; got masks={self.masks!r}.")
         if not isinstance(self.centred, bool):
-            raise ValueError(f"centred is True or False; got centred={self.centred!r}.")
+            raise ValueError(f"centred must be True or False; got centred={self.centred!r}.")
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)

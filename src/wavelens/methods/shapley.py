@@ -77,7 +77,7 @@ class ScaleShapley:
         check_effort(blocks=self.blocks, exact_groups=self.exact_groups)
         if self.exact_groups > MAX_EXACT_GROUPS:
             raise ValueError(
-                f"exact_groups is at most {MAX_EXACT_GROUPS}, {2**MAX_EXACT_GROUPS:,} forward passes; got "
+                f"exact_groups must be at most {MAX_EXACT_GROUPS}, {2**MAX_EXACT_GROUPS:,} forward passes; got "
                 f"{self.exact_groups}. Further groups are sampled."
             )
         check_seed(self.seed)

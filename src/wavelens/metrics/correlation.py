@@ -33,7 +33,7 @@ def spearman(a: Tensor, b: Tensor) -> Tensor:
 def _real(a: Tensor) -> Tensor:
     """Real numbers in floating point; `ValueError` for complex ones, which have no order."""
     if a.is_complex():
-        raise ValueError("correlations are of real numbers; got complex ones. Give their magnitudes, a.abs().")
+        raise ValueError("correlations must be of real numbers; got complex ones. Give their magnitudes, a.abs().")
     return a if a.is_floating_point() else a.double()
 
 

@@ -232,9 +232,9 @@ def _scores_along(
     """The fractions, the positions that areas are taken over, and the curve of each side."""
     check_effort(steps=steps)
     if normalize not in NORMALIZE:
-        raise ValueError(f"normalize is None or 'max'; got {normalize!r}.")
+        raise ValueError(f"normalize must be None or 'max'; got {normalize!r}.")
     if score not in SCORES:
-        raise ValueError(f"score is one of {', '.join(SCORES)}; got {score!r}.")
+        raise ValueError(f"score must be one of {', '.join(SCORES)}; got {score!r}.")
     check_fill(fill, baseline, samples, seed)
     parts = features(x, attribution, domain, baseline)
     present = counted(parts, fill) if fractions != "uniform" else None

@@ -153,7 +153,7 @@ def _reset_maps(
     single(target)
     check_effort(samples=samples)
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model is a module whose layers can be reset; got {type(model).__name__}.")
+        raise TypeError(f"model must be a module whose layers can be reset; got {type(model).__name__}.")
     maps = []
     for k in range(samples):
         with frozen_model(model, x):

@@ -197,7 +197,7 @@ def _mu_fidelities(
 ) -> list[Tensor]:
     """The μ-fidelity of each order's data, from one set of passes."""
     if correlation not in CORRELATIONS:
-        raise ValueError(f"correlation is one of {', '.join(CORRELATIONS)}; got {correlation!r}.")
+        raise ValueError(f"correlation must be one of {', '.join(CORRELATIONS)}; got {correlation!r}.")
     summed, done = removals(model, parts, target, subsets, grid, fraction, seed, batch_size)
     return [CORRELATIONS[correlation](summed(data), done).to(done.dtype) for data in orders]
 
@@ -205,7 +205,7 @@ def _mu_fidelities(
 def _class(output: Tensor, _: Tensor) -> Tensor:
     if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[1] == 0:
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ValueError(f"fid_in compares classes, so the model's output is (batch, classes); got {got}.")
+        raise ValueError(f"fid_in compares classes, so the model's output must be (batch, classes); got {got}.")
     return (output.argmax(1) if output.shape[1] > 1 else output[:, 0] > 0).double()
 
 

@@ -56,7 +56,7 @@ def road(
     check_effort(steps=steps)
     check_noise(sigma)
     if steps < 2:
-        raise ValueError(f"steps are two or more, the last of which is not taken; got steps={steps}.")
+        raise ValueError(f"steps must be two or more, the last of which is not taken; got steps={steps}.")
     parts = features(x, attribution, domain)
     rank = ranks(parts.attribution, reduce)
     counts = torch.tensor([k * parts.layout.size // steps for k in range(1, steps)], device=x.device)

@@ -58,7 +58,7 @@ def infidelity(
         summed, done = removals(model, parts, target, samples, grid, fraction, seed, batch_size)
         predicted = summed(parts.attribution.data)
     else:
-        raise ValueError(f"perturb is 'noise', for gradients, or 'removal', for contributions; got {perturb!r}.")
+        raise ValueError(f"perturb must be 'noise', for gradients, or 'removal', for contributions; got {perturb!r}.")
     if normalize:
         square = predicted.square().sum(1, keepdim=True)
         predicted = predicted * ((predicted * done).sum(1, keepdim=True) / square.where(square > 0, 1))

@@ -37,7 +37,7 @@ def pointing_game(
     """
     _check_region(x, attribution, region)
     if not tolerance >= 0:
-        raise ValueError(f"tolerance, in samples, is at least 0; got {tolerance}.")
+        raise ValueError(f"tolerance, in samples, must be at least 0; got {tolerance}.")
     heat = spatial_map(attribution)
     hits = [_distance(one, mask) <= tolerance for one, mask in zip(heat, region.to(heat.device), strict=True)]
     return torch.stack(hits).to(heat.dtype)
@@ -85,8 +85,8 @@ def _check_region(x: Tensor, attribution: Coefficients, region: Tensor) -> None:
     axes = signal_axes(x)
     if region.shape != (len(x), *axes) or region.dtype != torch.bool or not region.flatten(1).any(1).all():
         raise ValueError(
-            f"region is a boolean mask {(len(x), *axes)} with an object in each item; got {tuple(region.shape)} of "
-            f"{region.dtype}. Make one of boxes with metrics.boxes(x, …)."
+            f"region must be a boolean mask {(len(x), *axes)} with an object in each item; got {tuple(region.shape)} "
+            f"of {region.dtype}. Make one of boxes with metrics.boxes(x, …)."
         )
 
 
@@ -101,13 +101,13 @@ def boxes(x: Tensor, items: Sequence[Sequence[SampleBox]]) -> Tensor:
     axes = signal_axes(x)
     mask = torch.zeros(len(x), *axes, dtype=torch.bool, device=x.device)
     if len(items) != len(x):
-        raise ValueError(f"boxes are given as one list for each of {len(x)} items; got {len(items)}.")
+        raise ValueError(f"boxes must be given as one list for each of {len(x)} items; got {len(items)}.")
     for one, given in zip(mask, items, strict=True):
         for box in given:
             pairs = [tuple(pair) for pair in box]
             fits = len(pairs) == len(axes) and all(len(pair) == 2 for pair in pairs)
             if not fits or any(not 0 <= a < b <= n for (a, b), n in zip(pairs, axes, strict=True)):
-                raise ValueError(f"a box is (start, stop) for each of the axes {axes}, inside them; got {box}.")
+                raise ValueError(f"a box must be (start, stop) for each of the axes {axes}, inside them; got {box}.")
             one[tuple(slice(a, b) for a, b in pairs)] = True
     return mask
 

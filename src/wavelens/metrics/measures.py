@@ -51,7 +51,7 @@ def parse_metric(text: str) -> Metric:
     if not isinstance(value, Metric):
         names = ", ".join(cls.__name__ for cls in METRICS)
         raise ValueError(
-            f"a metric is one of {names}, such as Curves(steps=32), or your own, such as own:kept, a function or a "
-            f"dataclass that derives from wavelens.metrics.Metric; got {text}."
+            f"a metric must be one of {names}, such as Curves(steps=32), or your own, such as own:kept, a function or "
+            f"a dataclass that derives from wavelens.metrics.Metric; got {text}."
         )
     return value

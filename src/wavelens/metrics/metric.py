@@ -61,13 +61,13 @@ class Column:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"a column has a name; got {self.name!r}.")
+            raise ValueError(f"a column must have a name; got {self.name!r}.")
         if self.better not in BETTER:
-            raise ValueError(f"better is 'more', 'less' or None; got {self.better!r} for {self.name}.")
+            raise ValueError(f"better must be 'more', 'less' or None; got {self.better!r} for {self.name}.")
         if self.middle not in MIDDLES:
-            raise ValueError(f"middle is 'mean' or 'median'; got {self.middle!r} for {self.name}.")
+            raise ValueError(f"middle must be 'mean' or 'median'; got {self.middle!r} for {self.name}.")
         if not isinstance(self.is_curve, bool):
-            raise ValueError(f"is_curve is True or False; got {self.is_curve!r} for {self.name}.")
+            raise ValueError(f"is_curve must be True or False; got {self.is_curve!r} for {self.name}.")
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ class Metric(ABC):
     def __post_init__(self) -> None:
         domain = getattr(self, "domain", None)
         if domain is not None and not isinstance(domain, Domain):
-            raise ValueError(f"domain is a domain such as DWT('haar'), or None; got {domain!r}.")
+            raise ValueError(f"domain must be a domain such as DWT('haar'), or None; got {domain!r}.")
         for field in fields(self):
             if field.type in (int, "int") and not is_whole(getattr(self, field.name)):
-                raise ValueError(f"{field.name} is a whole number; got {getattr(self, field.name)!r:.40}.")
+                raise ValueError(f"{field.name} must be a whole number; got {getattr(self, field.name)!r:.40}.")
 
     @property
     @abstractmethod

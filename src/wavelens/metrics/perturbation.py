@@ -85,17 +85,19 @@ def check_attribution(x: Tensor, attribution: Coefficients) -> None:
     axes = signal_axes(x)
     if not isinstance(attribution, Coefficients):
         raise TypeError(
-            f"an attribution is Coefficients, as attribute(…) gives them; got {type(attribution).__name__}. "
+            f"an attribution must be Coefficients, as attribute(…) gives them; got {type(attribution).__name__}. "
             "Give a heat map (batch, channel, *axes) as Identity().analysis(map)."
         )
     shape, layout = tuple(attribution.data.shape), attribution.layout
     if len(shape) != 3 or shape[0] != len(x) or shape[1] not in (1, x.shape[1]) or layout.signal_shape != axes:
         raise ValueError(
-            f"an attribution of x {tuple(x.shape)} is ({len(x)}, 1 or {x.shape[1]}, size) over the axes {axes}; got "
-            f"{shape} over {layout.signal_shape}. Judge the attribution of this very batch, one target at a time."
+            f"an attribution of x {tuple(x.shape)} must be ({len(x)}, 1 or {x.shape[1]}, size) over the axes {axes}; "
+            f"got {shape} over {layout.signal_shape}. Judge the attribution of this very batch, one target at a time."
         )
     if not attribution.data.isfinite().all():
-        raise ValueError("an attribution that is judged is finite; got NaN or infinity. Look at the model's gradient.")
+        raise ValueError(
+            "an attribution that is judged must be finite; got NaN or infinity. Look at the model's gradient."
+        )
 
 
 def translate(attribution: Coefficients, domain: Domain) -> Coefficients:

@@ -44,7 +44,7 @@ class Randomization:
     def interval(self, level: float = 0.95) -> tuple[Tensor, Tensor]:
         """Student's t interval of the mean over items, `(layers,)` each; NaN for fewer than six of them."""
         if not 0 < level < 1:
-            raise ValueError(f"level lies between 0 and 1; got {level}.")
+            raise ValueError(f"level must lie between 0 and 1; got {level}.")
         count = self.correlation.isfinite().sum(1).to(self.correlation)
         squares = (self.correlation - self.mean[:, None]).square().nansum(1)
         arm = student(level, count - 1) * (squares / (count * (count - 1))).sqrt()
@@ -92,15 +92,15 @@ def randomization(
     check_attribution(x, attribution)
     single(target)
     if order not in ORDERS:
-        raise ValueError(f"order is one of {', '.join(ORDERS)}; got {order!r}.")
+        raise ValueError(f"order must be one of {', '.join(ORDERS)}; got {order!r}.")
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model is a module whose layers can be reset; got {type(model).__name__}.")
+        raise TypeError(f"model must be a module whose layers can be reset; got {type(model).__name__}.")
     names = list(own_parameters(model) if layers is None else layers)
     modules = dict(model.named_modules())
     randomized_model = with_given(model, given)
     unknown = [name for name in names if name not in modules]
     if unknown or not names:
-        raise ValueError(f"layers are names of modules of the model; got {', '.join(unknown) or 'none'}.")
+        raise ValueError(f"layers must be names of modules of the model; got {', '.join(unknown) or 'none'}.")
     empty = [name for name in names if not any(True for _ in modules[name].parameters())]
     if empty:
         raise ValueError(f"layers hold parameters that can be reset; {', '.join(empty)} holds none. Name another.")

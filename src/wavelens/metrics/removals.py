@@ -33,13 +33,14 @@ def removals(
     """`γ ↦ Σ_{i∈u} γ_i` and `f(x) - f(x without u)`, `(batch, subsets)` each."""
     check_effort(grid=grid, subsets=subsets)
     if subsets < 2:
-        raise ValueError(f"subsets are two or more, to be compared; got {subsets}.")
+        raise ValueError(f"subsets must be two or more, to be compared; got {subsets}.")
     cell = cells(parts.layout, grid).to(parts.x.device)
     count = int(cell.max()) + 1
     size = math.floor(Fraction(str(fraction)) * count) if 0 < fraction < 1 else 0
     if size == 0:
         raise ValueError(
-            f"fraction lies between 0 and 1 and gives each subset a cell or more; got {fraction} of {count} cells."
+            f"fraction must lie between 0 and 1 and give each subset at least one cell; got {fraction} of {count} "
+            "cells."
         )
     chosen = torch.zeros(subsets, count, dtype=torch.bool, device="cpu")
     for k in range(subsets):

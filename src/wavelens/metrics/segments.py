@@ -75,8 +75,8 @@ def _labels(size: int, batch: int, segments: Tensor) -> Tensor:
             f"{tuple(segments.shape)} of {segments.dtype}" if isinstance(segments, Tensor) else type(segments).__name__
         )
         raise ValueError(
-            f"segments are whole numbers, one per coefficient, ({size},) or ({batch}, {size}); got {got}. Number them "
-            "in the layout of the domain that is perturbed."
+            f"segments must be whole numbers, one per coefficient, ({size},) or ({batch}, {size}); got {got}. Number "
+            "them in the layout of the domain that is perturbed."
         )
     return torch.stack([row.unique(return_inverse=True)[1] for row in segments.expand(batch, size)])
 

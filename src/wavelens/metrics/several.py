@@ -52,12 +52,14 @@ def _packed(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     model, x, attribution = given["model"], given["x"], given["attribution"]
     check_signals(x)
     if not isinstance(attribution, Attributions) or set(attribution) != set(x):
-        raise ValueError(f"attributions of several signals are those of {', '.join(x)} by name; got {attribution!r}.")
+        raise ValueError(
+            f"attributions of several signals must be those of {', '.join(x)} by name; got {attribution!r}."
+        )
     joint = attribution.joint.domain
     assert isinstance(joint, Joint)
     if [tuple(x[name].shape[1:]) for name in joint.names] != list(joint.shapes):
         shapes = ", ".join(f"{name}: {tuple(x[name].shape)}" for name in joint.names)
-        raise ValueError(f"attributions are those of signals (batch, *{joint.shapes}); got {shapes}.")
+        raise ValueError(f"attributions must be those of signals (batch, *{joint.shapes}); got {shapes}.")
     if given.get("domain") is not None:
         raise ValueError(f"several signals are perturbed in their own domains; got domain={given['domain']!r}.")
     packed = {**given, "model": Unpacked(model, joint), "x": joint.pack(x), "attribution": attribution.joint}
@@ -79,7 +81,7 @@ def _packed_fill(given: dict[str, Any], joint: Joint, x: Mapping[str, Tensor]) -
         return {}
     if isinstance(fill, Tensor):
         raise ValueError(
-            f"other signals are given by name, {', '.join(x)}; got one tensor. Give fill={{name: tensor}}."
+            f"other signals must be given by name, {', '.join(x)}; got one tensor. Give fill={{name: tensor}}."
         )
     named = packed_baseline(joint, x, fill, 0.0, references=True) if isinstance(fill, Mapping) else fill
     return {"fill": named} if "baseline" in given else {"fill": named, "baseline": 0.0}

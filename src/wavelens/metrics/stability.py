@@ -48,7 +48,9 @@ def max_sensitivity(
     model = with_given(model, given)
     check_effort(samples=samples)
     if not 0 <= radius <= torch.finfo(torch.float32).max:
-        raise ValueError(f"radius, a fraction of the signal's range, is at least 0 and finite; got radius={radius}.")
+        raise ValueError(
+            f"radius, a fraction of the signal's range, must be at least 0 and finite; got radius={radius}."
+        )
     check_attribution(x, attribution)
     single(target)
     scale = radius * spans(x, attribution)

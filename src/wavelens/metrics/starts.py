@@ -31,8 +31,8 @@ def check_fill(fill: CurveFill, baseline: Tensor | float, samples: int, seed: in
     check_seed(seed)
     if fill not in FILLS if isinstance(fill, str) else not (isinstance(fill, Tensor) or callable(fill)):
         raise ValueError(
-            f"fill is one of {', '.join(FILLS)}, a set of signals (number, channel, *axes), or a function that makes "
-            f"signals of signals, such as masks.Blur(2.0); got {fill!r}."
+            f"fill must be one of {', '.join(FILLS)}, a set of signals (number, channel, *axes), or a function that "
+            f"makes signals of signals, such as masks.Blur(2.0); got {fill!r}."
         )
     plain = isinstance(fill, str) and fill == "zero"
     if not plain and (isinstance(baseline, Tensor) or baseline != 0):

@@ -23,7 +23,7 @@ class Objects:
     def __post_init__(self) -> None:
         for name, value in (("threshold", self.threshold), ("overlap", self.overlap)):
             if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
-                raise ValueError(f"{name} is from 0 to 1; got {value!r}.")
+                raise ValueError(f"{name} must be from 0 to 1; got {value!r}.")
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,11 @@ class BlackBox(nn.Module):
         super().__init__()
         if not callable(function) or isinstance(function, nn.Module):
             what = "a module, which is a model as it is" if isinstance(function, nn.Module) else type(function).__name__
-            raise TypeError(f"a black box is a function of arrays; got {what}.")
+            raise TypeError(f"a black box must be a function of arrays; got {what}.")
         if rows is not None and not is_whole(rows, 1):
-            raise ValueError(f"rows, the items of one call, is a whole number from 1, or None for all; got {rows!r}.")
+            raise ValueError(
+                f"rows, the items of one call, must be a whole number from 1, or None for all; got {rows!r}."
+            )
         self.function, self.rows, self.flat = function, rows, flat
         self.training = False
 

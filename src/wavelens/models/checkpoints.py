@@ -181,6 +181,6 @@ def _refusal(path: Path, error: Exception) -> str:
             'torch.save(checkpoint["state_dict"], "weights.pth"), or checkpoint.state_dict() of a whole model.'
         )
     return (
-        f"weights are a state dict, in safetensors or from torch.save; got {path}, which is neither. Write one with "
-        "torch.save(net.state_dict(), path)."
+        f"weights must be a state dict, in safetensors or from torch.save; got {path}, which is neither. Write one "
+        "with torch.save(net.state_dict(), path)."
     )

@@ -45,7 +45,7 @@ def detector(
     """
     parts = _parts(module, threshold)
     if parts.labels and labels and len(labels) != len(parts.labels):
-        raise ValueError(f"labels name each of the module's {len(parts.labels)} classes; got {len(labels)}.")
+        raise ValueError(f"labels must name each of the module's {len(parts.labels)} classes; got {len(labels)}.")
     chosen = preprocess or parts.preprocess
     return LoadedModel(parts.module, tuple(labels) or parts.labels, chosen, name, answer=parts.answer)
 

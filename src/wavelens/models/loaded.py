@@ -109,7 +109,7 @@ class LoadedModel:
 
     def __post_init__(self) -> None:
         if self.link not in LINKS:
-            raise ValueError(f"link is one of {', '.join(LINKS)}; got {self.link!r}.")
+            raise ValueError(f"link must be one of {', '.join(LINKS)}; got {self.link!r}.")
         object.__setattr__(self, "module", called_by(self.preprocess, self.module))
 
     def __repr__(self) -> str:
@@ -178,12 +178,12 @@ class LoadedModel:
     def _checked(self, index: int, named: list[int]) -> int:
         if named not in ([], [index]):
             raise ValueError(
-                f"a number is the index of a class; got {index}, which is also the name of class {named[0]}. "
+                f"a number must be the index of a class; got {index}, which is also the name of class {named[0]}. "
                 "Give the classes other names, in a LoadedModel of your own."
             )
         if 0 <= index < len(self.labels):
             return index
-        raise ValueError(f"a class of {self.name} is an index from 0 to {len(self.labels) - 1}; got {index}.")
+        raise ValueError(f"a class of {self.name} must be an index from 0 to {len(self.labels) - 1}; got {index}.")
 
     def _ambiguous(self, target: str, fitting: list[int]) -> str:
         shown = "; ".join(f"{i} ({self.labels[i]})" for i in fitting[:5])

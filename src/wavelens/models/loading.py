@@ -289,7 +289,7 @@ def _torchscript(path: Path, trust: bool) -> Parts:
         return Parts(torch.jit.load(path, map_location="cpu"), Geometry())
     except (RuntimeError, ValueError) as error:
         raise ValueError(
-            f"a model file is TorchScript; got {path}, which torch.jit.load refuses. "
+            f"a model file must be TorchScript; got {path}, which torch.jit.load refuses. "
             "A checkpoint goes to weights, beside the name of its architecture."
         ) from error
 
@@ -302,7 +302,7 @@ def _exported(path: Path, trust: bool) -> Parts:
         module = torch.export.load(path).module()
     except Exception as error:  # of zip files, of JSON and of the schema
         raise ValueError(
-            f"a .pt2 file is a program of torch.export; got {path}, which torch.export.load refuses. "
+            f"a .pt2 file must be a program of torch.export; got {path}, which torch.export.load refuses. "
             "Save it by torch.export.save(torch.export.export(model, (example,)), path)."
         ) from error
     shape = exported_shape(module) or (None,)
@@ -337,7 +337,9 @@ def _function(name: str, variant: Variant) -> Parts:
     if isinstance(made, nn.Module) or callable(made):
         module = made if isinstance(made, nn.Module) else BlackBox(made)
         return Parts(module, variant.bare() if variant.bare else Geometry())
-    raise ValueError(f"{name} returns an nn.Module, a LoadedModel or a function of arrays; got {type(made).__name__}.")
+    raise ValueError(
+        f"{name} must return an nn.Module, a LoadedModel or a function of arrays; got {type(made).__name__}."
+    )
 
 
 @torch.no_grad()

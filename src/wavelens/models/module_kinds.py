@@ -41,9 +41,9 @@ def check_evaluation(model: Any) -> None:
     )
     if training:
         raise ValueError(
-            f"the model is in evaluation mode, so that an item's result does not depend on its batch; got training "
-            f"mode in {training[0]}{f' and {len(training) - 1} more' if len(training) > 1 else ''}. "
-            "Call model.eval() first."
+            "the model must be in evaluation mode, so that an item's result does not depend on its batch; got "
+            f"training mode in {training[0]}{f' and {len(training) - 1} more' if len(training) > 1 else ''}. Call "
+            "model.eval() first."
         )
 
 

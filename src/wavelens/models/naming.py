@@ -29,7 +29,7 @@ def read_call(prefix: str, text: str) -> tuple[str, dict[str, Any]]:
         ) from error
     classes = arguments.get("classes", 1)
     if type(classes) is not int or classes < 1:
-        raise ValueError(f"classes is a whole number from 1; got {classes!r} in {prefix}:{text}.")
+        raise ValueError(f"classes must be a whole number from 1; got {classes!r} in {prefix}:{text}.")
     return name, arguments
 
 
@@ -63,5 +63,5 @@ def read_threshold(prefix: str, text: str) -> tuple[str, float | None]:
         return text, None
     value = read_call(prefix, f"f({match['named']})")[1]["threshold"]
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"threshold is a probability from 0 to 1; got {value!r} in {prefix}:{text}.")
+        raise ValueError(f"threshold must be a probability from 0 to 1; got {value!r} in {prefix}:{text}.")
     return match["name"], float(value)

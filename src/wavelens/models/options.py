@@ -92,7 +92,7 @@ def _template(template: str | None, class_names: object) -> str | None:
     if class_names is None:
         raise ValueError(f"template is for the names of classes; got {template!r} alone. Give --labels FILE too.")
     if template.count("{}") != 1:
-        raise ValueError(f"template has {{}} once, in place of a name: 'a photo of a {{}}.'; got {template!r}.")
+        raise ValueError(f"template must have {{}} once, in place of a name: 'a photo of a {{}}.'; got {template!r}.")
     return template
 
 
@@ -107,7 +107,7 @@ def _bands(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
         return None
     names = tuple(name.strip() for name in (value.split(",") if isinstance(value, str) else map(str, value)))
     if not all(names) or len(set(names)) < len(names):
-        raise ValueError(f"bands are names, each once, such as B04,B03,B02; got {','.join(names)!r}.")
+        raise ValueError(f"bands must be names, each once, such as B04,B03,B02; got {','.join(names)!r}.")
     return names
 
 
@@ -123,7 +123,7 @@ def _for_channels(name: str, value: float | Sequence[float] | None, least: float
     if len(values) not in (1, 3) or not all(least <= v <= 1 for v in values):
         bytes_hint = " Divide values for bytes by 255." if any(v > 1 for v in values) else ""
         raise ValueError(
-            f"{name} is one value, or one per channel, for pixels in [0, 1], so from {least:g} to 1; got "
+            f"{name} must be one value, or one per channel, for pixels in [0, 1], so from {least:g} to 1; got "
             f"{', '.join(f'{v:g}' for v in values)}.{bytes_hint}"
         )
     return values * 3 if len(values) == 1 else values
@@ -134,7 +134,7 @@ def _size(value: int | Sequence[int] | None) -> tuple[int, int] | None:
         return None
     sizes = tuple(value) if isinstance(value, Sequence) else (value,) * 2
     if len(sizes) != 2 or not all(is_whole(n, 1) for n in sizes):
-        raise ValueError(f"input_size is a number of pixels, or height and width; got {value!r}.")
+        raise ValueError(f"input_size must be a number of pixels, or height and width; got {value!r}.")
     return sizes
 
 
@@ -142,6 +142,6 @@ def _crop(value: float | str | None) -> float | str | None:
     if value is None or value == SQUASH or (isinstance(value, Real) and 0 < value <= 1):
         return value
     raise ValueError(
-        f"crop is the share of the resized photo's side that is kept, above 0 and up to 1, or {SQUASH!r}; got "
+        f"crop must be the share of the resized photo's side that is kept, above 0 and up to 1, or {SQUASH!r}; got "
         f"{value!r}."
     )

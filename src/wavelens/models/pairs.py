@@ -62,13 +62,13 @@ class Tokens:
     def __post_init__(self) -> None:
         if self.ids.ndim != 2 or self.mask.shape != self.ids.shape or len(self.words) != len(self.ids):
             raise ValueError(
-                f"tokens are ids (n, length), a mask of that shape and words per text; got {tuple(self.ids.shape)}, "
-                f"{tuple(self.mask.shape)} and {len(self.words)}."
+                "tokens must be ids (n, length), a mask of that shape and words per text; got "
+                f"{tuple(self.ids.shape)}, {tuple(self.mask.shape)} and {len(self.words)}."
             )
         length = self.ids.shape[1]
         for word in (word for text in self.words for word in text):
             if not 0 <= word.start < word.stop <= length:
-                raise ValueError(f"a word covers tokens from 0 to {length}; got {word}.")
+                raise ValueError(f"a word must cover tokens from 0 to {length}; got {word}.")
 
 
 class Pair(nn.Module, ABC):
@@ -86,9 +86,9 @@ class Pair(nn.Module, ABC):
     def __init__(self, preprocess: Preparation, *, context: int, link: str = "softmax") -> None:
         super().__init__()
         if link not in PAIR_LINKS:
-            raise ValueError(f"the link of a pair is one of {', '.join(PAIR_LINKS)}; got {link!r}.")
+            raise ValueError(f"the link of a pair must be one of {', '.join(PAIR_LINKS)}; got {link!r}.")
         if context < 1:
-            raise ValueError(f"context is the longest text in tokens, from 1; got {context}.")
+            raise ValueError(f"context must be the longest text in tokens, from 1; got {context}.")
         self.preprocess, self.context, self.link = preprocess, context, link
 
     @property
@@ -135,10 +135,10 @@ class Pair(nn.Module, ABC):
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """The tokens of texts; `ValueError` for a text without words and for one longer than `context`."""
         if isinstance(texts, str):
-            raise TypeError(f"texts are a sequence of them; got the text {texts!r}. Pass [text].")
+            raise TypeError(f"texts must be a sequence of them; got the text {texts!r}. Pass [text].")
         for text in texts:
             if not text.strip():
-                raise ValueError(f"a prompt has at least one word; got {text!r}.")
+                raise ValueError(f"a prompt must have at least one word; got {text!r}.")
         if not texts:
             raise ValueError("give one text or more; got none.")
         tokens = self.encode(texts)

@@ -161,8 +161,8 @@ def pair_accounts(
         if isinstance(given, str) or len(given) != len(x):
             got = "one text" if isinstance(given, str) else f"{len(given)}"
             raise ValueError(
-                f"{'texts' if name == TEXT else name} has one for each of {len(x)} items; got {got}. Put them in a "
-                "list."
+                f"{'texts' if name == TEXT else name} must have one entry for each of {len(x)} items; got {got}. Put "
+                "them in a list."
             )
     usual = baseline_number(method)
     read = {name: text_signal(pair, given) for name, given in sides.items()}

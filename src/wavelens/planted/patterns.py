@@ -33,11 +33,11 @@ class Wave:
         for name in ("wavelength", "width"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"{name} is above 0 and finite, or None; got {name}={value}.")
+                raise ValueError(f"{name} must be above 0 and finite, or None; got {name}={value}.")
         if not self.direction or not all(map(math.isfinite, self.direction)) or not any(self.direction):
-            raise ValueError(f"direction has one finite component per axis, not all 0; got {self.direction}.")
+            raise ValueError(f"direction must have one finite component per axis, not all 0; got {self.direction}.")
         if not math.isfinite(self.amplitude):
-            raise ValueError(f"amplitude is finite; got amplitude={self.amplitude}.")
+            raise ValueError(f"amplitude must be finite; got amplitude={self.amplitude}.")
 
     def at(self, positions: Tensor, centres: Tensor, phases: Tensor) -> Tensor:
         """The pattern at positions `(batch or 1, axes, *samples)`: `(batch, *samples)`.
@@ -46,7 +46,8 @@ class Wave:
         """
         if len(self.direction) != positions.shape[1]:
             raise ValueError(
-                f"direction has one component for each of {positions.shape[1]} axes; got {self.direction} in {self}."
+                f"direction must have one component for each of {positions.shape[1]} axes; got {self.direction} in "
+                f"{self}."
             )
         places = (1,) * (positions.ndim - 2)
         offsets = positions - centres.view(*centres.shape, *places)

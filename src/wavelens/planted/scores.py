@@ -52,10 +52,10 @@ def scores(attribution: Coefficients, truth: Truth, reading: Reading = "magnitud
     (1.0, 1.0, 1.0)
     """
     if reading not in READINGS:
-        raise ValueError(f"reading is one of {', '.join(READINGS)}; got {reading!r}.")
+        raise ValueError(f"reading must be one of {', '.join(READINGS)}; got {reading!r}.")
     if attribution.layout.bands != truth.layout.bands or len(attribution.data) != len(truth.mask):
         raise ValueError(
-            f"truth and attribution are of the same signals and domain; got {len(truth.mask)} in "
+            f"truth and attribution must be of the same signals and domain; got {len(truth.mask)} in "
             f"{truth.layout.domain} and {len(attribution.data)} in {attribution.layout.domain}."
         )
     values = importance(attribution, READINGS[reading]).double()

@@ -62,11 +62,11 @@ class PlantedTask:
     def __post_init__(self) -> None:
         if len(self.classes) != len(self.variants) or len(self.classes) < 2 or not all(self.variants):
             raise ValueError(
-                f"variants has one entry or more for each of two classes or more; got {len(self.variants)} for "
+                f"variants must have at least one entry for each of at least two classes; got {len(self.variants)} for "
                 f"{len(self.classes)} classes."
             )
         if self.purpose not in PURPOSES:
-            raise ValueError(f"purpose is one of {', '.join(PURPOSES)}; got {self.purpose!r}.")
+            raise ValueError(f"purpose must be one of {', '.join(PURPOSES)}; got {self.purpose!r}.")
         if not self.decisive:
             raise ValueError("a class has a truth if all its variants hold a pattern; got no such class.")
 
@@ -82,7 +82,7 @@ class PlantedTask:
     def signals(self, count: int, seed: int = 0, *, classes: tuple[int, ...] | None = None) -> PlantedSignals:
         """As many signals, all classes or those named equally often, in an order that the seed gives."""
         if not is_whole(count, 1):
-            raise ValueError(f"count is a whole number from 1; got {count!r}.")
+            raise ValueError(f"count must be a whole number from 1; got {count!r}.")
         check_seed(seed)
         chosen = torch.tensor(range(len(self.classes)) if classes is None else classes, device="cpu")
         shuffled = torch.randperm(count, generator=_source(seed, LABELS), device="cpu")

@@ -39,7 +39,9 @@ class Training:
 
     def __post_init__(self) -> None:
         if not (is_whole(self.steps, 1) and is_whole(self.batch, 1)) or not 0 < self.rate < 1:
-            raise ValueError(f"steps and batch are whole numbers from 1, rate lies between 0 and 1; got {self}.")
+            raise ValueError(
+                f"steps and batch must be whole numbers from 1, and rate must lie between 0 and 1; got {self}."
+            )
 
     @classmethod
     def of(cls, architecture: str) -> Training:

@@ -45,12 +45,13 @@ def truth(pattern: Tensor, domain: Domain, share: float = 0.9) -> Truth:
     (torch.Size([1, 1, 256]), [20])
     """
     if not 0 < share < 1:
-        raise ValueError(f"share, the part of the pattern's energy, lies between 0 and 1; got {share}.")
+        raise ValueError(f"share, the part of the pattern's energy, must lie between 0 and 1; got {share}.")
     axes = signal_axes(pattern)
     pattern = pattern.detach()
     if not pattern.isfinite().all() or not (pattern.flatten(1) != 0).any(1).all():
         raise ValueError(
-            "a pattern is finite and not zero in each signal; got one that is. Leave out the signals without a pattern."
+            "a pattern must be finite and not zero in each signal; got one that is. Leave out the signals without a "
+            "pattern."
         )
     c = domain.analysis(pattern)
     energy = _energy(c.data)

@@ -44,7 +44,7 @@ def bands(
     """
     names = tuple(channels) or tuple(f"band {k + 1}" for k in range(x.shape[1]))
     if len(names) != x.shape[1]:
-        raise ValueError(f"channels names each of {x.shape[1]} bands; got {len(names)}.")
+        raise ValueError(f"channels must name each of {x.shape[1]} bands; got {len(names)}.")
     pictures, grid = composites(x[item : item + 1], names), grid or Grid.plain(2)
     (first, behind), *others = pictures.items()
     figure = panel(a, behind.expand(len(x), -1, -1, -1), item, title, shared_scale, grid)

@@ -29,7 +29,7 @@ def by_scale(
     """
     check_pictures([a], x)
     if not 0 < fraction < 1:
-        raise ValueError(f"fraction is the part of the picture that is coloured, between 0 and 1; got {fraction}.")
+        raise ValueError(f"fraction must be the part of the picture that is coloured, between 0 and 1; got {fraction}.")
     one = one_item(a, item)
     place = plane(one)
     heat = {name: array(full[0] if place is None else full[0, place]) for name, full in scale_maps(one).items()}

@@ -128,13 +128,13 @@ def check_cloud(a: Coefficients, x: Tensor) -> None:
     """`ValueError` for what is no explained cloud."""
     if len(a.layout.signal_shape) != 1 or a.data.ndim != 3 or x.ndim != 3 or x.shape[1] < 3:
         raise ValueError(
-            "a cloud has one axis, its points, and three coordinates: coefficients (batch, channel, size) and x "
+            "a cloud must have one axis, its points, and three coordinates: coefficients (batch, channel, size) and x "
             f"(batch, 3, points); got {tuple(a.data.shape)} for axes {a.layout.signal_shape}, and x {tuple(x.shape)}."
         )
     if tuple(x.shape[2:]) != a.layout.signal_shape or len(x) != len(a.data):
         raise ValueError(
-            f"x is the explained cloud ({len(a.data)}, channel, {a.layout.signal_shape[0]}); got {tuple(x.shape)}. "
-            "Pass the x that was attributed."
+            f"x must be the explained cloud ({len(a.data)}, channel, {a.layout.signal_shape[0]}); got "
+            f"{tuple(x.shape)}. Pass the x that was attributed."
         )
 
 

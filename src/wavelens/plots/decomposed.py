@@ -132,7 +132,9 @@ def _draw(figure: Figure, box: Frame, caption: str, shown: Array) -> None:
 
 def check_pictures(several: list[Coefficients], x: Tensor) -> None:
     if not several:
-        raise ValueError("attributions are one or several of them; got none. Take them from wavelens.attribute.")
+        raise ValueError(
+            "attributions must be one attribution or several; got none. Take them from wavelens.attribute."
+        )
     for a in several:
         axes = a.layout.signal_shape
         if a.data.ndim != 3 or len(axes) not in (2, 3):
@@ -142,7 +144,7 @@ def check_pictures(several: list[Coefficients], x: Tensor) -> None:
             )
         if tuple(x.shape[2:]) != axes or len(x) != len(a.data):
             raise ValueError(
-                f"x is the explained signal ({len(a.data)}, channel, {', '.join(map(str, axes))}); got "
+                f"x must be the explained signal ({len(a.data)}, channel, {', '.join(map(str, axes))}); got "
                 f"{tuple(x.shape)}. Pass the x that was attributed, at the resolution that the model saw."
             )
 

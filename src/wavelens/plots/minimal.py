@@ -26,7 +26,7 @@ def minimal(result: Minimal, x: Tensor, item: int = 0, title: str = "", *, grid:
     """
     if tuple(result.rebuilt.shape[-x.ndim :]) != tuple(x.shape):
         raise ValueError(
-            f"x is the signal that was masked, {tuple(result.rebuilt.shape[-x.ndim :])}; got {tuple(x.shape)}. "
+            f"x must be the signal that was masked, {tuple(result.rebuilt.shape[-x.ndim :])}; got {tuple(x.shape)}. "
             "Pass the x that masks.minimal was given."
         )
     several = result.rebuilt if isinstance(result.alpha, tuple) else result.rebuilt[None]

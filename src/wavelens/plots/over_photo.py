@@ -56,14 +56,14 @@ def over_photo(
     """
     if a.data.ndim != 3 or len(a.layout.signal_shape) != 2:
         raise ValueError(
-            "a map over a photo is of one target over two axes: coefficients (batch, channel, size) of a picture; got "
-            f"{tuple(a.data.shape)} for axes {a.layout.signal_shape}."
+            "a map over a photo must be of one target over two axes: coefficients (batch, channel, size) of a "
+            f"picture; got {tuple(a.data.shape)} for axes {a.layout.signal_shape}."
         )
     left, upper, right, lower = box
     if photo.ndim != 4 or not (0 <= left < right <= 1 and 0 <= upper < lower <= 1):
         raise ValueError(
-            "photo is (1, channel, height, width), and box left, upper, right, lower as parts of it from 0 to 1; got "
-            f"{tuple(photo.shape)} and {box}."
+            "photo must be (1, channel, height, width), and box left, upper, right, lower as parts of it from 0 to 1; "
+            f"got {tuple(photo.shape)} and {box}."
         )
     one, shown = one_item(a, item), array(photo[0])
     norm = PowerNorm(0.5, 0, common_scale(one) if shared_scale is None else shared_scale, clip=True)

@@ -69,8 +69,8 @@ def panel(
         )
     if tuple(x.shape[2:]) != axes or len(x) != len(a.data):
         raise ValueError(
-            f"x is the explained signal ({len(a.data)}, channel, {', '.join(map(str, axes))}); got {tuple(x.shape)}. "
-            "Pass the x that was attributed, at the resolution that the model saw."
+            f"x must be the explained signal ({len(a.data)}, channel, {', '.join(map(str, axes))}); got "
+            f"{tuple(x.shape)}. Pass the x that was attributed, at the resolution that the model saw."
         )
     if has_frequencies(a.layout) and not maps.has_mosaic(a.layout):
         return over_time_and_frequency(a, x, grid or Grid.plain(1), item, title, shared_scale)

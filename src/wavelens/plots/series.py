@@ -87,7 +87,7 @@ def traces(
     one, wave, grid = one_item(a, item), samples(x[item]), grid or Grid.plain(1)
     names = tuple(channels) or tuple(f"channel {k + 1}" for k in range(len(wave)))
     if len(names) != len(wave):
-        raise ValueError(f"channels names each of {len(wave)} channels; got {len(names)}.")
+        raise ValueError(f"channels must name each of {len(wave)} channels; got {len(names)}.")
     shown = strongest_channels(one, MAX_ROWS)
     boxes = _boxes(len(shown), len(a.layout.scales()), has_frequencies(a.layout))
     bottom = max(box.top + box.height for box in boxes.values())

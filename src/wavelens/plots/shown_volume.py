@@ -40,13 +40,13 @@ def explained(
     axes = a.layout.signal_shape
     if len(axes) != 3 or a.data.ndim != 3:
         raise ValueError(
-            f"a volume has three axes and coefficients (batch, channel, size); got axes {axes} and coefficients "
+            f"a volume must have three axes and coefficients (batch, channel, size); got axes {axes} and coefficients "
             f"{tuple(a.data.shape)}. wavelens.plots.panel draws signals of other kinds."
         )
     if tuple(x.shape[2:]) != axes or len(x) != len(a.data):
         raise ValueError(
-            f"x is the explained volume ({len(a.data)}, channel, {', '.join(map(str, axes))}); got {tuple(x.shape)}. "
-            "Pass the x that was attributed, at the resolution that the model saw."
+            f"x must be the explained volume ({len(a.data)}, channel, {', '.join(map(str, axes))}); got "
+            f"{tuple(x.shape)}. Pass the x that was attributed, at the resolution that the model saw."
         )
     one = one_item(a, item)
     scales = {name: array(heat[0]) for name, heat in maps.scale_maps(one).items()}
@@ -54,7 +54,9 @@ def explained(
     end = common_scale(one) if shared_scale is None else shared_scale
     shown = every | (scales if len(scales) > 1 else {})
     if region is not None and tuple(region.shape) != axes:
-        raise ValueError(f"region is true inside, {axes} of the volume; got {tuple(region.shape)}. Resize it to x.")
+        raise ValueError(
+            f"region must be true inside, {axes} of the volume; got {tuple(region.shape)}. Resize it to x."
+        )
     inside = None if region is None else array(region)
     norm = PowerNorm(0.5, 0, end, clip=True)
     return ShownVolume(grey_of(array(x[item])), shown, grid or Grid.plain(3), norm, end, inside)

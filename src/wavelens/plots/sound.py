@@ -35,8 +35,8 @@ def sound(
         )
     if x.shape[2:] != a.layout.signal_shape or len(x) != len(a.data):
         raise ValueError(
-            f"x is the explained waveform ({len(a.data)}, channel, {a.layout.signal_shape[0]}); got {tuple(x.shape)}. "
-            "Pass the x that was attributed, at the rate that the model heard."
+            f"x must be the explained waveform ({len(a.data)}, channel, {a.layout.signal_shape[0]}); got "
+            f"{tuple(x.shape)}. Pass the x that was attributed, at the rate that the model heard."
         )
     grid = Grid.sound(rate)
     if not has_frequencies(a.layout):

@@ -125,9 +125,9 @@ def montage(
     volume = explained(a, x, item, grid, shared_scale)
     name = scale or "all scales"
     if name not in volume.maps:
-        raise ValueError(f"scale is one of {', '.join(a.layout.scales())}, or None for all; got {scale!r}.")
+        raise ValueError(f"scale must be one of {', '.join(a.layout.scales())}, or None for all; got {scale!r}.")
     if axis not in range(3) or count < 1:
-        raise ValueError(f"axis is 0, 1 or 2 and count at least 1; got axis={axis} and count={count}.")
+        raise ValueError(f"axis must be 0, 1 or 2 and count at least 1; got axis={axis} and count={count}.")
     length = volume.grey.shape[axis]
     chosen = np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))
     columns = min(len(chosen), 6)
@@ -152,7 +152,7 @@ def montage(
 
 def _checked(at: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
     if len(at) != 3 or not all(0 <= place < n for place, n in zip(at, shape, strict=True)):
-        raise ValueError(f"at is a voxel of the volume {shape}; got {at}.")
+        raise ValueError(f"at must be a voxel of the volume {shape}; got {at}.")
     return at
 
 

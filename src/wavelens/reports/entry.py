@@ -96,12 +96,15 @@ class Entry:
 
     def __post_init__(self) -> None:
         if len(self.channels) not in (0, self.x.shape[1]):
-            raise ValueError(f"channels names each of {self.x.shape[1]} channels; got {len(self.channels)}.")
+            raise ValueError(f"channels must name each of {self.x.shape[1]} channels; got {len(self.channels)}.")
         if len(self.positions) not in (0, self.x.shape[1]):
-            raise ValueError(f"positions has one per channel; got {len(self.positions)} for {self.x.shape[1]}.")
+            raise ValueError(
+                f"positions must have one entry per channel; got {len(self.positions)} for {self.x.shape[1]}."
+            )
         if self.region is not None and self.region.shape != self.x.shape[2:]:
             raise ValueError(
-                f"region is true inside, {tuple(self.x.shape[2:])} as x; got {tuple(self.region.shape)}. Resize it."
+                f"region must be true inside, {tuple(self.x.shape[2:])} as x; got {tuple(self.region.shape)}. Resize "
+                "it."
             )
         for one in (self.attribution, *self.further, *self.further_methods):
             self._check(one)
@@ -115,17 +118,17 @@ class Entry:
         axes, data = attribution.layout.signal_shape, attribution.data
         if data.ndim != 3 or len(data) != 1:
             raise ValueError(
-                f"an entry is one item and one target: coefficients (1, channel, size); got {tuple(data.shape)}. "
+                f"an entry must be one item and one target: coefficients (1, channel, size); got {tuple(data.shape)}. "
                 "reports.entries(attribution, x) makes one for each."
             )
         if tuple(self.x.shape) != (1, self.x.shape[1], *axes):
             raise ValueError(
-                f"x is the explained signal (1, channel, {', '.join(map(str, axes))}); got {tuple(self.x.shape)}. "
+                f"x must be the explained signal (1, channel, {', '.join(map(str, axes))}); got {tuple(self.x.shape)}. "
                 "Pass the x that was attributed, at the resolution that the model saw."
             )
         if not (data.isfinite().all() and self.x.isfinite().all()):
             raise ValueError(
-                "a report shows an attribution and a signal that are finite; got NaN or infinity. Look at the model's "
+                "the attribution and the signal of a report must be finite; got NaN or infinity. Look at the model's "
                 "gradient."
             )
         self.place.extents(attribution.layout)  # says now whether the grid fits
@@ -155,9 +158,10 @@ class Entry:
             fits = False
         if not fits:
             raise ValueError(
-                f"shapley has one value for each scale of one item, {', '.join(self.attribution.layout.scales())}, or "
-                f"for each octave; got {tuple(values.shape)} for {', '.join(names)}. Pass "
-                "wl.shapley(model, x, target, domain=…) of this item in the attribution's domain."
+                "shapley must have one value for each scale of one item, "
+                f"{', '.join(self.attribution.layout.scales())}, or for each octave; got {tuple(values.shape)} for "
+                f"{', '.join(names)}. Pass wl.shapley(model, x, target, domain=…) of this item in the attribution's "
+                "domain."
             )
 
     @property
@@ -205,8 +209,8 @@ def entries(
     count = attribution.data.shape[-3]
     if len(names) not in (0, count) or len(labels) not in (0, len(targets)):
         raise ValueError(
-            f"names has one text for each of {count} items and labels one for each of {len(targets)} targets; got "
-            f"{len(names)} and {len(labels)}."
+            f"names must have one text for each of {count} items and labels one for each of {len(targets)} targets; "
+            f"got {len(names)} and {len(labels)}."
         )
     own: list[dict[str, Any]] = [{"name": name} for name in names] or [{}] * count
     labelled: list[dict[str, Any]] = [{"label": label} for label in labels] or [{}] * len(targets)

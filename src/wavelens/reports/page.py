@@ -151,7 +151,7 @@ def read_section(path: Path, key: str) -> Section | None:
 def page(sections: Sequence[Section], *, title: str = "") -> str:
     """The whole file as a text."""
     if not sections:
-        raise ValueError("a report shows at least one entry; got none.")
+        raise ValueError("a report must show at least one entry; got none.")
     several = len(sections) > 1
     heading = title or (f"{len(sections)} explanations" if several else "explanation")
     articles = [

@@ -121,7 +121,7 @@ def _boxes(path: Path, named: Callable[[str], Sequence[int]]) -> dict[str, Boxes
 def _box(values: Sequence[float]) -> CocoBox:
     left, top, width, height = (float(value) for value in values)
     if not (math.isfinite(left + top + width + height) and width > 0 and height > 0):
-        raise ValueError(f"a bbox is x, y, and a width and height above 0; got {values}")
+        raise ValueError(f"a bbox must be x, y, and a width and height above 0; got {values}")
     return left, top, width, height
 
 

@@ -66,7 +66,7 @@ def run(
     size = shard_size or _size_there(folder) or SHARD_SIZE
     description = manifest.describe(task, dataset, size, threads)
     if not description.items:
-        raise ValueError("a data set has at least one item; got none. Check the folder and its suffixes.")
+        raise ValueError("a data set must have at least one item; got none. Check the folder and its suffixes.")
     _make(folder / "shards")
     manifest.settle(folder, description)
     started = Run(folder, description)
@@ -92,9 +92,9 @@ def run(
 def _check(threads: int, shard_size: int | None, part: tuple[int, int]) -> None:
     for name, number in {"threads": threads, "shard_size": 1 if shard_size is None else shard_size}.items():
         if not is_whole(number, 1):
-            raise ValueError(f"{name} is a whole number from 1; got {name}={number}.")
+            raise ValueError(f"{name} must be a whole number from 1; got {name}={number}.")
     if not 0 <= part[0] < part[1]:
-        raise ValueError(f"part is (i, n) with i from 0 to n - 1; got {part}.")
+        raise ValueError(f"part must be (i, n) with i from 0 to n - 1; got {part}.")
 
 
 def _size_there(folder: Path) -> int | None:

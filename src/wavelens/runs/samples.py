@@ -57,7 +57,7 @@ def samples(
     `files` lists the files of an input, all of whose bytes count.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f"a data set is a folder; got {root}. Check the path.")
+        raise FileNotFoundError(f"a data set must be a folder; got {root}. Check the path.")
     folders = sorted(Path(folder) for folder, _, _ in os.walk(root))
     paths = [path for folder in folders for path in inside(folder)]
     if not paths:
@@ -97,7 +97,7 @@ def _folders(samples: Sequence[Sample]) -> list[str]:
 def _table(samples: Sequence[Sample], path: Path) -> list[str]:
     if not path.exists():
         raise FileNotFoundError(
-            f"labels are '{TOP}', '{FOLDERS}' or a CSV file; got {path}, and there is no such file."
+            f"labels must be '{TOP}', '{FOLDERS}' or a CSV file; got {path}, and there is no such file."
         )
     check_file(path, "CSV file")
     try:

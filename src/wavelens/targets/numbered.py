@@ -25,5 +25,5 @@ def object_text(text: str) -> ObjectText:
     if match is None:
         return ObjectText(text.strip())
     if int(match["number"]) < 1:
-        raise ValueError(f"objects of a class are numbered from 1, the most probable; got {text!r}. Write #1.")
+        raise ValueError(f"objects of a class must be numbered from 1, the most probable; got {text!r}. Write #1.")
     return ObjectText(match["label"], int(match["number"]))

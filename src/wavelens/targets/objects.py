@@ -83,8 +83,8 @@ def candidates(output: Any, shape: Sequence[int] | None, independent: bool) -> l
     logits, centred = getattr(output, "logits", None), getattr(output, "pred_boxes", None)
     if logits is None or centred is None:
         raise TypeError(
-            "a detector gives a list of dictionaries with boxes, labels and scores, or boxes and probabilities, or an "
-            f"object with logits and pred_boxes; got {type(output).__name__}. Read others with targets.ByItem."
+            "a detector must give a list of dictionaries with boxes, labels and scores, or boxes and probabilities, "
+            f"or an object with logits and pred_boxes; got {type(output).__name__}. Read others with targets.ByItem."
         )
     if shape is None:
         raise ValueError("shape, (height, width) of the input, is needed where boxes are fractions of it; got None.")

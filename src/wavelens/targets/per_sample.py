@@ -25,7 +25,9 @@ def window(label: int, start: int, stop: int | None = None, *, probability: bool
     """
     stop = start + 1 if stop is None else stop
     if not (is_whole(label, 0) and is_whole(start, 0) and is_whole(stop, 1) and start < stop):
-        raise ValueError(f"a window is of a class from 0 and of samples start < stop; got {label}, {start} to {stop}.")
+        raise ValueError(
+            f"a window must be of a class from 0 and of samples start < stop; got {label}, {start} to {stop}."
+        )
     return ByItem(_Window(label, start, stop, probability))
 
 
@@ -39,7 +41,7 @@ def horizon(step: int, series: int = 0) -> ByItem:
     [tensor([4.])]
     """
     if not (is_whole(step, 1) and is_whole(series, 0)):
-        raise ValueError(f"a horizon is a number of samples from 1, of a series from 0; got {step} of {series}.")
+        raise ValueError(f"a horizon must be a number of samples from 1, of a series from 0; got {step} of {series}.")
     return ByItem(_Horizon(step, series))
 
 
@@ -54,8 +56,8 @@ class _Window:
         logits = logits_of(output)
         if logits.ndim != 3 or self.label >= logits.shape[1] or self.stop > logits.shape[2]:
             raise ValueError(
-                f"a window is of the model's output (batch, classes, samples); got {tuple(logits.shape)} for class "
-                f"{self.label}, samples {self.start} to {self.stop}. Ask for a class and a time that it has."
+                f"a window must be of the model's output (batch, classes, samples); got {tuple(logits.shape)} for "
+                f"class {self.label}, samples {self.start} to {self.stop}. Ask for a class and a time that it has."
             )
         values = logits.softmax(1) if self.probability else logits
         mean: Tensor = values[:, self.label, self.start : self.stop].mean(-1)
@@ -76,8 +78,8 @@ class _Horizon:
         several = values[:, None] if values.ndim == 2 else values
         if several.ndim != 3 or self.series >= several.shape[1] or self.step > several.shape[2]:
             raise ValueError(
-                f"a forecast is (batch, horizons) or (batch, series, horizons); got {tuple(values.shape)} for step "
-                f"{self.step} of series {self.series}. Ask for a step and a series that it has."
+                f"a forecast must be (batch, horizons) or (batch, series, horizons); got {tuple(values.shape)} for "
+                f"step {self.step} of series {self.series}. Ask for a step and a series that it has."
             )
         one: Tensor = several[:, self.series, self.step - 1]
         return one

@@ -91,11 +91,13 @@ def predicted_mask(output: Any, label: int, *, independent: bool = False, names:
     logits = logits_of(output).detach()
     if logits.ndim < 3:
         raise ValueError(
-            f"a region is of a segmenter, which gives logits (batch, classes, *axes); got {tuple(logits.shape)}. Name "
-            "the class alone."
+            f"a region must be of a segmenter, which gives logits (batch, classes, *axes); got {tuple(logits.shape)}. "
+            "Name the class alone."
         )
     if not 0 <= label < logits.shape[1]:
-        raise ValueError(f"a region is of a class from 0 to {logits.shape[1] - 1}, the network's outputs; got {label}.")
+        raise ValueError(
+            f"a region must be of a class from 0 to {logits.shape[1] - 1}, the network's outputs; got {label}."
+        )
     masks = _predictions(logits, independent)
     if not masks[:, label].any():
         raise NowherePredicted(

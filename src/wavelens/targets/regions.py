@@ -48,7 +48,7 @@ def region(
     """
     if mask.dtype != torch.bool or not mask.any():
         raise ValueError(
-            f"mask is boolean and true in the region; got {tuple(mask.shape)} of {mask.dtype} with "
+            f"mask must be boolean and true in the region; got {tuple(mask.shape)} of {mask.dtype} with "
             f"{int((mask != 0).sum())} places. Compare a prediction: logits.argmax(1) == label."
         )
     other = None if against is None else _labels(against)
@@ -82,7 +82,7 @@ def detection(
     boxes = torch.as_tensor(box, dtype=torch.float64)
     boxes = boxes if boxes.ndim == 3 else boxes[None]
     if boxes.shape[1:] != (2, 2) or not (boxes[..., 0] < boxes[..., 1]).all():
-        raise ValueError(f"a box is ((top, bottom), (left, right)) in samples, or one for each item; got {box}.")
+        raise ValueError(f"a box must be ((top, bottom), (left, right)) in samples, or one for each item; got {box}.")
     return ByItem(_Detection(_labels(label), boxes, _shape(shape), independent))
 
 
@@ -132,7 +132,7 @@ class _Region:
         masks = self.mask if self.mask.ndim == axes + 1 else self.mask[None]
         if masks.ndim != axes + 1 or logits.ndim < 3:
             raise ValueError(
-                f"mask is ({'axis, ' * (axes - 1)}axis) or (batch, …) of the logits (batch, classes, *axes); got "
+                f"mask must be ({'axis, ' * (axes - 1)}axis) or (batch, …) of the logits (batch, classes, *axes); got "
                 f"{tuple(self.mask.shape)} for logits {tuple(logits.shape)}."
             )
         chosen = _chosen(logits, self.labels, items)
@@ -202,8 +202,8 @@ def logits_of(output: Any) -> Tensor:
     logits = getattr(output, "logits", output) if logits is None else logits
     if not isinstance(logits, Tensor):
         raise TypeError(
-            f"a segmenter gives logits (batch, classes, *axes), a dictionary with 'out', or an object with logits; got "
-            f"{type(output).__name__}. Read others with targets.ByItem."
+            "a segmenter must give logits (batch, classes, *axes), a dictionary with 'out', or an object with logits; "
+            f"got {type(output).__name__}. Read others with targets.ByItem."
         )
     return logits
 
@@ -216,7 +216,7 @@ def _chosen(logits: Tensor, labels: Tensor, items: Tensor) -> Tensor:
 def _labels(label: int | Sequence[int]) -> Tensor:
     labels = torch.as_tensor(label).reshape(-1)
     if labels.is_floating_point() or labels.dtype == torch.bool or not labels.numel() or (labels < 0).any():
-        raise ValueError(f"label is a class from 0, or one for each item; got {label!r}.")
+        raise ValueError(f"label must be a class from 0, or one for each item; got {label!r}.")
     return labels
 
 
@@ -224,7 +224,7 @@ def _shape(shape: Sequence[int] | None) -> tuple[int, int] | None:
     if shape is None:
         return None
     if len(shape) != 2 or min(shape) < 1:
-        raise ValueError(f"shape is (height, width) of the input; got {tuple(shape)}. Give x.shape[2:].")
+        raise ValueError(f"shape must be (height, width) of the input; got {tuple(shape)}. Give x.shape[2:].")
     return shape[0], shape[1]
 
 
@@ -234,5 +234,5 @@ def _of(each: Tensor, items: Tensor, device: torch.device) -> Tensor:
     if len(here) == 1:
         return here.expand(len(items), *here.shape[1:])
     if int(items.max()) >= len(here):
-        raise ValueError(f"labels, boxes and masks are given once, or for each item of the batch; got {len(here)}.")
+        raise ValueError(f"labels, boxes and masks must be given once, or for each item of the batch; got {len(here)}.")
     return here[items.to(device)]

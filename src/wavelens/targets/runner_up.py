@@ -33,8 +33,8 @@ def settled(target: Target, outputs: Any) -> Target:
     if not isinstance(outputs, Tensor) or outputs.ndim != 2 or outputs.shape[1] < 2:
         got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise ValueError(
-            f"a class is set against another of outputs (batch, classes), with 2 classes or more; got {got}. Give a "
-            "function of the output as target."
+            f"a class must be set against another of outputs (batch, classes), with 2 classes or more; got {got}. "
+            "Give a function of the output as target."
         )
     classes = _classes("target", target.target, outputs) if target.target is not None else outputs.argmax(1)
     others = runner_up(outputs, classes) if target.against == NEXT else _classes("against", target.against, outputs)
@@ -42,7 +42,8 @@ def settled(target: Target, outputs: Any) -> Target:
         item = int((classes == others).nonzero()[0])
         of_item = f" for item {item}" if len(outputs) > 1 else ""
         raise ValueError(
-            f"against is another class than the target; both are {int(classes[item])}{of_item}. Name another or 'next'."
+            f"against must be another class than the target; both are {int(classes[item])}{of_item}. Name another or "
+            "'next'."
         )
     return Contrast(classes.tolist(), others.tolist())
 
@@ -64,6 +65,7 @@ def _classes(name: str, given: int | str | Sequence[int], outputs: Tensor) -> Te
     whole = not (classes.is_floating_point() or classes.is_complex() or classes.dtype == torch.bool)
     if not whole or len(classes) not in (1, batch) or bool(((classes < 0) | (classes >= count)).any()):
         raise ValueError(
-            f"{name} of Against is a class from 0 to {count - 1} or one for each of {batch} items; got {given!r:.80}."
+            f"{name} of Against must be a class from 0 to {count - 1} or one for each of {batch} items; got "
+            f"{given!r:.80}."
         )
     return classes.long().expand(batch)

@@ -26,7 +26,7 @@ class AsRead:
         """The preparation for signals such as this one; `TypeError` for what holds no tensor."""
         data = _tensor(signal)
         if data.ndim != 2 + len(units) or len(data) != 1:
-            raise ValueError(f"the signal of {kind} is (1, channel, {len(units)} axes); got {tuple(data.shape)}.")
+            raise ValueError(f"the signal of {kind} must be (1, channel, {len(units)} axes); got {tuple(data.shape)}.")
         return cls(kind, tuple(data.shape[1:]), units)
 
     def __call__(self, signal: Any) -> Tensor:
@@ -49,7 +49,7 @@ def _tensor(signal: Any) -> Tensor:
     data = signal if isinstance(signal, Tensor) else getattr(signal, "data", None)
     if not isinstance(data, Tensor):
         raise TypeError(
-            f"a signal is a tensor, or has one as data; got {type(signal).__name__}. Give the kind `as_is`, which "
-            "makes a preparation for it."
+            f"a signal must be a tensor, or have one as data; got {type(signal).__name__}. Give the kind `as_is`, "
+            "which makes a preparation for it."
         )
     return data

@@ -180,10 +180,11 @@ class Kind:
 
     def __post_init__(self) -> None:
         if wrong := [suffix for suffix in self.suffixes if not suffix.startswith(".") or suffix != suffix.lower()]:
-            raise ValueError(f"a suffix begins with a dot and has small letters; got {', '.join(map(repr, wrong))}.")
+            raise ValueError(f"a suffix must begin with a dot and be in lower case; got {', '.join(map(repr, wrong))}.")
         if self.view.axes != len(self.units):
             raise ValueError(
-                f"units has one for each axis of {self.one}; got {len(self.units)}, and a view of {self.view.axes}."
+                f"units must have one entry for each axis of {self.one}; got {len(self.units)}, and a view of "
+                f"{self.view.axes}."
             )
 
     def __repr__(self) -> str:

@@ -105,7 +105,7 @@ def written_maps(a: Attribution, grid: Grid, header: RasterHeader, names: Sequen
 def _size(path: Path, shape: tuple[int, ...]) -> FileSize:
     """One TIFF by its header; other formats may name further files, and anyone may send them."""
     if not path.name.lower().endswith(TIFF):
-        raise ValueError(f"a raster is one TIFF here; got {path.name}. Send it as .tif.")
+        raise ValueError(f"a raster must be one TIFF here; got {path.name}. Send it as .tif.")
     raster = open_raster(path)
     return FileSize(math.prod(raster.shape))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # matplotlib: only once there is something to draw
 def resolutions_of(preparation: Preparation) -> Resolutions:
     """The preparation of a network that takes scenes; `TypeError` for one of another kind."""
     if not isinstance(preparation, Resolutions):
-        raise TypeError(f"scenes are prepared by Resolutions; got {type(preparation).__name__}. Give it that.")
+        raise TypeError(f"scenes must be prepared by Resolutions; got {type(preparation).__name__}. Give it that.")
     return preparation
 
 

@@ -18,7 +18,7 @@ def read_array(path: Path) -> Cloud:
     if len(stored.shape) != 2 or 3 not in stored.shape:
         axes = stored.shape
         hint = " Give a plane a z of 0." if len(axes) == 2 and 2 in axes else " Save one cloud alone."
-        raise CloudError(f"an array is a cloud (points, 3) or (3, points); got {axes} in {path}.{hint}")
+        raise CloudError(f"an array must be a cloud (points, 3) or (3, points); got {axes} in {path}.{hint}")
     points = stored.read()
     return cloud_of(path, points if stored.shape[1] == 3 else points.T)
 

@@ -51,12 +51,12 @@ class Cloud:
     def __post_init__(self) -> None:
         if self.data.ndim != 3 or self.data.shape[:2] != (1, 3) or self.data.shape[2] < MIN_POINTS:
             raise ValueError(
-                f"a cloud is (1, 3, points) with {MIN_POINTS} points or more; got {tuple(self.data.shape)}."
+                f"a cloud must be (1, 3, points) with {MIN_POINTS} points or more; got {tuple(self.data.shape)}."
             )
         if len(self.origin) != 3 or not all(map(math.isfinite, self.origin)):
-            raise ValueError(f"origin is a point, (x, y, z); got {self.origin}.")
+            raise ValueError(f"origin must be a point, (x, y, z); got {self.origin}.")
         if self.faces is not None and (self.faces.ndim != 2 or self.faces.shape[1] != 3):
-            raise ValueError(f"faces are (faces, 3) numbers of points; got {tuple(self.faces.shape)}.")
+            raise ValueError(f"faces must be (faces, 3) numbers of points; got {tuple(self.faces.shape)}.")
 
     @property
     def points(self) -> int:
@@ -87,8 +87,8 @@ def cloud_of(path: Path, points: Array, unit: str = "", faces: Array | None = No
     wrong = ~np.isfinite(points).all(1)
     if wrong.any():
         raise CloudError(
-            f"coordinates are finite; {int(wrong.sum())} of {len(points)} points of {path} have NaN or infinity, the "
-            f"first is point {int(wrong.argmax()) + 1}. Leave them out."
+            f"coordinates must be finite; {int(wrong.sum())} of {len(points)} points of {path} have NaN or infinity, "
+            f"the first is point {int(wrong.argmax()) + 1}. Leave them out."
         )
     low, high = points.min(0), points.max(0)
     size = float((high - low).max())

@@ -86,7 +86,7 @@ def write_cloud(path: str | PathLike[str], cloud: Cloud, values: Mapping[str, Te
     """
     path = Path(path)
     if path.suffix.lower() not in PLY:
-        raise ValueError(f"a cloud is written as .ply; got {path.name!r}.")
+        raise ValueError(f"a cloud must be written as .ply; got {path.name!r}.")
     write_ply(path, cloud, values)
 
 
@@ -111,4 +111,4 @@ def _format(path: Path) -> Format:
     for form in FORMATS:
         if path.name.lower().endswith(form.suffixes):
             return form
-    raise ValueError(f"a cloud is a file ending in {', '.join(SUFFIXES)}; got {path}. Rename or convert it.")
+    raise ValueError(f"a cloud must be a file ending in {', '.join(SUFFIXES)}; got {path}. Rename or convert it.")

@@ -85,7 +85,7 @@ def _grey(frame: Frame, stored: Array) -> tuple[Array, str]:
     values, padded = quantity(frame, dataset, stored)
     measured = np.ones(values.shape, bool) if padded is None else ~padded
     if missing := int((~np.isfinite(values) & measured).sum()):
-        raise ValueError(f"a picture's values are finite; {frame.path} has NaN or infinity in {missing} pixels.")
+        raise ValueError(f"a picture's values must be finite; {frame.path} has NaN or infinity in {missing} pixels.")
     pixels, phrase = _shown(frame, values, measured)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         pixels, phrase = 1 - pixels, f"{phrase}, inverted (MONOCHROME1)"

@@ -103,8 +103,8 @@ def images_of(folder: Path) -> list[tuple[Path, Any]]:
     images = own + [(path, one) for path, one in nested if not own or one.get("SeriesInstanceUID") in series]
     if not images:
         raise ValueError(
-            f"a folder holds the slices of a DICOM series; got {folder} with {len(list(folder.iterdir()))} files, none "
-            "of them a DICOM image."
+            f"a folder must hold the slices of a DICOM series; got {folder} with {len(list(folder.iterdir()))} files, "
+            "none of them a DICOM image."
         )
     return images
 

@@ -80,7 +80,7 @@ def _only_series(path: Path, images: list[tuple[Path, Any]]) -> list[Frame]:
         named = "; ".join(
             f"{len(group)} slices of {group[0].get('SeriesDescription', uid)!r}" for uid, group in series.items()
         )
-        raise ValueError(f"a folder holds one DICOM series; got {named} in {path}. Give each a folder of its own.")
+        raise ValueError(f"a folder must hold one DICOM series; got {named} in {path}. Give each a folder of its own.")
     _check_copies(images)
     _check_parts(path, images)
     for one, dataset in images:
@@ -131,7 +131,9 @@ def _check_pixels(path: Path, dataset: Any) -> None:
 def _sorted(path: Path, frames: list[Frame]) -> list[Frame]:
     """From the first to the last along the normal of the first slice."""
     if len(frames) < 2:
-        raise ValueError(f"a volume has at least 2 slices; got 1 in {path}. A 2-D image goes to a model of images.")
+        raise ValueError(
+            f"a volume must have at least 2 slices; got 1 in {path}. A 2-D image goes to a model of images."
+        )
     normal = np.cross(*frames[0].orientation)
     return sorted(frames, key=lambda frame: float(normal @ frame.position))
 
@@ -154,7 +156,7 @@ def _check_match(path: Path, frames: list[Frame]) -> None:
 
 def _mismatch(path: Path, name: str, one: Any, other: Any) -> ValueError:
     return ValueError(
-        f"the slices of a series share {name}; got {one} and {other} in {path}. Remove localizers and other views."
+        f"the slices of a series must share {name}; got {one} and {other} in {path}. Remove localizers and other views."
     )
 
 
@@ -172,7 +174,7 @@ def _check_even(path: Path, frames: list[Frame], positions: Array) -> None:
         )
     if np.abs(steps - step).max() > TOLERANCE * distance:
         raise ValueError(
-            f"the slices of a series stand at one distance; got {gaps.min():.4g} to {gaps.max():.4g} mm between "
+            f"the slices of a series must be evenly spaced; got {gaps.min():.4g} to {gaps.max():.4g} mm between "
             f"{len(frames)} slices in {path}. A slice is missing, or several volumes share the folder."
         )
 

@@ -43,11 +43,15 @@ class RasterHeader:
 
     def __post_init__(self) -> None:
         if not self.bands or min(self.size) < 1:
-            raise RasterError(f"a raster has bands over rows and columns; got {len(self.bands)} over {self.size}.")
+            raise RasterError(
+                f"a raster must have bands over rows and columns; got {len(self.bands)} over {self.size}."
+            )
         if self.spacing is not None:
             Grid(self.spacing, (self.unit,) * 2)
         if len(self.own_spacing) not in (0, len(self.bands)):
-            raise RasterError(f"own_spacing has one entry per band; got {len(self.own_spacing)} for {len(self.bands)}.")
+            raise RasterError(
+                f"own_spacing must have one entry per band; got {len(self.own_spacing)} for {len(self.bands)}."
+            )
 
     @property
     def grid(self) -> Grid:
@@ -85,8 +89,8 @@ class Raster:
     def __post_init__(self) -> None:
         if tuple(self.data.shape) != (1, len(self.header.bands), *self.header.size):
             raise RasterError(
-                f"data of a raster is (1, band, rows, columns), here {(1, len(self.header.bands), *self.header.size)}; "
-                f"got {tuple(self.data.shape)}."
+                "data of a raster must be (1, band, rows, columns), here "
+                f"{(1, len(self.header.bands), *self.header.size)}; got {tuple(self.data.shape)}."
             )
 
     @property

@@ -88,7 +88,9 @@ def open_scene(path: str | PathLike[str]) -> Scene:
     """The bands of a folder's scene by resolution, of which the headers are read; errors as `read_raster`."""
     path = Path(path)
     if not path.is_dir():
-        raise RasterError(f"bands of several resolutions are a folder of files with a band each; got {path}. Name it.")
+        raise RasterError(
+            f"bands of several resolutions must be a folder of files with a band each; got {path}. Name it."
+        )
     return Scene(path, by_resolution(path, _scene(path)))
 
 
@@ -109,7 +111,7 @@ def write_raster(path: str | PathLike[str], raster: Raster) -> None:
     """
     path = Path(path)
     if not path.name.lower().endswith(TIFF):
-        raise ValueError(f"a raster is written to a file ending in .tif; got {path}.")
+        raise ValueError(f"a raster must be written to a file ending in .tif; got {path}.")
     if raster.header.transform is None:
         raise ValueError(f"a GeoTIFF says where it lies; the raster for {path} does not. Give its header a transform.")
     write_georeferenced(path, raster)

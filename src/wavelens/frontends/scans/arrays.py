@@ -46,7 +46,7 @@ def stored_texts(path: Path, key: str, max_bytes: int) -> tuple[str, ...]:
     except Exception as error:  # a header is parsed as Python
         raise damaged(path, f"{key}: {error}") from error
     if texts.dtype.kind != "U" or texts.ndim != 1:
-        raise ValueError(f"{key} of {path} is a list of names; got {texts.shape} of {texts.dtype}. Save texts.")
+        raise ValueError(f"{key} of {path} must be a list of names; got {texts.shape} of {texts.dtype}. Save texts.")
     return tuple(map(str, texts.tolist()))
 
 
@@ -56,7 +56,8 @@ def check_axes(stored: Stored, item: int | None) -> None:
     if len(axes) not in (3, 4):
         hint = "item takes one volume of a stack." if len(axes) == 5 else "A 2-D image goes to a model of images."
         raise ValueError(
-            f"an array is a volume (*axes) or (channel, *axes) with three axes; got {axes} in {stored.path}. {hint}"
+            f"an array must be a volume (*axes) or (channel, *axes) with three axes; got {axes} in {stored.path}. "
+            f"{hint}"
         )
 
 
@@ -67,7 +68,7 @@ def _member(path: Path, key: str | None) -> zipfile.ZipInfo:
         return members[0]
     if key not in keys:
         remedy = f"got {key!r}" if key else "name one of them, read_volume(path, key=…), or save it alone"
-        raise ValueError(f"key is one of {', '.join(keys) or 'none'} in {path}; {remedy}.")
+        raise ValueError(f"key must be one of {', '.join(keys) or 'none'} in {path}; {remedy}.")
     if keys.count(key) > 1:
         raise ValueError(f"{path} holds {keys.count(key)} arrays called {key!r}. Save it anew with one name for each.")
     return members[keys.index(key)]

@@ -55,7 +55,7 @@ class Stored:
             )
         if self.dtype.kind not in "buif":
             raise ValueError(
-                f"{self.noun} are real numbers; got {self.dtype} in {self.path}. Save real numbers, such as "
+                f"{self.noun} must be real numbers; got {self.dtype} in {self.path}. Save real numbers, such as "
                 "the magnitude."
             )
         if min(self.sizes, default=1) < 0 or self.offset < 0:
@@ -89,7 +89,7 @@ class Stored:
             return self._read()
         if not self.order or not -self.shape[0] <= item < self.shape[0]:
             count = self.shape[0] if self.order else 0
-            raise ValueError(f"item is one of {count} volumes in {self.path}; got {item}.")
+            raise ValueError(f"item must be one of {count} volumes in {self.path}; got {item}.")
         if self.order[0] != 0:  # its voxels lie scattered over the file
             one: Array = self._read()[item]
             return one
@@ -137,7 +137,7 @@ def layout(path: Path, axes: tuple[int, ...], components: int = 1) -> tuple[tupl
     """
     if len(axes) not in ((3,) if components > 1 else (3, 4)):
         raise ValueError(
-            f"a volume has three axes, or four with the channels last; got {axes} in {path}. "
+            f"a volume must have three axes, or four with the channels last; got {axes} in {path}. "
             "A 2-D image goes to a model of images."
         )
     i, j, k, *channels = axes

@@ -25,7 +25,7 @@ def read_array(path: Path) -> Series:
     axes = stored.shape
     if len(axes) not in (1, 2):
         hint = " It looks like several: save each alone." if len(axes) == 3 else ""
-        raise ValueError(f"an array is a series (samples,) or (channel, samples); got {axes} in {path}.{hint}")
+        raise ValueError(f"an array must be a series (samples,) or (channel, samples); got {axes} in {path}.{hint}")
     check_length(path, axes[-1], axes[0] if len(axes) == 2 else 1)
     values = torch.from_numpy(stored.read()).reshape(-1, axes[-1])
     return series_of(path, values, _rate(path), _names(path, len(values)))
@@ -67,10 +67,10 @@ def _rate(path: Path) -> float | None:
         return None
     stored = stored_array(path, key, "values")
     if math.prod(stored.shape) != 1:
-        raise ValueError(f"{key} of {path} is one number, the rate in Hz; got an array of {stored.shape}.")
+        raise ValueError(f"{key} of {path} must be one number, the rate in Hz; got an array of {stored.shape}.")
     rate = float(stored.read().reshape(-1)[0])
     if not (math.isfinite(rate) and rate > 0):
-        raise ValueError(f"{key} of {path} is the rate in Hz, above 0; got {rate:g}.")
+        raise ValueError(f"{key} of {path} must be the rate in Hz, above 0; got {rate:g}.")
     return rate
 
 
@@ -80,5 +80,5 @@ def _names(path: Path, count: int) -> tuple[str, ...]:
         return ()
     names = stored_texts(path, key, MAX_NAME_BYTES)
     if len(names) != count:
-        raise ValueError(f"{key} of {path} has one name per channel; got {len(names)} for {count} channels.")
+        raise ValueError(f"{key} of {path} must have one name per channel; got {len(names)} for {count} channels.")
     return names

@@ -106,4 +106,4 @@ def _format(path: Path) -> Format:
     for form in FORMATS:
         if path.name.lower().endswith(form.suffixes):
             return form
-    raise ValueError(f"a series is a file ending in {', '.join(SUFFIXES)}; got {path}. Rename or convert it.")
+    raise ValueError(f"a series must be a file ending in {', '.join(SUFFIXES)}; got {path}. Rename or convert it.")

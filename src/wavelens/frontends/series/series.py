@@ -50,13 +50,15 @@ class Series:
 
     def __post_init__(self) -> None:
         if self.data.ndim != 3 or len(self.data) != 1 or not self.data.numel():
-            raise ValueError(f"a series is (1, channel, samples) and not empty; got {tuple(self.data.shape)}.")
+            raise ValueError(f"a series must be (1, channel, samples) and not empty; got {tuple(self.data.shape)}.")
         if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
-            raise ValueError(f"rate is in Hz, finite and above 0, or None where it is not known; got {self.rate!r}.")
+            raise ValueError(
+                f"rate must be in Hz, finite and above 0, or None where it is not known; got {self.rate!r}."
+            )
         count = self.data.shape[1]
         for name in ("channels", "units", "positions"):
             if len(getattr(self, name)) not in (0, count):
-                raise ValueError(f"{name} has one entry per channel; got {len(getattr(self, name))} for {count}.")
+                raise ValueError(f"{name} must have one entry per channel; got {len(getattr(self, name))} for {count}.")
 
     @property
     def samples(self) -> int:

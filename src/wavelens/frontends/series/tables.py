@@ -83,7 +83,7 @@ def write_series(path: str | PathLike[str], series: Series) -> None:
     """
     path, rate = Path(path), series.rate
     if path.suffix.lower() != ".csv":
-        raise ValueError(f"a series is written as .csv; got {path.name!r}.")
+        raise ValueError(f"a series must be written as .csv; got {path.name!r}.")
     units = series.units or ("",) * len(series.names)
     header = [f"{name} ({unit})" if unit else name for name, unit in zip(series.names, units, strict=True)]
     with path.open("w", newline="", encoding="utf-8") as file:

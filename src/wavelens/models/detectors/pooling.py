@@ -19,7 +19,8 @@ def pooled(pool: Any, features: dict[str, Tensor], boxes: Sequence[Tensor], shap
     """
     if pool.sampling_ratio < 1:
         raise ValueError(
-            f"a detector's RoIAlign has a fixed number of samples (sampling_ratio from 1); got {pool.sampling_ratio}."
+            "a detector's RoIAlign must have a fixed number of samples (sampling_ratio from 1); got "
+            f"{pool.sampling_ratio}."
         )
     levels = [features[name] for name in pool.featmap_names if name in features]
     scales = [_scale(level, shape) for level in levels]

@@ -37,7 +37,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if min(self.rate, self.channels, self.least) < 1:
-            raise ValueError(f"rate, channels and least are whole numbers from 1; got {self!r}.")
+            raise ValueError(f"rate, channels and least must be whole numbers from 1; got {self!r}.")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -51,7 +51,7 @@ class Sampling:
     def __call__(self, clip: Clip | AudioFile) -> Tensor:
         if not isinstance(clip, Clip | AudioFile):
             raise TypeError(
-                f"a sound is a Clip, which knows its rate; got {type(clip).__name__}. Wrap it in Clip(data, rate)."
+                f"a sound must be a Clip, which knows its rate; got {type(clip).__name__}. Wrap it in Clip(data, rate)."
             )
         if isinstance(clip, AudioFile):
             return self._streamed(clip)

@@ -44,16 +44,18 @@ class Points:
 
     def __post_init__(self) -> None:
         if len(self.shape) != 2 or self.shape[0] != 3 or not is_whole(self.shape[1], 2):
-            raise ValueError(f"shape is (3, points) with 2 points or more; got {self.shape!r}.")
+            raise ValueError(f"shape must be (3, points) with 2 points or more; got {self.shape!r}.")
         for name, known in (("centre", CENTRES), ("scale", SCALES), ("fit", FITS)):
             if getattr(self, name) not in known:
-                raise ValueError(f"{name} is one of {', '.join(known)}; got {getattr(self, name)!r}.")
+                raise ValueError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}.")
         if self.spacing is not None and (len(self.spacing) != 1 or not 0 < self.spacing[0] < math.inf):
-            raise ValueError(f"spacing is one length, what a step of the coordinates is; got {self.spacing!r}.")
+            raise ValueError(
+                f"spacing must be one length, the size of a step of the coordinates; got {self.spacing!r}."
+            )
 
     def __call__(self, cloud: Cloud) -> Tensor:
         if not isinstance(cloud, Cloud):
-            raise TypeError(f"a cloud is a Cloud; got {type(cloud).__name__}. Wrap it in Cloud(data).")
+            raise TypeError(f"a cloud must be a Cloud; got {type(cloud).__name__}. Wrap it in Cloud(data).")
         points = cloud.data[:, :, self._chosen(cloud)]
         middle, size = self._placed(points)
         return (points - middle) / size

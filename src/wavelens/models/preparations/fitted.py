@@ -37,11 +37,11 @@ class Fitted:
     def __post_init__(self) -> None:
         if self.shortest < 1 or (self.longest is not None and self.longest < self.shortest):
             raise ValueError(
-                f"a photo's shorter side gets from 1 pixel, and no more than its longer; got shortest={self.shortest}, "
-                f"longest={self.longest}."
+                "a photo's shorter side must get at least 1 pixel, and no more than its longer side; got "
+                f"shortest={self.shortest}, longest={self.longest}."
             )
         if self.interpolation not in FILTERS:
-            raise ValueError(f"interpolation is one of {', '.join(FILTERS)}; got {self.interpolation!r}.")
+            raise ValueError(f"interpolation must be one of {', '.join(FILTERS)}; got {self.interpolation!r}.")
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -34,7 +34,7 @@ class Patches:
 
     def __post_init__(self) -> None:
         if min(self.patch, self.patches) < 1:
-            raise ValueError(f"patch and patches are whole numbers from 1; got {self!r}.")
+            raise ValueError(f"patch and patches must be whole numbers from 1; got {self!r}.")
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -51,9 +51,9 @@ class Geometry:
 
     def __post_init__(self) -> None:
         if not all(0 < crop <= resize for crop, resize in zip(self.crop, self.resize, strict=True)):
-            raise ValueError(f"a crop lies inside the resized photo; got crop={self.crop} of resize={self.resize}.")
+            raise ValueError(f"a crop must lie inside the resized photo; got crop={self.crop} of resize={self.resize}.")
         if self.interpolation not in FILTERS:
-            raise ValueError(f"interpolation is one of {', '.join(FILTERS)}; got {self.interpolation!r}.")
+            raise ValueError(f"interpolation must be one of {', '.join(FILTERS)}; got {self.interpolation!r}.")
         if self.spacing is not None:
             Grid(self.spacing, (self.unit,) * 2)
 
@@ -100,7 +100,7 @@ class Geometry:
 
     def __call__(self, photo: Tensor | ImageFile) -> Tensor:
         if len(photo.shape) != 4 or photo.shape[:2] != (1, 3):
-            raise ValueError(f"a photo is (1, 3, height, width); got {tuple(photo.shape)}. Prepare one at a time.")
+            raise ValueError(f"a photo must be (1, 3, height, width); got {tuple(photo.shape)}. Prepare one at a time.")
         box = self.box(*photo.shape[2:])
         if isinstance(photo, ImageFile):
             channels = self._decoded(photo, box)

@@ -51,17 +51,18 @@ class Bands:
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or not all(is_whole(n, 1) for n in self.shape):
-            raise ValueError(f"shape is (bands, rows, columns); got {self.shape!r}.")
+            raise ValueError(f"shape must be (bands, rows, columns); got {self.shape!r}.")
         if self.bands and len(self.bands) != self.shape[0]:
-            raise ValueError(f"bands names each of {self.shape[0]} bands; got {len(self.bands)}.")
+            raise ValueError(f"bands must name each of {self.shape[0]} bands; got {len(self.bands)}.")
         if self.fit not in FITS:
-            raise ValueError(f"fit is one of {', '.join(FITS)}; got {self.fit!r}.")
+            raise ValueError(f"fit must be one of {', '.join(FITS)}; got {self.fit!r}.")
         if not all(math.isfinite(n) for n in (self.scale, self.offset, self.fill or 0.0)) or not self.scale:
             raise ValueError(
-                f"scale, offset and fill are finite and scale is not 0; got {self.scale}, {self.offset}, {self.fill}."
+                f"scale, offset and fill must be finite, and scale must not be 0; got {self.scale}, {self.offset}, "
+                f"{self.fill}."
             )
         if self.start is not None and not (len(self.start) == 2 and all(is_whole(n, 0) for n in self.start)):
-            raise ValueError(f"start is the first row and column of the window, from 0; got {self.start!r}.")
+            raise ValueError(f"start must be the first row and column of the window, from 0; got {self.start!r}.")
         if self.spacing is not None:
             Grid(self.spacing, (self.unit,) * 2)
 

@@ -37,11 +37,11 @@ class Resolutions:
     def __post_init__(self) -> None:
         if len(self.names) != len(self.bands) or len(self.names) < 2 or len({*self.names}) < len(self.names):
             raise ValueError(
-                f"resolutions are two or more, each with its Bands; got {len(self.names)} names and {len(self.bands)} "
-                "preparations. Of one resolution give Bands alone."
+                f"resolutions must be two or more, each with its Bands; got {len(self.names)} names and "
+                f"{len(self.bands)} preparations. Of one resolution give Bands alone."
             )
         if wrong := [name for name in self.names if not name.isidentifier()]:
-            raise ValueError(f"a resolution's name is what the network calls it, such as 'm10'; got {wrong[0]!r}.")
+            raise ValueError(f"a resolution's name must be what the network calls it, such as 'm10'; got {wrong[0]!r}.")
 
     @property
     def parts(self) -> dict[str, Bands]:
@@ -80,7 +80,7 @@ class Resolutions:
 
     def _of(self, scene: Scene) -> dict[str, Any]:
         if not isinstance(scene, Scene):
-            raise TypeError(f"bands of several resolutions are a Scene; got {type(scene).__name__}.")
+            raise TypeError(f"bands of several resolutions must be a Scene; got {type(scene).__name__}.")
         if lacking := [name for name in self.names if name not in scene.parts]:
             raise ValueError(
                 f"the network takes {listed(self.names)}; {scene.path} lacks {listed(lacking)} and has "

@@ -50,25 +50,25 @@ class Traces:
 
     def __post_init__(self) -> None:
         if len(self.shape) != 2 or not all(is_whole(n, 1) for n in self.shape):
-            raise ValueError(f"shape is (channels, samples); got {self.shape!r}.")
+            raise ValueError(f"shape must be (channels, samples); got {self.shape!r}.")
         for name in ("rate", "given_rate"):
             rate = getattr(self, name)
             if rate is not None and not (math.isfinite(rate) and rate > 0):
-                raise ValueError(f"{name} is in Hz, finite and above 0; got {rate!r}.")
+                raise ValueError(f"{name} must be in Hz, finite and above 0; got {rate!r}.")
         if self.channels and len(self.channels) != self.shape[0]:
-            raise ValueError(f"channels names each of {self.shape[0]} channels; got {len(self.channels)}.")
+            raise ValueError(f"channels must name each of {self.shape[0]} channels; got {len(self.channels)}.")
         if self.scaling not in SCALINGS or self.fit not in FITS:
             raise ValueError(
-                f"scaling is one of {', '.join(SCALINGS)} and fit one of {', '.join(FITS)}; got {self.scaling!r} and "
-                f"{self.fit!r}."
+                f"scaling must be one of {', '.join(SCALINGS)} and fit one of {', '.join(FITS)}; got {self.scaling!r} "
+                f"and {self.fit!r}."
             )
         if not (math.isfinite(self.start) and self.start >= 0):
-            raise ValueError(f"start is in seconds from the series' first sample, from 0; got {self.start!r}.")
+            raise ValueError(f"start must be in seconds from the series' first sample, from 0; got {self.start!r}.")
 
     def __call__(self, series: Series) -> Tensor:
         if not isinstance(series, Series):
             raise TypeError(
-                f"a series is a Series, which knows its rate; got {type(series).__name__}. Wrap it in "
+                f"a series must be a Series, which knows its rate; got {type(series).__name__}. Wrap it in "
                 "Series(data, rate)."
             )
         x = self._resampled(series.data[:, self._picked(series)], series)
@@ -125,8 +125,8 @@ class Traces:
         ratio = Fraction(self.rate / own).limit_denominator(MAX_RATE_PART)
         if not ratio:
             raise ValueError(
-                f"a series has at most {MAX_RATE_PART} times the network's rate; got {own:g} and {self.rate:g} Hz. "
-                "Resample it first."
+                f"a series must have at most {MAX_RATE_PART} times the network's rate; got {own:g} and {self.rate:g} "
+                "Hz. Resample it first."
             )
         return resample(x, ratio.denominator, ratio.numerator)
 

@@ -84,7 +84,7 @@ class TokenEmbeddings:
     def worded(self, text: Text) -> Worded:
         """The tokens of a text and the words that they make; `ValueError` for a text of which no token is left."""
         if not isinstance(text, Text):
-            raise TypeError(f"a text is a Text; got {type(text).__name__}. Wrap it in frontends.Text(content).")
+            raise TypeError(f"a text must be a Text; got {type(text).__name__}. Wrap it in frontends.Text(content).")
         return worded(self.encode, text.content)
 
     def _embedded(self, ids: Sequence[int]) -> Tensor:
@@ -97,7 +97,7 @@ def worded(encode: Callable[[str], Encoded], content: str) -> Worded:
     """The tokens of a text and the words that they make; `ValueError` for a text of which no token is left."""
     ids, ends = encode(content)
     if not len(ids) or not content.strip():
-        raise ValueError(f"a text has at least one word that the tokenizer knows; got {content!r:.60}.")
+        raise ValueError(f"a text must have at least one word that the tokenizer knows; got {content!r:.60}.")
     spans = words_of(content)
     return _worded(tuple(ids), _words_of_tokens(ends, spans), spans, content)
 

@@ -31,7 +31,7 @@ class VideoGeometry:
 
     def __post_init__(self) -> None:
         if self.frames < 1 or (self.stride is not None and self.stride < 1):
-            raise ValueError(f"frames and stride are from 1; got {self.frames} and {self.stride}.")
+            raise ValueError(f"frames and stride must be at least 1; got {self.frames} and {self.stride}.")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -60,7 +60,9 @@ class VideoGeometry:
     def _window(self, video: Video | VideoFile) -> tuple[int, int]:
         """The first frame and the stride."""
         if not isinstance(video, Video | VideoFile):
-            raise TypeError(f"a video is a Video or a VideoFile; got {type(video).__name__}. Try open_video(path).")
+            raise TypeError(
+                f"a video must be a Video or a VideoFile; got {type(video).__name__}. Try open_video(path)."
+            )
         stride = self.stride or max((video.frames - 1) // max(self.frames - 1, 1), 1)
         span = (self.frames - 1) * stride + 1
         if span > video.frames:

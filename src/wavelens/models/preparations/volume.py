@@ -57,22 +57,22 @@ class Voxels:
 
     def __post_init__(self) -> None:
         if len(self.shape) != 4 or not all(is_whole(n, 1) for n in self.shape):
-            raise ValueError(f"shape is (channel, *axes) with three axes; got {self.shape!r}.")
+            raise ValueError(f"shape must be (channel, *axes) with three axes; got {self.shape!r}.")
         if self.intensity not in INTENSITIES and not _is_window(self.intensity):
             raise ValueError(
-                f"intensity is a window (low, high) or one of {', '.join(INTENSITIES)}; got {self.intensity!r}."
+                f"intensity must be a window (low, high) or one of {', '.join(INTENSITIES)}; got {self.intensity!r}."
             )
         if self.orientation is not None and not _is_orientation(self.orientation):
             raise ValueError(
-                f"orientation is a letter of R or L, of A or P and of S or I in some order, such as 'RAS'; got "
+                f"orientation must be a letter of R or L, of A or P and of S or I in some order, such as 'RAS'; got "
                 f"{self.orientation!r}."
             )
         if self.fit not in FITS:
-            raise ValueError(f"fit is one of {', '.join(FITS)}; got {self.fit!r}.")
+            raise ValueError(f"fit must be one of {', '.join(FITS)}; got {self.fit!r}.")
         if self.spacing is not None:
             Grid(self.spacing, ("mm",) * 3)
         if self.channels and len(self.channels) != self.shape[0]:
-            raise ValueError(f"channels names each of {self.shape[0]} channels; got {len(self.channels)}.")
+            raise ValueError(f"channels must name each of {self.shape[0]} channels; got {len(self.channels)}.")
 
     @property
     def takes_files(self) -> bool:
@@ -97,7 +97,7 @@ class Voxels:
     def spaced(self, spacing: Sequence[float], unit: str) -> Voxels:
         """The same for volumes that do not say how far apart their voxels lie, one number or three."""
         if unit not in MILLIMETRES:
-            raise ValueError(f"the unit of a volume's spacing is one of {', '.join(MILLIMETRES)}; got {unit!r}.")
+            raise ValueError(f"the unit of a volume's spacing must be one of {', '.join(MILLIMETRES)}; got {unit!r}.")
         first, second, third = (step * MILLIMETRES[unit] for step in each_axis(spacing, 3))
         return replace(self, spacing=(first, second, third))
 
@@ -105,7 +105,7 @@ class Voxels:
         """The input as a volume that knows its own place."""
         if not isinstance(volume, Volume):
             raise TypeError(
-                f"a scan is a Volume, which knows its place; got {type(volume).__name__}. Wrap it in "
+                f"a scan must be a Volume, which knows its place; got {type(volume).__name__}. Wrap it in "
                 "Volume(data, affine)."
             )
         data = self._picked(volume).permute(0, 1, *(2 + a for a in self._order(volume)))

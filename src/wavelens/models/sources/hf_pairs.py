@@ -294,7 +294,7 @@ def pair_from_transformers(name: str, weights: str | None = None, trust: bool = 
     """The pair that `name`, on the hub or a folder, holds; its configuration says of which family it is."""
     if weights is not None:
         raise ValueError(
-            f"a pair of transformers has its weights in its folder; got weights for hf:{name}. Leave it out."
+            f"a pair of transformers must have its weights in its folder; got weights for hf:{name}. Leave it out."
         )
     transformers = optional("transformers", "hf")
     config = config_of(name, Variant(trust=trust))

@@ -38,7 +38,7 @@ def view_called(name: str, axes: int) -> ReportView:
     named = [view for view in VIEWS if view.name == name and view.axes == axes]
     if not named:
         raise ValueError(
-            "kind is sound, series, cloud or text for one axis, photo for two, and volume or video for three; got "
+            "kind must be sound, series, cloud or text for one axis, photo for two, and volume or video for three; got "
             f"{name!r} for {axes}. Leave it out, and the axes choose."
         )
     return named[0]

@@ -31,7 +31,9 @@ class Ray:
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.num_cpus < 0 or self.num_gpus < 0:
-            raise ValueError(f"workers is a whole number from 1, num_cpus and num_gpus are at least 0; got {self}.")
+            raise ValueError(
+                f"workers must be a whole number from 1, and num_cpus and num_gpus must be at least 0; got {self}."
+            )
 
     def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Step | Report]:
         ray = optional("ray", "ray")

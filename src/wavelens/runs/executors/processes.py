@@ -30,7 +30,7 @@ class Processes:
 
     def __post_init__(self) -> None:
         if not is_whole(self.workers, 1):
-            raise ValueError(f"workers is a whole number from 1; got workers={self.workers}.")
+            raise ValueError(f"workers must be a whole number from 1; got workers={self.workers}.")
 
     def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Step | Report]:
         return share(_Crew(self.workers, task, threads), jobs)

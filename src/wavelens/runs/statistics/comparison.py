@@ -193,7 +193,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
     """As many of the last parts of the folders' paths as tell them apart: names without the folders of a machine."""
     parts = [folder.resolve().parts for folder in folders]
     if len(set(parts)) < len(parts):
-        raise ValueError(f"each run is compared once; got {', '.join(map(str, folders))}.")
+        raise ValueError(f"each run can be compared only once; got {', '.join(map(str, folders))}.")
     enough = next(n for n in range(1, max(map(len, parts)) + 1) if len({own[-n:] for own in parts}) == len(parts))
     return ["/".join(own[-enough:]) for own in parts]
 

@@ -37,7 +37,7 @@ class Estimate:
 def bootstrap(table: Array, middle: Callable[..., Array], resamples: int, seed: int) -> Array:
     """`(runs, resamples)` means or medians of items drawn with replacement, the same items for every run."""
     if not is_whole(resamples, 1, MAX_RESAMPLES):
-        raise ValueError(f"resamples is a whole number from 1 to {MAX_RESAMPLES:,}; got {resamples}.")
+        raise ValueError(f"resamples must be a whole number from 1 to {MAX_RESAMPLES:,}; got {resamples}.")
     random = np.random.default_rng(seed)
     count = table.shape[1]
     rows = max(1, 2**20 // table.size)  # resamples at a time, in bounded memory

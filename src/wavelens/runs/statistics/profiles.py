@@ -64,7 +64,9 @@ class Average:
     def row(self, model: str, scale: str) -> ScaleRow:
         match = next((row for row in self.rows if (row.model, row.scale) == (model, scale)), None)
         if match is None:
-            raise KeyError(f"a row is of one of {self.models} and one of {self.scales}; got {model!r} and {scale!r}.")
+            raise KeyError(
+                f"a row must be of one of {self.models} and one of {self.scales}; got {model!r} and {scale!r}."
+            )
         return match
 
     def level(self, model: str) -> LevelRow:
@@ -156,7 +158,7 @@ def _estimates(table: Array, draws: Array) -> list[Estimate]:
 def _tables(profiles: Mapping[str, Profile | Sequence[Profile]]) -> tuple[tuple[str, ...], Array, Array]:
     """The scales, and shares and signed sums `(models, items, scales)`."""
     if not profiles:
-        raise ValueError("profiles has one for each model; got none.")
+        raise ValueError("profiles must have one entry for each model; got none.")
     batches = {model: [own] if isinstance(own, Profile) else list(own) for model, own in profiles.items()}
     scales = {model: dict.fromkeys(batch.names for batch in own) for model, own in batches.items()}
     names = list(dict.fromkeys(name for own in scales.values() for name in own))
@@ -166,7 +168,7 @@ def _tables(profiles: Mapping[str, Profile | Sequence[Profile]]) -> tuple[tuple[
     shares = {model: _items([batch.share for batch in own]) for model, own in batches.items()}
     counts = {model: len(table) for model, table in shares.items()}
     if len(set(counts.values())) != 1:
-        raise ValueError(f"models are compared over the same items; got {counts}. Give each the same ones.")
+        raise ValueError(f"models must be compared over the same items; got {counts}. Give each the same ones.")
     signed = [_items([batch.signed for batch in own]) for own in batches.values()]
     return names[0], np.stack(list(shares.values())), np.stack(signed)
 
@@ -176,24 +178,28 @@ def _added(
 ) -> Array:
     """The Shapley values, `(models, items, scales)`, of the same models, scales and items as the profiles."""
     if set(shapley) != set(models):
-        raise ValueError(f"shapley has values for each model, {', '.join(models)}; got {', '.join(shapley) or 'none'}.")
+        raise ValueError(
+            f"shapley must have values for each model, {', '.join(models)}; got {', '.join(shapley) or 'none'}."
+        )
     tables = []
     for model in models:
         own = shapley[model]
         batches: Sequence[Values] = [own] if isinstance(own, Profile | ShapleyValues) else list(own)
         if wrong := [batch.names for batch in batches if batch.names != names]:
             raise ValueError(
-                f"shapley has a value for each scale, {', '.join(names)}; got {', '.join(wrong[0])} for {model}."
+                f"shapley must have a value for each scale, {', '.join(names)}; got {', '.join(wrong[0])} for {model}."
             )
         tables.append(_items([one.values if isinstance(one, ShapleyValues) else one.signed for one in batches]))
         if len(tables[-1]) != items:
-            raise ValueError(f"shapley has values for the same {items} items; got {len(tables[-1])} for {model}.")
+            raise ValueError(f"shapley must have values for the same {items} items; got {len(tables[-1])} for {model}.")
     return np.stack(tables)
 
 
 def _items(batches: Sequence[Tensor]) -> Array:
     if wrong := [tuple(batch.shape) for batch in batches if batch.ndim != 2]:
-        raise ValueError(f"a profile is of one target: (batch, scales); got {wrong[0]}. Take one of several targets.")
+        raise ValueError(
+            f"a profile must be of one target: (batch, scales); got {wrong[0]}. Take one of several targets."
+        )
     table: Array = torch.cat([batch.detach().cpu().double() for batch in batches]).numpy()
     return table
 

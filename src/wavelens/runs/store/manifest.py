@@ -96,7 +96,7 @@ def described(task: object) -> dict[str, str]:
     for name, text in description.items():
         if " at 0x" in text:
             raise ValueError(
-                f"a task is a value whose text says what it does; got {name}={text}. "
+                f"a task must be a value whose text says what it does; got {name}={text}. "
                 "Make it a frozen dataclass whose fields are literals."
             )
     return description
@@ -172,7 +172,7 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     for name in ("task", "versions"):
         texts = getattr(manifest, name)
         if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
-            raise ValueError(f"{name} is an object of texts, not {texts!r}")
+            raise ValueError(f"{name} must be an object of texts, not {texts!r}")
     if not isinstance(manifest.dataset, str) or "task" not in manifest.task:
         raise ValueError("dataset or task is no text")
     if manifest.shards > MAX_SHARDS:
@@ -182,7 +182,7 @@ def _manifest(content: dict[str, Any]) -> Manifest:
 
 def _check_count(name: str, value: Any) -> None:
     if not is_whole(value, 1):
-        raise ValueError(f"{name} is a whole number from 1, not {value!r}")
+        raise ValueError(f"{name} must be a whole number from 1, not {value!r}")
 
 
 def differences(there: Manifest, new_manifest: Manifest) -> list[str]:
