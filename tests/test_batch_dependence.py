@@ -166,7 +166,8 @@ def test_sound_models_are_not_warned_of(kind, dtype):
         warnings.simplefilter("error", UserWarning)
         wl.attribute(net, x, 1, domain=wl.Identity(), method=wl.IntegratedGradients(steps=4), batch_size=3)
     assert set(rows) == {1, 3}
-    assert rows.count(1) == 3  # the score of the baseline, which all share, and the price: one score and one gradient
+    # The score of the baseline, which all share, and the price: three scores and with one of them its gradient.
+    assert rows.count(1) == 5
 
 
 class Rescaled(torch.autograd.Function):
@@ -276,4 +277,155 @@ def test_rows_stay_alone_once_they_were_told_apart():
             ask.values(signals())
         ask.at_input()
         assert ask.apart
-    assert rows == [3, 1, 1, *[1] * 3, *[1] * 3]  # in a batch, alone, again, then each
+    assert rows == [3, 1, *[1] * 4, *[1] * 3, *[1] * 3]  # in a batch, alone, again twice, in two ways, then each
+
+
+def inverted_if_bright(x):
+    """As documents are: ink becomes light, by the mean of all that is there."""
+    return 1 - x if x.mean() > 0.5 else x
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize(
+    "method", [wl.IntegratedGradients(steps=8), wl.CoarseToFine(steps=8), wl.ScaleShapley()], ids=name
+)
+def test_a_decision_about_the_whole_batch_is_noticed(method, batch):
+    net = nn.Sequential(Called(inverted_if_bright), Mixing(nn.Identity())).eval()
+    x = torch.rand(batch, 2, *SHAPE, generator=torch.Generator().manual_seed(0)).sqrt()
+    how = {"target": 1, "domain": wl.DWT("haar", levels=2), "method": method}
+    with pytest.warns(UserWarning, match="depends on its batch"):
+        found = wl.attribute(net, x, **how)
+    assert relative(found.data, wl.attribute(net, x, **how, batch_size=1).data) < 1e-5
+    assert checks.batch_independent(net, x, 1).status == "fail"
+
+
+def masked(scores):
+    return scores.masked_fill(torch.tensor([False, False, True]), -1e4)
+
+
+LARGE_BESIDE = {
+    "a class that is masked": (lambda y: masked(y), 1),
+    "boxes in pixels": (lambda y: {"logits": y, "boxes": 640 * y.sigmoid()}, lambda out: out["logits"][:, 1]),
+}
+
+
+@pytest.mark.parametrize("mix", ["a maximum over the batch", "dropout"])
+@pytest.mark.parametrize("beside", LARGE_BESIDE)
+def test_large_numbers_beside_the_score_do_not_hide_that_it_depends(beside, mix):
+    after, target = LARGE_BESIDE[beside]
+    net = nn.Sequential(Mixing(Called((NOTICED | CHANCE)[mix])), Called(after)).eval()
+    words = "random in evaluation mode" if mix in CHANCE else "depends on its batch"
+    how = {"domain": wl.Identity(), "method": wl.RISE(samples=32)}
+    with pytest.warns(UserWarning, match=words):
+        found = wl.attribute(net, signals(1), target, **how)
+    if mix in NOTICED:
+        assert relative(found.data, wl.attribute(net, signals(1), target, **how, batch_size=1).data) < 1e-5
+
+
+class HalfInside(nn.Module):
+    """Float32 outside, bfloat16 within: under autocast, or behind casts."""
+
+    def __init__(self, autocast: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+        self.first, self.layers, self.head = nn.Conv2d(2, 16, 2, 2), nn.TransformerEncoder(layer, 2), nn.Linear(16, 3)
+        self.autocast = autocast
+        if not autocast:
+            self.bfloat16()
+
+    def forward(self, x):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
+            x = x if self.autocast else x.bfloat16()
+            return self.head(self.layers(self.first(x).flatten(2).mT).mean(1)).float()
+
+
+@pytest.mark.parametrize("autocast", [True, False])
+@pytest.mark.parametrize("batch", [1, 2, 6])
+def test_half_precision_inside_is_taken_for_neither_chance_nor_a_broken_gradient(autocast, batch):
+    net, x = HalfInside(autocast).eval(), signals(batch)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        for steps in (8, 25):
+            method = wl.IntegratedGradients(steps=steps)
+            wl.attribute(net, x, 1, domain=wl.Identity(), method=method)
+    assert checks.differentiable(net, x, 1).status != "fail"
+    assert checks.batch_independent(net, x, 1).status == "pass"
+
+
+class Remembering(nn.Module):
+    """Adds a part of what the call before it has left, where that has its shape; a buffer, or a plain attribute."""
+
+    def __init__(self, buffer: bool) -> None:
+        super().__init__()
+        if buffer:
+            self.register_buffer("left", torch.zeros(1, 4, 6, 6))
+        else:
+            self.left = None
+
+    def forward(self, y):
+        before, self.left = self.left, y.detach()
+        return y if before is None or before.shape != y.shape else y + before / 2
+
+
+@pytest.mark.parametrize("buffer", [True, False])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_state_that_is_kept_between_calls_is_noticed(batch, buffer):
+    net = Mixing(Remembering(buffer))
+    with pytest.warns(UserWarning, match=r"keeps state from one call to the next|random in evaluation mode"):
+        wl.attribute(net, signals(batch), 1, domain=wl.Identity(), method=wl.IntegratedGradients(steps=6))
+
+
+def test_a_counter_is_no_state_that_answers_go_by():
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("calls", torch.zeros(()))
+
+        def forward(self, y):
+            self.calls += 1
+            return y
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        wl.attribute(Mixing(Counting()), signals(), 1, domain=wl.Identity(), method=wl.IntegratedGradients(steps=4))
+
+
+class Particular(nn.Module):
+    """A folded network of which `read` makes something between convolution and normalisation, or of what they give."""
+
+    def __init__(self, read) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.norm, self.second = nn.Conv2d(2, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Conv2d(8, 4, 3)
+        self.head, self.read = nn.Linear(4, 3), read
+        with torch.no_grad():
+            self.norm.running_mean.normal_()
+            self.norm.running_var.uniform_(0.5, 2)
+        self.eval()
+
+    def forward(self, x):
+        return self.head(self.second(self.read(self.first(x), self.norm).tanh()).mean((2, 3)))
+
+
+def as_if_contiguous(y, norm):
+    return torch.as_strided(norm(y), (len(y), 8, *SHAPE), (8 * 64, 64, 8, 1))
+
+
+PARTICULAR = {
+    "memory as it lies": as_if_contiguous,
+    "the type of a tensor": lambda y, norm: norm(y) if type(y) is torch.Tensor else 2 * norm(y),
+    "strides": lambda y, norm: norm(y) * (1 + (y.stride(1) == 1)),
+}
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 4])
+@pytest.mark.parametrize("read", PARTICULAR)
+@pytest.mark.parametrize("method", [wl.IntegratedGradients(steps=6), wl.RISE(samples=24)], ids=name)
+def test_fast_passes_end_where_they_are_not_the_model(method, read, batch_size):
+    net, x = Particular(PARTICULAR[read]), signals()
+    how = {"target": 1, "domain": wl.Identity(), "method": method}
+    exact = wl.attribute(net, x, **how, exact_passes=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert relative(wl.attribute(net, x, **how, batch_size=batch_size).data, exact.data) < 1e-4

@@ -79,3 +79,29 @@ def test_memory_that_runs_out_costs_one_graph_more():
     found = wl.attribute(model, x, 2, **how, batch_size=4)
     assert relative(found.data, wl.attribute(Net(SHAPE), x, 2, **how).data) < 1e-12
     assert counter.frame_count == 2
+
+
+class Half(nn.Module):
+    """Of whose pass a compiled function is a part."""
+
+    def __init__(self, backend):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.norm, self.last = nn.Conv2d(2, 6, 3), nn.BatchNorm2d(6), nn.Linear(6, 3)
+        with torch.no_grad():
+            self.norm.running_var.uniform_(0.5, 2)
+        self.tokens = torch.compile(lambda x: self.norm(self.first(x)).flatten(2).transpose(1, 2), backend=backend)
+
+    def forward(self, x):
+        return self.last(self.tokens(x).tanh().mean(1))
+
+
+def test_a_part_may_be_a_compiled_function():
+    """Its frozen norm has the right gradient at one row, which torch's kernel on a CPU has not."""
+    counter, x, how = CompileCounter(), signal(SHAPE, batch=5), {"domain": wl.Identity(), "method": METHODS[2]}
+    net, plain = Half(counter).double().eval(), Half("eager").double().eval()
+    plain.tokens = plain.tokens._torchdynamo_orig_callable
+    expected = wl.attribute(plain, x, 2, **how)
+    assert relative(wl.attribute(net, x, 2, **how).data, expected.data) < 1e-12
+    assert relative(wl.attribute(net, x[:1], 2, **how, batch_size=1).data, expected.data[:1]) < 1e-12
+    assert 0 < counter.frame_count <= 4

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 
 import pytest
 import torch
@@ -131,6 +132,7 @@ CHANGES = {
     "in inference mode": (in_inference_mode, no_preparation),
     "the mode": (lambda m: setattr(m, "training", True), no_preparation),
     "what is learnt": (lambda m: m.frozen.requires_grad_(), no_preparation),
+    "what is learnt of a buffer": (lambda m: m.mean.requires_grad_(), no_preparation),
 }
 FAILURES = {"no failure": (0, None), "error": (2, ValueError("broken")), "signal": (2, KeyboardInterrupt())}
 
@@ -188,6 +190,64 @@ def test_the_table_changes_its_models(name):
         model.unsaved.requires_grad_(False)
     model(points())
     assert state(model) != before
+
+
+class Calling:
+    """An object that is no module and calls one."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def __call__(self, x):
+        return self.model(x)
+
+
+GLOBAL = None
+
+
+def by_global(x):
+    return GLOBAL(x)
+
+
+FUNCTIONS = {
+    "a closure": lambda model: lambda x: model(x),
+    "a bound method": lambda model: model.forward,
+    "a partial": lambda model: partial(nn.Module.__call__, model),
+    "an object": Calling,
+    "a global": lambda model: by_global,
+    "a list in a closure": lambda model: (lambda models: lambda x: models[0](x))([model]),
+}
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+@pytest.mark.parametrize("name", ["in place", "through .data", "a plain tensor for nothing", "what is learnt"])
+def test_the_module_inside_a_function_comes_back(name, kind, monkeypatch):
+    change, prepare = CHANGES[name]
+    model, x = Changing(change, prepare), points()
+    monkeypatch.setattr(sys.modules[__name__], "GLOBAL", model)
+    before = state(model)
+    explain(FUNCTIONS[kind](model), x)
+    assert len(model.passes) > 1
+    assert state(model) == before
+
+
+def test_a_batch_norm_in_training_mode_inside_a_function_learns_nothing():
+    net = nn.Sequential(nn.BatchNorm1d(1), nn.Flatten(), nn.Linear(FEATURES, 4)).double().train()
+    before = {name: t.clone() for name, t in net.state_dict().items()}
+    with pytest.warns(UserWarning, match="depends on its batch"):
+        explain(lambda x: net(x), points())
+    assert all(torch.equal(t, before[name]) for name, t in net.state_dict().items())
+    assert net.training
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_what_has_no_plain_memory_leaves_the_rest_as_it_was():
+    model = Changing(lambda m: m.mean.mul_(2))
+    model.several = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    mean = model.mean.clone()
+    explain(model, points())
+    assert torch.equal(model.mean, mean)
+    assert all(p.requires_grad for name, p in model.named_parameters() if name != "frozen")
 
 
 def test_buffers_made_in_inference_mode_come_back():

@@ -190,6 +190,8 @@ def test_arguments_of_a_name_are_read():
         ("names.json", '["cat", "black dog", "hen"]'),
         ("names.json", '{"0": "cat", "2": "hen", "1": "black dog"}'),
         ("names.json", '{"hen": 2, "cat": 0, "black dog": 1}'),
+        ("names.json", '{"0": ["n01", "cat"], "1": ["n02", "black dog"], "2": ["n03", "hen"]}'),
+        ("names.json", '[{"id": 7, "name": "cat"}, {"id": 8, "name": "black dog"}, {"id": 9, "name": "hen"}]'),
     ],
 )
 def test_class_names_are_read(tmp_path, file, text):
@@ -197,13 +199,41 @@ def test_class_names_are_read(tmp_path, file, text):
     assert read_class_names(tmp_path / file) == ("cat", "black dog", "hen")
 
 
-@pytest.mark.parametrize("text", ['{"1": "cat", "2": "dog"}', '{"a": "b"}', "3", "no JSON", '{"a": 0, "b": 0}'])
+NO_NAMES = [
+    '{"1": "cat", "2": "dog"}',
+    '{"a": "b"}',
+    "3",
+    "no JSON",
+    '{"a": 0, "b": 0}',
+    "[]",
+    "[null]",
+    '[["a"]]',
+    "{}",
+]
+
+
+@pytest.mark.parametrize("text", NO_NAMES)
 def test_class_names_without_a_name_for_each_index_say_so(tmp_path, text):
     (tmp_path / "names.json").write_text(text)
     with pytest.raises(
         ValueError, match=r"class names are a text file with one name per line, or JSON .*names\.json is"
     ):
         read_class_names(tmp_path / "names.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("", "it is empty"), ("\n\n", "it is empty"), ("cat\n\ndog", "line 2 is blank")]
+)
+def test_a_file_with_no_name_in_a_line_says_which(tmp_path, text, why):
+    (tmp_path / "names.txt").write_text(text)
+    with pytest.raises(ValueError, match=rf"names\.txt is neither \({why}\)"):
+        read_class_names(tmp_path / "names.txt")
+
+
+def test_class_names_are_a_mapping_too():
+    assert load(f"{OWN}:means", class_names={1: "two", 0: "one", 2: "three"}).labels == ("one", "two", "three")
+    with pytest.raises(ValueError, match=r"class_names must name at least one class; got \[\]"):
+        load(f"{OWN}:means", class_names=[])
 
 
 def test_class_names_name_the_outputs():
@@ -269,16 +299,16 @@ def test_a_network_of_fixed_size_is_built_for_the_size_asked_for(tmp_path):
         (
             {"mean": (123.7, 116.3, 103.5)},
             ValueError,
-            r"mean is one value, .* got 123\.7, .*\. Divide values for bytes by 255",
+            r"mean must be one value, .* got 123\.7, .*\. Divide values for bytes by 255",
         ),
-        ({"std": 0}, ValueError, r"std is one value, .* from 1e-06 to 1; got 0\."),
+        ({"std": 0}, ValueError, r"std must be one value, .* from 1e-06 to 1; got 0\."),
         ({"mean": (0.1, 0.2)}, ValueError, "mean must be one value, or one per channel"),
-        ({"mean": float("nan")}, ValueError, "mean is one value"),
+        ({"mean": float("nan")}, ValueError, "mean must be one value"),
         ({"input_size": 0}, ValueError, "input_size must be a number of pixels, or height and width; got 0"),
-        ({"input_size": (1, 2, 3)}, ValueError, "input_size is a number of pixels"),
+        ({"input_size": (1, 2, 3)}, ValueError, "input_size must be a number of pixels"),
         ({"input_size": 22.5}, (TypeError, ValueError), "input_size"),
-        ({"crop": 87.5}, ValueError, r"crop is the share .* or 'squash'; got 87\.5"),
-        ({"crop": "center"}, ValueError, "crop is the share"),
+        ({"crop": 87.5}, ValueError, r"crop must be the share .* or 'squash'; got 87\.5"),
+        ({"crop": "center"}, ValueError, "crop must be the share"),
         ({"interpolation": "linear"}, ValueError, "interpolation must be one of nearest,"),
     ],
 )

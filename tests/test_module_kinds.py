@@ -111,6 +111,15 @@ def test_a_part_in_training_beside_an_exported_one_is_still_refused():
         explain(model)
 
 
+def test_around_an_exported_part_the_advice_is_one_that_can_be_taken():
+    model = nn.Sequential(exported(NET).module(), nn.Softmax(1))
+    with pytest.raises(ValueError, match=r"refuses model\.eval\(\): set part\.training = False for each part"):
+        explain(model)
+    for part in model.modules():
+        part.training = False
+    explain(model)
+
+
 def test_lazy_models_are_refused_before_they_are_made():
     model = nn.Sequential(nn.Flatten(), nn.LazyLinear(3)).eval()
     for call in (wl.check, explain):

@@ -47,12 +47,13 @@ def full_precision(x: Tensor) -> Iterator[None]:
         yield
 
 
-def rounding(x: Tensor) -> float:
+def rounding(x: Tensor, step: float = 0.0) -> float:
     """By how much sums in another order may differ, relative to the size of their terms, in the precision of `x`.
 
+    `step`, the distance of numbers around 1, is that of a coarser type, if it was computed in one.
     In half precision and TF32 that is 8 steps between numbers, not 64, which would call half of the score rounding.
     """
-    backends, step = torch.backends, torch.finfo(x.dtype).eps
+    backends, step = torch.backends, max(step, torch.finfo(x.dtype).eps)
     settings = (backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision)  # type: ignore[attr-defined]
     if x.device.type == "cuda" and x.dtype == torch.float32 and "tf32" in settings:
         step = torch.finfo(torch.float16).eps  # as many digits

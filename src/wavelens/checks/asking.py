@@ -15,6 +15,7 @@ from wavelens.engine.frozen import frozen_model
 from wavelens.engine.given import beside
 from wavelens.engine.gradients import Model
 from wavelens.engine.norms import Kernels
+from wavelens.engine.types_met import Types
 from wavelens.metrics.perturbation import single
 from wavelens.models.module_kinds import set_evaluation, with_mode
 from wavelens.targets import Target, scores
@@ -62,6 +63,14 @@ def score_and_gradient(
         with kernels():
             (g,) = torch.autograd.grad(score[of].sum(), points, allow_unused=True)
     return score.detach(), g
+
+
+def step_within(model: Model, x: Tensor, target: Target) -> float:
+    """The distance of numbers around 1 in the coarsest type in which the model computes an item's score."""
+    row, item = next(one_by_one(x))
+    with Types() as types:
+        score_and_gradient(model, row, target, item)
+    return float(types.step)
 
 
 def one_by_one(x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

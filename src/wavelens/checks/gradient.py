@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wavelens.checks.asking import evaluating, in_float64, one_by_one, score_and_gradient, span
+from wavelens.checks.asking import evaluating, in_float64, one_by_one, score_and_gradient, span, step_within
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
 from wavelens.engine.given import beside
 from wavelens.engine.gradients import Gradients, Model
@@ -121,7 +121,8 @@ def _near(model: Model, x: Tensor, target: Target, batch_size: int | None) -> _W
         ends = [ask.values(x[items] + side * steps, items)[0].view(len(x), -1) for side in (1, -1, 0.5, -0.5)]
     slope = 2 * (g[items] * steps).flatten(1).sum(1).view(len(x), -1)
     rise, half = ends[0] - ends[1], ends[2] - ends[3]
-    doubt = rounding(x) * ends[0].abs().amax(1) + (rise - 2 * half).norm(dim=1)  # float32 within shows here
+    step = step_within(model, x, target)
+    doubt = rounding(x, step) * ends[0].abs().amax(1) + (rise - 2 * half).norm(dim=1)  # float32 within shows here
     return _Way("near the input", MISSED, rise, slope, doubt)
 
 
@@ -134,7 +135,8 @@ def _far(model: Model, x: Tensor, target: Target, baseline: Tensor | float, batc
             places, weights = nodes("gauss-legendre", count)
             g = ask.sum(straight(x, start, places), weights)[0]
             integrals.append((g * (x - start)).flatten(1).sum(1))
-    doubt = (integrals[0] - integrals[1]).abs() + rounding(x) * ends[0].abs()
+    step = step_within(model, x, target)  # what is half precision inside is too rough to tell
+    doubt = (integrals[0] - integrals[1]).abs() + rounding(x, step) * ends[0].abs()
     return _Way("on the way from the baseline", MISSED_FAR, (ends[0] - ends[1])[:, None], integrals[1][:, None], doubt)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
@@ -17,6 +17,7 @@ from wavelens.checks.asking import (
     one_by_one,
     score_and_gradient,
     span,
+    step_within,
 )
 from wavelens.checks.verdict import FAIL, PASS, WARN, Verdict
 from wavelens.engine.frozen import frozen_model
@@ -28,8 +29,8 @@ from wavelens.targets import Target
 
 LOUDER = 1.5  # mates go beyond the item's range, so that a maximum over the batch is theirs
 RANDOM = (
-    "Look for dropout called as a function, for noise or crops in forward(), and on a GPU for "
-    "torch.use_deterministic_algorithms(True)."
+    "Look for dropout called as a function, for noise or crops in forward(), for state that one call leaves to the "
+    "next, and on a GPU for torch.use_deterministic_algorithms(True)."
 )
 MIXED = "Look for sums, maxima or normalisations over the first dimension; until then explain with batch_size=1."
 
@@ -42,10 +43,10 @@ def deterministic(model: Model, x: Tensor, target: Target) -> Verdict:
 def batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
     """Whether an item has the same score alone and as the last of three, in the mode that the model is in.
 
-    Its mates are noise that is louder than it, and its own mirror image. Beside the scores, the gradient of the item's
-    score with respect to its mates is looked at: it is exactly zero where items are treated alone; and its own
-    gradient, when all scores are asked for, with that of its score beside two copies of itself: as many rows are
-    rounded alike.
+    Its mates are noise that is louder than it and its own mirror image, then its darkest and its brightest sample all
+    over. Beside the scores, the gradient of the item's score with respect to its mates is looked at: it is exactly zero
+    where items are treated alone; and its own gradient, when all scores are asked for, with that of its score beside
+    two copies of itself: as many rows are rounded alike.
     """
     return _tried(_batch_independent, model, x, target)
 
@@ -106,10 +107,11 @@ def _batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
     name, scores, leaks, gradients = "batch_independent", 0.0, 0.0, 0.0
     with frozen_model(model, x):
         for row, item in one_by_one(x):
+            batches = [torch.cat([*mates, row]) for mates in (_mates(row), *_plain_mates(row))]
             try:
-                beside = score_and_gradient(
-                    model, torch.cat([*_mates(row), row]), target, item.repeat(3), of=slice(-1, None)
-                )
+                answers = [
+                    score_and_gradient(model, batch, target, item.repeat(3), of=slice(-1, None)) for batch in batches
+                ]
             except BROKEN as error:
                 score_and_gradient(model, row, target, item)  # if it refuses one too, that is what to say
                 finding = f"the model takes one input at a time and refuses three ({_short(error)})."
@@ -120,13 +122,15 @@ def _batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
                 return Verdict(
                     name, FAIL, f"the model takes three inputs and refuses one alone ({_short(error)}).", MIXED
                 )
-            scores = max(scores, _apart(beside[0][-1], alone[0][0]) / _size(row, alone))
-            if (g := beside[1]) is not None:
-                leaks = max(leaks, float(g[:-1].double().norm() / g.double().norm().clamp_min(1e-300)))
+            for score, g in answers:
+                scores = max(scores, _apart(score[-1], alone[0][0]) / _size(row, alone))
+                if g is not None:
+                    leaks = max(leaks, float(g[:-1].double().norm() / g.double().norm().clamp_min(1e-300)))
             gradients = max(gradients, _moved_by_mates(model, row, target, item))
+        step = step_within(model, x, target)
     figures = {"score": scores, "mates' share of the gradient": leaks, "gradient": gradients}
     finding = f"beside two others, the score differs by {scores:.1e} of its size"
-    if max(scores, gradients) <= rounding(x) and leaks == 0:
+    if max(scores, gradients) <= rounding(x, step) and leaks == 0:
         return Verdict(name, PASS, f"{finding}, which is rounding.", figures=figures)
     finding = f"{finding}, its gradient by {gradients:.1e} of its own, and {leaks:.2g} of it lies in the others."
     return Verdict(name, FAIL, finding, MIXED, figures)
@@ -146,6 +150,13 @@ def _mates(row: Tensor) -> tuple[Tensor, Tensor]:
     noise = torch.rand(row.shape, generator=generator(0, 0, row.device), device=row.device, dtype=torch.float32)
     middle = row.amin() + span(row) / 2
     return middle + (2 * noise - 1).to(row.dtype) * span(row) * LOUDER / 2, row.flip(tuple(range(2, row.ndim)))
+
+
+def _plain_mates(row: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Beside the first two the batch is dark, beside the others bright: a model may decide by its mean."""
+    for level in (row.amin(), row.amax()):
+        mate = level.expand_as(row)
+        yield mate, mate
 
 
 def _short(error: Exception) -> str:

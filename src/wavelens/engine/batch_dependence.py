@@ -7,7 +7,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any, NamedTuple
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,18 +17,38 @@ from torch.nn.modules.batchnorm import _BatchNorm
 PACKAGE = __name__.partition(".")[0]
 REFUSALS = (RuntimeError, ValueError, TypeError, AssertionError, IndexError)  # of a batch of one
 LOOK = "Look for sums, maxima or normalisations over the first dimension; wavelens.check tells whether they are gone."
-CHANCE = "Look for dropout called as a function, and for noise or crops in forward()."
+CHANCE = (
+    "Look for dropout called as a function, for noise or crops in forward(), and in a function for a module that is in "
+    "training mode: call its eval()."
+)
+AT_MOST = 10  # times a value is what it may be measured against: what is far larger beside it says nothing of it
 
 
 class Answer(NamedTuple):
     """What a model says of one row alone: its values `(targets,)`, the size of its output, the first value's gradient.
 
-    The gradient is None where it was not taken, or none reaches the row.
+    The gradient is None where it was not taken, or none reaches the row. `step` is the distance of numbers around 1 in
+    the coarsest type that was computed in.
     """
 
     values: Tensor
     size: float
     gradient: Tensor | None = None
+    step: float = 0.0
+
+
+class Way(Enum):
+    """How a row is asked for: as fast as the pass was, in its format of memory, or in the model's own."""
+
+    FAST = "fast"
+    FORMAT = "format"
+    OWN = "own"
+
+
+class Alone(Protocol):
+    """Asks the model about a row by its number, alone."""
+
+    def __call__(self, row: int, way: Way = Way.FORMAT) -> Answer: ...
 
 
 def batch_statistics(model: Any) -> str | None:
@@ -44,10 +65,17 @@ def batch_statistics(model: Any) -> str | None:
 
 
 class BatchCheck:
-    """Compares one row's answer and gradient among others with those alone, once; warns where they differ by `most`."""
+    """Compares answers among others with those alone, where passes begin; warns where they differ by `most`.
+
+    The row of least extent is compared with its gradient, the row of largest extent without: the first is what others
+    would change most, the second tells where the batch as a whole decides. It is compared in the model's own format of
+    memory, and again (`look_again`) when passes begin to be other ones.
+    """
 
     def __init__(self, most: float) -> None:
-        self.most, self.due, self.gradient_due = most, True, True
+        self.most, self.due, self.gradient_due, self.loud_due, self.fast_due = most, True, True, True, True
+        self.told = False  # whether a warning was given
+        self.single = False  # whether a row has been alone, which tells nothing of others and of fast passes something
         self.equal = False  # whether equal rows have been compared, which tell less: other rows still are
         self.measured: tuple[int, Tensor, Answer] | None = None  # an item, a point of it, and its answer alone
         self.state: Tensor | None = None
@@ -56,41 +84,114 @@ class BatchCheck:
         """From here on, random numbers that torch draws on the device are the model's."""
         self.state = random_state(device)
 
-    def holds(self, points: Tensor, items: Tensor, values: Tensor, alone: Callable[[int], Answer]) -> bool:
-        """Whether the values `(targets, rows)` of a pass are those of its rows alone, as far as one row tells.
+    def look_again(self) -> None:
+        """From here on passes are other ones: the next is compared with a row alone once more, if nothing was found."""
+        self.loud_due = self.fast_due = not self.told
 
-        `alone` asks for a row by its number. A row that was alone is asked for again only if random numbers were drawn.
-        Chance cannot be mended: then the values are taken for what they are, after a warning.
+    def holds(self, points: Tensor, items: Tensor, values: Tensor, alone: Alone, undo: Callable[[], bool]) -> bool:
+        """Whether the values `(targets, rows)` of a pass are those of its rows alone, as far as two rows tell.
+
+        A row that was alone is asked for again only if random numbers were drawn. Where fast passes are the cause,
+        `undo` ends them, and the pass is to be asked for again. Chance cannot be mended: then the values are taken for
+        what they are, after a warning.
         """
-        if not self.due or (len(points) == 1 and self._nothing_drawn(points.device)):
+        if len(points) == 1 and self._nothing_drawn(points.device):
+            return self._fast_holds(values.detach(), alone, undo)
+        if not (self.due or self.loud_due):
             return True
-        equal = len(points) > 1 and torch.equal(points[1:], points[:-1])
+        values, equal = values.detach(), len(points) > 1 and torch.equal(points[1:], points[:-1])
         if equal and self.equal:
             return True
-        self.due, self.equal, row = equal, equal, telling(points)
-        try:
-            answer, scale, _ = self._answer(points, items, row, alone)
-        except REFUSALS:
-            if len(points) > 1:
-                return True  # the model takes no single row
-            raise
-        difference = apart(values[:, row].detach(), answer, scale)
-        if difference <= self.most:
+        if self.due:
+            self.due, self.equal, row = equal, equal, telling(points)
+            try:
+                answer = self._answer(points, items, row, alone)
+            except REFUSALS:
+                if len(points) > 1:
+                    self.loud_due = False
+                    return True  # the model takes no single row
+                raise
+            if not self._is(values, row, answer):
+                return self._told(values, row, alone, undo)
+        if self.loud_due and not equal:
+            self.loud_due = self.fast_due = False
+            return self._is_own(values, loudest(points), alone, undo)
+        return True
+
+    def _fast_holds(self, values: Tensor, alone: Alone, undo: Callable[[], bool]) -> bool:
+        """Whether the values of a row that was alone are those of the model in its own format of memory.
+
+        The first such pass is not compared: if it is the only one, that would cost half as much again.
+        """
+        self.single, first = True, not self.single
+        if first or not self.fast_due:
             return True
-        chance = apart(alone(row).values, answer, scale)
-        self.due = self.gradient_due = False
-        if chance > self.most or len(points) == 1:
+        self.fast_due = False
+        return self._is_own(values, 0, alone, undo)
+
+    def _is_own(self, values: Tensor, row: int, alone: Alone, undo: Callable[[], bool]) -> bool:
+        """Whether the values of a row are those that it has alone in the model's own format of memory."""
+        try:
+            answer = alone(row, Way.OWN)
+        except REFUSALS:
+            return True
+        return self._is(values, row, answer) or self._told(values, row, alone, undo, Way.OWN)
+
+    def _is(self, values: Tensor, row: int, answer: Answer) -> bool:
+        """Whether the values of a row in a pass are its answer alone."""
+        self.most = max(self.most, math.sqrt(answer.step))
+        return apart(values[:, row], answer.values, _scale(values, answer)) <= self.most
+
+    def _told(self, values: Tensor, row: int, alone: Alone, undo: Callable[[], bool], way: Way = Way.FORMAT) -> bool:
+        """What `holds` says where the values of a row differ from its answer alone: the cause is found, and said."""
+        first, second = alone(row, way), alone(row, way)
+        scale = _scale(values, second)
+        chance, difference = apart(first.values, second.values, scale), apart(values[:, row], second.values, scale)
+        if max(chance, difference) <= self.most:  # kernels are others where gradients are recorded
+            return True
+        if chance > self.most:
+            self._end()
             warn(_random("answer", max(chance, difference)))
             return True
-        warn(_mixed("answer", difference, len(points)))
+        if apart(alone(row, Way.FAST).values, alone(row, Way.OWN).values, scale) > self.most and undo():
+            self.due = self.gradient_due = self.loud_due = self.fast_due = True
+            self.measured = None
+            return False
+        self._end()
+        if values.shape[1] == 1:
+            return True
+        warn(_mixed("answer", difference, values.shape[1]))
         return False
+
+    def _end(self) -> None:
+        """No more is compared: what there is to say will have been said."""
+        self.due = self.gradient_due = self.loud_due = self.fast_due = False
+        self.told = True
+
+    def state_is_kept(self, again: Callable[[Tensor, int], Answer]) -> None:
+        """Warns where the row that was asked for alone at the beginning has another answer now, from state."""
+        if self.measured is None:
+            return
+        item, point, before = self.measured
+        try:
+            answers = [again(point, item) for _ in range(2)]  # the second has what the first left behind
+        except REFUSALS:
+            return
+        scale = min(before.size, AT_MOST * float(before.values.abs().max()))
+        difference = max(apart(answer.values, before.values, scale) for answer in answers)
+        if difference > self.most:
+            warn(
+                "the model keeps state from one call to the next: asked again about one input, its answer differed by "
+                f"{difference:.2g} of its size, so results change with batch_size and from call to call. Reset the "
+                "state where forward() begins."
+            )
 
     def gradients_hold(
         self,
         points: Tensor,
         items: Tensor,
         gradients: Tensor,
-        alone: Callable[[int], Answer],
+        alone: Alone,
         among_copies: Callable[[int], Tensor],
     ) -> bool:
         """Whether the gradients `(rows, …)` of a pass are those of its rows alone, as far as one row of one pass tells.
@@ -111,16 +212,16 @@ class BatchCheck:
         difference = apart(gradients[row], among_copies(row), 0.0)
         if difference <= self.most:
             return True
-        again = alone(row).gradient
-        if again is not None and (chance := apart(again, answer.gradient, 0.0)) > self.most:
+        again, once_more = alone(row).gradient, alone(row).gradient
+        if again is not None and once_more is not None and (chance := apart(again, once_more, 0.0)) > self.most:
+            self._end()
             warn(_random("gradient", max(chance, difference)))
             return True
+        self._end()
         warn(_mixed("gradient", difference, len(points)))
         return False
 
-    def _answer(
-        self, points: Tensor, items: Tensor, row: int, alone: Callable[[int], Answer], with_gradient: bool = False
-    ) -> Answer:
+    def _answer(self, points: Tensor, items: Tensor, row: int, alone: Alone, with_gradient: bool = False) -> Answer:
         """That of a row alone, which may be known."""
         point, item = points[row], int(items[row])
         if self.measured is not None and item == self.measured[0] and torch.equal(point, self.measured[1]):
@@ -154,6 +255,11 @@ def telling(points: Tensor) -> int:
     return int(points[1:].flatten(1).abs().amax(1).argmin()) + 1 if len(points) > 1 else 0
 
 
+def loudest(points: Tensor) -> int:
+    """The row of largest extent: where the batch as a whole decides, it is the least like its mean."""
+    return int(points.flatten(1).abs().sum(1, dtype=torch.float32).argmax())
+
+
 def tolerance(model: Any, x: Tensor, autocast: torch.dtype | None) -> float:
     """What an answer alone and in a batch may differ by: half of the digits of the coarsest type in use.
 
@@ -166,10 +272,19 @@ def tolerance(model: Any, x: Tensor, autocast: torch.dtype | None) -> float:
     return math.sqrt(max(torch.finfo(one).eps for one in types if one.is_floating_point))
 
 
-def largest(output: Any) -> float:
-    """The largest finite magnitude in a model's output, whatever holds its tensors."""
+def typical(output: Any) -> float:
+    """The median magnitude in a model's output, of that tensor of it where it is least; 0 where there is none.
+
+    A masked class at -1e4 is none of it, nor are boxes in pixels beside logits.
+    """
     tensors = [t for t in _tensors(output) if t.is_floating_point() and t.numel()]
-    return max((float(t.detach().abs().nan_to_num(0.0, 0.0).max()) for t in tensors), default=0.0)
+    return min((float(t.detach().float().abs().nan_to_num(0.0, 0.0).median()) for t in tensors), default=0.0)
+
+
+def _scale(values: Tensor, answer: Answer) -> float:
+    """What differences of a pass's values `(targets, rows)` are large against: they, and what they may be made of."""
+    most = max(float(values.abs().nan_to_num(0.0, 0.0).max()), float(answer.values.abs().nan_to_num(0.0, 0.0).max()))
+    return max(most, min(answer.size, AT_MOST * most))
 
 
 def apart(a: Tensor, b: Tensor, scale: float) -> float:

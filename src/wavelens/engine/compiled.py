@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+FUNCTIONS = (FunctionType, MethodType)
+
 
 def is_compiled(model: Any) -> bool:
-    """Whether `torch.compile` has been at the model or at a part of it."""
+    """Whether `torch.compile` has been at the model, at a part of it or at a function that a part holds."""
     return any(map(_is_compiled, model.modules() if isinstance(model, nn.Module) else [model]))
 
 
 def _is_compiled(part: Any) -> bool:
     wrapped = hasattr(part, "_orig_mod") or getattr(part, "_compiled_call_impl", None) is not None
-    return wrapped or hasattr(getattr(part, "forward", part), "_torchdynamo_orig_callable")
+    functions = [getattr(part, "forward", part), *(v for v in getattr(part, "__dict__", {}).values() if callable(v))]
+    return wrapped or any(isinstance(f, FUNCTIONS) and hasattr(f, "_torchdynamo_orig_callable") for f in functions)
 
 
 class Sizes:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import copy
-import dis
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache, partial
-from types import CodeType, FunctionType, MethodType
+from collections.abc import Callable, Sequence
 from typing import Any
-from weakref import ReferenceType
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from wavelens.engine.held import held
 from wavelens.engine.snapshot import dense
 from wavelens.models.module_kinds import with_mode
 
 STRANGER = "shares parameters that are none of its own: it calls a module that is not one of its parts"
-DEPTH = 4  # a patched forward holds the old one in a closure, perhaps by a decorator or a partial
 Answers = Callable[[nn.Module], Sequence[Tensor]]
 
 
@@ -105,7 +101,7 @@ def _check_patches(model: nn.Module, other: nn.Module) -> None:
     for name, module in other.named_modules():
         for attribute, value in (*vars(module).items(), ("forward", type(module).forward)):
             values = value.values() if isinstance(value, dict) else (value,)
-            held = [part for v in values if callable(v) for part in _held(v, DEPTH)]
+            held = [part for v in values if callable(v) for part in held(v)]
             place = f"by {attribute!r} of {name or 'the model'}"
             if any(id(part) in own for part in held):
                 raise NoCopyError(f"a copy of the model still calls the model itself, {place}")
@@ -113,44 +109,10 @@ def _check_patches(model: nn.Module, other: nn.Module) -> None:
                 raise NoCopyError(f"a copy of the model {STRANGER}, {place}")
 
 
-def _held(value: Any, depth: int) -> Iterator[Any]:
-    """What a function holds: closures, defaults, what it is bound to, and globals that it reads."""
-    yield value
-    parts: list[Any] = []
-    if isinstance(value, MethodType):
-        parts = [value.__self__, value.__func__]
-    elif isinstance(value, partial):
-        parts = [value.func, *value.args, *value.keywords.values()]
-    elif isinstance(value, FunctionType):
-        cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
-        own = (value.__module__ or "").partition(".")[0] != "torch"  # whose functions hold no model
-        read = [value.__globals__.get(name) for name in _globals_read(value.__code__)] if own else []
-        parts = [*cells, *read, *(value.__defaults__ or ()), getattr(value, "__wrapped__", None)]
-    elif isinstance(value, dict | list | tuple):
-        parts = list(value.values() if isinstance(value, dict) else value)
-    elif isinstance(value, ReferenceType):
-        parts = [value()]
-    for part in parts if depth else ():
-        yield from _held(part, depth - 1)
-
-
-@cache
-def _globals_read(code: CodeType) -> tuple[str, ...]:
-    """The names that code looks up in its module; an attribute of the same name is none of them."""
-    return tuple({one.argval for one in dis.get_instructions(code) if one.opname == "LOAD_GLOBAL"})
-
-
 def _has_parameters(part: Any) -> bool:
     if isinstance(part, nn.Parameter):
         return True
     return isinstance(part, nn.Module) and next(part.parameters(), None) is not None
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:  # not assigned yet
-        return False
 
 
 def _short(error: Exception) -> str:

@@ -47,6 +47,7 @@ class FastPasses:
         self.known = self.compiled or any(isinstance(m, _NormBase) for m in layers)  # that there are normalisations
         own = (t for m in layers for t in (*m._parameters.values(), *m._buffers.values()))
         self.folds = Folds(kernels, own, self.format is not torch.contiguous_format)
+        self.folded: bool | None = False  # whether a pass has; None once that was told
 
     def __enter__(self) -> Self:
         if self.format is torch.channels_last_3d:
@@ -63,6 +64,26 @@ class FastPasses:
     def unfolded(self, points: Tensor) -> Any:
         """The same from a pass in which each layer gives its own output."""
         return self._passed(points, Folds())
+
+    def own(self, points: Tensor) -> Any:
+        """The same in the model's own format of memory."""
+        last, self.format = self.format, torch.contiguous_format
+        copies = [(kernel, kernel.data) for kernel, _ in self.given]
+        try:
+            for kernel, data in self.given:
+                kernel.data = data
+            return self.unfolded(points)
+        finally:
+            for kernel, data in copies:
+                kernel.data = data
+            self.format = last
+
+    def begins_to_fold(self) -> bool:
+        """Whether a pass has used a fold, for the first time."""
+        if not self.folded:
+            return False
+        self.folded = None
+        return True
 
     def _passed(self, points: Tensor, folds: Folds) -> Any:
         if self.folding:
@@ -94,6 +115,7 @@ class FastPasses:
                 output = self.model(self._ready(points), *self.beside)
             self.hidden |= watched.repeated
             if watched.holds():
+                self.folded = self.folded if self.folded is None else bool(watched.stand_ins)
                 return output
         except Exception:
             if not watched.wrong and not watched.stand_ins:  # one may have met what its model allows a tensor alone

@@ -14,12 +14,14 @@ from torch._C import _len_torch_function_stack
 from torch.nn.parameter import is_lazy
 from torch.overrides import _pop_mode
 
+from wavelens.engine.held import modules_of
 from wavelens.engine.snapshot import Snapshots
 
 
 class frozen_model:
     """Freeze a model for the time of a `with`, then give it back as it was, after errors and signals too.
 
+    A function's modules are those that it holds: in closures, as globals that it reads, as what it is bound to.
     Parameters, buffers and tensors that modules hold as plain attributes come back in value, size and memory; so do
     `requires_grad`, training modes, random states, autocast and the gradient mode. A tensor attribute that is new is
     removed. Not given back are tensors in a module's lists and dicts, and what is no tensor, such as a counter.
@@ -27,7 +29,7 @@ class frozen_model:
 
     def __init__(self, model: Any, x: Tensor) -> None:
         self._device, self._thread = x.device, threading.get_ident()
-        self._part = Part(model) if isinstance(model, nn.Module) else None
+        self._parts = [Part(module) for module in modules_of(model)]
         self._undo: list[Callable[[], Any]] = []  # each may run twice, and before what it undoes is done
 
     def __enter__(self) -> None:
@@ -49,11 +51,10 @@ class frozen_model:
         self._undo.append(partial(torch.set_autocast_cache_enabled, torch.is_autocast_cache_enabled()))
         self._undo.append(partial(torch.set_autocast_enabled, kind, torch.is_autocast_enabled(kind)))
         torch.set_autocast_enabled(kind, False)
-        if self._part is not None:
-            self._undo.append(self._part.give_back)
+        self._undo += [part.give_back for part in self._parts]
         self._undo.append(partial(_leave_modes, _len_torch_function_stack()))  # before the model is written to
-        if self._part is not None:
-            self._part.take()
+        for part in self._parts:
+            part.take()
 
     def give_back(self) -> None:
         """Undo what was done; nothing where nothing is left to undo."""
@@ -73,8 +74,13 @@ class frozen_model:
             return
         if self._thread == threading.get_ident():
             self.give_back()
-        elif self._part is not None:
-            self._part.give_back()
+        else:
+            for part in self._parts:
+                part.give_back()
+
+    def state_has_changed(self) -> bool:
+        """Whether the model has written to what it keeps beside its parameters."""
+        return any(part.loan is not None and part.loan.state_has_changed() for part in self._parts)
 
 
 class Part:
@@ -117,6 +123,7 @@ class Loan:
         self.modes = [(m, m.training) for _, m in named if hasattr(m, "training")]  # frozen TorchScript has none
         parameters = (p for m in model.modules() for p in m._parameters.values() if p is not None)
         self.parameters = [(p, p.requires_grad) for p in parameters if not p.is_inference()]
+        self.buffers = [(b, b.requires_grad) for b in model.buffers() if b.is_leaf and not b.is_inference()]
         tensors = (
             (f"{place}.{name}".lstrip("."), t)
             for (place, _), holder in zip(named, self.holders, strict=True)
@@ -130,13 +137,19 @@ class Loan:
             p.requires_grad_(False)
 
     def give_back(self) -> None:
-        for holder in self.holders:
-            holder.give_back()
-        self.snapshots.give_back()
-        for p, needed in self.parameters:
-            p.requires_grad_(needed)
-        for m, mode in self.modes:
-            m.training = mode
+        try:
+            for holder in self.holders:
+                holder.give_back()
+            self.snapshots.give_back()
+        finally:  # of a tensor that torch cannot write to, at least the others are as they were
+            for tensor, needed in (*self.parameters, *self.buffers):
+                if tensor.requires_grad != needed:
+                    tensor.requires_grad_(needed)
+            for m, mode in self.modes:
+                m.training = mode
+
+    def state_has_changed(self) -> bool:
+        return any(holder.has_other_tensors() for holder in self.holders) or self.snapshots.state_has_changed()
 
 
 class Holder:
@@ -155,6 +168,14 @@ class Holder:
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         for held in (*(before for _, before in self.slots), self.plain):
             yield from ((name, t) for name, t in held.items() if isinstance(t, Tensor))
+
+    def has_other_tensors(self) -> bool:
+        """Whether a tensor stands where another one or none stood."""
+        now = {name: v for name, v in self._own() if isinstance(v, Tensor)}
+        buffers, before = self.slots[1]
+        return any(self.plain.get(name) is not v for name, v in now.items()) or any(
+            v is not before.get(name) for name, v in buffers.items()
+        )
 
     def give_back(self) -> None:
         for held, before in self.slots:

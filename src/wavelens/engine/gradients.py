@@ -15,12 +15,22 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.core import signal_axes
-from wavelens.engine.batch_dependence import Answer, BatchCheck, batch_statistics, largest, telling, tolerance, warn
+from wavelens.engine.batch_dependence import (
+    Answer,
+    BatchCheck,
+    Way,
+    batch_statistics,
+    telling,
+    tolerance,
+    typical,
+    warn,
+)
 from wavelens.engine.compiled import Sizes, filled, is_compiled
 from wavelens.engine.fast_passes import FastPasses
 from wavelens.engine.frozen import frozen_model
 from wavelens.engine.given import beside, check_callable, check_given
 from wavelens.engine.progress import Bar, Progress
+from wavelens.engine.types_met import Types
 from wavelens.models.module_kinds import check_evaluation, check_gradients, check_shapes
 from wavelens.models.runnable import runnable
 from wavelens.targets import Several, Target, check_target, settled
@@ -72,6 +82,7 @@ class Gradients:
         self._rows, self._autocast, self._bar = batch_size, autocast, (progress, progress_label)
         self._sizes = Sizes() if is_compiled(model) else None
         self._batch = BatchCheck(tolerance(model, x, autocast))
+        self._asked = {False: 0, True: 0}  # passes for values, and for gradients
         self.apart = False  # whether rows go through the model one at a time, since they depend on each other
 
     def __enter__(self) -> Gradients:
@@ -95,9 +106,14 @@ class Gradients:
 
     def __exit__(self, *error: Any) -> None:
         try:
+            if error[0] is None and self._loan.state_has_changed():
+                self._batch.state_is_kept(self._again)
             self._exit.__exit__(*error)
         finally:
             self._loan.give_back()
+
+    def _again(self, point: Tensor, item: int) -> Answer:
+        return self._alone(point[None], torch.tensor([item], device=point.device), 0, True, False)
 
     def _settled(self) -> Target:
         """The target, its open classes read off the answer to each item alone, which no batch mate changes."""
@@ -255,6 +271,8 @@ class Gradients:
                 raise
         else:
             backward = ask == self._backward
+            if self._fast.begins_to_fold() or self._has_new_points(len(points), backward):
+                self._batch.look_again()
             if self.holds(points, items, answer[-1], backward, backward) and (
                 not backward or self._gradients_hold(points, items, answer[0][0], size)
             ):
@@ -262,6 +280,11 @@ class Gradients:
         if points.is_cuda:
             torch.cuda.empty_cache()
         return self._fitting(ask, points, items)
+
+    def _has_new_points(self, rows: int, backward: bool) -> bool:
+        """Whether the points of a pass are of a kind that was not met: values are of the items themselves first."""
+        self._asked[backward] += rows > 1
+        return rows > 1 and self._asked[backward] == (1 if backward else 2)
 
     def _size(self, ask: Pass, rows: int) -> int:
         """Rows of a pass that is one of several for `rows` rows."""
@@ -274,8 +297,12 @@ class Gradients:
 
         `graph` is for passes that record gradients, `gradient` for those whose gradients are compared next.
         """
-        holds = self._batch.holds(points, items, values, lambda row: self._alone(points, items, row, graph, gradient))
-        if not holds:
+
+        def alone(row: int, way: Way = Way.FORMAT) -> Answer:
+            return self._alone(points, items, row, graph, gradient and way == Way.FORMAT, way)
+
+        holds = self._batch.holds(points, items, values, alone, self._fast.undo)
+        if not holds and not self._batch.due:
             self._rows, self.apart = 1, True
         return holds
 
@@ -291,28 +318,32 @@ class Gradients:
             gradient = self._gradient_of(value[row], copies, row)
             return torch.zeros_like(points[row], dtype=self.dtype) if gradient is None else gradient
 
-        def alone(row: int) -> Answer:
-            return self._alone(points, items, row, graph=True, gradient=True)
+        def alone(row: int, way: Way = Way.FORMAT) -> Answer:
+            return self._alone(points, items, row, True, True, way)
 
         holds = self._batch.gradients_hold(points, items, gradients, alone, among_copies)
         if not holds:
             self._rows, self.apart = 1, True
         return holds
 
-    def _alone(self, points: Tensor, items: Tensor, row: int, graph: bool, gradient: bool) -> Answer:
+    def _alone(
+        self, points: Tensor, items: Tensor, row: int, graph: bool, gradient: bool, way: Way = Way.FORMAT
+    ) -> Answer:
         """What the model says of one row, with the `gradient` if there is one; a compiled model runs uncompiled."""
-        sizes = []
+        ways: dict[Way, Model] = {Way.FAST: self._fast, Way.FORMAT: self._fast.unfolded, Way.OWN: self._fast.own}
+        sizes, types = [], Types()
 
         def ask(points: Tensor) -> Any:
-            output = self._fast.unfolded(points)
-            sizes.append(largest(output))
+            with types:
+                output = ways[way](points)
+            sizes.append(typical(output))
             return output
 
         with self._uncompiled(), torch.set_grad_enabled(graph):
             point = points[row : row + 1].detach().clone().requires_grad_(graph)
             values = self._scores(point, items[row : row + 1], ask)
             g = self._gradient_of(values[0].sum(), point, 0) if gradient and values[0].requires_grad else None
-        return Answer(torch.cat(values).detach().to(self.dtype), sizes[-1], g)
+        return Answer(torch.cat(values).detach().to(self.dtype), sizes[-1], g, types.step)
 
     def _uncompiled(self) -> AbstractContextManager[None]:
         """For rows alone, for whose size a compiled model need not be compiled anew."""

@@ -30,10 +30,11 @@ class Snapshots:
     """
 
     def __init__(self, tensors: Iterable[tuple[str, Tensor]], outer: Copies) -> None:
-        distinct = {id(t): (name, t, t.data) for name, t in tensors}
+        distinct = {id(t): (name, t, t.data) for name, t in tensors if not t.is_nested}
         self._tensors = [(t, before) for _, t, before in distinct.values()]
-        memories = (Memory(name, part) for name, _, before in distinct.values() for part in dense(before))
-        self._memories = list({memory.place: memory for memory in memories}.values())
+        memories = [(t, Memory(name, part)) for name, t, before in distinct.values() for part in dense(before)]
+        self._memories = list({memory.place: memory for _, memory in memories}.values())
+        self._state = {memory.place for t, memory in memories if not isinstance(t, Parameter)}
         where = _room(self._memories)
         for memory in self._memories:
             memory.remember(outer.get(memory.place), where)
@@ -41,6 +42,10 @@ class Snapshots:
     @property
     def copies(self) -> Copies:
         return {memory.place: memory.copy for memory in self._memories if memory.copy is not None}
+
+    def state_has_changed(self) -> bool:
+        """Whether memory of what is no parameter is another than it was."""
+        return any(memory.differs() for memory in self._memories if memory.place in self._state)
 
     def give_back(self) -> None:
         for memory in self._memories:
@@ -80,8 +85,14 @@ class Memory:
             self.storage.resize_(self.size)
         if self.copy is None:
             self._check()
-        elif not torch.equal(self.words.to(self.copy.device), self.copy):
+        elif self.differs():
             self.words.copy_(self.copy)
+
+    def differs(self) -> bool:
+        """Whether the bytes are others than those of the copy; of memory that is summed up, that is not asked."""
+        if self.storage.nbytes() != self.size:
+            return True
+        return self.copy is not None and not torch.equal(self.words.to(self.copy.device), self.copy)
 
     def _check(self) -> None:
         if self.sums is not None and not torch.equal(sums(self.words), self.sums):

@@ -102,7 +102,11 @@ def _chosen(weights: str) -> tuple[Path, str | None]:
 
 
 def _state_dicts(content: Any, keys: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Every mapping that has tensors, outermost first."""
+    """Every mapping that has tensors, outermost first; a list counts its entries."""
+    if isinstance(content, list | tuple):  # such as (model.state_dict(), epoch)
+        content = {
+            str(place): value for place, value in enumerate(content) if isinstance(value, Mapping | list | tuple)
+        }
     if not isinstance(content, Mapping) or len(keys) > DEEPEST:
         return
     named = {name: value for name, value in content.items() if isinstance(name, str)}
@@ -180,6 +184,10 @@ def _refusal(path: Path, error: Exception) -> str:
             "trust the file, save its weights alone: checkpoint = torch.load(path, weights_only=False); "
             'torch.save(checkpoint["state_dict"], "weights.pth"), or checkpoint.state_dict() of a whole model.'
         )
+    if path.read_bytes()[:40].startswith(b"version https://git-lfs"):
+        return f"{path} is a pointer of Git LFS, not the weights themselves. Fetch them: git lfs pull."
+    if _is_safetensors(path) or _is_saved(path):
+        return f"{path} cannot be read as weights: {' '.join(text.split())[:120].rstrip('.')}. Get a fresh copy."
     return (
         f"weights must be a state dict, in safetensors or from torch.save; got {path}, which is neither. Write one "
         "with torch.save(net.state_dict(), path)."

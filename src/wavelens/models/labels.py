@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 
-def read_class_names(source: str | Path | Sequence[str]) -> tuple[str, ...]:
-    """The names of classes 0, 1, …: a sequence of them, or a file.
+def read_class_names(source: str | Path | Sequence[str] | Mapping[Any, Any]) -> tuple[str, ...]:
+    """The names of classes 0, 1, …: a sequence of them, a mapping, or a file.
 
     A file has one name per line; a `.json` file has a list of names, a mapping of indices to names, or one of names to
-    indices. Raises `ValueError` unless there is a name for each index, `OSError` where there is no file.
+    indices. A name may be a pair of an identifier and the name, as ImageNet's, or a mapping with `name`, as COCO's.
+    Raises `ValueError` unless there is a name for each index, `OSError` where there is no file.
     """
+    if isinstance(source, Mapping):
+        return tuple(_from_json(dict(source)))
     if not isinstance(source, str | Path):
         return tuple(source)
     path = Path(source)
@@ -23,7 +26,9 @@ def read_class_names(source: str | Path | Sequence[str]) -> tuple[str, ...]:
         raise FileNotFoundError(f"no such class names: {path}. Give a file with one name per line, or JSON.")
     try:
         text = path.read_text(encoding="utf-8-sig")
-        names = _from_json(json.loads(text)) if path.suffix.lower() == ".json" else text.rstrip().splitlines()
+        names = _from_json(json.loads(text)) if path.suffix.lower() == ".json" else _from_lines(text)
+        if not names:
+            raise ValueError("it is empty")
     except ValueError as error:  # also of bytes that are no UTF-8
         raise ValueError(
             f"class names are a text file with one name per line, or JSON with a list of names or the name of each "
@@ -32,17 +37,34 @@ def read_class_names(source: str | Path | Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip() for name in names)
 
 
+def _from_lines(text: str) -> list[str]:
+    lines = text.rstrip().splitlines()
+    if blank := [number for number, line in enumerate(lines, 1) if not line.strip()]:
+        raise ValueError(f"line {blank[0]} is blank")
+    return lines
+
+
 def _from_json(content: Any) -> list[str]:
     if isinstance(content, list):
-        return [str(name) for name in content]
+        return [_name(one) for one in content]
     if not isinstance(content, dict):
         raise ValueError(f"it holds {type(content).__name__}")
     by_name = all(type(value) is int for value in content.values())
     pairs = [(index, name) for name, index in content.items()] if by_name else content.items()
-    names = {int(index): str(name) for index, name in pairs}
+    names = {int(index): _name(name) for index, name in pairs}
     if sorted(names) != list(range(len(content))):
         raise ValueError(f"its indices are not 0 to {len(content) - 1}")
     return [names[index] for index in sorted(names)]
+
+
+def _name(value: Any) -> str:
+    """A class's name, alone or in what a data set keeps beside it; `ValueError` for what is none."""
+    inside = value.get("name") if isinstance(value, dict) else value
+    if isinstance(inside, list | tuple) and len(inside) == 2 and all(isinstance(part, str) for part in inside):
+        inside = inside[1]  # after an identifier such as n01440764
+    if isinstance(inside, bool) or not isinstance(inside, str | int | float):
+        raise ValueError(f"{value!r:.60} is no name")
+    return str(inside)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def load(
     *,
     weights: str | Path | None = None,
     trust: bool = False,
-    class_names: str | Path | Sequence[str] | None = None,
+    class_names: str | Path | Sequence[str] | Mapping[Any, Any] | None = None,
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     input_size: int | Sequence[int] | None = None,
@@ -108,11 +108,11 @@ def load(
     TorchScript files, exported programs and models with code of their own are programs: those from outside the working
     folder are loaded with `trust` only.
 
-    For a network that was tuned to other classes: `class_names` is a sequence or a file of them (one per line, or
-    JSON). For photos and videos that are prepared in another way than the name says: `mean` and `std` of pixels in
-    [0, 1], one value or one per channel; `input_size` in pixels, one value or height and width; `crop`, the share of
-    the resized photo's side that is kept, or 'squash' to resize to the input size without a crop; `interpolation`, the
-    filter.
+    For a network that was tuned to other classes: `class_names` is a sequence, a mapping or a file of them (one per
+    line, or JSON). For photos and videos that are prepared in another way than the name says: `mean` and `std` of
+    pixels in [0, 1], one value or one per channel; `input_size` in pixels, one value or height and width; `crop`, the
+    share of the resized photo's side that is kept, or 'squash' to resize to the input size without a crop;
+    `interpolation`, the filter.
 
     `preparation` makes the model's input in place of its own: a TorchScript file on seismograms takes
     `preparation=models.Traces((3, 3000), rate=100)`. `bands` names the bands of a raster that the model takes, in its

@@ -42,9 +42,16 @@ def check_evaluation(model: Any) -> None:
     if training:
         raise ValueError(
             "the model must be in evaluation mode, so that an item's result does not depend on its batch; got "
-            f"training mode in {training[0]}{f' and {len(training) - 1} more' if len(training) > 1 else ''}. Call "
-            "model.eval() first."
+            f"training mode in {training[0]}{f' and {len(training) - 1} more' if len(training) > 1 else ''}. "
+            f"{_remedy(model)}"
         )
+
+
+def _remedy(model: nn.Module) -> str:
+    """How to put a model into evaluation mode; an exported program inside refuses to be asked."""
+    if any(map(is_exported, model.modules())):
+        return "An exported part refuses model.eval(): set part.training = False for each part of model.modules()."
+    return "Call model.eval() first."
 
 
 def is_exported(module: nn.Module) -> bool:

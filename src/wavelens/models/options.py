@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from wavelens.models.labels import read_class_names
 from wavelens.whole_numbers import is_whole
 
 SQUASH = "squash"  # the crop that is none
@@ -54,7 +55,7 @@ def options_of(
     *,
     weights: str | Path | None = None,
     trust: bool = False,
-    class_names: str | Path | Sequence[str] | None = None,
+    class_names: str | Path | Sequence[str] | Mapping[Any, Any] | None = None,
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     input_size: int | Sequence[int] | None = None,
@@ -111,7 +112,11 @@ def _bands(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
     return names
 
 
-def _class_names(value: str | Path | Sequence[str] | None) -> str | tuple[str, ...] | None:
+def _class_names(value: str | Path | Sequence[str] | Mapping[Any, Any] | None) -> str | tuple[str, ...] | None:
+    if isinstance(value, Mapping):
+        return read_class_names(value)
+    if value is not None and not isinstance(value, Path) and not value:
+        raise ValueError(f"class_names must name at least one class; got {value!r}.")
     return value if value is None else str(value) if isinstance(value, str | Path) else tuple(map(str, value))
 
 
@@ -119,6 +124,8 @@ def _for_channels(name: str, value: float | Sequence[float] | None, least: float
     """Three values from one or three."""
     if value is None:
         return None
+    if isinstance(value, str):
+        raise ValueError(f"{name} must be a number, or several; got the text {value!r}.")
     values = tuple(float(v) for v in ([value] if isinstance(value, Real) else value))  # type: ignore[union-attr]
     if len(values) not in (1, 3) or not all(least <= v <= 1 for v in values):
         bytes_hint = " Divide values for bytes by 255." if any(v > 1 for v in values) else ""
