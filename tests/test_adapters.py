@@ -264,7 +264,9 @@ def test_paths_through_the_tunnel_are_refused(algorithm):
 
 @pytest.mark.parametrize("composite", ["EpsilonPlusFlat", "LRP", "guidedbackprop"])
 def test_composites_without_a_gradient_are_refused(composite):
-    with pytest.raises(ValueError, match=f"composite is GuidedBackprop, .*got '{composite}'.*LRP.*Identity domain"):
+    with pytest.raises(
+        ValueError, match=f"composite must be GuidedBackprop, .*got '{composite}'.*LRP.*Identity domain"
+    ):
         wl.Zennit(composite)
 
 

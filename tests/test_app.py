@@ -464,7 +464,7 @@ def test_an_upload_that_no_session_has_named_yet_is_left_for_a_minute(tmp_path):
         (Wish(gradients=9), "10 to 256 gradients here; got 9"),
         (Wish(gradients=257), "10 to 256 gradients here; got 257"),
         (Wish(target=1, against=3), "an index from 0 to 2; got 3"),
-        (Wish(target=1, against=1), "a class is set against another one; got"),
+        (Wish(target=1, against=1), "a class must be set against another one; got"),
     ],
 )
 def test_what_is_not_offered_is_refused_in_a_sentence(tmp_path, wish, sentence):

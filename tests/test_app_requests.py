@@ -304,7 +304,7 @@ def test_values_that_are_not_offered_are_refused_in_a_sentence_and_not_logged(br
     ("wish", "sentence"),
     [
         (["0", "haar", 0, "saliency", 50], "a class of sky must be an index from 0 to 1; got '0'."),
-        ([0, None, 0, "saliency", 50], "a wavelet is one of"),
+        ([0, None, 0, "saliency", 50], "a wavelet must be one of"),
         ([0, "haar", "2", "saliency", 50], "levels must be 1 to 12; got '2'."),
         ([0, "haar", 0, 3, 50], "the methods are"),
         ([0, "haar", 0, "saliency", 50.5], "a method takes 10 to 256 gradients here; got 50.5."),

@@ -79,7 +79,7 @@ def test_what_is_no_intact_sound_says_so(tmp_path, suffix):
     header.write_bytes(bytes(64) + header.read_bytes()[64:300])
     with pytest.raises(FileNotFoundError, match=r"no such sound: .*none"):
         read_audio(tmp_path / f"none{suffix}")
-    with pytest.raises(ValueError, match="a sound is a file; got the folder"):
+    with pytest.raises(ValueError, match="a sound must be a file; got the folder"):
         read_audio(tmp_path)
     with pytest.raises(ValueError, match=r"empty\.\w+ is empty, so it is not a sound"):
         read_audio(empty)
@@ -113,8 +113,8 @@ def test_a_header_without_samples_and_numbers_out_of_range_say_so(tmp_path):
     with pytest.raises(ValueError, match=r"none\.wav has a header and none"):
         read_audio(tmp_path / "none.wav")
     for value, said in (
-        (math.nan, r"are finite; .*wild\.wav has NaN or infinity\. Replace"),
-        (math.inf, r"are finite; .*wild\.wav has NaN or infinity\. Replace"),
+        (math.nan, r"must be finite; .*wild\.wav has NaN or infinity\. Replace"),
+        (math.inf, r"must be finite; .*wild\.wav has NaN or infinity\. Replace"),
         (20000.0, r"full scale of a sound is 1; .*wild\.wav reaches 20000\. Divide by its range"),
     ):
         soundfile.write(tmp_path / "wild.wav", np.array([0, value]), 8000, "FLOAT")
@@ -141,7 +141,7 @@ def test_a_clip_is_one_sound_with_a_rate():
 
 
 def test_an_array_is_told_to_become_a_tensor():
-    with pytest.raises(TypeError, match=r"a waveform is a tensor .*; got ndarray\. Try torch\.as_tensor"):
+    with pytest.raises(TypeError, match=r"a waveform must be a tensor .*; got ndarray\. Try torch\.as_tensor"):
         Clip(np.zeros((1, 1, 5), dtype=np.float32), 8000)
 
 

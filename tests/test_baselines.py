@@ -437,7 +437,7 @@ class Aside(nn.Module):
         ("other", r"depends on the layer of GradCAM\(layer='other'\); this one does not"),
         ("idle", "gives a tensor in each pass; a.1.idle gave none"),
         ("pool", "gives a tensor in each pass; a.1.pool gave none"),
-        ("flat", r"gives \(batch, channel, \*axes\) with the 2 axes of x; got \(3, 3\) from Flatten"),
+        ("flat", r"must give \(batch, channel, \*axes\) with the 2 axes of x; got \(3, 3\) from Flatten"),
     ],
 )
 def test_layers_that_cannot_be_asked_for(layer, text):

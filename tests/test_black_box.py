@@ -509,7 +509,7 @@ def test_the_fit_is_told_apart_or_refused():
         (lambda: wl.HSIC(samples=1), "HSIC needs 2 samples or more; got samples=1"),
         (lambda: wl.Sobol(groups="decades"), "groups must be one of scales, octaves, bands, blocks, .*; got 'decades'"),
         (lambda: wl.KernelSHAP(blocks=0), "blocks must be a whole number from 1; got blocks=0"),
-        (lambda: wl.HierarchicalShapley(share=1.5), "share, of the sum of magnitudes, lies .*; got share=1.5"),
+        (lambda: wl.HierarchicalShapley(share=1.5), "share, of the sum of magnitudes, must lie .*; got share=1.5"),
     ],
 )
 def test_arguments_that_are_none(make, text):

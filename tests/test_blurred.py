@@ -63,7 +63,7 @@ def test_several_domains_share_the_passes_and_several_targets_are_each_what_they
 
 def test_wrong_widths_and_several_signals_are_refused():
     for sigma in (0, -1.0, float("inf"), "wide"):
-        with pytest.raises(ValueError, match="the blur's width in samples, is finite and above 0; got sigma="):
+        with pytest.raises(ValueError, match="the blur's width in samples, must be finite and above 0; got sigma="):
             wl.BlurredPath(sigma)
     x = {"a": signal((8,)), "b": signal((8,))}
     domains = dict.fromkeys(x, wl.Identity())

@@ -258,7 +258,7 @@ def test_a_torchscript_file_is_no_checkpoint(tmp_path):
 @pytest.mark.parametrize("content", [b"hello", pickle.dumps([1, 2]), b"\x10" + bytes(7) + b"{broken"])
 def test_what_is_no_checkpoint_is_one_sentence(tmp_path, content):
     (tmp_path / "net.pth").write_bytes(content)
-    with pytest.raises(ValueError, match=r"^weights are a state dict[^\n]*net\.pth[^\n]*$"):
+    with pytest.raises(ValueError, match=r"^weights must be a state dict[^\n]*net\.pth[^\n]*$"):
         filled(tmp_path / "net.pth")
 
 

@@ -229,7 +229,7 @@ def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, mon
         (["left.png", "--method", "gradcam"], "Did you mean GradCAM?"),
         (["left.png", "--target", "side"], "'side' fits several classes: 0 (left side); 1 (right side)"),
         (["left.png", "--tiles", "0.5"], "only rasters are explained tile by tile; own_net:net takes a photo"),
-        (["left.png", "--target", "3"], "is an index from 0 to 2; got 3"),
+        (["left.png", "--target", "3"], "must be an index from 0 to 2; got 3"),
         (["left.png", "--model", "own_nett:net"], "there is no module own_nett for own_nett:net"),
         (["left.png", "--weights", "absent.pth"], "no such weights: absent.pth"),
         (["left.png", "--device", "meta"], "--device must name a device of this machine; got 'meta'"),

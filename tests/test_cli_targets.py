@@ -170,7 +170,7 @@ def test_the_top_class_may_be_set_against_another(folder, capsys):
     ("arguments", "sentence"),
     [
         (["--target", "1", "--against", "right side"], "--against and --target name the same class, 1 (right"),
-        (["--target", "1", "--against", "3"], "is an index from 0 to 2; got 3"),
+        (["--target", "1", "--against", "3"], "must be an index from 0 to 2; got 3"),
         (["--target", "1", "--against", "side"], "'side' fits several classes: 0 (left side, port); 1 (right side)"),
         (["--target", "own_scenes:mean", "--against", "1"], "own_scenes:mean is a function. Let it return a Contrast"),
         (["--target", "own_scenes:means"], "own_scenes:means cannot be found: module 'own_scenes'"),

@@ -100,7 +100,7 @@ def test_wrong_input_is_one_line_each(folder, capsys):
     assert explain(*names) == 2
     lines = capsys.readouterr().err.splitlines()
     expected = [
-        "nan.npy: a volume's voxels are finite; got NaN",
+        "nan.npy: a volume's voxels must be finite; got NaN",
         "key must be one of a, b in two.npz; name one of them",
         "colours.npy: the network takes volumes of 1 channel; got 3",
         "empty.nii is empty",

@@ -239,7 +239,7 @@ def test_arrays_of_two_coordinates_and_missing_files(tmp_path):
         read_cloud(tmp_path / "flat.npy")
     with pytest.raises(FileNotFoundError, match="no such cloud"):
         read_cloud(tmp_path / "nothing.ply")
-    with pytest.raises(ValueError, match=r"a cloud is written as \.ply"):
+    with pytest.raises(ValueError, match=r"a cloud must be written as \.ply"):
         write_cloud(tmp_path / "a.obj", bumpy())
     for shape in ((1, 2, 9), (3, 9), (1, 3, 1), (2, 3, 9)):
         with pytest.raises(

@@ -159,7 +159,9 @@ def test_what_a_curve_is_of():
     c = wl.metrics.curves(half, x.bfloat16(), 1, a.map(torch.Tensor.bfloat16), steps=4)
     assert c.insertion.dtype == torch.float32
     assert relative(c.insertion.double(), wl.metrics.curves(net, x, 1, a, steps=4).insertion) < 0.1
-    with pytest.raises(TypeError, match=r"the model's output is a tensor .* where target must be a class; got tuple"):
+    with pytest.raises(
+        TypeError, match=r"the model's output must be a tensor .* where target must be a class; got tuple"
+    ):
         wl.metrics.curves(lambda s: (net(s),), x, 1, a, steps=2)
 
 

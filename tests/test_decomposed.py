@@ -137,7 +137,7 @@ def test_nothing_to_see_is_drawn_too(value):
 
 def test_what_is_no_picture_is_refused():
     x, a = signal((8, 8)), attribution(wl.DWT("haar", levels=1), (8, 8))
-    with pytest.raises(ValueError, match=r"attributions are one or several of them; got none"):
+    with pytest.raises(ValueError, match=r"attributions must be one attribution or several; got none"):
         plots.decomposed([], x)
     with pytest.raises(ValueError, match=r"with 2 or 3 axes; got \(3, 2, 64\) with axes \(64,\)\. .*masks.decompose"):
         plots.decomposed(attribution(wl.DWT("haar", levels=1), (64,)), signal((64,)))

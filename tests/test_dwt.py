@@ -448,7 +448,10 @@ def test_the_delay_of_a_deep_cascade_is_that_of_its_coarse_end(path):
             r"pywt\.wavedecn takes one number of levels for all axes; got levels=\(1, 2\)",
         ),
         (lambda: DWT("haar", levels=7).layout((100, 90)), "levels=7 needs axes of at least 128 .* at most levels=6"),
-        (lambda: DWT().analysis(torch.zeros(3, 8)), r"a signal is a tensor \(batch.* got \(3, 8\)\. Add the missing"),
+        (
+            lambda: DWT().analysis(torch.zeros(3, 8)),
+            r"a signal must be a tensor \(batch.* got \(3, 8\)\. Add the missing",
+        ),
         (lambda: DWT().analysis(torch.zeros(1, 1, 8, dtype=torch.int)), "floating-point .* torch.int32"),
         (lambda: DWT().analysis(torch.zeros(1, 0, 8)), "no empty dimensions"),
         (lambda: Coefficients(torch.zeros(3), Layout(Identity(), (4,), (Band(0, "", (4,)),))), r"\(\*batch, 4\) fits"),

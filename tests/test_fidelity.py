@@ -263,7 +263,7 @@ def test_options():
     with pytest.raises(ValueError, match="grid must be a whole number from 1; got grid=0"):
         m.mu_fidelity(net, x, 1, a, grid=0)
     for fraction in (0.0, 1.0, -0.5, 0.02):
-        with pytest.raises(ValueError, match=rf"gives each subset a cell or more; got {fraction} of 4 cells"):
+        with pytest.raises(ValueError, match=rf"give each subset at least one cell; got {fraction} of 4 cells"):
             m.mu_fidelity(net, x, 1, a, grid=2, fraction=fraction)
     with pytest.raises(ValueError, match=r"perturb must be 'noise', for gradients, or 'removal', .* got 'swap'"):
         m.infidelity(net, x, 1, a, perturb="swap")
@@ -276,5 +276,5 @@ def test_options():
     for metric in (m.ff, m.fid_in):
         with pytest.raises(ValueError, match=r"fraction, the part of the coefficients to keep, .* got 1.5"):
             metric(net, x, 1, a, fraction=1.5)
-    with pytest.raises(ValueError, match=r"fid_in compares classes, so the model's output is .* got \(1,\)"):
+    with pytest.raises(ValueError, match=r"fid_in compares classes, so the model's output must be .* got \(1,\)"):
         m.fid_in(weighted, x, None, a)

@@ -452,16 +452,16 @@ CALLS = {
     "mode": (lambda: explain(training(""), X), "evaluation mode.*got training mode in the model.*model.eval"),
     "part": (lambda: explain(training("1.1"), X), r"evaluation mode.*got training mode in 1\.1\. Call"),
     "all": (lambda: explain(training("").train(), X), r"training mode in the model and 4 more\. Call"),
-    "NaN": (lambda: explain(NET, X * float("nan")), "x is finite; got NaN or infinity"),
-    "inf": (lambda: explain(NET, X / 0), "x is finite; got NaN or infinity"),
+    "NaN": (lambda: explain(NET, X * float("nan")), "x must be finite; got NaN or infinity"),
+    "inf": (lambda: explain(NET, X / 0), "x must be finite; got NaN or infinity"),
     "integers": (lambda: explain(NET, X.long()), r"floating-point numbers; got torch.int64\. Pass x / 255"),
     "dimensions": (lambda: explain(NET, X[0, 0]), r"\(batch, channel, \*axes\); got \(6, 7\).*x\[None\]"),
     "batch_size": (
         lambda: explain(NET, X, batch_size=0),
         "batch_size must be at least 1, or None to measure it; got 0",
     ),
-    "batch_size 2.5": (lambda: explain(NET, X, batch_size=2.5), "batch_size is at least 1, .* got 2.5"),
-    "autocast": (lambda: explain(NET, X, autocast=torch.float64), "autocast is .* or None; got torch.float64"),
+    "batch_size 2.5": (lambda: explain(NET, X, batch_size=2.5), "batch_size must be at least 1, .* got 2.5"),
+    "autocast": (lambda: explain(NET, X, autocast=torch.float64), "autocast must be .* or None; got torch.float64"),
     "lazy": (lambda: explain(nn.LazyLinear(3).eval(), X), r"have shapes; some of these are lazy. Call model\(x\)"),
     "lazy buffers": (lambda: explain(nn.LazyBatchNorm2d().eval(), X), "have shapes; some of these are lazy"),
     "argmax": (lambda: explain(lambda x: NET(x).argmax(1), X, None), "differentiably; this one does not.*argmax"),
@@ -487,7 +487,7 @@ def test_a_gradient_that_is_no_number_is_an_error(method):
         return (0 * x).flatten(1).sum(1).sqrt() + x.flatten(1).sum(1)
 
     with pytest.raises(
-        ValueError, match=r"the explained output and its gradient are finite; got NaN or infinity.*square root"
+        ValueError, match=r"the explained output and its gradient must be finite; got NaN or infinity.*square root"
     ):
         explain(model, X, None, method)
 

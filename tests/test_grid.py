@@ -48,8 +48,8 @@ def test_pixels_are_one_pixel_large_and_sound_reaches_to_half_the_rate():
     ("spacing", "units", "sentence"),
     [
         ((1.0,), ("mm", "mm"), "a spacing and a unit for each axis"),
-        ((0.0,), ("mm",), "a spacing is finite and above 0; got"),
-        ((float("nan"),), ("mm",), "a spacing is finite and above 0; got"),
+        ((0.0,), ("mm",), "a spacing must be finite and above 0; got"),
+        ((float("nan"),), ("mm",), "a spacing must be finite and above 0; got"),
     ],
 )
 def test_a_grid_that_is_none_is_refused(spacing, units, sentence):

@@ -171,7 +171,7 @@ def test_errors_say_what_to_do():
             masks.top(a, wrong)
         with pytest.raises(ValueError, match=f"ratio, a part of the largest importance, .*; got {wrong}"):
             masks.threshold(a, wrong)
-    with pytest.raises(ValueError, match=r"is finite; got NaN or infinity"):
+    with pytest.raises(ValueError, match=r"must be finite; got NaN or infinity"):
         masks.top(a.map(lambda data: data / 0), 0.5)
     with pytest.raises(ValueError, match=r"for signals \(batch, channel, 64\); got \(3, 2, 65\)"):
         masks.top(a, 0.5).apply(signal((65,)))

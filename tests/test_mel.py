@@ -199,10 +199,10 @@ def test_wrong_arguments_are_one_clear_error():
     for options, said in [
         ({"n_mels": 0}, "n_mels and hop_length are above 0"),
         ({"win_length": 4096}, "win_length from 1 to n_fft; got .*win_length=4096"),
-        ({"power": 3}, "power is 1 or 2.*got 3"),
+        ({"power": 3}, "power must be 1 or 2.*got 3"),
         ({"log": "ln"}, "log 'db', 'log' or None.*'ln'"),
         ({"offset": 0, "log": "log"}, "silence has no finite logarithm"),
-        ({"mel_scale": "bark"}, "mel_scale is 'slaney' or 'htk'.*'bark'"),
+        ({"mel_scale": "bark"}, "mel_scale must be 'slaney' or 'htk'.*'bark'"),
         ({"fmax": 9000}, r"half the rate, 8000 Hz; got fmin=0 and fmax=9000"),
         ({"fmin": 500, "fmax": 400}, "got fmin=500 and fmax=400"),
     ]:

@@ -167,9 +167,9 @@ def test_what_is_no_attribution_of_the_batch(metric):
     for wrong in (a.item(0), wl.Identity().analysis(x[..., :-1]), wl.Identity().analysis(torch.cat([x, x], 1))):
         with pytest.raises(ValueError, match=r"an attribution of x \(3, 2, 12, 17\) is \(3, 1 or 2, size\) over"):
             METRICS[metric](net, x, CLASSES, wrong)
-    with pytest.raises(TypeError, match=r"an attribution is Coefficients, as attribute.* gives them; got Tensor"):
+    with pytest.raises(TypeError, match=r"an attribution must be Coefficients, as attribute.* gives them; got Tensor"):
         METRICS[metric](net, x, CLASSES, a.data)
-    with pytest.raises(ValueError, match="an attribution that is judged is finite; got NaN or infinity"):
+    with pytest.raises(ValueError, match="an attribution that is judged must be finite; got NaN or infinity"):
         METRICS[metric](net, x, CLASSES, a.map(lambda data: data / 0))
 
 

@@ -455,11 +455,11 @@ def call(target=2, **options):
 
 WRONG = {
     "alpha": (lambda: call(alpha=-1.0), r"alpha must be a finite number from 0, or a list of them; got -1\.0"),
-    "alphas": (lambda: call(alpha=[1.0, float("nan")]), r"alpha is .* got \[1\.0, nan\]"),
-    "no alpha": (lambda: call(alpha=[]), r"alpha is .* got \[\]"),
+    "alphas": (lambda: call(alpha=[1.0, float("nan")]), r"alpha must be .* got \[1\.0, nan\]"),
+    "no alpha": (lambda: call(alpha=[]), r"alpha must be .* got \[\]"),
     "steps": (lambda: call(steps=0), "steps must be a whole number from 1; got steps=0"),
     "lr": (lambda: call(lr=0.0), r"lr, the size of a step, must be finite and above 0; got lr=0\.0"),
-    "tolerance": (lambda: call(tolerance=-0.1), r"tolerance is at least 0, or None .* got tolerance=-0\.1"),
+    "tolerance": (lambda: call(tolerance=-0.1), r"tolerance must be at least 0, or None .* got tolerance=-0\.1"),
     "spatial": (
         lambda: call(spatial=float("inf")),
         "spatial, a weight, must be finite and at least 0; got spatial=inf",
@@ -469,9 +469,9 @@ WRONG = {
     "baseline": (lambda: call(baseline=torch.zeros(5)), r"baseline must be a finite number, a signal \(2, 6, 7\)"),
     "domain": (
         lambda: call(start=wl.Identity().analysis(X)),
-        r"start is .* \(3, 2, 48\) in DWT.*got \(3, 2, 42\) in Identity\(\)\. Attribute x in the domain",
+        r"start must be .* \(3, 2, 48\) in DWT.*got \(3, 2, 42\) in Identity\(\)\. Attribute x in the domain",
     ),
-    "batch": (lambda: call(start=HAAR.analysis(X[:2])), r"start is .* \(3, 2, 48\) in DWT.*got \(2, 2, 48\)"),
+    "batch": (lambda: call(start=HAAR.analysis(X[:2])), r"start must be .* \(3, 2, 48\) in DWT.*got \(2, 2, 48\)"),
     "front": (lambda: call().front(), r"a front takes a list of alpha; got the one run for alpha=1\.0\. Give a list"),
     "model": (lambda: masks.minimal(lambda x: NET(x).detach(), X, 2, domain=HAAR, alpha=1.0), "differentiably"),
 }

@@ -149,10 +149,10 @@ def test_the_grid_is_that_of_the_input():
     ("arguments", "message"),
     [
         ({"shape": (1, 2, 3)}, r"shape must be \(channel, \*axes\) with three axes; got \(1, 2, 3\)"),
-        ({"intensity": "minmax"}, "intensity is a window .* or one of range, standard; got 'minmax'"),
-        ({"intensity": (5, 5)}, r"intensity is a window .*; got \(5, 5\)"),
-        ({"orientation": "RAR"}, "orientation is a letter of .*; got 'RAR'"),
-        ({"orientation": "XYZ"}, "orientation is a letter of .*; got 'XYZ'"),
+        ({"intensity": "minmax"}, "intensity must be a window .* or one of range, standard; got 'minmax'"),
+        ({"intensity": (5, 5)}, r"intensity must be a window .*; got \(5, 5\)"),
+        ({"orientation": "RAR"}, "orientation must be a letter of .*; got 'RAR'"),
+        ({"orientation": "XYZ"}, "orientation must be a letter of .*; got 'XYZ'"),
         ({"fit": "pad"}, "fit must be one of resize, crop; got 'pad'"),
     ],
 )

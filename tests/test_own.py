@@ -137,7 +137,7 @@ def test_each_option_takes_its_own_kind(own_folder):
         with pytest.raises(ValueError, match=r"--method takes a method, such as SmoothGrad.*got "):
             method_of(own(text))
     for text in ("Halved()", "Both()", "Grey()"):
-        with pytest.raises(ValueError, match=r"a method is one such as SmoothGrad.*One of your own is called as"):
+        with pytest.raises(ValueError, match=r"a method must be one such as SmoothGrad.*One of your own is called as"):
             parse_explainer(own(text))
     for text in ("Halved()", "Twice()", "Copied()"):
         with pytest.raises(ValueError, match=r"a metric must be one of Curves, .*or your own, such as own:kept"):

@@ -172,7 +172,7 @@ def test_an_attribution_of_zeros_is_drawn_as_nothing(case):
 def test_what_is_no_volume_says_so(case):
     a, x = case
     picture = DWT("haar", levels=1).analysis(torch.zeros(1, 1, 8, 8))
-    with pytest.raises(ValueError, match=r"a volume has three axes .* got axes \(8, 8\)"):
+    with pytest.raises(ValueError, match=r"a volume must have three axes .* got axes \(8, 8\)"):
         plots.slices(picture, torch.zeros(1, 1, 8, 8))
     with pytest.raises(
         ValueError, match=r"x must be the explained volume \(2, channel, 12, 10, 8\); got \(2, 1, 8, 8, 8\)"

@@ -145,7 +145,7 @@ def test_items_without_a_profile_are_left_out_of_all_models_and_counted():
 @pytest.mark.parametrize(
     ("profiles", "sentence"),
     [
-        ({}, "profiles has one for each model; got none"),
+        ({}, "profiles must have one entry for each model; got none"),
         ({"a": []}, r"got a: none\. Attribute all in one domain"),
         ({"a": profile(drawn(3)), "b": profile(drawn(4))}, r"over the same items; got {'a': 3, 'b': 4}"),
         ({"a": profile(torch.zeros(3, 3))}, "of 3 none has"),
@@ -161,7 +161,7 @@ def test_other_scales_are_refused():
     a = wl.attribute(Net((8,)), signal((8,)), 0, domain=wl.DWT("haar", levels=1), method=wl.Saliency())
     with pytest.raises(ValueError, match=r"scale by scale; got a: a2 d2 d1; b: a1 d1\. Attribute all"):
         runs.average({"a": profile(drawn(3)), "b": wl.maps.profile(a)})
-    with pytest.raises(KeyError, match="a row is of one of"):
+    with pytest.raises(KeyError, match="a row must be of one of"):
         runs.average({"a": profile(drawn(3))}).row("a", "d7")
 
 

@@ -254,7 +254,7 @@ def test_options():
             metric(net, x, CLASSES, a, explainer=elsewhere)
     with pytest.raises(ValueError, match="samples must be a whole number from 1; got samples=0"):
         m.max_sensitivity(net, x, CLASSES, a, explainer=SALIENCY, samples=0)
-    with pytest.raises(ValueError, match="is at least 0 and finite; got radius=-1"):
+    with pytest.raises(ValueError, match="must be at least 0 and finite; got radius=-1"):
         m.max_sensitivity(net, x, CLASSES, a, explainer=SALIENCY, radius=-1)
 
 

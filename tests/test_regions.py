@@ -276,20 +276,24 @@ def test_a_segmenter_of_torchvision():
 
 
 WRONG = {
-    "mask of numbers": (lambda: regions.region(1, torch.ones(3, 3)), ValueError, r"mask is boolean.*got \(3, 3\) of t"),
+    "mask of numbers": (
+        lambda: regions.region(1, torch.ones(3, 3)),
+        ValueError,
+        r"mask must be boolean.*got \(3, 3\) of t",
+    ),
     "empty": (
         lambda: regions.region(1, torch.zeros(3, 3) > 0),
         ValueError,
         r"got \(3, 3\) of torch.bool with 0 places",
     ),
-    "label": (lambda: regions.region(-1, torch.ones(3) > 0), ValueError, r"label is a class from 0.*got -1"),
-    "label of detection": (lambda: regions.detection(0.5, BOX), ValueError, r"label is a class from 0.*got 0\.5"),
+    "label": (lambda: regions.region(-1, torch.ones(3) > 0), ValueError, r"label must be a class from 0.*got -1"),
+    "label of detection": (lambda: regions.detection(0.5, BOX), ValueError, r"label must be a class from 0.*got 0\.5"),
     "box": (
         lambda: regions.detection(1, ((5, 3), (0, 1))),
         ValueError,
         r"\(left, right\)\).*got \(\(5, 3\), \(0, 1\)\)",
     ),
-    "flat box": (lambda: regions.detection(1, (0, 1, 2, 3)), ValueError, r"a box is .*got \(0, 1, 2, 3\)"),
+    "flat box": (lambda: regions.detection(1, (0, 1, 2, 3)), ValueError, r"a box must be .*got \(0, 1, 2, 3\)"),
     "shape": (lambda: regions.detection(1, BOX, shape=(3, 4, 5)), ValueError, r"\(height, width\).*got \(3, 4, 5\)"),
 }
 
@@ -303,7 +307,7 @@ def test_wrong_targets_say_what_to_do(kind):
 
 def test_outputs_of_other_models_are_refused():
     x = signal((6, 8))
-    with pytest.raises(TypeError, match=r"a segmenter gives logits .*got tuple\. Read others with targets.ByItem"):
+    with pytest.raises(TypeError, match=r"a segmenter must give logits .*got tuple\. Read others with targets.ByItem"):
         explain(lambda x: (segmenter(x),), x, regions.region(1, masks((6, 8))))
     with pytest.raises(
         ValueError, match=r"mask must be \(axis, axis\) or .*got \(3, 6, 8, 2\) for logits \(\d, 3, 6, 8\)"
@@ -311,7 +315,7 @@ def test_outputs_of_other_models_are_refused():
         explain(segmenter, x, regions.region(1, masks((6, 8, 2))))
     with pytest.raises(ValueError, match=r"given once, or for each item of the batch; got 2"):
         explain(segmenter, x, regions.region([1, 2], masks((6, 8), 1)[0]))
-    with pytest.raises(TypeError, match=r"a detector gives a list of dictionaries .*got Tensor"):
+    with pytest.raises(TypeError, match=r"a detector must give a list of dictionaries .*got Tensor"):
         explain(segmenter, x, regions.detection(1, BOX))
     with pytest.raises(ValueError, match=r"shape, \(height, width\) of the input, is needed"):
         regions.detection(1, BOX).function(detr([[BOX]], [[[1.0, 2.0]]]), ROWS[:1])

@@ -284,7 +284,7 @@ def test_what_no_report_can_show_is_refused(tmp_path):
         Entry(a.item(0), x[:1] * float("nan"))
     with pytest.raises(TypeError, match=r"a report shows entries, reports.Entry\(attribution, x, …\); got tuple"):
         report(a, tmp_path / "report.html")
-    with pytest.raises(ValueError, match="a report shows at least one entry; got none"):
+    with pytest.raises(ValueError, match="a report must show at least one entry; got none"):
         report([], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
 

@@ -580,7 +580,7 @@ class Vague:
     ("change", "sentence"),
     [
         ({"task": Vague()}, "a task must be a value whose text says what it does; got value=<.*Vague object at 0x"),
-        ({"dataset": []}, "a data set has at least one item; got none"),
+        ({"dataset": []}, "a data set must have at least one item; got none"),
         ({"dataset": ["a", "b", "a"]}, r"str\(item\) names one item; 3 items have 2 names"),
         ({"shard_size": 0}, "shard_size must be a whole number from 1; got shard_size=0"),
         ({"threads": 0}, "threads must be a whole number from 1; got threads=0"),

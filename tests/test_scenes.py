@@ -158,7 +158,7 @@ def test_wrong_scenes_are_one_line(folder, capsys, change, message):
 def test_a_preparation_and_grids_say_what_they_take(folder):
     with pytest.raises(ValueError, match=r"resolutions must be two or more, each with its Bands; got 1 names and 1"):
         Resolutions(("m10",), (Bands((1, 4, 4)),))
-    with pytest.raises(ValueError, match=r"is what the network calls it, such as 'm10'; got '10 m'"):
+    with pytest.raises(ValueError, match=r"must be what the network calls it, such as 'm10'; got '10 m'"):
         Resolutions(("10 m", "m20"), (Bands((1, 4, 4)), Bands((1, 2, 2))))
     takes = Resolutions(("m20", "m10"), (Bands((1, 12, 12)), Bands((2, 24, 24))))
     scene = open_scene("T35")

@@ -248,7 +248,7 @@ def test_as_an_attribution_its_profile_has_the_values():
             r"method must be a ScaleShapley\(…\), which has the options; got Saliency\(times_input=False\)",
         ),
         ({"groups": "signals"}, r"groups='signals' needs a model of several signals; DWT"),
-        ({"groups": Partition(("a", "b"), torch.zeros(3, dtype=torch.long)[None])}, r"labels are .*\(1 or 2, 16\)"),
+        ({"groups": Partition(("a", "b"), torch.zeros(3, dtype=torch.long)[None])}, r"labels must be .*\(1 or 2, 16\)"),
     ],
 )
 def test_groups_that_are_none(options, text):
@@ -261,7 +261,7 @@ def test_labels_are_checked():
         ValueError, match=r"labels must be integers \(1 or channel, size\); got \(4,\) of torch.float32"
     ):
         Partition(("a",), torch.zeros(4))
-    with pytest.raises(ValueError, match=r"labels are integers .*; got \(1, 4\) of torch.complex64"):
+    with pytest.raises(ValueError, match=r"labels must be integers .*; got \(1, 4\) of torch.complex64"):
         Partition(("a",), torch.zeros(1, 4, dtype=torch.complex64))
     with pytest.raises(ValueError, match="labels of 1 groups must lie between 0 and 0; got 0 to 1"):
         Partition(("a",), torch.tensor([[0, 1]]))

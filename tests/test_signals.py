@@ -198,7 +198,7 @@ def test_baselines_that_do_not_fit():
     with pytest.raises(ValueError, match="one entry per signal, image, text; got words"):
         explained(baseline={"words": 0.0})
     with pytest.raises(
-        ValueError, match=r"the baseline of text is a number or broadcasts to \(3, 4, 5\); got .*\(7,\)"
+        ValueError, match=r"the baseline of text must be a number or broadcast to \(3, 4, 5\); got .*\(7,\)"
     ):
         explained(baseline={"text": torch.zeros(7)})
 

@@ -247,5 +247,5 @@ def test_errors_say_what_to_do():
     for wrong in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match=f"strength, a multiple of the universal threshold, .*; got {wrong}"):
             masks.soft(a, 3, strength=wrong)
-    with pytest.raises(ValueError, match="is finite; got NaN or infinity"):
+    with pytest.raises(ValueError, match="must be finite; got NaN or infinity"):
         masks.soft(a.map(lambda data: data * float("nan")), 3)

@@ -92,7 +92,7 @@ def test_a_spacing_is_one_number_or_one_an_axis():
     assert each_axis([1, 2], 2) == (1.0, 2.0)
     with pytest.raises(ValueError, match="one number, or one for each of 3 axes; got 2"):
         each_axis([1, 2], 3)
-    with pytest.raises(ValueError, match="a spacing is finite and above 0; got"):
+    with pytest.raises(ValueError, match="a spacing must be finite and above 0; got"):
         Geometry().spaced((float("inf"),), "m")
     with pytest.raises(ValueError, match="one of mm, micron, meter; got 'mile'"):
         Voxels().spaced((1,), "mile")

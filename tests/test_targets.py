@@ -153,14 +153,19 @@ WRONG = {
     "text": ("cat", NET, TypeError, "target must be a class index.*got 'cat'"),
     "texts": (["a", "b", "c"], NET, TypeError, r"target must be a class index.*got \['a', 'b', 'c'\]"),
     "nested": (Several(Several(1)), NET, TypeError, "target must be a class index.*got Several"),
-    "tuple output": (1, lambda x: pair(NET(x)), TypeError, "the model's output is a tensor.*got tuple.*out.logits"),
-    "no target, tuple": (None, lambda x: pair(NET(x)), TypeError, "the model's output is a tensor.*got tuple"),
+    "tuple output": (
+        1,
+        lambda x: pair(NET(x)),
+        TypeError,
+        "the model's output must be a tensor.*got tuple.*out.logits",
+    ),
+    "no target, tuple": (None, lambda x: pair(NET(x)), TypeError, "the model's output must be a tensor.*got tuple"),
     "3-D output": (1, lambda x: NET(x)[:, None], ValueError, r"shape \(batch, classes\).*got \(3, 1, 5\).*function"),
     "1-D output": (1, lambda x: NET(x)[:, 0], ValueError, r"shape \(batch, classes\).*got \(3,\).*target=None"),
     "no target": (None, NET, ValueError, r"one number for each of 3 rows; got \(3, 5\).*Give a class as target"),
     "function": (lambda out: out.sum(), NET, ValueError, r"one number for each of 3 rows; got \(\)"),
     "function of python": (lambda out: 3.0, NET, ValueError, "one number for each of 3 rows; got float"),
-    "complex": (1, lambda x: NET(x) * 1j, ValueError, "is a real number; got complex ones. Give a function"),
+    "complex": (1, lambda x: NET(x) * 1j, ValueError, "must be a real number; got complex ones. Give a function"),
     "function by item": (ByItem(lambda out, items: out), NET, ValueError, r"for each of 3 rows; got \(3, 5\)"),
 }
 

@@ -96,7 +96,7 @@ def test_a_reader_names_what_is_no_regular_file_and_does_not_block(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     PLACES[place](tmp_path / "input")
     with pytest.raises(
-        ValueError, match=rf"is a regular file; got the {place} .*\. Copy its content to a file first\."
+        ValueError, match=rf"must be a regular file; got the {place} .*\. Copy its content to a file first\."
     ):
         READERS[reader](tmp_path / "input")
 
@@ -104,7 +104,7 @@ def test_a_reader_names_what_is_no_regular_file_and_does_not_block(tmp_path, mon
 @pytest.mark.parametrize("reader", ["photo", "sound", "attribution", "shard", "shard on resume", "manifest", "mask"])
 def test_a_reader_of_files_names_a_folder(tmp_path, reader):
     (tmp_path / "input").mkdir()
-    with pytest.raises(ValueError, match=r"is a file; got the folder .*\. Name a .* in it\."):
+    with pytest.raises(ValueError, match=r"must be a file; got the folder .*\. Name a .* in it\."):
         READERS[reader](tmp_path / "input")
 
 

@@ -201,11 +201,11 @@ def test_a_header_without_extent_says_so(tmp_path, capfd):
 @pytest.mark.needs("nibabel")
 def test_tensors_and_arrays_are_no_volumes(tmp_path):
     voxels = torch.zeros(1, 1, 4, 4, 4)
-    with pytest.raises(TypeError, match=r"voxels are a tensor .*; got ndarray\. Try torch\.as_tensor"):
+    with pytest.raises(TypeError, match=r"voxels must be a tensor .*; got ndarray\. Try torch\.as_tensor"):
         Volume(voxels.numpy(), np.eye(4))
     with pytest.raises(TypeError, match=r"write_volume takes a Volume, which knows its place; got Tensor\. Wrap it"):
         write_volume(tmp_path / "a.nii", voxels)
-    with pytest.raises(TypeError, match=r"a scan is a Volume, .*; got Tensor\. Wrap it in Volume\(data, affine\)"):
+    with pytest.raises(TypeError, match=r"a scan must be a Volume, .*; got Tensor\. Wrap it in Volume\(data, affine\)"):
         Voxels((1, 4, 4, 4))(voxels)
 
 

@@ -24,8 +24,14 @@ def shapley(**named):
 X = torch.ones(1, 1, 8)
 COMPLEX = torch.ones(3, dtype=torch.complex64)
 WRONG = {
-    "a list of nodes": (lambda: wl.Packets(basis=["a", "d"]), r"basis is a tuple of nodes such as .*got \['a', 'd'\]"),
-    "nodes of numbers": (lambda: wl.Packets(basis=("a", 1)), r"basis is a tuple of nodes such as .*got \('a', 1\)"),
+    "a list of nodes": (
+        lambda: wl.Packets(basis=["a", "d"]),
+        r"basis must be a tuple of nodes such as .*got \['a', 'd'\]",
+    ),
+    "nodes of numbers": (
+        lambda: wl.Packets(basis=("a", 1)),
+        r"basis must be a tuple of nodes such as .*got \('a', 1\)",
+    ),
     "one shift": (lambda: wl.Shifted(wl.DWT(), 3), r"shifts must be a tuple of whole numbers, .*; got 3\."),
     "half shifts": (
         lambda: wl.Shifted(wl.DWT(), (0, 0.5)),
@@ -70,9 +76,9 @@ WRONG = {
     "a number for groups": (lambda: shapley(groups=3), "groups must be one of scales, .* or a Partition; got 3"),
     "gradients for values": (
         lambda: shapley(method=wl.Saliency()),
-        r"method is a ScaleShapley.*; got Saliency\(times_input=False\)",
+        r"method must be a ScaleShapley.*; got Saliency\(times_input=False\)",
     ),
-    "a text for a tolerance": (lambda: wl.ScaleShapley(tolerance="a"), "tolerance is above 0, .*got tolerance=a"),
+    "a text for a tolerance": (lambda: wl.ScaleShapley(tolerance="a"), "tolerance must be above 0, .*got tolerance=a"),
     "a tree of lists": (lambda: wl.TreeHaar([[0, 1], [2]]), r"in nested tuples; got \[\[0, 1\], \[2\]\]. Make tuples"),
     "complex ranks": (lambda: wl.metrics.spearman(COMPLEX, COMPLEX.real), r"real numbers; got complex ones\. Give"),
     "complex correlation": (lambda: wl.metrics.pearson(COMPLEX.real, COMPLEX), "real numbers; got complex ones"),
