@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from cases import held
-from wavelens.frontends import audio, decoders, lengths
+from wavelens.frontends import audio, channel_order, decoders, lengths
 from wavelens.frontends.audio import Clip, open_audio, read_audio, resample, windows, write_audio
 from wavelens.models.preparations.audio import Sampling
 
@@ -187,6 +187,70 @@ def test_the_length_of_an_mp3_in_a_wav_is_counted(tmp_path, monkeypatch):
     data = read_audio(path).data
     torch.testing.assert_close(data, by_ffmpeg(path), rtol=0, atol=TWO_DECODERS)
     check_pieces(path, data, monkeypatch)
+
+
+HZ = (300, 420, 540, 60, 660, 780, 900, 1020)  # a tone for each channel; the fourth of 5.1 is for low frequencies alone
+
+
+def tones(channels):
+    """A second at 48 kHz."""
+    return 0.4 * np.sin(2 * np.pi * np.array(HZ[:channels]) * np.arange(48000)[:, None] / 48000)
+
+
+def pitches(data):
+    """The loudest frequency of each channel of `(1, channel, samples)` at 48 kHz, to the nearest 6 Hz."""
+    spectrum = torch.fft.rfft(data[0, :, 20_000:28_000].double() * torch.hann_window(8000, dtype=torch.float64))
+    return tuple((spectrum.abs().argmax(-1) * 6).tolist())
+
+
+def remuxed(path, to):
+    """The same packets in a Matroska file."""
+    import av
+
+    with av.open(str(path)) as source, av.open(str(to), "w", format="matroska") as out:
+        track = out.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = track
+                out.mux(packet)
+
+
+@pytest.mark.needs("av")
+@pytest.mark.parametrize(
+    ("suffix", "channels"), [*((".ogg", n) for n in range(3, 9)), *((".opus", n) for n in (3, 6, 8))]
+)
+def test_channels_come_in_one_order_from_ogg_and_from_matroska(tmp_path, suffix, channels):
+    """That of WAVE: what was written comes back in place, and the same packets in another container do too.
+
+    PyAV would read a ninth plane where a sound has eight channels, and the process would end.
+    """
+    path, data = tmp_path / f"a{suffix}", torch.from_numpy(tones(channels).T).float()[None]
+    write_audio(path, data, 48000)
+    remuxed(path, tmp_path / "a.mka")
+    assert pitches(read_audio(path).data) == HZ[:channels]
+    assert pitches(read_audio(tmp_path / "a.mka").data) == HZ[:channels]
+    assert torch.equal(torch.cat([clip.data for clip in windows(path, 0.3)], -1), read_audio(path).data)
+
+
+@pytest.mark.needs("av")
+@pytest.mark.parametrize("channels", [3, 4, 5, 6, 7, 8])
+def test_channels_of_alac_in_a_caf_come_in_the_order_of_wave(tmp_path, channels):
+    """libsndfile gives them in the order of the codec, whose first is the centre."""
+    path = tmp_path / "a.caf"
+    soundfile.write(path, tones(channels), 48000, "ALAC_16", format="CAF")
+    remuxed(path, tmp_path / "a.mka")
+    data, same = read_audio(path).data, read_audio(tmp_path / "a.mka").data
+    assert same.shape[-1] > 40_000  # the last packet may be left out
+    assert torch.equal(data[..., : same.shape[-1]], same)
+    assert sorted(pitches(data)) == sorted(HZ[:channels])
+    assert torch.equal(torch.cat([clip.data for clip in windows(path, 0.3)], -1), data)
+
+
+def test_opus_channels_without_places_stay_as_they_are():
+    """Mapping family 255 of an Opus header, which libsndfile writes for nine channels and more."""
+    head = bytes(28) + b"OpusHead\1\x06\x38\1\x80\xbb\0\0\0\0"
+    assert channel_order.order_of("OGG", "OPUS", 6, head + b"\xff") is None
+    assert channel_order.order_of("OGG", "OPUS", 6, head + b"\1") == channel_order.VORBIS[6]
 
 
 def by_ffmpeg_scaled(path):

@@ -17,6 +17,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from wavelens.frontends.channel_order import Order, order_of
 from wavelens.frontends.lengths import is_ogg_chain, states_mp3_length
 from wavelens.frontends.sound_formats import DEMUXERS, HEAD_BYTES, NATIVE_CODECS, foreign_format, own_format
 from wavelens.optional import optional
@@ -29,6 +30,8 @@ MAX_RATE = 1_000_000  # Hz: resampling from or to a higher one takes gigabytes f
 UNKNOWN_BYTES = 2**31 - 2**16  # a header that names as many or more was written before the sound's length was known
 UNKNOWN_SAMPLES = 2**62  # what libsndfile makes of a FLAC header without a length
 UNSUPPORTED = ("PatchWelcomeError", "DecoderNotFoundError", "ExperimentalError", "BuggyFeatureError")  # PyAV's errors
+PLANES_IN_FRAME = 8  # PyAV reads beyond a frame's list of planes where it is full
+TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}  # FFmpeg's names and numpy's
 STEPS = {np.dtype("uint8"): 2**7, np.dtype("int16"): 2**15, np.dtype("int32"): 2**31, np.dtype("int64"): 2**63}
 
 
@@ -36,7 +39,8 @@ STEPS = {np.dtype("uint8"): 2**7, np.dtype("int16"): 2**15, np.dtype("int32"): 2
 class Decoder:
     """A sound being decoded: its rate in Hz, its channels, and its samples where they are known beforehand.
 
-    `read(count)` gives the next samples, `(count, channel)` in float32 where full scale is 1; fewer at the end alone.
+    `read(count)` gives the next samples, `(count, channel)` in float32 where full scale is 1, with the channels in
+    WAVE's order; fewer at the end alone.
     """
 
     rate: int
@@ -77,11 +81,11 @@ def opened(path: Path) -> Iterator[Decoder]:
     with file:
         _check_whole(file, path)
         _check_rate(file.samplerate, path)
-        decoder = _by_libsndfile(file, path)
+        decoder = _by_libsndfile(file, path, head)
         if file.format != "MP3" or decoder.samples is not None:
             yield decoder
             return
-    with _without_length(path) as decoder:
+    with _without_length(path, head) as decoder:
         yield decoder
 
 
@@ -98,35 +102,37 @@ def _first_bytes(path: Path) -> bytes:
         return file.read(HEAD_BYTES)
 
 
-def _by_libsndfile(file: soundfile.SoundFile, path: Path) -> Decoder:
+def _by_libsndfile(file: soundfile.SoundFile, path: Path, head: bytes) -> Decoder:
     if file.frames < 1:
         raise ValueError(f"a sound has samples; {path} has a header and none. Get a fresh copy.")
     unknown = file.frames > UNKNOWN_SAMPLES or (file.format == "MP3" and not states_mp3_length(path))
     unknown = unknown or (file.format != "MP3" and file.subtype.startswith("MPEG"))  # guessed in a wav
-    return Decoder(file.samplerate, file.channels, None if unknown else file.frames, partial(_read, file, path))
+    order = order_of(file.format, file.subtype, file.channels, head)
+    read = partial(_read, file, path, order)
+    return Decoder(file.samplerate, file.channels, None if unknown else file.frames, read)
 
 
 @contextmanager
-def _without_length(path: Path) -> Iterator[Decoder]:
+def _without_length(path: Path, head: bytes) -> Iterator[Decoder]:
     """A decoder of an mp3 that does not state its length; libsndfile ends where the first frame's bit rate puts it."""
     with _Sequential(path) as file:
-        samples, estimate = _by_libsndfile(file, path).count(path), file.frames
+        samples, estimate = _by_libsndfile(file, path, head).count(path), file.frames
     if samples < estimate:
         with _Sequential(path) as file:
-            yield replace(_by_libsndfile(file, path), samples=samples)
+            yield replace(_by_libsndfile(file, path, head), samples=samples)
     else:  # more may follow
         with _by_ffmpeg(path, None, "an mp3 without its length", ["mp3"]) as decoder:
             yield decoder
 
 
-def _read(file: soundfile.SoundFile, path: Path, count: int) -> NDArray[np.float32]:
+def _read(file: soundfile.SoundFile, path: Path, order: Order | None, count: int) -> NDArray[np.float32]:
     try:
         samples: NDArray[np.float32] = file.read(count, dtype="float32", always_2d=True)
     except MemoryError:
         raise
     except Exception as error:  # decoders raise anything on broken bytes
         raise damaged(path, error) from error
-    return samples
+    return samples if order is None else samples[:, order]
 
 
 def damaged(path: Path, error: object) -> ValueError:
@@ -237,11 +243,24 @@ def _undecodable(path: Path, error: Exception) -> ValueError:
 
 def _scaled(frame: Any) -> NDArray[np.float32]:
     """`(samples, channel)`, where full scale is 1."""
-    values = frame.to_ndarray()
-    values = values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels)
+    channels = frame.layout.nb_channels
+    if frame.format.is_planar and channels >= PLANES_IN_FRAME:
+        values = _planes(frame, channels)
+    else:
+        values = frame.to_ndarray()
+        values = values.T if frame.format.is_planar else values.reshape(-1, channels)
     centre = 2**7 if values.dtype == np.uint8 else 0
     scaled = (values - np.float64(centre)) / STEPS[values.dtype] if values.dtype in STEPS else values
     return np.asarray(scaled, dtype=np.float32)
+
+
+def _planes(frame: Any, channels: int) -> NDArray[Any]:
+    """`(samples, channel)`; PyAV itself looks for a plane behind the last one, which ends the process."""
+    from av.audio.plane import AudioPlane
+
+    kind = TYPES[frame.format.packed.name]
+    planes = (np.frombuffer(AudioPlane(frame, k), kind, frame.samples) for k in range(channels))
+    return np.stack(list(planes), 1)
 
 
 class _Joined:
