@@ -235,7 +235,7 @@ def test_channels_come_in_one_order_from_ogg_and_from_matroska(tmp_path, suffix,
 @pytest.mark.needs("av")
 @pytest.mark.parametrize("channels", [3, 4, 5, 6, 7, 8])
 def test_channels_of_alac_in_a_caf_come_in_the_order_of_wave(tmp_path, channels):
-    """libsndfile gives them in the order of the codec, whose first is the centre."""
+    """By libsndfile they come in the order of the codec, whose first is the centre."""
     path = tmp_path / "a.caf"
     soundfile.write(path, tones(channels), 48000, "ALAC_16", format="CAF")
     remuxed(path, tmp_path / "a.mka")

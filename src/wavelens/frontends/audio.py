@@ -120,9 +120,10 @@ def read_audio(path: str | PathLike[str]) -> Clip:
     mp4, mov, webm, avi, flv, mpegts; PyAV, in the extra `audio`). The content of a file decides, not its name; of
     several tracks the first is read. Full scale is 1: integers are divided by their range; what float files and lossy
     decoders give beyond ±1 stays. The channels of every format come in the order of WAVE (5.1: front left, front right,
-    centre, low frequencies, back left, back right), as FFmpeg gives them. Delay and padding of an encoder are cut off where the file
-    states them: those of mp3 with a LAME header, ogg and opus; m4a loses its delay and keeps the padding of its last
-    frame, a bare aac, avi, flv and mpegts keep both. Damage that FFmpeg conceals is not noticed.
+    centre, low frequencies, back left, back right), as FFmpeg gives them. Delay and padding of an encoder are cut off
+    where the file states them: those of mp3 with a LAME header, ogg and opus; m4a loses its delay and keeps the padding
+    of its last frame, a bare aac, avi, flv and mpegts keep both. A file that was cut short is noticed where its header
+    states its length, or it ends inside a sample; damage that FFmpeg conceals is not.
 
     A path without a file is a `FileNotFoundError`; a folder, anything that is no intact sound with at least one finite
     sample, and more than 2³¹ values (8 GiB in memory) a `ValueError`; a missing PyAV an `ImportError`.
@@ -186,8 +187,7 @@ def write_audio(
 
     A wav holds 32-bit floats, so it is read back bit by bit; flac has 24 bits, the others are lossy. Where a format
     ends at full scale, a louder clip is a `ValueError`: nothing is cut off silently. Three channels and more are in the
-    order of WAVE, as `read_audio` gives them. `software` is noted in the file,
-    where `software_of` finds it.
+    order of WAVE, as `read_audio` gives them. `software` is noted in the file, where `software_of` finds it.
 
     >>> tone = torch.sin(torch.arange(800.0) / 5)[None, None]
     >>> wl.frontends.write_audio("tone.wav", tone, rate=8000)
