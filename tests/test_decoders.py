@@ -371,6 +371,49 @@ def test_titles_around_an_mp3_are_no_samples(tmp_path):
     assert lengths.states_mp3_length(path)
 
 
+JUNK = np.random.default_rng(0).integers(0, 256, 100_000).astype(np.uint8).tobytes()
+TITLES = b"ID3\x04\0\0\0\0\x10\x00" + bytes(2048)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (bytes(3000), b""),
+        (JUNK[:5000], b""),
+        (bytes(65_000), b""),
+        (TITLES + JUNK[:30_000], b""),
+        (b"", bytes(100_000)),
+        (b"", JUNK),
+        (JUNK[:2500], b"APETAGEX" + JUNK),
+    ],
+)
+def test_junk_around_an_mp3_is_no_sound(tmp_path, monkeypatch, before, after):
+    """Delay and padding are cut off as without it: the header that states them is in the first frame."""
+    path = tmp_path / "a.mp3"
+    write_audio(path, torch.from_numpy(fluttering(44100, 1).T).float()[None], 44100)
+    whole = at_once(path)
+    path.write_bytes(before + path.read_bytes() + after)
+    monkeypatch.setitem(sys.modules, "av", None)
+    check_pieces(path, whole, monkeypatch)
+
+
+@pytest.mark.needs("av")
+@pytest.mark.parametrize("kind", ["constant", "varying", "joined"])
+def test_junk_around_an_mp3_that_does_not_state_its_length_is_no_sound(tmp_path, monkeypatch, kind):
+    path, bare = tmp_path / "a.mp3", {"write_xing": "0", "id3v2_version": "0"}
+    if kind == "constant":
+        encode(path, "libmp3lame", fluttering(44100, 1), 44100, "mp3", bare)
+    elif kind == "varying":
+        encode(path, "libmp3lame", loud_then_silent(44100), 44100, "mp3", bare, flags="+qscale")
+    else:
+        write_audio(path, torch.from_numpy(fluttering(44100, 1).T).float()[None], 44100)
+        path.write_bytes(path.read_bytes() * 2)
+    whole, content = by_ffmpeg(path), path.read_bytes()
+    for before, after in ((bytes(5000), b""), (b"", bytes(100_000)), (JUNK[:5000], JUNK)):
+        path.write_bytes(before + content + after)
+        torch.testing.assert_close(read_audio(path).data, whole, rtol=0, atol=TWO_DECODERS)
+
+
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 def test_a_chain_of_ogg_streams_is_refused_and_not_cut_off(tmp_path, subtype):
     path = tmp_path / "a.ogg"

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
 from wavelens.frontends.channel_order import Order, order_of
-from wavelens.frontends.lengths import is_ogg_chain, lacks_ogg_end, states_mp3_length
+from wavelens.frontends.lengths import frames_of_mp3, is_ogg_chain, lacks_ogg_end, states_mp3_length
 from wavelens.frontends.sound_formats import DEMUXERS, HEAD_BYTES, foreign_format, own_format
 from wavelens.frontends.sound_headers import ends_inside_a_sample, is_misread, is_unclosed, stated_end, states_frames
 from wavelens.optional import optional
@@ -125,13 +125,36 @@ def _by_libsndfile(file: soundfile.SoundFile, path: Path, head: bytes) -> Decode
 def _without_length(path: Path, head: bytes) -> Iterator[Decoder]:
     """A decoder of an mp3 that does not state its length; libsndfile ends where the first frame's bit rate puts it."""
     with _Sequential(path) as file:
-        samples, estimate = _by_libsndfile(file, path, head).count(path), file.frames
+        decoder, estimate = _by_libsndfile(file, path, head), file.frames
+        try:
+            samples = decoder.count(path)
+        except ValueError:  # what follows the last frame, it may be
+            samples = estimate
     if samples < estimate:
         with _Sequential(path) as file:
             yield replace(_by_libsndfile(file, path, head), samples=samples)
     else:  # more may follow
-        with _by_ffmpeg(path, None, "an mp3 without its length", ["mp3"]) as decoder:
-            yield decoder
+        with path.open("rb") as file:
+            frames = _Part(file, *frames_of_mp3(file))
+            with _by_ffmpeg(path, None, "an mp3 without its length", ["mp3"], frames) as decoder:
+                yield decoder
+
+
+class _Part:
+    """The bytes of a file from `start` to `end`, as a file."""
+
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
+        self.file, self.start, self.end = file, start, end
+        file.seek(start)
+
+    def read(self, size: int) -> bytes:
+        return self.file.read(max(0, min(size, self.end - self.file.tell())))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.file.seek((self.start, self.file.tell(), self.end)[whence] + offset) - self.start
+
+    def tell(self) -> int:
+        return self.file.tell() - self.start
 
 
 def _read(file: soundfile.SoundFile, path: Path, order: Order | None, count: int) -> NDArray[np.float32]:
@@ -193,13 +216,20 @@ def _check_notes(file: soundfile.SoundFile, path: Path) -> None:
 
 @contextmanager
 def _by_ffmpeg(
-    path: Path, own: str | None, foreign: str | None, demuxers: Sequence[str] = DEMUXERS
+    path: Path,
+    own: str | None,
+    foreign: str | None,
+    demuxers: Sequence[str] = DEMUXERS,
+    part: _Part | None = None,
 ) -> Iterator[Decoder]:
-    """A decoder of what libsndfile refuses: a file of its `own` format, of a `foreign` one, or of an unknown one."""
+    """A decoder of what libsndfile refuses: a file of its `own` format, of a `foreign` one, or of an unknown one.
+
+    Of the file only `part`, where that is given.
+    """
     av = _pyav(path, own, foreign)
     try:  # only these formats: a playlist would have FFmpeg open other files
         allowed = {"format_whitelist": ",".join(demuxers), "protocol_whitelist": "file"}
-        container = av.open(str(path.absolute()), options=allowed, metadata_errors="ignore")
+        container = av.open(part or str(path.absolute()), options=allowed, metadata_errors="ignore")
     except MemoryError:
         raise
     except Exception as error:  # decoders raise anything on broken bytes

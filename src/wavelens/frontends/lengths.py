@@ -11,12 +11,11 @@ MAX_TAG_BYTES = 4096  # of titles behind the samples of an mp3
 MAX_JUNK_BYTES = 2**16  # that libsndfile passes over before the first frame of an mp3, and libogg between pages
 SEARCHED_BYTES = 2**20  # at a time
 HEADER_BYTES = 2000  # within which the first frame of an mp3 states the length
-MP3_SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")  # layer III
+MP3_SYNC = re.compile(rb"\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd]")  # layers III and II
 MP3_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # Hz, by version
-MP3_KBITS = {
-    True: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # per second, version 1
-    False: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
+MP3_KBITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)  # per second; version 1, layer III
+MP2_KBITS = (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)  # version 1, layer II
+LOW_KBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # versions 2 and 2.5
 MAX_FRAME_BYTES = 2**11
 SAME_MASK = b"\xff\xfe\x0c"  # of a frame's header: what all frames of an mp3 share
 FIRST_PAGE, LAST_PAGE = 2, 4  # flags of an ogg page
@@ -33,7 +32,7 @@ def states_mp3_length(path: Path) -> bool:
             return False
         if not header[1][0] & 2:  # no size
             return True
-        return not _has_frames(file, start + int.from_bytes(header[2], "big") + MAX_TAG_BYTES)
+        return _next_frames(file, start + int.from_bytes(header[2], "big") + MAX_TAG_BYTES) is None
 
 
 def _first_frame(file: BinaryIO) -> int:
@@ -44,15 +43,31 @@ def _first_frame(file: BinaryIO) -> int:
     return start if place is None else start + place
 
 
-def _has_frames(file: BinaryIO, start: int) -> bool:
-    """Whether frames of an mp3 follow: a second one, not titles or zeros."""
+def frames_of_mp3(file: BinaryIO) -> tuple[int, int]:
+    """Where the first frame of an mp3 begins, and the last one ends; what stands around them is no sound."""
+    start = _first_frame(file)
+    place, kind, size = start, b"", file.seek(0, 2)
+    while place < size:
+        file.seek(place)
+        header = file.read(4)
+        if (step := _frame_bytes(header)) and (not kind or _masked(header) == kind):
+            place, kind = place + step, _masked(header)
+        elif (following := _next_frames(file, place + 1)) is not None:
+            place, kind = following, b""
+        else:
+            return (start, place) if place > start else (0, size)
+    return start, size
+
+
+def _next_frames(file: BinaryIO, start: int) -> int | None:
+    """Where frames of an mp3 go on, one upon the other: no titles or zeros."""
     file.seek(start)
     rest = b""
     while block := file.read(SEARCHED_BYTES):
-        if _frame_in(rest + block) is not None:
-            return True
-        rest = block[-2 * MAX_FRAME_BYTES :]
-    return False
+        if (place := _frame_in(rest + block)) is not None:
+            return start - len(rest) + place
+        start, rest = start + len(block), block[-2 * MAX_FRAME_BYTES :]
+    return None
 
 
 def _frame_in(content: bytes) -> int | None:
@@ -71,14 +86,16 @@ def _masked(header: bytes) -> bytes:
 
 
 def _frame_bytes(header: bytes) -> int:
-    """The size of a frame of layer III, 0 where `header` is none or does not say."""
-    if len(header) < 4:
+    """The size of a frame of layer II or III, 0 where `header` is none or does not say."""
+    if len(header) < 4 or not MP3_SYNC.match(header):
         return 0
     version, bits, rate = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3
     if version not in MP3_RATES or bits in (0, 15) or rate == 3:
         return 0
-    unit = 144_000 if version == 3 else 72_000
-    return unit * MP3_KBITS[version == 3][bits - 1] // MP3_RATES[version][rate] + (header[2] >> 1 & 1)
+    layer_three = header[1] >> 1 & 3 == 1
+    kbits = LOW_KBITS if version != 3 else MP3_KBITS if layer_three else MP2_KBITS
+    unit = 72_000 if version != 3 and layer_three else 144_000
+    return unit * kbits[bits - 1] // MP3_RATES[version][rate] + (header[2] >> 1 & 1)
 
 
 def _behind_tags(file: BinaryIO) -> int:
