@@ -121,6 +121,29 @@ def test_a_cut_is_seen_behind_a_header_of_any_size(tmp_path):
         check_cut(path, (path.stat().st_size * 3 // 5,))
 
 
+@pytest.mark.parametrize(
+    ("container", "before"), [("CAF", b"desc"), ("W64", b"fmt "), ("RF64", b"fmt "), ("WAV", b"fmt ")]
+)
+def test_a_size_beyond_all_files_says_damaged_or_unknown(tmp_path, container, before):
+    path = tmp_path / "a.bin"
+    write(path, container, "PCM_16", 1)
+    content = path.read_bytes()
+    at = content.index(before) + (16 if container == "W64" else 4)
+    for size in (b"\xff" * 8, b"\x7f" + b"\xff" * 7, b"\xff" * 7 + b"\x7f"):
+        size = size[: 4 if container in ("WAV", "RF64") else 8]
+        path.write_bytes(content[:at] + size + content[at + len(size) :])
+        with pytest.raises((ValueError, ImportError), match=r"a\.bin .*(damaged|convert|none)"):
+            read_audio(path)
+
+
+def test_a_header_of_zeros_is_given_up(tmp_path):
+    """They would be chunks of no size, without an end in a file of gigabytes."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"RIFF" + bytes(4) + b"WAVE" + bytes(3_000_000))
+    with pytest.raises((ValueError, ImportError), match=r"a\.bin "):
+        read_audio(path)
+
+
 STREAMED = [  # container, what stands before the size, its bytes, and what streams put there
     ("WAV", b"data", 4, "little", (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000)),
     ("AIFF", b"SSND", 4, "big", (0xFFFFFFFF, 0x7F000008, 0)),

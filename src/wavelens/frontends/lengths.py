@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 MAX_TAG_BYTES = 4096  # of titles behind the samples of an mp3
 MAX_JUNK_BYTES = 2**16  # that libsndfile passes over before the first frame of an mp3, and libogg between pages
-SEARCHED_BYTES = 2**20  # at a time
+SEARCHED_BYTES = 2**16  # at a time
 HEADER_BYTES = 2000  # within which the first frame of an mp3 states the length
 MP3_SYNC = re.compile(rb"\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd]")  # layers III and II
 MP3_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # Hz, by version

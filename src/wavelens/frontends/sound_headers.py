@@ -10,6 +10,8 @@ from typing import BinaryIO, Literal, NamedTuple
 UNKNOWN_BYTES = 0x7F000000 - 2**16  # a header that names as many or more was written before the length was known
 UNKNOWN_LONG_BYTES = 2**62  # the same of sizes in 64 bits; -1 is one of them
 SAMPLES = (b"data", b"SSND", b"BODY")  # names of the chunk that holds them
+MAX_CHUNKS = 100_000  # that are passed over; zeros would be chunks of no size
+NIST_BYTES = 2**16  # of a header in which fields are looked for
 SAMPLE_BYTES = {"PCM_S8": 1, "ALAW": 1, "ULAW": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4}
 EXTENSIBLE, PCM = b"\xfe\xff", b"\x01\0"  # formats of a wav or w64
 IRCAM_HEADER_BYTES, PAF_HEADER_BYTES = 1024, 2048
@@ -57,7 +59,7 @@ def stated_end(path: Path) -> int | None:
         read = next((read for mark, read in HEADERS.items() if head.startswith(mark)), None)
         try:
             return None if read is None else read(head, file)
-        except (struct.error, ValueError, IndexError):  # a header that ends early, or has other fields
+        except (struct.error, ValueError, IndexError, ArithmeticError, OSError):  # a header that ends early or is odd
             return None
 
 
@@ -115,7 +117,10 @@ def is_misread(path: Path) -> bool:
 def _chunks(file: BinaryIO, head: bytes) -> Iterator[Chunk]:
     layout = LAYOUTS[head[:4]]
     place, before, fields = layout.first, 0, layout.name + layout.size
-    while True:
+    end = file.seek(0, 2)
+    for _ in range(MAX_CHUNKS):
+        if place > end:
+            return
         file.seek(place)
         header = file.read(fields)
         if len(header) < fields:
@@ -163,7 +168,7 @@ def _mpc2k(head: bytes, file: BinaryIO) -> int:
 def _nist(head: bytes, file: BinaryIO) -> int | None:
     start = int(head[8:16])
     file.seek(0)
-    lines = [line.split() for line in file.read(start).split(b"\n")]
+    lines = [line.split() for line in file.read(NIST_BYTES).split(b"end_head")[0].split(b"\n")]
     fields = {line[0]: line[2] for line in lines if len(line) == 3}
     if b"sample_count" not in fields:
         return None
