@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from cases import held
-from wavelens.frontends import audio, decoders, lengths
+from wavelens.frontends import audio, channel_order, decoders, lengths
 from wavelens.frontends.audio import Clip, open_audio, read_audio, resample, windows, write_audio
 from wavelens.models.preparations.audio import Sampling
 
@@ -189,6 +189,70 @@ def test_the_length_of_an_mp3_in_a_wav_is_counted(tmp_path, monkeypatch):
     check_pieces(path, data, monkeypatch)
 
 
+HZ = (300, 420, 540, 60, 660, 780, 900, 1020)  # a tone for each channel; the fourth of 5.1 is for low frequencies alone
+
+
+def tones(channels):
+    """A second at 48 kHz."""
+    return 0.4 * np.sin(2 * np.pi * np.array(HZ[:channels]) * np.arange(48000)[:, None] / 48000)
+
+
+def pitches(data):
+    """The loudest frequency of each channel of `(1, channel, samples)` at 48 kHz, to the nearest 6 Hz."""
+    spectrum = torch.fft.rfft(data[0, :, 20_000:28_000].double() * torch.hann_window(8000, dtype=torch.float64))
+    return tuple((spectrum.abs().argmax(-1) * 6).tolist())
+
+
+def remuxed(path, to):
+    """The same packets in a Matroska file."""
+    import av
+
+    with av.open(str(path)) as source, av.open(str(to), "w", format="matroska") as out:
+        track = out.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = track
+                out.mux(packet)
+
+
+@pytest.mark.needs("av")
+@pytest.mark.parametrize(
+    ("suffix", "channels"), [*((".ogg", n) for n in range(3, 9)), *((".opus", n) for n in (3, 6, 8))]
+)
+def test_channels_come_in_one_order_from_ogg_and_from_matroska(tmp_path, suffix, channels):
+    """That of WAVE: what was written comes back in place, and the same packets in another container do too.
+
+    PyAV would read a ninth plane where a sound has eight channels, and the process would end.
+    """
+    path, data = tmp_path / f"a{suffix}", torch.from_numpy(tones(channels).T).float()[None]
+    write_audio(path, data, 48000)
+    remuxed(path, tmp_path / "a.mka")
+    assert pitches(read_audio(path).data) == HZ[:channels]
+    assert pitches(read_audio(tmp_path / "a.mka").data) == HZ[:channels]
+    assert torch.equal(torch.cat([clip.data for clip in windows(path, 0.3)], -1), read_audio(path).data)
+
+
+@pytest.mark.needs("av")
+@pytest.mark.parametrize("channels", [3, 4, 5, 6, 7, 8])
+def test_channels_of_alac_in_a_caf_come_in_the_order_of_wave(tmp_path, channels):
+    """By libsndfile they come in the order of the codec, whose first is the centre."""
+    path = tmp_path / "a.caf"
+    soundfile.write(path, tones(channels), 48000, "ALAC_16", format="CAF")
+    remuxed(path, tmp_path / "a.mka")
+    data, same = read_audio(path).data, read_audio(tmp_path / "a.mka").data
+    assert same.shape[-1] > 40_000  # the last packet may be left out
+    assert torch.equal(data[..., : same.shape[-1]], same)
+    assert sorted(pitches(data)) == sorted(HZ[:channels])
+    assert torch.equal(torch.cat([clip.data for clip in windows(path, 0.3)], -1), data)
+
+
+def test_opus_channels_without_places_stay_as_they_are():
+    """Mapping family 255 of an Opus header, which libsndfile writes for nine channels and more."""
+    head = bytes(28) + b"OpusHead\1\x06\x38\1\x80\xbb\0\0\0\0"
+    assert channel_order.order_of("OGG", "OPUS", 6, head + b"\xff") is None
+    assert channel_order.order_of("OGG", "OPUS", 6, head + b"\1") == channel_order.VORBIS[6]
+
+
 def by_ffmpeg_scaled(path):
     """All samples of one channel in one decode, where full scale is 1."""
     import av
@@ -305,6 +369,49 @@ def test_titles_around_an_mp3_are_no_samples(tmp_path):
     path.write_bytes(title + path.read_bytes() + b"TAG" + bytes(125))
     assert torch.equal(read_audio(path).data, expected)
     assert lengths.states_mp3_length(path)
+
+
+JUNK = np.random.default_rng(0).integers(0, 256, 100_000).astype(np.uint8).tobytes()
+TITLES = b"ID3\x04\0\0\0\0\x10\x00" + bytes(2048)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (bytes(3000), b""),
+        (JUNK[:5000], b""),
+        (bytes(65_000), b""),
+        (TITLES + JUNK[:30_000], b""),
+        (b"", bytes(100_000)),
+        (b"", JUNK),
+        (JUNK[:2500], b"APETAGEX" + JUNK),
+    ],
+)
+def test_junk_around_an_mp3_is_no_sound(tmp_path, monkeypatch, before, after):
+    """Delay and padding are cut off as without it: the header that states them is in the first frame."""
+    path = tmp_path / "a.mp3"
+    write_audio(path, torch.from_numpy(fluttering(44100, 1).T).float()[None], 44100)
+    whole = at_once(path)
+    path.write_bytes(before + path.read_bytes() + after)
+    monkeypatch.setitem(sys.modules, "av", None)
+    check_pieces(path, whole, monkeypatch)
+
+
+@pytest.mark.needs("av")
+@pytest.mark.parametrize("kind", ["constant", "varying", "joined"])
+def test_junk_around_an_mp3_that_does_not_state_its_length_is_no_sound(tmp_path, monkeypatch, kind):
+    path, bare = tmp_path / "a.mp3", {"write_xing": "0", "id3v2_version": "0"}
+    if kind == "constant":
+        encode(path, "libmp3lame", fluttering(44100, 1), 44100, "mp3", bare)
+    elif kind == "varying":
+        encode(path, "libmp3lame", loud_then_silent(44100), 44100, "mp3", bare, flags="+qscale")
+    else:
+        write_audio(path, torch.from_numpy(fluttering(44100, 1).T).float()[None], 44100)
+        path.write_bytes(path.read_bytes() * 2)
+    whole, content = by_ffmpeg(path), path.read_bytes()
+    for before, after in ((bytes(5000), b""), (b"", bytes(100_000)), (JUNK[:5000], JUNK)):
+        path.write_bytes(before + content + after)
+        torch.testing.assert_close(read_audio(path).data, whole, rtol=0, atol=TWO_DECODERS)
 
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])

@@ -16,6 +16,7 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
+from wavelens.frontends.channel_order import VORBIS, inverse
 from wavelens.frontends.decoders import BLOCK_VALUES, Decoder, check_size, opened
 from wavelens.frontends.mel import check_waveform
 from wavelens.grid import Grid
@@ -118,9 +119,11 @@ def read_audio(path: str | PathLike[str]) -> Clip:
     libsndfile decodes wav, flac, ogg, opus, mp3 and more, FFmpeg the rest (m4a, aac, mka, wma, ac3, amr, the sound of
     mp4, mov, webm, avi, flv, mpegts; PyAV, in the extra `audio`). The content of a file decides, not its name; of
     several tracks the first is read. Full scale is 1: integers are divided by their range; what float files and lossy
-    decoders give beyond ±1 stays. Channels stay as they are. Delay and padding of an encoder are cut off where the file
-    states them: those of mp3 with a LAME header, ogg and opus; m4a loses its delay and keeps the padding of its last
-    frame, a bare aac, avi, flv and mpegts keep both. Damage that FFmpeg conceals is not noticed.
+    decoders give beyond ±1 stays. The channels of every format come in the order of WAVE (5.1: front left, front right,
+    centre, low frequencies, back left, back right), as FFmpeg gives them. Delay and padding of an encoder are cut off
+    where the file states them: those of mp3 with a LAME header, ogg and opus; m4a loses its delay and keeps the padding
+    of its last frame, a bare aac, avi, flv and mpegts keep both. A file that was cut short is noticed where its header
+    states its length, or it ends inside a sample; damage that FFmpeg conceals is not.
 
     A path without a file is a `FileNotFoundError`; a folder, anything that is no intact sound with at least one finite
     sample, and more than 2³¹ values (8 GiB in memory) a `ValueError`; a missing PyAV an `ImportError`.
@@ -183,8 +186,8 @@ def write_audio(
     """Writes a `Clip`, or a tensor `(1, channel, samples)` with its `rate`, in the format that `path`'s suffix names.
 
     A wav holds 32-bit floats, so it is read back bit by bit; flac has 24 bits, the others are lossy. Where a format
-    ends at full scale, a louder clip is a `ValueError`: nothing is cut off silently. `software` is noted in the file,
-    where `software_of` finds it.
+    ends at full scale, a louder clip is a `ValueError`: nothing is cut off silently. Three channels and more are in the
+    order of WAVE, as `read_audio` gives them. `software` is noted in the file, where `software_of` finds it.
 
     >>> tone = torch.sin(torch.arange(800.0) / 5)[None, None]
     >>> wl.frontends.write_audio("tone.wav", tone, rate=8000)
@@ -208,8 +211,10 @@ def write_audio(
         with soundfile.SoundFile(path, "w", clip.rate, clip.channels, subtype, format=kind) as file:
             if software is not None:
                 file.software = software
+            order = VORBIS.get(clip.channels) if kind == "OGG" else None
+            places = slice(None) if order is None else list(inverse(order))
             for block in data.split(BLOCK_VALUES, -1):
-                file.write(block.T.float().cpu().numpy())
+                file.write(block[places].T.float().cpu().numpy())
     except (soundfile.LibsndfileError, ValueError) as error:  # rates that a codec has not
         raise ValueError(f"{path} could not be written: {error}") from error
 

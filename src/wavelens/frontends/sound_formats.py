@@ -50,7 +50,6 @@ DEMUXERS = (  # FFmpeg's that read nothing but the file itself, and tell their f
     "kvag loas matroska mlp mmf mov mpc mpc8 mpeg mpegts mxf nsv nut ogg oma osq qcp qoa rm roq rso shn smjpeg sox "
     "swf tak tta truehd voc w64 wav wtv wv xwma"
 ).split()
-NATIVE_CODECS = ("pcm_", "flac", "vorbis", "opus", "adpcm_ms", "adpcm_ima_wav", "gsm_ms")  # how their names begin
 
 
 def own_format(head: bytes) -> str | None:
