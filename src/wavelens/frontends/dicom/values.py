@@ -68,7 +68,9 @@ def significant(dataset: Any, stored: Array) -> Array:
 def looked_up(dataset: Any, table: Any, numbers: Array) -> tuple[Array, int]:
     """What a lookup table gives for each number, its ends beyond them, and how many bits its entries have."""
     entries = table_entries(dataset, table.LUTDescriptor, table.LUTData)
-    return entries[table_index(table.LUTDescriptor, len(entries), numbers)].astype(np.float64), int(table.LUTDescriptor[2])
+    return entries[table_index(table.LUTDescriptor, len(entries), numbers)].astype(np.float64), int(
+        table.LUTDescriptor[2]
+    )
 
 
 def table_index(descriptor: Any, count: int, numbers: Array) -> Array:
