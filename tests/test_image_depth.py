@@ -69,6 +69,37 @@ def test_pgm_and_ppm_of_any_maximum(tmp_path, magic, bands, white):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        b"P1\n# by hand\n3 2\n1 0 1\n0 1 0\n",
+        b"P1 3 2\n101010",
+        b"P1\n3 # wide\n2 # high\n1 0 # a comment\n1 0\n10",
+        b"P4\n# by hand\n3 2\n\xa0\x40",
+    ],
+)
+@pytest.mark.parametrize("name", ["a.pbm", "a.pnm"])
+def test_pbm_is_black_where_it_is_1(tmp_path, text, name):
+    (tmp_path / name).write_bytes(text)
+    black = np.array([[1, 0, 1], [0, 1, 0]])
+    read_equals(tmp_path / name, 1.0 - black[..., None])
+    assert np.array_equal(stored(tmp_path / name)[..., 0], 1 - black)
+
+
+@pytest.mark.parametrize("text", [b"P1 3 2\n10101", b"P4 30 2\n\xa0\x40"])
+def test_a_pbm_that_is_short_says_so(tmp_path, text):
+    (tmp_path / "a.pbm").write_bytes(text)
+    with pytest.raises(ValueError, match=r"a\.pbm could not be decoded"):
+        read_image(tmp_path / "a.pbm")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_numbers_of_a_pnm_may_have_comments_between_them(tmp_path, end):
+    lines = [b"P2", b"3 2 # hello", b"9", b"1 2 3 # the first row, 7", b"#", b"4 5 6"]
+    (tmp_path / "a.pgm").write_bytes(end.join(lines))
+    read_equals(tmp_path / "a.pgm", np.array([[1, 2, 3], [4, 5, 6]])[..., None] / 9)
+
+
+@pytest.mark.parametrize(
     ("kind", "bands"), [("GRAYSCALE", 1), ("GRAYSCALE_ALPHA", 2), ("RGB", 3), ("RGB_ALPHA", 4), ("", 3), ("RGB", 4)]
 )
 def test_pam(tmp_path, kind, bands):
