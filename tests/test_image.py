@@ -110,7 +110,7 @@ def test_what_is_no_photo_says_so(tmp_path):
     (tmp_path / "text.jpg").write_text("hello")
     with pytest.raises(FileNotFoundError, match=r"no such photo: .*none\.jpg"):
         read_image(tmp_path / "none.jpg")
-    with pytest.raises(ValueError, match="a photo is a file; got the folder"):
+    with pytest.raises(ValueError, match="a photo must be a file; got the folder"):
         read_image(tmp_path)
     with pytest.raises(ValueError, match=r"zero\.jpg is empty"):
         read_image(tmp_path / "zero.jpg")

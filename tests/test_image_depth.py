@@ -3,6 +3,7 @@
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -11,7 +12,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from picture_files import exif, png16, psd
+from picture_files import exif, png16, psd, tiff_header
 from wavelens.frontends.image import open_image, read_image
 from wavelens.frontends.pictures import stored
 
@@ -207,6 +208,103 @@ def test_a_fourth_band_that_says_nothing_is_not_transparency(tmp_path):
     (tmp_path / "d.psd").write_bytes(psd(values))
     for name in ("a.tif", "b.tif", "c.tga", "d.psd"):
         read_equals(tmp_path / name, values[..., :3] / 255)
+
+
+EXTRA_BANDS = {  # behind red, green and blue: their kinds, and which of them is the transparency
+    "last": (["unspecified", "unassalpha"], 1),
+    "last, premultiplied": (["unspecified", "assocalpha"], 1),
+    "first": (["unassalpha", "unspecified"], 0),
+    "second of three": (["unspecified", "unassalpha", "unspecified"], 1),
+    "first of two": (["unassalpha", "assocalpha"], 0),
+}
+
+
+@pytest.mark.parametrize("where", EXTRA_BANDS)
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("top", [255, 65535])
+def test_the_first_band_that_says_so_is_the_transparency_of_a_tiff(tmp_path, where, planar, top):
+    kinds, place = EXTRA_BANDS[where]
+    values = noise(6, 9, 3 + len(kinds), top=top)
+    alpha = values[..., 3 + place : 4 + place]
+    if kinds[place] == "assocalpha":
+        values[..., :3] = np.minimum(values[..., :3], alpha)
+        expected = values[..., :3] / top + 1 - alpha / top
+    else:
+        expected = over_white(np.concatenate([values[..., :3], alpha], -1), top)
+    stack = values.transpose(2, 0, 1) if planar == "separate" else values
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="rgb", extrasamples=kinds, planarconfig=planar)
+    x = read_image(tmp_path / "a.tif")
+    torch.testing.assert_close(x, rgb(expected), rtol=0, atol=1.01 / 255 if top == 255 else 1e-6)
+
+
+BOMBS = {"many bands": (3000, 3000, 100, 16), "one photo": (6000, 5000, 3, 16), "8 bits": (6000, 5000, 3, 8)}
+
+
+@pytest.mark.parametrize("compression", [1, 8, 50000], ids=["plain", "deflate", "zstd"])
+@pytest.mark.parametrize("shape", BOMBS.values(), ids=BOMBS)
+@pytest.mark.parametrize("read", [open_image, read_image])
+def test_a_tiff_without_its_strips_is_refused_before_memory_is_taken(tmp_path, capfd, read, shape, compression):
+    (tmp_path / "a.tif").write_bytes(tiff_header(*shape, compression=compression))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"1 of its 1 strips or tiles are missing .*damaged; get a fresh copy"):
+            read(tmp_path / "a.tif")
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_tiff_is_bounded_by_all_its_bands_and_by_what_its_bytes_can_hold(tmp_path):
+    data = zlib.compress(bytes(2000))
+    for name, shape, reason in (
+        ("bands.tif", (9000, 9000, 100, 16), r"larger than Pillow opens: .*16200000000 bytes.* exceeds limit of 28633"),
+        ("pixels.tif", (20000, 20000, 3, 8), "larger than Pillow opens: .*400000000 pixels"),
+        ("empty.tif", (3000, 3000, 100, 16), "could not be decoded: its pixels take 17[0-9]+ bytes or more, .*damaged"),
+    ):
+        head = tiff_header(*shape, offset=8, count=len(data), compression=8)
+        head = tiff_header(*shape, offset=len(head), count=len(data), compression=8)
+        (tmp_path / name).write_bytes(head + data)
+        with pytest.raises(ValueError, match=reason):
+            read_image(tmp_path / name)
+
+
+def test_a_photo_of_48_megapixels_and_16_bits_is_not_too_large(tmp_path):
+    head = tiff_header(8000, 6000, 3, 16, offset=1024, count=8000 * 6000 * 6)
+    with (tmp_path / "a.tif").open("wb") as file:
+        file.write(head)
+        file.truncate(1024 + 8000 * 6000 * 6)  # a hole
+    assert open_image(tmp_path / "a.tif").shape == (1, 3, 6000, 8000)
+
+
+LOSSES = {  # of the first of the strips: its offset, its length
+    "neither": (0, 0),
+    "no offset": (0, None),
+    "no length": (None, 0),
+    "beyond the end": (2**30, None),
+}
+
+
+@pytest.mark.parametrize("lost", LOSSES)
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("top", [255, 65535])
+def test_a_tiff_that_lacks_one_of_its_strips_says_so(tmp_path, capfd, lost, compression, top):
+    path, values = tmp_path / "a.tif", noise(40, 9, 3, top=top)
+    tifffile.imwrite(path, values, photometric="rgb", compression=compression, rowsperstrip=8)
+    with tifffile.TiffFile(path) as file:
+        tags = [file.pages[0].tags[name] for name in ("StripOffsets", "StripByteCounts")]
+        places = [(tag.valueoffset, {3: 2, 4: 4}[int(tag.dtype)]) for tag in tags]
+    data = bytearray(path.read_bytes())
+    for (place, width), value in zip(places, LOSSES[lost], strict=True):
+        if value is not None:
+            data[place : place + width] = value.to_bytes(width, "little")
+    path.write_bytes(data)
+    if lost == "no length" and compression is None and top == 255:  # Pillow needs none
+        read_equals(path, values / top)
+    else:
+        with pytest.raises(ValueError, match=r"a\.tif could not be decoded: 1 of its 5 strips or tiles are missing"):
+            read_image(path)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_tga_and_a_jpeg_2000_that_declare_transparency_have_it(tmp_path):
