@@ -14,6 +14,7 @@ import wavelens as wl
 from tasks import Spectrum
 from wavelens import frontends, runs
 from wavelens.cli import main
+from wavelens.models.labels import read_class_names
 from wavelens.models.weights import fill_from
 from wavelens.runs.annotations import MaskFile, annotated
 from wavelens.runs.samples import Sample, labelled
@@ -57,6 +58,10 @@ READERS = {
     "boxes": lambda path: annotated(PHOTOS, path, lambda name: [0]),
     "mask": lambda path: MaskFile(path.name, 1, str(path.parent)).region((2, 2), 0),
     "labels": lambda path: labelled(PHOTOS, str(path), int),
+    "model": lambda path: wl.models.load(str(path.rename("f.pt"))),
+    "exported model": lambda path: wl.models.load(str(path.rename("f.pt2"))),
+    "ONNX model": lambda path: wl.models.load(str(path.rename("f.onnx"))),
+    "class names": read_class_names,
 }
 NEEDS = {"video": "av", "volume": "nibabel"}
 
@@ -96,7 +101,7 @@ def test_a_reader_names_what_is_no_regular_file_and_does_not_block(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     PLACES[place](tmp_path / "input")
     with pytest.raises(
-        ValueError, match=rf"is a regular file; got the {place} .*\. Copy its content to a file first\."
+        ValueError, match=rf"must be a regular file; got the {place} .*\. Copy its content to a file first\."
     ):
         READERS[reader](tmp_path / "input")
 
@@ -104,7 +109,7 @@ def test_a_reader_names_what_is_no_regular_file_and_does_not_block(tmp_path, mon
 @pytest.mark.parametrize("reader", ["photo", "sound", "attribution", "shard", "shard on resume", "manifest", "mask"])
 def test_a_reader_of_files_names_a_folder(tmp_path, reader):
     (tmp_path / "input").mkdir()
-    with pytest.raises(ValueError, match=r"is a file; got the folder .*\. Name a .* in it\."):
+    with pytest.raises(ValueError, match=r"must be a file; got the folder .*\. Name a .* in it\."):
         READERS[reader](tmp_path / "input")
 
 
