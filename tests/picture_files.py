@@ -52,3 +52,19 @@ def psd(values, bits=8):
     height, width, bands = values.shape
     planes = values.transpose(2, 0, 1).astype(f">u{bits // 8}").tobytes()
     return b"8BPS" + struct.pack(">H6xHIIHH", 1, bands, height, width, bits, 3) + bytes(12) + b"\0\0" + planes
+
+
+def tiff_header(width, height, bands, bits, *, offset=0, count=0, compression=1):
+    """A little-endian RGB TIFF of one strip of `count` bytes at `offset`, all but the strip."""
+    formats = {3: "H", 4: "I"}
+    fields = {256: (4, [width]), 257: (4, [height]), 258: (3, [bits] * bands), 259: (3, [compression]), 262: (3, [2])}
+    fields |= {273: (4, [offset]), 277: (3, [bands]), 278: (4, [height]), 279: (4, [count])}
+    if bands > 3:
+        fields[338] = (3, [0] * (bands - 3))
+    entries, behind, place = b"", b"", 8 + 2 + 12 * len(fields) + 4
+    for tag, (kind, values) in fields.items():
+        data = struct.pack(f"<{len(values)}{formats[kind]}", *values)
+        if len(data) > 4:
+            behind, data = behind + data, struct.pack("<I", place + len(behind))
+        entries += struct.pack("<HHI", tag, kind, len(values)) + data.ljust(4, b"\0")
+    return b"II*\0" + struct.pack("<IH", 8, len(fields)) + entries + bytes(4) + behind

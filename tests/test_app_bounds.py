@@ -6,16 +6,21 @@ import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
+import tifffile
 
+from picture_files import tiff_header
 from wavelens.app import Limits, request_limits, visitors
 from wavelens.app.addresses import OwnAddress, is_loopback
+from wavelens.app.limits import check_upload
 from wavelens.app.messages import checked_message
 from wavelens.app.passwords import FREE_GUESSES, MAX_ADDRESSES, MAX_WAIT_SECONDS, Gatekeeper
 from wavelens.app.refusals import RequestRefused
 from wavelens.app.request_limits import Body, check_endpoint, declared_length
 from wavelens.app.uploads import MAX_AT_ONCE, MAX_AT_ONCE_PER_VISITOR, Uploads, file_name
 from wavelens.app.visitors import MAX_MESSAGES_PER_MINUTE, Visitors
+from wavelens.explaining.kinds.photo import PHOTO
 
 MEGABYTE = 2**20
 
@@ -304,7 +309,7 @@ def test_guesses_from_everywhere_take_no_more_room(clock):
 
 
 def test_a_password_is_not_empty():
-    with pytest.raises(ValueError, match="a password has at least one character"):
+    with pytest.raises(ValueError, match="a password must have at least one character"):
         Gatekeeper("  ")
 
 
@@ -484,3 +489,23 @@ def test_a_visitor_sends_so_many_messages_a_minute(clock):
     known.count_message(known.admit())
     clock.now += 60
     known.count_message(me)
+
+
+def test_bands_beyond_the_colours_of_a_photo_count(tmp_path):
+    """They are decoded with them."""
+    many, few = np.zeros((40, 40, 64), np.uint16), np.zeros((40, 40, 3), np.uint16)
+    for name, values in (("many.tif", many), ("few.tif", few)):
+        tifffile.imwrite(tmp_path / name, values, photometric="rgb", planarconfig="contig")
+    check_upload(tmp_path / "few.tif", PHOTO, (3, 8, 8), Limits(values=few.size))
+    check_upload(tmp_path / "many.tif", PHOTO, (3, 8, 8), Limits(values=many.size // 2))
+    with pytest.raises(ValueError, match=r"a photo has at most .* numbers here; many\.tif has 5\.12e\+04"):
+        check_upload(tmp_path / "many.tif", PHOTO, (3, 8, 8), Limits(values=many.size // 2 - 1))
+
+
+def test_a_photo_without_its_pixels_is_refused_by_its_header(tmp_path):
+    (tmp_path / "a.tif").write_bytes(tiff_header(6600, 6600, 100, 16, compression=8))
+    with pytest.raises(ValueError, match=r"a\.tif is larger than Pillow opens"):
+        check_upload(tmp_path / "a.tif", PHOTO, (3, 8, 8), Limits())
+    (tmp_path / "a.tif").write_bytes(tiff_header(600, 600, 100, 16, compression=8))
+    with pytest.raises(ValueError, match=r"a\.tif could not be decoded: 1 of its 1 strips or tiles are missing"):
+        check_upload(tmp_path / "a.tif", PHOTO, (3, 8, 8), Limits())

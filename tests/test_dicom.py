@@ -120,7 +120,7 @@ def test_monai_reads_the_same_voxels_at_the_same_places(whole):
         (lambda: [dicom_slice(0)], "a volume must have at least 2 slices; got 1"),
         (
             lambda: [dicom_slice(0), dicom_slice(1), dicom_slice(2, SeriesInstanceUID="9", SeriesDescription="scout")],
-            "hold one DICOM series; got 2 slices of 'thorax'; 1 slices of 'scout'",
+            "must hold one DICOM series; got 2 slices of 'thorax'; 1 slices of 'scout'",
         ),
         (
             lambda: [dicom_slice(0), dicom_slice(1, PixelSpacing=[1.5, 1.4]), dicom_slice(2)],

@@ -106,8 +106,6 @@ def test_a_picture_is_finite(tmp_path):
 
 @pytest.mark.needs("pydicom")
 def test_colours_are_those_of_the_file(tmp_path):
-    from pydicom.pixels import apply_color_lut
-
     colours = np.random.default_rng(0).integers(0, 256, (ROWS, COLUMNS, 3), dtype=np.uint8)
     eight = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
     path = saved(
@@ -120,15 +118,92 @@ def test_colours_are_those_of_the_file(tmp_path):
     )
     np.testing.assert_allclose(read_image(path)[0].permute(1, 2, 0).numpy(), colours / 255, atol=1e-6)
     assert dicom_display(path) == "the colours of the file"
-    palette = {}
-    for name in ("Red", "Green", "Blue"):
-        palette[f"{name}PaletteColorLookupTableDescriptor"] = [20, 0, 16]
-        palette[f"{name}PaletteColorLookupTableData"] = (np.arange(20) * len(name) * 600).astype("<u2").tobytes()
-    path = saved(tmp_path, PhotometricInterpretation="PALETTE COLOR", **palette)
-    from pydicom import dcmread
 
+
+def palette(bits, count=None, first=0, order="<", packed=False, seed=0):
+    """The elements of a palette of random entries, in words of their own or two of 8 bits in one; and the entries."""
+    count = ROWS * COLUMNS if count is None else count
+    tables, elements = np.random.default_rng(seed).integers(0, 2**bits, (count, 3)), {}
+    tables[0] = 2**bits - 1
+    for name, entries in zip(("Red", "Green", "Blue"), tables.T, strict=True):
+        elements[f"{name}PaletteColorLookupTableDescriptor"] = [count, first, bits]
+        if packed:
+            entries = np.pad(entries, (0, count % 2)).astype(np.uint8).view("<u2")
+        elements[f"{name}PaletteColorLookupTableData"] = entries.astype(f"{order}u2").tobytes()
+    return {"PhotometricInterpretation": "PALETTE COLOR"} | elements, tables
+
+
+def coloured(path):
+    return read_image(path)[0].permute(1, 2, 0).numpy()
+
+
+PALETTES = [(16, False, 0, None), (8, False, 0, None), (8, True, 0, None), (8, True, 7, 20), (16, False, 7, 19)]
+
+
+@pytest.mark.needs("pydicom")
+@pytest.mark.parametrize(("bits", "packed", "first", "count"), PALETTES)
+def test_a_palette_is_pydicoms_by_the_bits_of_its_entries(tmp_path, bits, packed, first, count):
+    """Entries of 8 bits lie in words of their own, or two in one: both are in use."""
+    from pydicom import dcmread
+    from pydicom.pixels import apply_color_lut
+
+    path = saved(tmp_path, **palette(bits, count, first, packed=packed)[0])
+    theirs = apply_color_lut(dcmread(path).pixel_array, dcmread(path)) / (2**bits - 1)
+    np.testing.assert_allclose(coloured(path), theirs, atol=1e-6)
+    assert coloured(path).max() > 0.9
+
+
+def index_of(count, first):
+    return (np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS) - first).clip(0, count - 1)
+
+
+@pytest.mark.needs("pydicom")
+@pytest.mark.parametrize(("bits", "packed", "first", "count"), [*PALETTES, (12, False, 0, None), (8, True, 3, 19)])
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
+def test_a_palette_is_in_the_byte_order_of_its_file(tmp_path, bits, packed, first, count, order):
+    elements, tables = palette(bits, count, first, order, packed)
+    one = dicom_slice(0, **elements)
+    one.PixelData = np.arange(ROWS * COLUMNS, dtype=f"{order}u2").tobytes()
+    if order == ">":
+        from pydicom.uid import ExplicitVRBigEndian
+
+        one.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+        one.set_original_encoding(is_implicit_vr=False, is_little_endian=False)
+    one.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    expected = tables[index_of(len(tables), first)] / (2**bits - 1)
+    np.testing.assert_allclose(coloured(tmp_path / "a.dcm"), expected, atol=1e-6)
+
+
+@pytest.mark.needs("pydicom")
+def test_entries_above_the_bits_that_a_palette_names_have_those_they_are_stored_in(tmp_path):
+    elements, tables = palette(16)
+    for name in ("Red", "Green", "Blue"):
+        elements[f"{name}PaletteColorLookupTableDescriptor"] = [len(tables), 0, 8]
+    found = coloured(saved(tmp_path, **elements))
+    np.testing.assert_allclose(found, tables[index_of(len(tables), 0)] / 65535, atol=1e-6)
+
+
+@pytest.mark.needs("pydicom")
+def test_a_palette_that_is_shorter_than_it_says_is_refused(tmp_path):
+    elements, tables = palette(16)
+    elements["GreenPaletteColorLookupTableData"] = elements["GreenPaletteColorLookupTableData"][:-10]
+    with pytest.raises(ValueError, match=rf"a lookup table of {len(tables)} entries has {2 * len(tables) - 10} bytes"):
+        read_image(saved(tmp_path, **elements))
+
+
+@pytest.mark.needs("pydicom")
+def test_a_palette_in_segments_is_pydicoms(tmp_path):
+    from pydicom import dcmread
+    from pydicom.pixels import apply_color_lut
+
+    elements = {"PhotometricInterpretation": "PALETTE COLOR"}
+    for name, last in (("Red", 65535), ("Green", 0), ("Blue", 9000)):
+        elements[f"{name}PaletteColorLookupTableDescriptor"] = [20, 0, 16]
+        segments = np.array([0, 1, 30000, 1, 19, last], "<u2")  # one entry, then a line to the last
+        elements[f"Segmented{name}PaletteColorLookupTableData"] = segments.tobytes()
+    path = saved(tmp_path, **elements)
     theirs = apply_color_lut(dcmread(path).pixel_array, dcmread(path)) / 65535
-    np.testing.assert_allclose(read_image(path)[0].permute(1, 2, 0).numpy(), theirs, atol=1e-6)
+    np.testing.assert_allclose(coloured(path), theirs, atol=1e-6)
 
 
 @pytest.mark.needs("pydicom")

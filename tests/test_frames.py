@@ -179,6 +179,63 @@ def test_transparency_is_white(tmp_path, name, codec, layout, options):
     check_veiled(tmp_path / name, 3 if layout.startswith("yuva") else 1)
 
 
+def layered(width, height, alpha, seed=0, **properties):
+    """A yuva420p frame of random luma and chroma, with that alpha everywhere, and its opaque yuv420p twin."""
+    import av
+
+    draw, made = np.random.default_rng(seed), []
+    values = [draw.integers(16, 236, (height, width + 8)), *(draw.integers(16, 240, (2, height, width + 8)))]
+    for layout in ("yuva420p", "yuv420p"):
+        frame = av.VideoFrame(width, height, layout)
+        for plane, layer in zip(frame.planes, [*values, np.full((height, width), alpha)], strict=False):
+            rows = np.zeros((plane.height, plane.line_size), np.uint8)
+            rows[:, : plane.width] = layer[: plane.height, : plane.width]
+            plane.update(rows.tobytes().ljust(plane.buffer_size, b"\0"))
+        for name, value in properties.items():
+            setattr(frame, name, value)
+        made.append(frame)
+    return made
+
+
+WIDTHS = (*range(31, 50), 64, 66, 100, 500)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_column_of_a_transparent_frame_is_what_it_stores(width):
+    """FFmpeg packs yuva420p into RGBA without the alpha of the last columns, where a row has 1 to 4 after 16."""
+    for alpha in (0, 51, 255):
+        frame, twin = layered(width, 40, alpha)
+        opaque = twin.to_ndarray(format="rgb24").astype(float)
+        white = np.full_like(opaque, 255)
+        expected = opaque * alpha / 255 + white * (1 - alpha / 255)
+        first, second = (frames.pixels_of(frame, frames.UPRIGHT) for _ in range(2))
+        np.testing.assert_allclose(first, expected, atol=0.51)
+        assert (first == second).all()
+
+
+@pytest.mark.parametrize("range_", [1, 2], ids=["tv", "pc"])
+@pytest.mark.parametrize("matrix", [1, 5, 9], ids=["709", "601", "2020"])
+@pytest.mark.parametrize("width", [34, 48])
+def test_colours_of_a_transparent_frame_follow_its_matrix_and_range(width, matrix, range_):
+    frame, twin = layered(width, 40, 255, colorspace=matrix, color_range=range_)
+    assert (frames.pixels_of(frame, frames.UPRIGHT) == frames.pixels_of(twin, frames.UPRIGHT)).all()
+    plain, _ = layered(width, 40, 255, colorspace=1, color_range=1)
+    if (matrix, range_) != (1, 1):
+        assert (frames.pixels_of(frame, frames.UPRIGHT) != frames.pixels_of(plain, frames.UPRIGHT)).any()
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("libvpx-vp9", "webm"), ("libvpx", "webm"), ("ffv1", "mkv")])
+@pytest.mark.parametrize("width", [33, 34, 35, 36, 500])
+def test_a_transparent_video_is_the_same_twice_and_to_its_last_column(tmp_path, codec, suffix, width):
+    picture = np.empty((36, width, 4), np.uint8)
+    picture[...] = (*RED, 51)
+    options = {"auto-alt-ref": "0"} if codec == "libvpx" else {}
+    encode(tmp_path / f"a.{suffix}", [picture] * 3, codec, "yuva420p", given="rgba", rate=10, options=options)
+    video = read_video(tmp_path / f"a.{suffix}").data
+    assert torch.equal(video, read_video(tmp_path / f"a.{suffix}").data)
+    assert (video[0, :, 1] * 255 - torch.tensor(FAINT)[:, None, None]).abs().max() < 4
+
+
 def test_a_palette_with_transparency_is_white(tmp_path):
     picture, file = Image.new("P", (64, 64), 0), io.BytesIO()
     picture.putpalette([*RED, *RED])

@@ -3,6 +3,7 @@
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -11,7 +12,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from picture_files import exif, png16, psd
+from picture_files import exif, png16, psd, tiff_header
 from wavelens.frontends.image import open_image, read_image
 from wavelens.frontends.pictures import stored
 
@@ -66,6 +67,37 @@ def test_pgm_and_ppm_of_any_maximum(tmp_path, magic, bands, white):
     data = plain if magic in ("P2", "P3") else values.astype(">u2" if white > 255 else np.uint8).tobytes()
     (tmp_path / "a.ppm").write_bytes(f"{magic} # by hand\n#\n7\n 5\t{white}\n".encode() + data)
     read_equals(tmp_path / "a.ppm", values / white)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"P1\n# by hand\n3 2\n1 0 1\n0 1 0\n",
+        b"P1 3 2\n101010",
+        b"P1\n3 # wide\n2 # high\n1 0 # a comment\n1 0\n10",
+        b"P4\n# by hand\n3 2\n\xa0\x40",
+    ],
+)
+@pytest.mark.parametrize("name", ["a.pbm", "a.pnm"])
+def test_pbm_is_black_where_it_is_1(tmp_path, text, name):
+    (tmp_path / name).write_bytes(text)
+    black = np.array([[1, 0, 1], [0, 1, 0]])
+    read_equals(tmp_path / name, 1.0 - black[..., None])
+    assert np.array_equal(stored(tmp_path / name)[..., 0], 1 - black)
+
+
+@pytest.mark.parametrize("text", [b"P1 3 2\n10101", b"P4 30 2\n\xa0\x40"])
+def test_a_pbm_that_is_short_says_so(tmp_path, text):
+    (tmp_path / "a.pbm").write_bytes(text)
+    with pytest.raises(ValueError, match=r"a\.pbm could not be decoded"):
+        read_image(tmp_path / "a.pbm")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_numbers_of_a_pnm_may_have_comments_between_them(tmp_path, end):
+    lines = [b"P2", b"3 2 # hello", b"9", b"1 2 3 # the first row, 7", b"#", b"4 5 6"]
+    (tmp_path / "a.pgm").write_bytes(end.join(lines))
+    read_equals(tmp_path / "a.pgm", np.array([[1, 2, 3], [4, 5, 6]])[..., None] / 9)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +208,103 @@ def test_a_fourth_band_that_says_nothing_is_not_transparency(tmp_path):
     (tmp_path / "d.psd").write_bytes(psd(values))
     for name in ("a.tif", "b.tif", "c.tga", "d.psd"):
         read_equals(tmp_path / name, values[..., :3] / 255)
+
+
+EXTRA_BANDS = {  # behind red, green and blue: their kinds, and which of them is the transparency
+    "last": (["unspecified", "unassalpha"], 1),
+    "last, premultiplied": (["unspecified", "assocalpha"], 1),
+    "first": (["unassalpha", "unspecified"], 0),
+    "second of three": (["unspecified", "unassalpha", "unspecified"], 1),
+    "first of two": (["unassalpha", "assocalpha"], 0),
+}
+
+
+@pytest.mark.parametrize("where", EXTRA_BANDS)
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("top", [255, 65535])
+def test_the_first_band_that_says_so_is_the_transparency_of_a_tiff(tmp_path, where, planar, top):
+    kinds, place = EXTRA_BANDS[where]
+    values = noise(6, 9, 3 + len(kinds), top=top)
+    alpha = values[..., 3 + place : 4 + place]
+    if kinds[place] == "assocalpha":
+        values[..., :3] = np.minimum(values[..., :3], alpha)
+        expected = values[..., :3] / top + 1 - alpha / top
+    else:
+        expected = over_white(np.concatenate([values[..., :3], alpha], -1), top)
+    stack = values.transpose(2, 0, 1) if planar == "separate" else values
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="rgb", extrasamples=kinds, planarconfig=planar)
+    x = read_image(tmp_path / "a.tif")
+    torch.testing.assert_close(x, rgb(expected), rtol=0, atol=1.01 / 255 if top == 255 else 1e-6)
+
+
+BOMBS = {"many bands": (3000, 3000, 100, 16), "one photo": (6000, 5000, 3, 16), "8 bits": (6000, 5000, 3, 8)}
+
+
+@pytest.mark.parametrize("compression", [1, 8, 50000], ids=["plain", "deflate", "zstd"])
+@pytest.mark.parametrize("shape", BOMBS.values(), ids=BOMBS)
+@pytest.mark.parametrize("read", [open_image, read_image])
+def test_a_tiff_without_its_strips_is_refused_before_memory_is_taken(tmp_path, capfd, read, shape, compression):
+    (tmp_path / "a.tif").write_bytes(tiff_header(*shape, compression=compression))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"1 of its 1 strips or tiles are missing .*damaged; get a fresh copy"):
+            read(tmp_path / "a.tif")
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_tiff_is_bounded_by_all_its_bands_and_by_what_its_bytes_can_hold(tmp_path):
+    data = zlib.compress(bytes(2000))
+    for name, shape, reason in (
+        ("bands.tif", (9000, 9000, 100, 16), r"larger than Pillow opens: .*16200000000 bytes.* exceeds limit of 28633"),
+        ("pixels.tif", (20000, 20000, 3, 8), "larger than Pillow opens: .*400000000 pixels"),
+        ("empty.tif", (3000, 3000, 100, 16), "could not be decoded: its pixels take 17[0-9]+ bytes or more, .*damaged"),
+    ):
+        head = tiff_header(*shape, offset=8, count=len(data), compression=8)
+        head = tiff_header(*shape, offset=len(head), count=len(data), compression=8)
+        (tmp_path / name).write_bytes(head + data)
+        with pytest.raises(ValueError, match=reason):
+            read_image(tmp_path / name)
+
+
+def test_a_photo_of_48_megapixels_and_16_bits_is_not_too_large(tmp_path):
+    head = tiff_header(8000, 6000, 3, 16, offset=1024, count=8000 * 6000 * 6)
+    with (tmp_path / "a.tif").open("wb") as file:
+        file.write(head)
+        file.truncate(1024 + 8000 * 6000 * 6)  # a hole
+    assert open_image(tmp_path / "a.tif").shape == (1, 3, 6000, 8000)
+
+
+LOSSES = {  # of the first of the strips: its offset, its length
+    "neither": (0, 0),
+    "no offset": (0, None),
+    "no length": (None, 0),
+    "beyond the end": (2**30, None),
+}
+
+
+@pytest.mark.parametrize("lost", LOSSES)
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("top", [255, 65535])
+def test_a_tiff_that_lacks_one_of_its_strips_says_so(tmp_path, capfd, lost, compression, top):
+    path, values = tmp_path / "a.tif", noise(40, 9, 3, top=top)
+    tifffile.imwrite(path, values, photometric="rgb", compression=compression, rowsperstrip=8)
+    with tifffile.TiffFile(path) as file:
+        tags = [file.pages[0].tags[name] for name in ("StripOffsets", "StripByteCounts")]
+        places = [(tag.valueoffset, {3: 2, 4: 4}[int(tag.dtype)]) for tag in tags]
+    data = bytearray(path.read_bytes())
+    for (place, width), value in zip(places, LOSSES[lost], strict=True):
+        if value is not None:
+            data[place : place + width] = value.to_bytes(width, "little")
+    path.write_bytes(data)
+    if lost == "no length" and compression is None and top == 255:  # Pillow needs none
+        read_equals(path, values / top)
+    else:
+        with pytest.raises(ValueError, match=r"a\.tif could not be decoded: 1 of its 5 strips or tiles are missing"):
+            read_image(path)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_tga_and_a_jpeg_2000_that_declare_transparency_have_it(tmp_path):
@@ -364,9 +493,11 @@ def test_a_transparent_grey_is_white_at_any_depth(tmp_path, bits):
     assert np.abs(read_image(path)[0].numpy() - expected).max() < 1e-6
 
 
-@pytest.mark.parametrize("most", [200, 65536])
-def test_a_palette_of_16_bits_keeps_them(tmp_path, most):
+@pytest.mark.parametrize(("most", "white"), [(256, 255), (257, 65535), (65536, 65535)])
+def test_a_palette_of_16_bits_keeps_them_and_one_of_8_has_8(tmp_path, most, white):
+    """The tools of libtiff tell those apart by whether any entry is above 255."""
     source = np.random.default_rng(0)
     index, colours = source.integers(0, 256, (5, 7), np.uint8), source.integers(0, most, (3, 256), np.uint16)
+    colours[0, 5] = most - 1
     tifffile.imwrite(tmp_path / "p.tif", index, photometric="palette", colormap=colours)
-    assert np.abs(read_image(tmp_path / "p.tif")[0].numpy() - colours[:, index] / 65535).max() < 1e-6
+    assert np.abs(read_image(tmp_path / "p.tif")[0].numpy() - colours[:, index] / white).max() < 1e-6

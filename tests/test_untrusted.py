@@ -14,6 +14,7 @@ import wavelens as wl
 from tasks import Spectrum
 from wavelens import frontends, runs
 from wavelens.cli import main
+from wavelens.models.labels import read_class_names
 from wavelens.models.weights import fill_from
 from wavelens.runs.annotations import MaskFile, annotated
 from wavelens.runs.samples import Sample, labelled
@@ -57,6 +58,10 @@ READERS = {
     "boxes": lambda path: annotated(PHOTOS, path, lambda name: [0]),
     "mask": lambda path: MaskFile(path.name, 1, str(path.parent)).region((2, 2), 0),
     "labels": lambda path: labelled(PHOTOS, str(path), int),
+    "model": lambda path: wl.models.load(str(path.rename("f.pt"))),
+    "exported model": lambda path: wl.models.load(str(path.rename("f.pt2"))),
+    "ONNX model": lambda path: wl.models.load(str(path.rename("f.onnx"))),
+    "class names": read_class_names,
 }
 NEEDS = {"video": "av", "volume": "nibabel"}
 
@@ -303,6 +308,9 @@ def test_an_attribution_that_lacks_a_field_is_refused(saved, field):
         wl.Attribution.load(saved({}, removed=[field]))
 
 
+FLOATS_OF_8_BITS = (torch.float8_e4m3fn, torch.float8_e5m2)  # nothing is calculated in them
+
+
 @pytest.mark.parametrize(
     ("tensors", "sentence"),
     [
@@ -316,11 +324,37 @@ def test_an_attribution_that_lacks_a_field_is_refused(saved, field):
         ({"spent": torch.ones(5, 2)}, r"its spent has shape \(5, 2\)"),
         ({"standard_error": torch.ones(1, 1, 9)}, r"its standard_error has shape \(1, 1, 9\)"),
         ({"other": torch.ones(1)}, "it has a tensor 'other'"),
+        *(({"data": torch.zeros(1, 1, 96).to(dtype)}, f"its data is {dtype} of shape") for dtype in FLOATS_OF_8_BITS),
+        *(({"score": torch.zeros(1).to(dtype)}, f"its score is {dtype}") for dtype in FLOATS_OF_8_BITS),
+        *(({"scale": torch.ones(1, 1, 1).to(dtype)}, f"its scale is {dtype}") for dtype in FLOATS_OF_8_BITS),
+        ({"gap": torch.zeros(1, dtype=torch.int64)}, r"its gap is torch\.int64"),
+        *(
+            (
+                {"data": torch.tensor([value] * 2 + [0.0] * 94)[None, None]},
+                "its data must be finite; got NaN or .* 2 of 96",
+            )
+            for value in (torch.nan, torch.inf, -torch.inf)
+        ),
+        (
+            {"scale": torch.full((1, 1, 1), torch.nan)},
+            "its data must be finite; got NaN or infinity in 96 of 96 numbers",
+        ),
+        (
+            {"data": torch.full((1, 1, 96), 60000.0).half(), "scale": torch.full((1, 1, 1), 1e38)},
+            "its data must be finite",
+        ),
     ],
 )
 def test_an_attribution_whose_tensors_do_not_fit_is_refused(saved, tensors, sentence):
     with pytest.raises(ValueError, match=rf"this one is not \({sentence}"):
         wl.Attribution.load(saved({}, **tensors))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_an_attribution_that_is_read_is_shown(saved, dtype):
+    loaded = wl.Attribution.load(saved({}, data=torch.linspace(-1, 1, 96)[None, None].to(dtype)))
+    assert loaded.data.dtype == dtype
+    assert "<" in loaded._repr_html_()
 
 
 def test_an_attribution_that_was_not_changed_is_read(saved):

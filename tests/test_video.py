@@ -56,6 +56,38 @@ def encode(path, pictures, codec="ffv1", layout="bgr0", rate=25, stamps=None, gi
         container.mux(stream.encode())
 
 
+def cut_out(source, path, first):
+    """The file without its first packets, as a stream is cut out of a broadcast."""
+    import av
+
+    with av.open(str(source)) as given, av.open(str(path), "w") as out:
+        stream = given.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        for packet in [packet for packet in given.demux(stream) if packet.size][first:]:
+            packet.stream = copy
+            out.mux(packet)
+
+
+@pytest.mark.parametrize("first", [3, 5, 11, 12, 13, 20])
+@pytest.mark.parametrize("suffix", ["ts", "mkv"])
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [("mpeg2video", {"g": "12", "bf": "2"}), ("libx264", {"g": "12", "bf": "2", "x264opts": "open-gop=1:scenecut=0"})],
+)
+def test_a_stream_that_was_cut_in_its_middle_begins_with_its_first_key_frame(tmp_path, codec, options, suffix, first):
+    pictures = (steps(40)[0].permute(1, 2, 3, 0) * 127.5).round().byte().numpy()
+    encode(tmp_path / f"whole.{suffix}", pictures, codec, "yuv420p", options=options)
+    cut_out(tmp_path / f"whole.{suffix}", tmp_path / f"cut.{suffix}", first)
+    whole, file = read_video(tmp_path / f"whole.{suffix}"), open_video(tmp_path / f"cut.{suffix}")
+    assert 40 - 16 - first <= file.frames <= 40 - first
+    assert file.fps == pytest.approx(whole.fps)
+    expected = whole.data[:, :, 40 - file.frames :]
+    assert (file.take().data - expected).abs().max() < 0.02
+    for start, count, stride in ((1, 3, 2), (file.frames - 2, 2, 1)):
+        part = file.take(start, count, stride).data
+        assert (part - expected[:, :, start : start + count * stride : stride]).abs().max() < 0.02
+
+
 @pytest.mark.parametrize("fps", [25, 12.5, 30000 / 1001, 7.3, 0.5])
 @pytest.mark.parametrize("shape", [(20, 6, 8), (3, 7, 5), (1, 4, 4)])
 def test_lossless_files_give_back_every_byte_and_the_rate(tmp_path, shape, fps):
@@ -370,7 +402,7 @@ def test_a_video_larger_than_memory_is_refused_before_it_is_read(tmp_path, monke
         (lambda path: Video(clip(), float("nan")), "fps, the frames per second, .*; got nan"),
         (lambda path: Video(clip(), 25).take(0, 30), "the video has 20 frames, too few for frames 0 to 29"),
         (lambda path: Video(clip(), 25).take(20), "the video has 20 frames, too few for frames 20 to 20"),
-        (lambda path: Video(clip(), 25).take(0, 3, 0), "count and stride from 1; got 0, 3 and 0"),
+        (lambda path: Video(clip(), 25).take(0, 3, 0), "count and stride at least 1; got 0, 3 and 0"),
     ],
 )
 def test_wrong_use_says_what_to_do(tmp_path, call, match):

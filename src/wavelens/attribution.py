@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from wavelens.attribution_header import FORMAT, GEOMETRY, TENSORS, TEXTS, stored_layout, stored_targets
+from wavelens.attribution_header import FORMAT, GEOMETRY, TENSORS, TEXTS, check_finite, stored_layout, stored_targets
 from wavelens.core import Coefficients, Domain, signal_axes
 from wavelens.domains.joint import Joint
 from wavelens.engine.given import Given, with_given
@@ -128,6 +128,7 @@ class Attribution(Coefficients):
             data = tensors["data"]
             if "scale" in tensors:
                 data = data.float() * tensors["scale"]
+            check_finite(data)
             if header.get("complex"):
                 data = torch.view_as_complex(data.unflatten(-1, (-1, 2)).contiguous())
             scalars = {name: tensors[name] for name in TENSORS if name in tensors}

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from wavelens.core import Domain, Layout
@@ -16,6 +17,7 @@ FORMAT = "wavelens.attribution/1"
 TEXTS = {"method": str, "target": str, "provenance": dict}  # fields that are stored as they are
 GEOMETRY = "geometry."  # before the names of what a domain rests on that is bound to items
 TENSORS = ("score", "baseline_score", "gap", "standard_error", "correction", "spent")
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # dtypes that can be calculated with
 MAX_AXES = 16  # of a stored signal: the number of bands grows as a power of the axes
 
 
@@ -30,6 +32,7 @@ def stored_layout(header: dict[str, Any], tensors: dict[str, Tensor], also: Iter
     if unknown := {name for name in tensors if not name.startswith(GEOMETRY)} - {"data", "scale", *TENSORS}:
         raise ValueError(f"it has a tensor {min(unknown)!r}")
     _check_fields(header)
+    _check_dtypes(tensors)
     _check_data(header, tensors)
     size = tensors["data"].shape[-1] // (2 if header.get("complex") else 1)
     domain, shape = parse(header["domain"], also), tuple(header["signal_shape"])
@@ -65,9 +68,23 @@ def _check_fields(header: dict[str, Any]) -> None:
         raise TypeError(f"its complex is {header['complex']!r}")
 
 
+def check_finite(data: Tensor) -> None:
+    """`ValueError` for NaN or infinity among the real numbers of a file; a model that gives them is refused, too."""
+    if not torch.stack(data.aminmax()).isfinite().all():
+        lost = int((~data.isfinite()).sum())
+        raise ValueError(f"its data must be finite; got NaN or infinity in {lost} of {data.numel()} numbers")
+
+
+def _check_dtypes(tensors: dict[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        whole = name == "spent" or (name.startswith(GEOMETRY) and not tensor.is_floating_point())
+        if tensor.dtype not in FLOATS and not whole and name != "data":
+            raise ValueError(f"its {name} is {tensor.dtype}")
+
+
 def _check_data(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     data, shape = tensors["data"], header["signal_shape"]
-    if data.ndim < 3 or 0 in data.shape or not data.is_floating_point():
+    if data.ndim < 3 or 0 in data.shape or data.dtype not in FLOATS:
         raise ValueError(f"its data is {data.dtype} of shape {tuple(data.shape)}")
     if header.get("complex") and data.shape[-1] % 2:
         raise ValueError(f"its data holds {data.shape[-1]} real numbers, which do not make complex ones")

@@ -31,13 +31,22 @@ def check_file(path: str | PathLike[str], noun: str) -> None:
         raise type(error)(f"the {noun} {path} cannot be opened: {error.strerror}. Check the path.") from None
     if stat.S_ISDIR(status.st_mode):
         raise ValueError(f"a {noun} must be a file; got the folder {path}. Name a {noun} in it.")
-    if not stat.S_ISREG(status.st_mode):
-        special = next((name for name, fits in SPECIAL.items() if fits(status.st_mode)), "special file")
+    check_regular(path, noun)
+    if status.st_size == 0:
+        raise ValueError(f"{path} is empty, so it is not a {noun}. Get a fresh copy.")
+
+
+def check_regular(path: str | PathLike[str], noun: str) -> None:
+    """`ValueError` for a pipe, a socket and a device; nothing is opened. What is not there is left to the caller."""
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        special = next((name for name, fits in SPECIAL.items() if fits(mode)), "special file")
         raise ValueError(
             f"a {noun} must be a regular file; got the {special} {path}. Copy its content to a file first."
         )
-    if status.st_size == 0:
-        raise ValueError(f"{path} is empty, so it is not a {noun}. Get a fresh copy.")
 
 
 def plain(text: str) -> str:

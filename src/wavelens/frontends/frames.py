@@ -51,11 +51,18 @@ def decoded(container: Any, stream: Any, decoder: Any = None) -> Iterator[Any]:
 
 def pixels_of(frame: Any, usual: Matrix) -> NDArray[np.uint8]:
     """The frame upright and opaque, RGB `(height, width, 3)`; `usual` is for frames without a display matrix."""
+    pixels = frame.to_ndarray(format="rgb24")
     if frame.format.has_palette or any(component.is_alpha for component in frame.format.components):
-        pixels = over_white(Image.fromarray(frame.to_ndarray(format="rgba"), "RGBA"))
-    else:
-        pixels = frame.to_ndarray(format="rgb24")
+        image = Image.fromarray(pixels)
+        image.putalpha(Image.fromarray(_alpha(frame)))
+        pixels = over_white(image)
     return np.ascontiguousarray(_oriented(pixels, display_matrix(frame) or usual))
+
+
+def _alpha(frame: Any) -> NDArray[np.uint8]:
+    """The transparent layer `(height, width)`, by way of planes: FFmpeg leaves out the last columns of some yuva420p
+    frames where it packs them into RGBA itself."""
+    return np.ascontiguousarray(frame.reformat(format="gbrap").to_ndarray(format="rgba")[..., 3])
 
 
 def over_white(image: Image.Image) -> NDArray[np.uint8]:

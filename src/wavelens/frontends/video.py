@@ -145,9 +145,13 @@ def open_video(path: str | PathLike[str]) -> VideoFile:
         seconds = animation.start_times(path)
         return _file(path, list(range(len(seconds))), seconds, None, stamped=False)
     with _opened(path) as (container, stream):
-        stamps = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+        packets = (packet for packet in container.demux(stream) if packet.size and not packet.is_discard)
+        told = [(packet.pts, packet.is_keyframe) for packet in packets]
+        stamps, heads = [stamp for stamp, _ in told], [stamp for stamp, is_key in told if is_key]
         nominal, unit = stream.average_rate or stream.guessed_rate, stream.time_base
     stamped = None not in stamps
+    if stamped and heads and min(stamps) < heads[0]:
+        stamps = _from_key_frame(path, stamps, heads[0])
     if not stamped:  # a bare stream: its frames are known once they are decoded
         with _opened(path) as (container, stream):
             stamps = list(range(sum(1 for _ in container.decode(stream))))
@@ -156,6 +160,15 @@ def open_video(path: str | PathLike[str]) -> VideoFile:
         raise ValueError(f"a video has frames; {path} has none. The file is damaged or was cut off; get a fresh copy.")
     keys = np.unique(np.array(stamps, dtype=np.int64))
     return _file(path, keys.tolist(), (keys - keys[0]) * float(unit), nominal, stamped)
+
+
+def _from_key_frame(path: Path, stamps: list[int], head: int) -> list[int]:
+    """The stamps from that of the first key frame on, where decoding begins with it: the stream was cut before it."""
+    with _opened(path) as (container, stream):
+        start = next(decoded(container, stream, alpha_decoder(stream)), None)
+    if start is None or start.pts != head:
+        return stamps
+    return [stamp for stamp in stamps if stamp >= head]
 
 
 def _file(
@@ -171,8 +184,9 @@ def read_video(path: str | PathLike[str]) -> Video:
 
     Frames are turned and mirrored by their display matrix, transparency is composited over white, colours follow the
     file's own standard, all at 8 bits. Pixels are taken as square. A video that would fill more than 8 GiB is a
-    `ValueError`: take a part of it with `open_video(path).take(first, count, stride)`. Damage that FFmpeg conceals is
-    not noticed. Errors as `open_video`, and a `ValueError` for transparency that cannot be decoded.
+    `ValueError`: take a part of it with `open_video(path).take(first, count, stride)`. A stream that was cut out of a
+    longer one begins with its first key frame. Damage that FFmpeg conceals is not noticed. Errors as `open_video`, and
+    a `ValueError` for transparency that cannot be decoded.
 
     >>> wl.frontends.write_video("black.mp4", torch.zeros(1, 3, 4, 32, 32), fps=8)
     >>> video = wl.frontends.read_video("black.mp4")

@@ -9,6 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from wavelens.untrusted import check_regular
+
 
 def read_class_names(source: str | Path | Sequence[str] | Mapping[Any, Any]) -> tuple[str, ...]:
     """The names of classes 0, 1, …: a sequence of them, a mapping, or a file.
@@ -22,6 +24,7 @@ def read_class_names(source: str | Path | Sequence[str] | Mapping[Any, Any]) -> 
     if not isinstance(source, str | Path):
         return tuple(source)
     path = Path(source)
+    check_regular(path, "list of class names")
     if not path.is_file():
         raise FileNotFoundError(f"no such class names: {path}. Give a file with one name per line, or JSON.")
     try:

@@ -43,6 +43,7 @@ from wavelens.models.sources.ultralytics import from_ultralytics
 from wavelens.models.trust import check_trust, importable_working_folder
 from wavelens.models.weights import CheckpointWarning, class_count, fill, match, state_for
 from wavelens.models.writers import Writer
+from wavelens.untrusted import check_regular
 
 NETWORKS: dict[str, Callable[[Variant], Parts]] = {
     EMBEDDED: embedded,
@@ -282,6 +283,7 @@ def _did_you_mean(name: str) -> str:
 
 
 def _torchscript(path: Path, trust: bool) -> Parts:
+    check_regular(path, "model")
     if not path.is_file():
         raise FileNotFoundError(f"no such model: {path}. A model is {FORMS}.")
     check_trust(path, trust)
@@ -295,6 +297,7 @@ def _torchscript(path: Path, trust: bool) -> Parts:
 
 
 def _exported(path: Path, trust: bool) -> Parts:
+    check_regular(path, "model")
     if not path.is_file():
         raise FileNotFoundError(f"no such model: {path}. A model is {FORMS}.")
     check_trust(path, trust)

@@ -16,6 +16,7 @@ from wavelens.explaining.kinds.input import Input
 from wavelens.explaining.kinds.kind import FileSize, Kind
 from wavelens.frontends.dicom import DICOM, dicom_display, is_dicom, picture_bytes
 from wavelens.frontends.image import SUFFIXES, ImageFile, frames_of, open_image, read_image
+from wavelens.frontends.pictures import sample_bytes
 from wavelens.frontends.raster import is_raster, read_ground_spacing
 from wavelens.models import EMBEDDED, Geometry
 from wavelens.reports import PHOTO_VIEW
@@ -87,11 +88,11 @@ def _own_size(photo: Tensor) -> Geometry:
 
 
 def _size(path: Path, shape: tuple[int, ...]) -> FileSize:
-    """By the header; only the decoders of photos are tried."""
+    """By the header; only the decoders of photos are tried. Bands beyond the colours count where they take more."""
     if is_dicom(path):
         return FileSize(math.ceil(picture_bytes(path) / 4))
     photo = open_image(path)
-    return FileSize(3 * photo.height * photo.width)
+    return FileSize(max(3 * photo.height * photo.width, math.ceil(sample_bytes(path) / 4)))
 
 
 PHOTO = Kind(

@@ -13,11 +13,20 @@ from torch import Tensor
 
 from wavelens.frontends.dicom.files import inflated_bytes, is_image, pydicom_errors, read_dataset
 from wavelens.frontends.dicom.frames import Frame, frame_count, number
-from wavelens.frontends.dicom.values import BYTES_PER_PIXEL, decoded, looked_up, quantity
+from wavelens.frontends.dicom.values import (
+    BYTES_PER_PIXEL,
+    decoded,
+    looked_up,
+    quantity,
+    table_entries,
+    table_index,
+)
 from wavelens.frontends.scans.stored import Array
 from wavelens.optional import optional
 
 COLOURS = ("RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # as pydicom decodes them to RGB
+
+PRIMARIES = ("Red", "Green", "Blue")  # the tables of a palette
 
 
 def read_dicom_image(path: str | PathLike[str]) -> Tensor:
@@ -75,9 +84,33 @@ def _colours(path: Path, dataset: Any, stored: Array) -> Array:
     if colours not in COLOURS:
         raise ValueError(f"the colours of a picture are {', '.join(COLOURS)}; {path} has {colours}. Save it as RGB.")
     if colours == "PALETTE COLOR":
-        stored = optional("pydicom.pixels", "medical").apply_color_lut(stored, dataset)
-        return np.asarray(stored / np.iinfo(stored.dtype).max)
+        return _palette(dataset, stored)
     return np.asarray(stored / (2 ** int(dataset.BitsStored) - 1))
+
+
+def _palette(dataset: Any, stored: Array) -> Array:
+    """The colours that the numbers stand for, by tables for red, green and blue, which may be written in segments."""
+    if "RedPaletteColorLookupTableData" not in dataset:
+        colours = optional("pydicom.pixels", "medical").apply_color_lut(stored, dataset)[..., :3]
+        return np.asarray(colours / np.iinfo(colours.dtype).max)
+    descriptors = [dataset[f"{name}PaletteColorLookupTableDescriptor"].value for name in PRIMARIES]
+    data = [dataset[f"{name}PaletteColorLookupTableData"].value for name in PRIMARIES]
+    tables = [table_entries(dataset, *table) for table in zip(descriptors, data, strict=True)]
+    return np.stack(
+        [
+            (table / _full(table, int(descriptor[2]))).astype(np.float32)[table_index(descriptor, len(table), stored)]
+            for table, descriptor in zip(tables, descriptors, strict=True)
+        ],
+        -1,
+    )
+
+
+def _full(table: Array, bits: int) -> int:
+    """Full intensity of entries that are said to have so many bits, and have as many as they are stored in where they
+    are above that."""
+    stored = 8 * min(table.itemsize, 2)
+    white: int = 2 ** min(bits, stored) - 1
+    return white if table.max() <= white else 2**stored - 1
 
 
 def _grey(frame: Frame, stored: Array) -> tuple[Array, str]:

@@ -67,22 +67,34 @@ def significant(dataset: Any, stored: Array) -> Array:
 
 def looked_up(dataset: Any, table: Any, numbers: Array) -> tuple[Array, int]:
     """What a lookup table gives for each number, its ends beyond them, and how many bits its entries have."""
-    count, first, bits = (int(n) for n in table.LUTDescriptor)
-    count = count or 2**16
+    entries = table_entries(dataset, table.LUTDescriptor, table.LUTData)
+    return entries[table_index(table.LUTDescriptor, len(entries), numbers)].astype(np.float64), int(
+        table.LUTDescriptor[2]
+    )
+
+
+def table_index(descriptor: Any, count: int, numbers: Array) -> Array:
+    """Which of the `count` entries of a lookup table each number has."""
+    first = int(descriptor[1])
     if first >= 2**15 and numbers.min() < 0:  # written as unsigned
         first -= 2**16
-    entries = _entries(dataset, table.LUTData, count)
-    index = (np.round(numbers).astype(np.int64) - first).clip(0, len(entries) - 1)
-    return entries[index].astype(np.float64), bits
+    return (np.round(numbers).astype(np.int64) - first).clip(0, count - 1)
 
 
-def _entries(dataset: Any, data: Any, count: int) -> Array:
+def table_entries(dataset: Any, descriptor: Any, data: Any) -> Array:
+    """The entries of a lookup table: numbers, or words of the file's byte order with one entry each, or two of 8 bits
+    (PS3.3 C.7.6.3.1.6 and C.11.1.1)."""
     if not isinstance(data, bytes):
         return np.atleast_1d(np.array(data, dtype=np.int64))
-    if len(data) < 2 * count:  # one byte each
-        return np.frombuffer(data, np.uint8)[:count]
+    count, bits = int(descriptor[0]) or 2**16, int(descriptor[2])
     little = dataset.original_encoding[1] is not False
-    return np.frombuffer(data, "<u2" if little else ">u2")[:count]
+    words = np.frombuffer(data + b"\0" * (len(data) % 2), "<u2" if little else ">u2")
+    if len(words) >= count:
+        return words[:count]
+    pairs = (count + 1) // 2
+    if len(words) < pairs or (bits > 8 and len(words) > pairs):
+        raise ValueError(f"a lookup table of {count} entries has {len(data)} bytes")
+    return words.astype("<u2").view(np.uint8)[:count]
 
 
 def _linear(frame: Frame, numbers: Array) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from wavelens.frontends.pictures import deep, pillow, pnm, tiff
 from wavelens.frontends.pictures.pillow import FORMATS, stored
 from wavelens.frontends.pictures.samples import Box, Picture, UnsupportedPicture
 
-__all__ = ["FORMATS", "Box", "Picture", "UnsupportedPicture", "decoder", "stored"]
+__all__ = ["FORMATS", "Box", "Picture", "UnsupportedPicture", "decoder", "sample_bytes", "stored"]
 
 
 class PictureDecoder(NamedTuple):
@@ -35,12 +35,21 @@ def decoder(path: Path) -> PictureDecoder:
     if head.startswith(pnm.MAGICS):
         return PNM
     if head.startswith(tiff.MAGICS):
-        return PILLOW if _suits_pillow(path) else TIFF
+        suits_pillow = _suits_pillow(path)
+        tiff.check_stored(path, by_offset=suits_pillow)
+        return PILLOW if suits_pillow else TIFF
     if head.startswith(b"\xff\xd8") and deep.jpeg_precision(path) > 8:
         return JPEG_12
     if head.startswith(b"8BPS") and (bits := int.from_bytes(head[22:24], "big")) > 8:
         raise UnsupportedPicture(f"a PSD is read with 8 bits per channel; {path} has {bits}. Save it as PNG or TIFF.")
     return PILLOW
+
+
+def sample_bytes(path: Path) -> int:
+    """Bytes of all samples of a TIFF, which may have any number of bands; 0 for formats whose bands are few."""
+    with path.open("rb") as file:
+        told = tiff.layout(path) if file.read(4).startswith(tiff.MAGICS) else None
+    return 0 if told is None else told.decoded
 
 
 def _suits_pillow(path: Path) -> bool:

@@ -120,11 +120,14 @@ def _has_late_text(path: Path) -> bool:
 
 
 def _palette(image: Image.Image) -> Samples | None:
-    """The colours of a TIFF with a palette, which have 16 bits; Pillow keeps 8."""
+    """The colours of a TIFF with a palette, which have 16 bits; Pillow keeps 8.
+
+    As in libtiff, a palette without an entry above 255 was written with 8 bits.
+    """
     if image.format != "TIFF" or image.mode != "P" or COLOR_MAP not in image.tag_v2:  # type: ignore[attr-defined]
         return None
     colours = np.asarray(image.tag_v2[COLOR_MAP], np.uint16).reshape(3, -1).T  # type: ignore[attr-defined]
-    return Samples(colours[np.asarray(image)], 2**16 - 1, 3)
+    return Samples(colours[np.asarray(image)], 2**16 - 1 if colours.max() > 255 else 255, 3)
 
 
 def _scale_key(image: Image.Image) -> None:

@@ -21,6 +21,7 @@ from wavelens.frontends.pictures.samples import (
 
 MAGICS = (b"P2", b"P3", b"P5", b"P6", b"P7", b"PF", b"Pf")
 HEADER_BYTES = 2**16  # comments included
+COMMENT = re.compile(rb"#[^\r\n]*")
 BLANK = rb"(?:\s|#[^\r\n]*[\r\n])+"
 HEADER = re.compile(rb"P([2356])" + 3 * (BLANK + rb"(\d{1,10})") + rb"\s")
 PFM_HEADER = re.compile(rb"P([Ff])" + 2 * (BLANK + rb"(\d{1,10})") + BLANK + rb"([-+.\deE]{1,40})\s")
@@ -52,11 +53,15 @@ def size(path: Path) -> tuple[int, int]:
 
 
 def decode(path: Path, at_least: tuple[int, int] | None = None) -> Picture:
-    return Picture.whole(samples(path))
+    return Picture.whole(_samples(path))
 
 
-def samples(path: Path, image: Image.Image | None = None) -> Samples:
-    """The samples of the file; those that Pillow gives of it as an `image` are not looked at."""
+def samples(path: Path, image: Image.Image) -> Samples | None:
+    """The samples of the file that Pillow opened as `image`, where they are more than the bits of a PBM."""
+    return None if image.mode == "1" else _samples(path)
+
+
+def _samples(path: Path) -> Samples:
     header = _header(path)
     check_size(header.width, header.height)
     values = _values(path, header).reshape(header.height, header.width, header.bands)
@@ -127,7 +132,7 @@ def _values(path: Path, header: Header) -> Array:
         values = np.fromfile(path, "<f4" if header.scale < 0 else ">f4", count, offset=header.start)
         values = values.astype(np.float32) * np.float32(abs(header.scale))
     elif header.plain:
-        values = np.fromstring(path.read_bytes()[header.start :], np.uint32, sep=" ")[:count]
+        values = np.fromstring(COMMENT.sub(b"", path.read_bytes()[header.start :]), np.uint32, sep=" ")[:count]
     else:
         values = np.fromfile(path, np.uint8 if header.white < 256 else ">u2", count, offset=header.start)
     if len(values) < count:

@@ -14,6 +14,7 @@ from PIL import Image
 Array = NDArray[Any]
 
 STRIP_PIXELS = 2**18  # converted at a time, so that a large picture is never in memory as floats
+MAX_PIXEL_BYTES = 16  # of a picture of the largest size: four bands of 32 bits
 STEPS = ((1, 1), (1, -1), (-1, -1), (-1, 1))  # along rows and columns, for the EXIF orientations 1 to 4
 
 
@@ -152,3 +153,10 @@ def check_size(width: int, height: int) -> None:
     limit = 2 * (Image.MAX_IMAGE_PIXELS or width * height)
     if width * height > limit:
         raise Image.DecompressionBombError(f"Image size ({width * height} pixels) exceeds limit of {limit} pixels.")
+
+
+def check_bytes(count: int) -> None:
+    """As `check_size`, for the bytes of all bands: at most those of RGBA in 32 bits, of as many pixels as may be."""
+    limit = 2 * MAX_PIXEL_BYTES * (Image.MAX_IMAGE_PIXELS or count)
+    if count > limit:
+        raise Image.DecompressionBombError(f"Image data ({count} bytes) exceeds limit of {limit} bytes.")

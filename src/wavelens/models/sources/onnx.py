@@ -16,6 +16,7 @@ from wavelens.models.loaded import Parts, Preparation, Variant
 from wavelens.models.preparations.image import Geometry, geometry_of
 from wavelens.models.preparations.series import Traces
 from wavelens.optional import optional
+from wavelens.untrusted import check_regular
 
 TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 NOISE = re.compile(r"^\d+ : [A-Z_]+ : |\S+\.cc:\d+ \w+ ")
@@ -90,6 +91,7 @@ def from_onnx(name: str, variant: Variant) -> Parts:
     is needed.
     """
     path, _, output = name.partition("::")
+    check_regular(path, "model")
     if not Path(path).is_file():
         raise FileNotFoundError(f"no such model: {path}. Give the name of an ONNX file.")
     module = Onnx(path, output or None)
