@@ -188,6 +188,15 @@ def test_paths_and_models_that_are_none(folder):
         wl.explain("sound.wav")
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_other_names_than_outputs_are_told_as_such(folder, count):
+    make("photo.png")
+    names = ("top", "bottom", "both")[:count]
+    mine = wl.models.LoadedModel(Halves().eval(), names, wl.models.Geometry((16, 16), (16, 16)), "mine")
+    with pytest.raises(ValueError, match=rf"^mine has 2 outputs and {count} class names\. Give one name per output in"):
+        wl.explain("photo.png", mine)
+
+
 def test_targets_are_those_of_attribute_and_of_the_command(folder):
     make("photo.png")
     model, method = wl.models.load("own_halves:photo"), wl.IntegratedGradients(steps=4)

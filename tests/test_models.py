@@ -160,6 +160,13 @@ def test_wrong_names_are_told_what_a_name_is(own, name, sentence):
         load(name)
 
 
+def test_a_module_in_place_of_a_name_is_told_how_to_wrap_it(own):
+    with pytest.raises(TypeError, match=r"^load takes the name of a model; got Linear\. Wrap .* models\.LoadedModel\("):
+        load(nn.Linear(2, 2))
+    with pytest.raises(TypeError, match=r"got LoadedModel\. Leave load out\.$"):
+        load(load("own_models:plain"))
+
+
 def test_wrong_files_are_told_what_is_expected(tmp_path):
     torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "state.pt")
     (tmp_path / "text.pth").write_text("hello")
