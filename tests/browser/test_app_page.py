@@ -179,8 +179,8 @@ def test_wrong_files_are_sentences(visit, tmp_path):
     page = visit()
     (tmp_path / "a.png").write_text("no picture")
     drop(page, tmp_path / "a.png")
-    page.wait_for_selector("#wl-status .wl-said")
-    assert "a.png is not an image file" in page.inner_text("#wl-status")
+    page.wait_for_selector("#wl-seen .wl-said")
+    assert "a.png is not an image file" in page.inner_text("#wl-seen")
     assert page.is_disabled("#wl-start")
     page = visit()
     write_audio(tmp_path / "long.ogg", Clip(torch.zeros(1, 1, 30_000), 8000))
@@ -263,6 +263,14 @@ def shade(page):
     """Red, green and blue of the background."""
     colour = "getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).slice(0, 3).map(Number)"
     return page.evaluate(colour)
+
+
+def test_on_a_phone_what_is_wrong_with_a_file_is_in_view(visit, tmp_path):
+    page = visit(viewport={"width": 390, "height": 800})
+    (tmp_path / "a.png").write_text("no picture")
+    drop(page, tmp_path / "a.png")
+    place = page.locator(".wl-said").bounding_box()
+    assert place["y"] + place["height"] < 800
 
 
 def test_on_a_phone_preview_and_result_come_into_view(visit, photo):

@@ -72,8 +72,8 @@ class Page:
             chosen = self.service.suited(model, path)
             preview = self.service.preview(request.session_hash, chosen, path)
         except Refused as error:
-            refused = html.alert(str(error))
-            return *(gr.skip(),) * 2, nothing, "", refused, gr.Button(interactive=False), *(gr.skip(),) * 2
+            refused = html.alert(str(error))  # below the upload, so that it is seen on a phone too
+            return *(gr.skip(),) * 2, nothing, refused, "", gr.Button(interactive=False), *(gr.skip(),) * 2
         except Stopped:
             return (gr.skip(),) * 8
         options = [(html.chance(row, " · "), row["index"]) for row in preview.classes]
