@@ -309,6 +309,16 @@ def test_a_stem_is_never_empty_nor_cut_off_a_folder(path, stem, tmp_path, monkey
     assert PHOTO.stem(Path(path)) == stem
 
 
+def test_a_report_of_an_earlier_run_is_named(folder, capsys):
+    sentence = "report.html in out is from an earlier run."
+    assert explain("left.png", "--out", "out", "--report") == 0
+    assert sentence not in capsys.readouterr().out
+    assert explain("left.png", "--out", "out") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == sentence
+    assert explain("left.png", "--out", "elsewhere") == 0
+    assert "earlier" not in capsys.readouterr().out
+
+
 def test_a_report_holds_all_inputs_and_a_command_that_gives_each_again(folder, capsys):
     (folder / "found").mkdir()
     (folder / "found/report.html").write_text("mine")
