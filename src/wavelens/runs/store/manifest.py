@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pywt
 import torch
 
 from wavelens.metrics.metric import Column
 from wavelens.own import text_of
 from wavelens.runs.store.shards import write_whole
 from wavelens.untrusted import check_file, excerpt, json_object
-from wavelens.version import __version__
+from wavelens.version import __version__, pywavelets_version
 from wavelens.whole_numbers import is_whole
 
 FORMAT = "wavelens.run/1"
@@ -72,7 +71,7 @@ def describe(task: object, dataset: Sequence[Any], shard_size: int, threads: int
             "wavelens": __version__,
             "torch": torch.__version__,
             "numpy": np.__version__,
-            "pywavelets": pywt.__version__,
+            "pywavelets": pywavelets_version(),
             "python": platform.python_version(),
         },
         columns=_columns_of(task),
