@@ -462,6 +462,7 @@ def test_a_sampled_method_comes_with_its_standard_error(tmp_path):
     texts = " ".join(Seen(report(Entry(a, x), tmp_path / "report.html").read_text(encoding="utf-8")).texts)
     assert f"± {100 * a.standard_error[0, 0].item():.2g}" in texts
     assert "completeness gap" not in texts
+    assert "passes in the fastest equivalent form of the model gradients" in texts
     assert "This is what it is sensitive to" in texts
 
 
