@@ -101,6 +101,12 @@ def test_normalisation_happens_inside_and_the_gradient_refers_to_pixels():
     torch.testing.assert_close(gradient[0, 0], torch.full((4, 4), 2 / 16, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_a_normalised_module_is_in_the_mode_of_what_it_wraps(training):
+    net = nn.Sequential(nn.Dropout(), nn.Linear(3, 2)).train(training)
+    assert Normalized(net, (0.5,) * 3, (0.5,) * 3).training == training
+
+
 def test_a_torchscript_file_computes_what_was_traced(tmp_path, monkeypatch):
     traced = torch.jit.trace(Normalized(Mean(), (0.5,) * 3, (0.5,) * 3), torch.rand(1, 3, 8, 8))
     traced.save(tmp_path / "net.pt")
