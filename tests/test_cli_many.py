@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 from wavelens.cli import entry, main, many
+from wavelens.cli.commands import app
 from wavelens.cli.pace import pace
 from wavelens.cli.progress import PROGRESS
 from wavelens.explaining.answer import Explanation
@@ -292,6 +293,13 @@ def test_the_program_says_what_takes_time_and_a_call_says_nothing(folder, undraw
     assert as_program(*options) == 0
     said = capsys.readouterr().err.splitlines()
     assert said == ["loading PyTorch …", "loading the model own_net:net …", "explaining a.png …"]
+
+
+def test_help_and_a_misspelt_command_load_nothing_that_is_worth_saying(as_program, capsys):
+    assert set(entry.COMMANDS) == {one.name or one.callback.__name__ for one in app.registered_commands}
+    assert as_program("explain", "--help") == 0
+    assert as_program("explian") == 2
+    assert "loading" not in capsys.readouterr().err
 
 
 def test_an_interruption_of_a_command_is_one_line_and_130(folder, monkeypatch, capsys):
