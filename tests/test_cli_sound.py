@@ -220,7 +220,7 @@ def test_wrong_sounds_are_one_line(folder, capsys):
     for name, said in [
         ("empty.wav", "empty.wav is empty"),
         ("broken.wav", "broken.wav"),
-        ("none.wav", "no such sound: none.wav"),
+        ("none.wav", "no such file: none.wav"),
     ]:
         assert explain(name) == 2
         assert said in complaint(capsys)

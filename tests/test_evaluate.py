@@ -257,9 +257,12 @@ def test_a_photo_outside_of_folders_has_no_label_from_them(folder, capsys):
 
 def test_a_data_set_is_a_folder_with_files(folder, capsys):
     (folder / "empty").mkdir()
+    (folder / "notes").mkdir()
+    (folder / "notes/a.txt").touch()
     for data, sentence in {
         "absent": "a data set must be a folder; got absent",
-        "empty": "the folder empty has no files that the model takes",
+        "empty": "the folder empty is empty",
+        "notes": "the folder notes has no files that the model takes",
     }.items():
         assert main(["evaluate", data, "--model", "own_net:net", "--out", "run"]) == 2
         assert sentence in last(capsys)
