@@ -284,6 +284,13 @@ def test_on_a_phone_preview_and_result_come_into_view(visit, photo):
     page.wait_for_function(f"{top} < 400")
 
 
+def test_wavelet_and_levels_stand_in_line_and_name_the_default(visit):
+    page = visit(viewport={"width": 390, "height": 800})
+    boxes = [page.locator(f"#{name} input").bounding_box() for name in ("wl-levels", "wl-wavelet")]
+    assert boxes[0]["y"] == pytest.approx(boxes[1]["y"], abs=1)
+    assert page.input_value("#wl-levels input").startswith("default (")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_fits_its_width(visit, width, scheme):
