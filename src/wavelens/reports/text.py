@@ -229,6 +229,13 @@ def _python(text: str) -> str:
     return f"{module}.{name}" if colon and module.replace(".", "").isidentifier() else f"wl.{text}"
 
 
+def title(entry: Entry) -> str:
+    """What a window is called: the entry's name and the explained class with its probability, where it has any."""
+    name, label = entry.name, shown_label(entry)
+    chance = next((_in_brackets(one) for one in entry.classes if _explained(entry, one)), None)
+    return (name or label) if chance is None else f"{name}{': ' * bool(name)}{label}{chance}"
+
+
 def shown_label(entry: Entry) -> str:
     """The explained class, or the target where it has no name."""
     return entry.short(entry.label) or f"target {target_in_words(getattr(entry.attribution, 'target', ''))}".strip()
