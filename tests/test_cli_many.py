@@ -164,7 +164,7 @@ def test_an_interrupted_command_says_how_far_it_came_and_goes_on(folder, compute
 
     monkeypatch.setattr(many.Many, "_one", stopped)
     assert explain("--report") == 130
-    assert "interrupted; 2 of 3 files have results. The same command goes on." in capsys.readouterr().err
+    assert "interrupted; 2 of 3 files have results. Run the same command again to go on." in capsys.readouterr().err
     assert len(rows()) == 2
     assert (folder / "found/report.html").read_text("utf-8").count("<article ") == 2
     monkeypatch.setattr(many.Many, "_one", whole)

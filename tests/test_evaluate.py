@@ -292,7 +292,7 @@ def test_an_interrupted_run_says_how_far_it_came(folder, capsys, monkeypatch):
 
     monkeypatch.setattr(Display, "__call__", interrupted)
     assert evaluate() == 130
-    assert last(capsys) == "error: interrupted; 0 of 5 files are written. The same command goes on."
+    assert last(capsys) == "error: interrupted; 0 of 5 files are written. Run the same command again to go on."
 
 
 def test_a_ray_that_does_not_start_is_one_line(folder, capsys, monkeypatch):

@@ -184,7 +184,7 @@ def test_paths_and_models_that_are_none(folder):
         wl.explain("photo.png", torch.nn.Linear(5, 2).eval())
     with pytest.raises(ValueError, match="the model is in evaluation mode"):
         wl.explain("photo.png", Halves())
-    with pytest.raises(ValueError, match="a sound is explained with --model"):
+    with pytest.raises(ValueError, match="a sound needs --model: yamnet"):
         wl.explain("sound.wav")
 
 

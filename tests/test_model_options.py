@@ -209,7 +209,9 @@ def test_class_names_without_a_name_for_each_index_say_so(tmp_path, text):
 def test_class_names_name_the_outputs():
     model = load(f"{OWN}:means", class_names=["one", "two", "three"])
     assert (model.labels, model.index("two")) == (("one", "two", "three"), 1)
-    sentence = rf"{OWN}:means has 3 outputs and 2 class names\. Give one name per output in class_names \(--class-names\)"
+    sentence = (
+        rf"{OWN}:means has 3 outputs and 2 class names\. Give one name per output in class_names \(--class-names\)"
+    )
     with pytest.raises(ValueError, match=sentence):
         load(f"{OWN}:means", class_names=("one", "two"))
     with pytest.raises(FileNotFoundError, match=r"no such class names: absent\.txt"):

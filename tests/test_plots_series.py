@@ -119,7 +119,9 @@ def test_small_values_share_an_exponent_and_marks_leave_the_title_free():
     assert bar.get_xlabel().startswith("× 10⁻")
     assert not any("e" in text.get_text() for text in bar.get_yticklabels())
     (marker,) = (line for line in figure.axes[0].lines if line.get_marker() == "v")
-    title = next(text for text in figure.axes[0].findobj() if getattr(text, "get_text", str)().startswith("traces over"))
+    title = next(
+        text for text in figure.axes[0].findobj() if getattr(text, "get_text", str)().startswith("traces over")
+    )
     assert not marker.get_window_extent().overlaps(title.get_window_extent())
 
 

@@ -161,7 +161,7 @@ def evaluate(
         with display:
             finished = run(task, dataset, out, executor=where, watch=display, **settings)
     except KeyboardInterrupt:
-        complain(f"interrupted; {display.kept()} The same command goes on.")
+        complain(f"interrupted; {display.kept()} Run the same command again to go on.")
         raise typer.Exit(130) from None
     raise typer.Exit(_report(finished, dataset, part))
 

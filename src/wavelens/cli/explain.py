@@ -130,8 +130,8 @@ def explain(
 
     Writes to the folder --out: NAME.png (the panel), NAME.safetensors (the attribution), NAME.json (a summary) and
     further files of the kind of signal. If the model sees only a part of a photo, or a smaller copy, NAME-overlay.png
-    shows the map over the whole photo. If two inputs share a NAME, or a file that is no result has it, the input becomes
-    NAME-2; results of an earlier run are overwritten.
+    shows the map over the whole photo. If two inputs share a NAME, or a file that is no result has it, the input
+    becomes NAME-2; results of an earlier run are overwritten.
 
     Each further --domain adds NAME-DWT.png …, and NAME-marginal.png shows the means over all domains. --decompose adds
     NAME-decomposed.png, the input rebuilt scale by scale from its important coefficients in each of the wavelets, and

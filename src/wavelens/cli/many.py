@@ -61,7 +61,9 @@ class Many:
         except KeyboardInterrupt:
             self._close(ledger)
             done = len(there) + self.computed
-            complain(f"interrupted; {done} of {len(self.named)} files have results. The same command goes on.")
+            complain(
+                f"interrupted; {done} of {len(self.named)} files have results. Run the same command again to go on."
+            )
             return INTERRUPTED
         self._close(ledger)
         return 0 if not self.failures else 1 if there or self.computed else 2

@@ -187,7 +187,7 @@ def _run(member: Member, folder: Path, threads: int, console: Console) -> Run:
         with display:
             return run(member.task, member.dataset, folder, threads=threads, watch=display)
     except KeyboardInterrupt:
-        complain(f"interrupted; {display.kept()} The same command goes on.")
+        complain(f"interrupted; {display.kept()} Run the same command again to go on.")
         raise typer.Exit(130) from None
 
 

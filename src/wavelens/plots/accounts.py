@@ -108,7 +108,8 @@ def _draw_bars(ax: Axes, a: Coefficients, shapley: ShapleyValues) -> None:
             ax.errorbar(row, at, xerr=whiskers, fmt="none", ecolor=INK, capsize=2)
         for place, value, more, text in zip(at, row, whiskers, texts[k * len(row) : (k + 1) * len(row)], strict=True):
             side = 1 if value >= 0 else -1
-            ax.annotate(text, (value + side * more, place), (5 * side, 0), textcoords="offset points", size=10, va="center",
+            end = value + side * more, place
+            ax.annotate(text, end, (5 * side, 0), textcoords="offset points", size=10, va="center",
                         ha="left" if side > 0 else "right", color=INK if last else SHARE)  # fmt: skip
     low = min(0.0, (values - spread).min(), *(row.min() for row in rows))
     high = max(0.0, (values + spread).max(), *(row.max() for row in rows))

@@ -212,7 +212,8 @@ def _brief(old: str, new: str) -> tuple[str, str]:
     """Both texts as they are if they are short, else from a little before the place where they begin to differ."""
     if max(len(old), len(new)) <= MAX_VALUE:
         return old, new
-    start = max(len(os.path.commonprefix([old, new])) - MAX_VALUE // 4, 0)
+    same = next((k for k, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    start = max(same - MAX_VALUE // 4, 0)
     made, asked = ("…" * bool(start) + excerpt(text[start:], characters=MAX_VALUE) for text in (old, new))
     return made, asked
 
