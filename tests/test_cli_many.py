@@ -175,6 +175,26 @@ def test_an_interrupted_command_says_how_far_it_came_and_goes_on(folder, compute
     assert (folder / "found/report.html").read_text("utf-8").count("<article ") == 3
 
 
+def test_an_interruption_while_the_report_is_written_costs_no_result(folder, computed, monkeypatch, capsys):
+    (folder / "photos/c.png").unlink()
+    whole, calls = many.Many._write_report, []
+
+    def stopped(self):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(self)
+
+    monkeypatch.setattr(many.Many, "_write_report", stopped)
+    at_once = property(lambda self: 0.0, lambda self, seconds: None)  # so that it is written after each file
+    monkeypatch.setattr(many.Many, "writing", at_once, raising=False)
+    assert explain("--report") == 130
+    assert "interrupted; 2 of 3 files have results." in capsys.readouterr().err
+    computed.clear()
+    assert explain("--report") == 0
+    assert computed == ["d.png"]
+
+
 def test_a_table_of_others_and_rows_of_other_files_stay(folder, undrawn):
     (folder / "found").mkdir()
     (folder / "found/summary.csv").write_text("mine,yours\n1,2\n")
