@@ -195,10 +195,9 @@ def draw_bar(
     texts, power = _sharing_exponent(bar.get_ticks())
     bar.ax.set_yticklabels(texts)
     text = f"{what} per {unit} (√)"
-    if power:
-        cax.set_xlabel(power, size=11, loc="left", color=INK, labelpad=6)
     if is_narrow:
-        bar.set_label(text, size=11, color=INK)
+        bar.set_label(f"{text} {power}".rstrip(), size=11, color=INK)
     else:
+        cax.set_xlabel(power, size=10, loc="left", color=INK, labelpad=9)
         cax.set_title(text, size=12, loc="left", color=INK, pad=9)
     bar.ax.tick_params(labelsize=11)
