@@ -765,9 +765,10 @@ def test_limits_are_above_zero():
 
 @pytest.mark.parametrize("kind", [PHOTO, SOUND, VIDEO, VOLUME], ids=lambda kind: kind.name)
 def test_the_page_says_what_each_file_is(kind, tmp_path):
-    names = ["a-report.html", "a.png", *(f"a-more{suffix}" for suffix in kind.outputs)]
+    names = ["a-report.html", "a-overlay.png", "a.png", *(f"a-more{suffix}" for suffix in kind.outputs)]
     for name in names:
         (tmp_path / name).touch()
     result = Result("token", "a", "label", "", {name: tmp_path / name for name in names}, kind.outputs)
     told = re.findall(r"<small> (.*?)</small>", html.result(result))
-    assert told == ["the report: opens anywhere, without a server", "the panel", *kind.outputs.values()]
+    first = ["the report: opens anywhere, without a server", "the map over the whole photo", "the panel"]
+    assert told == [*first, *kind.outputs.values()]

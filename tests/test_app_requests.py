@@ -225,7 +225,7 @@ def test_nobody_reads_or_writes_in_anothers_name(app, browser):
         assert other.client.get(f"/gradio_api/heartbeat/{browser.page}").status_code == 403
         assert other.join([None, "sky"], page=browser.page).status_code == 403
         assert other.client.get(f"/gradio_api/file={name}").status_code == 404
-        assert "no longer on the server" in other.asked([{"path": name}, "sky"])[4]
+        assert "no longer on the server" in other.asked([{"path": name}, "sky"])[3]
         explained = other.explained({"path": name}, "sky", 0, "haar", 0, "saliency", 50)
         assert "no longer on the server" in explained[0]
     assert browser.client.get(f"/gradio_api/file={name}").status_code == 200
@@ -294,7 +294,7 @@ def test_other_messages_are_refused_in_a_sentence_and_not_logged(browser, logged
 
 @pytest.mark.parametrize("data", [[MARK, "sky"], ["a.png", MARK], [7, "sky"], [MARK, None], [MARK, -0.5]])
 def test_values_that_are_not_offered_are_refused_in_a_sentence_and_not_logged(browser, logged, data):
-    assert 'class="wl-said"' in browser.asked(data)[4]
+    assert 'class="wl-said"' in browser.asked(data)[3]
     said = logged()
     assert MARK not in said
     assert "Traceback" not in said
@@ -325,7 +325,7 @@ def test_the_server_fetches_no_address_and_copies_no_file(app, browser, tmp_path
         elsewhere.settimeout(0.3)
         for path in (f"http://127.0.0.1:{elsewhere.getsockname()[1]}/a.png", str(secret), f"file://{secret}"):
             file = {"path": path, "url": path, "meta": {"_type": "gradio.FileData"}}
-            assert "no longer on the server" in browser.asked([file, "sky"])[4]
+            assert "no longer on the server" in browser.asked([file, "sky"])[3]
         with pytest.raises(TimeoutError):
             elsewhere.accept()
     assert not files_in(service)

@@ -1,6 +1,7 @@
 """Laws of attribution, over every domain and every method."""
 
 import itertools
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -528,6 +529,7 @@ def test_the_record_says_what_was_done():
     assert "seed=3" in a.method
     assert a.provenance["wavelens"] == wl.__version__
     assert a.provenance["torch"] == torch.__version__
+    assert a.provenance["pywavelets"] == version("PyWavelets")  # pywt.__version__ of 1.9.0 is 1.8.0
     with pytest.raises(IndexError, match="item must be one of 3 in the batch; got 3"):
         a.item(3)
 

@@ -214,10 +214,11 @@ def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, mon
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["absent.png"], "no such photo: absent.png"),
-        (["*.xyz"], "no such photo: *.xyz"),
+        (["absent.png"], "no such file: absent.png"),
+        (["*.xyz", "absent.png"], "no such files: *.xyz, absent.png"),
         (["own_net.py"], "own_net.py is not an image file"),
-        (["found"], "the folder found has no photos (.avif, "),
+        (["found"], "the folder found is empty"),
+        (["more/notes"], "the folder more/notes has no photos (.avif, "),
         (["left.png", "--out", "own_net.py"], "--out must be a folder; got the file own_net.py"),
         (["left.png", "--out", "own_net.py/sub"], "--out must be a folder; got own_net.py/sub, and Not a directory"),
         (["left.png", "--domain", "DWT('har')"], "got 'har'"),
@@ -241,9 +242,18 @@ def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, mon
 )
 def test_wrong_input_is_one_line_and_exit_code_2(folder, capsys, arguments, sentence):
     (folder / "found").mkdir()
+    (folder / "more/notes").mkdir()
+    (folder / "more/notes/a.txt").touch()
     assert explain(*arguments) == 2
     assert sentence.casefold() in complaint(capsys).casefold()
     assert not (folder / "wavelens-out/left.json").exists()
+
+
+@pytest.mark.parametrize("command", ["explain", "check", "minimal", "evaluate"])
+def test_absent_files_are_found_before_the_model_is_loaded(folder, capsys, command):
+    assert main([command, "absent", "--model", "own_net:absent", "--out", "out"]) == 2
+    assert "absent" in (said := complaint(capsys))
+    assert "own_net" not in said
 
 
 def test_a_folder_of_folders_says_how_their_photos_are_named(folder, capsys):
@@ -307,6 +317,16 @@ def test_a_stem_is_never_empty_nor_cut_off_a_folder(path, stem, tmp_path, monkey
     (tmp_path / "here" / "ct.2024").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
     assert PHOTO.stem(Path(path)) == stem
+
+
+def test_a_report_of_an_earlier_run_is_named(folder, capsys):
+    sentence = "report.html in out is from an earlier run."
+    assert explain("left.png", "--out", "out", "--report") == 0
+    assert sentence not in capsys.readouterr().out
+    assert explain("left.png", "--out", "out") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == sentence
+    assert explain("left.png", "--out", "elsewhere") == 0
+    assert "earlier" not in capsys.readouterr().out
 
 
 def test_a_report_holds_all_inputs_and_a_command_that_gives_each_again(folder, capsys):

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 from wavelens.cli import entry, main, many
+from wavelens.cli.commands import app
 from wavelens.cli.pace import pace
 from wavelens.cli.progress import PROGRESS
 from wavelens.explaining.answer import Explanation
@@ -163,7 +164,7 @@ def test_an_interrupted_command_says_how_far_it_came_and_goes_on(folder, compute
 
     monkeypatch.setattr(many.Many, "_one", stopped)
     assert explain("--report") == 130
-    assert "interrupted; 2 of 3 files have results. The same command goes on." in capsys.readouterr().err
+    assert "interrupted; 2 of 3 files have results. Run the same command again to go on." in capsys.readouterr().err
     assert len(rows()) == 2
     assert (folder / "found/report.html").read_text("utf-8").count("<article ") == 2
     monkeypatch.setattr(many.Many, "_one", whole)
@@ -172,6 +173,26 @@ def test_an_interrupted_command_says_how_far_it_came_and_goes_on(folder, compute
     assert computed == ["d.png"]
     assert len(rows()) == 3
     assert (folder / "found/report.html").read_text("utf-8").count("<article ") == 3
+
+
+def test_an_interruption_while_the_report_is_written_costs_no_result(folder, computed, monkeypatch, capsys):
+    (folder / "photos/c.png").unlink()
+    whole, calls = many.Many._write_report, []
+
+    def stopped(self):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(self)
+
+    monkeypatch.setattr(many.Many, "_write_report", stopped)
+    at_once = property(lambda self: 0.0, lambda self, seconds: None)  # so that it is written after each file
+    monkeypatch.setattr(many.Many, "writing", at_once, raising=False)
+    assert explain("--report") == 130
+    assert "interrupted; 2 of 3 files have results." in capsys.readouterr().err
+    computed.clear()
+    assert explain("--report") == 0
+    assert computed == ["d.png"]
 
 
 def test_a_table_of_others_and_rows_of_other_files_stay(folder, undrawn):
@@ -292,6 +313,13 @@ def test_the_program_says_what_takes_time_and_a_call_says_nothing(folder, undraw
     assert as_program(*options) == 0
     said = capsys.readouterr().err.splitlines()
     assert said == ["loading PyTorch …", "loading the model own_net:net …", "explaining a.png …"]
+
+
+def test_help_and_a_misspelt_command_load_nothing_that_is_worth_saying(as_program, capsys):
+    assert set(entry.COMMANDS) == {one.name or one.callback.__name__ for one in app.registered_commands}
+    assert as_program("explain", "--help") == 0
+    assert as_program("explian") == 2
+    assert "loading" not in capsys.readouterr().err
 
 
 def test_an_interruption_of_a_command_is_one_line_and_130(folder, monkeypatch, capsys):

@@ -103,7 +103,7 @@ def test_a_folder_of_videos_and_what_is_none(folder, capsys):
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        (["missing.mp4"], "no such video: missing.mp4"),
+        (["missing.mp4"], "no such file: missing.mp4"),
         (
             ["clip.mkv", "--domain", "DWT('haar', levels=(4, 1, 1))"],
             "levels=(4, 1, 1) needs axes of at least (16, 2, 2)",

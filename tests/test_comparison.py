@@ -222,7 +222,7 @@ def test_the_command_prints_the_table_and_writes_it_in_every_form(made, tmp_path
     assert main(["compare", *folders, "--out", str(tmp_path / "found")]) == 0
     printed = capsys.readouterr().out
     assert "12 items; 95 % intervals by paired bootstrap; " in printed
-    assert "ff: medians, all others means; deletion is deletion(steps=8)." in printed
+    assert "ff: medians, all others means; deletion: steps=8." in printed
     assert f"a: net, \nb: net, \nwrote {tmp_path}/found/comparison.md" in printed
     found = compare(folders)
     assert (tmp_path / "found/comparison.md").read_text() == markdown(found)

@@ -257,9 +257,12 @@ def test_a_photo_outside_of_folders_has_no_label_from_them(folder, capsys):
 
 def test_a_data_set_is_a_folder_with_files(folder, capsys):
     (folder / "empty").mkdir()
+    (folder / "notes").mkdir()
+    (folder / "notes/a.txt").touch()
     for data, sentence in {
         "absent": "a data set must be a folder; got absent",
-        "empty": "the folder empty has no files that the model takes",
+        "empty": "the folder empty is empty",
+        "notes": "the folder notes has no files that the model takes",
     }.items():
         assert main(["evaluate", data, "--model", "own_net:net", "--out", "run"]) == 2
         assert sentence in last(capsys)
@@ -289,7 +292,7 @@ def test_an_interrupted_run_says_how_far_it_came(folder, capsys, monkeypatch):
 
     monkeypatch.setattr(Display, "__call__", interrupted)
     assert evaluate() == 130
-    assert last(capsys) == "error: interrupted; 0 of 5 files are written. The same command goes on."
+    assert last(capsys) == "error: interrupted; 0 of 5 files are written. Run the same command again to go on."
 
 
 def test_a_ray_that_does_not_start_is_one_line(folder, capsys, monkeypatch):

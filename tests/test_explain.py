@@ -184,8 +184,17 @@ def test_paths_and_models_that_are_none(folder):
         wl.explain("photo.png", torch.nn.Linear(5, 2).eval())
     with pytest.raises(ValueError, match="the model is in evaluation mode"):
         wl.explain("photo.png", Halves())
-    with pytest.raises(ValueError, match="a sound is explained with --model"):
+    with pytest.raises(ValueError, match="a sound needs --model: yamnet"):
         wl.explain("sound.wav")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_other_names_than_outputs_are_told_as_such(folder, count):
+    make("photo.png")
+    names = ("top", "bottom", "both")[:count]
+    mine = wl.models.LoadedModel(Halves().eval(), names, wl.models.Geometry((16, 16), (16, 16)), "mine")
+    with pytest.raises(ValueError, match=rf"^mine has 2 outputs and {count} class names\. Give one name per output in"):
+        wl.explain("photo.png", mine)
 
 
 def test_targets_are_those_of_attribute_and_of_the_command(folder):

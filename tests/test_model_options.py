@@ -239,7 +239,10 @@ def test_class_names_are_a_mapping_too():
 def test_class_names_name_the_outputs():
     model = load(f"{OWN}:means", class_names=["one", "two", "three"])
     assert (model.labels, model.index("two")) == (("one", "two", "three"), 1)
-    with pytest.raises(ValueError, match=rf"{OWN}:means has 3 outputs and 2 class names\. Give one name per output"):
+    sentence = (
+        rf"{OWN}:means has 3 outputs and 2 class names\. Give one name per output in class_names \(--class-names\)"
+    )
+    with pytest.raises(ValueError, match=sentence):
         load(f"{OWN}:means", class_names=("one", "two"))
     with pytest.raises(FileNotFoundError, match=r"no such class names: absent\.txt"):
         load(f"{OWN}:means", class_names="absent.txt")

@@ -101,6 +101,12 @@ def test_normalisation_happens_inside_and_the_gradient_refers_to_pixels():
     torch.testing.assert_close(gradient[0, 0], torch.full((4, 4), 2 / 16, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_a_normalised_module_is_in_the_mode_of_what_it_wraps(training):
+    net = nn.Sequential(nn.Dropout(), nn.Linear(3, 2)).train(training)
+    assert Normalized(net, (0.5,) * 3, (0.5,) * 3).training == training
+
+
 def test_a_torchscript_file_computes_what_was_traced(tmp_path, monkeypatch):
     traced = torch.jit.trace(Normalized(Mean(), (0.5,) * 3, (0.5,) * 3), torch.rand(1, 3, 8, 8))
     traced.save(tmp_path / "net.pt")
@@ -158,6 +164,13 @@ def test_the_names_of_imagenet_need_no_package():
 def test_wrong_names_are_told_what_a_name_is(own, name, sentence):
     with pytest.raises(ValueError, match=sentence):
         load(name)
+
+
+def test_a_module_in_place_of_a_name_is_told_how_to_wrap_it(own):
+    with pytest.raises(TypeError, match=r"^load takes the name of a model; got Linear\. Wrap .* models\.LoadedModel\("):
+        load(nn.Linear(2, 2))
+    with pytest.raises(TypeError, match=r"got LoadedModel\. Leave load out\.$"):
+        load(load("own_models:plain"))
 
 
 def test_wrong_files_are_told_what_is_expected(tmp_path):

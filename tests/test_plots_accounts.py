@@ -59,6 +59,19 @@ def test_bars_and_pairs_have_the_numbers_of_both_accounts():
     assert "exact, by 8 forward passes" in texts
 
 
+def test_numbers_of_sampled_values_stand_beyond_their_error_bars():
+    a, shapley, x = explained()
+    error = shapley.values.abs() / 2
+    figure = wl.plots.panel(a, x)
+    count = len(figure.axes)
+    wl.plots.add_accounts(figure, a, shapley._replace(interaction=None, standard_error=error))
+    bars = figure.axes[count]
+    ends = [text.xy[0] for text in bars.texts[-len(shapley.names) :]]
+    np.testing.assert_allclose(ends, (1.5 * shapley.values[0]).tolist(), rtol=1e-12)
+    low, high = bars.get_xlim()
+    assert all(low < end < high for end in ends)
+
+
 def test_without_values_a_reason_is_written_or_nothing():
     a, _, x = explained()
     height = wl.plots.panel(a, x).get_size_inches()[1]

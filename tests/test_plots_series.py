@@ -110,6 +110,21 @@ def test_figures_of_one_and_of_many_channels(domain, channels):
     assert drawn(figure).std() > 1
 
 
+def test_small_values_share_an_exponent_and_marks_leave_the_title_free():
+    a = coefficients(wl.DWT("haar", 2))
+    a.data.mul_(1e-6)
+    figure = plots.traces(a, signal(), marks=[(3, 9)], grid=Grid.sound(64))
+    drawn(figure)
+    bar = next(ax for ax in figure.axes if ax.get_title(loc="left").startswith("|γ| per"))
+    assert bar.get_xlabel().startswith("× 10⁻")
+    assert not any("e" in text.get_text() for text in bar.get_yticklabels())
+    (marker,) = (line for line in figure.axes[0].lines if line.get_marker() == "v")
+    title = next(
+        text for text in figure.axes[0].findobj() if getattr(text, "get_text", str)().startswith("traces over")
+    )
+    assert not marker.get_window_extent().overlaps(title.get_window_extent())
+
+
 def test_what_does_not_fit_is_one_line():
     a = coefficients()
     with pytest.raises(ValueError, match=r"traces show one target over one axis.*x \(1, 3, 63\)"):

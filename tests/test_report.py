@@ -254,6 +254,14 @@ def test_the_text_of_a_function_stays_as_it_is():
     assert [e.attribution.target for e in entries(*explained(target=target))] == ["detection([1], box)"]
 
 
+def test_the_window_of_one_explanation_names_its_class():
+    a, x = explained(target=1)
+    classes = [Chance(1, "cheetah, chetah", 0.75, 2.0), Chance(2, "egret", 0.1, 0.0)]
+    made = page([section(Entry(a, x, name="photo.jpg", label="cheetah, chetah", classes=classes))])
+    assert "<title>photo.jpg: cheetah (75.0 %)</title>" in made
+    assert "<title>photo.jpg</title>" in page([section(Entry(a, x, name="photo.jpg"))])
+
+
 def test_classes_that_share_their_name_are_told_apart():
     crane = [Chance(0, "crane", 0.6, 2.0), Chance(1, "crane", 0.3, 1.0), Chance(2, "egret", 0.1, 0.0)]
     made = section(Entry(*explained(target=1), label="crane", classes=crane))
@@ -462,6 +470,7 @@ def test_a_sampled_method_comes_with_its_standard_error(tmp_path):
     texts = " ".join(Seen(report(Entry(a, x), tmp_path / "report.html").read_text(encoding="utf-8")).texts)
     assert f"± {100 * a.standard_error[0, 0].item():.2g}" in texts
     assert "completeness gap" not in texts
+    assert "passes in the fastest equivalent form of the model gradients" in texts
     assert "This is what it is sensitive to" in texts
 
 

@@ -154,6 +154,6 @@ def test_wrong_texts_get_a_line(bert, tmp_path, monkeypatch, capsys, name, data,
 
 def test_options_of_texts_are_refused_elsewhere(tmp_path, monkeypatch, review, capsys):
     assert main(["explain", str(review)]) == 2
-    assert "a text must be explained with --model, one of hf:NAME of a text classifier" in capsys.readouterr().err
+    assert "a text needs --model: hf:NAME of a text classifier" in capsys.readouterr().err
     with pytest.raises(ValueError, match="a bare module takes no text"):
         wl.explain(review, torch.nn.Identity().eval())

@@ -273,8 +273,8 @@ def _sampled(shapley: ShapleyValues, noun: str) -> str:
     widest = max(errors.values())
     spread = f"standard errors up to {widest:.2g}" if widest > rounding_of(shapley) else "no spread but rounding"
     return (
-        f"The Shapley values of {n} {noun} are sampled by {passes:,} forward passes, with {spread}; pairs of {noun} "
-        "are computed with exact values only."
+        f"The Shapley values of {n} {noun} are sampled by {passes:,} forward passes, with {spread}; pairs are "
+        "computed only where the Shapley values are exact."
     )
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Self, overload
 
 import numpy as np
-import pywt
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -29,7 +28,7 @@ from wavelens.signals import Unpacked, packed, packed_baseline
 from wavelens.spec import UnknownOwnClass, parse
 from wavelens.targets import Several, Target, describe, joined, texts
 from wavelens.untrusted import check_file, excerpt, json_object
-from wavelens.version import __version__
+from wavelens.version import __version__, pywavelets_version
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -371,7 +370,7 @@ def provenance(ask: Gradients) -> dict[str, str]:
         "wavelens": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
-        "pywavelets": pywt.__version__,
+        "pywavelets": pywavelets_version(),
         "python": platform.python_version(),
         "device": str(ask.x.device),
         "dtype": str(ask.x.dtype),

@@ -179,8 +179,8 @@ def test_wrong_files_are_sentences(visit, tmp_path):
     page = visit()
     (tmp_path / "a.png").write_text("no picture")
     drop(page, tmp_path / "a.png")
-    page.wait_for_selector("#wl-status .wl-said")
-    assert "a.png is not an image file" in page.inner_text("#wl-status")
+    page.wait_for_selector("#wl-seen .wl-said")
+    assert "a.png is not an image file" in page.inner_text("#wl-seen")
     assert page.is_disabled("#wl-start")
     page = visit()
     write_audio(tmp_path / "long.ogg", Clip(torch.zeros(1, 1, 30_000), 8000))
@@ -265,6 +265,14 @@ def shade(page):
     return page.evaluate(colour)
 
 
+def test_on_a_phone_what_is_wrong_with_a_file_is_in_view(visit, tmp_path):
+    page = visit(viewport={"width": 390, "height": 800})
+    (tmp_path / "a.png").write_text("no picture")
+    drop(page, tmp_path / "a.png")
+    place = page.locator(".wl-said").bounding_box()
+    assert place["y"] + place["height"] < 800
+
+
 def test_on_a_phone_preview_and_result_come_into_view(visit, photo):
     page = visit(viewport={"width": 390, "height": 800})
     drop(page, photo)
@@ -274,6 +282,13 @@ def test_on_a_phone_preview_and_result_come_into_view(visit, photo):
     page.wait_for_selector("#wl-shown iframe")
     top = "document.querySelector('#wl-shown iframe').getBoundingClientRect().top"
     page.wait_for_function(f"{top} < 400")
+
+
+def test_wavelet_and_levels_stand_in_line_and_name_the_default(visit):
+    page = visit(viewport={"width": 390, "height": 800})
+    boxes = [page.locator(f"#{name} input").bounding_box() for name in ("wl-levels", "wl-wavelet")]
+    assert boxes[0]["y"] == pytest.approx(boxes[1]["y"], abs=1)
+    assert page.input_value("#wl-levels input").startswith("default (")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

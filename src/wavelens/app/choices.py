@@ -180,6 +180,15 @@ def _within(value: object, low: int, high: int) -> bool:
     return type(value) is int and low <= value <= high
 
 
+def default_levels(wavelet: str, kind: Kind, axes: tuple[int, ...]) -> int | None:
+    """How deep a choice of `wavelet` goes by itself; None where that differs by axis, or the choice does not fit."""
+    try:
+        levels = getattr(_domain(Wish(wavelet=wavelet), kind, axes), "levels", None)
+    except ValueError:
+        return None
+    return levels if isinstance(levels, int) else None
+
+
 def _domain(wish: Wish, kind: Kind, axes: tuple[int, ...]) -> Domain:
     """Axes that are too short for the levels go as deep as they can."""
     if wish.wavelet == NO_WAVELET:

@@ -14,6 +14,7 @@ from wavelens.reports.markup import Html, joined, tag
 
 ALLOWED = "allow-scripts allow-downloads"  # a report can do nothing in the app's name
 OUTPUTS = {
+    "-overlay.png": "the map over the whole photo",
     "-report.html": "the report: opens anywhere, without a server",
     ".png": "the panel",
     ".safetensors": "the attribution, for wavelens.Attribution.load",

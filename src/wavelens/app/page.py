@@ -23,6 +23,7 @@ from wavelens.app.choices import (
     NO_WAVELET,
     WAVELETS,
     Wish,
+    default_levels,
     methods_of,
     takes_prompts,
     usual_name,
@@ -72,8 +73,8 @@ class Page:
             chosen = self.service.suited(model, path)
             preview = self.service.preview(request.session_hash, chosen, path)
         except Refused as error:
-            refused = html.alert(str(error))
-            return *(gr.skip(),) * 2, nothing, "", refused, gr.Button(interactive=False), *(gr.skip(),) * 2
+            refused = html.alert(str(error))  # below the upload, so that it is seen on a phone too
+            return *(gr.skip(),) * 2, nothing, refused, "", gr.Button(interactive=False), *(gr.skip(),) * 2
         except Stopped:
             return (gr.skip(),) * 8
         options = [(html.chance(row, " · "), row["index"]) for row in preview.classes]
@@ -93,6 +94,11 @@ class Page:
     def methods(self, model: str) -> Any:
         """The methods that a model which was chosen has."""
         return gr.Dropdown(**_methods(self.service, model)) if model in self.service.models else gr.skip()
+
+    def depths(self, model: str, wavelet: str) -> Any:
+        """The levels to choose from, with the default of a model in a domain."""
+        known = model in self.service.models
+        return gr.Dropdown(choices=depth_choices(self.service, model, wavelet)) if known else gr.skip()
 
     def explain(
         self,
@@ -169,10 +175,14 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
                     clouds = any(usual_wavelet(service, name) in CLOUD_DOMAINS for name in names)
                     wavelets = [*WAVELETS, *FURTHER_DOMAINS, *(CLOUD_DOMAINS if clouds else ()), NO_WAVELET]
                     wavelet = gr.Dropdown(
-                        wavelets, value=usual_wavelet(service, names[0]), label="Wavelet or other domain", min_width=120
+                        wavelets,
+                        value=usual_wavelet(service, names[0]),
+                        label="Wavelet or domain",
+                        min_width=120,
+                        elem_id="wl-wavelet",
                     )
-                    depths = [("usual", AUTOMATIC), *((str(n), n) for n in range(1, MAX_LEVELS + 1))]
-                    levels = gr.Dropdown(depths, value=AUTOMATIC, label="Levels", min_width=120)
+                    depths = depth_choices(service, names[0], usual_wavelet(service, names[0]))
+                    levels = gr.Dropdown(depths, value=AUTOMATIC, label="Levels", min_width=120, elem_id="wl-levels")
                 method = gr.Dropdown(**_methods(service, names[0]), label="Method", elem_id="wl-method")
                 most = gr.Slider(
                     MIN_GRADIENTS, service.limits.gradients, _gradients(service), step=1, label="Gradients, at most"
@@ -194,6 +204,8 @@ def page(service: Service, uploads: Uploads) -> gr.Blocks:
         end.click(events.stop, **plain)
         blocks.unload(events.leave)
         model.input(events.methods, [model], [method], **plain)
+        for event in (model.change, wavelet.change):
+            event(events.depths, [model, wavelet], [levels], **plain)
     blocks.queue(max_size=4 * many)
     return blocks
 
@@ -231,6 +243,14 @@ def usual_wavelet(service: Service, model: str) -> str:
     """The wavelet that the command would take for a model's kind of signal."""
     served = service.models[model]
     return usual_name(served.kind.domain(served.loaded.preprocess.shape[1:]))
+
+
+def depth_choices(service: Service, model: str, wavelet: str) -> list[tuple[str, int]]:
+    """Numbers of levels; first the default, which is named where the domain has one number for all axes."""
+    served = service.models[model]
+    levels = default_levels(wavelet, served.kind, served.loaded.preprocess.shape[1:])
+    default = "default" if levels is None else f"default ({levels})"
+    return [(default, AUTOMATIC), *((str(n), n) for n in range(1, MAX_LEVELS + 1))]
 
 
 def _methods(service: Service, model: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def complete(
     finding = f"the sums miss {part:.1%} of f(x) - f(x₀) = {float(rise[worst]):.4g} after {spent} gradients"
     if part <= tolerance:
         return Verdict("complete", PASS, f"{finding}.", figures=figures)
-    remedy = "More close the gap: IntegratedGradients(tolerance=0.02, max_steps=1000)."
+    remedy = "More gradients close the gap: IntegratedGradients(tolerance=0.02, max_steps=1000)."
     return Verdict("complete", WARN if part <= max(LOST, tolerance) else FAIL, f"{finding}.", remedy, figures)
 
 
@@ -101,7 +101,10 @@ def model_dependent(
         finding = "the map ranks as the energy of the signal does, so it cannot be told apart from a reset copy's."
         return Verdict(name, NOT_APPLICABLE, finding, "See finds_planted.", figures)
     value = figures["beyond the energy order"]
-    finding = f"beyond the energy order it ranks like the map of a copy with its layers reset by {value:.2f}"
+    finding = (
+        f"with the energy order taken off, the map's ranks correlate by {value:.2f} with those of a copy whose layers "
+        "are reset"
+    )
     if value < SHARED:
         return Verdict(name, PASS, f"{finding}.", figures=figures)
     remedy = "The map shows the input and the architecture more than what was learnt: take another method or class."

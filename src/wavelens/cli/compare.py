@@ -68,7 +68,7 @@ def _say_state(console: Console, name: str, run: Run) -> None:
     text = f"{name}: {task.get('model', task['task'])}, {task.get('explainer', '')}{'; ' * bool(target)}{target}"
     states = [(len(shard.failures), shard.verified) for shard in run.shards()]
     if failures := sum(failed for failed, _ in states):
-        text += f"; {failures} files failed"
+        text += f"; {failures} file{'s' * (failures > 1)} failed"
     if unverified := sum(not verified for _, verified in states):
         text += f"; {unverified} of {len(states)} shards are of an earlier version, without a checksum"
     if missing := len(run.missing()):

@@ -32,6 +32,7 @@ class RetryNote(logging.Filter):
 
 
 RETRIES = RetryNote()
+COMMANDS = ("explain", "check", "evaluate", "minimal", "profile", "retrieve", "compare", "app", "doctor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGINT, _interrupt)
     try:
         _quieten()
-        with _told(is_program):
+        computes = "--help" not in given and any(name in COMMANDS for name in given[:1])
+        with _told(is_program and computes):
             from wavelens.cli import commands
         return commands.run(given)
     except KeyboardInterrupt:

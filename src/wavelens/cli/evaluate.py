@@ -38,7 +38,7 @@ from wavelens.own import text_of
 from wavelens.runs import Executor, Local, Processes, Progress, Ray, Run, run
 from wavelens.runs.annotations import annotated
 from wavelens.runs.evaluation import BATCH_SIZE, FACTS, Evaluation, weights_digest
-from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
+from wavelens.runs.samples import FOLDERS, TOP, Sample, check_root, labelled, samples
 from wavelens.runs.statistics.comparison import compare
 from wavelens.runs.statistics.intervals import FEW
 from wavelens.runs.statistics.tables import caption, few_items, lines
@@ -122,6 +122,7 @@ def evaluate(
             f"got {'no metric that takes a region' if annotations else 'no --annotations'}."
         )
     check_folder(out)
+    check_root(data)
     if target is not None and labels != TOP:
         raise ValueError(f"--target is explained in every file, --labels in each its own; got {target} and {labels}.")
     name, options = model or default_model(kind_of([str(data)])), _asked(options, target, against)
@@ -160,7 +161,7 @@ def evaluate(
         with display:
             finished = run(task, dataset, out, executor=where, watch=display, **settings)
     except KeyboardInterrupt:
-        complain(f"interrupted; {display.kept()} The same command goes on.")
+        complain(f"interrupted; {display.kept()} Run the same command again to go on.")
         raise typer.Exit(130) from None
     raise typer.Exit(_report(finished, dataset, part))
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from wavelens.cli.many import FEW, Many
 from wavelens.cli.model_options import with_model_options
@@ -33,7 +34,7 @@ from wavelens.cli.shared_options import (
     opened,
     spacing_of,
 )
-from wavelens.cli.terminal import Terminal, tell
+from wavelens.cli.terminal import Terminal, plain, tell
 from wavelens.explaining import explained, request_for
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.by_domain import endings
@@ -129,7 +130,8 @@ def explain(
 
     Writes to the folder --out: NAME.png (the panel), NAME.safetensors (the attribution), NAME.json (a summary) and
     further files of the kind of signal. If the model sees only a part of a photo, or a smaller copy, NAME-overlay.png
-    shows the map over the whole photo. If NAME is taken, the input becomes NAME-2.
+    shows the map over the whole photo. If two inputs share a NAME, or a file that is no result has it, the input
+    becomes NAME-2; results of an earlier run are overwritten.
 
     Each further --domain adds NAME-DWT.png …, and NAME-marginal.png shows the means over all domains. --decompose adds
     NAME-decomposed.png, the input rebuilt scale by scale from its important coefficients in each of the wavelets, and
@@ -156,7 +158,9 @@ def explain(
             raise ValueError("--tiles writes maps; got --against or --decompose beside it. Leave these out.")
         one = {"target": target, "overlap": tiles, "batch_size": batch_size}
         one |= {"domain": one_of("domain", chosen_domains), "method": one_of("method", chosen_methods)}
-        raise typer.Exit(explain_scenes(loaded, kind, files, out, console, report, **one))
+        code = explain_scenes(loaded, kind, files, out, console, report, **one)
+        _note_earlier_report(out, console, report)
+        raise typer.Exit(code)
     request = request_for(
         loaded,
         kind,
@@ -173,7 +177,15 @@ def explain(
         figures=figures,
         words=words,
     )
-    raise typer.Exit(_explain_all(request, inputs(files, kind, loaded.preprocess), out, console, report))
+    code = _explain_all(request, inputs(files, kind, loaded.preprocess), out, console, report)
+    _note_earlier_report(out, console, report)
+    raise typer.Exit(code)
+
+
+def _note_earlier_report(out: Path, console: Console, report: bool) -> None:
+    """Says of a report that this run did not write that it shows other results than those beside it."""
+    if not report and (path := report_path(out)).exists():
+        console.print(Text(f"{path.name} in {plain(str(out))} is from an earlier run."), soft_wrap=True)
 
 
 def _explain_all(request: Request, paths: list[Path], out: Path, console: Console, report: bool) -> int:

@@ -61,7 +61,9 @@ class Many:
         except KeyboardInterrupt:
             self._close(ledger)
             done = len(there) + self.computed
-            complain(f"interrupted; {done} of {len(self.named)} files have results. The same command goes on.")
+            complain(
+                f"interrupted; {done} of {len(self.named)} files have results. Run the same command again to go on."
+            )
             return INTERRUPTED
         self._close(ledger)
         return 0 if not self.failures else 1 if there or self.computed else 2
@@ -81,15 +83,17 @@ class Many:
     def _one(self, number: int, path: Path, stem: str, digest: str, ledger: Ledger) -> None:
         try:
             explanation = explained(self.request, path, progress=self.console.is_terminal)
+            one = section(explanation.entry(), len(self.named)) if self.report else None
             for _ in explanation.write(self.out / stem):
                 pass
-            if self.report:
-                self._add_section(explanation, stem, digest)
+            if one is not None:
+                self._add_section(one, stem, digest)
             ledger.add(row_of(explanation, stem, digest))
         except INPUT_ERRORS as error:
             self._fail(path, sentence_of(error), ledger)
             return
-        self.computed += 1
+        self.computed += 1  # before the report, in which Ctrl-C then costs no result and no count
+        self._report_so_far()
         self._print(f"{number} of {len(self.named)}  {_line(explanation)} {self._pace()}")
 
     def _fail(self, path: Path, message: str, ledger: Ledger) -> None:
@@ -105,13 +109,20 @@ class Many:
     def _part(self, stem: str) -> Path:
         return self.out / PARTS / f"{stem}.json"
 
-    def _add_section(self, explanation: Explanation, stem: str, digest: str) -> None:
-        """Keeps an input's part of the report, and writes the report where that took little of the time since."""
-        one = self.sections[stem] = section(explanation.entry(), len(self.named))
+    def _add_section(self, one: Section, stem: str, digest: str) -> None:
+        """Keeps an input's part of the report."""
+        self.sections[stem] = one
         self._part(stem).parent.mkdir(exist_ok=True)
         write_whole(self._part(stem), write_section(one, digest).encode())
-        if self.clock() - self.reported > 10 * self.writing:
+
+    def _report_so_far(self) -> None:
+        """Writes the report where that took little of the time since; one that cannot be written costs no result."""
+        if not self.sections or self.clock() - self.reported <= 10 * self.writing:
+            return
+        try:
             self._write_report()
+        except OSError as error:
+            complain(sentence_of(error))
 
     def _write_report(self) -> Path:
         began = self.clock()

@@ -85,8 +85,9 @@ def minimal(
     For each input, prints the trade-off between zeros and logit and how much of each scale is kept, and writes to the
     folder --out: NAME-minimal.png (both and, for photos, what is left for each alpha), NAME-minimal.json and, for each
     alpha, what is left of a sound as WAV or of a volume as NIfTI. --spacing gives the unit in which scales are named.
-    If NAME is taken, the input becomes NAME-2. A mask may raise the logit far above that of the input: it is fitted to
-    the network and shows what suffices, not what the network relied on.
+    If two inputs share a NAME, or a file that is no result has it, the input becomes NAME-2; results of an earlier run
+    are overwritten. A mask may raise the logit far above that of the input: it is fitted to the network and shows what
+    suffices, not what the network relied on.
 
     Exit codes, as for explain: 0, all inputs were done; 1, some; 2, none, or an option is wrong.
     """

@@ -29,6 +29,9 @@ from wavelens.words import WordAccount
 TABLE_WORDS = 12  # of the table, the largest
 MAX_SCALE_COLUMNS = 9  # and the names of channels: about 80 characters
 MAX_SCALES_BESIDE = 6  # of interactions in one table with what words add: about 80 characters
+PAIRS_CAPTION = (
+    "How scales depend on each other; alone is what a scale adds to the baseline, last what the input loses without it."
+)
 MAX_OBJECT_ROWS = 20
 MAX_DECIMALS = 12
 
@@ -70,6 +73,7 @@ def _print_scales(explanation: Explanation, console: Console) -> None:
             console.print(_scale_table(joined, grid, shapley, None))
         _print_texts(console, told.compared, told.pairs)
         if shapley is not None and shapley.interaction is not None:
+            _print_texts(console, PAIRS_CAPTION)
             console.print(_pair_table(shapley))
         _print_texts(console, told.sampled)
     for a in explanation.further_methods:

@@ -43,7 +43,7 @@ from wavelens.models import LoadedModel, Options
 from wavelens.own import as_typed
 from wavelens.runs import Average, Run, average, run
 from wavelens.runs.evaluation import BATCH_SIZE
-from wavelens.runs.samples import FOLDERS, TOP, Sample, labelled, samples
+from wavelens.runs.samples import FOLDERS, TOP, Sample, check_root, labelled, samples
 from wavelens.runs.statistics.comparison import RESAMPLES
 from wavelens.runs.statistics.intervals import FEW
 from wavelens.runs.statistics.profile_tables import Extents, caption, head, lines
@@ -105,6 +105,7 @@ def profile(
     place, chosen_domain, chosen_method = device_called(device), domain_of(domain), method_of(method)
     checkpoints = _checkpoints(model, weights)
     check_folder(out)
+    check_root(data)
     bar, steps = Terminal(stderr=True), spacing_of(spacing)
     each = [replace(options, weights=own) for own in checkpoints]
     loaded = [spaced(load_model(name, own, bar), steps, unit) for name, own in zip(model, each, strict=True)]
@@ -186,7 +187,7 @@ def _run(member: Member, folder: Path, threads: int, console: Console) -> Run:
         with display:
             return run(member.task, member.dataset, folder, threads=threads, watch=display)
     except KeyboardInterrupt:
-        complain(f"interrupted; {display.kept()} The same command goes on.")
+        complain(f"interrupted; {display.kept()} Run the same command again to go on.")
         raise typer.Exit(130) from None
 
 

@@ -18,7 +18,7 @@ from wavelens.cli.model_options import load_model
 from wavelens.cli.terminal import complain, plain
 from wavelens.explaining import Kind, kind_called, kind_of
 from wavelens.explaining.errors import INPUT_ERRORS, sentence_of
-from wavelens.explaining.files import inputs
+from wavelens.explaining.files import check_there, inputs
 from wavelens.explaining.kinds.photo import PHOTO
 from wavelens.explaining.prompting import asked_for
 from wavelens.explaining.request import DEFAULT_BLACK_BOX_METHOD, DEFAULT_METHOD, default_model
@@ -94,9 +94,11 @@ def opened(
 ) -> tuple[LoadedModel, Kind]:
     """The model on its device, and the kind of signals that it takes.
 
-    Prompts among the targets that are `asked` for become classes of a model of signals and texts.
+    Paths that do not exist are found before it is loaded. Prompts among the targets that are `asked` for become classes
+    of a model of signals and texts.
     """
     options = replace(options, prompts=asked_for(options.prompts, *asked))
+    check_there(files)
     kind = kind_of(files)
     name = model or default_model(kind)
     if kind is not PHOTO and options.preparation is None and is_module_file(name):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wavelens.explaining.kinds import Kind
+from wavelens.frontends.joined import joined_files
 from wavelens.models import Preparation
 
 ATTRIBUTION = ".safetensors"  # for each domain of an input
@@ -37,6 +38,26 @@ def _matches(argument: str, kind: Kind, preparation: Preparation | None) -> list
     if path.exists():
         return [path]
     return sorted(Path(p) for p in glob.glob(argument, recursive=True) if not Path(p).is_dir())
+
+
+def check_there(arguments: Sequence[str]) -> None:
+    """`FileNotFoundError` or `ValueError` if none of the arguments names anything: before a model is loaded for it."""
+    if any(map(_holds_something, arguments)):
+        return
+    folders = [argument for argument in arguments if os.path.isdir(argument)]
+    if folders:
+        raise ValueError(f"the folder {folders[0]} is empty. Name another.")
+    s = "s" if len(arguments) > 1 else ""
+    raise FileNotFoundError(f"no such file{s}: {', '.join(arguments)}. Check the spelling of the path{s}.")
+
+
+def _holds_something(argument: str) -> bool:
+    """Whether it is a file, a folder that is not empty, some of several files, or a pattern that any file fits."""
+    if os.path.isdir(argument):
+        return bool(os.listdir(argument))
+    return any(os.path.lexists(part) for part in joined_files(Path(argument))) or bool(
+        glob.glob(argument, recursive=True)
+    )
 
 
 def stems(

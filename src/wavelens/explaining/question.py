@@ -84,10 +84,7 @@ class Question:
         if self.fixed is not None:
             return ExplainedTarget(self.fixed, self.name, self.name, "score", (), {"target": {"is": self.name}}, ())
         if logits is None:
-            raise ValueError(
-                f"a class is asked of a classifier; {loaded.name} returns no logits. "
-                f"Give --target package.module:function; {FORM}; {REGION_FORM}."
-            )
+            raise ValueError(_no_logits(loaded, x))
         target = int(logits.argmax()) if self.target is None else self.target
         label = loaded.labels[target]
         options = ("--target", self.answer.option if self.answer else class_text(loaded, target))
@@ -121,6 +118,21 @@ class Question:
                 "--target."
             )
         return self.against
+
+
+@torch.no_grad()
+def _no_logits(loaded: LoadedModel, x: Tensor) -> str:
+    """Why the output for the input `x` has no logit for each of the model's classes."""
+    output = loaded.module(x)
+    if loaded.labels and isinstance(output, Tensor) and output.ndim == 2 and len(output) == 1:
+        return (
+            f"{loaded.name} has {output.shape[1]} outputs and {len(loaded.labels)} class names. "
+            "Give one name per output in its labels, in their order."
+        )
+    return (
+        f"a class is asked of a classifier; {loaded.name} returns no logits. "
+        f"Give --target package.module:function; {FORM}; {REGION_FORM}."
+    )
 
 
 def class_text(loaded: LoadedModel, index: int) -> str:

@@ -160,9 +160,7 @@ def default_method(model: nn.Module) -> Method:
 def default_model(kind: Kind) -> str:
     """The model for inputs of a kind where none is named; `ValueError` where there is none."""
     if kind.model is None:
-        raise ValueError(
-            f"{kind.one} must be explained with --model, one of {kind.models} or package.module:function; got none."
-        )
+        raise ValueError(f"{kind.one} needs --model: {kind.models} or package.module:function.")
     return kind.model
 
 

@@ -63,6 +63,7 @@ PREFIXES: dict[str, Callable[[str, Variant], Parts]] = {
     "ultralytics": from_ultralytics,
     "open_clip": from_open_clip,
 }
+NAMES_REMEDY = "Give one name per output in class_names (--class-names), in their order."
 PROBABILITY_ROUNDING = 1e-3  # of a sum that is 1, in half precision
 _OWN = [*NETWORKS, *(f"{prefix}:NAME" for prefix in PREFIXES)]
 FORMS = (
@@ -144,6 +145,8 @@ def load(
     >>> loaded.module(torch.zeros(1, 3, 224, 224)).shape
     torch.Size([1, 2])
     """
+    if not isinstance(name, str):
+        raise TypeError(_not_a_name(name))
     options = options_of(
         weights=weights,
         trust=trust,
@@ -168,14 +171,20 @@ def load(
     classes, probable = _classes(parts, name, any_output)
     by_texts = options.class_names is None or isinstance(parts.module, PromptHead)
     names = parts.labels if by_texts else read_class_names(options.class_names or ())
-    remedy = "" if options.class_names is None else " Give one name per output in class_names, in their order."
     if names and len(names) != classes and classes:
+        remedy = "" if options.class_names is None else f" {NAMES_REMEDY}"
         raise ValueError(f"{name} has {classes} outputs and {len(names)} class names.{remedy}")
     lone = classes == 1 and parts.link == "softmax"  # that of a lone logit is 1 whatever it is
     link = "sigmoid" if lone else parts.link
     if probable and parts.link == "softmax" and black_box(parts.module):
         link = "identity"
     return LoadedModel(parts.module, names or _names(classes), parts.preprocess, name, link, options, parts.answer)
+
+
+def _not_a_name(value: object) -> str:
+    is_loaded = isinstance(value, LoadedModel)
+    remedy = "Leave load out" if is_loaded else "Wrap a module in models.LoadedModel(module, names, preparation, title)"
+    return f"load takes the name of a model; got {type(value).__name__}. {remedy}."
 
 
 def _filled(name: str, options: Options, bare: Callable[[], Preparation] | None) -> tuple[Parts, tuple[str, ...]]:

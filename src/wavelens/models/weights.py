@@ -18,12 +18,15 @@ WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_
 class Around(nn.Module):
     """A module that prepares or reads for another, `module`; a checkpoint's weights are the inner one's.
 
+    It begins in the mode, training or evaluation, of the inner one.
+
     `file_names` are names of its tensors in the files of its library, where they have others there.
     """
 
     def __init__(self, module: nn.Module, file_names: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.module = module
+        self.training = module.training
         self.file_names = file_names or {}
 
 

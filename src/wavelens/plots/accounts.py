@@ -95,7 +95,7 @@ def _draw_bars(ax: Axes, a: Coefficients, shapley: ShapleyValues) -> None:
     both = accounts.adds_up(a)
     sums = accounts.beyond(accounts.signed_sums(a), accounts.rounding_of(a)).values() if both else ()
     rows = [np.array(list(sums)), values] if both else [values]
-    errors = None if shapley.standard_error is None else array(shapley.standard_error[0])
+    spread = np.zeros_like(values) if shapley.standard_error is None else array(shapley.standard_error[0])
     texts = accounts.aligned([value for row in rows for value in row.tolist()])
     places, height = np.arange(len(values), dtype=float), 0.8 / len(rows)
     for k, row in enumerate(rows):
@@ -103,13 +103,16 @@ def _draw_bars(ax: Axes, a: Coefficients, shapley: ShapleyValues) -> None:
         at = places + (k - (len(rows) - 1) / 2) * height
         colours = [POSITIVE if value >= 0 else NEGATIVE for value in row]
         ax.barh(at, row, height * 0.92, color=colours, alpha=1.0 if last else PALE)
-        if last and errors is not None:
-            ax.errorbar(row, at, xerr=errors, fmt="none", ecolor=INK, capsize=2)
-        for place, value, text in zip(at, row, texts[k * len(row) : (k + 1) * len(row)], strict=True):
+        whiskers = spread if last else np.zeros_like(values)
+        if whiskers.any():
+            ax.errorbar(row, at, xerr=whiskers, fmt="none", ecolor=INK, capsize=2)
+        for place, value, more, text in zip(at, row, whiskers, texts[k * len(row) : (k + 1) * len(row)], strict=True):
             side = 1 if value >= 0 else -1
-            ax.annotate(text, (value, place), (5 * side, 0), textcoords="offset points", size=10, va="center",
+            end = value + side * more, place
+            ax.annotate(text, end, (5 * side, 0), textcoords="offset points", size=10, va="center",
                         ha="left" if side > 0 else "right", color=INK if last else SHARE)  # fmt: skip
-    low, high = min(0.0, *(row.min() for row in rows)), max(0.0, *(row.max() for row in rows))
+    low = min(0.0, (values - spread).min(), *(row.min() for row in rows))
+    high = max(0.0, (values + spread).max(), *(row.max() for row in rows))
     room = 0.2 * ((high - low) or 1.0)
     ax.set_xlim(low - 1.2 * room * (low < 0), high + room)
     ax.set_ylim(len(values) - 0.5, -0.5)

@@ -6,6 +6,7 @@ band and no map is normalised by itself, so what is brighter matters more, in th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -170,17 +171,33 @@ def column_starts(n: int) -> Array:
     return np.unique(np.linspace(0, n, min(n, 2000), endpoint=False).astype(int))
 
 
+def _sharing_exponent(ticks: Iterable[float]) -> tuple[list[str], str]:
+    """Numbers of two digits, and the power of ten that they are multiples of where some would need an exponent."""
+    values = [float(tick) for tick in ticks]
+    texts = [f"{value:.2g}" for value in values]
+    if not any("e" in text for text in texts):
+        return texts, ""
+    exponent = math.floor(math.log10(max(map(abs, values))))
+    power = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return [f"{value / 10.0**exponent:.2g}" for value in values], f"× 10{power}"
+
+
 def draw_bar(
     figure: Figure, box: Frame, norm: PowerNorm, unit: str, what: str = "|γ|", is_narrow: bool = False
 ) -> None:
-    """The colours and what they stand for: above them, or along them where `is_narrow`."""
+    """The colours and what they stand for: above them, or along them where `is_narrow`.
+
+    Where numbers would have exponents, they share one, below the colours.
+    """
     cax = add_axes(figure, box, "")
     bar = figure.colorbar(ScalarMappable(norm, MAGNITUDE), cax=cax, extend="max", extendfrac=0.03)
     bar.set_ticks(norm.inverse(np.array([0, 0.5, 1])))
-    bar.ax.set_yticklabels([f"{tick:.2g}" for tick in bar.get_ticks()])
+    texts, power = _sharing_exponent(bar.get_ticks())
+    bar.ax.set_yticklabels(texts)
     text = f"{what} per {unit} (√)"
     if is_narrow:
-        bar.set_label(text, size=11, color=INK)
+        bar.set_label(f"{text} {power}".rstrip(), size=11, color=INK)
     else:
+        cax.set_xlabel(power, size=10, loc="left", color=INK, labelpad=9)
         cax.set_title(text, size=12, loc="left", color=INK, pad=9)
     bar.ax.tick_params(labelsize=11)

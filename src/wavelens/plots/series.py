@@ -50,6 +50,7 @@ MAX_LINE_SAMPLES = 4000  # drawn as a line; more as an envelope
 NAMES, PLOT, CELLS = 1.25, 8.4, 4.6  # inches of width: names of channels, traces, the matrix
 ROW, PANE = (0.36, 1.3), 1.9  # inches of height: a channel at least and at most, the scalogram
 ROWS_HEIGHT = 6.6  # inches, of all channels together
+ABOVE_MARKS = 14  # points between the first trace and a title that stands above marks
 Spans = Sequence[tuple[float, float]]  # from, to, in samples
 
 
@@ -106,7 +107,13 @@ def traces(
             [middle], [1.03], "v", color=INK, markersize=7, clip_on=False, transform=axes[0].get_xaxis_transform()
         )
     left_out = f", the {len(shown)} of {len(names)} with the largest Σ|γ|" if len(shown) < len(names) else ""
-    axes[0].set_title(f"traces over γ per sample, ±{end:.2g} (√){left_out}", size=15, loc="left", color=INK)
+    axes[0].set_title(
+        f"traces over γ per sample, ±{end:.2g} (√){left_out}",
+        size=15,
+        loc="left",
+        color=INK,
+        pad=ABOVE_MARKS if marks else None,
+    )
     _tick_times(axes[-1], wave.shape[1], grid)
     if len(names) > 1:
         draw_cells(add_axes(figure, boxes["cells"], ""), one, shown, grid)

@@ -33,7 +33,10 @@ WHOLE = 6_000_000  # numbers of a page: with more entries each has fewer
 
 
 class Section(NamedTuple):
-    """An entry as the page has it; `script` shows its payloads, one for each domain."""
+    """An entry as the page has it; `script` shows its payloads, one for each domain.
+
+    `title` is that of a page which has no other entry.
+    """
 
     name: str
     answer: str
@@ -41,6 +44,7 @@ class Section(NamedTuple):
     payloads: tuple[dict[str, Any], ...]
     thumb: str
     script: str = ""
+    title: str = ""
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -103,7 +107,7 @@ def section(entry: Entry, count: int = 1) -> Section:
     )
     script = "\n".join(dict.fromkeys(kind.script for kind in kinds if kind))
     thumb = next((view.thumb for view in views if view.thumb), "")
-    return Section(heading, texts.shown_label(entry), body, tuple(payloads), thumb, script)
+    return Section(heading, texts.shown_label(entry), body, tuple(payloads), thumb, script, texts.title(entry))
 
 
 def _title(entry: Entry, block: Entry) -> Html | None:
@@ -171,7 +175,7 @@ def page(sections: Sequence[Section], *, title: str = "") -> str:
             f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
         ),
         generator=text(GENERATOR),
-        title=text(printable(heading if title or several else sections[0].name)),
+        title=text(printable(heading if title or several else sections[0].title or sections[0].name)),
         style=asset("report.css"),
         heading=tag("h1", heading),
         index=_index(sections) if several else "",

@@ -15,6 +15,8 @@ from wavelens.reports.scales import share_errors, told_by
 from wavelens.reports.tables import bar, headings
 from wavelens.wording import target_in_words
 
+PASSES = {"fastest": "in the fastest equivalent form of the model", "exact": "of the model exactly as it is"}
+
 
 def sentence(entry: Entry) -> Html:
     """The largest contributions, then the model's answer, what was explained and what it adds up to."""
@@ -174,11 +176,13 @@ def _parameters(entry: Entry) -> dict[str, str]:
     model = {} if "model" in entry.facts else {"model": made.get("model", "")}
     made.pop("model", None)
     place = {name: made.pop(name) for name in ("device", "dtype") if name in made}
+    passes = made.pop("passes", "")
     parameters = {
         **model,
         "method": getattr(a, "method", ""),
         "domain": ", ".join(text_of(c.layout.domain) for c in (a, *entry.further)),
         "target": f"{getattr(a, 'target', '')} {entry.label}".strip(),
+        "passes": PASSES.get(passes, passes),
         "gradients": "" if spent is None else str(int(spent.max())),
         "standard error": f"at most {percent(max(errors))} of a scale's share" if errors else "",
         "completeness gap": _gap(a),
@@ -223,6 +227,13 @@ def _python(text: str) -> str:
     """The text of a value as one writes it after `import wavelens as wl`, or after the import of one's own module."""
     module, colon, name = text.partition(":")
     return f"{module}.{name}" if colon and module.replace(".", "").isidentifier() else f"wl.{text}"
+
+
+def title(entry: Entry) -> str:
+    """What a window is called: the entry's name and the explained class with its probability, where it has any."""
+    name, label = entry.name, shown_label(entry)
+    chance = next((_in_brackets(one) for one in entry.classes if _explained(entry, one)), None)
+    return (name or label) if chance is None else f"{name}{': ' * bool(name)}{label}{chance}"
 
 
 def shown_label(entry: Entry) -> str:

@@ -49,6 +49,14 @@ def itself(path: Path) -> Sequence[Path]:
     return [path]
 
 
+def check_root(root: Path) -> None:
+    """`FileNotFoundError` where a data set is no folder, and `ValueError` where nothing is in it."""
+    if not root.is_dir():
+        raise FileNotFoundError(f"a data set must be a folder; got {root}. Check the path.")
+    if not any(root.iterdir()):
+        raise ValueError(f"the folder {root} is empty. Name another.")
+
+
 def samples(
     root: Path, inside: Callable[[Path], Sequence[Path]], files: Callable[[Path], Sequence[Path]] = itself
 ) -> list[Sample]:
@@ -56,8 +64,7 @@ def samples(
 
     `files` lists the files of an input, all of whose bytes count.
     """
-    if not root.is_dir():
-        raise FileNotFoundError(f"a data set must be a folder; got {root}. Check the path.")
+    check_root(root)
     folders = sorted(Path(folder) for folder, _, _ in os.walk(root))
     paths = [path for folder in folders for path in inside(folder)]
     if not paths:

@@ -137,8 +137,14 @@ def caption(c: Comparison) -> str:
     if "ceiling" in c.roles.values():
         parts.append("a ceiling is made for insertion, explains nothing and has no rank")
     heads = short_heads(c.metrics)
-    parts += [f"{heads[metric]} is {metric}" for metric in c.metrics if heads[metric] != metric]
+    parts += [f"{heads[metric]}: {_options_of(metric)}" for metric in c.metrics if heads[metric] != metric]
     return "; ".join(parts) + "."
+
+
+def _options_of(metric: str) -> str:
+    """'steps=8' of 'deletion(steps=8)'."""
+    name, _, options = metric.partition("(")
+    return options.removesuffix(")") or name
 
 
 def warnings(c: Comparison) -> list[str]:

@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pywt
 import torch
 
 from wavelens.metrics.metric import Column
 from wavelens.own import text_of
 from wavelens.runs.store.shards import write_whole
 from wavelens.untrusted import check_file, excerpt, json_object
-from wavelens.version import __version__
+from wavelens.version import __version__, pywavelets_version
 from wavelens.whole_numbers import is_whole
 
 FORMAT = "wavelens.run/1"
 FILE = "manifest.json"
+MAX_VALUE = 80  # characters of what differs, in an error
+MAX_NAMED_RUNS = 10
+COLUMN = "column "  # before the name of one
 MAX_SHARDS = 10**7  # of a run that is read: each is a file
 IF_GIVEN = {"if_given": True}  # metadata of a field that records leave out at its default, as versions before it did
 
@@ -72,7 +74,7 @@ def describe(task: object, dataset: Sequence[Any], shard_size: int, threads: int
             "wavelens": __version__,
             "torch": torch.__version__,
             "numpy": np.__version__,
-            "pywavelets": pywt.__version__,
+            "pywavelets": pywavelets_version(),
             "python": platform.python_version(),
         },
         columns=_columns_of(task),
@@ -151,7 +153,12 @@ def read(folder: Path) -> Manifest:
     """The manifest of a folder; `FileNotFoundError` or `ValueError` where there is none."""
     path = folder / FILE
     if not path.exists():
-        raise FileNotFoundError(f"{folder} is not a run: it has no {FILE}. Name a folder written by wavelens evaluate.")
+        inside = sorted(one.parent.name for one in folder.glob(f"*/{FILE}"))
+        more = f" and {len(inside) - MAX_NAMED_RUNS} more" if len(inside) > MAX_NAMED_RUNS else ""
+        held = f"; it holds the runs {', '.join(inside[:MAX_NAMED_RUNS])}{more}" if inside else ""
+        raise FileNotFoundError(
+            f"{folder} is not a run: it has no {FILE}{held}. Name a folder written by wavelens evaluate."
+        )
     check_file(path, "manifest")
     try:
         return _manifest(json_object(path.read_bytes()))
@@ -186,14 +193,33 @@ def _check_count(name: str, value: Any) -> None:
 
 
 def differences(there: Manifest, new_manifest: Manifest) -> list[str]:
-    """What differs, as texts 'method is A there, B was asked'."""
+    """What differs, as texts 'method is A there, B was asked'; of columns only where nothing of the task does."""
     old, new = _flat(there), _flat(new_manifest)
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    return [f"{name} is {old.get(name, 'not given')} there, {new.get(name, 'not given')} was asked" for name in names]
+    if there.task != new_manifest.task:  # columns follow from it
+        names = [name for name in names if not name.startswith(COLUMN)]
+    return [_difference(name, old.get(name, "not given"), new.get(name, "not given")) for name in names]
+
+
+def _difference(name: str, old: Any, new: Any) -> str:
+    if name == "dataset":
+        return "dataset is a list of other items there"
+    made, asked = _brief(str(old), str(new))
+    return f"{name} is {made} there, {asked} was asked"
+
+
+def _brief(old: str, new: str) -> tuple[str, str]:
+    """Both texts as they are if they are short, else from a little before the place where they begin to differ."""
+    if max(len(old), len(new)) <= MAX_VALUE:
+        return old, new
+    same = next((k for k, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    start = max(same - MAX_VALUE // 4, 0)
+    made, asked = ("…" * bool(start) + excerpt(text[start:], characters=MAX_VALUE) for text in (old, new))
+    return made, asked
 
 
 def _flat(manifest: Manifest) -> dict[str, Any]:
     apart = ("task", "versions", "columns")
     plain = {f.name: getattr(manifest, f.name) for f in fields(manifest) if f.name not in apart}
-    plain |= {f"column {c.name}": c.better or "neither more nor less is better" for c in manifest.columns}
+    plain |= {f"{COLUMN}{c.name}": c.better or "neither more nor less is better" for c in manifest.columns}
     return {**manifest.task, **plain, **{f"version of {k}": v for k, v in manifest.versions.items()}}
