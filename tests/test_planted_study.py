@@ -327,6 +327,19 @@ def test_what_the_page_says_of_further_methods_and_measures_holds(study):
     assert [agree["results"][purpose]["networks"] for purpose in ("choosing", "judging")] == [4, 7]
 
 
+def test_what_the_guide_to_choosing_says_of_samples_holds(study):
+    tables = study("tables")
+    further, find = (tables.records.read(tables.RESULTS / f"{name}.json") for name in ("further-domains", "find"))
+    rows = [(further, "RISE, signed"), (find, "IG, signed")]
+    parts = [
+        f"{r['results']['choosing']['Identity'][order]['precision'][0]:.2f} and "
+        f"{r['results']['judging']['Identity'][order]['precision'][0]:.2f}"
+        for r, order in rows
+    ]
+    page = " ".join((tables.DOCS / "choosing.md").read_text(encoding="utf-8").split())
+    assert f"alone, `RISE()` finds the most: {parts[0]}, integrated gradients {parts[1]}." in page
+
+
 def test_what_the_page_says_of_further_methods_in_other_domains_holds(study):
     record = study("tables").records.read(study("tables").RESULTS / "further-domains.json")["less IG, signed"]
 
