@@ -327,6 +327,19 @@ def test_what_the_page_says_of_further_methods_and_measures_holds(study):
     assert [agree["results"][purpose]["networks"] for purpose in ("choosing", "judging")] == [4, 7]
 
 
+def test_what_the_guide_to_choosing_says_of_samples_holds(study):
+    tables = study("tables")
+    further, find = (tables.records.read(tables.RESULTS / f"{name}.json") for name in ("further-domains", "find"))
+    rows = [(further, "RISE, signed"), (find, "IG, signed")]
+    parts = [
+        f"{r['results']['choosing']['Identity'][order]['precision'][0]:.2f} and "
+        f"{r['results']['judging']['Identity'][order]['precision'][0]:.2f}"
+        for r, order in rows
+    ]
+    page = " ".join((tables.DOCS / "choosing.md").read_text(encoding="utf-8").split())
+    assert f"alone, `RISE()` finds the most: {parts[0]}, integrated gradients {parts[1]}." in page
+
+
 def test_what_the_page_says_of_further_methods_in_other_domains_holds(study):
     record = study("tables").records.read(study("tables").RESULTS / "further-domains.json")["less IG, signed"]
 
@@ -335,16 +348,20 @@ def test_what_the_page_says_of_further_methods_in_other_domains_holds(study):
         cells = {name: cell[order]["precision"] for name, cell in record[purpose].items() if cell[order]["n"] > 2}
         return {name for name, (_, low, high) in cells.items() if (low > 0 if sign > 0 else high < 0)}
 
-    assert domains("choosing", "RISE, signed", 1) == {"DWT db4", "Stationary haar", "Identity"}
-    assert domains("choosing", "RISE, signed", -1) == {"Cosine"}
-    assert domains("judging", "RISE, signed", 1) >= {"Stationary haar", "Identity"}
-    assert domains("judging", "RISE, signed", -1) == {"Cosine", "Packets db4"}
-    assert not domains("choosing", "blurred path, signed", 1) | domains("choosing", "blurred path, signed", -1)
-    assert "Cosine" in domains("judging", "blurred path, signed", -1)
-    assert not domains("choosing", "IDG, signed", -1) | domains("judging", "IDG, signed", -1)
+    assert domains("choosing", "RISE, signed", 1) == {"DWT db4", "Identity"}
+    assert domains("judging", "RISE, signed", 1) == {"Stationary haar", "Identity"}
+    assert domains("choosing", "IDG, signed", -1) == {"DualTree"}
+    assert not domains("judging", "IDG, signed", -1)
+    cells = ("Sobol", "HSIC", "KernelSHAP, signed", "hierarchical Shapley, signed")
     for purpose in ("choosing", "judging"):
-        assert domains(purpose, "IDGI, signed", -1) >= {"DWT db4", "Stationary haar", "Packets db4", "Shearlets"}
+        assert domains(purpose, "RISE, signed", -1) >= {"Cosine", "Packets db4"}
+        assert domains(purpose, "blurred path, signed", -1) >= {"DualTree", "Shearlets"}
+        assert domains(purpose, "IDGI, signed", -1) >= {"DWT db4", "Shearlets"}
         assert "Identity" not in domains(purpose, "IDGI, signed", -1)
-    for order in ("Sobol", "HSIC", "KernelSHAP, signed", "hierarchical Shapley, signed"):
-        assert not domains("choosing", order, 1) | domains("judging", order, 1)
-        assert "Identity" not in domains("choosing", order, -1)
+        assert domains(purpose, "IG, shuffled start, signed", -1) >= {"DWT db4", "Packets db4", "Cosine"}
+        for order in (*cells, "IDG, signed", "IDGI, signed", "blurred path, signed", "IG, shuffled start, signed"):
+            assert not domains(purpose, order, 1)
+        for order in cells:
+            assert domains(purpose, order, -1) >= {"Stationary haar", "Packets db4", "DualTree", "Cosine"}
+    assert not any("Identity" in domains("judging", order, -1) for order in cells)
+    assert not any("Identity" in domains("choosing", order, -1) for order in cells[:2])
