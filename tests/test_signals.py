@@ -183,9 +183,9 @@ def test_item_dependent_and_complex_domains_take_part(tmp_path, monkeypatch):
             {**pair(), "text": torch.ones(3, 4, 5, dtype=torch.long)},
             DOMAINS,
             ValueError,
-            "text: a signal has floating-point numbers",
+            "text: a signal must have floating-point numbers",
         ),
-        ({"the image": pair()["image"]}, {"the image": wl.DWT()}, ValueError, "name is what the model calls it"),
+        ({"the image": pair()["image"]}, {"the image": wl.DWT()}, ValueError, "name must be what the model calls it"),
     ],
     ids=["none", "a domain less", "one domain", "batches", "whole numbers", "no name"],
 )
@@ -311,7 +311,7 @@ def test_minimal_inputs_of_several_signals():
         start = 0.1 if key == "text" else 0.0
         z = domain.analysis(x[key] - start)
         assert relative(start + z.map(lambda data, key=key: data * kept[key].data).synthesis(), rebuilt[key]) < 1e-12
-    with pytest.raises(ValueError, match="several signals have a domain each"):
+    with pytest.raises(ValueError, match="several signals must have a domain each"):
         masks.minimal(net, x, CLASSES, domain=wl.DWT(), alpha=0.2)
 
 

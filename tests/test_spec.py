@@ -135,7 +135,7 @@ def test_nothing_is_executed(form, monkeypatch):
         "f'{print()}'",
         "(x := print())",
     ):
-        with pytest.raises(ValueError, match=r"is written|are numbers|no domain or method"):
+        with pytest.raises(ValueError, match=r"is written|must be numbers|no domain or method"):
             parse(form.format(attack))
     assert ran == []
 
@@ -159,7 +159,7 @@ def test_nothing_is_executed(form, monkeypatch):
             "sigma, a fraction of the signal's range, must be at least 0 and finite; got sigma=inf",
         ),
         (f"SmoothGrad(sigma=1{'0' * 400})", "sigma, a fraction .* finite; got sigma=1000"),
-        ("SmoothGrad(tolerance=-1)", "tolerance is above 0"),
+        ("SmoothGrad(tolerance=-1)", "tolerance must be above 0"),
         ("IntegratedGradients(quadrature='simpson')", "quadrature must be one of .*; got 'simpson'"),
         ("IntegratedGradients(steps=1, quadrature='trapezoid')", "the trapezoid with 2 steps or more"),
     ],
