@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -127,6 +128,23 @@ def test_the_same_command_keeps_what_is_there_and_does_the_rest(folder, computed
     assert "3 of 4 files have results in found and are kept" in capsys.readouterr().out
     assert rows() == before
     assert (folder / "found/report.html").read_text("utf-8").count("<article ") == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only here a name may be any bytes")
+def test_a_name_that_is_no_text_costs_neither_itself_nor_the_others(folder, computed, capsys):
+    photos = folder / "photos"
+    (photos / "c.png").unlink()
+    strange = os.fsdecode(b"1\xff.png")
+    shutil.copyfile(photos / "a.png", photos / strange)
+    names = [strange, *(name for name in NAMES if name != "c.png")]
+    assert explain("--report") == 0
+    assert computed == names
+    assert [row["file"] for row in rows()] == ["photos/1\\udcff.png", *(f"photos/{name}" for name in names[1:])]
+    computed.clear()
+    assert explain("--report") == 0
+    assert computed == []
+    assert main(["evaluate", "photos", "--model", "own_net:net", "--out", "run", "--metric", "Curves(steps=2)"]) == 0
+    assert "4 items" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("change", ["photo", "option", "result", "weights"])

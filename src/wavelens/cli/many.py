@@ -14,7 +14,7 @@ from wavelens.cli.pace import pace
 from wavelens.cli.terminal import complain, plain
 from wavelens.explaining import Explanation, explained
 from wavelens.explaining.errors import INPUT_ERRORS, sentence_of
-from wavelens.explaining.ledger import Ledger, Row, digest_at, digest_of, failed_row, has_results, row_of
+from wavelens.explaining.ledger import Ledger, Row, as_shown, digest_at, digest_of, failed_row, has_results, row_of
 from wavelens.explaining.report import report_path
 from wavelens.explaining.request import Request
 from wavelens.reports import section, write_page
@@ -71,7 +71,7 @@ class Many:
     def _kept(self, ledger: Ledger, digest: str, stem: str) -> Row | None:
         """The row of an input whose results are there, with its part of the report where there is to be one."""
         row = ledger.result_of(digest) if digest else None
-        if row is None or row["result"] != stem or not has_results(self.out / stem):
+        if row is None or as_shown(str(row["result"])) != as_shown(stem) or not has_results(self.out / stem):
             return None
         if self.report:
             one = read_section(self._part(stem), digest)

@@ -54,7 +54,7 @@ class Ledger:
 
     def keep(self, wanted: Collection[Row], files: Collection[str]) -> None:
         """Drops the rows of `files` that are not among those `wanted`."""
-        shown = {_shown(name) for name in files}
+        shown = {as_shown(name) for name in files}
         self.rows = [row for row in self.rows if row["file"] not in shown or any(row is one for one in wanted)]
         self.write()
 
@@ -70,8 +70,8 @@ class Ledger:
 
     def sort(self, files: Sequence[str]) -> None:
         """Puts the rows of `files` into their order, after those of others."""
-        order = {_shown(name): place for place, name in enumerate(files)}
-        self.rows.sort(key=lambda row: order.get(_shown(str(row["file"])), -1))
+        order = {as_shown(name): place for place, name in enumerate(files)}
+        self.rows.sort(key=lambda row: order.get(as_shown(str(row["file"])), -1))
         self.write()
 
     def write(self) -> None:
@@ -105,7 +105,7 @@ def _number(cell: str) -> float | str:
         return cell
 
 
-def _shown(name: str) -> str:
+def as_shown(name: str) -> str:
     """A name as its cell shows it."""
     return next(csv.reader(io.StringIO(comma_separated_lines([[name]]))), [""])[0]
 

@@ -171,7 +171,12 @@ def generator(seed: int, k: int, device: torch.device) -> torch.Generator:
 
 def stream(seed: int, name: str) -> int:
     """A seed for one of several uses of a seed, so that what is judged and what judges it draw different numbers."""
-    return int.from_bytes(hashlib.blake2b(f"{seed} {name}".encode(), digest_size=8).digest(), "little") >> 1
+    return (
+        int.from_bytes(
+            hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little"
+        )
+        >> 1
+    )
 
 
 def ranges(x: Tensor, parts: Sequence[slice] = ()) -> Tensor:

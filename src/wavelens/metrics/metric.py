@@ -229,7 +229,9 @@ def seed_of(seed: int, name: str) -> int:
     """The seed of a file; without a name the seed itself."""
     if not name:
         return seed
-    return int.from_bytes(hashlib.blake2b(f"{seed} {name}".encode(), digest_size=4).digest(), "little")
+    return int.from_bytes(
+        hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogateescape"), digest_size=4).digest(), "little"
+    )
 
 
 def columns_of(metrics: Iterable[Metric], reserved: Iterable[str] = ()) -> tuple[Column, ...]:

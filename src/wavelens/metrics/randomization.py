@@ -189,4 +189,9 @@ def _reset(module: nn.Module, name: str, seed: int, whole: bool) -> None:
 
 def number(seed: int, name: str) -> int:
     """A seed for what has a name, such as a module, independent of every other's."""
-    return int.from_bytes(hashlib.blake2b(f"{seed} {name}".encode(), digest_size=8).digest(), "little") >> 1
+    return (
+        int.from_bytes(
+            hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little"
+        )
+        >> 1
+    )
