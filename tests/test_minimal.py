@@ -340,7 +340,8 @@ class TestStopping:
         x = signal(SHAPE)
         settings = {"domain": HAAR, "alpha": ALPHAS, "steps": 40, "lr": 0.05, "tolerance": 0.05}
         found = masks.minimal(counted, x, 1, batch_size=5, **settings)
-        assert sum(rows) == found.spent.sum() + 3 + 12 + 5  # and rows alone: four scores and a gradient
+        alone = sum(rows) - found.spent.sum() - 3 - 12  # a score and a gradient, and a score wherever passes change
+        assert 2 <= alone <= 5
         assert max(rows) == 5
         assert len(found.spent.unique()) > 1
 

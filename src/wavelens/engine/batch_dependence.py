@@ -21,7 +21,13 @@ CHANCE = (
     "Look for dropout called as a function, for noise or crops in forward(), and in a function for a module that is in "
     "training mode: call its eval()."
 )
+ROWS_PER_LOOK = 8  # so that a row's score alone costs no more than a twentieth of the passes' time
 AT_MOST = 10  # times a value is what it may be measured against: what is far larger beside it says nothing of it
+
+PARTICULAR = (
+    "the model goes by the layout of memory or by the type of tensors, and runs in its own way from here on; what was "
+    "computed before this was found may be off. Pass exact_passes=True to run it so from the start."
+)
 
 
 class Answer(NamedTuple):
@@ -75,7 +81,8 @@ class BatchCheck:
     def __init__(self, most: float) -> None:
         self.most, self.due, self.gradient_due, self.loud_due, self.fast_due = most, True, True, True, True
         self.told = False  # whether a warning was given
-        self.single = False  # whether a row has been alone, which tells nothing of others and of fast passes something
+        self.since = 0  # rows of passes, from where a look became due
+        self.unseen = False  # whether passes went by before it was taken
         self.equal = False  # whether equal rows have been compared, which tell less: other rows still are
         self.measured: tuple[int, Tensor, Answer] | None = None  # an item, a point of it, and its answer alone
         self.state: Tensor | None = None
@@ -87,6 +94,7 @@ class BatchCheck:
     def look_again(self) -> None:
         """From here on passes are other ones: the next is compared with a row alone once more, if nothing was found."""
         self.loud_due = self.fast_due = not self.told
+        self.since = 0
 
     def holds(self, points: Tensor, items: Tensor, values: Tensor, alone: Alone, undo: Callable[[], bool]) -> bool:
         """Whether the values `(targets, rows)` of a pass are those of its rows alone, as far as two rows tell.
@@ -95,8 +103,9 @@ class BatchCheck:
         `undo` ends them, and the pass is to be asked for again. Chance cannot be mended: then the values are taken for
         what they are, after a warning.
         """
+        self.since += len(points)
         if len(points) == 1 and self._nothing_drawn(points.device):
-            return self._fast_holds(values.detach(), alone, undo)
+            return not self._looks(self.fast_due) or self._is_own(values.detach(), 0, alone, undo)
         if not (self.due or self.loud_due):
             return True
         values, equal = values.detach(), len(points) > 1 and torch.equal(points[1:], points[:-1])
@@ -113,21 +122,15 @@ class BatchCheck:
                 raise
             if not self._is(values, row, answer):
                 return self._told(values, row, alone, undo)
-        if self.loud_due and not equal:
+        return equal or not self._looks(self.loud_due) or self._is_own(values, loudest(points), alone, undo)
+
+    def _looks(self, due: bool) -> bool:
+        """Whether a row of this pass is compared with the model's own answer, which is worth it for several rows."""
+        looks = due and self.since >= ROWS_PER_LOOK
+        self.unseen |= due and not looks
+        if looks:
             self.loud_due = self.fast_due = False
-            return self._is_own(values, loudest(points), alone, undo)
-        return True
-
-    def _fast_holds(self, values: Tensor, alone: Alone, undo: Callable[[], bool]) -> bool:
-        """Whether the values of a row that was alone are those of the model in its own format of memory.
-
-        The first such pass is not compared: if it is the only one, that would cost half as much again.
-        """
-        self.single, first = True, not self.single
-        if first or not self.fast_due:
-            return True
-        self.fast_due = False
-        return self._is_own(values, 0, alone, undo)
+        return looks
 
     def _is_own(self, values: Tensor, row: int, alone: Alone, undo: Callable[[], bool]) -> bool:
         """Whether the values of a row are those that it has alone in the model's own format of memory."""
@@ -135,7 +138,10 @@ class BatchCheck:
             answer = alone(row, Way.OWN)
         except REFUSALS:
             return True
-        return self._is(values, row, answer) or self._told(values, row, alone, undo, Way.OWN)
+        if not self._is(values, row, answer):
+            return self._told(values, row, alone, undo, Way.OWN)
+        self.unseen = False
+        return True
 
     def _is(self, values: Tensor, row: int, answer: Answer) -> bool:
         """Whether the values of a row in a pass are its answer alone."""
@@ -156,6 +162,8 @@ class BatchCheck:
         if apart(alone(row, Way.FAST).values, alone(row, Way.OWN).values, scale) > self.most and undo():
             self.due = self.gradient_due = self.loud_due = self.fast_due = True
             self.measured = None
+            if self.unseen:
+                warn(PARTICULAR)
             return False
         self._end()
         if values.shape[1] == 1:

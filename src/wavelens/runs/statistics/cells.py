@@ -29,8 +29,8 @@ def comma_separated_lines(rows: Iterable[Sequence[str | float]]) -> str:
     """The rows as CSV: numbers at full precision, and texts that no spreadsheet takes for a formula.
 
     A text that begins like one, or with a tab, gets an apostrophe in front; its line ends become spaces. So
-    does what follows a semicolon or a tab, which some readers take for separators. Bytes of a name that are no UTF-8 are
-    written in hexadecimal.
+    does what follows a semicolon or a tab, which some readers take for separators. Bytes of a name that are no UTF-8
+    are written in hexadecimal.
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
