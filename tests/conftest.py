@@ -65,6 +65,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture
+def no_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No row is asked for alone after the first: a test counts what a metric or a method itself asks for."""
+    monkeypatch.setattr("wavelens.engine.batch_dependence.ROWS_PER_LOOK", 10**9)
+
+
+@pytest.fixture
 def scripts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[[str], ModuleType]]:
     """`scripts("planted", "paper")` imports scripts of benchmarks/planted, which read others of benchmarks/paper.
 

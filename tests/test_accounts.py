@@ -267,7 +267,7 @@ def test_shapley_values_of_an_entry_are_those_of_its_scales():
     a, shapley, x = explained()
     with pytest.raises(ValueError, match="for each scale of one item, a2, d2, d1, or for each octave; got"):
         Entry(a, x, shapley=shapley._replace(names=("a2", "d2", "d3")))
-    with pytest.raises(ValueError, match="shapley has one value for each scale"):
+    with pytest.raises(ValueError, match="shapley must have one value for each scale"):
         Entry(a, x, shapley=shapley._replace(values=shapley.values.expand(2, -1)))
 
 

@@ -385,7 +385,7 @@ def test_users_are_told_of_no_folder_of_the_server(tmp_path):
             assert b"secret" not in file.read_bytes()
         summary = json.loads(found.files["photo.json"].read_text())
         assert (summary["model"], summary["weights"]) == ("own.pt", "scans.safetensors")
-    with pytest.raises(ValueError, match="models differ in name; got net, net"):
+    with pytest.raises(ValueError, match="models must differ in name; got net, net"):
         Service([served(Watched()), served(Watched())], tmp_path / "twice")
 
 
@@ -725,7 +725,7 @@ def test_an_upload_names_no_other_file(tmp_path):
         check_upload(tmp_path / "a.mha", VOLUME, (1, 8, 8, 8), Limits())
     for name in ("a.mhd", "a.nhdr", "a.hdr", "a.img.gz"):
         (tmp_path / name).write_text(header + "data.raw\n")
-        with pytest.raises(ValueError, match=f"a volume must be one file here; {name} keeps its voxels in another"):
+        with pytest.raises(ValueError, match=f"a volume is one file here; {name} keeps its voxels in another"):
             check_upload(tmp_path / name, VOLUME, (1, 8, 8, 8), Limits())
 
 

@@ -621,4 +621,4 @@ def test_gradio_is_imported_once_its_settings_are_made():
 def test_an_empty_password_is_an_error_before_anything_is_loaded(monkeypatch):
     done = started(monkeypatch, ["--password", " ", "--model", "nowhere:nothing"])
     assert isinstance(done.exception, ValueError)
-    assert "a password has at least one character" in str(done.exception)
+    assert "a password must have at least one character" in str(done.exception)

@@ -59,9 +59,9 @@ def test_every_format_gives_back_the_tone(tmp_path, suffix, allowed):
 def test_nothing_is_cut_off_silently(tmp_path):
     with pytest.raises(ValueError, match=r"\.flac ends at full scale, 1; got a peak of 1\.5"):
         write_audio(tmp_path / "a.flac", torch.full((1, 1, 10), 1.5), 8000)
-    with pytest.raises(ValueError, match="a clip is finite"):
+    with pytest.raises(ValueError, match="a clip must be finite"):
         write_audio(tmp_path / "a.wav", torch.tensor([[[1.0, math.nan]]]), 8000)
-    with pytest.raises(ValueError, match="a tensor is written with its rate in Hz"):
+    with pytest.raises(ValueError, match="a tensor must be written with its rate in Hz"):
         write_audio(tmp_path / "a.wav", torch.zeros(1, 1, 10))
     with pytest.raises(ValueError, match=r"a sound must be written as .*\.wav; got 'a\.jpg'"):
         write_audio(tmp_path / "a.jpg", torch.zeros(1, 1, 10), 8000)
@@ -136,7 +136,7 @@ def test_what_a_file_of_floats_cannot_hold_is_not_written(tmp_path):
 
 def test_a_clip_is_one_sound_with_a_rate():
     for data, rate in [(torch.zeros(2, 1, 5), 8000), (torch.zeros(1, 1, 5), 0), (torch.zeros(1, 1, 5), 8000.5)]:
-        with pytest.raises(ValueError, match="a clip is one sound"):
+        with pytest.raises(ValueError, match="a clip must be one sound"):
             Clip(data, rate)
 
 
@@ -180,7 +180,7 @@ def test_a_tone_below_both_limits_comes_through_and_one_above_does_not():
 
 def test_rates_are_whole_and_positive():
     for rate, to in [(0, 8000), (8000, -1), (8000.5, 8000)]:
-        with pytest.raises(ValueError, match="rates are whole numbers of Hz above 0"):
+        with pytest.raises(ValueError, match="rates must be whole numbers of Hz above 0"):
             resample(torch.zeros(1, 1, 5), rate, to)
 
 

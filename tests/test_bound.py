@@ -203,13 +203,13 @@ def test_several_signals_have_no_places_in_common():
         wl.maps.spatial_map(a)
     other = {"tone": x["tone"], "cloud": x["cloud"]}  # in another order
     assert torch.equal(wl.metrics.insertion(pair, other, 1, a), wl.metrics.insertion(pair, x, 1, a))
-    with pytest.raises(ValueError, match="attributions are those of signals"):
+    with pytest.raises(ValueError, match="attributions must be those of signals"):
         wl.metrics.insertion(pair, {"cloud": CLOUD.reshape(3, 4, 12), "tone": x["tone"]}, 1, a)
     with pytest.raises(ValueError, match="baseline belongs to methods with one"):
         wl.attribute(pair, x, 1, domain=domain, method=wl.Saliency(), baseline=1.0)
     with pytest.raises(ValueError, match="baselines of several signals must be numbers or tensors; got Blur"):
         masks.minimal(pair, x, 1, domain=domain, baseline=masks.Blur(1.0), alpha=0.1)
-    with pytest.raises(ValueError, match="every signal has a domain such as DWT"):
+    with pytest.raises(ValueError, match="every signal must have a domain such as DWT"):
         wl.attribute(pair, x, 1, domain={"cloud": wl.TreeHaar, "tone": "haar"}, method=wl.Saliency())
     found = masks.minimal(pair, x, 1, domain=domain, start=a, steps=2, alpha=0.1)
     assert torch.equal(found.after, masks.minimal(pair, x, 1, domain=domain, start=a.joint, steps=2, alpha=0.1).after)

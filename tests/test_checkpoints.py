@@ -270,6 +270,24 @@ def test_weights_of_another_kind_of_number_are_refused(tmp_path, dtype):
         filled(tmp_path / "net.pth")
 
 
+def test_weights_beside_a_number_are_found_in_a_tuple(tmp_path):
+    torch.save((state(), 7), tmp_path / "net.pth")
+    assert list(read_checkpoint(tmp_path / "net.pth").states) == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n", "is a pointer of Git LFS, not the"),
+        (b"PK\x03\x04cut", "which begins as one and cannot be read. Get a fresh copy"),
+    ],
+)
+def test_what_stands_in_the_place_of_weights_is_told(tmp_path, content, sentence):
+    (tmp_path / "net.pth").write_bytes(content)
+    with pytest.raises(ValueError, match=sentence):
+        read_checkpoint(tmp_path / "net.pth")
+
+
 def test_an_empty_checkpoint_is_told(tmp_path):
     (tmp_path / "net.pth").touch()
     with pytest.raises(ValueError, match=r"net\.pth is empty, so it is not a file of weights"):

@@ -123,7 +123,7 @@ def test_python_explains_it_alike_and_a_bare_module_takes_it_whole(folder):
             ["beat.csv", "--model", "own:loud", "--target", "in I@1s"],
             "asks for a class at a time of a model that gives",
         ),
-        (["folder", "--model", "own:loud"], "has no series (.csv"),
+        (["folder", "--model", "own:loud"], "folder is empty. Name another"),
     ],
 )
 def test_wrong_input_is_one_line(folder, capsys, words, message):

@@ -108,7 +108,7 @@ def test_a_folder_of_videos_and_what_is_none(folder, capsys):
             ["clip.mkv", "--domain", "DWT('haar', levels=(4, 1, 1))"],
             "levels=(4, 1, 1) needs axes of at least (16, 2, 2)",
         ),
-        (["clip.mkv", "--domain", "DWT('haar', levels=(1, 1))"], "has one entry for each of 2 axes"),
+        (["clip.mkv", "--domain", "DWT('haar', levels=(1, 1))"], "must have one entry for each of 2 axes"),
     ],
 )
 def test_wrong_input_is_one_line(folder, capsys, arguments, match):

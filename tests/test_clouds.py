@@ -299,7 +299,7 @@ def test_a_prepared_cloud_goes_back_to_its_place_and_scales_are_in_metres():
         ({"centre": "middle"}, "centre must be one of none, mean, box; got 'middle'"),
         ({"scale": "unit"}, "scale must be one of none, radius, box"),
         ({"fit": "crop"}, "fit must be one of even, whole"),
-        ({"spacing": (1.0, 2.0)}, "spacing is one length"),
+        ({"spacing": (1.0, 2.0)}, "spacing must be one length"),
     ],
 )
 def test_a_preparation_says_what_it_takes(options, sentence):

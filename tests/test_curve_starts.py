@@ -191,6 +191,7 @@ def test_a_signal_of_nothing_has_flat_curves():
         assert c.faithfulness.abs().max() < 1e-12
 
 
+@pytest.mark.usefixtures("no_looks")
 def test_steps_that_take_no_more_are_not_asked_again():
     rows = []
 

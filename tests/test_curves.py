@@ -93,6 +93,7 @@ def test_no_order_beats_the_perfect_one(domain, shape):
     assert min(a for a, _ in every) >= areas(perfect[::-1])[0] - 1e-9
 
 
+@pytest.mark.usefixtures("no_looks")
 def test_a_model_sees_nested_masks_of_the_stated_size():
     seen = []
 
@@ -159,9 +160,7 @@ def test_what_a_curve_is_of():
     c = wl.metrics.curves(half, x.bfloat16(), 1, a.map(torch.Tensor.bfloat16), steps=4)
     assert c.insertion.dtype == torch.float32
     assert relative(c.insertion.double(), wl.metrics.curves(net, x, 1, a, steps=4).insertion) < 0.1
-    with pytest.raises(
-        TypeError, match=r"the model's output must be a tensor .* where target must be a class; got tuple"
-    ):
+    with pytest.raises(TypeError, match=r"the model's output must be a tensor .* where target is a class; got tuple"):
         wl.metrics.curves(lambda s: (net(s),), x, 1, a, steps=2)
 
 
@@ -189,7 +188,7 @@ def test_options():
             metric(net, x, 1, a, baseline=torch.zeros(5))
         with pytest.raises(ValueError, match="batch_size must be at least 1, or None to measure it; got 0"):
             metric(net, x, 1, a, batch_size=0)
-        with pytest.raises(ValueError, match="the model is in evaluation mode"):
+        with pytest.raises(ValueError, match="the model must be in evaluation mode"):
             metric(Net(SHAPE).train(), x, 1, a)
         with pytest.raises(ValueError, match="target must be a class from 0 to 4"):
             metric(net, x, 5, a)

@@ -214,6 +214,6 @@ def test_a_photo_is_fitted_in_its_proportions_and_never_cropped():
     assert fitted.adapted(input_size=(320, 320)).size(480, 640) == (240, 320)
     with pytest.raises(ValueError, match=r"takes whole photos; got crop=0\.9"):
         fitted.adapted(crop=0.9)
-    with pytest.raises(ValueError, match="no more than its longer; got shortest=10, longest=5"):
+    with pytest.raises(ValueError, match="no more than its longer side; got shortest=10, longest=5"):
         wl.models.Fitted(10, 5)
     assert wl.parse(repr(fitted), also=[wl.models.Fitted]) == fitted

@@ -431,7 +431,7 @@ def test_the_delay_of_a_deep_cascade_is_that_of_its_coarse_end(path):
     ("make", "match"),
     [
         (lambda: DWT("db99"), "wavelet must be a discrete wavelet of PyWavelets.*got 'db99'"),
-        (lambda: DWT("morl"), "wavelet is a discrete wavelet"),
+        (lambda: DWT("morl"), "wavelet must be a discrete wavelet"),
         (lambda: DWT("haar", mode="mirror"), "mode must be one of .*got 'mirror'"),
         (lambda: DWT("haar", levels=-1), "levels must be None, an integer from 0 to 62, or a tuple .*; got -1"),
         (lambda: DWT("haar", levels=2.0), "an integer from 0 to 62, or a tuple .*; got 2.0"),
@@ -454,7 +454,10 @@ def test_the_delay_of_a_deep_cascade_is_that_of_its_coarse_end(path):
         ),
         (lambda: DWT().analysis(torch.zeros(1, 1, 8, dtype=torch.int)), "floating-point .* torch.int32"),
         (lambda: DWT().analysis(torch.zeros(1, 0, 8)), "no empty dimensions"),
-        (lambda: Coefficients(torch.zeros(3), Layout(Identity(), (4,), (Band(0, "", (4,)),))), r"\(\*batch, 4\) fits"),
+        (
+            lambda: Coefficients(torch.zeros(3), Layout(Identity(), (4,), (Band(0, "", (4,)),))),
+            r"\(\*batch, 4\) must fit",
+        ),
     ],
 )
 def test_wrong_use_says_what_to_do(make, match):

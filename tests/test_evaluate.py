@@ -216,7 +216,7 @@ def test_the_energy_order_inserts_the_largest_coefficients_first(folder):
     ("arguments", "sentence"),
     [
         (["--shard", "2/2"], "--shard must be i/n with i from 0 to n - 1, such as 0/8; got '2/2'"),
-        (["--shard", "half"], "--shard is i/n"),
+        (["--shard", "half"], "--shard must be i/n"),
         (["--executor", "dask"], "--executor must be one of local, processes, ray; got 'dask'"),
         (["--num-gpus", "1"], "--num-cpus, --num-gpus and --ray-address are for --executor ray; got local"),
         (["--metric", "Curve"], "Did you mean Curves?"),

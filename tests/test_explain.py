@@ -182,7 +182,7 @@ def test_paths_and_models_that_are_none(folder):
         wl.explain("photo.png", Halves().eval(), device="cpu", weights="a.pth")
     with pytest.raises(ValueError, match=r"Linear fails on a photo as it is, \(1, 3, 18, 20\): .* Pass a LoadedModel"):
         wl.explain("photo.png", torch.nn.Linear(5, 2).eval())
-    with pytest.raises(ValueError, match="the model is in evaluation mode"):
+    with pytest.raises(ValueError, match="the model must be in evaluation mode"):
         wl.explain("photo.png", Halves())
     with pytest.raises(ValueError, match="a sound needs --model: yamnet"):
         wl.explain("sound.wav")

@@ -66,6 +66,7 @@ def test_mu_fidelity_in_samples_is_plus_and_minus_one(correlation):
 
 @pytest.mark.parametrize("domain", [wl.Identity(), wl.DWT("haar", levels=2), wl.DWT("db2", levels=1)], ids=name)
 @pytest.mark.parametrize(("shape", "grid", "count"), [((12, 16), 4, 16), ((12, 16), 50, 192), ((40,), 28, 28)])
+@pytest.mark.usefixtures("no_looks")
 def test_mu_fidelity_as_it_is_written(domain, shape, grid, count):
     net, x = Net(shape), signal(shape)
     a = wl.attribute(net, x, CLASSES, domain=domain, method=wl.IntegratedGradients(steps=4))
@@ -141,6 +142,7 @@ def test_a_linear_model_is_faithful_to_its_own_account(domain, normalize):
     assert wl.metrics.infidelity(weighted, x, None, doubled).min() > 1e-6 * size
 
 
+@pytest.mark.usefixtures("no_looks")
 def test_infidelity_of_nothing_is_the_models_own_change():
     x = signal(SHAPE)
     nothing = gradient(x, wl.Identity()).map(torch.zeros_like)
@@ -159,6 +161,7 @@ def test_infidelity_of_nothing_is_the_models_own_change():
 @pytest.mark.needs("captum")
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("perturb", ["noise", "removal"])
+@pytest.mark.usefixtures("no_looks")
 def test_captums_infidelity(perturb, normalize):
     from captum.metrics import infidelity
 
@@ -242,6 +245,7 @@ def test_the_distance_to_the_energy_order_comes_with_the_measure(domain):
     assert over.abs().min() > 1e-6
 
 
+@pytest.mark.usefixtures("no_looks")
 def test_the_energy_order_is_no_distance_from_itself_and_costs_next_to_nothing():
     net, x = Recorder(Net(SHAPE)), signal(SHAPE)
     energy = wl.metrics.energy_order(x, wl.DWT("haar", levels=2))

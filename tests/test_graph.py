@@ -149,7 +149,7 @@ def test_what_is_written_is_read(tmp_path, order):
         (lambda: wl.GraphWavelets(-1), "levels must be a whole number from 0 to 32; got -1"),
         (lambda: wl.GraphWavelets(neighbours=0), "neighbours must be a whole number from 1 to 1000; got 0"),
         (lambda: wl.GraphWavelets(order=0), "order must be None or the degree of polynomials, from 1 to 1000; got 0"),
-        (lambda: wl.GraphWavelets(edges=((0, 0),)), "edges are pairs of different vertices"),
+        (lambda: wl.GraphWavelets(edges=((0, 0),)), "edges must be pairs of different vertices"),
         (
             lambda: wl.GraphWavelets(edges=((0, 1), (1, 0))),
             "edges must be pairs of different vertices, .* each pair once",

@@ -197,7 +197,7 @@ def test_the_score_of_a_net_behind_it_is_accounted_for_in_the_waveform():
 
 def test_wrong_arguments_are_one_clear_error():
     for options, said in [
-        ({"n_mels": 0}, "n_mels and hop_length are above 0"),
+        ({"n_mels": 0}, "n_mels and hop_length must be above 0"),
         ({"win_length": 4096}, "win_length from 1 to n_fft; got .*win_length=4096"),
         ({"power": 3}, "power must be 1 or 2.*got 3"),
         ({"log": "ln"}, "log 'db', 'log' or None.*'ln'"),

@@ -165,7 +165,7 @@ class Breaking(torch.nn.Module):
 def test_what_is_no_attribution_of_the_batch(metric):
     net, x, a = judged(wl.Identity())
     for wrong in (a.item(0), wl.Identity().analysis(x[..., :-1]), wl.Identity().analysis(torch.cat([x, x], 1))):
-        with pytest.raises(ValueError, match=r"an attribution of x \(3, 2, 12, 17\) is \(3, 1 or 2, size\) over"):
+        with pytest.raises(ValueError, match=r"an attribution of x \(3, 2, 12, 17\) must be \(3, 1 or 2, size\) over"):
             METRICS[metric](net, x, CLASSES, wrong)
     with pytest.raises(TypeError, match=r"an attribution must be Coefficients, as attribute.* gives them; got Tensor"):
         METRICS[metric](net, x, CLASSES, a.data)

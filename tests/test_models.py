@@ -157,7 +157,7 @@ def test_the_names_of_imagenet_need_no_package():
         ("no_such_module:f", "^there is no module no_such_module for no_such_module:f"),
         ("tim:resnet50", r"there is no module tim for tim:resnet50\..* Or did you mean timm:resnet50\?"),
         ("own_models:absent", "^own_models:absent cannot be found: .*has no attribute 'absent'"),
-        ("own_models:nothing", "returns an nn.Module, a LoadedModel or a function of arrays; got NoneType"),
+        ("own_models:nothing", "must return an nn.Module, a LoadedModel or a function of arrays; got NoneType"),
         ("own_models:bad", r"returns logits \(batch, classes\); own_models:bad returned \(1, 3, 224, 224\)"),
     ],
 )

@@ -317,7 +317,7 @@ def test_arguments_that_a_network_refuses_say_so(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
     with pytest.raises(ValueError, match=r"monai:resnet10\(depth=3\) could not be built: .*'depth'"):
         load("monai:resnet10(depth=3)", weights=tmp_path / "a.safetensors")
-    with pytest.raises(ValueError, match="could not be built: intensity is a window"):
+    with pytest.raises(ValueError, match="could not be built: intensity must be a window"):
         load("monai:resnet10(intensity='ct')", weights=tmp_path / "a.safetensors")
     with pytest.raises(ValueError, match="does not fit"):
         load("monai:resnet10(shape=(16, 16, 16))", weights=tmp_path / "a.safetensors")

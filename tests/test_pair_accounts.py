@@ -63,6 +63,7 @@ def test_a_pair_of_signal_and_text_alone_is_that_in_a_batch_and_in_any_chunk():
             assert relative(other.attributions[0]["signal"].data, one.attributions[0]["signal"].data) < 1e-9
 
 
+@pytest.mark.usefixtures("no_looks")
 def test_a_signal_that_all_paths_begin_at_is_read_once(monkeypatch):
     pair, read = Smooth(), []
     monkeypatch.setattr(Smooth, "embed_signal", seen(read, Smooth.embed_signal))
@@ -263,9 +264,9 @@ def test_the_pair_comes_back_as_it_was():
     [
         (
             lambda p, x: pair_accounts(p, x, TEXTS, domain=DOMAIN),
-            "a text for each of 1 items|one for each of 1 items; got 2",
+            "a text for each of 1 items|one entry for each of 1 items; got 2",
         ),
-        (lambda p, x: pair_accounts(p, x, "a dog", domain=DOMAIN), "one for each of 1 items; got one text"),
+        (lambda p, x: pair_accounts(p, x, "a dog", domain=DOMAIN), "one entry for each of 1 items; got one text"),
         (
             lambda p, x: pair_accounts(p, x, ["a dog"], domain=DOMAIN, method=wl.SmoothGrad()),
             "along a path from one baseline; got SmoothGrad",

@@ -273,7 +273,7 @@ def test_wrong_input_gets_one_line(folder, capsys, monkeypatch):
     assert "a prompt must have at least one word; got 'text:'" in complaint(*clip, "--target", "text: ")
     long = complaint(*clip, "--target", f"text:{'dog ' * 20}")
     assert (
-        "a prompt must have up to 16 tokens, special ones included; 'dog dog dog dog dog dog dog dog dog dog …' has 22."
+        "a prompt has up to 16 tokens, special ones included; 'dog dog dog dog dog dog dog dog dog dog …' has 22."
         in long
     )
     assert "hf:clip scores a signal and a text together; give it a text: --target" in complaint(*clip)
@@ -283,7 +283,7 @@ def test_wrong_input_gets_one_line(folder, capsys, monkeypatch):
     assert "efficientnet-lite0 has 1000 outputs and 2 class names." in short
     assert "texts are scored by a pair: hf:NAME, open_clip:NAME or" in complaint("--model", "efficientnet-lite0", *dog)
     assert "name the same class, 0 (a dog)" in complaint(*clip, *dog, "--against", "text:a dog")
-    assert "template has {} once" in complaint(*clip, "--labels", "names.txt", "--template", "a photo")
+    assert "template must have {} once" in complaint(*clip, "--labels", "names.txt", "--template", "a photo")
     assert "template is for the names of classes" in complaint(*clip, *dog, "--template", "a {}")
     assert "'dog' comes twice" in complaint(*clip, "--labels", "twice.txt")
     assert "no such class names: none.txt" in complaint(*clip, "--labels", "none.txt")

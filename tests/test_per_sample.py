@@ -50,7 +50,7 @@ def test_what_an_output_does_not_have_is_one_line(logits, target, message):
     "wrong", [lambda: window(-1, 0), lambda: window(0, 5, 5), lambda: horizon(0), lambda: window(0.5, 1)]
 )
 def test_targets_that_cannot_be_meant_are_one_line(wrong):
-    with pytest.raises(ValueError, match=r"a (window|horizon) is"):
+    with pytest.raises(ValueError, match=r"a (window|horizon) must be"):
         wrong()
 
 

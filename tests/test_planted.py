@@ -351,20 +351,20 @@ def test_intervals_are_over_networks_and_items():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: planted.Wave(wavelength=0.0), "wavelength is above 0"),
+        (lambda: planted.Wave(wavelength=0.0), "wavelength must be above 0"),
         (lambda: planted.Wave(direction=(0.0, 0.0)), "direction must have one finite component per axis, not all 0"),
-        (lambda: planted.Wave(amplitude=math.nan), "amplitude is finite"),
+        (lambda: planted.Wave(amplitude=math.nan), "amplitude must be finite"),
         (lambda: replace(STRONG, purpose="both"), "purpose must be one of choosing, judging"),
         (lambda: replace(STRONG, classes=("one",)), "for 1 classes"),
         (lambda: replace(STRONG, variants=(((),), ((),))), "a class has a truth if"),
         (lambda: replace(STRONG, distractor=planted.Wave()).signals(2), "one component for each of 2 axes"),
         (lambda: STRONG.signals(0), "count must be a whole number from 1"),
-        (lambda: STRONG.signals(2, 0.5), "seed is a whole number"),
+        (lambda: STRONG.signals(2, 0.5), "seed must be a whole number"),
         (lambda: planted.truth(torch.zeros(1, 1, 8), wl.Identity()), "where|Leave out the signals"),
-        (lambda: planted.truth(torch.ones(1, 1, 8), wl.Identity(), share=1), "lies between 0 and 1"),
+        (lambda: planted.truth(torch.ones(1, 1, 8), wl.Identity(), share=1), "must lie between 0 and 1"),
         (lambda: planted.train(CLOUD, "residual"), "architectures for 'cloud' are points, max"),
         (lambda: planted.fitting(STRONG, ["perceptron"]), "got 'perceptron'"),
-        (lambda: planted.Training(steps=0), "steps and batch are whole numbers from 1"),
+        (lambda: planted.Training(steps=0), "steps and batch must be whole numbers from 1"),
         (
             lambda: planted.scores(
                 HAAR.analysis(torch.ones(1, 1, 8, 8)), planted.truth(torch.ones(1, 1, 8), wl.Identity())

@@ -186,7 +186,7 @@ def test_a_path_from_a_shape_is_complete_and_says_so(shape):
 
 
 def test_a_shape_takes_clouds():
-    with pytest.raises(ValueError, match=r"Sphere is a baseline of clouds .* got a signal \(1, 1, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"Sphere must be a baseline of clouds .* got a signal \(1, 1, 8, 8\)"):
         wl.Sphere()(torch.zeros(1, 1, 8, 8))
     with pytest.raises(ValueError, match="steps must be a whole number from 1 to 1000; got 0"):
         wl.Smoothed(steps=0)

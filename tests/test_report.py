@@ -276,9 +276,9 @@ def test_classes_that_share_their_name_are_told_apart():
 
 def test_what_no_report_can_show_is_refused(tmp_path):
     a, x = explained(batch=2)
-    with pytest.raises(ValueError, match="an entry is one item and one target"):
+    with pytest.raises(ValueError, match="an entry must be one item and one target"):
         Entry(a, x)
-    with pytest.raises(ValueError, match="x is the explained signal"):
+    with pytest.raises(ValueError, match="x must be the explained signal"):
         Entry(a.item(0), x)
     with pytest.raises(ValueError, match="for three; got 'film' for 2"):
         Entry(a.item(0), x[:1], kind="film")
@@ -286,7 +286,7 @@ def test_what_no_report_can_show_is_refused(tmp_path):
         ValueError, match=r"sound, series, cloud or text for one axis, photo for two, .* got 'video' for 2"
     ):
         Entry(a.item(0), x[:1], kind="video")
-    with pytest.raises(ValueError, match="a grid has the axes of its signal"):
+    with pytest.raises(ValueError, match="a grid must have the axes of its signal"):
         Entry(a.item(0), x[:1], grid=wl.frontends.Clip(torch.zeros(1, 1, 8), 8).grid)
     with pytest.raises(ValueError, match="finite; got NaN or infinity"):
         Entry(a.item(0), x[:1] * float("nan"))

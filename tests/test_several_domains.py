@@ -184,7 +184,7 @@ def test_domains_have_short_names_that_differ():
     [
         ([wl.DWT("haar"), wl.DWT("haar")], "each domain can be given only once; got DWT"),
         ([], "domain must be one domain or several; got none"),
-        ([wl.DWT("haar"), "DWT('db4')"], "domain is a domain such as"),
+        ([wl.DWT("haar"), "DWT('db4')"], "domain must be a domain such as"),
         ([wl.DWT("haar"), wl.DWT("db4", levels=9)], "levels=9"),
     ],
 )

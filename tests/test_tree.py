@@ -165,7 +165,7 @@ def test_float32_of_many_points_is_exact():
     ("build", "sentence"),
     [
         (lambda: wl.TreeHaar((0, 2)), r"tree must hold each sample once, from 0, in nested tuples; got \(0, 2\)"),
-        (lambda: wl.TreeHaar(((0, 1), 1)), "tree holds each sample once"),
+        (lambda: wl.TreeHaar(((0, 1), 1)), "tree must hold each sample once"),
         (lambda: wl.TreeHaar(coordinates=0), "coordinates must be the number of channels with places, from 1; got 0"),
         (lambda: wl.TreeHaar((0, 1)).analysis(signal((3,))), "the tree has 2 samples; got a signal with 3"),
         (lambda: wl.TreeHaar().analysis(signal((3, 4), channels=3)), r"one axis, the samples; got axes \(3, 4\)"),

@@ -257,7 +257,7 @@ def nested_shifts(count, depth, inner="DWT('haar', 1)"):
             {"domain": "DWT('db38', levels=1, mode='zero')"},
             "96 coefficients are not the 7052 of DWT",
         ),
-        ({"domain": "DWT('haar', levels=(1, 1, 1))"}, "has one entry for each of 3 axes"),
+        ({"domain": "DWT('haar', levels=(1, 1, 1))"}, "must have one entry for each of 3 axes"),
         ({"domain": "DualTree(levels=62)"}, "levels=62 needs axes of at least"),
         ({"domain": "DualTree(levels=1)"}, "96 coefficients are not the 240 of DualTree"),
         (

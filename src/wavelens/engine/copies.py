@@ -101,11 +101,11 @@ def _check_patches(model: nn.Module, other: nn.Module) -> None:
     for name, module in other.named_modules():
         for attribute, value in (*vars(module).items(), ("forward", type(module).forward)):
             values = value.values() if isinstance(value, dict) else (value,)
-            held = [part for v in values if callable(v) for part in held(v)]
+            found = [part for v in values if callable(v) for part in held(v)]
             place = f"by {attribute!r} of {name or 'the model'}"
-            if any(id(part) in own for part in held):
+            if any(id(part) in own for part in found):
                 raise NoCopyError(f"a copy of the model still calls the model itself, {place}")
-            if any(_has_parameters(part) and id(part) not in copies for part in held):
+            if any(_has_parameters(part) and id(part) not in copies for part in found):
                 raise NoCopyError(f"a copy of the model {STRANGER}, {place}")
 
 

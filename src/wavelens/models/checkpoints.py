@@ -61,6 +61,7 @@ def _emptied(*args: Any) -> dict[Any, Any]:
     return {}
 
 
+POINTER = b"version https://git-lfs"  # how what Git LFS puts in a file's place begins
 ALLOWED: list[Any] = [
     *((Unread, name) for name in BESIDE_WEIGHTS),
     *((OrderedDict, name) for name in MAPPINGS),
@@ -184,10 +185,15 @@ def _refusal(path: Path, error: Exception) -> str:
             "trust the file, save its weights alone: checkpoint = torch.load(path, weights_only=False); "
             'torch.save(checkpoint["state_dict"], "weights.pth"), or checkpoint.state_dict() of a whole model.'
         )
-    if path.read_bytes()[:40].startswith(b"version https://git-lfs"):
+    with path.open("rb") as file:
+        start = file.read(len(POINTER))
+    if start == POINTER:
         return f"{path} is a pointer of Git LFS, not the weights themselves. Fetch them: git lfs pull."
     if _is_safetensors(path) or _is_saved(path):
-        return f"{path} cannot be read as weights: {' '.join(text.split())[:120].rstrip('.')}. Get a fresh copy."
+        return (
+            f"weights must be a state dict, in safetensors or from torch.save; got {path}, which begins as one and "
+            "cannot be read. Get a fresh copy, or write it anew with torch.save(net.state_dict(), path)."
+        )
     return (
         f"weights must be a state dict, in safetensors or from torch.save; got {path}, which is neither. Write one "
         "with torch.save(net.state_dict(), path)."
