@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens.core import Coefficients
-from wavelens.methods.averages import stream
 from wavelens.methods.shuffles import shuffled
+from wavelens.seeds import stream
 
 SHAPES = [(37,), (64,), (12, 17), (8, 9, 10)]
 

@@ -14,7 +14,8 @@ from wavelens.baselines import FromMethod
 from wavelens.methods import averages
 from wavelens.metrics.measures import parse_metric
 from wavelens.metrics.metric import Case, seed_of
-from wavelens.metrics.randomization import number, randomized
+from wavelens.metrics.randomization import randomized
+from wavelens.seeds import stream
 
 HAAR = wl.DWT("haar", levels=1)
 PRODUCT = partial(wl.attribute, domain=HAAR, method=wl.InputTimesGradient())
@@ -61,7 +62,7 @@ def test_the_residual_correlation_is_that_of_what_energy_leaves(domain):
     energy = domain.analysis(x).data.abs().mean(1).numpy()
     expected = torch.zeros(3, dtype=x.dtype)
     for k in range(2):
-        other = explain(randomized(net, seed=number(3, str(k))), x, CLASSES).data.abs().mean(1).numpy()
+        other = explain(randomized(net, seed=stream(3, str(k))), x, CLASSES).data.abs().mean(1).numpy()
         for i in range(3):
             one, two, e = (rankdata(v[i].round(12)) for v in (a.data.abs().mean(1).numpy(), other, energy))
             design = np.stack([e, np.ones_like(e)], 1)

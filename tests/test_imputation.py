@@ -8,8 +8,9 @@ import torch
 
 import wavelens as wl
 from cases import PAIRS, Net, name, relative, signal
-from wavelens.methods.averages import generator, stream
+from wavelens.methods.averages import generator
 from wavelens.metrics.imputation import imputed
+from wavelens.seeds import stream
 from wavelens.targets import ByItem
 
 SHAPE = (12, 17)

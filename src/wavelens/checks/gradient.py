@@ -58,8 +58,10 @@ def differentiable(
             return Verdict("differentiable", FAIL, "no gradient of the score reaches the input.", DETACHED)
         x = x.detach()
         twin = in_float64(model, x, target)
-        ways = [] if isinstance(twin, str) else [_near(*twin, target, batch_size)]
-        ways.append(_far(*((model, x) if isinstance(twin, str) else twin), target, baseline, batch_size))
+        asked = (model, x) if isinstance(twin, str) else twin
+        step = step_within(*asked, target)
+        ways = [] if isinstance(twin, str) else [_near(*twin, target, step, batch_size)]
+        ways.append(_far(*asked, target, baseline, step, batch_size))
     return _accounted(ways)
 
 
@@ -111,7 +113,7 @@ class _Way:
         return torch.where(self.size > 0, self.doubt / self.size, torch.inf)
 
 
-def _near(model: Model, x: Tensor, target: Target, batch_size: int | None) -> _Way:
+def _near(model: Model, x: Tensor, target: Target, step: float, batch_size: int | None) -> _Way:
     items, which = every_pair(len(x), DIRECTIONS, x.device)
     draw = torch.rand(x.shape[1:], generator=generator(1, 0, x.device), device=x.device, dtype=torch.float32)
     x = x + JITTER * span(x) * (draw - 0.5).to(x.dtype)
@@ -121,12 +123,13 @@ def _near(model: Model, x: Tensor, target: Target, batch_size: int | None) -> _W
         ends = [ask.values(x[items] + side * steps, items)[0].view(len(x), -1) for side in (1, -1, 0.5, -0.5)]
     slope = 2 * (g[items] * steps).flatten(1).sum(1).view(len(x), -1)
     rise, half = ends[0] - ends[1], ends[2] - ends[3]
-    step = step_within(model, x, target)
     doubt = rounding(x, step) * ends[0].abs().amax(1) + (rise - 2 * half).norm(dim=1)  # float32 within shows here
     return _Way("near the input", MISSED, rise, slope, doubt)
 
 
-def _far(model: Model, x: Tensor, target: Target, baseline: Tensor | float, batch_size: int | None) -> _Way:
+def _far(
+    model: Model, x: Tensor, target: Target, baseline: Tensor | float, step: float, batch_size: int | None
+) -> _Way:
     start = torch.lerp(x, starting_points(x, baseline), BASELINE_FRACTION)
     integrals = []
     with Gradients(model, x, target, batch_size=batch_size) as ask:
@@ -135,7 +138,7 @@ def _far(model: Model, x: Tensor, target: Target, baseline: Tensor | float, batc
             places, weights = nodes("gauss-legendre", count)
             g = ask.sum(straight(x, start, places), weights)[0]
             integrals.append((g * (x - start)).flatten(1).sum(1))
-    step = step_within(model, x, target)  # what is half precision inside is too rough to tell
+    # What is half precision inside is too rough to tell.
     doubt = (integrals[0] - integrals[1]).abs() + rounding(x, step) * ends[0].abs()
     return _Way("on the way from the baseline", MISSED_FAR, (ends[0] - ends[1])[:, None], integrals[1][:, None], doubt)
 

@@ -80,10 +80,10 @@ class BatchCheck:
     """
 
     def __init__(self, most: float) -> None:
-        self.most, self.due, self.gradient_due, self.loud_due, self.fast_due = most, True, True, True, True
-        self.told = False  # whether a warning was given
+        self.most, self.due, self.gradient_due, self.look_due = most, True, True, True
+        self.warned = False  # whether a warning was given
         self.since = 0  # rows of passes, from where a look became due
-        self.unseen = False  # whether passes went by before it was taken
+        self.unchecked = False  # whether passes went by before it was taken
         self.equal = False  # whether equal rows have been compared, which tell less: other rows still are
         self.measured: tuple[int, Tensor, Answer] | None = None  # an item, a point of it, and its answer alone
         self.state: Tensor | None = None
@@ -94,7 +94,7 @@ class BatchCheck:
 
     def look_again(self) -> None:
         """From here on passes are other ones: the next is compared with a row alone once more, if nothing was found."""
-        self.loud_due = self.fast_due = not self.told
+        self.look_due = not self.warned
         self.since = 0
 
     def holds(self, points: Tensor, items: Tensor, values: Tensor, alone: Alone, undo: Callable[[], bool]) -> bool:
@@ -106,8 +106,8 @@ class BatchCheck:
         """
         self.since += len(points)
         if len(points) == 1 and self._nothing_drawn(points.device):
-            return not self._looks(self.fast_due) or self._is_own(values.detach(), 0, alone, undo)
-        if not (self.due or self.loud_due):
+            return not self._looks() or self._is_own(values.detach(), 0, alone, undo)
+        if not (self.due or self.look_due):
             return True
         values, equal = values.detach(), len(points) > 1 and torch.equal(points[1:], points[:-1])
         if equal and self.equal:
@@ -118,19 +118,18 @@ class BatchCheck:
                 answer = self._answer(points, items, row, alone)
             except REFUSALS:
                 if len(points) > 1:
-                    self.loud_due = False
+                    self.look_due = False
                     return True  # the model takes no single row
                 raise
             if not self._is(values, row, answer):
                 return self._told(values, row, alone, undo)
-        return equal or not self._looks(self.loud_due) or self._is_own(values, loudest(points), alone, undo)
+        return equal or not self._looks() or self._is_own(values, loudest(points), alone, undo)
 
-    def _looks(self, due: bool) -> bool:
+    def _looks(self) -> bool:
         """Whether a row of this pass is compared with the model's own answer, which is worth it for several rows."""
-        looks = due and self.since >= ROWS_PER_LOOK
-        self.unseen |= due and not looks
-        if looks:
-            self.loud_due = self.fast_due = False
+        looks = self.look_due and self.since >= ROWS_PER_LOOK
+        self.unchecked |= self.look_due and not looks
+        self.look_due &= not looks
         return looks
 
     def _is_own(self, values: Tensor, row: int, alone: Alone, undo: Callable[[], bool]) -> bool:
@@ -141,7 +140,7 @@ class BatchCheck:
             return True
         if not self._is(values, row, answer):
             return self._told(values, row, alone, undo, Way.OWN)
-        self.unseen = False
+        self.unchecked = False
         return True
 
     def _is(self, values: Tensor, row: int, answer: Answer) -> bool:
@@ -161,9 +160,9 @@ class BatchCheck:
             warn(_random("answer", max(chance, difference)))
             return True
         if apart(alone(row, Way.FAST).values, alone(row, Way.OWN).values, scale) > self.most and undo():
-            self.due = self.gradient_due = self.loud_due = self.fast_due = True
+            self.due = self.gradient_due = self.look_due = True
             self.measured = None
-            if self.unseen:
+            if self.unchecked:
                 warn(PARTICULAR)
             return False
         self._end()
@@ -174,19 +173,19 @@ class BatchCheck:
 
     def _end(self) -> None:
         """No more is compared: what there is to say will have been said."""
-        self.due = self.gradient_due = self.loud_due = self.fast_due = False
-        self.told = True
+        self.due = self.gradient_due = self.look_due = False
+        self.warned = True
 
     def state_is_kept(self, again: Callable[[Tensor, int], Answer]) -> None:
         """Warns where the row that was asked for alone at the beginning has another answer now, from state."""
-        if self.measured is None or self.told:
+        if self.measured is None or self.warned:
             return
         item, point, before = self.measured
         try:
             answers = [again(point, item) for _ in range(2)]  # the second has what the first left behind
         except REFUSALS:
             return
-        scale = min(before.size, AT_MOST * float(before.values.abs().max()))
+        scale = _scale(before.values, before)
         difference = max(apart(answer.values, before.values, scale) for answer in answers)
         if difference > self.most:
             warn(

@@ -19,6 +19,7 @@ from wavelens.core import Coefficients, Layout
 from wavelens.engine.gradients import Gradients, Items, Point
 from wavelens.methods.lift import Lift, Outcome, domain_by_domain
 from wavelens.methods.sampling import Mean, Moments, sample
+from wavelens.seeds import stream
 from wavelens.whole_numbers import check_seed, is_whole
 
 MAX_EFFORT = 10**7  # samples, steps and the like: lists of them are held in memory
@@ -165,18 +166,7 @@ def check_flag(**flags: bool) -> None:
 
 def generator(seed: int, k: int, device: torch.device) -> torch.Generator:
     """A generator for sample `k`, independent of every other and of the global ones; the same on a kind of device."""
-    digest = hashlib.blake2b(f"{seed} {k}".encode(), digest_size=8).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
-
-
-def stream(seed: int, name: str) -> int:
-    """A seed for one of several uses of a seed, so that what is judged and what judges it draw different numbers."""
-    return (
-        int.from_bytes(
-            hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little"
-        )
-        >> 1
-    )
+    return torch.Generator(device).manual_seed(stream(seed, str(k)))
 
 
 def ranges(x: Tensor, parts: Sequence[slice] = ()) -> Tensor:

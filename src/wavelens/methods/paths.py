@@ -17,10 +17,11 @@ from torch import Tensor
 from wavelens.core import Coefficients, real_product
 from wavelens.engine.gradients import Gradients, Items, Point
 from wavelens.methods import adaptive
-from wavelens.methods.averages import check_effort, check_tolerance, generator, stream
+from wavelens.methods.averages import check_effort, check_tolerance, generator
 from wavelens.methods.lift import Lift, Outcome, domain_by_domain
 from wavelens.methods.sampling import PerSample, Spread, sample
 from wavelens.methods.shuffles import shuffled
+from wavelens.seeds import stream
 from wavelens.whole_numbers import check_seed
 
 SHUFFLED = "shuffled"

@@ -12,12 +12,13 @@ from wavelens.engine.frozen import frozen_model
 from wavelens.engine.given import with_given
 from wavelens.engine.gradients import Model
 from wavelens.masks.ranking import importance
-from wavelens.methods.averages import check_effort, check_noise, generator, stream
+from wavelens.methods.averages import check_effort, check_noise, generator
 from wavelens.metrics.correlation import spearman
 from wavelens.metrics.perturbation import check_attribution, single
-from wavelens.metrics.randomization import cascading, number, reset_whole
+from wavelens.metrics.randomization import cascading, reset_whole
 from wavelens.metrics.several import takes_signals
 from wavelens.metrics.stability import Explainer, explained, spans
+from wavelens.seeds import stream
 from wavelens.targets import Target
 
 LEAST_LEFT = 1e-9  # of the variance of ranks beyond the energy order: less is rounding
@@ -157,7 +158,7 @@ def _reset_maps(
     maps = []
     for k in range(samples):
         with frozen_model(model, x):
-            reset_whole(model, number(seed, str(k)))
+            reset_whole(model, stream(seed, str(k)))
             after = explained(explainer, with_given(model, given), x, target, attribution)
         maps.append(importance(after)[:, 0])
     return maps

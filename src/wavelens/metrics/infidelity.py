@@ -11,10 +11,11 @@ from wavelens.core import Coefficients, Domain, real_product
 from wavelens.domains.joint import Joint
 from wavelens.engine.given import with_given
 from wavelens.engine.gradients import Gradients, Model
-from wavelens.methods.averages import check_effort, check_noise, generator, ranges, stream
+from wavelens.methods.averages import check_effort, check_noise, generator, ranges
 from wavelens.metrics.perturbation import Features, answers, every_pair, features, single
 from wavelens.metrics.removals import removals
 from wavelens.metrics.several import takes_signals
+from wavelens.seeds import stream
 from wavelens.targets import Target
 
 

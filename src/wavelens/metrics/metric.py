@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import math
 from abc import ABC, abstractmethod
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from wavelens.core import Coefficients, Domain
 from wavelens.own import text_of
+from wavelens.seeds import hashed
 from wavelens.targets import Target
 from wavelens.whole_numbers import is_whole
 
@@ -229,9 +229,7 @@ def seed_of(seed: int, name: str) -> int:
     """The seed of a file; without a name the seed itself."""
     if not name:
         return seed
-    return int.from_bytes(
-        hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogateescape"), digest_size=4).digest(), "little"
-    )
+    return hashed(seed, name, 4)
 
 
 def columns_of(metrics: Iterable[Metric], reserved: Iterable[str] = ()) -> tuple[Column, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from wavelens.metrics.correlation import spearman, student
 from wavelens.metrics.perturbation import check_attribution, single
 from wavelens.metrics.several import takes_signals
 from wavelens.metrics.stability import Explainer, explained
+from wavelens.seeds import stream
 from wavelens.targets import Target
 
 ORDERS = ("top-down", "bottom-up")
@@ -177,7 +177,7 @@ def _reset(module: nn.Module, name: str, seed: int, whole: bool) -> None:
         if not own:
             continue
         for device in {p.device for p in own}:
-            seed_device(device, number(seed, inner))
+            seed_device(device, stream(seed, inner))
         fresh = getattr(part, "reset_parameters", None)
         if callable(fresh):
             fresh()
@@ -185,13 +185,3 @@ def _reset(module: nn.Module, name: str, seed: int, whole: bool) -> None:
         with torch.no_grad():
             for p in own:
                 p.copy_(torch.randn_like(p) * p.std(correction=0) + p.mean())
-
-
-def number(seed: int, name: str) -> int:
-    """A seed for what has a name, such as a module, independent of every other's."""
-    return (
-        int.from_bytes(
-            hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little"
-        )
-        >> 1
-    )

@@ -11,9 +11,10 @@ from wavelens.core import Coefficients
 from wavelens.domains.joint import Joint
 from wavelens.engine.given import with_given
 from wavelens.engine.gradients import Model
-from wavelens.methods.averages import check_effort, generator, ranges, stream
+from wavelens.methods.averages import check_effort, generator, ranges
 from wavelens.metrics.perturbation import check_attribution, single
 from wavelens.metrics.several import takes_signals
+from wavelens.seeds import stream
 from wavelens.targets import Target
 
 Explainer = Callable[[Model, Tensor, Target], Coefficients]
