@@ -173,7 +173,7 @@ def test_the_top_class_may_be_set_against_another(folder, capsys):
         (["--target", "1", "--against", "3"], "must be an index from 0 to 2; got 3"),
         (["--target", "1", "--against", "side"], "'side' fits several classes: 0 (left side, port); 1 (right side)"),
         (["--target", "own_scenes:mean", "--against", "1"], "own_scenes:mean is a function. Let it return a Contrast"),
-        (["--target", "own_scenes:means"], "own_scenes:means cannot be found: module 'own_scenes'"),
+        (["--target", "own_scenes:means"], "own_scenes:means cannot be found: module own_scenes, "),
         (["--target", "absent:mean"], "there is no module absent for absent:mean"),
         (["--target", "own_scenes:words"], "a function of (module, x); own_scenes:words is tuple"),
         (["--model", "own_scenes:proposals", "--target", "own_scenes:one"], "got (32, 4) for 1 rows. Give a function"),

@@ -1,7 +1,7 @@
 """Models by name: what they compute, what they are called, and what wrong names are told."""
 
 import json
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,8 +37,7 @@ def own(tmp_path, monkeypatch):
         "def nothing(): return None\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    yield "own_models"
-    sys.modules.pop("own_models", None)
+    return "own_models"
 
 
 def noise(height, width):
@@ -156,7 +155,7 @@ def test_the_names_of_imagenet_need_no_package():
         ("", "^there is no model ''"),
         ("no_such_module:f", "^there is no module no_such_module for no_such_module:f"),
         ("tim:resnet50", r"there is no module tim for tim:resnet50\..* Or did you mean timm:resnet50\?"),
-        ("own_models:absent", "^own_models:absent cannot be found: .*has no attribute 'absent'"),
+        ("own_models:absent", r"^own_models:absent cannot be found: module own_models, .*\.py, has no 'absent'"),
         ("own_models:nothing", "must return an nn.Module, a LoadedModel or a function of arrays; got NoneType"),
         ("own_models:bad", r"returns logits \(batch, classes\); own_models:bad returned \(1, 3, 224, 224\)"),
     ],
@@ -164,6 +163,13 @@ def test_the_names_of_imagenet_need_no_package():
 def test_wrong_names_are_told_what_a_name_is(own, name, sentence):
     with pytest.raises(ValueError, match=sentence):
         load(name)
+
+
+def test_a_file_hidden_by_another_module_is_named(own, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("colorsys.py").write_text("def net(): pass")
+    with pytest.raises(ValueError, match=r"has no 'net'\. It comes before colorsys\.py of the working folder; give"):
+        load("colorsys:net")
 
 
 def test_a_module_in_place_of_a_name_is_told_how_to_wrap_it(own):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 from wavelens.models.trust import importable_working_folder
@@ -23,7 +24,7 @@ def imported(name: str) -> Any:
     module, _, attribute = name.partition(":")
     try:
         with importable_working_folder():
-            return getattr(importlib.import_module(module), attribute)
+            found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise ValueError(f"{module} cannot be imported: {one_line(str(error))}. Install what it needs.") from error
@@ -31,8 +32,14 @@ def imported(name: str) -> Any:
             f"there is no module {error.name} for {name}. Put {error.name.partition('.')[0]}.py into the working "
             "folder, or install it."
         ) from error
-    except AttributeError as error:
-        raise ValueError(f"{name} cannot be found: {one_line(str(error))}. Check the name.") from error
     except Exception as error:  # a user's own code raises anything
         reason = f"{type(error).__name__}: {one_line(str(error))}"
         raise ValueError(f"{module} cannot be imported, and {name} is in it: {reason}. Mend the module.") from error
+    try:
+        return getattr(found, attribute)
+    except AttributeError as error:
+        file, own = getattr(found, "__file__", None), Path(*module.split(".")).with_suffix(".py")
+        hidden = own.is_file() and (file is None or not own.samefile(file))
+        advice = f"It comes before {own} of the working folder; give that another name" if hidden else "Check the name"
+        where = f", {file}," if file else ""
+        raise ValueError(f"{name} cannot be found: module {module}{where} has no {attribute!r}. {advice}.") from error
