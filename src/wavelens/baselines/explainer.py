@@ -81,7 +81,7 @@ def in_pieces(ask: Gradients, explain: Callable[[Tensor], tuple[Tensor, Tensor]]
     while start < len(ask.x):
         items = torch.arange(start, min(start + ask.rows, len(ask.x)), device=ask.x.device)
         maps, values = explain(items)
-        if ask.holds(ask.x[items], items, values):
+        if ask.values_agree(ask.x[items], items, values):
             parts.append((maps, values))
             start += len(items)
     maps, values = (torch.cat(part, 1) for part in zip(*parts, strict=True))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
-from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from wavelens.engine.answers import Alone, Answer, Way, apart, largest, scale_of, smallest
 
 PACKAGE = __name__.partition(".")[0]
 REFUSALS = (RuntimeError, ValueError, TypeError, AssertionError, IndexError)  # of a batch of one
@@ -22,40 +22,11 @@ CHANCE = (
     "training mode: call its eval()."
 )
 ROWS_PER_LOOK = 8  # so that a row's score alone costs no more than a twentieth of the passes' time
-SOME = 2**12  # numbers of a tensor tell its size
-AT_MOST = 10  # times a value is what it may be measured against: what is far larger beside it says nothing of it
 
 PARTICULAR = (
     "the model goes by the layout of memory or by the type of tensors, and runs in its own way from here on; what was "
     "computed before this was found may be off. Pass exact_passes=True to run it so from the start."
 )
-
-
-class Answer(NamedTuple):
-    """What a model says of one row alone: its values `(targets,)`, the size of its output, the first value's gradient.
-
-    The gradient is None where it was not taken, or none reaches the row. `step` is the distance of numbers around 1 in
-    the coarsest type that was computed in.
-    """
-
-    values: Tensor
-    size: float
-    gradient: Tensor | None = None
-    step: float = 0.0
-
-
-class Way(Enum):
-    """How a row is asked for: as fast as the pass was, in its format of memory, or in the model's own."""
-
-    FAST = "fast"
-    FORMAT = "format"
-    OWN = "own"
-
-
-class Alone(Protocol):
-    """Asks the model about a row by its number, alone."""
-
-    def __call__(self, row: int, way: Way = Way.FORMAT) -> Answer: ...
 
 
 def batch_statistics(model: Any) -> str | None:
@@ -97,7 +68,9 @@ class BatchCheck:
         self.look_due = not self.warned
         self.since = 0
 
-    def holds(self, points: Tensor, items: Tensor, values: Tensor, alone: Alone, undo: Callable[[], bool]) -> bool:
+    def values_agree(
+        self, points: Tensor, items: Tensor, values: Tensor, alone: Alone, undo: Callable[[], bool]
+    ) -> bool:
         """Whether the values `(targets, rows)` of a pass are those of its rows alone, as far as two rows tell.
 
         A row that was alone is asked for again only if random numbers were drawn. Where fast passes are the cause,
@@ -106,14 +79,14 @@ class BatchCheck:
         """
         self.since += len(points)
         if len(points) == 1 and self._nothing_drawn(points.device):
-            return not self._looks() or self._is_own(values.detach(), 0, alone, undo)
+            return not self._looks() or self._agrees_with_own(values.detach(), 0, alone, undo)
         if not (self.due or self.look_due):
             return True
         values, equal = values.detach(), len(points) > 1 and torch.equal(points[1:], points[:-1])
         if equal and self.equal:
             return True
         if self.due:
-            self.due, self.equal, row = equal, equal, telling(points)
+            self.due, self.equal, row = equal, equal, smallest(points)
             try:
                 answer = self._answer(points, items, row, alone)
             except REFUSALS:
@@ -121,9 +94,9 @@ class BatchCheck:
                     self.look_due = False
                     return True  # the model takes no single row
                 raise
-            if not self._is(values, row, answer):
-                return self._told(values, row, alone, undo)
-        return equal or not self._looks() or self._is_own(values, loudest(points), alone, undo)
+            if not self._agrees(values, row, answer):
+                return self._cause_found(values, row, alone, undo)
+        return equal or not self._looks() or self._agrees_with_own(values, largest(points), alone, undo)
 
     def _looks(self) -> bool:
         """Whether a row of this pass is compared with the model's own answer, which is worth it for several rows."""
@@ -132,26 +105,28 @@ class BatchCheck:
         self.look_due &= not looks
         return looks
 
-    def _is_own(self, values: Tensor, row: int, alone: Alone, undo: Callable[[], bool]) -> bool:
+    def _agrees_with_own(self, values: Tensor, row: int, alone: Alone, undo: Callable[[], bool]) -> bool:
         """Whether the values of a row are those that it has alone in the model's own format of memory."""
         try:
             answer = alone(row, Way.OWN)
         except REFUSALS:
             return True
-        if not self._is(values, row, answer):
-            return self._told(values, row, alone, undo, Way.OWN)
+        if not self._agrees(values, row, answer):
+            return self._cause_found(values, row, alone, undo, Way.OWN)
         self.unchecked = False
         return True
 
-    def _is(self, values: Tensor, row: int, answer: Answer) -> bool:
+    def _agrees(self, values: Tensor, row: int, answer: Answer) -> bool:
         """Whether the values of a row in a pass are its answer alone."""
         self.most = max(self.most, math.sqrt(answer.step))
-        return apart(values[:, row], answer.values, _scale(values, answer)) <= self.most
+        return apart(values[:, row], answer.values, scale_of(values, answer)) <= self.most
 
-    def _told(self, values: Tensor, row: int, alone: Alone, undo: Callable[[], bool], way: Way = Way.FORMAT) -> bool:
-        """What `holds` says where the values of a row differ from its answer alone: the cause is found, and said."""
+    def _cause_found(
+        self, values: Tensor, row: int, alone: Alone, undo: Callable[[], bool], way: Way = Way.FORMAT
+    ) -> bool:
+        """What `values_agree` says where a row's values differ from its answer alone: the cause is found, and said."""
         first, second = alone(row, way), alone(row, way)
-        scale = _scale(values, second)
+        scale = scale_of(values, second)
         chance, difference = apart(first.values, second.values, scale), apart(values[:, row], second.values, scale)
         if max(chance, difference) <= self.most:  # kernels are others where gradients are recorded
             return True
@@ -185,7 +160,7 @@ class BatchCheck:
             answers = [again(point, item) for _ in range(2)]  # the second has what the first left behind
         except REFUSALS:
             return
-        scale = _scale(before.values, before)
+        scale = scale_of(before.values, before)
         difference = max(apart(answer.values, before.values, scale) for answer in answers)
         if difference > self.most:
             warn(
@@ -194,7 +169,7 @@ class BatchCheck:
                 "state where forward() begins."
             )
 
-    def gradients_hold(
+    def gradients_agree(
         self,
         points: Tensor,
         items: Tensor,
@@ -210,7 +185,7 @@ class BatchCheck:
         """
         if not self.gradient_due or len(points) == 1 or torch.equal(points[1:], points[:-1]):
             return True
-        self.gradient_due, row = False, telling(points)
+        self.gradient_due, row = False, smallest(points)
         try:
             answer = self._answer(points, items, row, alone, with_gradient=True)
         except REFUSALS:  # the model takes no single row
@@ -258,50 +233,6 @@ def _mixed(what: str, difference: float, rows: int) -> str:
     )
 
 
-def telling(points: Tensor) -> int:
-    """The row that others would change most: of all but the first, which they may refer to, the one of least extent."""
-    return int(points[1:].flatten(1).abs().amax(1).argmin()) + 1 if len(points) > 1 else 0
-
-
-def loudest(points: Tensor) -> int:
-    """The row of largest extent: where the batch as a whole decides, it is the least like its mean."""
-    return int(points.flatten(1).abs().sum(1, dtype=torch.float32).argmax())
-
-
-def tolerance(model: Any, x: Tensor, autocast: torch.dtype | None) -> float:
-    """What an answer alone and in a batch may differ by: half of the digits of the coarsest type in use.
-
-    Kernels add up in another order for another number of rows. That is √ε: 3.5e-4 in float32 and above, of which a
-    model in float64 may have parts, 0.09 in bfloat16, 0.03 in float16 and on a GPU, where float32 may be TF32.
-    """
-    parameters = [p.dtype for p in model.parameters()] if isinstance(model, nn.Module) else []
-    widest = torch.float32 if x.device.type == "cpu" else torch.float16
-    types = {widest, x.dtype, autocast or x.dtype, *parameters}
-    return math.sqrt(max(torch.finfo(one).eps for one in types if one.is_floating_point))
-
-
-def typical(output: Any) -> float:
-    """The median magnitude in a model's output, of that tensor of it where it is least; 0 where there is none.
-
-    A masked class at -1e4 is none of it, nor are boxes in pixels beside logits. Of many numbers some are looked at.
-    """
-    tensors = [t.detach().flatten() for t in _tensors(output) if t.is_floating_point() and t.numel()]
-    some = (t[:: -(-len(t) // SOME)].float().abs().nan_to_num(0.0, 0.0) for t in tensors)
-    return min((float(t.median()) for t in some), default=0.0)
-
-
-def _scale(values: Tensor, answer: Answer) -> float:
-    """What differences of a pass's values `(targets, rows)` are large against: they, and what they may be made of."""
-    most = max(float(values.abs().nan_to_num(0.0, 0.0).max()), float(answer.values.abs().nan_to_num(0.0, 0.0).max()))
-    return max(most, min(answer.size, AT_MOST * most))
-
-
-def apart(a: Tensor, b: Tensor, scale: float) -> float:
-    """The largest difference of two answers, relative to `scale` or to the larger of them; 0 where not finite."""
-    whole = max(scale, float(a.abs().max()), float(b.abs().max()), 1e-300)
-    return float(((a - b).abs().max() / whole).nan_to_num(0.0, 0.0))
-
-
 def warn(text: str) -> None:
     """A warning at the line outside of this package that called it."""
     frame, level = sys._getframe(1), 2
@@ -313,14 +244,3 @@ def warn(text: str) -> None:
 def random_state(device: torch.device) -> Tensor:
     """Where torch's random numbers of a device stand."""
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict | list | tuple):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(part)
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _tensors(getattr(value, field.name))

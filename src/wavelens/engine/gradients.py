@@ -15,16 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.core import signal_axes
-from wavelens.engine.batch_dependence import (
-    Answer,
-    BatchCheck,
-    Way,
-    batch_statistics,
-    telling,
-    tolerance,
-    typical,
-    warn,
-)
+from wavelens.engine.answers import Answer, Way, smallest, tolerance, typical
+from wavelens.engine.batch_dependence import BatchCheck, batch_statistics, warn
 from wavelens.engine.compiled import Sizes, filled, is_compiled
 from wavelens.engine.fast_passes import FastPasses
 from wavelens.engine.frozen import frozen_model
@@ -233,7 +225,7 @@ class Gradients:
             kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
             return t.detach()  # the tensor itself would keep its graph alive for ever
 
-        item, every = telling(self.x), torch.arange(len(self.x), device=self.x.device)
+        item, every = smallest(self.x), torch.arange(len(self.x), device=self.x.device)
         try:
             with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
                 self._batch.measured = item, self.x[item], self._alone(self.x, every, item, True, gradient)
@@ -273,8 +265,8 @@ class Gradients:
             backward = ask == self._backward
             if self._fast.begins_to_fold() or self._has_new_points(len(points), backward):
                 self._batch.look_again()
-            if self.holds(points, items, answer[-1], backward, backward) and (
-                not backward or self._gradients_hold(points, items, answer[0][0], size)
+            if self.values_agree(points, items, answer[-1], backward, backward) and (
+                not backward or self._gradients_agree(points, items, answer[0][0], size)
             ):
                 return answer
         if points.is_cuda:
@@ -292,7 +284,9 @@ class Gradients:
             return self._sizes.fit(ask == self._backward, rows, self.rows)
         return min(rows, self.rows)
 
-    def holds(self, points: Tensor, items: Tensor, values: Tensor, graph: bool = True, gradient: bool = False) -> bool:
+    def values_agree(
+        self, points: Tensor, items: Tensor, values: Tensor, graph: bool = True, gradient: bool = False
+    ) -> bool:
         """Whether values `(targets, rows)` of a pass are those of each row alone; else rows go `apart` from now on.
 
         `graph` is for passes that record gradients, `gradient` for those whose gradients are compared next.
@@ -301,12 +295,12 @@ class Gradients:
         def alone(row: int, way: Way = Way.FORMAT) -> Answer:
             return self._alone(points, items, row, graph, gradient and way == Way.FORMAT, way)
 
-        holds = self._batch.holds(points, items, values, alone, self._fast.undo)
-        if not holds and not self._batch.due:
+        agree = self._batch.values_agree(points, items, values, alone, self._fast.undo)
+        if not agree and not self._batch.due:
             self._rows, self.apart = 1, True
-        return holds
+        return agree
 
-    def _gradients_hold(self, points: Tensor, items: Tensor, gradients: Tensor, size: int) -> bool:
+    def _gradients_agree(self, points: Tensor, items: Tensor, gradients: Tensor, size: int) -> bool:
         """Whether gradients `(rows, …)` of a pass are those of each row alone; else rows go `apart` from now on."""
 
         def among_copies(row: int) -> Tensor:
@@ -321,10 +315,10 @@ class Gradients:
         def alone(row: int, way: Way = Way.FORMAT) -> Answer:
             return self._alone(points, items, row, True, True, way)
 
-        holds = self._batch.gradients_hold(points, items, gradients, alone, among_copies)
-        if not holds:
+        agree = self._batch.gradients_agree(points, items, gradients, alone, among_copies)
+        if not agree:
             self._rows, self.apart = 1, True
-        return holds
+        return agree
 
     def _alone(
         self, points: Tensor, items: Tensor, row: int, graph: bool, gradient: bool, way: Way = Way.FORMAT

@@ -165,7 +165,7 @@ class _Explained(nn.Module):
         if self._ask.apart:
             return torch.cat([self._ask.scores(point, items[:1])[self._target] for point in points.split(1)])
         values = self._ask.scores(points, items)
-        if self._pairs or self._ask.holds(points, items, torch.stack(values)):
+        if self._pairs or self._ask.values_agree(points, items, torch.stack(values)):
             return values[self._target]
         return self.forward(points)
 
