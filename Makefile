@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make, nothing else. `make demo PYTHON=python3.12` takes another interpreter.
 PYTHON ?= python3
 VENV ?= .venv
-PYTEST_FLAGS ?= -n auto --maxprocesses 4
+PYTEST_FLAGS ?= -n auto --maxprocesses 4 --dist worksteal
 PYTHONS ?= 3.11 3.13
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/wavelens/version.py)
 CASES := 3000
@@ -20,11 +20,12 @@ VERSION_OK := import sys; sys.exit(sys.version_info < (3, 11))
 VENV_OK := import ensurepip, venv
 
 .NOTPARALLEL:  # one pip at a time in the environment
-.PHONY: help demo test test-browser setup-browser fuzz check check-javascript bench paper planted gallery tutorials docs docs-version dist test-dist lock clean setup-demo setup-test setup-check setup-bench setup-docs
+.PHONY: help demo test coverage test-browser setup-browser fuzz check check-javascript bench paper planted gallery tutorials docs docs-version dist test-dist lock clean setup-demo setup-test setup-check setup-bench setup-docs
 
 help:
 	@echo "make demo    explain a photo with a pretrained network, into $(OUT)/"
 	@echo "make test    run the tests"
+	@echo "make coverage    run them and say which lines they leave out; a third longer"
 	@echo "make test-browser    open reports in Chromium, which has to be there (or CHROMIUM=path)"
 	@echo "make fuzz    damage small inputs of every kind at random; CASES=3000 SEED=0, or CASE=12 alone"
 	@echo "make check   format, lint, types, direction of imports; the types of the JavaScript where npm is there"
@@ -46,6 +47,9 @@ demo: setup-demo
 
 test: setup-test
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+coverage: setup-test
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) --cov --cov-report=term:skip-covered
 
 test-browser: setup-browser
 	$(BIN)/python -m pytest -p no:xdist tests/browser

@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-import sys
 
 import pytest
 import torch
@@ -116,7 +115,7 @@ def own_network(names, printed):
     assert set(names["frame"]["class"]) == set(names["CLASSES"])
 
 
-TUTORIALS = {  # what holds after a tutorial, and what it needs; the first five run with coverage, so the lightest
+TUTORIALS = {  # what holds after a tutorial, and what it needs
     "9-own-method": (own_method, ()),
     "7-truth": (truth, ()),
     "5-ecg": (ecg, ()),
@@ -142,7 +141,6 @@ def test_a_tutorial_runs_and_what_it_says_holds(name, holds, tmp_path, monkeypat
     _, names, _ = steps[-1]
     printed = "".join(line for _, _, outputs in steps for output in outputs for line in output.get("text", []))
     holds(names, printed)
-    sys.modules.pop("texture_net", None)
 
 
 def test_every_notebook_is_run_and_in_the_navigation():
