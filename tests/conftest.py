@@ -1,10 +1,10 @@
 """One thread a test process, and tests that skip where an optional package cannot be imported."""
 
+import gc
 import importlib
 import os
 import pkgutil
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,6 @@ from wavelens.explaining import kinds
 torch.set_num_threads(1)
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-COVERED_CASES = 5  # of one test: the further cases of a law run the same lines, and coverage costs half as much again
 
 
 @cache
@@ -44,16 +43,9 @@ def obstacle(name: str) -> str | None:
     return None
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Cases of one test beyond `COVERED_CASES` run without coverage, where coverage is measured at all."""
-    if not config.getoption("cov_source", None):
-        return
-    cases: Counter[str] = Counter()
-    for item in items:
-        test = item.nodeid.partition("[")[0]
-        cases[test] += 1
-        if cases[test] > COVERED_CASES:
-            item.add_marker(pytest.mark.no_cover)
+def pytest_collection_finish() -> None:
+    """What is there by now is no garbage: looking through thousands of cases took a twentieth of the time."""
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -62,6 +54,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         for name in mark.args:
             if reason := obstacle(name):
                 pytest.skip(reason)
+
+
+def own_modules_forgotten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Forgets what is imported from now on out of a test's own folder: another test may have a module of that name."""
+    before = {*sys.modules}
+    yield
+    for name in {*sys.modules} - before:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and Path(file).is_relative_to(tmp_path_factory.getbasetemp()):
+            del sys.modules[name]
+
+
+after_each_test = pytest.fixture(own_modules_forgotten, autouse=True)
+after_each_file = pytest.fixture(own_modules_forgotten, autouse=True, scope="module")
 
 
 @pytest.fixture
@@ -99,7 +105,7 @@ def run_page(tmp_path, monkeypatch) -> Callable[[str], dict[str, object]]:
 
 
 @pytest.fixture
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a module of the user's own and three photos; Python finds the module nowhere else."""
     (tmp_path / f"{own_file.NAME}.py").write_text(own_file.MINE)
     (tmp_path / "photos").mkdir()
@@ -108,6 +114,4 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
         Image.fromarray(random.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(tmp_path / f"photos/{name}.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
-    sys.modules.pop(own_file.NAME, None)
-    yield tmp_path
-    sys.modules.pop(own_file.NAME, None)
+    return tmp_path

@@ -1,7 +1,6 @@
 """The pages of the documentation as programs."""
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,15 +24,11 @@ def commands(page: Path) -> list[str]:
 def steps(page: str) -> Iterator[tuple[str, dict[str, object]]]:
     """A page's pieces, each with all names after it has run; one that begins with a file's name is that file too."""
     names: dict[str, object] = {"__name__": "page"}
-    files: list[str] = []
     for code in blocks(DOCS / page):
         if named := re.match(r"# (\w+)\.py\n", code):
             Path(f"{named[1]}.py").write_text(code, encoding="utf-8")
-            files.append(named[1])
         exec(compile(code, page, "exec"), names)
         yield code, names
-    for name in files:  # another page's, or test's, may have the same name
-        sys.modules.pop(name, None)
 
 
 def run(page: str) -> dict[str, object]:

@@ -49,8 +49,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "more" / "notes.txt").write_text("no photo")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    sys.modules.pop("own_net", None)
+    return tmp_path
 
 
 def explain(*arguments):

@@ -42,8 +42,7 @@ def folder(tmp_path, monkeypatch):
     Image.fromarray(picture).save(tmp_path / "left.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    sys.modules.pop("own_nets", None)
+    return tmp_path
 
 
 def minimal(model, *arguments):

@@ -4,7 +4,6 @@ import html
 import json
 import re
 import shlex
-import sys
 
 import numpy as np
 import pytest
@@ -63,8 +62,7 @@ def folder(tmp_path, monkeypatch):
     Image.fromarray(photo // 8).save(tmp_path / "dark.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    sys.modules.pop("own_objects", None)
+    return tmp_path
 
 
 def explain(*arguments, photo="photos/fruit.png", model="quarters", method="IntegratedGradients(steps=3)"):

@@ -69,10 +69,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "own.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
-    sys.modules.pop("own", None)
     files.write_geotiff(Path("scene.tif"), files.scene())
-    yield tmp_path
-    sys.modules.pop("own", None)
+    return tmp_path
 
 
 def test_a_bare_network_takes_the_scene_as_it_is_and_scales_are_in_metres(folder, capsys):

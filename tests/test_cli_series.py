@@ -49,10 +49,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "own.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
-    sys.modules.pop("own", None)
     files.write_csv(Path("beat.csv"), files.recording())
-    yield tmp_path
-    sys.modules.pop("own", None)
+    return tmp_path
 
 
 def test_a_class_at_a_time_is_explained_by_channel_and_scale(folder, capsys):

@@ -45,8 +45,7 @@ def folder(tmp_path, monkeypatch):
     write_audio(tmp_path / "silence.ogg", Clip(torch.zeros(1, 1, 9000), 8000))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    sys.modules.pop("own_net", None)
+    return tmp_path
 
 
 def explain(*arguments):

@@ -1,7 +1,6 @@
 """The command on videos: tables in seconds and pixels, a film, an overlay; and one line for wrong input."""
 
 import json
-import sys
 
 import pytest
 import torch
@@ -31,8 +30,7 @@ def folder(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    sys.modules.pop("own_films", None)
+    return tmp_path
 
 
 def moving(step, frames=20):

@@ -63,7 +63,6 @@ def run_commands(page, module, folder, monkeypatch, capsys):
     for line in lines:
         sys.modules.pop(module, None)
         assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
-    sys.modules.pop(module, None)
 
 
 @pytest.mark.real

@@ -1,7 +1,6 @@
 """Several methods and explainers of one input, side by side."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -36,8 +35,7 @@ def folder(tmp_path, monkeypatch):
     Image.fromarray((255 * picture).byte().numpy()).save(tmp_path / "photo.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    sys.modules.pop("own_small", None)
+    return tmp_path
 
 
 def explained(method, **options):

@@ -27,7 +27,6 @@ def test_the_guide_and_its_commands(run_page, tmp_path, monkeypatch, capsys):
     for line in lines:
         sys.modules.pop("forms", None)
         assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
-    sys.modules.pop("forms", None)
 
 
 def holds(extent, length, slack=1.25):

@@ -41,8 +41,6 @@ def test_the_guide_and_its_commands(run_page, tmp_path, monkeypatch, capsys):
     first, second = (wl.runs.Run.open(f"runs/dog{number}").read().values for number in ("", "#2"))
     assert first["target"].tolist() == second["target"].tolist() == [1, 1]
     assert (first["score"] > second["score"]).all()
-    sys.modules.pop("yard", None)
-    sys.modules.pop("ground", None)
 
 
 def test_the_page_on_several_inputs(run_page, tmp_path, monkeypatch, capsys):
@@ -61,5 +59,3 @@ def test_the_page_on_several_inputs(run_page, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
     (line,) = commands(DOCS / "howto/several-inputs.md")
     assert main(shlex.split(line)[1:]) == 0, capsys.readouterr()
-    for own in ("door", "pairs"):
-        sys.modules.pop(own, None)

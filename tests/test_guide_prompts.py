@@ -23,4 +23,3 @@ def test_the_guide_and_its_commands(run_page, tmp_path, monkeypatch, capsys):
     for line in lines:
         sys.modules.pop("colours", None)
         assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
-    sys.modules.pop("colours", None)

@@ -24,5 +24,3 @@ def test_the_guide_and_its_commands(run_page, tmp_path, monkeypatch, capsys):
         for own in ("field", "wet"):
             sys.modules.pop(own, None)
         assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
-    for own in ("field", "wet"):
-        sys.modules.pop(own, None)

@@ -28,7 +28,6 @@ def test_the_guide_and_its_commands(run_page, tmp_path, monkeypatch, capsys):
     for line in lines:
         sys.modules.pop("night", None)
         assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
-    sys.modules.pop("night", None)
 
 
 def test_the_guide_on_electrocardiograms(run_page, tmp_path):

@@ -26,7 +26,6 @@ def test_the_guide_and_its_commands(run_page, tmp_path, monkeypatch, capsys):
         sys.modules.pop("telling", None)
         assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
     assert "right, log-probability" in capsys.readouterr().out
-    sys.modules.pop("telling", None)
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(768, 2)).eval()
     with pytest.raises(ValueError, match="is for a model that writes; Sequential is a classifier"):
         wl.explain("photo.png", net, target="answer:the")

@@ -52,9 +52,7 @@ def folder(tmp_path, monkeypatch):
     files.write_sentinel(tmp_path / "T35")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    sys.modules.pop("own", None)
-    yield tmp_path
-    sys.modules.pop("own", None)
+    return tmp_path
 
 
 def test_the_command_explains_all_resolutions_on_one_account(folder, capsys):

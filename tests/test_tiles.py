@@ -157,7 +157,6 @@ def test_a_target_that_depends_on_the_input_is_asked_of_each_tile(tmp_path):
 
 
 def test_the_command_writes_maps_over_the_scene(scene, tmp_path, monkeypatch, capsys):
-    import sys
 
     from wavelens.cli import main
 
@@ -183,4 +182,3 @@ def net():
     assert "--tiles writes maps; got --against or --decompose" in capsys.readouterr().err
     assert main(["explain", "scene.tif", "--model", "tiled_own:net", "--tiles", "0.5"]) == 2
     assert "explained for the same target" in capsys.readouterr().err
-    sys.modules.pop("tiled_own", None)

@@ -225,20 +225,15 @@ def test_functions_of_the_working_folder_are_found_and_may_import_their_neighbou
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
     before = list(sys.path)
-    try:
-        from wavelens.explaining.question import question_of
+    from wavelens.explaining.question import question_of
 
-        model = wl.models.load("own_net:net")
-        assert (
-            question_of("own_net:target", None, model)(model, torch.zeros(1, 3, 8, 8), None, Grid.plain(2)).target == 1
-        )
-        assert sys.path == before
-        with pytest.raises(ValueError, match="there is no module own_absent for own_absent:net"):
-            wl.models.load("own_absent:net")
-        assert sys.path == before
-    finally:
-        for name in ("own_net", "own_layers", "own_targets"):
-            sys.modules.pop(name, None)
+    model = wl.models.load("own_net:net")
+    target = question_of("own_net:target", None, model)(model, torch.zeros(1, 3, 8, 8), None, Grid.plain(2)).target
+    assert target == 1
+    assert sys.path == before
+    with pytest.raises(ValueError, match="there is no module own_absent for own_absent:net"):
+        wl.models.load("own_absent:net")
+    assert sys.path == before
 
 
 def test_a_worker_process_finds_the_functions_of_the_working_folder(tmp_path, monkeypatch):
