@@ -63,8 +63,7 @@ def folder(tmp_path, monkeypatch):
     np.save(tmp_path / "scan.npy", source.random((8, 8, 8), dtype=np.float32))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    sys.modules.pop("own_checked", None)
+    return tmp_path
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,7 @@ def folder(tmp_path, monkeypatch):
         write_cloud(tmp_path / f"data/{name}.ply", bumpy(60, seed))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(Path(__file__).parent))])
-    sys.modules.pop("forms", None)
-    yield tmp_path
-    sys.modules.pop("forms", None)
+    return tmp_path
 
 
 def command(*words, model="forms:net"):

@@ -56,8 +56,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("wavelens.cli.explain.FEW", 2)
-    yield tmp_path
-    sys.modules.pop("own_net", None)
+    return tmp_path
 
 
 @pytest.fixture

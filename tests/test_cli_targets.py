@@ -99,8 +99,7 @@ def folder(tmp_path, monkeypatch):
     Image.fromarray(noise).save(tmp_path / "noise.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    sys.modules.pop("own_scenes", None)
+    return tmp_path
 
 
 def explain(*arguments, model="net", method="IntegratedGradients(steps=3)"):
@@ -197,7 +196,6 @@ def test_the_name_of_a_class_is_no_function_even_if_it_is_written_like_one(folde
 
 
 def test_a_class_of_what_is_no_classifier_says_so(folder, monkeypatch, capsys):
-    sys.modules.pop("own_scenes", None)
     (folder / "own_scenes.py").write_text(OWN.replace('("sky", "road")', '("own_scenes:road", "sky")'))
     assert explain("--target", "own_scenes:road", model="segmenter") == 2
     assert "a class is asked of a classifier; own_scenes:segmenter returns no logits." in complaint(capsys)

@@ -2,7 +2,6 @@
 
 import doctest
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +77,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "own_halves.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    sys.modules.pop("own_halves", None)
+    return tmp_path
 
 
 @pytest.mark.parametrize(("kind", "name"), KINDS)

@@ -32,8 +32,7 @@ def folder(tmp_path, monkeypatch):
     Path("data").mkdir()
     for name, place in {"early": 60, "late": 200}.items():
         Path(f"data/{name}.ecg").write_text(recording(place))
-    yield tmp_path
-    sys.modules.pop("ecg", None)
+    return tmp_path
 
 
 def recording(beat):

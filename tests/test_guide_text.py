@@ -22,4 +22,3 @@ def test_the_guide_and_its_commands(run_page, tmp_path, monkeypatch, capsys):
     for line in lines:
         sys.modules.pop("reviews", None)
         assert main(shlex.split(line)[1:]) in (0, 1), f"{line}: {capsys.readouterr().err}"
-    sys.modules.pop("reviews", None)

@@ -1,7 +1,6 @@
 """A class in the region where the network predicts it: by text, through the command, with names and in millilitres."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -208,8 +207,7 @@ def pictures(tmp_path, monkeypatch):
         "    return wl.models.LoadedModel(Net().eval(), (), wl.models.Geometry((32, 32), (32, 32)), 'segments:net')\n"
     )
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    sys.modules.pop("segments", None)
+    return tmp_path
 
 
 def test_minimal_and_check_take_a_region(pictures, capsys):

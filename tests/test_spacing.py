@@ -1,7 +1,6 @@
 """Scales in the unit of the input's own pixels and voxels, whatever they are resized to."""
 
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -126,4 +125,3 @@ def test_explain_names_its_scales_in_metres(tmp_path, monkeypatch, capsys):
     assert "0.4–0.8 m" in capsys.readouterr().out
     assert main([*usual, "--spacing", "wide"]) == 2
     assert "--spacing must be one value, or one per axis separated by commas; got 'wide'" in capsys.readouterr().err
-    sys.modules.pop("own_nets", None)
