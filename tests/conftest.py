@@ -61,8 +61,9 @@ def own_modules_forgotten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     before = {*sys.modules}
     yield
     for name in {*sys.modules} - before:
-        file = getattr(sys.modules[name], "__file__", None)
-        if file and Path(file).is_relative_to(tmp_path_factory.getbasetemp()):
+        module = sys.modules[name]
+        place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)  # a bare folder
+        if place and Path(place).is_relative_to(tmp_path_factory.getbasetemp()):
             del sys.modules[name]
 
 
