@@ -39,7 +39,7 @@ from wavelens.app.choices import (
 )
 from wavelens.app.limits import check_upload
 from wavelens.app.turns import Turns
-from wavelens.engine import gradients
+from wavelens.engine import memory
 from wavelens.explaining.kinds import PHOTO, SOUND, VIDEO, VOLUME
 from wavelens.frontends.audio import Clip, write_audio
 from wavelens.methods import averages
@@ -88,8 +88,8 @@ class Broken(torch.nn.Module):
 
 @pytest.fixture(autouse=True)
 def one_row_at_a_time(monkeypatch):
-    monkeypatch.setattr(gradients, "CPU_ACTIVATIONS", 1)
-    monkeypatch.setattr(gradients, "CPU_ROWS", 1)
+    monkeypatch.setattr(memory, "CPU_ACTIVATIONS", 1)
+    monkeypatch.setattr(memory, "CPU_ROWS", 1)
     monkeypatch.setattr(request_queue, "TICK", 0.01)
 
 

@@ -293,7 +293,7 @@ def test_without_a_batch_size_one_row_is_tried_and_memory_decides(monkeypatch):
     explain(model, x)
     assert rows == [1, 5]
     rows.clear()
-    monkeypatch.setattr("wavelens.engine.gradients._budget", lambda device, least: 1)
+    monkeypatch.setattr("wavelens.engine.memory.budget", lambda device, least: 1)
     explain(model, x)
     assert rows == [1] * 6
 
@@ -303,12 +303,12 @@ def test_large_rows_still_go_several_at_a_time_on_a_cpu_where_memory_allows(monk
     model, rows = recorded(Net(SHAPE))
     for several, expected in [(4, [1, 4, 1]), (2, [1, 2, 2, 1]), (1, [1] * 6), (0, [1] * 6)]:
         monkeypatch.setattr(
-            "wavelens.engine.gradients.CPU_ACTIVATIONS", several * 4 * x[0].nbytes
+            "wavelens.engine.memory.CPU_ACTIVATIONS", several * 4 * x[0].nbytes
         )  # what signals alone take
         explain(model, x)
         assert rows == expected
         rows.clear()
-    monkeypatch.setattr("wavelens.engine.gradients.CPU_ACTIVATIONS", 16 * x[0].nbytes)
+    monkeypatch.setattr("wavelens.engine.memory.CPU_ACTIVATIONS", 16 * x[0].nbytes)
     monkeypatch.setattr("os.sysconf", lambda name: 1)
     explain(model, x)
     assert rows == [1] * 6

@@ -191,8 +191,8 @@ def test_wrong_files_are_sentences(visit, tmp_path):
 def test_the_passes_end_when_the_page_goes(app, visit, photo, monkeypatch):
     _, service, net = app
     monkeypatch.setattr(net, "pause", 0.3)
-    monkeypatch.setattr("wavelens.engine.gradients.CPU_ACTIVATIONS", 1)
-    monkeypatch.setattr("wavelens.engine.gradients.CPU_ROWS", 1)
+    monkeypatch.setattr("wavelens.engine.memory.CPU_ACTIVATIONS", 1)
+    monkeypatch.setattr("wavelens.engine.memory.CPU_ROWS", 1)
     page = visit()
     drop(page, photo)
     page.wait_for_selector("#wl-seen p")
@@ -215,8 +215,8 @@ def test_the_passes_end_when_the_page_goes(app, visit, photo, monkeypatch):
 def test_stop_ends_it(app, visit, photo, monkeypatch):
     _, _, net = app
     monkeypatch.setattr(net, "pause", 0.3)
-    monkeypatch.setattr("wavelens.engine.gradients.CPU_ACTIVATIONS", 1)
-    monkeypatch.setattr("wavelens.engine.gradients.CPU_ROWS", 1)
+    monkeypatch.setattr("wavelens.engine.memory.CPU_ACTIVATIONS", 1)
+    monkeypatch.setattr("wavelens.engine.memory.CPU_ROWS", 1)
     page = visit()
     drop(page, photo)
     page.wait_for_selector("#wl-seen p")

@@ -6,7 +6,6 @@ point `k` of some items; the engine decides how many rows go through the model a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.core import signal_axes
+from wavelens.engine import memory
 from wavelens.engine.answers import Answer, Way, smallest, tolerance, typical
 from wavelens.engine.batch_dependence import BatchCheck, batch_statistics, warn
 from wavelens.engine.compiled import Sizes, filled, is_compiled
@@ -36,8 +36,6 @@ Model = Callable[[Tensor], Any]
 Pass = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 
 HALF = (torch.float16, torch.bfloat16)
-CPU_ACTIVATIONS = 2**28  # bytes; larger chunks use more memory and gain nothing on a CPU (benchmarks/speed/chunks.py)
-CPU_ROWS = 4  # of a network whose rows are larger than that: fewer rows at a time take up to twice as long each
 
 
 class Gradients:
@@ -232,13 +230,10 @@ class Gradients:
         except RuntimeError:  # if it is another, it comes again
             kept.clear()
             self._batch.measured = item, self.x[item], self._alone(self.x, every, item, True, gradient)
-            return CPU_ROWS
+            return memory.CPU_ROWS
         for p in self.model.parameters() if isinstance(self.model, nn.Module) else ():
             kept.pop(p.untyped_storage().data_ptr(), None)
-        signals = 4 * self.x[0].nbytes  # points, what the model makes of them, gradients
-        row = sum(kept.values()) + signals
-        least = min(CPU_ROWS, CPU_ACTIVATIONS // signals)  # a long sound is large itself: one is enough
-        return max(1, _budget(self.x.device, least * 2 * row) // (2 * row))
+        return memory.rows_that_fit(self.x[0], sum(kept.values()))
 
     def _gradient(self, points: Tensor, items: Tensor) -> tuple[Tensor, ...]:
         """Gradients and values, `(targets, rows, …)`."""
@@ -257,9 +252,9 @@ class Gradients:
         try:
             answer = tuple(part[:, : len(points)] for part in ask(*filled(points, items, size)))
         except RuntimeError as error:
-            if _out_of_memory(error) and size > 1:
+            if memory.ran_out(error) and size > 1:
                 self._rows = -(-size // 2)
-            elif _out_of_memory(error) or not self._fast.undo():
+            elif memory.ran_out(error) or not self._fast.undo():
                 raise
         else:
             backward = ask == self._backward
@@ -401,9 +396,9 @@ class Gradients:
         except Exception as error:
             if "leaf Variable" in str(error) and self._fast.spare():
                 return self._output(points, items, ask)
-            if not _out_of_memory(error) and self._fast.undo():  # it may reshape what it takes for contiguous
+            if not memory.ran_out(error) and self._fast.undo():  # it may reshape what it takes for contiguous
                 return self._output(points, items, ask)
-            if not _out_of_memory(error):
+            if not memory.ran_out(error):
                 error.add_note(
                     f"the model was called with a batch of shape {tuple(points.shape)} and {points.dtype} on "
                     f"{points.device}; x is (batch, channel, *axes) = {tuple(self.x.shape)}. If they do not fit "
@@ -434,22 +429,3 @@ def _check_ready(model: Model, x: Tensor, batch_size: int | None, autocast: torc
         raise ValueError(f"autocast must be torch.bfloat16, torch.float16 or None; got {autocast}.")
     check_evaluation(model)
     check_shapes(model)
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Of any device; the CPU's allocator has two texts, cuBLAS and cuDNN their own, and TorchScript wraps them all."""
-    texts = ("out of memory", "not enough memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in texts)
-
-
-def _budget(device: torch.device, least: int) -> int:
-    """Bytes that the activations of a chunk may take; on a CPU `least` where as much is free."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return (free + reserved) // 2
-    names = getattr(os, "sysconf_names", {})
-    if "SC_AVPHYS_PAGES" in names:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return min(free // 4, max(CPU_ACTIVATIONS, least))
-    return CPU_ACTIVATIONS
