@@ -20,6 +20,7 @@ from wavelens.attribution import Attribution
 from wavelens.baselines.explainer import check_module, in_pieces, on_samples
 from wavelens.baselines.layers import Visit, as_map, hooked, last_with_axes, named
 from wavelens.engine.gradients import Gradients, Model
+from wavelens.field_types import check_fields
 from wavelens.targets import Target
 
 
@@ -28,6 +29,9 @@ class _ActivationMap(ABC):
     """`relu(Σ_channels weight ⊙ activation)` of a layer, interpolated linearly to the signal's samples."""
 
     layer: str | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __call__(self, model: Model, x: Tensor, target: Target, *, batch_size: int | None = None) -> Attribution:
         check_module(model, self)

@@ -10,11 +10,11 @@ from torch import Tensor
 from wavelens.core import Coefficients, Domain
 from wavelens.domains import DWT
 from wavelens.engine.gradients import Model
+from wavelens.field_types import check_fields
 from wavelens.masks.pursuit import pursuit
 from wavelens.methods.averages import check_effort
 from wavelens.metrics.controls import energy_order, random_order
 from wavelens.targets import Target
-from wavelens.whole_numbers import check_seed
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,9 @@ class EnergyOrder:
     domain: Domain = field(default_factory=DWT)
     baseline: float = 0.0
     needs_gradients: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __call__(self, model: Model, x: Tensor, target: Target, *, batch_size: int | None = None) -> Coefficients:
         return energy_order(x, self.domain, baseline=self.baseline)
@@ -38,7 +41,7 @@ class RandomOrder:
     needs_gradients: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
+        check_fields(self)
 
     def __call__(self, model: Model, x: Tensor, target: Target, *, batch_size: int | None = None) -> Coefficients:
         return random_order(x, self.domain, seed=self.seed)
@@ -53,6 +56,7 @@ class PursuitOrder:
     baseline: float = 0.0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_effort(steps=self.steps)
 
     def __call__(self, model: Model, x: Tensor, target: Target, *, batch_size: int | None = None) -> Coefficients:

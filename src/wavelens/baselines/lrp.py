@@ -20,6 +20,7 @@ from wavelens.baselines.functions import Rules
 from wavelens.baselines.layers import LINEAR, Entrance, Visit, visits
 from wavelens.engine.batchnorm_folding import lone_norms
 from wavelens.engine.gradients import Gradients, Model
+from wavelens.field_types import check_fields
 from wavelens.optional import optional
 from wavelens.targets import Target, scores
 
@@ -37,6 +38,9 @@ class LRP:
     affine layers, elementwise activations and pooling; `ValueError` names what else a model does. Needs the extra
     `baselines`.
     """
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __call__(self, model: Model, x: Tensor, target: Target, *, batch_size: int | None = None) -> Attribution:
         module = check_module(model, self)

@@ -27,6 +27,7 @@ from wavelens.baselines.explainer import check_module, in_pieces, on_samples
 from wavelens.baselines.functions import Rules
 from wavelens.baselines.layers import Entrance
 from wavelens.engine.gradients import Gradients, Model
+from wavelens.field_types import check_fields
 from wavelens.targets import Target, scores
 
 
@@ -42,6 +43,9 @@ class SRD:
     step, so both branches are measured against the sum; a maximum over places is a layer of its own, whose shares are
     the channels that each place wins; relevance passes every layer on its way, those of a deep classifier too.
     """
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __call__(self, model: Model, x: Tensor, target: Target, *, batch_size: int | None = None) -> Attribution:
         check_module(model, self)

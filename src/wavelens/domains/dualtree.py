@@ -25,6 +25,7 @@ from wavelens.domains.filterbank import Axis
 from wavelens.domains.linear_map import FilterBank
 from wavelens.domains.octaves import check_levels, fewer, fitting_levels, octave_extent, single
 from wavelens.domains.separable import band_of, merge, split
+from wavelens.field_types import check_fields
 from wavelens.precision import full_precision
 
 TILT = math.tan(math.radians(15))  # the frequency of a low-pass over that of a high-pass, of an analytic wavelet
@@ -61,6 +62,7 @@ class DualTree(FilterBank):
     pyramid: ClassVar[bool] = False  # several bands have one place in a mosaic
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_levels(self.levels)
         for field, value, names in (("biort", self.biort, LOW_AND_HIGH), ("qshift", self.qshift, LOW)):
             if value not in names:

@@ -37,6 +37,7 @@ from wavelens.domains.filterbank import Axis, axis, coefficient_length, whole
 from wavelens.domains.linear_map import FilterBank
 from wavelens.domains.octaves import MAX_LEVELS, count_octaves, single, too_deep
 from wavelens.domains.separable import band_of, merge, split
+from wavelens.field_types import check_fields
 from wavelens.precision import full_precision
 from wavelens.whole_numbers import is_whole
 
@@ -69,6 +70,7 @@ class DWT(FilterBank):
     mode: str = "periodization"
 
     def __post_init__(self) -> None:
+        check_fields(self, "wavelet", "mode")
         if self.wavelet not in FILTER_LENGTHS:
             raise ValueError(
                 f"wavelet must be a discrete wavelet of PyWavelets, such as 'haar', 'db4', 'sym8' or 'bior2.4'; got "

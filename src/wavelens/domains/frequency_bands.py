@@ -14,6 +14,7 @@ from torch import Tensor
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.linear import linear
 from wavelens.domains.octaves import single
+from wavelens.field_types import check_fields
 
 MAX_EDGES = 1000
 CROSSING = 0.25  # octaves at each side of an edge, over which two bands share; less where edges lie closer
@@ -46,6 +47,7 @@ class FrequencyBands(Domain):
     pyramid: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not (math.isfinite(self.rate) and self.rate > 0):
             raise ValueError(f"rate must be in samples per second, finite and above 0; got {self.rate!r}.")
         if isinstance(self.edges, str) and self.edges not in NAMED:

@@ -14,6 +14,7 @@ from torch import Tensor
 from wavelens.core import Band, Coefficients, Direction, Domain, Extent, Layout, Scale, mixed_directions, signal_axes
 from wavelens.domains.dwt import DWT
 from wavelens.domains.octaves import MAX_LEVELS, count_octaves, single, too_deep
+from wavelens.field_types import check_fields
 from wavelens.whole_numbers import is_whole
 
 COSTS = ("entropy", "log-energy")
@@ -43,6 +44,7 @@ class Packets(Domain):
     basis: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self, "wavelet", "mode")
         DWT(self.wavelet, 1, self.mode)  # says what is wrong with them
         if not is_whole(self.levels, 0, MAX_LEVELS):
             raise ValueError(f"levels must be an integer from 0 to {MAX_LEVELS}; got {self.levels!r:.40}.")

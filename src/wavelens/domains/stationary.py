@@ -25,6 +25,7 @@ from wavelens.domains.delays import delay
 from wavelens.domains.dwt import FILTER_LENGTHS, scales_by_letter
 from wavelens.domains.linear import Map, linear
 from wavelens.domains.octaves import check_levels, fewer, fitting_levels, octave_extent, single
+from wavelens.field_types import check_fields
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Stationary(Domain):
     pyramid: ClassVar[bool] = False  # all bands are as large as the signal
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.wavelet not in FILTER_LENGTHS:
             raise ValueError(
                 f"wavelet must be a discrete wavelet of PyWavelets, such as 'haar', 'db4', 'sym8' or 'bior2.4'; got "

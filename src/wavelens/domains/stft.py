@@ -13,6 +13,7 @@ from torch import Tensor
 from wavelens.core import Band, Coefficients, Domain, Extent, Layout, Scale, signal_axes
 from wavelens.domains.linear import linear
 from wavelens.domains.octaves import ROUNDING, count_octaves, even_bins, single
+from wavelens.field_types import check_fields
 from wavelens.whole_numbers import is_whole
 
 MAX_LENGTH = 2**22  # samples of a window
@@ -44,6 +45,7 @@ class STFT(Domain):
     hop: int | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.window not in WINDOWS:
             raise ValueError(f"window must be one of {', '.join(WINDOWS)}; got {self.window!r}.")
         if not is_whole(self.length, 2, MAX_LENGTH):

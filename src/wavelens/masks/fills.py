@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Coefficients, Domain, Layout
+from wavelens.field_types import check_fields
 from wavelens.methods.averages import generator
 from wavelens.methods.blurred import blurred, check_width
 from wavelens.methods.paths import starting_points
-from wavelens.whole_numbers import check_seed
 
 Baseline = float | Tensor | Callable[[Tensor], Tensor]  # a function gives a baseline for each signal, as `Blur` does
 
@@ -30,6 +30,7 @@ class Blur:
     sigma: float = 10.0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_width(self.sigma)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -52,7 +53,7 @@ class Noise:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
+        check_fields(self)
 
 
 class Fill(Protocol):

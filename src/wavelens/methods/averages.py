@@ -17,10 +17,11 @@ from torch import Tensor
 
 from wavelens.core import Coefficients, Layout
 from wavelens.engine.gradients import Gradients, Items, Point
+from wavelens.field_types import check_fields
 from wavelens.methods.lift import Lift, Outcome, domain_by_domain
 from wavelens.methods.sampling import Mean, Moments, sample
 from wavelens.seeds import stream
-from wavelens.whole_numbers import check_seed, is_whole
+from wavelens.whole_numbers import is_whole
 
 MAX_EFFORT = 10**7  # samples, steps and the like: lists of them are held in memory
 NOISES = ("white", "band")
@@ -58,10 +59,9 @@ class SmoothGrad:
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples)
-        check_seed(self.seed)
         check_tolerance(self.tolerance, self.samples, max_samples=self.max_samples)
         check_noise(self.sigma, self.noise)
-        check_flag(times_input=self.times_input, by_item=self.by_item)
+        check_fields(self)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         def mean(lifts: list[Lift], point: Point) -> Outcome:
@@ -83,9 +83,8 @@ class _Moment:
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples)
-        check_seed(self.seed)
         check_noise(self.sigma, self.noise)
-        check_flag(by_item=self.by_item)
+        check_fields(self)
 
     def _moment(self, ask: Gradients, lifts: list[Lift], central: bool) -> Outcome:
         def moment(lifts: list[Lift], point: Point) -> Outcome:
@@ -151,17 +150,12 @@ def check_tolerance(tolerance: float | None, least: int, **limit: int) -> None:
 
 def check_noise(sigma: float, noise: str = "white") -> None:
     """`ValueError` for a deviation below 0 or infinite, and for an unknown kind of noise."""
-    if not 0 <= sigma <= torch.finfo(torch.float32).max:
-        raise ValueError(f"sigma, a fraction of the signal's range, must be at least 0 and finite; got sigma={sigma}.")
+    if not isinstance(sigma, int | float) or not 0 <= sigma <= torch.finfo(torch.float32).max:
+        raise ValueError(
+            f"sigma, a fraction of the signal's range, must be at least 0 and finite; got sigma={sigma!r}."
+        )
     if noise not in NOISES:
         raise ValueError(f"noise must be one of {', '.join(NOISES)}; got {noise!r}.")
-
-
-def check_flag(**flags: bool) -> None:
-    """`ValueError` unless each is True or False."""
-    for name, flag in flags.items():
-        if not isinstance(flag, bool):
-            raise ValueError(f"{name} must be True or False; got {flag!r}.")
 
 
 def generator(seed: int, k: int, device: torch.device) -> torch.Generator:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wavelens.engine.gradients import Gradients, Items
+from wavelens.field_types import check_fields
 from wavelens.methods.averages import check_effort
 from wavelens.methods.lift import Lift, Outcome
 
@@ -34,6 +35,7 @@ class BlurredPath:
     def __post_init__(self) -> None:
         check_effort(steps=self.steps)
         check_width(self.sigma)
+        check_fields(self)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         if ask.parts:

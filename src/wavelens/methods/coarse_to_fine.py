@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from wavelens.engine.gradients import Gradients
+from wavelens.field_types import check_fields
 from wavelens.methods import adaptive
 from wavelens.methods.averages import check_effort, check_tolerance
 from wavelens.methods.lift import Lift, Outcome, domain_by_domain
@@ -45,6 +46,7 @@ class CoarseToFine:
     max_steps: int = 256
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_effort(steps=self.steps)
         check_tolerance(self.tolerance, adaptive.FIRST_INTERVALS + 1, max_steps=self.max_steps)
         check_quadrature(self.quadrature, self.steps)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from wavelens.engine.gradients import Gradients
+from wavelens.field_types import check_fields
 from wavelens.methods.averages import check_effort
 from wavelens.methods.lift import Lift, Outcome
 from wavelens.methods.paths import check_quadrature, nodes, starting_points, straight
@@ -34,6 +35,7 @@ class DecisionGradients:
     def __post_init__(self) -> None:
         check_effort(steps=self.steps)
         check_quadrature(self.quadrature, self.steps)
+        check_fields(self)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)
@@ -65,6 +67,7 @@ class ImportantDirections:
 
     def __post_init__(self) -> None:
         check_effort(steps=self.steps)
+        check_fields(self)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)

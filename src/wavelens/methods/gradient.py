@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from wavelens.engine.gradients import Gradients
-from wavelens.methods.averages import check_flag
+from wavelens.field_types import check_fields
 from wavelens.methods.lift import Lift, Outcome
 
 
@@ -25,7 +25,7 @@ class Saliency:
     times_input: bool = False
 
     def __post_init__(self) -> None:
-        check_flag(times_input=self.times_input)
+        check_fields(self)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         if self.times_input:

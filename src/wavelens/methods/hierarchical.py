@@ -12,13 +12,13 @@ from torch import Tensor
 
 from wavelens.core import Band, Layout
 from wavelens.engine.gradients import Gradients
+from wavelens.field_types import check_fields
 from wavelens.methods.averages import check_effort, generator
 from wavelens.methods.game import Masked, relative_energy, spread
 from wavelens.methods.lift import Lift, Outcome
 from wavelens.methods.partitions import partition
 from wavelens.methods.paths import starting_points
 from wavelens.methods.shapley import ScaleShapley, values_of_groups
-from wavelens.whole_numbers import check_seed
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class HierarchicalShapley:
 
     def __post_init__(self) -> None:
         check_effort(max_groups=self.max_groups, pairs=self.pairs)
-        check_seed(self.seed)
         if not isinstance(self.share, int | float) or not 0 <= self.share < 1:
             raise ValueError(f"share, of the sum of magnitudes, must lie between 0 and 1; got share={self.share!r}.")
+        check_fields(self)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)

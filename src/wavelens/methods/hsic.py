@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from wavelens.engine.gradients import Gradients
+from wavelens.field_types import check_fields
 from wavelens.methods.averages import check_effort
 from wavelens.methods.coalitions import all_coalitions, fair_coalitions
 from wavelens.methods.game import games
@@ -16,7 +17,6 @@ from wavelens.methods.lift import Lift, Outcome
 from wavelens.methods.partitions import check_groups
 from wavelens.methods.paths import starting_points
 from wavelens.precision import full_precision
-from wavelens.whole_numbers import check_seed
 
 KERNEL_NUMBERS = 2**24  # of the kernel that are in memory at a time
 
@@ -46,10 +46,10 @@ class HSIC:
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples, blocks=self.blocks)
-        check_seed(self.seed)
         check_groups(self.groups)
         if self.samples < 2:
             raise ValueError(f"HSIC needs 2 samples or more; got samples={self.samples}.")
+        check_fields(self)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)

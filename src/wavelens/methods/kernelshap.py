@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from wavelens.engine.gradients import Gradients
+from wavelens.field_types import check_fields
 from wavelens.methods.averages import check_effort
 from wavelens.methods.coalitions import all_coalitions, kernel_coalitions, kernel_weights
 from wavelens.methods.game import Game, games, group_energy
 from wavelens.methods.lift import Lift, Outcome
 from wavelens.methods.partitions import check_groups
 from wavelens.methods.paths import starting_points
-from wavelens.whole_numbers import check_seed
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class KernelSHAP:
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples, blocks=self.blocks)
-        check_seed(self.seed)
         check_groups(self.groups)
+        check_fields(self)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wavelens.core import Coefficients, real_product
 from wavelens.engine.gradients import Gradients, Items
+from wavelens.field_types import check_fields
 from wavelens.methods.averages import check_effort, generator
 from wavelens.methods.lift import Lift, Outcome, domain_by_domain
 from wavelens.methods.partitions import Partition, partition
@@ -58,6 +59,7 @@ class Owen:
             raise ValueError(
                 f"permutations must be an even number, orders and their reverses; got {self.permutations}."
             )
+        check_fields(self)
 
     @property
     def values(self) -> ScaleShapley:

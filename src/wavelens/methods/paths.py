@@ -16,13 +16,13 @@ from torch import Tensor
 
 from wavelens.core import Coefficients, real_product
 from wavelens.engine.gradients import Gradients, Items, Point
+from wavelens.field_types import check_fields
 from wavelens.methods import adaptive
 from wavelens.methods.averages import check_effort, check_tolerance, generator
 from wavelens.methods.lift import Lift, Outcome, domain_by_domain
 from wavelens.methods.sampling import PerSample, Spread, sample
 from wavelens.methods.shuffles import shuffled
 from wavelens.seeds import stream
-from wavelens.whole_numbers import check_seed
 
 SHUFFLED = "shuffled"
 QUADRATURES = ("gauss-legendre", "trapezoid", "riemann")
@@ -65,9 +65,9 @@ class IntegratedGradients:
         check_effort(steps=self.steps, shuffles=self.shuffles)
         check_tolerance(self.tolerance, adaptive.FIRST_INTERVALS + 1, max_steps=self.max_steps)
         check_quadrature(self.quadrature, self.steps)
-        check_seed(self.seed)
         if isinstance(self.baseline, str) and self.baseline != SHUFFLED:
             raise ValueError(f"baseline must be a number or {SHUFFLED!r}; got {self.baseline!r}.")
+        check_fields(self)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         if baseline is None and self.baseline == SHUFFLED:
@@ -118,7 +118,7 @@ class ExpectedGradients:
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples)
-        check_seed(self.seed)
+        check_fields(self)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         x = ask.x

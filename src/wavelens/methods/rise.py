@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from wavelens.engine.gradients import Gradients
+from wavelens.field_types import check_fields
 from wavelens.methods.averages import check_effort
 from wavelens.methods.game import Masked
 from wavelens.methods.lift import Lift, Outcome
 from wavelens.methods.paths import starting_points
 from wavelens.methods.smooth_masks import SHARING, SmoothMasks
 from wavelens.precision import full_precision
-from wavelens.whole_numbers import check_seed
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,11 @@ class RISE:
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples, grid=self.grid)
-        check_seed(self.seed)
         if not isinstance(self.keep, int | float) or not 0 < self.keep < 1:
             raise ValueError(f"keep, the probability of a cell, must lie between 0 and 1; got keep={self.keep!r}.")
         if self.masks not in SHARING:
             raise ValueError(f"masks must be one of {', '.join(SHARING)}; got masks={self.masks!r}.")
-        if not isinstance(self.centred, bool):
-            raise ValueError(f"centred must be True or False; got centred={self.centred!r}.")
+        check_fields(self)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)

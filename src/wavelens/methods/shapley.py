@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from wavelens.engine.gradients import Gradients
+from wavelens.field_types import check_fields
 from wavelens.methods.averages import check_effort, check_tolerance, generator
 from wavelens.methods.coalitions import all_coalitions
 from wavelens.methods.game import Game, spread
@@ -20,7 +21,6 @@ from wavelens.methods.lift import Lift, Outcome
 from wavelens.methods.partitions import Partition, check_groups, partition
 from wavelens.methods.paths import starting_points
 from wavelens.precision import full_precision
-from wavelens.whole_numbers import check_seed
 
 MAX_EXACT_GROUPS = 14  # 16,384 coalitions
 FIRST_PAIRS = 4  # of permutations and their reverses, before standard errors are looked at
@@ -80,9 +80,9 @@ class ScaleShapley:
                 f"exact_groups must be at most {MAX_EXACT_GROUPS}, {2**MAX_EXACT_GROUPS:,} forward passes; got "
                 f"{self.exact_groups}. Further groups are sampled."
             )
-        check_seed(self.seed)
         check_tolerance(self.tolerance, 2 * FIRST_PAIRS, max_permutations=self.max_permutations)
         check_groups(self.groups)
+        check_fields(self)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)

@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from wavelens.engine.gradients import Gradients
+from wavelens.field_types import check_fields
 from wavelens.methods.averages import check_effort
 from wavelens.methods.game import Game, games
 from wavelens.methods.lift import Lift, Outcome
 from wavelens.methods.partitions import check_groups
 from wavelens.methods.paths import starting_points
-from wavelens.whole_numbers import check_seed
 
 MAX_GROUPS = SobolEngine.MAXDIM // 2  # the sequence has two coordinates per group
 MASK_NUMBERS = 2**22  # of masks that are made at a time
@@ -46,8 +46,8 @@ class Sobol:
 
     def __post_init__(self) -> None:
         check_effort(samples=self.samples, blocks=self.blocks)
-        check_seed(self.seed)
         check_groups(self.groups)
+        check_fields(self)
 
     def __call__(self, ask: Gradients, lifts: list[Lift], baseline: Tensor | float | None) -> Outcome:
         start = starting_points(ask.x, self.baseline if baseline is None else baseline)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, TypeVar
 from torch import Tensor, nn
 
 from wavelens.core import Coefficients, Domain
+from wavelens.field_types import check_fields
 from wavelens.own import text_of
 from wavelens.seeds import hashed
 from wavelens.targets import Target
-from wavelens.whole_numbers import is_whole
 
 OFFERED = ("batch_size", "explainer", "region", "seed")  # what a function is given where it takes it
 BETTER = ("more", "less", None)
@@ -89,12 +89,10 @@ class Metric(ABC):
     needs_region = False  # whether it is of items alone of whose objects the place is known
 
     def __post_init__(self) -> None:
+        check_fields(self)
         domain = getattr(self, "domain", None)
         if domain is not None and not isinstance(domain, Domain):
             raise ValueError(f"domain must be a domain such as DWT('haar'), or None; got {domain!r}.")
-        for field in fields(self):
-            if field.type in (int, "int") and not is_whole(getattr(self, field.name)):
-                raise ValueError(f"{field.name} must be a whole number; got {getattr(self, field.name)!r:.40}.")
 
     @property
     @abstractmethod

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wavelens.field_types import check_fields
+
 
 @dataclass(frozen=True)
 class Objects:
@@ -21,6 +23,7 @@ class Objects:
     overlap: float | None = 0.5
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name, value in (("threshold", self.threshold), ("overlap", self.overlap)):
             if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1):
                 raise ValueError(f"{name} must be from 0 to 1; got {value!r}.")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from wavelens.field_types import check_fields
+
 
 @dataclass(frozen=True)
 class Wave:
@@ -30,6 +32,7 @@ class Wave:
     amplitude: float = 1.0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("wavelength", "width"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wavelens.field_types import check_fields
 from wavelens.planted.architectures import ARCHITECTURES, ON_GRIDS, ON_POINTS
 from wavelens.planted.tasks import PlantedTask
 from wavelens.planted.verification import Verification, verify
@@ -38,6 +39,7 @@ class Training:
     rate: float = 3e-3
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not (is_whole(self.steps, 1) and is_whole(self.batch, 1)) or not 0 < self.rate < 1:
             raise ValueError(
                 f"steps and batch must be whole numbers from 1, and rate must lie between 0 and 1; got {self}."

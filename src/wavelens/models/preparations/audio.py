@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from wavelens.field_types import check_fields
 from wavelens.frontends.audio import AudioFile, Clip, resample, windows
 from wavelens.frontends.decoders import check_size
 from wavelens.grid import Grid
@@ -36,6 +37,7 @@ class Sampling:
     kind: ClassVar[str] = "sound"
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if min(self.rate, self.channels, self.least) < 1:
             raise ValueError(f"rate, channels and least must be whole numbers from 1; got {self!r}.")
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from wavelens.field_types import check_fields
 from wavelens.frontends.clouds import UNKNOWN_UNIT, Cloud
 from wavelens.grid import Grid
 from wavelens.points import k_d_order
@@ -43,6 +44,7 @@ class Points:
     kind: ClassVar[str] = "cloud"
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if len(self.shape) != 2 or self.shape[0] != 3 or not is_whole(self.shape[1], 2):
             raise ValueError(f"shape must be (3, points) with 2 points or more; got {self.shape!r}.")
         for name, known in (("centre", CENTRES), ("scale", SCALES), ("fit", FITS)):

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from wavelens.field_types import check_fields
 from wavelens.frontends.image import ImageFile
 from wavelens.grid import Grid, each_axis
 from wavelens.models.preparations.image import FILTERS, Geometry, PlacedBox
@@ -35,6 +36,7 @@ class Fitted:
     takes_files: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.shortest < 1 or (self.longest is not None and self.longest < self.shortest):
             raise ValueError(
                 "a photo's shorter side must get at least 1 pixel, and no more than its longer side; got "

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from wavelens.field_types import check_fields
 from wavelens.frontends.image import ImageFile
 from wavelens.grid import Grid
 from wavelens.models.preparations.image import Geometry
@@ -33,6 +34,7 @@ class Patches:
     takes_files: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if min(self.patch, self.patches) < 1:
             raise ValueError(f"patch and patches must be whole numbers from 1; got {self!r}.")
 

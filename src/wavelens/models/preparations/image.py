@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from wavelens.field_types import check_fields
 from wavelens.frontends.image import ImageFile
 from wavelens.frontends.pictures import Box
 from wavelens.grid import Grid, each_axis
@@ -50,6 +51,7 @@ class Geometry:
     takes_files: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not all(0 < crop <= resize for crop, resize in zip(self.crop, self.resize, strict=True)):
             raise ValueError(f"a crop must lie inside the resized photo; got crop={self.crop} of resize={self.resize}.")
         if self.interpolation not in FILTERS:

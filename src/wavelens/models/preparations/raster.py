@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from wavelens.field_types import check_fields
 from wavelens.frontends.raster import Raster, RasterFile, RasterHeader, plain_name
 from wavelens.grid import Grid, each_axis
 from wavelens.models.preparations.named_parts import listed, places_by_count, places_by_name
@@ -50,6 +51,7 @@ class Bands:
     takes_files: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if len(self.shape) != 3 or not all(is_whole(n, 1) for n in self.shape):
             raise ValueError(f"shape must be (bands, rows, columns); got {self.shape!r}.")
         if self.bands and len(self.bands) != self.shape[0]:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from wavelens.field_types import check_fields
 from wavelens.frontends.audio import resample
 from wavelens.frontends.series import Series, series_grid
 from wavelens.grid import Grid
@@ -49,6 +50,7 @@ class Traces:
     kind: ClassVar[str] = "series"
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if len(self.shape) != 2 or not all(is_whole(n, 1) for n in self.shape):
             raise ValueError(f"shape must be (channels, samples); got {self.shape!r}.")
         for name in ("rate", "given_rate"):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from wavelens.field_types import check_fields
 from wavelens.frontends.video import Video, VideoFile
 from wavelens.grid import Grid
 from wavelens.models.preparations.image import Geometry
@@ -30,6 +31,7 @@ class VideoGeometry:
     kind: ClassVar[str] = "video"
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.frames < 1 or (self.stride is not None and self.stride < 1):
             raise ValueError(f"frames and stride must be at least 1; got {self.frames} and {self.stride}.")
 

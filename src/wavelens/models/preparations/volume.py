@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wavelens.field_types import check_fields
 from wavelens.frontends.joined import joined_groups
 from wavelens.frontends.scans.stored import Array
 from wavelens.frontends.volume import MILLIMETRES, Volume
@@ -56,6 +57,7 @@ class Voxels:
     kind: ClassVar[str] = "volume"
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if len(self.shape) != 4 or not all(is_whole(n, 1) for n in self.shape):
             raise ValueError(f"shape must be (channel, *axes) with three axes; got {self.shape!r}.")
         if self.intensity not in INTENSITIES and not _is_window(self.intensity):

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from wavelens.field_types import check_fields
 from wavelens.optional import optional
 from wavelens.runs.executors.work_sharing import share
 from wavelens.runs.task import Answer, Job, Lost, Report, Step, Stop, Task, unpickled
@@ -30,6 +31,7 @@ class Ray:
     address: str | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.workers < 1 or self.num_cpus < 0 or self.num_gpus < 0:
             raise ValueError(
                 f"workers must be a whole number from 1, and num_cpus and num_gpus must be at least 0; got {self}."

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 
 import torch
 
+from wavelens.field_types import check_fields
 from wavelens.runs.executors.work_sharing import share
 from wavelens.runs.task import Answer, Job, Lost, Report, Step, Stop, Task, unpickled
 from wavelens.whole_numbers import is_whole
@@ -29,6 +30,7 @@ class Processes:
     workers: int = 2
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not is_whole(self.workers, 1):
             raise ValueError(f"workers must be a whole number from 1; got workers={self.workers}.")
 
