@@ -49,7 +49,7 @@ Row = dict[str, Any]
 
 LAWS = "tests/test_attribution.py"
 SMALL = "and (Identity or (haar and periodization))"  # of a law over all domains, two
-BLACK_BOX = (("tests/test_black_box.py", ""),)
+BLACK_BOX = (("tests/test_black_box.py", ""), ("tests/test_field_types.py", ""))
 JUDGED = "tests/test_metrics.py"
 TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with the `-k` of pytest
     "methods/adapters": (("tests/test_adapters.py", ""),),
@@ -70,7 +70,11 @@ TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with
     "methods/hierarchical": BLACK_BOX,
     "methods/hsic": BLACK_BOX,
     "methods/kernelshap": BLACK_BOX,
-    "methods/lift": (("tests/test_bound.py", ""), (LAWS, f"(literal or several) {SMALL}")),
+    "methods/lift": (
+        ("tests/test_bound.py", ""),
+        ("tests/test_coarse_to_fine.py", "standard_error"),
+        (LAWS, f"(literal or several) {SMALL}"),
+    ),
     "methods/octaves": (("tests/test_accounts.py", "octave"),),
     "methods/owen": (("tests/test_owen.py", ""),),
     "methods/partitions": (("tests/test_shapley.py", ""), ("tests/test_owen.py", ""), *BLACK_BOX),
@@ -127,7 +131,7 @@ TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with
     "metrics/starts": (("tests/test_curve_starts.py", ""),),
     "metrics/transfer": (("tests/test_evaluate.py", "transfer"), (JUDGED, "transfer")),
     "domains/balanced": (("tests/test_tree.py", ""),),
-    "domains/constantq": (("tests/test_time_frequency.py", "ConstantQ or librosa or click or tone or cannot"),),
+    "domains/constantq": (("tests/test_time_frequency.py", "ConstantQ or librosa or click or tone or cannot or fast"),),
     "domains/cosine": (("tests/test_time_frequency.py", "Cosine or cosine"), ("tests/test_complex.py", "Cosine")),
     "domains/dualtree": (("tests/test_dualtree.py", ""),),
     "domains/dualtree_filters": (("tests/test_dualtree.py", ""),),
@@ -153,9 +157,15 @@ TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with
         ("tests/test_dwt.py", "Stationary and (synthesis or adjoint)"),
     ),
 }
-DWT = (("tests/test_dwt.py", "pywavelets or adjoint or wrong or delay or centre or axes or haar_in"),)
+DWT = (
+    ("tests/test_dwt.py", "pywavelets or adjoint or wrong or delay or centre or axes or haar_in"),
+    ("tests/test_scales.py", ""),
+)
 TESTS |= {f"domains/{name}": DWT for name in "butterfly delays dwt filterbank separable identity linear".split()}
 EQUIVALENT = {  # of a mutant that computes the same, as it is printed: why
+    "metrics/correlation:63 #56 number: 1 → 2": "ranks are centred before they are compared",
+    "metrics/curves:270 #87 number: True → False": "both have one entry per side",
+    "methods/coalitions:31 #20 number: 0 → -1": "the chances have one dimension",
     "metrics/dependence:162 #37 number: 0 → -1": "the magnitudes of an attribution have one channel, first and last",
 }
 

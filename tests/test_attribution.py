@@ -406,6 +406,18 @@ class TestAdaptive:
         fewer = wl.attribute(net, x, 2, domain=wl.DWT(), method=wl.SmoothGrad(samples=10, sigma=0.5))
         assert (fewer.standard_error.amax(1) > a.standard_error.amax(1)).all()
 
+    @pytest.mark.parametrize("product", [False, True])
+    def test_an_item_that_goes_on_after_others_has_the_mean_of_its_own_samples(self, product):
+        net, x = Net(SHAPE), signal(SHAPE)
+        options = {"sigma": 0.5, "times_input": product}
+        method = wl.SmoothGrad(samples=10, tolerance=0.004, max_samples=400, **options)
+        a = wl.attribute(net, x, 2, domain=wl.DWT(), method=method)
+        assert len(set(a.spent.tolist())) > 1
+        for item, samples in enumerate(a.spent.tolist()):
+            fixed = wl.SmoothGrad(samples=samples, **options)
+            own = wl.attribute(net, x[item : item + 1], 2, domain=wl.DWT(), method=fixed)
+            assert relative(a.data[item], own.data[0]) < 1e-12
+
     def test_smoothgrad_stops_at_its_limit(self):
         net, x = Net(SHAPE), signal(SHAPE)
         method = wl.SmoothGrad(samples=10, tolerance=1e-9, max_samples=25)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -504,10 +505,13 @@ def test_the_fit_is_told_apart_or_refused():
         (lambda: wl.RISE(keep=1), "keep, the probability of a cell, must lie between 0 and 1; got keep=1"),
         (lambda: wl.RISE(keep="half"), "keep, .*; got keep='half'"),
         (lambda: wl.RISE(masks="octaves"), "masks must be one of bands, places; got masks='octaves'"),
-        (lambda: wl.RISE(centred=1), "centred must be True or False; got centred=1"),
+        (lambda: wl.RISE(centred=1), "centred must be True or False; got 1"),
         (lambda: wl.RISE(samples=10**9), "samples must be at most 10,000,000"),
         (lambda: wl.HSIC(samples=1), "HSIC needs 2 samples or more; got samples=1"),
-        (lambda: wl.Sobol(groups="decades"), "groups must be one of scales, octaves, bands, blocks, .*; got 'decades'"),
+        *(
+            (partial(cls, groups="decades"), "groups must be one of scales, octaves, bands, blocks, .*; got 'decades'")
+            for cls in (wl.Sobol, wl.HSIC, wl.KernelSHAP, wl.ScaleShapley, wl.Owen)
+        ),
         (lambda: wl.KernelSHAP(blocks=0), "blocks must be a whole number from 1; got blocks=0"),
         (lambda: wl.HierarchicalShapley(share=1.5), "share, of the sum of magnitudes, must lie .*; got share=1.5"),
     ],

@@ -8,6 +8,7 @@ import torch
 
 import wavelens as wl
 from cases import DOMAINS, Net, name, relative, signal
+from wavelens.engine.gradients import Gradients
 
 SHAPE = (12, 17)
 CLASSES = [2, 0, 4]
@@ -226,3 +227,14 @@ def test_a_random_order_has_no_ties_in_half_precision(dtype):
     order = wl.metrics.random_order(torch.zeros(1, 1, 300, 300, dtype=dtype), wl.Identity()).data
     assert order.isfinite().all()
     assert len(order.unique()) == 300 * 300
+
+
+@pytest.mark.parametrize("rows", [2, 3, 4, 7])
+def test_no_more_signals_are_made_at_once_than_go_through_the_model(rows, monkeypatch):
+    net, x = Net((9, 12)), signal((9, 12))
+    made, ask = [], Gradients.values
+    monkeypatch.setattr(Gradients, "values", lambda self, x, *rest: made.append(len(x)) or ask(self, x, *rest))
+    a = wl.attribute(net, x, 1, domain=wl.DWT("haar", 1), method=wl.Saliency())
+    wl.metrics.curves(net, x, 1, a, steps=8, batch_size=rows)
+    assert len(made) > 8
+    assert max(made) <= max(rows, len(x))

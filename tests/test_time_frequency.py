@@ -7,6 +7,7 @@ from scipy import fft
 
 import wavelens as wl
 from cases import SHAPES, relative, signal
+from wavelens.domains.constantq import _fast_length
 from wavelens.grid import Grid
 
 TIGHT = [
@@ -174,3 +175,9 @@ def test_the_envelope_of_a_tone_is_flat():
 def test_what_cannot_be(build, sentence):
     with pytest.raises(ValueError, match=sentence):
         build()
+
+
+def test_lengths_of_transforms_are_the_next_that_are_fast():
+    fast = sorted(2**a * 3**b * 5**c * 7**d for a in range(9) for b in range(6) for c in range(4) for d in range(4))
+    for count in range(1, 400):
+        assert _fast_length(count) == next(n for n in fast if n >= count)
