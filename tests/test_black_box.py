@@ -95,6 +95,15 @@ def test_equals_the_literal_formula(domain, method):
         assert relative(found.data, literal(method, net, x, domain)) < 1e-10 + 1e3 * inexact
 
 
+@pytest.mark.parametrize("method", BLACK_BOX, ids=name)
+def test_masks_that_do_not_fit_into_memory_at_once_give_the_same(method, monkeypatch):
+    net, x, domain = Net((9, 12)), signal((9, 12)), wl.DWT("haar", 2)
+    whole = wl.attribute(net, x, TARGET, domain=domain, method=method)
+    monkeypatch.setattr("wavelens.methods.game.MASK_NUMBERS", 3 * domain.layout((9, 12)).size)
+    monkeypatch.setattr("wavelens.methods.sobol.MASK_NUMBERS", 40)
+    assert relative(wl.attribute(net, x, TARGET, domain=domain, method=method).data, whole.data) < 1e-10
+
+
 def test_three_axes_as_well():
     net, x, domain = Net(SHAPES[3]), signal(SHAPES[3]), wl.DWT("db2", levels=1)
     for method in (wl.RISE(samples=6, grid=2), wl.KernelSHAP(blocks=2), wl.Sobol(2, blocks=2), wl.HSIC(20, blocks=2)):
