@@ -81,6 +81,7 @@ TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with
     "methods/paths": (
         (LAWS, f"(literal or complete) and (Integrated or Expected) {SMALL}"),
         (LAWS, "path or baseline or expectation or wrong or Adaptive"),
+        ("tests/test_coarse_to_fine.py", "standard_error"),
         ("tests/test_signals.py", "baseline"),
     ),
     "methods/rise": BLACK_BOX,
@@ -108,7 +109,7 @@ TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with
         ("tests/test_curve_starts.py", "metric or logit"),
     ),
     "metrics/fidelity": (("tests/test_fidelity.py", ""),),
-    "metrics/imputation": (("tests/test_imputation.py", ""),),
+    "metrics/imputation": (("tests/test_imputation.py", ""), ("tests/test_signals.py", "road")),
     "metrics/infidelity": (("tests/test_fidelity.py", "infidelity or faithful or options"),),
     "metrics/localisation": (("tests/test_localisation.py", ""),),
     "metrics/map_measures": (("tests/test_metric_values.py", ""), ("tests/test_evaluate.py", "metric or pointing")),
@@ -117,6 +118,7 @@ TESTS: dict[str, Sequence[tuple[str, str]]] = {  # of a module: files, each with
         ("tests/test_metric_values.py", ""),
         ("tests/test_own_commands.py", ""),
         ("tests/test_dependence.py", "file"),
+        ("tests/test_docstrings.py", "metric"),
     ),
     "metrics/perturbation": (
         (JUDGED, "translation or attribution or target or name"),
@@ -163,6 +165,12 @@ DWT = (
 )
 TESTS |= {f"domains/{name}": DWT for name in "butterfly delays dwt filterbank separable identity linear".split()}
 EQUIVALENT = {  # of a mutant that computes the same, as it is printed: why
+    "domains/tree:209 #194 number: 0 → -1": "places along one axis are one column, first and last",
+    "metrics/imputation:115 #91 number: 1 → 0": "what is divided by it is not taken there",
+    "methods/hsic:76 #30 number: 1 → 2": "signs are centred before they are used",
+    "methods/coalitions:21 #9 comparison: _uniform(seed, k, groups) < 0.5 → _uniform(seed, k, groups) <= 0.5": (
+        "a uniform number is 0.5 once in 2⁵³ draws"
+    ),
     "metrics/correlation:63 #56 number: 1 → 2": "ranks are centred before they are compared",
     "metrics/curves:270 #87 number: True → False": "both have one entry per side",
     "methods/coalitions:31 #20 number: 0 → -1": "the chances have one dimension",
