@@ -8,6 +8,7 @@ import pkgutil
 import re
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 
+import numpy as np
 import pytest
 import torch
 
@@ -89,11 +90,17 @@ class Options:
         ({"name": 3}, "name must be a text or None; got 3."),
         ({"both": (1, 2)}, "both must be a tuple of a whole number, a text; got (1, 2)."),
         ({"share": True}, "share must be a number; got True."),
+        ({"share": torch.tensor(1.0)}, "share must be a number; got tensor(1.). Take Python's numbers, by item()."),
     ],
 )
 def test_the_sentence_says_what_is_taken(options, sentence):
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         Options(**options)
+
+
+def test_numbers_of_numpy_are_told_as_such():
+    with pytest.raises(ValueError, match=r"size must be .* whole numbers; got \(.*\)\. Take Python's numbers, by"):
+        Options(size=(np.int64(8), np.int64(8)))
 
 
 def test_what_fits_passes_and_other_types_are_not_judged():

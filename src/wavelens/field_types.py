@@ -24,7 +24,8 @@ def check_fields(value: Any, *names: str) -> None:
     """`ValueError` for the first field of a dataclass, or the first of those named, that is not of its type.
 
     Looks at numbers, texts, flags, None, tuples of them, and what may be one or the other; further types are left to
-    the class, and so is the range of a number. A number is none of numpy's or torch's: options are written as texts.
+    the class, and so is the range of a number. Numbers are Python's: options are written into records as texts that
+    give them again, which those of numpy and torch do not.
 
     >>> from dataclasses import dataclass
     >>> from wavelens.field_types import check_fields
@@ -41,7 +42,9 @@ def check_fields(value: Any, *names: str) -> None:
         given = getattr(value, name)
         if (not names or name in names) and not any(_fits(given, kind) for kind in kinds):
             wanted = " or ".join(_called(kind) for kind in kinds)
-            raise ValueError(f"{name} must be {wanted}; got {given!r:.60}.")
+            parts = given if isinstance(given, tuple) else (given,)
+            hint = " Take Python's numbers, by item()." if any(hasattr(part, "item") for part in parts) else ""
+            raise ValueError(f"{name} must be {wanted}; got {given!r:.60}.{hint}")
 
 
 @cache
