@@ -39,7 +39,7 @@ def imported(name: str) -> Any:
         return getattr(found, attribute)
     except AttributeError as error:
         file, own = getattr(found, "__file__", None), Path(*module.split(".")).with_suffix(".py")
-        hidden = own.is_file() and (file is None or not own.samefile(file))
+        hidden = own.is_file() and not (file is not None and Path(file).exists() and own.samefile(file))
         advice = f"It comes before {own} of the working folder; give that another name" if hidden else "Check the name"
-        where = f", {file}," if file else ""
+        where = f", {one_line(file)}," if file else ""
         raise ValueError(f"{name} cannot be found: module {module}{where} has no {attribute!r}. {advice}.") from error
