@@ -1,6 +1,7 @@
 """Models by name: what they compute, what they are called, and what wrong names are told."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -165,8 +166,9 @@ def test_wrong_names_are_told_what_a_name_is(own, name, sentence):
         load(name)
 
 
-def test_a_file_hidden_by_another_module_is_named(own, tmp_path, monkeypatch):
+def test_a_file_hidden_by_another_module_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     Path("colorsys.py").write_text("def net(): pass")
     with pytest.raises(ValueError, match=r"has no 'net'\. It comes before colorsys\.py of the working folder; give"):
         load("colorsys:net")
