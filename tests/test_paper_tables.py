@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 PAPER = ROOT / "benchmarks" / "paper"
+GIT = shutil.which("git") is not None
 
 
 @pytest.fixture
@@ -106,7 +109,7 @@ class Stopped(Exception):
 @pytest.mark.parametrize(
     ("script", "module", "constant", "other"),
     [
-        ("table2", "table2", "NETWORKS", {"photo": "ViT-tiny"}),
+        ("table2", "table2", "NETWORKS", {"photo": ("ViT-tiny",), "volume": ("residual",), "clip": ("YAMNet",)}),
         ("table2", "table2", "WAVELETS", ("haar", "db2")),
         ("table2", "table2", "STEPS", {"volume": 65, "volume, few steps": 8}),
         ("table3", "table3", "SIGMA", 0.5),
@@ -115,7 +118,9 @@ class Stopped(Exception):
         ("table4", "table4", "DOMAINS", {"pixels": wl.Identity(), "wavelets": wl.DWT("db2", levels=3)}),
         ("table6", "table7", "SIGMA", 0.5),
         ("table7", "table7", "DOMAINS", {"voxels": wl.Identity()}),
-        ("table7", "nets3d", "SETTINGS", {"epochs": 7, "seed": 0, "recipe": 2}),
+        ("table2", "table2", "loaded", lambda kind, name: Small(2).double()),
+        ("table6", "table6", "network", lambda: Small(2)),
+        ("table7", "nets3d", "network", lambda kind, name: Small(2 if kind == "former" else 3)),
         ("compat", "compat", "NETWORK", "ViT-tiny"),
         ("compat", "compat", "HAAR", wl.DWT("db2", levels=3)),
         ("randomization", "randomization", "HAAR", wl.DWT("db2", levels=3)),
@@ -128,18 +133,39 @@ def test_rows_made_with_another_constant_are_other_rows(
     made = []
 
     def stop(path, settings, keys, compute):
-        made.append(json.dumps(settings, sort_keys=True))
+        made.append(json.dumps([settings, keys], sort_keys=True))
         raise Stopped
 
     monkeypatch.setattr(made_up("harness.rows"), "each", stop)
     monkeypatch.setattr(made_up("at_hand"), "clip_names", lambda count: ["c"])
     monkeypatch.setattr(made_up("table6"), "volumes", lambda: torch.zeros(2, 1, 8, 8, 8))
+    monkeypatch.setattr(made_up("table6"), "network", lambda: Small(3))
+    monkeypatch.setattr(made_up("table2"), "loaded", lambda kind, name: Small(3).double())
+    monkeypatch.setattr(made_up("nets3d"), "network", lambda kind, name: Small(3))
     for k in range(3):
         if k == 2:
             monkeypatch.setattr(made_up(module), constant, other)
         with pytest.raises(Stopped):
             made_up(script).main(["--results", str(tmp_path)])
     assert made[0] == made[1] != made[2]
+
+
+@pytest.mark.skipif(not GIT, reason="git is not installed")
+def test_records_and_rows_say_the_commit_and_whether_code_was_changed(paper, tmp_path):
+    machine, rows, tree = paper("harness.machine"), paper("harness.rows"), tmp_path / "tree"
+    assert machine.commit(tmp_path) is None
+    (tree / "src").mkdir(parents=True)
+    (tree / "src" / "a.py").write_text("a = 1\n", encoding="utf-8")
+    who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    for command in (("init", "-q"), ("add", "."), (*who, "commit", "-q", "-m", "first")):
+        subprocess.run(["git", "-C", str(tree), *command], check=True)
+    at = machine.commit(tree)
+    assert re.fullmatch(r"[0-9a-f]{7,}", at)
+    (tree / "README.md").write_text("prose\n", encoding="utf-8")
+    assert machine.commit(tree) == at
+    (tree / "src" / "a.py").write_text("a = 2\n", encoding="utf-8")
+    assert machine.commit(tree) == f"{at}, changed"
+    assert rows.each(tmp_path / "rows.jsonl", {}, [{"item": 1}], lambda item: {})[0]["commit"] == machine.commit()
 
 
 def test_rows_of_another_version_are_other_rows(paper, monkeypatch, tmp_path):
@@ -449,6 +475,7 @@ def made_up(paper, monkeypatch):
 def _record(folder: Path, name: str) -> dict:
     found = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     assert {"command", "wavelens", "torch", "python", "hardware"} <= found.keys()
+    assert ("commit" in found) == (GIT and (ROOT / ".git").exists())
     return found
 
 
@@ -500,20 +527,25 @@ def test_table_7_on_made_up_volumes(made_up, monkeypatch, tmp_path):
 def test_table_2_on_made_up_photos_and_volumes(made_up, monkeypatch, tmp_path):
     table2 = made_up("table2")
     nets = {"photo": Small(2, 3), "volume": Small(3), "clip": Small(1)}
-    monkeypatch.setattr(table2, "network", lambda kind: nets[kind].double().eval())
+    monkeypatch.setattr(table2, "loaded", lambda kind, name: nets[kind].double().eval())
     clip = torch.rand(1, 1, 512, dtype=torch.float64)
     signal = table2.signal
-    monkeypatch.setattr(table2, "signal", lambda kind, item: clip if kind == "clip" else signal(kind, item))
+    monkeypatch.setattr(table2, "signal", lambda kind, *which: clip if kind == "clip" else signal(kind, *which))
     monkeypatch.setattr(made_up("at_hand"), "clip_names", lambda count: ["c"][:count])
     table2.main(f"--photos 2 --volumes 2 --clips 1 --steps 4 --effort 8 --results {tmp_path}".split())
-    found = _record(tmp_path, "table2")["kinds"]
-    for cells in found.values():
-        by_name = {c["wavelet"]: c for c in cells}
-        for name in ("db1", "bior1.1"):  # Haar's filters
-            assert by_name[name]["insertion, distance from haar"]["most"] < 1e-12
-        for c in cells:  # completeness does not ask for the wavelet
-            assert c["sum, distance from haar"]["most"] < 1e-9
-    assert {c["wavelet"]: c for c in found["photo"]}["db4"]["insertion, distance from haar"]["most"] > 1e-6
+    found = _record(tmp_path, "table2")
+    assert found["items"] == {"photo": 2, "volume": 2, "volume, few steps": 2, "clip": 1}
+    for kind, several in found["kinds"].items():
+        assert tuple(several) == table2.NETWORKS[kind.partition(",")[0]]
+        for cells in several.values():
+            by_name = {c["wavelet"]: c for c in cells}
+            for name in ("db1", "bior1.1"):  # Haar's filters
+                assert by_name[name]["insertion, distance from haar"]["most"] < 1e-12
+            for c in cells:  # completeness does not ask for the wavelet
+                assert c["sum, distance from haar"]["most"] < 1e-9
+            assert by_name["db4"]["insertion, distance from haar"]["most"] > 1e-6 or kind.startswith("volume")
+    sigmoid, softmax = (found["kinds"]["clip"][name][0]["insertion"][0] for name in ("YAMNet", "Micro-ACDNet"))
+    assert sigmoid != pytest.approx(softmax, abs=1e-3)  # the same network here, followed in another way
 
 
 @pytest.mark.needs("sklearn")

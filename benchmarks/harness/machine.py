@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 import torch
 
 import wavelens as wl
 
+ROOT = Path(__file__).parents[2]
+
 
 def versions(device: str = "cpu") -> dict[str, str]:
     return {
+        **({"commit": made} if (made := commit()) else {}),
         "wavelens": wl.__version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "hardware": hardware(device),
     }
+
+
+def commit(tree: Path = ROOT) -> str | None:
+    """The commit that a tree stands at, and whether its code was changed since; None outside a repository."""
+    if not (tree / ".git").exists():
+        return None
+    asked = (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--", "src", "benchmarks/*.py"])
+    try:
+        said = [
+            subprocess.run(["git", "-C", str(tree), *one], capture_output=True, text=True, check=True).stdout.strip()
+            for one in asked
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{said[0]}, changed" if said[1] else said[0]
 
 
 def hardware(device: str = "cpu") -> str:

@@ -23,6 +23,9 @@ import torch
 
 import wavelens as wl
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from harness.machine import commit
+
 Row = dict[str, Any]
 BENCHMARKS = Path(__file__).parents[1]
 
@@ -71,17 +74,18 @@ def each(path: Path, settings: Row, keys: Iterable[Row], compute: Callable[..., 
     """`compute(**key)` for every key that has no row yet; the rows of all keys, in their order.
 
     `settings` are all that a row depends on beside its key. A row is `{"key": …, "settings": settings and versions,
-    "seconds": …, **what compute returned}`, written as soon as it is known.
+    "commit": …, "seconds": …, **what compute returned}`, written as soon as it is known.
     """
     settings = json.loads(json.dumps(settings | {"wavelens": wl.__version__, "torch": torch.__version__}))
     done = {_name(row["key"]): row for row in there(path) if row["settings"] == settings}
-    keys = list(keys)
+    keys, at = list(keys), commit()
     found = []
     for number, key in enumerate(keys, 1):
         if _name(key) not in done:
             start = time.perf_counter()
             computed = compute(**key)
-            row = {"key": key, "settings": settings, "seconds": round(time.perf_counter() - start, 2), **computed}
+            made = {"commit": at, "seconds": round(time.perf_counter() - start, 2)}
+            row = {"key": key, "settings": settings, **made, **computed}
             _append(path, row)
             print(f"{path.stem}: {number} of {len(keys)}, {' '.join(map(str, key.values()))}", file=sys.stderr)
             done[_name(key)] = row

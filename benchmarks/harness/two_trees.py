@@ -145,7 +145,9 @@ def in_tree(tree: Path, measure: str) -> dict[str, float]:
 
 def compared(trees: dict[str, Path], measure: str, rounds: int) -> list[dict[str, Any]]:
     """Rows of after ÷ before, each of the least over rounds."""
-    commits = " → ".join(commit(tree) for tree in trees.values())
+    from harness.machine import commit
+
+    commits = " → ".join(commit(tree) or "no commit" for tree in trees.values())
     least: dict[str, dict[str, float]] = {name: {} for name in trees}
     for turn in range(rounds):
         for name, tree in list(trees.items())[:: -1 if turn % 2 else 1]:
@@ -165,13 +167,6 @@ def compared(trees: dict[str, Path], measure: str, rounds: int) -> list[dict[str
             }
         )
     return rows
-
-
-def commit(tree: Path) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(tree), "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True, check=True
-    )
-    return done.stdout.strip()
 
 
 def main() -> None:

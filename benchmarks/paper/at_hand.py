@@ -20,6 +20,7 @@ from torch import Tensor, nn
 import wavelens as wl
 from wavelens.models.preparations.image import Geometry, Normalized
 
+DRAW = "the first of numpy.random.default_rng(0).permutation"  # what `drawn` takes
 HALF = (0.5, 0.5, 0.5)
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 IMAGE_NETWORKS = {  # name: file of its weights

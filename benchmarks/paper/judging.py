@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from record import interval
 from torch import Tensor, nn
-from verdicts import STARTS
+from verdicts import DIFFERENCES
 
 import wavelens as wl
 from wavelens.core import Coefficients, Domain
@@ -64,6 +64,14 @@ def quick(model: nn.Module, shape: tuple[int, ...]) -> nn.Module:
         found: nn.Module = torch.jit.freeze(torch.jit.trace(frozen, x[:1], check_trace=False))
         torch.testing.assert_close(found(x), model(x), rtol=1e-4, atol=1e-4)
     return found
+
+
+def weights(net: nn.Module) -> str:
+    """A digest of a network that was trained here: the same recipe gives others on another processor."""
+    state = hashlib.sha256()
+    for name, value in sorted(net.state_dict().items()):
+        state.update(name.encode() + value.detach().contiguous().numpy().tobytes())
+    return state.hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -195,7 +203,7 @@ def cells(
             for measure in scores[0]:
                 values = by_item(items, [s[measure] for s in scores])
                 cell[measure] = interval(values, (middles or {}).get(measure, np.mean))
-            for difference, measure in STARTS.items():
+            for difference, measure in DIFFERENCES.items():
                 if measure not in scores[0]:
                     continue
                 ahead = [s[measure] - e[measure] for s, e in zip(scores, energy, strict=True)]

@@ -8,6 +8,7 @@ A section whose record is missing says how to make it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -16,8 +17,10 @@ from typing import Any
 
 from record import KIND, RESULTS, expanded, p_value, parser, table
 from verdicts import (
+    DIFFERENCES,
     LEAST,
     MARGIN,
+    MU_OVER_ENERGY,
     OVER_ENERGY,
     SHUFFLED,
     SIGNIFICANT,
@@ -45,7 +48,6 @@ TITLES = {
     "fid_in": "Fid-In ↑",
     "shuffled": "from shuffled ↑",
 }
-BESIDE = {"ff": "FF", "mu_fidelity": "μ-fidelity"}  # whose distance to the energy order is beside them
 AREAS = ("faithfulness", "insertion", "deletion")
 WAM = ("WAM-IG", "WAM-SG")
 ARCHITECTURES = {"residual": "ResNet3D", "inverted": "EfficientNet3D", "former": "3D Former"}
@@ -105,8 +107,8 @@ def less(value: Sequence[float | None], energy: Sequence[float | None] | None) -
 def measured(title: str, cells: list[Record], domain: str, measures: Sequence[str], paper: Record) -> str:
     """The orders of a domain with their measures; the published ones in the last columns."""
     energy = cell(cells, "energy order", domain) or {}
-    beside = [m for m in measures if m in BESIDE]
     has_gaps, has_shuffled = (any(name in c for c in cells) for name in ("gap", SHUFFLED))
+    has_ff = "ff" in measures
     rows = [
         [
             c["order"],
@@ -115,7 +117,7 @@ def measured(title: str, cells: list[Record], domain: str, measures: Sequence[st
             *(estimate(c[m]) for m in measures),
             "" if c["order"] == "energy order" else over(c),
             *(shuffled(c) if has_shuffled else []),
-            *("" if c["order"] == "energy order" else less(c[m], energy.get(m)) for m in beside),
+            *(["" if c["order"] == "energy order" else less(c["ff"], energy.get("ff"))] if has_ff else []),
             *(number(paper.get(c["order"], {}).get(m)) for m in measures),
         ]
         for c in cells
@@ -123,7 +125,7 @@ def measured(title: str, cells: list[Record], domain: str, measures: Sequence[st
     ]
     head = [title, "n", *(["gap"] if has_gaps else []), *(TITLES[m] for m in measures), OVER_ENERGY]
     head += [TITLES["shuffled"], SHUFFLED] if has_shuffled else []
-    head += [f"{BESIDE[m]} less energy's" for m in beside]
+    head += ["FF less energy's"] if has_ff else []
     return table([*head, *(f"paper's {m}" for m in measures)], rows)
 
 
@@ -201,24 +203,33 @@ def table2(found: Record, published: Record, _: Record) -> Fragments:
         f"{kind} " + ", ".join(f"{name} {number(ins)} / {number(dele)}" for name, ins, dele in three)
         for kind, three in pairs.items()
     )
-    text, most = [], {}
-    apart: dict[int, list[str]] = {1: [], 0: [], -1: []}
-    away = "{}, distance from haar".format
-    for kind, cells in found["kinds"].items():
+    text, moves = [], {}
+    apart: dict[int, list[str]] = {1: [], -1: []}
+    for kind, network, cells in by_wavelet(found):
         rows = []
         for c in cells:
             row = [c["wavelet"], str(c["items"])]
             for m in ("insertion", "deletion"):
-                row += [estimate(c[m]), over(c, f"{m}, less haar's"), small(c[away(m)]["most"])]
-                most[f"most {kind} {c['wavelet']}"] = small(c[away(m)]["most"])
-                apart[decided(c, f"{m}, less haar's")].append(f"{c['wavelet']} ({kind}, {m})")
-            rows.append([*row, small(c[away("sum")]["most"])])
+                move = c[f"{m}, distance from haar"]["most"]
+                row += [estimate(c[m]), over(c, f"{m}, less haar's"), small(move)]
+                moves.setdefault((kind, m, c["wavelet"]), []).append(move)
+            rows.append([*row, small(c["sum, distance from haar"]["most"])])
+        for m, (sign, several) in itertools.product(("insertion", "deletion"), apart.items()):
+            if names := [c["wavelet"] for c in cells if decided(c, f"{m}, less haar's") == sign]:
+                several.append(f"{kind}, {network}, {m}: {', '.join(names)}")
         head = [part for m in ("insertion", "deletion") for part in (TITLES[m], "less Haar's", "largest move")]
-        text.append(table([kind, "n", *head, "largest move of Σγ"], rows))
-        most[f"most {kind}"] = number(max(c[away(m)]["most"] for c in cells for m in ("insertion", "deletion")))
+        text.append(table([f"{kind}: {network}", "n", *head, "largest move of Σγ"], rows))
+    most = {f"most {kind} {m} {wavelet}": small(max(several)) for (kind, m, wavelet), several in moves.items()}
+    for kind in found["kinds"]:
+        most[f"most {kind}"] = number(max(max(several) for (one, *_), several in moves.items() if one == kind))
     items = ", ".join(f"{n} × {kind}" for kind, n in found["items"].items())
-    most |= {name: ", ".join(apart[k]) or "none" for k, name in ((1, "above"), (-1, "below"))}
+    most |= {name: "; ".join(apart[k]) or "none" for k, name in ((1, "above"), (-1, "below"))}
     return {"published": said, "tables": "\n".join(text), "source": source(found, items), **most}
+
+
+def by_wavelet(found: Record) -> list[tuple[str, str, list[Record]]]:
+    """The kinds of signals, their networks, and the rows of their wavelets."""
+    return [(kind, network, cells) for kind, own in found["kinds"].items() for network, cells in own.items()]
 
 
 def table3(found: Record, published: Record, _: Record) -> Fragments:
@@ -260,11 +271,10 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
             later = f"{number(fifth[name][measure])} (table 5)" if mine is None and name in fifth else number(mine)
             shown = [number(c[measure][0]) if c else "–" for c in each]
             middle = estimate(mean[measure]) + part.get((name, domain), "") if mean else "–"
-            energy = cell(whole, "energy order", domain)
-            far = less(mean[measure], energy and energy[measure]) if mean and name != "energy order" else ""
+            far = over(mean, MU_OVER_ENERGY) if mean and name != "energy order" and measure == "mu_fidelity" else ""
             items = str(mean["items"]) if mean else "–"
-            rows.append([label, items, *shown, middle, *([far] if measure in BESIDE else []), later])
-        head = ["n", *nets, "mean", *(["less energy's"] if measure in BESIDE else []), "paper's mean"]
+            rows.append([label, items, *shown, middle, *([far] if measure == "mu_fidelity" else []), later])
+        head = ["n", *nets, "mean", *([MU_OVER_ENERGY] if measure == "mu_fidelity" else []), "paper's mean"]
         text.append(table([TITLES[measure], *head], rows))
     facts = {c["order"]: [str(c["items"]), *([gaps(c)] if "gap" in whole[0] else [])] for c in whole}
     same = []
@@ -480,11 +490,11 @@ def comparisons(has: Record) -> tuple[int, int]:
         for one in has.get(table, {}).get("networks", {}).values()
         for c in one["cells"]
         if c["order"] != "energy order"
-        for name in STARTS
+        for name in DIFFERENCES
         if name in c
     ]
-    cells = [c for several in has.get("table2", {}).get("kinds", {}).values() for c in several]
-    items += [c["items"] for c in cells if c["wavelet"] != "haar" for _ in ("insertion", "deletion")]
+    wavelets = [c for *_, cells in by_wavelet(has["table2"]) for c in cells] if "table2" in has else []
+    items += [c["items"] for c in wavelets if c["wavelet"] != "haar" for _ in ("insertion", "deletion")]
     return len(items), sum(n >= LEAST for n in items)
 
 

@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
         "table4",
         {
             "title": "Tables 4 and 5: images",
-            "data": "photos of Caltech-101, drawn at random",
+            "data": f"photos of Caltech-101, {at_hand.DRAW}",
             "photos": len(found) // len(at_hand.IMAGE_NETWORKS),
             "settings": settings,
             **made_with,

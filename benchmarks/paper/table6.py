@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import cache
 
 import at_hand
+import judging
 import mnist3d
 import record
 import table7
@@ -39,11 +40,11 @@ def main(argv: list[str] | None = None) -> None:
     def row(volume: int) -> rows.Row:
         return table7.judged(network(), volumes()[volume : volume + 1], str(volume), **settings)
 
-    constants = table7.made_with(given.effort)
-    found = rows.each(rows.place("table6"), settings | constants, keys, row)
+    constants, made_by = table7.made_with(given.effort), {"weights": judging.weights(network())}
+    found = rows.each(rows.place("table6"), settings | constants | made_by, keys, row)
     whole = {
         "title": "Table 6: MNIST3D",
-        "data": "clouds made of scikit-learn's digits (mnist3d.py), test split, drawn at random",
+        "data": f"clouds made of scikit-learn's digits (mnist3d.py), test split, {at_hand.DRAW}",
         "volumes": len(found),
         "settings": settings,
         **constants,

@@ -95,20 +95,25 @@ def main(argv: list[str] | None = None) -> None:
     given = record.options(__doc__, SMALL, FULL, argv)
     settings = {name: getattr(given, name) for name in ("steps", "effort")}
     chosen = {name: at_hand.drawn(range(len(at_hand.medmnist(name)[0])), getattr(given, name)) for name in nets3d.NAMES}
+    weights = {
+        (name, kind): judging.weights(nets3d.network(kind, name))
+        for name in chosen
+        for kind in ("residual", *nets3d.KINDS)
+    }
     keys = [
-        {"data": name, "network": kind, "volume": int(k)}
+        {"data": name, "network": kind, "weights": weights[name, kind], "volume": int(k)}
         for several in itertools.zip_longest(*chosen.values())
         for name, k in zip(chosen, several, strict=True)
         for kind in ("residual", *nets3d.KINDS)
         if k is not None
     ]
 
-    def row(data: str, network: str, volume: int) -> rows.Row:
+    def row(data: str, network: str, weights: str, volume: int) -> rows.Row:
         x = at_hand.medmnist(data)[0][volume : volume + 1]
         return judged(nets3d.network(network, data), x, f"{data} {volume}", **settings)
 
     constants = made_with(given.effort)
-    found = rows.each(rows.place("table7"), settings | constants | {"networks": nets3d.SETTINGS}, keys, row)
+    found = rows.each(rows.place("table7"), settings | constants, keys, row)
     networks = {
         f"{kind}, {name}": summary([r for r in found if (r["key"]["data"], r["key"]["network"]) == (name, kind)])
         for name, numbers in chosen.items()
@@ -117,7 +122,7 @@ def main(argv: list[str] | None = None) -> None:
     }
     whole = {
         "title": "Table 7: AdrenalMNIST3D and VesselMNIST3D",
-        "data": "volumes of the official test splits, drawn at random",
+        "data": f"volumes of the official test splits, {at_hand.DRAW}",
         "volumes": {name: len(numbers) for name, numbers in chosen.items()},
         "settings": settings,
         **constants,
