@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 
 
 @pytest.mark.real
@@ -22,3 +23,14 @@ def test_ten_lines(tmp_path, monkeypatch, capsys):
     assert sum(printed.values()) == pytest.approx((a.score - a.baseline_score - a.gap).item(), rel=1e-4)
     assert (tmp_path / "chelsea.png").stat().st_size > 10_000
     assert torch.equal(type(a).load("chelsea.safetensors").data, a.data)
+
+
+def test_badges_say_what_the_project_says(scripts):
+    """`python release/badges.py` draws them; the README names each with the same words."""
+    badges = scripts("../release")("badges")
+    made, text = badges.badges(), README.read_text(encoding="utf-8")
+    for name, svg in made.items():
+        assert (badges.FOLDER / name).read_text(encoding="utf-8") == svg
+        (label,) = re.findall(r"<title>(.*?)</title>", svg)
+        assert f"![{label}](docs/assets/badges/{name})" in text
+    assert {path.name for path in badges.FOLDER.iterdir()} == set(made)
