@@ -519,6 +519,13 @@ def test_table_7_on_made_up_volumes(made_up, monkeypatch, tmp_path):
     one = found["networks"]["former, vessel"]
     assert sum(one["named"].values()) == 2
     assert one["filled"]["voxels"][0] == 1.0
+    assert {c: cells[0]["items"] for c, cells in one["classes"].items()} == one["named"]
+    line = next(r for r in made_up("pages").by_class(one["classes"]).splitlines() if r.startswith("| WAM-IG (J = 2) |"))
+    for cells in one["classes"].values():
+        mine = next(c for c in cells if c["order"] == "WAM-IG (J = 2)")
+        assert made_up("pages").estimate(mine["faithfulness"]) in line
+    gaps = [c["gap"][0] for network in found["networks"].values() for c in network["cells"] if "gap" in c]
+    assert max(gaps) <= 0.02
     names = {c["order"] for c in one["cells"] if c["domain"] == "wavelets, one level"}
     assert names == {"WAM-SG (J = 1)", "WAM-IG (J = 1)", "energy order", "random order"}
 
@@ -532,7 +539,7 @@ def test_table_2_on_made_up_photos_and_volumes(made_up, monkeypatch, tmp_path):
     signal = table2.signal
     monkeypatch.setattr(table2, "signal", lambda kind, *which: clip if kind == "clip" else signal(kind, *which))
     monkeypatch.setattr(made_up("at_hand"), "clip_names", lambda count: ["c"][:count])
-    table2.main(f"--photos 2 --volumes 2 --clips 1 --steps 4 --effort 8 --results {tmp_path}".split())
+    table2.main(f"--photos 2 --volumes 2 --clips 1 --steps 4 --results {tmp_path}".split())
     found = _record(tmp_path, "table2")
     assert found["items"] == {"photo": 2, "volume": 2, "volume, few steps": 2, "clip": 1}
     for kind, several in found["kinds"].items():
@@ -541,6 +548,7 @@ def test_table_2_on_made_up_photos_and_volumes(made_up, monkeypatch, tmp_path):
             by_name = {c["wavelet"]: c for c in cells}
             for name in ("db1", "bior1.1"):  # Haar's filters
                 assert by_name[name]["insertion, distance from haar"]["most"] < 1e-12
+            assert all(c["gap"][0] <= 0.02 for c in cells)
             for c in cells:  # completeness does not ask for the wavelet
                 assert c["sum, distance from haar"]["most"] < 1e-9
             assert by_name["db4"]["insertion, distance from haar"]["most"] > 1e-6 or kind.startswith("volume")

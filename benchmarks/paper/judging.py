@@ -25,6 +25,7 @@ from wavelens.targets import Target
 CONTROLS = ("energy order", "random order")
 SHUFFLED = {"fill": "shuffled", "samples": 1, "fractions": "log", "steps": 6}  # one start for all orders of an item
 MEASURED = {"shuffled": SHUFFLED}  # what a row's settings say beside the steps
+TOLERANCE = 0.02  # of paths: the part of the rise that their sums may miss
 FLIPS = 20_000  # draws of signs for a p-value: as few as let one survive Holm's correction for a hundred tests
 Scores = dict[str, dict[str, dict[str, float]]]  # of a domain, of an order, by measure
 

@@ -346,8 +346,34 @@ def volumes(found: Record, paper: Record, items: str) -> Fragments:
             f"volume is *empty* {estimate(one['empty'])}. Part of the coefficients that are not zero: {filled}.\n"
         )
         text += [measured(domain, one["cells"], domain, AREAS, paper[key]) for domain in domains(one["cells"])]
+        text.append(by_class(one["classes"]))
         verdicts += verdict(key, one["cells"], "wavelets", [f"{name} (J = 2)" for name in WAM])
     return {"tables": "\n".join(text), "verdicts": verdicts, "source": source(found, items)}
+
+
+def by_class(classes: dict[str, list[Record]]) -> str:
+    """Faithfulness of each order in wavelets from both starts, of the volumes of one named class at a time."""
+    rows = [
+        [
+            order,
+            *(
+                entry
+                for cells in classes.values()
+                for c in cells
+                if c["order"] == order
+                for name, measure in STARTS.items()
+                for entry in (estimate(c[measure]), "" if order == "energy order" else over(c, name))
+            ),
+        ]
+        for order in dict.fromkeys(c["order"] for cells in classes.values() for c in cells)
+    ]
+    head = [
+        entry
+        for which, cells in classes.items()
+        for name, measure in STARTS.items()
+        for entry in (f"class {which} (n = {cells[0]['items']}): {TITLES[measure]}", name)
+    ]
+    return table(["wavelets, by class", *head], rows)
 
 
 def nets3d(found: Record, *_: Record) -> Fragments:
@@ -488,7 +514,8 @@ def comparisons(has: Record) -> tuple[int, int]:
         c["items"]
         for table in ("table3", "table4", "table6", "table7")
         for one in has.get(table, {}).get("networks", {}).values()
-        for c in one["cells"]
+        for cells in (one["cells"], *one.get("classes", {}).values())
+        for c in cells
         if c["order"] != "energy order"
         for name in DIFFERENCES
         if name in c

@@ -126,7 +126,7 @@ def grad_cam(model: nn.Module, x: Tensor, target: int) -> Coefficients:
 def explainers(effort: int, start: float) -> dict[object, object]:
     return {
         ("Saliency",): wl.Saliency(),
-        ("Integrated Gradients", "WAM-IG"): wl.IntegratedGradients(tolerance=0.02, baseline=start),
+        ("Integrated Gradients", "WAM-IG"): wl.IntegratedGradients(tolerance=judging.TOLERANCE, baseline=start),
         ("SmoothGrad", "WAM-SG"): wl.SmoothGrad(samples=effort, sigma=SIGMA),
         "GradCAM": grad_cam,
     }
