@@ -1,6 +1,8 @@
 """The command `evaluate`: its numbers are the library's own, it goes on, and it leaves nothing bad unsaid."""
 
+import errno
 import os
+import socket
 import sys
 from types import SimpleNamespace
 
@@ -294,17 +296,30 @@ def test_an_interrupted_run_says_how_far_it_came(folder, capsys, monkeypatch):
     assert last(capsys) == "error: interrupted; 0 of 5 files are written. Run the same command again to go on."
 
 
+@pytest.mark.needs("ray")
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_where_nothing_listens_is_one_line_at_once(folder, capsys, scheme):
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        address = f"{scheme}127.0.0.1:{one.getsockname()[1]}"  # refused: nobody listens there
+        assert evaluate("--executor", "ray", "--ray-address", address) == 2
+    assert last(capsys) == (
+        f"error: Ray does not start at {address}: {os.strerror(errno.ECONNREFUSED)}. Check the address and `ray status`, or compute "
+        "with --executor processes."
+    )
+
+
 def test_a_ray_that_does_not_start_is_one_line(folder, capsys, monkeypatch):
     def refuse(**options):
         raise ConnectionError("Could not connect.\n\n  Check the head node.\n")
 
     ray = SimpleNamespace(is_initialized=lambda: False, init=refuse, shutdown=lambda: None)
     monkeypatch.setattr(cluster, "optional", lambda *names: ray)
-    assert evaluate("--executor", "ray", "--ray-address", "10.0.0.1:6379") == 2
+    assert evaluate("--executor", "ray", "--ray-address", "auto") == 2
     progress, error = capsys.readouterr().err.splitlines()
     assert progress == "0 of 5 files."
     assert error == (
-        "error: Ray does not start at 10.0.0.1:6379: Could not connect. Check the head node. Check the address and "
+        "error: Ray does not start at auto: Could not connect. Check the head node. Check the address and "
         "`ray status`, or compute with --executor processes."
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import suppress
@@ -14,6 +15,8 @@ from wavelens.optional import optional
 from wavelens.runs.executors.work_sharing import share
 from wavelens.runs.task import Answer, Job, Lost, Report, Step, Stop, Task, unpickled
 from wavelens.untrusted import excerpt
+
+SECONDS = 5  # for the head node of a cluster to take a connection
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Ray:
             )
 
     def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Step | Report]:
+        if self.address:  # once, not twenty times, where something else listens; Ray reads it when it is imported
+            os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
         ray = optional("ray", "ray")
         started = not ray.is_initialized()
         try:
@@ -54,14 +59,23 @@ def _start(ray: Any, address: str | None) -> None:
     """`RuntimeError` in one line where Ray does not start."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
+        _ask(address or os.environ.get("RAY_ADDRESS", ""))
         ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="error")
     except Exception as error:  # Ray raises its own errors, and those of its connections
         where = f"at {address}" if address else "on this machine"
-        reason = excerpt(str(error)).strip().rstrip(".") or type(error).__name__
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = excerpt(said).strip().rstrip(".") or type(error).__name__
         raise RuntimeError(
             f"Ray does not start {where}: {reason}. Check the address and `ray status`, or compute with --executor "
             "processes."
         ) from error
+
+
+def _ask(address: str) -> None:
+    """`OSError` where nothing listens at `[ray://]host:port`, for which `ray.init` would wait for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS).close()
 
 
 def check_room(request: Ray, room: dict[str, float]) -> None:
