@@ -304,8 +304,8 @@ def test_an_address_where_nothing_listens_is_one_line_at_once(folder, capsys, sc
         address = f"{scheme}127.0.0.1:{one.getsockname()[1]}"  # refused: nobody listens there
         assert evaluate("--executor", "ray", "--ray-address", address) == 2
     assert last(capsys) == (
-        f"error: Ray does not start at {address}: {os.strerror(errno.ECONNREFUSED)}. Check the address and `ray status`, "
-        "or compute with --executor processes."
+        f"error: Ray does not start at {address}: {os.strerror(errno.ECONNREFUSED)}. Check the address and "
+        "`ray status`, or compute with --executor processes."
     )
 
 
