@@ -1,5 +1,6 @@
 """The README's Python runs as it stands."""
 
+import json
 import re
 from pathlib import Path
 
@@ -34,3 +35,12 @@ def test_badges_say_what_the_project_says(scripts):
         (label,) = re.findall(r"<title>(.*?)</title>", svg)
         assert f"![{label}](docs/assets/badges/{name})" in text
     assert {path.name for path in badges.FOLDER.iterdir()} == set(made)
+
+
+def test_agreement_with_planted_truth_is_that_on_record():
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    record = json.loads((ROOT / "benchmarks" / "planted" / "results" / "agreement.json").read_text(encoding="utf-8"))
+    for measure in ("faithfulness", "faithfulness, log"):
+        for purpose in ("choosing", "judging"):
+            mean, low, high = record["results"][purpose][measure]["agreement"]
+            assert f"{mean:.2f} [{low:.2f}, {high:.2f}]" in text

@@ -1,7 +1,7 @@
 """What the statistics of WAM's released code do to a score: each alone, then all together, on the same photos.
 
     python benchmarks/paper/compat.py              # 20 photos, 12 steps
-    FULL=1 python benchmarks/paper/compat.py       # 100 photos, 64 steps
+    FULL=1 python benchmarks/paper/compat.py       # all 460 photos, 64 steps
 
 The library computes what the paper's equations say; the authors' code departs from them. Here its departures are
 offered, one function each, so that the effect of each can be read off one table:
@@ -31,7 +31,7 @@ import wavelens as wl
 from wavelens.core import Band, Coefficients
 
 SMALL = {"photos": 20, "steps": 12, "effort": 25}
-FULL = {"photos": 100, "steps": 64}
+FULL = {"photos": 460, "steps": 64}
 NETWORK = "EfficientNet-lite0"
 HAAR = wl.DWT("haar", levels=3)
 ORDERS = ("WAM-SG", "WAM-IG", *judging.CONTROLS)

@@ -171,6 +171,7 @@ def table1(found: Record, published: Record, _: Record) -> Fragments:
             [
                 name,
                 str(row["items"]),
+                gaps(row),
                 *(estimate(row[m]) for m in AREAS),
                 "" if name.startswith("energy order") else over(row),
                 *(shuffled(row | {"order": name.partition(" of ")[0]}) if has_shuffled else []),
@@ -178,7 +179,7 @@ def table1(found: Record, published: Record, _: Record) -> Fragments:
             ]
             for name, row in column["rows"].items()
         ]
-        head = [f"{kind}: {column['network']}", "n", *(TITLES[m] for m in AREAS), OVER_ENERGY]
+        head = [f"{kind}: {column['network']}", "n", "gap", *(TITLES[m] for m in AREAS), OVER_ENERGY]
         head += [TITLES["shuffled"], SHUFFLED] if has_shuffled else []
         text.append(table([*head, *(f"paper's {m}" for m in AREAS)], rows))
     slips = [
@@ -208,7 +209,7 @@ def table2(found: Record, published: Record, _: Record) -> Fragments:
     for kind, network, cells in by_wavelet(found):
         rows = []
         for c in cells:
-            row = [c["wavelet"], str(c["items"])]
+            row = [c["wavelet"], str(c["items"]), gaps(c)]
             for m in ("insertion", "deletion"):
                 move = c[f"{m}, distance from haar"]["most"]
                 row += [estimate(c[m]), over(c, f"{m}, less haar's"), small(move)]
@@ -218,7 +219,7 @@ def table2(found: Record, published: Record, _: Record) -> Fragments:
             if names := [c["wavelet"] for c in cells if decided(c, f"{m}, less haar's") == sign]:
                 several.append(f"{kind}, {network}, {m}: {', '.join(names)}")
         head = [part for m in ("insertion", "deletion") for part in (TITLES[m], "less Haar's", "largest move")]
-        text.append(table([f"{kind}: {network}", "n", *head, "largest move of Σγ"], rows))
+        text.append(table([f"{kind}: {network}", "n", "gap", *head, "largest move of Σγ"], rows))
     most = {f"most {kind} {m} {wavelet}": small(max(several)) for (kind, m, wavelet), several in moves.items()}
     for kind in found["kinds"]:
         most[f"most {kind}"] = number(max(max(several) for (one, *_), several in moves.items() if one == kind))
@@ -276,7 +277,8 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
             rows.append([label, items, *shown, middle, *([far] if measure == "mu_fidelity" else []), later])
         head = ["n", *nets, "mean", *([MU_OVER_ENERGY] if measure == "mu_fidelity" else []), "paper's mean"]
         text.append(table([TITLES[measure], *head], rows))
-    facts = {c["order"]: [str(c["items"]), *([gaps(c)] if "gap" in whole[0] else [])] for c in whole}
+    has_gaps = any("gap" in c for c in whole)
+    facts = {c["order"]: [str(c["items"]), *([gaps(c)] if has_gaps else [])] for c in whole}
     same = []
     for difference, measure in STARTS.items():
         if measure not in whole[0]:
@@ -294,7 +296,7 @@ def table4(found: Record, published: Record, _: Record) -> Fragments:
             ]
             for name in (*methods, "energy order", "random order")
         ]
-        head = [TITLES[measure], "n", *(["gap"] if "gap" in whole[0] else [])]
+        head = [TITLES[measure], "n", *(["gap"] if has_gaps else [])]
         same.append(table([*head, "on pixels", difference, "on wavelets", difference], rows))
     said = {}
     for domain in ("pixels", "wavelets"):
@@ -525,6 +527,11 @@ def comparisons(has: Record) -> tuple[int, int]:
     return len(items), sum(n >= LEAST for n in items)
 
 
+def compared(count: int, enough: int) -> str:
+    part = f"All {count} comparisons" if enough == count else f"{enough} of {count} comparisons"
+    return f"{part} with the energy order or with Haar are of so many."
+
+
 def agreement() -> Fragments:
     """How far each measure agrees with planted truth, on the tasks for choosing and for judging."""
     results = json.loads(AGREEMENT.read_text(encoding="utf-8"))["results"]
@@ -550,7 +557,7 @@ def page(folder: Path) -> str:
         for part, text in make(has[name], published, has).items()
     }
     fragments |= {"least": str(LEAST), "margin": f"±{MARGIN}"} | agreement()
-    fragments |= dict(zip(("comparisons", "enough"), map(str, comparisons(has)), strict=True))
+    fragments["comparisons"] = compared(*comparisons(has))
     sections = re.split(r"(?m)^(?=## )", (HERE / "page.md").read_text(encoding="utf-8"))
     return "\n\n".join(_section(text, has, fragments) for text in sections) + "\n"
 

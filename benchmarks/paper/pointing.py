@@ -1,7 +1,7 @@
 """The pointing game on two photos in one picture, in the place of WAM's table 8 (appendix D.2).
 
     python benchmarks/paper/pointing.py                 # 8 pictures: minutes on one thread; resumes
-    FULL=1 python benchmarks/paper/pointing.py          # 100 pictures
+    FULL=1 python benchmarks/paper/pointing.py          # all the pairs there are, at most 230
 
 PASCAL VOC is not at hand. So two Caltech-101 photos of different classes, each named rightly by the network, lie one
 above the other (a grid pointing game, Böhle et al., 2021), and each of the two classes is explained: the highest place
@@ -24,7 +24,7 @@ from torch import Tensor
 import wavelens as wl
 
 SMALL = {"pictures": 8, "network": "EfficientNet-lite0"}
-FULL = {"pictures": 100}
+FULL = {"pictures": 230}
 DOMAINS = {"wavelets": wl.DWT("haar", levels=5), "pixels": wl.Identity()}
 METHODS = {"saliency": wl.Saliency(), "SG": wl.SmoothGrad(samples=25), "IG": wl.IntegratedGradients(steps=25)}
 CAMS = {"Grad-CAM": wl.baselines.GradCAM(), "Grad-CAM++": wl.baselines.GradCAMPlusPlus()}

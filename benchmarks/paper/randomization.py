@@ -1,7 +1,7 @@
 """Cascading randomization (WAM's figure 8, appendix A.3) on real photos, both orders, with intervals.
 
     python benchmarks/paper/randomization.py              # 20 photos, 5 samples and steps
-    FULL=1 python benchmarks/paper/randomization.py       # 50 photos, 25 samples and steps, as published
+    FULL=1 python benchmarks/paper/randomization.py       # all 460 photos, 25 samples and steps
 
 The layers of a network are reset one after another, from the output ("top-down") and from the input ("bottom-up": the
 paper describes one in its text and the other in its caption). After each reset the photo is explained again, of the
@@ -30,7 +30,7 @@ import wavelens as wl
 from wavelens.baselines import FromMethod, GradCAM
 
 SMALL = {"photos": 20, "effort": 5}
-FULL = {"photos": 50, "effort": 25}
+FULL = {"photos": 460, "effort": 25}
 HAAR = wl.DWT("haar", levels=3)
 NETS = ("EfficientNet-lite0", "MobileNetV2")
 ORDERS = ("top-down", "bottom-up")

@@ -1,7 +1,7 @@
 """Tables 4 and 5: insertion, deletion, faithfulness and μ-fidelity of every method on photos and four architectures.
 
     python benchmarks/paper/table4.py              # 20 photos, 12 steps, 32 subsets
-    FULL=1 python benchmarks/paper/table4.py       # 200 photos, 64 steps, 128 subsets
+    FULL=1 python benchmarks/paper/table4.py       # all 460 photos, 64 steps, 128 subsets
 
 Every order is judged twice, on pixels and on wavelet coefficients: pixel maps are read in wavelets and wavelet
 attributions in pixels (`metrics.translate`), so that methods are not compared by what their domain allows. The class is
@@ -20,7 +20,7 @@ import wavelens as wl
 from wavelens.baselines import LRP, SRD, FromMethod, GradCAM, GradCAMPlusPlus, LayerCAM
 
 SMALL = {"photos": 20, "steps": 12, "subsets": 32, "effort": 25}
-FULL = {"photos": 200, "steps": 64, "subsets": 128}
+FULL = {"photos": 460, "steps": 64, "subsets": 128}
 DOMAINS = {"pixels": wl.Identity(), "wavelets": wl.DWT("haar", levels=3)}
 
 
