@@ -736,7 +736,8 @@ def test_no_number_of_the_page_is_typed_by_hand(paper):
     """The template names tables, figures and the interval's 95 %, and no measured number."""
     text = (PAPER / "page.md").read_text(encoding="utf-8")
     text = re.sub(r"\{\{.*?\}\}|<!--.*?-->|`[^`]*`", "", text)
-    text = re.sub(r"ICML 2025|95 %|[Tt]ables? \d(, \d)*( and \d)?|[Ff]igure \d|MNIST3D|3D|ResNet-18|ACDNet|ESC-50", "", text)
+    named = r"ICML 2025|95 %|[Tt]ables? \d(, \d)*( and \d)?|[Ff]igure \d|MNIST3D|3D|ResNet-18|ACDNet|ESC-50"
+    text = re.sub(named, "", text)
     assert [line for line in text.splitlines() if re.search(r"\d", line)] == []
 
 
