@@ -348,7 +348,7 @@ def volumes(found: Record, paper: Record, items: str) -> Fragments:
             f"volume is *empty* {estimate(one['empty'])}. Part of the coefficients that are not zero: {filled}.\n"
         )
         text += [measured(domain, one["cells"], domain, AREAS, paper[key]) for domain in domains(one["cells"])]
-        text.append(by_class(one["classes"]))
+        text += [by_class(one["classes"])] if "classes" in one else []
         verdicts += verdict(key, one["cells"], "wavelets", [f"{name} (J = 2)" for name in WAM])
     return {"tables": "\n".join(text), "verdicts": verdicts, "source": source(found, items)}
 

@@ -85,14 +85,16 @@ def summary(mine: list[rows.Row]) -> rows.Row:
         "filled": {name: record.interval([row["filled"][name] for row in mine]) for name in DOMAINS},
         "left_out": judging.left_out(mine),
         "cells": judging.cells(mine, "volume"),
-        "classes": {c: _of_class(mine, int(c)) for c in named},
     }
 
 
-def _of_class(mine: list[rows.Row], which: int) -> list[dict[str, Any]]:
+def by_class(mine: list[rows.Row]) -> dict[str, list[dict[str, Any]]]:
     """The cells of wavelets of the volumes that the network names so."""
-    cells = judging.cells([row for row in mine if row["class"] == which], "volume")
-    return [cell for cell in cells if cell["domain"] == "wavelets"]
+    found = {}
+    for which in sorted({row["class"] for row in mine}):
+        cells = judging.cells([row for row in mine if row["class"] == which], "volume")
+        found[str(which)] = [cell for cell in cells if cell["domain"] == "wavelets"]
+    return found
 
 
 def made_with(effort: int) -> dict[str, dict[str, str]]:
@@ -124,10 +126,10 @@ def main(argv: list[str] | None = None) -> None:
     constants = made_with(given.effort)
     found = rows.each(rows.place("table7"), settings | constants, keys, row)
     networks = {
-        f"{kind}, {name}": summary([r for r in found if (r["key"]["data"], r["key"]["network"]) == (name, kind)])
-        for name, numbers in chosen.items()
+        f"{kind}, {name}": summary(mine) | {"classes": by_class(mine)}
+        for name in chosen
         for kind in ("residual", *nets3d.KINDS)
-        if numbers
+        if (mine := [r for r in found if (r["key"]["data"], r["key"]["network"]) == (name, kind)])
     }
     whole = {
         "title": "Table 7: AdrenalMNIST3D and VesselMNIST3D",
