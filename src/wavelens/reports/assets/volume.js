@@ -142,7 +142,7 @@ async function showVolume(data, state, place, more) {
   const sliders = controls(state, maps);
   if (apart) sliders.append(slider(state, "behind", "Scan behind", { max: greys.length - 1, say: (k) => (k ? data.channels[k - 1] : "mean of all") }));
   const viewer = card("Where it lies", trio, sliders);
-  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
+  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange supports the class, striped blue opposes it"));
   viewer.append(legend(state, data.end, data.unit));
   if (data.patient) {
     const where = hint("");
