@@ -200,7 +200,7 @@ def _largest(a: Coefficients, sums: Mapping[str, float], titles: Mapping[str, st
         return f"{many} {listed(named)}." if named else "No scale contributes."
     profile = maps.profile(a)
     shares = largest(dict(zip(profile.names, profile.share[0].tolist(), strict=True)))
-    named = [f"{titles[name]} ({100 * share:.3g} % of |γ|)" for name, share in shares]
+    named = [f"{titles[name]} ({100 * share:.3g}\N{NO-BREAK SPACE}% of |γ|)" for name, share in shares]
     return f"The score responds most to {listed(named)}." if named else "The score responds to no scale."
 
 

@@ -13,7 +13,7 @@ from wavelens.core import Coefficients
 from wavelens.marginal import short_names
 from wavelens.reports.entry import Entry
 from wavelens.reports.markup import Html, tag
-from wavelens.reports.numerals import percent
+from wavelens.reports.numerals import percent, unbroken
 from wavelens.reports.packing import Array, picture
 from wavelens.reports.tables import bar, headings
 from wavelens.reports.views.photo import in_unit_range
@@ -66,7 +66,7 @@ def _rows(entry: Entry, account: maps.Marginal, several: Sequence[Coefficients])
         rows.append(
             tag(
                 "tr",
-                tag("th", tag("b", name), " ", tag("small", entry.place.label(extent)), scope="row"),
+                tag("th", tag("b", name), " ", tag("small", unbroken(entry.place.label(extent))), scope="row"),
                 tag(
                     "td",
                     bar(share[k], max(share)),

@@ -68,8 +68,8 @@ function lookButtons(state, looks) {
 function rebuilt(data) {
   const tiles = [{ part: 1, input: data.looks[0].input }, ...[...data.rebuilt].reverse()].map(({ part, input }) => make(
     "figure", { class: "tile" },
-    make("img", { src: input, alt: part === 1 ? "the input" : `rebuilt from ${100 * part} % of its coefficients` }),
-    make("b", {}, part === 1 ? "the input" : `strongest ${100 * part}\u202f%`),
+    make("img", { src: input, alt: part === 1 ? "the input" : `rebuilt from ${quantity(100 * part, "%")} of its coefficients` }),
+    make("b", {}, part === 1 ? "the input" : `strongest ${quantity(100 * part, "%")}`),
   ));
   return make("div", {}, make("div", { class: "strip" }, ...tiles),
     hint("Rebuilt from the coefficients that matter most, the rest set to zero."));
