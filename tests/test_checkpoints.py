@@ -127,7 +127,7 @@ def test_tensors_beside_the_network_are_told_and_left_out(tmp_path, monkeypatch,
 
 @pytest.mark.parametrize("name", ["layer1.2.weight", "layer3.weight", "fc.gamma", "norm2.weight"])
 def test_layers_that_the_network_lacks_are_no_surplus(tmp_path, name):
-    with pytest.raises(ValueError, match=rf"net\.pth does not fit the model: 1 are unknown, such as '{name}'\."):
+    with pytest.raises(ValueError, match=rf"net\.pth does not fit the model: 1 is unknown, such as '{name}'\."):
         filled(save(tmp_path, state() | {name: torch.ones(4)}))
 
 

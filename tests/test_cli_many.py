@@ -124,7 +124,7 @@ def test_the_same_command_keeps_what_is_there_and_does_the_rest(folder, computed
     capsys.readouterr()
     assert explain("--report") == 1
     assert computed == ["c.png"]
-    assert "3 of 4 files have results in found and are kept" in capsys.readouterr().out
+    assert "results of 3 of 4 files are in found and are kept" in capsys.readouterr().out
     assert rows() == before
     assert (folder / "found/report.html").read_text("utf-8").count("<article ") == 3
 

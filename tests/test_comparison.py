@@ -131,7 +131,7 @@ def test_only_items_of_all_runs_count_and_those_left_out_are_said(made):
     assert found.row("insertion", "b").value.value == pytest.approx(kept.mean() + 1, abs=1e-12)
     text = markdown(found)
     assert "10 items; 95 % intervals by paired bootstrap; " in text
-    assert "; 2 items that some run lacks are left out; insertion: 1" in text
+    assert "; left out: 2 items that some run lacks; left out of insertion: 1" in text
 
 
 def test_the_same_seed_gives_the_same_intervals_and_more_items_narrower_ones(made):

@@ -11,6 +11,7 @@ from wavelens.attribution import Attribution
 from wavelens.checks.asking import BROKEN, error_text, evaluating, twin_of
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
 from wavelens.core import Coefficients
+from wavelens.counts import count_of
 from wavelens.engine.copies import NoCopyError
 from wavelens.engine.gradients import Model
 from wavelens.masks.ranking import importance
@@ -58,7 +59,7 @@ def complete(
         )
         return Verdict("complete", WARN, finding, "Choose another baseline, or another class.", figures)
     part = float(parts[worst])
-    finding = f"the sums miss {part:.1%} of f(x) - f(x₀) = {float(rise[worst]):.4g} after {spent} gradients"
+    finding = f"the sums miss {part:.1%} of f(x) - f(x₀) = {float(rise[worst]):.4g} after {count_of(spent, 'gradient')}"
     if part <= tolerance:
         return Verdict("complete", PASS, f"{finding}.", figures=figures)
     remedy = "More gradients close the gap: IntegratedGradients(tolerance=0.02, max_steps=1000)."

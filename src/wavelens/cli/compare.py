@@ -12,6 +12,7 @@ from rich.text import Text
 
 from wavelens.cli.options import check_folder
 from wavelens.cli.terminal import Terminal, note, plain
+from wavelens.counts import count_of, part_of
 from wavelens.runs import Run
 from wavelens.runs.statistics.columns import short_heads
 from wavelens.runs.statistics.comparison import RESAMPLES, Comparison, compare
@@ -68,11 +69,11 @@ def _say_state(console: Console, name: str, run: Run) -> None:
     text = f"{name}: {task.get('model', task['task'])}, {task.get('explainer', '')}{'; ' * bool(target)}{target}"
     states = [(len(shard.failures), shard.verified) for shard in run.shards()]
     if failures := sum(failed for failed, _ in states):
-        text += f"; {failures} file{'s' * (failures > 1)} failed"
+        text += f"; {count_of(failures, 'file')} failed"
     if unverified := sum(not verified for _, verified in states):
-        text += f"; {unverified} of {len(states)} shards are of an earlier version, without a checksum"
+        text += f"; {part_of(unverified, len(states), 'shard', 'is', 'are')} of an earlier version, without a checksum"
     if missing := len(run.missing()):
-        text += f"; {missing} of {run.manifest.shards} shards are missing"
+        text += f"; {part_of(missing, run.manifest.shards, 'shard', 'is', 'are')} missing"
     console.print(Text(plain(text)), soft_wrap=True)
 
 
