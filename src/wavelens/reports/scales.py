@@ -187,7 +187,8 @@ def told_by(entry: Entry) -> accounts.AccountSentences:
     """What is to be said of an entry by scale, or by octave where its Shapley values are of these."""
     a = entry.grouped_alike
     titles = {name: unbroken(title) for name, title in entry.place.titles(a.layout).items()}
-    return accounts.sentences(a, entry.shapley, titles)
+    told = accounts.sentences(a, entry.shapley, titles)
+    return accounts.AccountSentences(*(text.replace(" %", "\N{NO-BREAK SPACE}%") for text in told))
 
 
 def _pairs(shapley: ShapleyValues) -> Html | None:
