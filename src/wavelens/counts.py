@@ -1,4 +1,4 @@
-"""Counts in sentences: '1 file has', '12 files have'."""
+"""Counts and numbers for people: '1 file has', '12 files have', '−0.5'."""
 
 from __future__ import annotations
 
@@ -31,3 +31,13 @@ def by_count(count: int, one: str, several: str) -> str:
     ('is', 'are')
     """
     return one if count == 1 else several
+
+
+def with_minus(number: str) -> str:
+    """A number for people, with the minus sign that is as wide as a plus; CSV and JSON keep the hyphen.
+
+    >>> from wavelens.counts import with_minus
+    >>> with_minus(f"{-0.5:+.2f}")
+    '−0.50'
+    """
+    return number.replace("-", "\N{MINUS SIGN}")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wavelens import maps
 from wavelens.core import Coefficients
+from wavelens.counts import with_minus
 from wavelens.marginal import short_names
 from wavelens.reports.entry import Entry
 from wavelens.reports.markup import Html, tag
@@ -77,7 +78,7 @@ def _rows(entry: Entry, account: maps.Marginal, several: Sequence[Coefficients])
                 tag(
                     "td",
                     bar(total[k], largest, side),
-                    tag("span", "—" if math.isnan(total[k]) else f"{total[k]:+.3g} ± {wide[k]:.2g}".replace("-", "−")),
+                    tag("span", "—" if math.isnan(total[k]) else with_minus(f"{total[k]:+.3g} ± {wide[k]:.2g}")),
                     class_="measure",
                 ),
             )

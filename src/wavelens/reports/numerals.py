@@ -7,6 +7,8 @@ import re
 
 from torch import Tensor
 
+from wavelens.counts import with_minus
+
 BEFORE_UNIT = re.compile(r"(?<=[\dk]) (?=%|[^\W\d])")  # "8 px", "1.38k Hz", "0.7 %"
 
 
@@ -28,12 +30,12 @@ def percent(part: float) -> str:
 
 def number(value: float) -> str:
     """Four digits, with a minus that is as wide as a plus."""
-    return f"{value:.4g}".replace("-", "−")
+    return with_minus(f"{value:.4g}")
 
 
 def signed(value: float) -> str:
     """With its sign; a dash for NaN, which stands where nothing has signs."""
-    return "—" if math.isnan(value) else f"{value:+.4g}".replace("-", "−") if value else "0"
+    return "—" if math.isnan(value) else with_minus(f"{value:+.4g}") if value else "0"
 
 
 def scalar(value: Tensor | None) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wavelens.counts import count_of, part_of
+from wavelens.counts import count_of, part_of, with_minus
 from wavelens.runs.statistics.cells import comma_separated_lines, latex_text, markdown_row, markdown_text
 from wavelens.runs.statistics.columns import short_heads
 from wavelens.runs.statistics.comparison import Comparison, Row
@@ -97,7 +97,7 @@ def _distance(row: Row) -> str:
 
 def _number(e: Estimate, sign: str = "") -> str:
     value = f"{e.value:{sign}.4g}"
-    return f"{value} [{e.low:{sign}.4g}, {e.high:{sign}.4g}]" if e.has_interval else value
+    return with_minus(f"{value} [{e.low:{sign}.4g}, {e.high:{sign}.4g}]" if e.has_interval else value)
 
 
 def _rank(e: Estimate | None) -> str:
