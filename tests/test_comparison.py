@@ -351,6 +351,15 @@ def test_every_number_of_any_task_is_compared_and_ranked_where_its_direction_is_
     assert found.columns["loss"] == columns[0]
 
 
+def test_an_explainer_is_said_in_words_and_one_of_ones_own_as_it_is(made, capsys):
+    texts = ("FromMethod(method=Saliency(times_input=False), domain=DWT(wavelet='haar', levels=2))", "own:Mine(a=1)")
+    folders = [str(made(name, Controlled(explainer=text))) for name, text in zip("ab", texts, strict=True)]
+    assert main(["compare", *folders]) == 0
+    printed = capsys.readouterr().out
+    assert "a: net, saliency in DWT, haar, 2 levels\n" in printed
+    assert "b: net, own:Mine(a=1)\n" in printed
+
+
 def test_runs_that_mean_other_things_by_one_name_are_not_compared(made):
     folders = [made(name, Own((Column("loss", better),))) for name, better in {"a": "less", "b": "more"}.items()]
     with pytest.raises(
