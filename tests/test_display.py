@@ -100,6 +100,24 @@ def test_a_profile_is_a_table_of_what_it_holds():
     assert "and 10 more" in many._repr_html_()
 
 
+def test_a_printed_profile_is_a_table_of_its_first_items():
+    one = wl.maps.profile(explained(batch=1))
+    head, *rows = str(one).splitlines()
+    assert head.split() == ["scale", "signed", "sum", "share", "of", "|γ|"]
+    assert [row.split()[0] for row in rows] == list(one.names)
+    for row, total, share in zip(rows, one.signed[0].tolist(), one.share[0].tolist(), strict=True):
+        assert row.split()[1:] == [f"{total:+.4g}".replace("-", "−"), f"{share:.1%}"]
+    channels = wl.maps.profile(explained(batch=2), by_channel=True)
+    assert str(channels).startswith("item 0")
+    many = wl.maps.Profile(
+        one.names, *(v.expand(30, -1) for v in (one.signed, one.share)), (), *[one.signed[:, :0]] * 2
+    )
+    assert repr(many).count("\n") == 3 * (2 + len(one.names))
+    assert repr(many).endswith("… and 27 more; to_frame() has all.")
+    complex_ones = wl.maps.profile(explained(batch=1).map(lambda data: data + 0j))
+    assert "nan" not in str(complex_ones)
+
+
 @pytest.mark.needs("pandas")
 @pytest.mark.parametrize("by_channel", [False, True])
 def test_a_profile_is_a_frame_with_every_number(by_channel):
