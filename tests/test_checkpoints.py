@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from wavelens.explaining.records import model_summary
 from wavelens.models import CheckpointWarning
 from wavelens.models.checkpoints import Unread, read_checkpoint
 from wavelens.models.weights import fill_from
@@ -109,6 +110,15 @@ def loaded(tmp_path, content, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "own_net", types.SimpleNamespace(net=Net))
     return wl.models.load("own_net:net", weights=save(tmp_path, content))
+
+
+def test_a_record_names_given_weights_by_their_file_and_a_digest_and_no_folder(tmp_path, monkeypatch):
+    record = model_summary(loaded(tmp_path, state(), monkeypatch))
+    assert record["weights"] == "net.pth"
+    assert len(record["weights_digest"]) == 64
+    assert str(tmp_path) not in str(record)
+    other = {name: value + 1 if value.is_floating_point() else value for name, value in state().items()}
+    assert model_summary(loaded(tmp_path, other, monkeypatch))["weights_digest"] != record["weights_digest"]
 
 
 @pytest.mark.parametrize(
