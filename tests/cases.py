@@ -125,7 +125,7 @@ def halves(x: Tensor) -> Tensor:
 
 
 class Turned(nn.Module):
-    """Another network of the same input and classes: what speaks for a class opposes it."""
+    """Another network of the same input and classes: what supports a class in the first opposes it here."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()

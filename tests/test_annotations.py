@@ -159,7 +159,7 @@ def test_the_command_plays_the_game_of_the_library(folder, capsys, tolerance):
     assert evaluate(metric=f"PointingGame(tolerance={tolerance})", annotations="boxes.json") == 0
     name = f"pointing_game(tolerance={tolerance})" if tolerance else "pointing_game"
     found = scores(name=name)
-    assert "1 of 4 files have no object in boxes.json, such as sub/d.png: PointingGame leaves them out" in said(capsys)
+    assert "1 of 4 files has no object in boxes.json, such as sub/d.png: PointingGame leaves it out" in said(capsys)
     model = wl.models.load("own_games:net")
     left = {"a.png": ((0, 16), (0, 8)), "b.png": ((1, 11), (8, 16))}  # of × 0.6 less (4, 10), and of half less 4
     for photo, box in left.items():
@@ -230,7 +230,7 @@ def test_runs_are_compared_by_the_game(folder, capsys):
     assert evaluate() == 0
     assert evaluate("--method", "EnergyOrder", out="energy") == 0
     assert main(["compare", "run", "energy", "--out", "compared"]) == 0
-    assert "pointing_game: 1 items without a number are left out" in " ".join(capsys.readouterr().out.split())
+    assert "left out of pointing_game: 1 item without a number" in " ".join(capsys.readouterr().out.split())
     rows = (folder / "compared/comparison.csv").read_text().splitlines()
     mean = np.mean([hit for hit in scores().values() if hit == hit])
     assert rows[1].startswith(f"pointing_game,run,3,{mean}")
@@ -274,7 +274,7 @@ def test_other_annotations_are_another_run(folder, capsys):
             '{"images": [], "annotations": [{"image_id": 1, "category_id": 5, "bbox": [1, 2, 3, 4]}]}',
             "this one cannot be read (KeyError: 5)",
         ),
-        ('{"images": [], "annotations": []}', "has an object in none of 4 files, such as a.png. Files of boxes have"),
+        ('{"images": [], "annotations": []}', "has no object for 4 files, such as a.png. Files of boxes have"),
         ('{"images": [], "annotations": [], "categories": [{"id": 7, "name": "dog"}]}', "has the categories dog, and"),
     ],
 )
@@ -292,7 +292,7 @@ def test_what_does_not_go_together(folder, capsys):
         (["--metric", "PointingGame"], "go together; got no --annotations"),
         (["--annotations", "boxes.json"], "go together; got no metric that takes a region"),
         (["--annotations", "absent", "--metric", "PointingGame"], "or a folder of masks; there is no absent"),
-        (["--annotations", "photos/sub", "--metric", "PointingGame"], "photos/sub has an object in none of 4 files"),
+        (["--annotations", "photos/sub", "--metric", "PointingGame"], "photos/sub has no object for 4 files"),
     ]:
         assert main([*usual, *arguments]) == 2
         assert sentence in said(capsys)

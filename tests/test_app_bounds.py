@@ -443,11 +443,11 @@ def test_pages_are_bounded_and_end_with_their_heartbeat_or_when_idle(clock):
     with pytest.raises(RequestRefused, match="A browser has at most 2 pages of the app open"):
         known.open(me, "c")
     known.open(you, "d")
-    with pytest.raises(RequestRefused, match="At most 3 pages of the app are open"):
+    with pytest.raises(RequestRefused, match="The app has at most 3 pages open"):
         known.open(you, "e")
     clock.now += 61
     known.open(you, "e")
-    with pytest.raises(RequestRefused, match="At most 3 pages of the app are open"):
+    with pytest.raises(RequestRefused, match="The app has at most 3 pages open"):
         known.open(you, "f")
     known.close(me, "a")
     known.open(me, "c")

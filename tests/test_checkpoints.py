@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from wavelens.explaining.records import model_summary
 from wavelens.models import CheckpointWarning
 from wavelens.models.checkpoints import Unread, read_checkpoint
 from wavelens.models.weights import fill_from
@@ -111,6 +112,15 @@ def loaded(tmp_path, content, monkeypatch):
     return wl.models.load("own_net:net", weights=save(tmp_path, content))
 
 
+def test_a_record_names_given_weights_by_their_file_and_a_digest_and_no_folder(tmp_path, monkeypatch):
+    record = model_summary(loaded(tmp_path, state(), monkeypatch))
+    assert record["weights"] == "net.pth"
+    assert len(record["weights_digest"]) == 64
+    assert str(tmp_path) not in str(record)
+    other = {name: value + 1 if value.is_floating_point() else value for name, value in state().items()}
+    assert model_summary(loaded(tmp_path, other, monkeypatch))["weights_digest"] != record["weights_digest"]
+
+
 @pytest.mark.parametrize(
     ("beside", "sentence"),
     [
@@ -127,7 +137,7 @@ def test_tensors_beside_the_network_are_told_and_left_out(tmp_path, monkeypatch,
 
 @pytest.mark.parametrize("name", ["layer1.2.weight", "layer3.weight", "fc.gamma", "norm2.weight"])
 def test_layers_that_the_network_lacks_are_no_surplus(tmp_path, name):
-    with pytest.raises(ValueError, match=rf"net\.pth does not fit the model: 1 are unknown, such as '{name}'\."):
+    with pytest.raises(ValueError, match=rf"net\.pth does not fit the model: 1 is unknown, such as '{name}'\."):
         filled(save(tmp_path, state() | {name: torch.ones(4)}))
 
 

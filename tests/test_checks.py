@@ -501,7 +501,7 @@ def test_an_item_without_a_rise_hides_no_other():
     for gap, status in ((0.5, "fail"), (0.1, "warn")):
         found = checks.complete(net, x, 1, replace(a, score=score, baseline_score=start, gap=torch.tensor([0, gap])))
         assert found.status == status
-        assert f"{gap:.1%} of f(x) - f(x₀) = 1 " in found.finding
+        assert f"{gap:.1%} of f(x) − f(x₀) = 1 " in found.finding
     found = checks.complete(net, x, 1, replace(a, score=score, baseline_score=start, gap=torch.tensor([0, 0.01])))
     assert found.status == "warn"
     assert "the score is the same at the baseline (1)" in found.finding

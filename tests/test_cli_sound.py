@@ -89,7 +89,7 @@ def test_the_sounds_it_writes_add_up(folder, method):
     loud = sounds["heard-normalised"]
     assert loud.abs().max().item() == pytest.approx(0.99, abs=1e-4)
     torch.testing.assert_close(loud * heard.abs().max() / loud.abs().max(), heard, rtol=0, atol=1e-6)
-    assert (heard * x).sum() > 0.9 * heard.norm() * x.norm()  # the tone speaks for its class
+    assert (heard * x).sum() > 0.9 * heard.norm() * x.norm()  # the tone supports its class
     assert heard[..., 4000:5000].abs().max() < 1e-3  # a periodized transform goes round at the ends
 
 

@@ -131,7 +131,7 @@ def test_only_items_of_all_runs_count_and_those_left_out_are_said(made):
     assert found.row("insertion", "b").value.value == pytest.approx(kept.mean() + 1, abs=1e-12)
     text = markdown(found)
     assert "10 items; 95 % intervals by paired bootstrap; " in text
-    assert "; 2 items that some run lacks are left out; insertion: 1" in text
+    assert "; left out: 2 items that some run lacks; left out of insertion: 1" in text
 
 
 def test_the_same_seed_gives_the_same_intervals_and_more_items_narrower_ones(made):
@@ -349,6 +349,15 @@ def test_every_number_of_any_task_is_compared_and_ranked_where_its_direction_is_
     assert found.row("loss", "a").value.value == np.median(LEVELS)
     assert (found.row("loss", "a").rank.value, found.row("spread", "a").rank) == (1, None)
     assert found.columns["loss"] == columns[0]
+
+
+def test_an_explainer_is_said_in_words_and_one_of_ones_own_as_it_is(made, capsys):
+    texts = ("FromMethod(method=Saliency(times_input=False), domain=DWT(wavelet='haar', levels=2))", "own:Mine(a=1)")
+    folders = [str(made(name, Controlled(explainer=text))) for name, text in zip("ab", texts, strict=True)]
+    assert main(["compare", *folders]) == 0
+    printed = capsys.readouterr().out
+    assert "a: net, saliency in DWT, haar, 2 levels\n" in printed
+    assert "b: net, own:Mine(a=1)\n" in printed
 
 
 def test_runs_that_mean_other_things_by_one_name_are_not_compared(made):

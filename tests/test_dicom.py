@@ -170,7 +170,7 @@ def test_monai_reads_the_same_voxels_at_the_same_places(whole):
             lambda: [dicom_slice(0), dicom_slice(1, Rows=60000)],
             "07.dcm is damaged: its header promises 600 kB of pixels",
         ),
-        (list, "with 1 files, none of them a DICOM image"),
+        (list, "with 1 file, none of them a DICOM image"),
     ],
 )
 def test_what_is_no_whole_series_says_so(tmp_path, changed, message):
@@ -276,7 +276,7 @@ def test_folders_of_a_folder_are_looked_into_up_to_a_number_of_files(tmp_path, m
     with pytest.raises(ValueError, match=r"at most 3 files in the folders of its folder"):
         read_volume(tmp_path)
     (tmp_path / "a").rename(tmp_path / ".a")
-    with pytest.raises(ValueError, match=r"with 1 files, none of them a DICOM image"):
+    with pytest.raises(ValueError, match=r"with 1 file, none of them a DICOM image"):
         read_volume(tmp_path)
 
 

@@ -31,7 +31,7 @@ def test_html_tells_the_profile_and_what_it_adds_up_to():
     profile = wl.maps.profile(a)
     (told,) = re.findall(r'alt="([^"]*)"', shown)
     wanted = [
-        f"{name}: {100 * share:.1f} % of |γ|, signed sum {f'{total:+.4g}'.replace('-', '−')}"
+        f"{name}: {100 * share:.1f}\N{NO-BREAK SPACE}% of |γ|, signed sum {f'{total:+.4g}'.replace('-', '−')}"
         for name, share, total in zip(profile.names, profile.share[0].tolist(), profile.signed[0].tolist(), strict=True)
     ]
     assert told.split("; ") == wanted
@@ -60,7 +60,7 @@ def test_the_first_of_many_are_shown_and_the_others_counted():
     assert "and 1 more" in shown
     assert "target 0, item 2 of 2" in shown
     first = wl.maps.profile(wl.core.Coefficients(a.data[0], a.layout)).share[1, 0].item()
-    assert f"a2: {100 * first:.1f} %" in re.findall(r'alt="([^"]*)"', shown)[1]
+    assert f"a2: {100 * first:.1f}\N{NO-BREAK SPACE}%" in re.findall(r'alt="([^"]*)"', shown)[1]
 
 
 def test_a_fall_is_told_as_one():
@@ -90,7 +90,7 @@ def test_a_profile_is_a_table_of_what_it_holds():
     for k in range(2):
         for total, share in zip(profile.signed[k].tolist(), profile.share[k].tolist(), strict=True):
             assert f"{total:+.4g}".replace("-", "−") in shown
-            assert f"{100 * share:.1f} %" in shown or share < 0.001 or share >= 0.995
+            assert f"{100 * share:.1f}\N{NO-BREAK SPACE}%" in shown or share < 0.001 or share >= 0.995
     many = wl.maps.Profile(
         profile.names,
         *(v[:1].expand(30, -1) for v in (profile.signed, profile.share)),
@@ -98,6 +98,24 @@ def test_a_profile_is_a_table_of_what_it_holds():
         *[profile.signed[:, :0]] * 2,
     )
     assert "and 10 more" in many._repr_html_()
+
+
+def test_a_printed_profile_is_a_table_of_its_first_items():
+    one = wl.maps.profile(explained(batch=1))
+    head, *rows = str(one).splitlines()
+    assert head.split() == ["scale", "signed", "sum", "share", "of", "|γ|"]
+    assert [row.split()[0] for row in rows] == list(one.names)
+    for row, total, share in zip(rows, one.signed[0].tolist(), one.share[0].tolist(), strict=True):
+        assert row.split()[1:] == [f"{total:+.4g}".replace("-", "−"), f"{share:.1%}"]
+    channels = wl.maps.profile(explained(batch=2), by_channel=True)
+    assert str(channels).startswith("item 0")
+    many = wl.maps.Profile(
+        one.names, *(v.expand(30, -1) for v in (one.signed, one.share)), (), *[one.signed[:, :0]] * 2
+    )
+    assert repr(many).count("\n") == 3 * (2 + len(one.names))
+    assert repr(many).endswith("… and 27 more; to_frame() has all.")
+    complex_ones = wl.maps.profile(explained(batch=1).map(lambda data: data + 0j))
+    assert "nan" not in str(complex_ones)
 
 
 @pytest.mark.needs("pandas")

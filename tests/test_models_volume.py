@@ -282,7 +282,7 @@ def test_a_name_that_monai_lacks_says_so(tmp_path, text, message):
         ),
         (
             lambda state: state | {"fc.weight": torch.zeros(3, 128)},
-            r"model: 1 of \d+ tensors differ: 'fc\.weight' is \(3, 128\) in the file and \(2, 128\) in the model\.",
+            r"model: 1 of \d+ tensors differs: 'fc\.weight' is \(3, 128\) in the file and \(2, 128\) in the model\.",
         ),
         (
             lambda state: {"model": {}, "epoch": 3},
@@ -290,7 +290,7 @@ def test_a_name_that_monai_lacks_says_so(tmp_path, text, message):
         ),
         (
             lambda state: {name: v for name, v in state.items() if name != "fc.bias"},
-            r"model: 1 of \d+ tensors are missing, such as 'fc\.bias'\. Name",
+            r"model: 1 of \d+ tensors is missing, such as 'fc\.bias'\. Name",
         ),
     ],
 )

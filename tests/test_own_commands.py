@@ -142,7 +142,7 @@ def test_two_metrics_of_one_name_are_refused(own_folder, capsys):
 def test_a_metric_that_gives_something_else_is_said_file_by_file(own_folder, capsys):
     assert evaluate("--metric", own("wrong")) == 2
     printed = capsys.readouterr().err
-    assert "a.png: wrong is (batch,) for 1 items; mine_own:wrong gave (1, 3, " in printed
+    assert "a.png: wrong is (batch,) for 1 item; mine_own:wrong gave (1, 3, " in printed
 
 
 def test_a_metric_that_some_run_lacks_is_said(own_folder):

@@ -59,7 +59,7 @@ class Matched(nn.Module):
 
 
 class Swayed(Matched):
-    """As its base, but the response to the distractor speaks for the second class."""
+    """As its base, but the response to the distractor supports the second class."""
 
     def forward(self, x):
         first, second, distractor = super().forward(x).unbind(1)

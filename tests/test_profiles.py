@@ -138,7 +138,7 @@ def test_items_without_a_profile_are_left_out_of_all_models_and_counted():
     found = runs.average({"a": profile(silent), "b": profile(odd)})
     assert (found.items, found.left_out) == (4, 2)
     assert relative(values(found)[1], share[[0, 2, 3, 5]].mean(0)) < 1e-12
-    assert "2 items without a profile are left out" in markdown(found, dict.fromkeys("ab", dict.fromkeys(NAMES, "")))
+    assert "left out: 2 items without a profile" in markdown(found, dict.fromkeys("ab", dict.fromkeys(NAMES, "")))
 
 
 @pytest.mark.parametrize(
@@ -458,7 +458,7 @@ def test_files_measured_in_two_units_have_no_profile_in_common(folder, capsys):
         (["own_nets:fine", "--unit", "m"], "--unit is that of --spacing; got 'm' alone"),
         (["own_nets:sound", "--spacing", "1"], "--spacing is for pixels and voxels; Sampling of own_nets:sound"),
         (["own_nets:scan", "--spacing", "1", "--unit", "yard"], "one of mm, micron, meter; got 'yard'"),
-        (["own_nets:fine"], "none of 1 files has a profile for every model"),
+        (["own_nets:fine"], "no file has a profile for every model"),
     ],
 )
 def test_wrong_input_is_said_in_the_last_line_with_exit_code_2(folder, capsys, arguments, sentence):

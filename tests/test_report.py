@@ -20,6 +20,7 @@ import cases
 import wavelens as wl
 from wavelens.plots.scalogram import spectrum
 from wavelens.reports import Chance, Entry, entries, page, report, section
+from wavelens.reports.numerals import unbroken
 from wavelens.wording import target_in_words
 
 HOSTILE = """<img src=x onerror="alert(1)">'&</script><!--<script>\u202e\udc80\x07.jpg"""
@@ -110,12 +111,12 @@ def test_the_profile_and_the_account_stand_in_the_page(tmp_path):
     profile = wl.maps.profile(a)
     for name, share, signed in zip(profile.names, profile.share[0].tolist(), profile.signed[0].tolist(), strict=True):
         assert name in texts
-        assert f"{100 * share:.1f} %" in texts
+        assert f"{100 * share:.1f}\N{NO-BREAK SPACE}%" in texts
         assert f"{signed:+.4g}".replace("-", "−") in texts
     rise = (a.score - a.baseline_score).item()
     assert f"{rise:+.4g}".replace("-", "−") in texts
     assert f"{a.gap.item():+.4g}".replace("-", "−") in texts
-    for part in ("cat", "> 8 px", a.method, repr(a.domain), torch.__version__, wl.__version__):
+    for part in ("cat", unbroken("> 8 px"), a.method, repr(a.domain), torch.__version__, wl.__version__):
         assert part in texts
 
 
@@ -258,7 +259,7 @@ def test_the_window_of_one_explanation_names_its_class():
     a, x = explained(target=1)
     classes = [Chance(1, "cheetah, chetah", 0.75, 2.0), Chance(2, "egret", 0.1, 0.0)]
     made = page([section(Entry(a, x, name="photo.jpg", label="cheetah, chetah", classes=classes))])
-    assert "<title>photo.jpg: cheetah (75.0 %)</title>" in made
+    assert "<title>photo.jpg: cheetah (75.0\N{NO-BREAK SPACE}%)</title>" in made
     assert "<title>photo.jpg</title>" in page([section(Entry(a, x, name="photo.jpg"))])
 
 
@@ -268,10 +269,10 @@ def test_classes_that_share_their_name_are_told_apart():
     rows = re.findall(r'<tr( class="explained")?><th scope="row" title="(?:crane|egret)">', made.html)
     assert rows == ["", ' class="explained"', ""]
     told = "".join(Seen(made.html).texts)
-    assert "The model's answer is crane (60.0 %). The score of crane (30.0 %) is" in told
+    assert unbroken("The model's answer is crane (60.0 %). The score of crane (30.0 %) is") in told
     named = section(Entry(*explained(target=lambda out: out[:, 2]), label="egret", classes=crane)).html
     assert 'class="explained"><th scope="row" title="egret">' in named
-    assert "(10.0 %)" in named
+    assert "(10.0\N{NO-BREAK SPACE}%)" in named
 
 
 def test_what_no_report_can_show_is_refused(tmp_path):
@@ -333,7 +334,9 @@ def test_the_payload_of_a_sound_has_the_numbers_of_the_maps(domain, tmp_path):
             np.sign(wanted) * np.abs(wanted) ** 0.5,
             atol=3e-4 * np.abs(wanted).max() ** 0.5,
         )
-    assert [scale["label"] for scale in payload["maps"]["scales"][1:]] == list(grid.labels(a.layout).values())
+    assert [scale["label"] for scale in payload["maps"]["scales"][1:]] == [
+        *map(unbroken, grid.labels(a.layout).values())
+    ]
     decibels = np.frombuffer(base64.b64decode(payload["spectrum"]["u8"]), "u1").reshape(payload["spectrum"]["shape"])
     wanted, _, _ = spectrum(x[0].numpy(), RATE)
     np.testing.assert_allclose(decibels / 255, (1 + wanted / 80).clip(0, 1), atol=2.1e-3)
@@ -447,7 +450,11 @@ def test_the_payload_of_a_video_has_every_frame_and_the_courses():
     assert [course["name"] for course in payload["courses"]] == list(courses)
     for course in payload["courses"]:
         assert course["values"] == pytest.approx(courses[course["name"]][0].tolist())
-    assert [course["label"] for course in payload["courses"]] == ["what stays", "0.2–0.4 s", "0.1–0.2 s"]
+    assert [course["label"] for course in payload["courses"]] == [
+        "what stays",
+        unbroken("0.2–0.4 s"),
+        unbroken("0.1–0.2 s"),
+    ]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1,), (7,), (1, 1, 1), (3, 4, 5, 6)])

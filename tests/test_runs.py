@@ -634,7 +634,7 @@ def test_a_write_that_the_system_refuses_ends_with_a_line_and_nothing_half_writt
             said.write_text(str(error))
 
     assert Forked(run).wait() == 0
-    assert "000000000.safetensors could not be written: File too large. Every shard" in said.read_text()
+    assert "000000000.safetensors could not be written: file too large. Finished shards are whole" in said.read_text()
     assert not list((tmp_path / "run/shards").iterdir())
 
 
@@ -647,7 +647,7 @@ def test_a_full_disk_ends_a_run_that_goes_on_once_there_is_room(tmp_path, expect
         sync(handle)
 
     monkeypatch.setattr(shards.os, "fsync", full)
-    with pytest.raises(RuntimeError, match=r"safetensors could not be written: No space left on device\. Every shard"):
+    with pytest.raises(RuntimeError, match=r"safetensors could not be written: no space left on device\. Finished"):
         runs.run(Spectrum(), ITEMS, tmp_path, shard_size=4)
     monkeypatch.undo()
     left = sorted(path.name for path in (tmp_path / "shards").iterdir())
@@ -658,7 +658,7 @@ def test_a_full_disk_ends_a_run_that_goes_on_once_there_is_room(tmp_path, expect
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"a run is written to a folder of its own; .* cannot be made: Not a directory"):
+    with pytest.raises(OSError, match=r"cannot create the folder .* for the run: not a directory\. Choose"):
         runs.run(Spectrum(), ITEMS, tmp_path / "file" / "run")
 
 

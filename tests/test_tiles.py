@@ -93,7 +93,7 @@ def test_tiles_without_data_are_left_out_and_wrong_scenes_are_one_line(tmp_path)
     assert not explained.bands[:, :16].any()
     values[:] = 0
     path = files.write_geotiff(tmp_path / "empty.tif", values, nodata=0)
-    with pytest.raises(ValueError, match="no data in any of its 4 tiles"):
+    with pytest.raises(ValueError, match=r"no tile of .* has data"):
         wl.explain_tiles(path, model(), target=1, overlap=0)
     with pytest.raises(ValueError, match="got 32 pixels for tiles of 64"):
         wl.explain_tiles(path, model((4, 64, 64)), target=1)
@@ -151,7 +151,7 @@ def test_a_target_that_depends_on_the_input_is_asked_of_each_tile(tmp_path):
     assert explained.accounts[0].score == pytest.approx(float(logits[0, 1][logits.argmax(1)[0] == 1].sum()), rel=1e-5)
     assert not explained.bands[:, 16:].any()
     assert "1 without the target of 2 tiles are left out" in explained.entry().note
-    with pytest.raises(ValueError, match="the network predicts the target in none of 2 tiles"):
+    with pytest.raises(ValueError, match="the network predicts the target nowhere in 2 tiles"):
         wl.explain_tiles(files.write_geotiff(tmp_path / "dark.tif", files.scene(32, 16) // 9), segmenter,
                          target="bright", overlap=0)  # fmt: skip
 

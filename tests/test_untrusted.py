@@ -140,7 +140,7 @@ def test_a_path_that_leads_nowhere_is_not_found(tmp_path):
         with pytest.raises(FileNotFoundError, match=rf"no such photo: .*{name}\. Check the spelling of the path\."):
             check_file(tmp_path / name, "photo")
     with pytest.raises(
-        OSError, match=r"the photo .*circle cannot be opened: Too many levels of symbolic links\. Check"
+        OSError, match=r"the photo .*circle cannot be opened: too many levels of symbolic links\. Check"
     ):
         check_file(tmp_path / "circle", "photo")
     check_file(tmp_path / "file", "photo")

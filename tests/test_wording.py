@@ -19,6 +19,7 @@ from wavelens.wording import in_words
         (wl.ScaleShapley(), "scale Shapley"),
         ("GradCAM(layer=None)", "GradCAM"),
         ("own:Mine(factor=2)", "mine"),
+        (wl.baselines.FromMethod(wl.Saliency(), wl.DWT("haar", levels=2)), "saliency in DWT, haar, 2 levels"),
         (wl.Identity(), "identity"),
     ],
 )

@@ -109,7 +109,7 @@ def shapley(net: nn.Module, x: Tensor) -> tuple[Run, Run, Run]:
 
 
 CASES = {"kernelshap": kernelshap, "rise": rise, "shapley": shapley}
-THEIRS = {"kernelshap": "captum", "rise": "published loop", "shapley": "64 bare forward passes"}
+THEIRS = {"kernelshap": "captum", "rise": "published loop", "shapley": "64 plain forward passes"}
 
 
 def measure(case: str, rounds: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """wavelens explains the decisions of neural networks in the wavelet domain.
 
-`attribute(model, x, target, domain=…, method=…)` is the one call; see `core` for the nouns. The examples of this
+`attribute(model, x, target, domain=…, method=…)` is the one call; `core` has the core classes. The examples of this
 package share a classifier of two classes and a picture:
 
 >>> import torch

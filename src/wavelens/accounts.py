@@ -16,6 +16,7 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.attribution import Attribution
 from wavelens.core import Coefficients, one_item
+from wavelens.counts import with_minus
 from wavelens.methods.octaves import OctaveLayout, joined_by_octave
 from wavelens.methods.shapley import ShapleyValues
 from wavelens.precision import rounding
@@ -286,7 +287,7 @@ def listed(texts: Sequence[str]) -> str:
 def short_signed(value: float) -> str:
     """Three digits with a sign, and a minus as wide as a plus; no exponents below a million."""
     text = f"{value:+.0f}" if 1000 <= abs(value) < 1e6 else f"{value:+.3g}"
-    return text.replace("-", "−") if value else "0"
+    return with_minus(text) if value else "0"
 
 
 def aligned(values: Sequence[float], beside: Sequence[float] = ()) -> list[str]:
@@ -300,5 +301,5 @@ def aligned(values: Sequence[float], beside: Sequence[float] = ()) -> list[str]:
     top = max((abs(value) for value in (*values, *beside) if math.isfinite(value)), default=0.0) or 1.0
     magnitude = math.floor(math.log10(top))
     form = f"+.{max(1 - magnitude, int(magnitude < 2))}f" if -3 <= magnitude <= 5 else "+.0e"
-    texts = [format(value, form).replace("-", "−") for value in values]
+    texts = [with_minus(format(value, form)) for value in values]
     return ["0" if value == 0 else text for value, text in zip(values, texts, strict=True)]

@@ -1,4 +1,4 @@
-"""The nouns of the library: a domain, its bands, their layout, and coefficients.
+"""The core classes of the library: a domain, its bands, their layout, and coefficients.
 
 A domain is a linear map with a left inverse. Everything else (methods, metrics, maps, plots) uses domains only through
 the classes of this file, so read this file first.

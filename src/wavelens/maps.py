@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from wavelens.core import Band, Coefficients, Layout, Scale, band_sums, checked_axis, scale_sums
+from wavelens.counts import with_minus
 from wavelens.marginal import Marginal, marginal
 from wavelens.optional import installed
 from wavelens.placing import placed, scale_maps, spatial_map, spread, summed
@@ -47,7 +49,10 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
+MAX_PRINTED = 3  # items, or items and channels, of a profile that is printed
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Profile:
     """Where an attribution comes from, scale by scale and band by band.
 
@@ -56,7 +61,7 @@ class Profile:
 
     Signed sums run over channels and positions, so they add up to the sum of all coefficients: for a path method to
     f(x) − f(x₀), up to its gap; for complex gradients, which have no sign, they are NaN. Shares are of Σ|γ| and add up
-    to 1; an item with Σ|γ| = 0 has shares of 0.
+    to 1; an item with Σ|γ| = 0 has shares of 0. Printed, a profile is a table of its first items.
     """
 
     names: tuple[str, ...]
@@ -65,6 +70,17 @@ class Profile:
     bands: tuple[Band, ...]
     band_signed: Tensor
     band_share: Tensor
+
+    def __repr__(self) -> str:
+        sums, shares = (values.detach().flatten(0, -2).tolist() for values in (self.signed, self.share))
+        channels = self.signed.shape[1] if self.signed.ndim == 3 else 1
+        lines = []
+        for k, (own, parts) in enumerate(zip(sums[:MAX_PRINTED], shares[:MAX_PRINTED], strict=True)):
+            if len(sums) > 1:
+                lines.append(f"item {k // channels}" + (f", channel {k % channels}" if channels > 1 else ""))
+            lines += _table(self.names, own, parts)
+        more = [f"… and {len(sums) - MAX_PRINTED} more; to_frame() has all."] if len(sums) > MAX_PRINTED else []
+        return "\n".join([*lines, *more])
 
     def to_frame(self) -> Any:
         """A `pandas.DataFrame` with one row per item and scale: `item`, `scale`, `signed`, `share`, and `channel`.
@@ -84,6 +100,19 @@ class Profile:
             columns["channel"] = [place[1] for place in places]
         columns["scale"] = [self.names[place[-1]] for place in places]
         return pandas.DataFrame(columns | {"signed": signed.flatten().tolist(), "share": share.flatten().tolist()})
+
+
+def _table(names: Sequence[str], sums: Sequence[float], shares: Sequence[float]) -> list[str]:
+    """A line per scale: its name, its signed sum and its share."""
+    width = max(map(len, ("scale", *names)))
+    rows = [
+        (name, "—" if math.isnan(total) else with_minus(f"{total:+.4g}"), f"{part:.1%}")
+        for name, total, part in zip(names, sums, shares, strict=True)
+    ]
+    return [
+        f"{name:{width}}  {total:>10}  {part:>12}"
+        for name, total, part in [("scale", "signed sum", "share of |γ|"), *rows]
+    ]
 
 
 def profile(c: Coefficients, *, by_channel: bool = False) -> Profile:

@@ -28,7 +28,7 @@ def check_file(path: str | PathLike[str], noun: str) -> None:
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(f"no such {noun}: {path}. Check the spelling of the path.") from None
     except OSError as error:
-        raise type(error)(f"the {noun} {path} cannot be opened: {error.strerror}. Check the path.") from None
+        raise type(error)(f"the {noun} {path} cannot be opened: {reason_of(error)}. Check the path.") from None
     if stat.S_ISDIR(status.st_mode):
         raise ValueError(f"a {noun} must be a file; got the folder {path}. Name a {noun} in it.")
     check_regular(path, noun)
@@ -47,6 +47,12 @@ def check_regular(path: str | PathLike[str], noun: str) -> None:
         raise ValueError(
             f"a {noun} must be a regular file; got the {special} {path}. Copy its content to a file first."
         )
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says of an error, to follow a colon: 'no such file or directory'."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]
 
 
 def plain(text: str) -> str:

@@ -32,6 +32,8 @@ def in_words(value: Any) -> str:
             return _name(value.partition("(")[0].rpartition(":")[2])
     if isinstance(value, Bound):
         return in_words(value.domain)
+    if type(value).__name__ == "FromMethod":  # a method in its domain, as an explainer
+        return f"{in_words(value.method)} in {in_words(value.domain)}"
     if not is_dataclass(value) or isinstance(value, type):
         return _name(type(value).__name__)
     first = getattr(value, "tolerance", None) is not None  # effort is only where it begins

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from wavelens.app.request_queue import Step
 from wavelens.app.served import Result
 from wavelens.reports.markup import Html, joined, tag
+from wavelens.reports.numerals import unbroken
 
 ALLOWED = "allow-scripts allow-downloads"  # a report can do nothing in the app's name
 OUTPUTS = {
@@ -73,7 +74,7 @@ def _file(shown: Result, name: str, path: Path) -> Html:
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{math.ceil(count / 1e3)} kB"
+    return unbroken(f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{math.ceil(count / 1e3)} kB")
 
 
 def alert(text: str) -> Html:

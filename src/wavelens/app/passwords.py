@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wavelens.app.refusals import RequestRefused
+from wavelens.counts import count_of
 
 FREE_GUESSES = 5  # wrong passwords of an address before it has to wait
 MAX_WAIT_SECONDS = 64.0
@@ -47,7 +48,7 @@ class Gatekeeper:
         if left > 0:
             self._remember(key, guesses)
             raise RequestRefused(
-                429, f"Too many wrong passwords; try again in {left} seconds.", {"retry-after": str(left)}
+                429, f"Too many wrong passwords; try again in {count_of(left, 'second')}.", {"retry-after": str(left)}
             )
         if hmac.compare_digest(_digest(password), self._digest):
             return True

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wavelens.app.turns import Turns
+from wavelens.counts import count_of
 
 TICK = 0.25  # seconds between two words to a page that waits
 
@@ -95,7 +96,9 @@ class RequestQueue:
 
         with self._lock:
             if len(self.pending) >= self.room:
-                raise Refused(f"{len(self.pending)} requests are being served; try again in a while.")
+                raise Refused(
+                    f"{count_of(len(self.pending), 'request', 'is', 'are')} being served; try again in a while."
+                )
             self.pending.append(work)
             work.future = self._pool.submit(run)
         work.future.add_done_callback(lambda _: self._strike(work))

@@ -31,6 +31,7 @@ from wavelens.app.uploads import Uploads
 from wavelens.app.visitors import Visitors
 from wavelens.app.visits import Visits
 from wavelens.optional import optional
+from wavelens.untrusted import reason_of
 
 LOCAL, PORTS = "127.0.0.1", range(7860, 7960)
 SWEEP = 60.0  # seconds between two looks for what nobody uses any more
@@ -225,7 +226,4 @@ def _socket(host: str, port: int | None) -> socket.socket:
         except OSError as error:
             listening.close()
             reason = error
-    raise OSError(
-        f"the app listens at a free port of this machine; got {host}:{ports[0]}, and {reason.strerror or reason}. "
-        "Choose another --host or --port."
-    )
+    raise OSError(f"the app cannot listen at {host}:{ports[0]}: {reason_of(reason)}. Choose another --host or --port.")

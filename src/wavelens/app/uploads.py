@@ -12,6 +12,7 @@ from typing import BinaryIO
 from wavelens.app.limits import Limits
 from wavelens.app.refusals import RequestRefused
 from wavelens.app.visitors import Visitor
+from wavelens.counts import count_of
 
 MAX_FILES = 512  # of all visitors
 MAX_AT_ONCE = 8  # uploads that arrive at the same time
@@ -58,7 +59,9 @@ class Uploads:
             mine = sum(one.visitor is visitor for one in arriving)
             if len(own) >= self.limits.visitor_files:
                 most = self.limits.visitor_files
-                raise RequestRefused(429, f"A browser has at most {most} files here; close pages or wait a minute.")
+                raise RequestRefused(
+                    429, f"A browser has at most {count_of(most, 'file')} here; close pages or wait a minute."
+                )
             if len(self._uploads) >= MAX_FILES:
                 raise RequestRefused(429, f"The app holds at most {MAX_FILES} files; try again in a while.")
             if mine >= MAX_AT_ONCE_PER_VISITOR or len(arriving) >= MAX_AT_ONCE:

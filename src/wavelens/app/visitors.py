@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from wavelens.app.limits import Limits
 from wavelens.app.refusals import RequestRefused
+from wavelens.counts import count_of
 
 MAX_VISITORS = 1024
 MAX_MESSAGES_PER_MINUTE = 60  # of a visitor's pages: what is chosen, dropped or pressed
@@ -91,9 +92,11 @@ class Visitors:
                 del one.pages[page]
         if len(visitor.pages) >= self.limits.pages_per_visitor:
             most = self.limits.pages_per_visitor
-            raise RequestRefused(429, f"A browser has at most {most} pages of the app open; close some.")
+            raise RequestRefused(429, f"A browser has at most {count_of(most, 'page')} of the app open; close some.")
         if sum(len(one.pages) for one in self._visitors.values()) >= self.limits.pages:
-            raise RequestRefused(429, f"At most {self.limits.pages} pages of the app are open; try again later.")
+            raise RequestRefused(
+                429, f"The app has at most {count_of(self.limits.pages, 'page')} open; try again later."
+            )
 
     def _make_room(self) -> None:
         without_pages = [one for one in self._visitors.values() if not one.pages or self._expired(one)]

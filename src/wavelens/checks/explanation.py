@@ -11,6 +11,7 @@ from wavelens.attribution import Attribution
 from wavelens.checks.asking import BROKEN, error_text, evaluating, twin_of
 from wavelens.checks.verdict import FAIL, NOT_APPLICABLE, PASS, WARN, Verdict
 from wavelens.core import Coefficients
+from wavelens.counts import count_of, with_minus
 from wavelens.engine.copies import NoCopyError
 from wavelens.engine.gradients import Model
 from wavelens.masks.ranking import importance
@@ -53,12 +54,12 @@ def complete(
     spent = int(known.spent[worst]) if known.spent is not None else 0
     figures = {"gap": float(gap[worst]), "rise": float(rise[worst]), "spent": float(spent)}
     if at_rest:
-        finding = (
-            f"the score is the same at the baseline ({float(known.score[worst]):.4g}): there is no rise to explain."
-        )
+        score = with_minus(f"{float(known.score[worst]):.4g}")
+        finding = f"the score is the same at the baseline ({score}): there is no rise to explain."
         return Verdict("complete", WARN, finding, "Choose another baseline, or another class.", figures)
     part = float(parts[worst])
-    finding = f"the sums miss {part:.1%} of f(x) - f(x₀) = {float(rise[worst]):.4g} after {spent} gradients"
+    change = with_minus(f"{float(rise[worst]):.4g}")
+    finding = f"the sums miss {part:.1%} of f(x) − f(x₀) = {change} after {count_of(spent, 'gradient')}"
     if part <= tolerance:
         return Verdict("complete", PASS, f"{finding}.", figures=figures)
     remedy = "More gradients close the gap: IntegratedGradients(tolerance=0.02, max_steps=1000)."

@@ -10,13 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wavelens.baselines import parse
+from wavelens.baselines.controls import CONTROLS
 from wavelens.cli.options import check_folder
 from wavelens.cli.terminal import Terminal, note, plain
+from wavelens.counts import count_of, part_of
 from wavelens.runs import Run
 from wavelens.runs.statistics.columns import short_heads
 from wavelens.runs.statistics.comparison import RESAMPLES, Comparison, compare
 from wavelens.runs.statistics.tables import caption, files, lines, warnings
 from wavelens.runs.store.shards import write_whole
+from wavelens.wording import in_words
 
 
 def compare_runs(
@@ -65,15 +69,24 @@ def _say_state(console: Console, name: str, run: Run) -> None:
     """What a run is of, and what it lacks."""
     task = run.manifest.task
     target = task.get("target", "")
-    text = f"{name}: {task.get('model', task['task'])}, {task.get('explainer', '')}{'; ' * bool(target)}{target}"
+    explainer = _explainer(task.get("explainer", ""))
+    text = f"{name}: {task.get('model', task['task'])}, {explainer}{'; ' * bool(target)}{target}"
     states = [(len(shard.failures), shard.verified) for shard in run.shards()]
     if failures := sum(failed for failed, _ in states):
-        text += f"; {failures} file{'s' * (failures > 1)} failed"
+        text += f"; {count_of(failures, 'file')} failed"
     if unverified := sum(not verified for _, verified in states):
-        text += f"; {unverified} of {len(states)} shards are of an earlier version, without a checksum"
+        text += f"; {part_of(unverified, len(states), 'shard', 'is', 'are')} of an earlier version, without a checksum"
     if missing := len(run.missing()):
-        text += f"; {missing} of {run.manifest.shards} shards are missing"
+        text += f"; {part_of(missing, run.manifest.shards, 'shard', 'is', 'are')} missing"
     console.print(Text(plain(text)), soft_wrap=True)
+
+
+def _explainer(text: str) -> str:
+    """An explainer in words; one of a user's own, whose class is not known here, as the manifest has it."""
+    try:
+        return in_words(parse(text, CONTROLS))
+    except ValueError:
+        return text
 
 
 def _named(comparison: Comparison) -> dict[str, dict[str, Any]]:

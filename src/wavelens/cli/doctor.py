@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from wavelens.attribution import attribute
 from wavelens.cli.terminal import Terminal
 from wavelens.core import Coefficients
+from wavelens.counts import count_of
 from wavelens.domains import DWT
 from wavelens.domains.dwt import to_pywt
 from wavelens.methods import IntegratedGradients
@@ -87,7 +88,7 @@ def versions() -> dict[str, str | None]:
 
 def devices() -> list[tuple[str, str]]:
     """Where tensors can live, and what that is."""
-    cpu = ("cpu", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads")
+    cpu = ("cpu", f"{count_of(os.cpu_count() or 1, 'core')}, {count_of(torch.get_num_threads(), 'thread')}")
     cards = [(f"cuda:{k}", _card(k)) for k in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     return [cpu, *cards, *([("mps", "Apple's GPU")] if torch.backends.mps.is_available() else [])]
 

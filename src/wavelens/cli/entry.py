@@ -33,6 +33,7 @@ class RetryNote(logging.Filter):
 
 RETRIES = RetryNote()
 COMMANDS = ("explain", "check", "evaluate", "minimal", "profile", "retrieve", "compare", "app", "doctor")
+ALONE = ("app", "doctor")  # commands that run without an argument
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,8 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGINT, _interrupt)
     try:
         _quieten()
-        computes = "--help" not in given and any(name in COMMANDS for name in given[:1])
-        with _told(is_program and computes):
+        with _told(is_program and _computes(given)):
             from wavelens.cli import commands
         return commands.run(given)
     except KeyboardInterrupt:
@@ -59,6 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         if _is_whole_program(is_program):
             signal.signal(signal.SIGINT, _end)  # while the program ends
+
+
+def _computes(given: Sequence[str]) -> bool:
+    """Whether a command follows that takes time; help, an unknown name and a command without its files do not."""
+    return given[:1] != [] and given[0] in (COMMANDS if len(given) > 1 else ALONE) and "--help" not in given
 
 
 def _quieten() -> None:

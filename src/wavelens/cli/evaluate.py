@@ -23,6 +23,7 @@ from wavelens.cli.pace import pace
 from wavelens.cli.shared_options import DOMAIN_HELP, AgainstText, DeviceName, ModelName
 from wavelens.cli.terminal import Terminal, complain, note, plain
 from wavelens.core import Domain
+from wavelens.counts import by_count, count_of, part_of
 from wavelens.explaining import Kind, kind_called, kind_of
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.prompting import asked_for
@@ -193,8 +194,9 @@ def _annotated(dataset: list[Sample], annotations: Path, loaded: LoadedModel, co
     samples = annotated(dataset, annotations, loaded.named)
     bare = [sample.name for sample in samples if sample.objects is None]
     if bare:
-        text = f"{len(bare)} of {len(samples)} files have no object in {annotations}, such as {bare[0]}"
-        console.print(Text(plain(f"{text}: PointingGame leaves them out.")), soft_wrap=True)
+        text = f"{part_of(len(bare), len(samples), 'file', 'has', 'have')} no object in {annotations}"
+        text += f", such as {bare[0]}: PointingGame leaves {by_count(len(bare), 'it', 'them')} out."
+        console.print(Text(plain(text)), soft_wrap=True)
     return samples
 
 
@@ -270,20 +272,20 @@ class Display:
     def kept(self) -> str:
         """'1,184 of 50,000 files are written.'"""
         p = self.progress
-        return "nothing was computed." if p is None else f"{p.kept:,} of {p.total:,} files are written."
+        return "nothing was computed." if p is None else f"{part_of(p.kept, p.total, 'file', 'is', 'are')} written."
 
     def summary(self) -> str:
         """'1,200 of 50,000 files, 12.5 files per second, 1:05:04 left, 3 failed.'"""
         p = self.progress
         if p is None:
             return "nothing was computed."
-        parts = [f"{p.done:,} of {p.total:,} files"]
+        parts = [part_of(p.done, p.total, "file")]
         if p.rate is not None and p.left is not None:
             parts.append(pace(p.rate, p.left))
         if p.failures:
             parts.append(f"{len(p.failures):,} failed")
         if p.damaged:
-            parts.append(f"{p.damaged:,} damaged {'shard' if p.damaged == 1 else 'shards'} computed again")
+            parts.append(f"{count_of(p.damaged, 'damaged shard')} computed again")
         return f"{', '.join(parts)}."
 
 
@@ -306,11 +308,13 @@ def _report(finished: Run, dataset: list[Sample], part: tuple[int, int]) -> int:
     console = Terminal()
     missing = len(finished.missing())
     if missing:
-        shards = f"{missing} of {finished.manifest.shards} shards are left to the other parts"
+        shards = f"{part_of(missing, finished.manifest.shards, 'shard', 'is', 'are')} left to the other parts"
         console.print(Text(f"{finished.folder}: part {part[0]} of {part[1]} is done; {shards}."), soft_wrap=True)
     else:
         done, of = len(results.names), len(dataset)
-        console.print(Text(f"{plain(str(finished.folder))}: {done:,} of {of:,} files have results."), soft_wrap=True)
+        console.print(
+            Text(f"{plain(str(finished.folder))}: {part_of(done, of, 'file', 'has', 'have')} results."), soft_wrap=True
+        )
     if results.names:
         _print_means(finished, console)
     return 0 if not results.failures else 1 if results.names else 2

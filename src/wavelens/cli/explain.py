@@ -159,7 +159,7 @@ def explain(
         one = {"target": target, "overlap": tiles, "batch_size": batch_size}
         one |= {"domain": one_of("domain", chosen_domains), "method": one_of("method", chosen_methods)}
         code = explain_scenes(loaded, kind, files, out, console, report, **one)
-        _note_earlier_report(out, console, report)
+        _note_earlier_report(out, console, report, code)
         raise typer.Exit(code)
     request = request_for(
         loaded,
@@ -178,13 +178,13 @@ def explain(
         words=words,
     )
     code = _explain_all(request, inputs(files, kind, loaded.preprocess), out, console, report)
-    _note_earlier_report(out, console, report)
+    _note_earlier_report(out, console, report, code)
     raise typer.Exit(code)
 
 
-def _note_earlier_report(out: Path, console: Console, report: bool) -> None:
-    """Says of a report that this run did not write that it shows other results than those beside it."""
-    if not report and (path := report_path(out)).exists():
+def _note_earlier_report(out: Path, console: Console, report: bool, code: int) -> None:
+    """Says of a report that this run did not write that it shows other results; after an error, nothing."""
+    if not (report or code) and (path := report_path(out)).exists():
         console.print(Text(f"{path.name} in {plain(str(out))} is from an earlier run."), soft_wrap=True)
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from wavelens.cli.pace import pace
 from wavelens.cli.terminal import complain, plain
+from wavelens.counts import part_of
 from wavelens.explaining import Explanation, explained
 from wavelens.explaining.errors import INPUT_ERRORS, sentence_of
 from wavelens.explaining.ledger import Ledger, Row, as_shown, digest_at, digest_of, failed_row, has_results, row_of
@@ -51,7 +52,7 @@ class Many:
         there = {path: row for path, stem in self.named if (row := self._kept(ledger, digests[path], stem))}
         ledger.keep(there.values(), [str(path) for path, _ in self.named])
         if there:
-            self._print(f"{len(there)} of {len(self.named)} files have results in {self.out} and are kept")
+            self._print(f"results of {part_of(len(there), len(self.named), 'file')} are in {self.out} and are kept")
         self.started = self.reported = self.clock()
         self.left = len(self.named) - len(there)
         try:
@@ -62,7 +63,8 @@ class Many:
             self._close(ledger)
             done = len(there) + self.computed
             complain(
-                f"interrupted; {done} of {len(self.named)} files have results. Run the same command again to go on."
+                f"interrupted; {part_of(done, len(self.named), 'file', 'has', 'have')} results. Run the same command "
+                "again to go on."
             )
             return INTERRUPTED
         self._close(ledger)
@@ -139,7 +141,7 @@ class Many:
         for path in written:
             self._print(f"wrote {path}")
         if self.failures:
-            failed = f"{self.failures} of {len(self.named)} files could not be explained"
+            failed = f"{part_of(self.failures, len(self.named), 'file')} could not be explained"
             complain(f"{failed}; the column error of {ledger.path} says why.")
 
     def _print(self, text: str) -> None:

@@ -30,6 +30,7 @@ from wavelens.cli.shared_options import (
     spacing_of,
 )
 from wavelens.cli.terminal import Terminal, busy, plain, table
+from wavelens.counts import with_minus
 from wavelens.explaining import question_of
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.files import inputs, stems
@@ -145,7 +146,7 @@ def _print(result: MinimalResult, console: Console) -> None:
     for k, row in enumerate(result.rows()):
         name = f"{row['alpha']:g}" if k else "input"
         chance = "" if row["probability"] is None else f"{row['probability']:.1%}"
-        cells = f"{row['zeros']:.1%}", f"{row[result.score]:.3f}", chance, f"{row['steps']:.0f}"
+        cells = f"{row['zeros']:.1%}", with_minus(f"{row[result.score]:.3f}"), chance, f"{row['steps']:.0f}"
         printed.add_row(name, *cells)
     console.print(printed)
     kept = table("scale", "extent", *(f"kept, α = {alpha:g}" for alpha in result.request.alphas))

@@ -11,6 +11,7 @@ from wavelens.baselines.controls import CONTROLS
 from wavelens.core import Domain
 from wavelens.methods.lift import Method
 from wavelens.spec import is_method, parse_own
+from wavelens.untrusted import reason_of
 
 
 def domain_of(text: str | None) -> Domain | None:
@@ -60,6 +61,6 @@ def check_folder(out: Path) -> None:
     except FileExistsError:
         raise FileExistsError(f"--out must be a folder; got the file {out}. Choose another.") from None
     except OSError as error:
-        raise OSError(f"--out must be a folder; got {out}, and {error.strerror}. Choose another.") from error
+        raise OSError(f"cannot create the folder {out}: {reason_of(error)}. Choose another --out.") from error
     if not os.access(out, os.W_OK | os.X_OK):
         raise PermissionError(f"--out must be a folder that you may write to; got {out}. Choose another.")

@@ -15,6 +15,7 @@ from rich.text import Text
 from wavelens.accounts import aligned, beyond, grouped_alike, rounding_of, without_rounding
 from wavelens.attribution import Attribution
 from wavelens.cli.terminal import plain, table
+from wavelens.counts import with_minus
 from wavelens.explaining import Explanation
 from wavelens.explaining.by_domain import marginal_rows
 from wavelens.explaining.summary import box_text, profile_rows, start_of
@@ -103,7 +104,7 @@ def _account(explanation: Explanation) -> str:
     a, target = explanation.attribution, explanation.target
     assert a.score is not None
     start = start_of(explanation.request.method, explanation.request.kind)
-    return f"{target.heading}, {target.number} {float(a.score):.3f}: {_adding_up(a, start)}"
+    return f"{target.heading}, {target.number} {with_minus(f'{float(a.score):.3f}')}: {_adding_up(a, start)}"
 
 
 def _adding_up(a: Attribution, start: str) -> str:
@@ -119,7 +120,7 @@ def _class_table(classes: list[dict[str, Any]]) -> Table:
     shown = table("index", "class", "probability", "logit")
     for row in classes:
         chance = "—" if row["probability"] is None else f"{row['probability']:.1%}"
-        shown.add_row(str(row["index"]), plain(row["label"]), chance, f"{row['logit']:.3f}")
+        shown.add_row(str(row["index"]), plain(row["label"]), chance, with_minus(f"{row['logit']:.3f}"))
     return shown
 
 
@@ -243,7 +244,7 @@ def _marginal_table(explanation: Explanation) -> Table:
     assert explanation.marginal is not None
     shown = table("scale", "extent", "signed sum", "share of |γ|", *short_names(explanation.domains))
     for row in marginal_rows(explanation.marginal, explanation.input.grid):
-        total = "—" if row["signed"] is None else f"{row['signed']:+.4f} ± {row['signed_spread']:.4f}"
+        total = _signed(row["signed"]) + ("" if row["signed"] is None else f" ± {row['signed_spread']:.4f}")
         share = f"{row['share']:.1%} ± {100 * row['share_spread']:.1f}"
         shown.add_row(row["scale"], row["extent"], total, share, *(f"{one:.1%}" for one in row["shares"]))
     return shown
@@ -305,7 +306,7 @@ def _decimals(values: Sequence[float]) -> int:
 
 
 def _signed(value: float | None, decimals: int = 4) -> str:
-    return "—" if value is None else f"{value:+.{decimals}f}"
+    return "—" if value is None else with_minus(f"{value:+.{decimals}f}")
 
 
 def _plus_minus(error: float | None, floor: float = 0.0) -> str:

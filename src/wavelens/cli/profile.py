@@ -126,7 +126,7 @@ def profile(
     sets = [set(own.names) for own in results]
     common = [name for name in results[0].names if all(name in own for own in sets)]
     if not common:
-        raise ValueError(f"none of {len(files)} files has a profile for every model; the lines above say why.")
+        raise ValueError("no file has a profile for every model; the lines above say why.")
     pairs = list(zip(members, finished, strict=True))
     added = {member.name: own for member, one in pairs if (own := added_of(member, one, common)) is not None}
     averaged = average(

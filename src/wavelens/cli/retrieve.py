@@ -18,6 +18,7 @@ from wavelens.cli.model_options import with_model_options
 from wavelens.cli.options import check_folder
 from wavelens.cli.shared_options import DeviceName, Files, Out, each, opened
 from wavelens.cli.terminal import Terminal, plain, table
+from wavelens.counts import with_minus
 from wavelens.explaining import read_input
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.files import inputs
@@ -82,10 +83,10 @@ def _print(retrieval: Retrieval, top: int, console: Console) -> None:
     by_file, by_text = table("file", "best texts", "score"), table("text", "best files", "score")
     for k, file in enumerate(retrieval.files):
         for rank, (text, score) in enumerate(retrieval.texts_of(k, top)):
-            by_file.add_row("" if rank else plain(file.name), plain(text), f"{score:.3f}")
+            by_file.add_row("" if rank else plain(file.name), plain(text), with_minus(f"{score:.3f}"))
     for k, text in enumerate(retrieval.texts):
         for rank, (file, score) in enumerate(retrieval.files_of(k, top)):
-            by_text.add_row("" if rank else plain(text), plain(file.name), f"{score:.3f}")
+            by_text.add_row("" if rank else plain(text), plain(file.name), with_minus(f"{score:.3f}"))
     console.print(by_file)
     console.print(by_text)
 

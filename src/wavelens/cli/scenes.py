@@ -13,6 +13,7 @@ from rich.text import Text
 from wavelens.accounts import aligned
 from wavelens.cli.shared_options import each
 from wavelens.cli.terminal import plain, table
+from wavelens.counts import count_of
 from wavelens.explaining import Kind, TiledExplanation, explain_tiles
 from wavelens.explaining.files import inputs, stems
 from wavelens.explaining.report import report_path
@@ -55,7 +56,7 @@ def one_of(name: str, several: Sequence[Any]) -> Any:
 def _print(path: Path, tiled: TiledExplanation, console: Console) -> None:
     console.print(Text(plain(str(path)), style="bold"), soft_wrap=True)
     left_out = f", {tiled.left_out} left out" if tiled.left_out else ""
-    console.print(Text(f"{plain(tiled.target)}: {len(tiled.accounts)} tiles{left_out}"), soft_wrap=True)
+    console.print(Text(f"{plain(tiled.target)}: {count_of(len(tiled.accounts), 'tile')}{left_out}"), soft_wrap=True)
     shown = table("scale", "extent", "signed sum", "share of |γ|")
     sums = [float(one.sum()) for one in tiled.signed.values()]
     sizes = [float(one.sum()) for one in tiled.magnitude.values()]

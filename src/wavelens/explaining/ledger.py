@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wavelens.counts import count_of
 from wavelens.explaining.answer import Explanation
 from wavelens.explaining.files import WRITTEN, beside
 from wavelens.explaining.records import words_of
@@ -46,7 +47,7 @@ class Ledger:
                 return cls(path)
             if (table := _table(path)) is not None:
                 return cls(path, [row for row in table if row["file"]], list(table[0]) if table else [*FIRST, DIGEST])
-        raise FileExistsError(f"{out} has {len(names):,} files {NAME}-….csv of others. Choose another --out.")
+        raise FileExistsError(f"{out} has {count_of(len(names), 'file')} {NAME}-….csv of others. Choose another --out.")
 
     def result_of(self, digest: str) -> Row | None:
         """The row of a file that was explained in the same way, if there is one."""

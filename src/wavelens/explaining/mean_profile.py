@@ -13,6 +13,7 @@ import torch
 
 from wavelens.baselines import FromMethod
 from wavelens.core import Domain, Layout
+from wavelens.counts import count_of
 from wavelens.explaining.kinds import Kind
 from wavelens.explaining.reading import reader_for
 from wavelens.explaining.records import model_summary
@@ -142,7 +143,7 @@ def write_profiles(
     for suffix, text in texts.items():
         write_whole(paths[suffix], text.encode())
     explainer: Any = members[0].task.explainer
-    title = f"{in_words(explainer.method)} · {in_words(explainer.domain)} · {average.items} files"
+    title = f"{in_words(explainer.method)} · {in_words(explainer.domain)} · {count_of(average.items, 'file')}"
     plots.save(plots.mean_profiles(average, extents, title=title), paths["png"])
     return list(paths.values())
 

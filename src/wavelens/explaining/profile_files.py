@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from wavelens.accounts import compared
+from wavelens.counts import part_of
 from wavelens.explaining.mean_profile import Member
 from wavelens.explaining.scale_values import ERROR, VALUE
 from wavelens.precision import rounding
@@ -37,7 +38,11 @@ def gap_sentence(name: str, missed: Tensor | None) -> str:
     middle, most = float(missed.median()), float(missed.max())
     many = int((missed > TOLERATED).sum())
     text = f"{name}: the sums miss {middle:.1%} of the score's change in the median file, at most {most:.1%}"
-    return f"{text}; {many} of {len(missed)} files miss more than {TOLERATED:.0%}." if many else f"{text}."
+    return (
+        f"{text}; {part_of(many, len(missed), 'file', 'misses', 'miss')} more than {TOLERATED:.0%}."
+        if many
+        else f"{text}."
+    )
 
 
 def account_sentences(average: Average, name: str, values: Mapping[str, Tensor]) -> list[str]:

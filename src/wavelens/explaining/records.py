@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wavelens.models import LoadedModel, Options
+from wavelens.runs.evaluation import weights_digest
 
 
 def shown_path(path: str | Path) -> str:
@@ -34,7 +35,13 @@ def words_of(options: Options) -> list[str]:
 
 
 def model_summary(loaded: LoadedModel) -> dict[str, Any]:
-    """A model for a record in JSON: its name, its weights, its preparation, and which other options it was given."""
+    """A model for a record in JSON: its name, its preparation, and which other options it was given.
+
+    Given weights are named by their file, without its folders, and by a digest of what the model holds.
+    """
+    given = loaded.options.weights
+    weights = None if given is None else Path(given).name
+    digest = {} if given is None else {"weights_digest": weights_digest(loaded.module)}
     options = {name: value for name, value in loaded.options.given.items() if name not in ("weights", "preparation")}
-    record = {"model": loaded.name, "weights": loaded.options.weights, "preprocess": repr(loaded.preprocess)}
+    record = {"model": loaded.name, "weights": weights, **digest, "preprocess": repr(loaded.preprocess)}
     return record | ({"options": options} if options else {})

@@ -12,6 +12,7 @@ from torch import Tensor
 from wavelens import maps
 from wavelens.accounts import grouped_alike, rounding_of
 from wavelens.attribution import Attribution
+from wavelens.counts import count_of, with_minus
 from wavelens.detected import NumberedObject
 from wavelens.explaining.kinds import Input, Kind, SignalPart
 from wavelens.explaining.question import ExplainedTarget
@@ -149,8 +150,8 @@ def caution(a: Attribution, method: Method) -> str:
     if gap <= max(allowed * abs(rise), rounding_of(a)):
         return ""
     spent = int(a.spent.max()) if a.spent is not None else 0
-    missed = f"f(x) − f(x₀) = {rise:.3g} by {gap:.3g}"
-    return f"The signed sums miss {missed} after {spent} gradients; more would close the gap."
+    missed = f"f(x) − f(x₀) = {with_minus(f'{rise:.3g}')} by {gap:.3g}"
+    return f"The signed sums miss {missed} after {count_of(spent, 'gradient')}; more would close the gap."
 
 
 def start_of(method: Method, kind: Kind) -> str:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from wavelens.attribution import Attribution
+from wavelens.counts import count_of
 from wavelens.explaining.kinds.raster import ALL
 from wavelens.explaining.stitched import Stitched, stitched_attribution
 from wavelens.frontends.raster import Raster, RasterHeader, write_raster
@@ -67,7 +68,8 @@ class TiledExplanation:
 
     def __repr__(self) -> str:
         rows, columns = self.header.size
-        return f"<TiledExplanation of {self.name}: {self.target}, {len(self.accounts)} tiles on {rows} × {columns}>"
+        tiles = count_of(len(self.accounts), "tile")
+        return f"<TiledExplanation of {self.name}: {self.target}, {tiles} on {rows} × {columns}>"
 
     @property
     def attribution(self) -> Attribution:

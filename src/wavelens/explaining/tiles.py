@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from wavelens import maps, models
 from wavelens.attribution import Attribution, attribute
 from wavelens.core import Domain, Layout
+from wavelens.counts import count_of
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.bare import device_of
 from wavelens.explaining.kinds.raster import RASTER
@@ -167,9 +168,11 @@ class _Stitching:
     def explanation(self) -> TiledExplanation:
         raster, preparation = self.raster, self.preparation
         if not self.accounts and self.absent:
-            raise ValueError(f"the network predicts the target in none of {self.absent} tiles. Choose another target.")
+            raise ValueError(
+                f"the network predicts the target nowhere in {count_of(self.absent, 'tile')}. Choose another target."
+            )
         if not self.accounts:
-            raise ValueError(f"{raster.path} has no data in any of its {self.empty} tiles. Choose another scene.")
+            raise ValueError(f"no tile of {raster.path} has data. Choose another scene.")
         header = raster.header.picked([raster.header.bands.index(name) for name in preparation.names(raster)])
         return TiledExplanation(
             header,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from torch import Tensor, nn
 
 from wavelens.core import Coefficients, Domain
+from wavelens.counts import count_of
 from wavelens.field_types import check_fields
 from wavelens.own import text_of
 from wavelens.seeds import hashed
@@ -133,7 +134,9 @@ class Metric(ABC):
             ):
                 form = "(batch, points)" if column.is_curve else "(batch,)"
                 got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-                raise ValueError(f"{column.name} is {form} for {len(case.x)} items; {text_of(self)} gave {got}.")
+                raise ValueError(
+                    f"{column.name} is {form} for {count_of(len(case.x), 'item')}; {text_of(self)} gave {got}."
+                )
         return {column.name: value for column, value in zip(self.named_columns, values, strict=True)}
 
 

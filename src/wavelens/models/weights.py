@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from wavelens.counts import by_count, part_of
 from wavelens.models.checkpoints import Checkpoint, read_checkpoint
 
 WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}  # parts of names, anywhere
@@ -87,11 +88,15 @@ class _Difference:
         """With an example each."""
         parts = []
         if self.lacking:
-            parts.append(f"{len(self.lacking)} of {self.count} tensors are missing, such as {self.lacking[0]!r}")
+            parts.append(
+                f"{part_of(len(self.lacking), self.count, 'tensor', 'is', 'are')} missing, such as {self.lacking[0]!r}"
+            )
         if self.unknown:
-            parts.append(f"{len(self.unknown)} are unknown, such as {self.unknown[0]!r}")
+            parts.append(
+                f"{len(self.unknown)} {by_count(len(self.unknown), 'is', 'are')} unknown, such as {self.unknown[0]!r}"
+            )
         for name, file, own in self.reshaped[:1]:
-            differ = f"{len(self.reshaped)} of {self.count} tensors differ"
+            differ = part_of(len(self.reshaped), self.count, "tensor", "differs", "differ")
             parts.append(f"{differ}: {name!r} is {file} in the file and {own} in the model")
         return "; ".join(parts)
 
@@ -186,7 +191,7 @@ def _remedy(difference: _Difference, classes: int | None) -> str:
             "package.module:function."
         )
     if classes is not None:
-        return f"Build the model for {classes} classes."
+        return f"Build the model for {by_count(classes, 'one class', f'{classes} classes')}."
     return "Build the model as it was trained: with its number of classes, and its input_size."
 
 

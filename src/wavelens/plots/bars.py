@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from wavelens import maps
 from wavelens.accounts import aligned
 from wavelens.core import Coefficients
+from wavelens.counts import with_minus
 from wavelens.plots.figure import Figure
 from wavelens.plots.parts import DPI, INK, NEGATIVE, POSITIVE, SHARE, Array, Frame, add_axes, array
 
@@ -93,4 +94,4 @@ def _account(a: Coefficients, item: int, total: float) -> str:
             parts = [f"total {rise - missed:+.3g}, {elsewhere:+.3g} of it elsewhere"]
     if gap is not None:
         parts.append(f"gap {float(gap[item]):+.3g}")
-    return " · ".join(parts).replace("-", "−")
+    return with_minus(" · ".join(parts))

@@ -122,7 +122,7 @@ def in_unit_range(x: Array) -> Array:
 
 
 def _over_points(figure: AnyFigure, a: Coefficients, x: Tensor, grid: Grid) -> None:
-    top = _heading(figure, SIDE, "for and against: orange disks speak for the target, blue crosses against it")
+    top = _heading(figure, SIDE, "for and against: orange disks support the target, blue crosses oppose it")
     draw_sides(figure, top, x, array(maps.spatial_map(a, signed=True)[0]), common_scale(a), grid, (FOR, AGAINST))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.colors import to_hex
 
 from wavelens.core import Coefficients
+from wavelens.counts import count_of
 from wavelens.plots.bars import draw_profile
 from wavelens.plots.figure import Figure
 from wavelens.plots.parts import (
@@ -51,7 +52,7 @@ def words(a: Coefficients, account: WordAccount, *, title: str = "") -> Figure:
     figure = Figure((WIDTH, HEADER + TITLE + height + 0.8), facecolor="white", dpi=DPI)
     write_header(figure, title or title_of(a), origin_of(a))
     if left_out:
-        note = f"the first {MAX_LINES} lines; the report has {left_out} more words"
+        note = f"the first {MAX_LINES} lines; the report has {count_of(left_out, 'more word')}"
         figure.text(MARGIN / WIDTH, 0.25 / figure.get_size_inches()[1], note, size=11, color=SHARE)
     values = np.array(account.values)
     colours = tinted(values, float(np.abs(values).max()) or 1.0)

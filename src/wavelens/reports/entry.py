@@ -16,6 +16,7 @@ from wavelens.grid import Grid
 from wavelens.methods.shapley import ShapleyValues
 from wavelens.outlines import Outline
 from wavelens.pairs import BothSides
+from wavelens.reports.numerals import unbroken
 from wavelens.reports.views import ReportView, view_called, view_for
 from wavelens.wording import in_words
 from wavelens.words import WordAccount
@@ -178,6 +179,11 @@ class Entry:
     def place(self) -> Grid:
         """The grid; samples, pixels or voxels that lie one apart where none was given."""
         return self.grid or Grid.plain(len(self.attribution.layout.signal_shape))
+
+    @property
+    def scale_labels(self) -> dict[str, str]:
+        """What each scale spans, for a page: '1–2 px' with a no-break space."""
+        return {name: unbroken(label) for name, label in self.place.labels(self.attribution.layout).items()}
 
     @property
     def index(self) -> int | None:

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from wavelens import maps
 from wavelens.core import Coefficients
+from wavelens.counts import with_minus
 from wavelens.marginal import short_names
 from wavelens.reports.entry import Entry
 from wavelens.reports.markup import Html, tag
-from wavelens.reports.numerals import percent
+from wavelens.reports.numerals import percent, unbroken
 from wavelens.reports.packing import Array, picture
 from wavelens.reports.tables import bar, headings
 from wavelens.reports.views.photo import in_unit_range
@@ -66,7 +67,7 @@ def _rows(entry: Entry, account: maps.Marginal, several: Sequence[Coefficients])
         rows.append(
             tag(
                 "tr",
-                tag("th", tag("b", name), " ", tag("small", entry.place.label(extent)), scope="row"),
+                tag("th", tag("b", name), " ", tag("small", unbroken(entry.place.label(extent))), scope="row"),
                 tag(
                     "td",
                     bar(share[k], max(share)),
@@ -77,7 +78,7 @@ def _rows(entry: Entry, account: maps.Marginal, several: Sequence[Coefficients])
                 tag(
                     "td",
                     bar(total[k], largest, side),
-                    tag("span", "—" if math.isnan(total[k]) else f"{total[k]:+.3g} ± {wide[k]:.2g}".replace("-", "−")),
+                    tag("span", "—" if math.isnan(total[k]) else with_minus(f"{total[k]:+.3g} ± {wide[k]:.2g}")),
                     class_="measure",
                 ),
             )

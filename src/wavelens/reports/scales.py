@@ -13,7 +13,7 @@ from wavelens import accounts, maps
 from wavelens.methods.shapley import ShapleyValues
 from wavelens.reports.entry import Entry
 from wavelens.reports.markup import Html, tag
-from wavelens.reports.numerals import percent, scalar, signed
+from wavelens.reports.numerals import percent, scalar, signed, unbroken
 from wavelens.reports.tables import bar, headings, matrix_class
 
 ALIKE = "|γ| counts what supports it and what opposes it alike; signed sums set one against the other."
@@ -64,7 +64,7 @@ def profile(entry: Entry) -> Html:
 def _table(entry: Entry, has_buttons: bool = True) -> Html:
     """A row per scale, and the account below; names are buttons that choose the scale in the pictures."""
     names, columns = tuple(entry.attribution.layout.scales()), _columns(entry)
-    labels = entry.place.labels(entry.attribution.layout)
+    labels = entry.scale_labels
     signs = [abs(one.value) for column in columns if column.has_side for one in column.numbers]
     top = max((value for value in signs if not math.isnan(value)), default=0.0)
     ends = [top if column.has_side else max(one.value for one in column.numbers) for column in columns]
@@ -186,7 +186,9 @@ def _rounded(rest: float, floor: float) -> float:
 def told_by(entry: Entry) -> accounts.AccountSentences:
     """What is to be said of an entry by scale, or by octave where its Shapley values are of these."""
     a = entry.grouped_alike
-    return accounts.sentences(a, entry.shapley, entry.place.titles(a.layout))
+    titles = {name: unbroken(title) for name, title in entry.place.titles(a.layout).items()}
+    told = accounts.sentences(a, entry.shapley, titles)
+    return accounts.AccountSentences(*(text.replace(" %", "\N{NO-BREAK SPACE}%") for text in told))
 
 
 def _pairs(shapley: ShapleyValues) -> Html | None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from wavelens import masks
 from wavelens.attribution import Attribution
 
-PAUSE = 0.2  # seconds within which the sound that mattered is faded in and out
+PAUSE = 0.2  # seconds within which the sound that is kept fades in and out
 ALWAYS = ("clip", "heard", "residue")  # sounds that are given even if they are silent
 SILENT = 1e-4  # of the clip's peak, 80 dB below it: a scale that is no louder is left out
 

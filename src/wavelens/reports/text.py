@@ -10,7 +10,7 @@ from wavelens.grid import Grid
 from wavelens.own import text_of
 from wavelens.reports.entry import Chance, Detected, Entry
 from wavelens.reports.markup import Html, joined, tag
-from wavelens.reports.numerals import number, percent, scalar, signed
+from wavelens.reports.numerals import number, percent, scalar, signed, unbroken
 from wavelens.reports.scales import share_errors, told_by
 from wavelens.reports.tables import bar, headings
 from wavelens.wording import target_in_words
@@ -213,7 +213,7 @@ def _spacing(entry: Entry) -> str:
         return ""
     pairs = zip(entry.place.spacing, entry.place.units, strict=True)
     texts = [f"{1 / step:.6g} Hz" if unit == "Hz" else f"{step:.4g} {unit}" for step, unit in pairs]
-    return texts[0] if len(set(texts)) == 1 else " × ".join(texts)
+    return unbroken(texts[0] if len(set(texts)) == 1 else " × ".join(texts))
 
 
 def _call(entry: Entry) -> str:

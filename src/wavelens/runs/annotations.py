@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wavelens.counts import count_of
 from wavelens.frontends.pictures import stored
 from wavelens.runs.samples import Sample
 from wavelens.untrusted import check_file, excerpt, json_object
@@ -79,8 +80,8 @@ def annotated(samples: Sequence[Sample], path: Path, named: Callable[[str], Sequ
         raise FileNotFoundError(f"annotations are a COCO file of boxes or a folder of masks; there is no {path}.")
     if not any(sample.name in objects for sample in samples):
         raise ValueError(
-            f"{path} has an object in none of {len(samples)} files, such as {samples[0].name}. Files of boxes have "
-            "names relative to the data set's folder, masks the same with .png for a suffix."
+            f"{path} has no object for {count_of(len(samples), 'file')}, such as {samples[0].name}. Files of boxes "
+            "have names relative to the data set's folder, masks the same with .png for a suffix."
         )
     return [replace(sample, objects=objects.get(sample.name)) for sample in samples]
 

@@ -13,6 +13,7 @@ from wavelens.runs.store import manifest
 from wavelens.runs.store.reading import Run
 from wavelens.runs.store.shards import written
 from wavelens.runs.task import Job, Report, Step, Task
+from wavelens.untrusted import reason_of
 from wavelens.whole_numbers import is_whole
 
 SHARD_SIZE = 16  # items; what a worker that is killed repeats at most
@@ -106,7 +107,7 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise type(error)(
-            f"a run is written to a folder of its own; {folder} cannot be made: {error.strerror}. Choose another."
+            f"cannot create the folder {folder} for the run: {reason_of(error)}. Choose another."
         ) from error
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from wavelens.counts import part_of
 from wavelens.untrusted import check_file
 
 TOP, FOLDERS = "top", "folders"
@@ -115,7 +116,8 @@ def _table(samples: Sequence[Sample], path: Path) -> list[str]:
     missing = [sample.name for sample in samples if sample.name not in table]
     if missing:
         raise ValueError(
-            f"{path} has the file and its class in each row; {len(missing)} of {len(samples)} files are not in it, "
+            f"{path} has the file and its class in each row; "
+            f"{part_of(len(missing), len(samples), 'file', 'is', 'are')} not in it, "
             f"such as {missing[0]}. Names are relative to the data set's folder."
         )
     return [table[sample.name] for sample in samples]

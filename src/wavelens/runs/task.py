@@ -17,6 +17,7 @@ import torch
 
 from wavelens.models.trust import importable_working_folder
 from wavelens.runs.store.shards import Value, stacked, write_shard, written
+from wavelens.untrusted import reason_of
 
 Function = Callable[[Any], Mapping[str, Value]]
 
@@ -199,8 +200,8 @@ class Worker:
 
 def _unwritten(job: Job, error: OSError) -> Stop:
     return Stop(
-        f"{job.path} could not be written: {error.strerror or error}. Every shard that is there is whole: set that "
-        "right and run the same again."
+        f"{job.path} could not be written: {reason_of(error)}. Finished shards are whole: remove the cause and "
+        "run the same again."
     )
 
 

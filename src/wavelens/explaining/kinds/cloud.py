@@ -13,6 +13,7 @@ from wavelens import maps
 from wavelens.accounts import has_signs
 from wavelens.attribution import Attribution
 from wavelens.core import Band, Domain
+from wavelens.counts import part_of
 from wavelens.domains import TreeHaar
 from wavelens.explaining.kinds.input import Input
 from wavelens.explaining.kinds.kind import FileSize, Kind, Writer
@@ -70,8 +71,8 @@ def _note(path: Path) -> str:
     cloud = read_cloud(path)
     notes = [cloud.note] if cloud.note else []
     if cloud.repeated:
-        counts = f"{cloud.repeated:,} of {cloud.points:,}"
-        notes.append(f"{counts} points lie where another one does, and count as points of their own")
+        several = part_of(cloud.repeated, cloud.points, "point", "lies", "lie")
+        notes.append(f"{several} where another one does; each is counted")
     return "; ".join(notes)
 
 

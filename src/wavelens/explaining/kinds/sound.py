@@ -44,9 +44,9 @@ def _rate(shown: Input) -> int:
 
 
 def _extras(a: Attribution, shown: Input, label: str, base: Path) -> Iterator[Path]:
-    """What the model was given, what mattered of it, that by octaves, and the residue, as wav files in a folder.
+    """What the model was given, what of it supports the target, that by octaves, and the residue, as wav files.
 
-    What mattered is there twice, the second time as loud as a file can be; octaves that nobody hears are left out.
+    What supports it is there twice, the second time as loud as a file can be; octaves that are silent are left out.
     """
     folder = base.with_name(f"{base.name}-sounds")
     folder.mkdir(exist_ok=True)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from wavelens.counts import count_of
 from wavelens.frontends.scans.stored import damaged, size
 from wavelens.optional import optional
 
@@ -102,9 +103,9 @@ def images_of(folder: Path) -> list[tuple[Path, Any]]:
     series = {dataset.get("SeriesInstanceUID") for _, dataset in own}
     images = own + [(path, one) for path, one in nested if not own or one.get("SeriesInstanceUID") in series]
     if not images:
+        files = count_of(len(list(folder.iterdir())), "file")
         raise ValueError(
-            f"a folder must hold the slices of a DICOM series; got {folder} with {len(list(folder.iterdir()))} files, "
-            "none of them a DICOM image."
+            f"a folder must hold the slices of a DICOM series; got {folder} with {files}, none of them a DICOM image."
         )
     return images
 

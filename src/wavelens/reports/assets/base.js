@@ -117,8 +117,13 @@ function toggle(state, field, title) {
   return make("label", { class: "switch" }, input, title);
 }
 
+/** A number and its unit, on one line. */
+function quantity(value, unit) {
+  return `${value}\u00a0${unit}`;
+}
+
 function percent(part) {
-  return `${Math.round(100 * part)} %`;
+  return quantity(Math.round(100 * part), "%");
 }
 
 function short(value) {
@@ -141,10 +146,10 @@ function controls(state, maps) {
   found.append(
     slider(state, "threshold", "Threshold", {
       max: 99,
-      say: (v) => (v ? `top ${100 - v} % of |γ|` : "all points"),
+      say: (v) => (v ? `top ${quantity(100 - v, "%")} of |γ|` : "all points"),
     }),
     slider(state, "brightness", "Brightness", { max: 10, say: (v) => (v ? `× ${short(gain(v))}` : "× 1") }),
-    slider(state, "opacity", "Opacity", { max: 100, say: (v) => `${v} %` }),
+    slider(state, "opacity", "Opacity", { max: 100, say: (v) => quantity(v, "%") }),
   );
   return found;
 }

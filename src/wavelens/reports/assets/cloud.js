@@ -87,7 +87,7 @@ function showCloud(data, state, place, more) {
     slider(state, "zoom", "Zoom", { min: -4, max: 20, say: (v) => `× ${short(2 ** (v / 4))}` }),
     slider(state, "size", "Point size", { min: 1, max: 12, say: String }));
   const viewer = card("Where it lies", make("div", { class: "stage" }, main), make("div", { class: "sides" }, ...buttons), turning, controls(state, maps));
-  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, blue dashes against"));
+  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange supports the class, blue dashes oppose it"));
   viewer.append(legend(state, data.end, data.unit));
   const some = count < data.total ? ` Each of the ${count} points here is the mean of some of ${data.total} that lie together.` : "";
   viewer.append(hint(`Drag to turn the cloud. The third coordinate points upwards.${some}`));

@@ -36,7 +36,7 @@ class Maps {
   }
 }
 
-/** A layer as a picture, `at(k)` its value at pixel k; with signs two: what speaks for, and what speaks against. */
+/** A layer as a picture, `at(k)` its value at pixel k; with signs two: what supports the class, and what opposes it. */
 function heat(width, height, at, { cut, end, signed }) {
   return (signed ? [1, -1] : [0]).map((sign) => {
     const found = canvas(width, height), pen = found.getContext("2d"), image = pen.createImageData(width, height);

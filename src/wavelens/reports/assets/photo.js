@@ -19,7 +19,7 @@ async function showPhoto(data, state, place, more) {
   const viewer = card(parts.length ? "What each scale holds" : "Where it lies", stage);
   if (parts.length) viewer.append(hint("These coefficients have no places. Choose a scale below: its part of the input, details around grey."));
   else viewer.append(controls(state, maps));
-  if (maps.packed.signed.length && !parts.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
+  if (maps.packed.signed.length && !parts.length) viewer.append(toggle(state, "signed", "For and against: orange supports the class, striped blue opposes it"));
   if (outlines.length && !parts.length) viewer.append(toggle(state, "outlined", outlines.length > 1 ? "Boxes of what is detected" : "Outline of what is explained"));
   if (!parts.length) viewer.append(legend(state, data.end, data.unit));
   if (data.looks.length > 1) viewer.append(lookButtons(state, data.looks));
@@ -68,8 +68,8 @@ function lookButtons(state, looks) {
 function rebuilt(data) {
   const tiles = [{ part: 1, input: data.looks[0].input }, ...[...data.rebuilt].reverse()].map(({ part, input }) => make(
     "figure", { class: "tile" },
-    make("img", { src: input, alt: part === 1 ? "the input" : `rebuilt from ${100 * part} % of its coefficients` }),
-    make("b", {}, part === 1 ? "the input" : `strongest ${100 * part}\u202f%`),
+    make("img", { src: input, alt: part === 1 ? "the input" : `rebuilt from ${quantity(100 * part, "%")} of its coefficients` }),
+    make("b", {}, part === 1 ? "the input" : `strongest ${quantity(100 * part, "%")}`),
   ));
   return make("div", {}, make("div", { class: "strip" }, ...tiles),
     hint("Rebuilt from the coefficients that matter most, the rest set to zero."));

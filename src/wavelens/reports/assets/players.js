@@ -1,8 +1,8 @@
-// Sounds to hear, one at a time: the clip, what mattered of it, and that scale by scale.
+// Sounds to hear, one at a time: the clip, what of it supports the class, and that scale by scale.
 
 const SAID = {
   clip: "what the model heard",
-  heard: "what mattered, all scales together",
+  heard: "what supports the class, all scales together",
   residue: "what is left without it",
 };
 
@@ -78,8 +78,8 @@ function players(data, state, maps, moved) {
       toggle(look, "level", "As loud as each can be: faint scales are heard, and no longer add up"),
       hint("The scales and the residue add up to the clip; a scale that is played is shown above."),
     ] : []),
-    silent ? hint(`Of ${silent} ${silent > 1 ? "scales" : "scale"} nothing is heard.`) : null,
-    missing ? hint(`${missing} sounds are too long for this page.`) : null);
+    silent ? hint(`${silent > 1 ? `${silent} scales are` : "1 scale is"} silent in what was kept. Only what supports the class is kept, so a scale with a large negative sum is silent.`) : null,
+    missing ? hint(`${missing > 1 ? `${missing} sounds are` : "1 sound is"} too long for this page.`) : null);
   const seek = (part) => {
     if (!current?.audio.duration) return;
     current.audio.currentTime = part * current.audio.duration;

@@ -149,7 +149,7 @@ function scalpCard(data, state) {
   DARK.addEventListener("change", again);
   for (const event of ["beforeprint", "afterprint"]) addEventListener(event, again);
   return card("On the scalp", make("div", { class: "scalp" }, named, strip),
-    hint("Signed sum of each channel at its electrode, between electrodes means of theirs; the nose is up. Orange speaks for the target, striped blue against it, in one colour scale. A head chooses its scale."));
+    hint("Signed sum of each channel at its electrode, between electrodes means of theirs; the nose is up. Orange supports the target, striped blue opposes it, in one colour scale. A head chooses its scale."));
 }
 
 function drawHead(target, heads, scale, data, isNamed) {

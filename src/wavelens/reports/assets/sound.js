@@ -23,7 +23,7 @@ function showSound(data, state, place, more) {
   const stack = make("div", { class: "panes" }, ...panes.flatMap((pane, k) => [make("h4", {}, names[k]), pane.element]), line);
   const viewer = card("When and at what pitch", stack, controls(state, maps));
   if (!data.spectrum) viewer.querySelector("h3").textContent = "When and at what scale";
-  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
+  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange supports the class, striped blue opposes it"));
   viewer.append(legend(state, data.end, data.unit));
   place.append(viewer);
   state.listen(() => panes.slice(1).forEach((pane) => pane.redraw()));

@@ -17,11 +17,11 @@ async function showVideo(data, state, place, more) {
     const over = heat(columns, rows, (k) => layer.values[start + k], layer);
     paint(target, pictures[state.frame], greys[state.frame], over, state.opacity / 100);
   };
-  const say = (k) => `${k + 1} of ${frames}` + (data.axis === "s" ? `, ${short(k * data.step)} s` : "");
+  const say = (k) => `${k + 1} of ${frames}` + (data.axis === "s" ? `, ${quantity(short(k * data.step), "s")}` : "");
   const viewer = card("When and where", make("div", { class: height > 1.15 * width ? "stage tall" : "stage" }, main),
     make("div", { class: "film" }, playing(state, data), slider(state, "frame", "Frame", { max: frames - 1, say })),
     controls(state, maps));
-  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
+  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange supports the class, striped blue opposes it"));
   viewer.append(legend(state, data.end, data.unit));
   state.listen(() => {
     draw(main, state.scale);

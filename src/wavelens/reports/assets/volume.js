@@ -130,7 +130,7 @@ async function showVolume(data, state, place, more) {
     });
     one.target.addEventListener("pointermove", (event) => event.buttons && move(one, event));
     const { axis } = one, n = data.size[axis], unit = data.units[axis];
-    const say = (v) => `${v + 1} of ${n}` + (unit === "voxels" ? "" : `, ${short((v + 0.5) * data.step[axis])} ${unit}`);
+    const say = (v) => `${v + 1} of ${n}` + (unit === "voxels" ? "" : `, ${quantity(short((v + 0.5) * data.step[axis]), unit)}`);
     trio.append(make("div", {}, make("div", { class: "stage" }, one.target),
       slider(state, `at${axis}`, data.patient ? capital(data.patient.planes[axis]) : `Slice across axis ${axis + 1}`, { max: n - 1, say })));
     state.listen(() => {
@@ -142,7 +142,7 @@ async function showVolume(data, state, place, more) {
   const sliders = controls(state, maps);
   if (apart) sliders.append(slider(state, "behind", "Scan behind", { max: greys.length - 1, say: (k) => (k ? data.channels[k - 1] : "mean of all") }));
   const viewer = card("Where it lies", trio, sliders);
-  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange speaks for it, striped blue against"));
+  if (maps.packed.signed.length) viewer.append(toggle(state, "signed", "For and against: orange supports the class, striped blue opposes it"));
   viewer.append(legend(state, data.end, data.unit));
   if (data.patient) {
     const where = hint("");

@@ -43,7 +43,7 @@ def show_cloud(entry: Entry, room: int) -> View:
 
 def _packed(entry: Entry, order: Tensor, count: int) -> dict[str, Any]:
     """As `packed_maps`, of points in this order."""
-    a, names, labels = entry.attribution, scale_names(entry), entry.place.labels(entry.attribution.layout)
+    a, names, labels = entry.attribution, scale_names(entry), entry.scale_labels
     kinds = (False,) if a.data.is_complex() else (False, True)
     several = {
         sign: {"all scales": maps.spatial_map(a, signed=sign), **maps.scale_maps(a, signed=sign)} for sign in kinds

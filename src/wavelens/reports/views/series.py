@@ -26,7 +26,7 @@ def show_series(entry: Entry, room: int) -> View:
 
     a, count = entry.attribution, entry.x.shape[-1]
     shown = strongest_channels(a, MAX_CHANNELS)
-    labels, scales, step = entry.place.labels(a.layout), scale_names(entry), entry.place.spacing[0]
+    labels, scales, step = entry.scale_labels, scale_names(entry), entry.place.spacing[0]
     end = scale_end(np.abs(array(channel_map(a)[0])))
     points = max(50, min(MAP_COLUMNS, room // (2 * len(shown) * len(scales))))
     payload: dict[str, Any] = {
@@ -74,7 +74,7 @@ def _frequencies(entry: Entry) -> dict[str, Any] | None:
     from wavelens.plots.parts import scale_end  # matplotlib: only once there is something to draw
     from wavelens.plots.scalogram import has_frequencies
 
-    a, labels = entry.attribution, entry.place.labels(entry.attribution.layout)
+    a, labels = entry.attribution, entry.scale_labels
     if not has_frequencies(a.layout):
         return None
     rows = maps.time_frequency(a, FREQUENCY_COLUMNS)
@@ -96,7 +96,7 @@ def _scalp(entry: Entry) -> dict[str, Any] | None:
     from wavelens.plots.scalp import REACH, scalp_sums  # matplotlib: only once there is something to draw
 
     rays, sums, _, shown = scalp_sums(entry.attribution, entry.positions)
-    labels, names = entry.place.labels(entry.attribution.layout), scale_names(entry)
+    labels, names = entry.scale_labels, scale_names(entry)
     heads = np.nan_to_num(scalp.picture(rays, sums, HEAD_PIXELS, REACH))
     return {
         "end": float(np.abs(sums).max()) or 1.0,

@@ -37,7 +37,7 @@ def show_sound(entry: Entry, room: int) -> View:
     kinds = (False,) if a.data.is_complex() else (False, True)
     rows = {sign: maps.time_frequency(a, COLUMNS, signed=sign) for sign in kinds}
     values = {sign: array(one.values[0]) for sign, one in rows.items()}
-    end, labels = scale_end(array(rows[False].cells()[0][0])), entry.place.labels(a.layout)
+    end, labels = scale_end(array(rows[False].cells()[0][0])), entry.scale_labels
     has_frequencies = bool(rows[False].extents)
     payload: dict[str, Any] = {
         "unit": "sample",
@@ -115,7 +115,7 @@ def _recordings(entry: Entry, rate: int, most: int) -> Iterator[dict[str, Any]]:
 
     a = entry.attribution
     clips = sounds(a, entry.x, rate) if isinstance(a, Attribution) else [("clip", entry.x)]
-    labels, left, peak_of_clip = entry.place.labels(a.layout), most, float(loudest(entry.x))
+    labels, left, peak_of_clip = entry.scale_labels, most, float(loudest(entry.x))
     for name, sound in clips:
         if not is_heard(name, float(loudest(sound)), peak_of_clip):
             yield {"name": name, "silent": True}

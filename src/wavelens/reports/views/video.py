@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from wavelens import maps
+from wavelens.reports.numerals import unbroken
 from wavelens.reports.packing import picture
 from wavelens.reports.views.photo import in_unit_range
 from wavelens.reports.views.view import THUMB, ReportView, View, array, asset, glowing, packed_maps
@@ -41,7 +42,7 @@ def show_video(entry: Entry, room: int) -> View:
 def _courses(entry: Entry) -> list[dict[str, Any]]:
     """|γ| of each scale of time in each frame, whatever its scale in space; 'a' is what stays."""
     labels = {
-        name: entry.place.label_along(0, scale.extent[0]) if scale.is_detail else "what stays"
+        name: unbroken(entry.place.label_along(0, scale.extent[0])) if scale.is_detail else "what stays"
         for name, scale in maps.along(entry.attribution.layout, 0).items()
     }
     return [

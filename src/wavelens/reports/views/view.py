@@ -70,7 +70,7 @@ def packed_maps(entry: Entry, room: int, step: tuple[float, ...]) -> dict[str, A
     a = entry.attribution
     kinds = (False,) if a.data.is_complex() else (False, True)
     heat = {sign: {"all scales": maps.spatial_map(a, signed=sign), **maps.scale_maps(a, signed=sign)} for sign in kinds}
-    names, labels = scale_names(entry), entry.place.labels(a.layout)
+    names, labels = scale_names(entry), entry.scale_labels
     points = room // (2 * len(names))
     small = {sign: [reduced(heat[sign][name][0], points, step) for name in names] for sign in heat}
     return {

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wavelens.baselines.controls import CEILINGS, FLOORS
+from wavelens.counts import count_of
 from wavelens.metrics.metric import Column
 from wavelens.runs.statistics.columns import number_columns, recorded_columns
 from wavelens.runs.statistics.intervals import FEWEST, Estimate, bca, bootstrap, flips, holm, percentiles, signs
@@ -146,7 +147,7 @@ def _nothing_in_common(
 ) -> str:
     reasons = []
     for name, own in zip(names, results, strict=True):
-        some = f"{len(own.names)} items, such as {own.names[0]}" if own.names else "no items"
+        some = f"{count_of(len(own.names), 'item')}, such as {own.names[0]}" if own.names else "no items"
         far = f" (unfinished: {unfinished[name][0]} of {unfinished[name][1]})" if name in unfinished else ""
         reasons.append(f"{name} has {some}{far}")
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from wavelens.counts import count_of, with_minus
 from wavelens.runs.statistics.cells import comma_separated_lines, markdown_row, markdown_text
 from wavelens.runs.statistics.intervals import FEWEST, Estimate
 from wavelens.runs.statistics.profiles import Average, ScaleRow
@@ -69,8 +70,10 @@ def comma_separated(average: Average, extents: Extents) -> str:
 def caption(average: Average) -> str:
     """What the numbers describe, and what was left out."""
     intervals = INTERVALS if average.items >= FEWEST else f"fewer than {FEWEST} have no intervals"
-    text = f"{average.items} items, each with the same weight; {intervals}"
-    return f"{text}; {average.left_out} items without a profile are left out." if average.left_out else f"{text}."
+    text = f"{count_of(average.items, 'item')}, each with the same weight; {intervals}"
+    return (
+        f"{text}; left out: {count_of(average.left_out, 'item')} without a profile." if average.left_out else f"{text}."
+    )
 
 
 def _three(e: Estimate) -> tuple[float | str, ...]:
@@ -80,7 +83,7 @@ def _three(e: Estimate) -> tuple[float | str, ...]:
 def _text(e: Estimate, form: str, times: float = 1.0, unit: str = "") -> str:
     """A number with its interval, if it has one: '12.3 % [10.1, 14.2]'."""
     value = f"{times * e.value:{form}}{unit}"
-    return f"{value} [{times * e.low:{form}}, {times * e.high:{form}}]" if e.has_interval else value
+    return with_minus(f"{value} [{times * e.low:{form}}, {times * e.high:{form}}]" if e.has_interval else value)
 
 
 def _share(e: Estimate) -> str:

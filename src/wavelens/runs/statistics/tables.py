@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from wavelens.counts import count_of, part_of, with_minus
 from wavelens.runs.statistics.cells import comma_separated_lines, latex_text, markdown_row, markdown_text
 from wavelens.runs.statistics.columns import short_heads
 from wavelens.runs.statistics.comparison import Comparison, Row
@@ -96,7 +97,7 @@ def _distance(row: Row) -> str:
 
 def _number(e: Estimate, sign: str = "") -> str:
     value = f"{e.value:{sign}.4g}"
-    return f"{value} [{e.low:{sign}.4g}, {e.high:{sign}.4g}]" if e.has_interval else value
+    return with_minus(f"{value} [{e.low:{sign}.4g}, {e.high:{sign}.4g}]" if e.has_interval else value)
 
 
 def _rank(e: Estimate | None) -> str:
@@ -120,12 +121,17 @@ def _latex_cell(c: Comparison, row: Row | None) -> str:
 
 def caption(c: Comparison) -> str:
     """What the numbers describe, and what was left out."""
-    parts = [f"{c.items} items", INTERVALS if c.items >= FEWEST else f"fewer than {FEWEST} have no intervals"]
+    intervals = INTERVALS if c.items >= FEWEST else f"fewer than {FEWEST} have no intervals"
+    parts = [count_of(c.items, "item"), intervals]
     if any(row.differs for row in c.rows):
         parts.append("* differs after Holm's correction for all tests of the table, at 5 %")
     if c.of > c.items:
-        parts.append(f"{c.of - c.items} items that some run lacks are left out")
-    parts += [f"{metric}: {count} items without a number are left out" for metric, count in c.left_out.items() if count]
+        parts.append(f"left out: {count_of(c.of - c.items, 'item')} that some run lacks")
+    parts += [
+        f"left out of {metric}: {count_of(count, 'item')} without a number"
+        for metric, count in c.left_out.items()
+        if count
+    ]
     if c.missing:
         parts.append(f"{', '.join(c.missing)}: not in every run, left out")
     if unranked := [metric for metric in c.metrics if c.columns[metric].better is None]:
@@ -150,7 +156,8 @@ def _options_of(metric: str) -> str:
 def warnings(c: Comparison) -> list[str]:
     """What a reader of the numbers has to know first: runs that are unfinished, and items that are few."""
     told = [
-        f"{name} is unfinished: {there:,} of {of:,} files have been evaluated. Run its wavelens evaluate again."
+        f"{name} is unfinished: {part_of(there, of, 'file', 'has', 'have')} been evaluated. Run its wavelens "
+        "evaluate again."
         for name, (there, of) in c.unfinished.items()
     ]
     if c.items < FEW:
@@ -161,8 +168,8 @@ def warnings(c: Comparison) -> list[str]:
 def few_items(items: int) -> str:
     """Why numbers of few items are not to be relied on."""
     if items < FEWEST:
-        return f"{items} files are too few for intervals: take at least {FEW}."
-    return f"intervals of {items} files are too narrow as a rule: take at least {FEW}."
+        return f"{count_of(items, 'file', 'is', 'are')} too few for intervals: take at least {FEW}."
+    return f"intervals of {count_of(items, 'file')} are too narrow as a rule: take at least {FEW}."
 
 
 def files(c: Comparison) -> dict[str, str]:
