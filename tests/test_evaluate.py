@@ -304,7 +304,7 @@ def test_an_address_where_nothing_listens_is_one_line_at_once(folder, capsys, sc
         address = f"{scheme}127.0.0.1:{one.getsockname()[1]}"  # refused: nobody listens there
         assert evaluate("--executor", "ray", "--ray-address", address) == 2
     assert last(capsys) == (
-        f"error: Ray does not start at {address}: {os.strerror(errno.ECONNREFUSED)}. Check the address and "
+        f"error: Ray does not start at {address}: {os.strerror(errno.ECONNREFUSED).lower()}. Check the address and "
         "`ray status`, or compute with --executor processes."
     )
 
@@ -319,7 +319,7 @@ def test_a_ray_that_does_not_start_is_one_line(folder, capsys, monkeypatch):
     progress, error = capsys.readouterr().err.splitlines()
     assert progress == "0 of 5 files."
     assert error == (
-        "error: Ray does not start at auto: Could not connect. Check the head node. Check the address and "
+        "error: Ray does not start at auto: could not connect. Check the head node. Check the address and "
         "`ray status`, or compute with --executor processes."
     )
 

@@ -14,7 +14,7 @@ from wavelens.field_types import check_fields
 from wavelens.optional import optional
 from wavelens.runs.executors.work_sharing import share
 from wavelens.runs.task import Answer, Job, Lost, Report, Step, Stop, Task, unpickled
-from wavelens.untrusted import excerpt
+from wavelens.untrusted import excerpt, reason_of
 
 SECONDS = 5  # for the head node of a cluster to take a connection
 
@@ -63,7 +63,7 @@ def _start(ray: Any, address: str | None) -> None:
         ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="error")
     except Exception as error:  # Ray raises its own errors, and those of its connections
         where = f"at {address}" if address else "on this machine"
-        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        said = reason_of(error) if isinstance(error, OSError) else str(error)
         reason = excerpt(said).strip().rstrip(".") or type(error).__name__
         raise RuntimeError(
             f"Ray does not start {where}: {reason}. Check the address and `ray status`, or compute with --executor "
