@@ -803,6 +803,24 @@ def test_a_cascade_begins_and_ends_with_the_network(paper):
     assert stages(net) == weights
 
 
+@pytest.mark.needs("skimage", "matplotlib")
+def test_a_cascade_of_pictures_begins_with_the_trained_network(paper, monkeypatch):
+    """Figure 9: each stage has its own map and correlation, and what never looks at the network stays at one."""
+    figure = paper("randomization_figure")
+    monkeypatch.setattr(figure.randomization, "stages", lambda net: ["look", "name"])
+    net, x = Small(2, 3).eval(), torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    before, explain = net.name.weight.clone(), figure.explainers()
+    gradient = figure.cascade(net, x, 1, explain["gradient"])
+    assert list(gradient) == ["trained", "name", "look"]
+    trained = wl.maps.spatial_map(explain["gradient"](net, x, 1))[0]
+    assert torch.equal(gradient["trained"][0], trained)
+    assert not torch.equal(gradient["look"][0], trained)
+    assert gradient["trained"][1] == 1.0 > gradient["look"][1]
+    energy = figure.cascade(net, x, 1, explain["energy order"])
+    assert [correlation for _, correlation in energy.values()] == pytest.approx([1.0] * 3)
+    assert torch.equal(net.name.weight, before)
+
+
 def test_cells_take_the_middle_that_is_asked_of_them(paper):
     """Of 1, 2 and 30 the median is 2 and the mean 11."""
     judging = paper("judging")
