@@ -846,3 +846,69 @@ def test_table_3_judges_a_set_by_the_median_of_ff(paper, monkeypatch, tmp_path):
     table3.main([])
     assert asked
     assert all(middles == {"ff": np.median} for middles in asked)
+
+
+class Heard:
+    """Prepares a sound for a network of 3 classes at 8 kHz."""
+
+    rate = 8000
+
+    def __call__(self, clip) -> torch.Tensor:
+        return clip.data[..., :4096]
+
+
+@pytest.fixture
+def mixtures(paper, monkeypatch):
+    """Three clips of three classes, and two networks that hear them."""
+    sound = paper("sound")
+    clips = [{"filename": f"{k}.flac", "target": str(k), "src_file": str(k)} for k in range(3)]
+    random = torch.Generator().manual_seed(0)
+    waves = {
+        one["filename"]: (0.1 * torch.randn(1, 1, 8192, generator=random).cumsum(-1)).sin().double() for one in clips
+    }
+    loaded = type("Loaded", (), {"module": Small(1).eval(), "preprocess": Heard()})()
+    net = sound.Classifier(loaded, {k: [k] for k in range(3)})
+    for module in (sound, paper("listening")):
+        monkeypatch.setattr(module, "index", lambda: clips)
+        monkeypatch.setattr(module, "classifier", lambda name: net)
+        monkeypatch.setattr(
+            module, "pairs", lambda net, count, seed: [(clips[0], clips[1]), (clips[2], clips[0])][:count]
+        )
+    monkeypatch.setattr(sound, "waveform", waves.__getitem__)
+    return paper
+
+
+def test_rebuilt_sounds_are_of_complete_paths_and_resume(mixtures, monkeypatch, tmp_path):
+    sound, given = mixtures("sound"), f"--pairs 2 --samples 3 --results {tmp_path}".split()
+    sound.main(given)
+    found = _record(tmp_path, "sound")
+    for title in ("micro-acdnet, noise", "yamnet, overlap"):
+        cell = found["results"][title]
+        assert cell["pairs"] == 2
+        assert cell["gap"][0] <= sound.TOLERANCE
+        assert {"WAM-IG soft", "WAM-SG × z 0.1", "energy soft", "oracle 0.01"} <= cell["db4"].keys()
+        kept = [cell["haar"][f"energy {fraction:g}"]["kept"][0] for fraction in sound.FRACTIONS]
+        assert kept == sorted(kept)
+    monkeypatch.setattr(sound, "row", lambda **key: pytest.fail("it is on record"))
+    sound.main(given)
+    strict = sound.masks.soft
+    monkeypatch.setattr(sound.masks, "soft", lambda a, width: strict(a, width, strength=2.0))
+    with pytest.raises(pytest.fail.Exception, match="it is on record"):  # rows of another rule are other rows
+        sound.main(given)
+
+
+def test_what_a_listener_meets_is_of_complete_paths_and_resumes(mixtures, monkeypatch, tmp_path):
+    listening, given = mixtures("listening"), f"--pairs 2 --results {tmp_path}".split()
+    monkeypatch.setattr(listening, "TONES", (3,))
+    listening.main(given)
+    found = _record(tmp_path, "listening")
+    for kind in ("noise", "overlap"):
+        cells = found["results"][kind]
+        assert cells["gap"][0] <= listening.TOLERANCE
+        assert cells["nodes"][0] >= 9
+        assert cells["greedy 5 %, db4"]["fraction"][0] == pytest.approx(0.05, abs=0.001)
+        assert cells["soft, 0.2 s, db16"]["step"][0] < cells["greedy 5 %, db16"]["step"][0]
+    monkeypatch.setattr(listening, "explained", lambda *key: pytest.fail("it is on record"))
+    listening.main(given)
+    with pytest.raises(SystemExit, match="2 pairs decide nothing: a record has 20 or more"):
+        listening.main(["--pairs", "2"])
