@@ -912,3 +912,22 @@ def test_what_a_listener_meets_is_of_complete_paths_and_resumes(mixtures, monkey
     listening.main(given)
     with pytest.raises(SystemExit, match="2 pairs decide nothing: a record has 20 or more"):
         listening.main(["--pairs", "2"])
+
+
+def test_the_tables_on_sound_in_the_guide_are_what_the_records_give(paper):
+    tables = paper("sound_tables")
+    page = tables.PAGE.read_text(encoding="utf-8")
+    assert page.count("<!-- sound: ") == len(tables.tables())
+    assert tables.guides.filled(page, tables.tables(), tables.KIND) == page
+
+
+def test_soft_masks_are_shown_of_records_that_say_their_rule(paper):
+    tables = paper("sound_tables")
+    made = json.loads((PAPER / "results" / "sound.json").read_text(encoding="utf-8"))
+    made.pop("soft rule", None)
+    assert "soft" not in tables.rebuilt(made, "noise")
+    kept = made["results"]["yamnet, noise"]["db4"]["WAM-IG soft"]["kept"][0]
+    row = next(
+        line for line in tables.rebuilt(made | {"soft rule": []}, "noise").splitlines() if "WAM-IG, soft" in line
+    )
+    assert row.split("|")[6].strip() == f"{kept:.2f}"
