@@ -30,6 +30,9 @@ NAMES = {
     "IG, pixels": "integrated gradients in pixels",
     "energy order": "energy order, which knows no class",
     "random order": "random order",
+    "saliency": "the gradient",
+    "SG": "SmoothGrad",
+    "IG": "integrated gradients",
     "centre": "the centre of the photo",
     "area": "chance: the masks' part of the photo",
 }
@@ -53,15 +56,23 @@ def values(made: Record) -> str:
 def differences(made: Record) -> str:
     """What every map scores above the energy order, photo by photo, and which of these hold."""
     cells = [cell for cell in made["networks"]["all"]["cells"] if cell["order"] not in ("energy order", "area")]
-    tests = [(cell, f"{measure}{OVER}") for cell in cells for measure in MEASURES if measure in cell]
-    adjusted = holm([cell[f"{name}, p"] for cell, name in tests])
+    return _tested(cells, OVER, "less the energy order's")
+
+
+def spaces(made: Record) -> str:
+    """What each method's map in wavelets scores above its map in pixels, and which of these hold."""
+    return _tested(made["networks"]["all"]["wavelets, less pixels"], ", less pixels'", "in wavelets, less in pixels")
+
+
+def _tested(cells: list[Record], over: str, head: str) -> str:
+    tests = [(cell, f"{measure}{over}") for cell in cells for measure in MEASURES if f"{measure}{over}" in cell]
     shown = {}
-    for (cell, name), p in zip(tests, adjusted, strict=True):
+    for (cell, name), p in zip(tests, holm([cell[f"{name}, p"] for cell, name in tests]), strict=True):
         text = number(cell[name])
         holds = p <= SIGNIFICANT and cell["items"] >= LEAST
         shown[cell["order"], name] = f"**{text}**" if holds else text
-    lines = [[_name(cell), *(shown.get((cell["order"], f"{m}{OVER}"), "") for m in MEASURES)] for cell in cells]
-    return table(["less the energy order's", *MEASURES.values()], lines)
+    lines = [[_name(cell), *(shown.get((cell["order"], f"{m}{over}"), "") for m in MEASURES)] for cell in cells]
+    return table([head, *MEASURES.values()], lines)
 
 
 def by_network(made: Record) -> str:
@@ -89,6 +100,7 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
     return {
         "pointing on masks": values(made),
         "pointing, less energy": differences(made),
+        "pointing, wavelets less pixels": spaces(made),
         "pointing by network": by_network(made),
     }
 
