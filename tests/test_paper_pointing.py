@@ -144,6 +144,9 @@ def test_the_study_on_made_up_photos_and_its_tables(study, monkeypatch, tmp_path
         assert mine[f"{measure}, less the energy order's"][0] == pytest.approx(
             mine[measure][0] - energy[measure][0], abs=2e-4
         )
+    for cell in whole["wavelets, less pixels"]:
+        both = [cells[f"{cell['order']}, {space}"]["mass"][0] for space in ("wavelets", "pixels")]
+        assert cell["mass, less pixels'"][0] == pytest.approx(both[0] - both[1], abs=2e-4)
     rows = study("harness.rows").there(study("harness.rows").place("pointing-coco"))
     logits = Looks()(pointing.photo("two.jpg"))[0].detach()
     (row,) = [one for one in rows if (one["key"]["file"], one["key"]["network"]) == ("two.jpg", "A")]
@@ -154,6 +157,7 @@ def test_the_study_on_made_up_photos_and_its_tables(study, monkeypatch, tmp_path
     made = study("pointing_tables").tables(tmp_path)
     assert "| 2 photos, 4 questions |" in made["pointing on masks"]
     assert "**" not in made["pointing, less energy"]  # two photos decide nothing
+    assert made["pointing, wavelets less pixels"].count("\n") == 4
     assert made["pointing by network"].splitlines()[0] == "| hits | A | B |"
 
 
@@ -171,3 +175,10 @@ def test_a_difference_is_bold_after_holms_correction_of_its_table_alone(study):
     assert bold(cell("IG, wavelets", 0.03), cell("SG, wavelets", 0.2)) == 0  # 2 x 0.03
     assert bold(cell("IG, wavelets", 0.001), cell("area", 0.001)) == 1  # chance is no order
     assert bold(cell("IG, wavelets", 0.001, items=19)) == 0
+
+
+def test_the_tables_in_the_guide_are_what_the_record_gives(study):
+    tables = study("pointing_tables")
+    page = tables.PAGE.read_text(encoding="utf-8")
+    assert all(f"<!-- table: {name} -->" in page for name in tables.tables())
+    assert tables.guides.filled(page, tables.tables()) == page

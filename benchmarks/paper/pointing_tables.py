@@ -68,7 +68,7 @@ def _tested(cells: list[Record], over: str, head: str) -> str:
     tests = [(cell, f"{measure}{over}") for cell in cells for measure in MEASURES if f"{measure}{over}" in cell]
     shown = {}
     for (cell, name), p in zip(tests, holm([cell[f"{name}, p"] for cell, name in tests]), strict=True):
-        text = number(cell[name])
+        text = number(cell[name], 3 if name.startswith("mass") else 2)
         holds = p <= SIGNIFICANT and cell["items"] >= LEAST
         shown[cell["order"], name] = f"**{text}**" if holds else text
     lines = [[_name(cell), *(shown.get((cell["order"], f"{m}{over}"), "") for m in MEASURES)] for cell in cells]
