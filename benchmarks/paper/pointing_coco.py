@@ -5,8 +5,8 @@
 
 For some of COCO's categories ImageNet has classes (CLASSES). Of the classes of a photo's categories the one with the
 largest logit is explained, and the highest place of the map should lie in the union of that category's masks. Photo and
-masks go through the same Geometry. Categories whose masks cover more than LARGEST of what the network sees, where any
-map hits, or less than SMALLEST, which it hardly sees, are left out; both bounds were set before any map was made.
+masks go through the same Geometry. Categories whose masks cover more than LARGEST of what the network sees, where most
+maps hit, or less than SMALLEST, which it hardly sees, are left out; both bounds were set before any map was made.
 
     hits        the game (Zhang et al., 2018) without tolerance
     smoothed    the same of the map under a Gaussian of SMOOTHING pixels, as coarse as a class activation map
