@@ -9,7 +9,7 @@ masks go through the same Geometry. Categories whose masks cover more than LARGE
 maps hit, or less than SMALLEST, which it hardly sees, are left out; both bounds were set before any map was made.
 
     hits        the game (Zhang et al., 2018) without tolerance
-    smoothed    the same of the map under a Gaussian of SMOOTHING pixels, as coarse as a class activation map
+    smoothed    the same of the map under a Gaussian of SMOOTHING pixels, so that no single place decides
     mass        the part of the map inside the masks (Arras et al., 2022)
 
 Controls: the energy |z| of the wavelet coefficients, a random order of them, the centre of the photo, and `area`, the
