@@ -804,6 +804,24 @@ def test_a_cascade_begins_and_ends_with_the_network(paper):
     assert stages(net) == weights
 
 
+@pytest.mark.needs("skimage", "matplotlib")
+def test_a_cascade_of_pictures_begins_with_the_trained_network(paper, monkeypatch):
+    """Figure 9: each stage has its own map and correlation, and what never looks at the network stays at one."""
+    figure = paper("randomization_figure")
+    monkeypatch.setattr(figure.randomization, "stages", lambda net: ["look", "name"])
+    net, x = Small(2, 3).eval(), torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    before, explain = net.name.weight.clone(), figure.explainers()
+    gradient = figure.cascade(net, x, 1, explain["gradient"])
+    assert list(gradient) == ["trained", "name", "look"]
+    trained = wl.maps.spatial_map(explain["gradient"](net, x, 1))[0]
+    assert torch.equal(gradient["trained"][0], trained)
+    assert not torch.equal(gradient["look"][0], trained)
+    assert gradient["trained"][1] == 1.0 > gradient["look"][1]
+    energy = figure.cascade(net, x, 1, explain["energy order"])
+    assert [correlation for _, correlation in energy.values()] == pytest.approx([1.0] * 3)
+    assert torch.equal(net.name.weight, before)
+
+
 def test_cells_take_the_middle_that_is_asked_of_them(paper):
     """Of 1, 2 and 30 the median is 2 and the mean 11."""
     judging = paper("judging")
@@ -829,3 +847,88 @@ def test_table_3_judges_a_set_by_the_median_of_ff(paper, monkeypatch, tmp_path):
     table3.main([])
     assert asked
     assert all(middles == {"ff": np.median} for middles in asked)
+
+
+class Heard:
+    """Prepares a sound for a network of 3 classes at 8 kHz."""
+
+    rate = 8000
+
+    def __call__(self, clip) -> torch.Tensor:
+        return clip.data[..., :4096]
+
+
+@pytest.fixture
+def mixtures(paper, monkeypatch):
+    """Three clips of three classes, and two networks that hear them."""
+    sound = paper("sound")
+    clips = [{"filename": f"{k}.flac", "target": str(k), "src_file": str(k)} for k in range(3)]
+    random = torch.Generator().manual_seed(0)
+    waves = {
+        one["filename"]: (0.1 * torch.randn(1, 1, 8192, generator=random).cumsum(-1)).sin().double() for one in clips
+    }
+    loaded = type("Loaded", (), {"module": Small(1).eval(), "preprocess": Heard()})()
+    net = sound.Classifier(loaded, {k: [k] for k in range(3)})
+    for module in (sound, paper("listening")):
+        monkeypatch.setattr(module, "index", lambda: clips)
+        monkeypatch.setattr(module, "classifier", lambda name: net)
+        monkeypatch.setattr(
+            module, "pairs", lambda net, count, seed: [(clips[0], clips[1]), (clips[2], clips[0])][:count]
+        )
+    monkeypatch.setattr(sound, "waveform", waves.__getitem__)
+    return paper
+
+
+def test_rebuilt_sounds_are_of_complete_paths_and_resume(mixtures, monkeypatch, tmp_path):
+    sound, given = mixtures("sound"), f"--pairs 2 --samples 3 --results {tmp_path}".split()
+    sound.main(given)
+    found = _record(tmp_path, "sound")
+    for title in ("micro-acdnet, noise", "yamnet, overlap"):
+        cell = found["results"][title]
+        assert cell["pairs"] == 2
+        assert cell["gap"][0] <= sound.TOLERANCE
+        assert {"WAM-IG soft", "WAM-SG × z 0.1", "energy soft", "oracle 0.01"} <= cell["db4"].keys()
+        kept = [cell["haar"][f"energy {fraction:g}"]["kept"][0] for fraction in sound.FRACTIONS]
+        assert kept == sorted(kept)
+    monkeypatch.setattr(sound, "row", lambda **key: pytest.fail("it is on record"))
+    sound.main(given)
+    strict = sound.masks.soft
+    monkeypatch.setattr(sound.masks, "soft", lambda a, width: strict(a, width, strength=2.0))
+    with pytest.raises(pytest.fail.Exception, match="it is on record"):  # rows of another rule are other rows
+        sound.main(given)
+
+
+def test_what_a_listener_meets_is_of_complete_paths_and_resumes(mixtures, monkeypatch, tmp_path):
+    listening, given = mixtures("listening"), f"--pairs 2 --results {tmp_path}".split()
+    monkeypatch.setattr(listening, "TONES", (3,))
+    listening.main(given)
+    found = _record(tmp_path, "listening")
+    for kind in ("noise", "overlap"):
+        cells = found["results"][kind]
+        assert cells["gap"][0] <= listening.TOLERANCE
+        assert cells["nodes"][0] >= 9
+        assert cells["greedy 5 %, db4"]["fraction"][0] == pytest.approx(0.05, abs=0.001)
+        assert cells["soft, 0.2 s, db16"]["step"][0] < cells["greedy 5 %, db16"]["step"][0]
+    monkeypatch.setattr(listening, "explained", lambda *key: pytest.fail("it is on record"))
+    listening.main(given)
+    with pytest.raises(SystemExit, match="2 pairs decide nothing: a record has 20 or more"):
+        listening.main(["--pairs", "2"])
+
+
+def test_the_tables_on_sound_in_the_guide_are_what_the_records_give(paper):
+    tables = paper("sound_tables")
+    page = tables.PAGE.read_text(encoding="utf-8")
+    assert page.count("<!-- sound: ") == len(tables.tables())
+    assert tables.guides.filled(page, tables.tables(), tables.KIND) == page
+
+
+def test_soft_masks_are_shown_of_records_that_say_their_rule(paper):
+    tables = paper("sound_tables")
+    made = json.loads((PAPER / "results" / "sound.json").read_text(encoding="utf-8"))
+    made.pop("soft rule", None)
+    assert "soft" not in tables.rebuilt(made, "noise")
+    kept = made["results"]["yamnet, noise"]["db4"]["WAM-IG soft"]["kept"][0]
+    row = next(
+        line for line in tables.rebuilt(made | {"soft rule": []}, "noise").splitlines() if "WAM-IG, soft" in line
+    )
+    assert row.split("|")[6].strip() == f"{kept:.2f}"

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "paper"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "pairs"))  # whose at_hand comes first
 import at_hand
 import pictures
+from harness import coco
 
 import wavelens as wl
 
@@ -34,7 +35,7 @@ GALLERY = {  # a name: the photo and which of its captions
 
 def drawn(file: str, caption: int) -> Figure:
     """The text with its words, where they are answered, and the table of scales and words."""
-    image = next(one for one in at_hand.coco()["images"] if one["file"] == file)
+    image = coco.image_of(file)
     assert image["license"] == ATTRIBUTION, f"{file} is not under CC BY 2.0"
     x = at_hand.photo(file)
     both = wl.pairs.both_sides(at_hand.photo_text(), x, image["captions"][caption], domain=DOMAIN, method=METHOD)
@@ -47,7 +48,7 @@ def drawn(file: str, caption: int) -> Figure:
 def look(folder: Path) -> None:
     """The first captions of the first photos that may be shown."""
     folder.mkdir(parents=True, exist_ok=True)
-    shown = [one for one in at_hand.coco()["images"] if one["license"] == ATTRIBUTION][:LOOKED]
+    shown = [one for one in coco.annotations()["images"] if one["license"] == ATTRIBUTION][:LOOKED]
     for one in shown:
         path = folder / f"{Path(one['file']).stem}.png"
         if not path.exists():

@@ -8,7 +8,6 @@ which the pair was trained on. Where the data are, WAVELENS_DATA says.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -22,7 +21,7 @@ from torch.nn.functional import gelu, linear, normalize
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import minilm
-from harness import records
+from harness import coco, records
 from harness.data import at
 from harness.intervals import interval
 
@@ -123,20 +122,14 @@ def sound_text() -> SoundText:
     return SoundText(yamnet, minilm.minilm(), names["class_text"], names["mean"]).eval()
 
 
-@cache
-def coco() -> dict[str, Any]:
-    """COCO's annotations: `images` with `file`, `captions`, boxes and masks; `categories` by number."""
-    return json.loads(at("more/coco/coco_mini.json").read_text(encoding="utf-8"))
-
-
 def photo(file: str) -> Tensor:
-    return SQUEEZED(wl.frontends.read_image(at(f"more/coco/images/{file}")))
+    return SQUEEZED(wl.frontends.read_image(coco.photo_path(file)))
 
 
 @torch.no_grad()
 def retrieval() -> dict[str, Any]:
     """Recall at k of photos by captions and of captions by photos, with 95 % intervals over what is searched by."""
-    pair, images = photo_text(), coco()["images"]
+    pair, images = photo_text(), coco.annotations()["images"]
     photos = torch.cat([pair.embed_signal(photo(one["file"])) for one in images])
     tokens = pair.tokenize([caption for one in images for caption in one["captions"]])
     parts = zip(pair.embed_tokens(tokens.ids).split(64), tokens.mask.split(64), strict=True)

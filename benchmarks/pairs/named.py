@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import at_hand
-import numpy as np
-import torch
-from PIL import Image, ImageDraw
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from harness import coco
 
 from wavelens.models.pairs import Word
 
@@ -71,41 +72,17 @@ def places(words: Sequence[str], category: str) -> tuple[int, ...]:
 
 def every(pair: Any) -> Iterator[Named]:
     """Each category of each photo that a caption names, by the first caption that does."""
-    names = at_hand.coco()["categories"]
-    for image in at_hand.coco()["images"]:
+    for image in coco.annotations()["images"]:
         words = [[word.text for word in own] for own in pair.tokenize(image["captions"]).words]
-        for category in sorted({names[str(one["category_id"])] for one in image["instances"]}):
+        for category in coco.categories(image["file"]):
             found = [(k, places(own, category)) for k, own in enumerate(words)]
             if first := next(((k, which) for k, which in found if which), None):
                 yield Named(image["file"], category, *first)
 
 
-def image_of(file: str) -> dict[str, Any]:
-    return next(one for one in at_hand.coco()["images"] if one["file"] == file)
-
-
 def mask(file: str, category: str) -> Tensor:
     """Where the category's instances are in the squeezed photo, `(224, 224)`."""
-    image, names = image_of(file), at_hand.coco()["categories"]
-    found = np.zeros((SIDE, SIDE), dtype=bool)
-    for one in image["instances"]:
-        if names[str(one["category_id"])] == category:
-            found |= instance(one["segmentation"], image["width"], image["height"])
-    return torch.from_numpy(found)
-
-
-def instance(segmentation: Any, width: int, height: int) -> Any:
-    """Polygons, or runs along columns, in the squeezed photo."""
-    if isinstance(segmentation, dict):
-        counts = segmentation["counts"]
-        values = np.repeat(np.arange(len(counts)) % 2, counts).astype(np.uint8)
-        whole = Image.fromarray(255 * values.reshape(width, height).T)
-        return np.asarray(whole.resize((SIDE, SIDE), Image.Resampling.BILINEAR)) > 127
-    picture = Image.new("1", (SIDE, SIDE))
-    for polygon in segmentation:
-        corners = [(x * SIDE / width, y * SIDE / height) for x, y in zip(polygon[::2], polygon[1::2], strict=True)]
-        ImageDraw.Draw(picture).polygon(corners, fill=1)
-    return np.asarray(picture)
+    return coco.mask(file, category, (SIDE, SIDE))
 
 
 def phrase(words: Sequence[Word], which: Sequence[int]) -> tuple[int, int]:

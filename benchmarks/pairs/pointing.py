@@ -34,7 +34,7 @@ from smoothing import smoothed
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from harness import records, rows
+from harness import coco, records, rows
 from harness.arguments import sized
 from harness.intervals import interval
 
@@ -89,7 +89,7 @@ def maps_of(file: str, cases: list[named.Named], nodes: int) -> list[dict[str, T
 
 
 def caption_of(one: named.Named) -> str:
-    caption: str = named.image_of(one.file)["captions"][one.caption]
+    caption: str = coco.image_of(one.file)["captions"][one.caption]
     return caption
 
 
@@ -154,8 +154,7 @@ def swap(one: named.Named, before: PairAccount, after: PairAccount, smoothing: f
 
 def another(file: str, category: str, word: str) -> str:
     """A category of one word that the photo does not show, drawn by the file and the category."""
-    names = at_hand.coco()["categories"]
-    there = {names[str(one["category_id"])] for one in named.image_of(file)["instances"]}
+    names, there = coco.annotations()["categories"], coco.categories(file)
     choices = [name for name in names.values() if " " not in name and name not in there]
     seed = [int(Path(file).stem), list(names.values()).index(category)]
     chosen = choices[int(np.random.default_rng(seed).integers(len(choices)))]

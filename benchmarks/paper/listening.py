@@ -1,9 +1,10 @@
 """Greedy extraction and the soft mask, by numbers that say what a listener meets.
 
-    python benchmarks/paper/listening.py                      # 20 pairs, 40 mixtures: minutes on one thread
-    python benchmarks/paper/listening.py --write FOLDER       # the first pair's sounds as wav files, too
+    python benchmarks/paper/listening.py                          # 40 pairs, 80 mixtures; resumes
+    python benchmarks/paper/listening.py --write FOLDER           # the first pair's sounds as wav files, and no record
 
-Mixtures, classifier (Micro-ACDNet) and WAM-IG are those of sound.py, with other clips. For each mask
+Mixtures, classifier (Micro-ACDNet) and WAM-IG (to its completeness gap) are those of sound.py, with other clips. For
+each mask
 
     snr, si_sdr      of the rebuilt sound against the target, dB
     kept, kept_corruption
@@ -15,26 +16,29 @@ Mixtures, classifier (Micro-ACDNet) and WAM-IG are those of sound.py, with other
     step             the largest change of the mask from one coefficient to the next
 
 The greedy mask keeps the top 5 %, or as many coefficients as let through the energy that the soft mask (0.2 s) lets
-through. Means with 95 % intervals (bootstrap over pairs) go to results/listening.json.
+through. Means with 95 % intervals (BCa, over pairs) go to results/listening.json; it is not written of fewer pairs than
+decide anything.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 from typing import Any
 
+import record
 import torch
-from record import RESULTS, command, interval, parser, save, versions
-from sound import KINDS, Mixture, classifier, decibels, mixture, pairs, si_sdr
+from record import Row, interval, options, rows
+from sound import KINDS, TOLERANCE, Mixture, classifier, decibels, enough, index, mixture, pairs, si_sdr, soft_rule
 from torch import Tensor
 
 import wavelens as wl
 from wavelens import masks
 from wavelens.frontends.audio import write_audio
 
+SMALL = {"pairs": 40, "seed": 2, "write": ""}
 NET = "micro-acdnet"
+METHOD = wl.IntegratedGradients(tolerance=TOLERANCE)
 DOMAINS = [wl.DWT("haar", levels=8), wl.DWT("db4", levels=8), wl.DWT("db16", levels=8)]
 WIDTHS = (0.05, 0.2, 0.5)  # seconds
 FRAME = 1024
@@ -127,45 +131,64 @@ def write_sounds(folder: Path, heard: Mixture, several: dict[str, masks.Mask], r
         write_audio(folder / f"{name.replace(' ', '-').replace(',', '').replace('%', 'percent')}.wav", sound, rate)
 
 
-def main() -> None:
-    known = parser(__doc__)
-    known.add_argument("--pairs", type=int, default=20)
-    known.add_argument("--gradients", type=int, default=10)
-    known.add_argument("--seed", type=int, default=2)
-    known.add_argument("--write", type=Path)
-    known.add_argument("--out", type=Path, default=RESULTS / "listening.json")
-    options = known.parse_args()
-    torch.set_num_threads(1)
-    start, net = time.perf_counter(), classifier(NET)
-    rows: dict[str, list[dict[str, dict[str, float]]]] = {kind: [] for kind in KINDS}
-    method = wl.IntegratedGradients(steps=options.gradients)
-    for number, (clip, other) in enumerate(pairs(net, options.pairs, options.seed)):
+def explained(clip: str, other: str, kind: str) -> tuple[Mixture, list[wl.Attribution]]:
+    """A mixture, and WAM-IG of it in each of DOMAINS from one pass."""
+    net, named = classifier(NET), {one["filename"]: one for one in index()}
+    heard = mixture(net, kind, named[clip], named[other])
+    target = int(named[clip]["target"])
+    return heard, wl.attribute(net.module, heard.sum, target, domain=DOMAINS, method=METHOD)
+
+
+def row(clip: str, other: str, kind: str) -> Row:
+    """Every mask's figures on one mixture, and what the path took and missed."""
+    (heard, found), rate = explained(clip, other, kind), classifier(NET).rate
+    several = candidates(*found, heard.sum, rate)
+    rise = (found[0].score - found[0].baseline_score).abs().item()
+    return {
+        "gap": abs(found[0].gap.item()) / max(rise, 1e-9),
+        "nodes": int(found[0].spent.max()),
+        "figures": {name: figures(mask, heard, rate) for name, mask in several.items()},
+    }
+
+
+def summary(table: list[Row]) -> dict[str, Any]:
+    """Means with intervals of one kind of mixture."""
+    masks_of = table[0]["figures"]
+    cells = {
+        name: {key: interval([one["figures"][name][key] for one in table]) for key in masks_of[name]}
+        for name in masks_of
+    }
+    return {name: interval([one[name] for one in table]) for name in ("gap", "nodes")} | cells
+
+
+def main(argv: list[str] | None = None) -> None:
+    given = options(__doc__, SMALL, {}, argv)
+    count = 1 if given.write else given.pairs
+    chosen = [(clip["filename"], other["filename"]) for clip, other in pairs(classifier(NET), count, given.seed)]
+    if given.write:
         for kind in KINDS:
-            heard = mixture(net, kind, clip, other)
-            found = wl.attribute(net.module, heard.sum, int(clip["target"]), domain=DOMAINS, method=method)
-            several = candidates(*found, heard.sum, net.rate)
-            rows[kind].append({name: figures(mask, heard, net.rate) for name, mask in several.items()})
-            if options.write and number == 0:
-                write_sounds(options.write / kind, heard, several, net.rate)
-    results: dict[str, Any] = {
-        kind: {name: {k: interval([r[name][k] for r in mine]) for k in one} for name, one in mine[0].items()}
-        for kind, mine in rows.items()
-    }
-    record = {
-        "command": command(),
-        "seconds": round(time.perf_counter() - start),
-        **versions(),
-        "pairs": options.pairs,
+            heard, found = explained(*chosen[0], kind)
+            rate = classifier(NET).rate
+            write_sounds(Path(given.write) / kind, heard, candidates(*found, heard.sum, rate), rate)
+        return
+    enough(given.pairs, given.results)
+    keys = [{"clip": clip, "other": other, "kind": kind} for clip, other in chosen for kind in KINDS]
+    settings = {
         "net": NET,
-        "method": repr(method),
+        "method": repr(METHOD),
         "domains": [repr(domain) for domain in DOMAINS],
-        "results": results,
+        "soft rule": soft_rule(),
     }
-    save(options.out, record)
-    for kind, cell in results.items():
-        print(kind)
-        for name, f in cell.items():
-            print(f"  {name:22}", *(f"{key} {value[0]:8.3f}" for key, value in f.items()))
+    table = rows.each(rows.place("listening"), settings, keys, row)
+    results = {kind: summary([one for one in table if one["key"]["kind"] == kind]) for kind in KINDS}
+    seconds = round(sum(one["seconds"] for one in table))
+    counts = {"pairs": len(chosen), "seed": given.seed}
+    record.write("listening", counts | settings | {"seconds": seconds, "results": results}, given.results)
+    for kind, cells in results.items():
+        print(kind, *(f"{key} {cells[key][0]:.3g}" for key in ("gap", "nodes")))
+        for name, f in cells.items():
+            if isinstance(f, dict):
+                print(f"  {name:22}", *(f"{key} {value[0]:8.3f}" for key, value in f.items()))
 
 
 if __name__ == "__main__":
