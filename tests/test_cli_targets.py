@@ -15,6 +15,7 @@ from PIL import Image
 import wavelens as wl
 from cases import relative
 from wavelens.cli import main
+from wavelens.counts import with_minus
 from wavelens.frontends.image import read_image
 
 OWN = """
@@ -142,7 +143,8 @@ def test_a_contrast_adds_up_to_the_difference_of_the_logits_and_is_named_so_ever
     assert summary["against"] == {"index": 0, "label": "left side, port"}
     printed = capsys.readouterr().out
     way = "rise over" if rise > 0 else "fall below"
-    assert f"2 Whole rather than 0 left side, difference of logits {rise:.3f}: its {way} a black" in printed
+    value = with_minus(f"{rise:.3f}")
+    assert f"2 Whole rather than 0 left side, difference of logits {value}: its {way} a black" in printed
     page = (folder / "out/report.html").read_text(encoding="utf-8")
     assert "Whole rather than left side" in page
     (command,) = [html.unescape(c) for c in re.findall(r"<code>(wavelens .*?)</code>", page, re.DOTALL)]
