@@ -44,3 +44,12 @@ def test_agreement_with_planted_truth_is_that_on_record():
         for purpose in ("choosing", "judging"):
             mean, low, high = record["results"][purpose][measure]["agreement"]
             assert f"{mean:.2f} [{low:.2f}, {high:.2f}]" in text
+
+
+def test_hits_on_masks_are_those_on_record():
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    record = json.loads((ROOT / "benchmarks/paper/results/pointing-coco.json").read_text(encoding="utf-8"))
+    hits = {cell["order"]: cell["hits"] for cell in record["networks"]["all"]["cells"]}
+    for name in ("IG, wavelets", "IG, pixels", "Grad-CAM"):
+        assert "{:.2f} [{:.2f}, {:.2f}]".format(*hits[name]) in text
+    assert f"by chance {hits['area'][0]:.2f};" in text
