@@ -67,14 +67,6 @@ def quick(model: nn.Module, shape: tuple[int, ...]) -> nn.Module:
     return found
 
 
-def weights(net: nn.Module) -> str:
-    """A digest of a network that was trained here: the same recipe gives others on another processor."""
-    state = hashlib.sha256()
-    for name, value in sorted(net.state_dict().items()):
-        state.update(name.encode() + value.detach().contiguous().numpy().tobytes())
-    return state.hexdigest()[:12]
-
-
 @dataclass(frozen=True)
 class Measures:
     """What is measured of an order: curves with so many steps, μ-fidelity with so many subsets (0: not at all).

@@ -29,6 +29,7 @@ from record import rows
 from torch import Tensor, nn
 
 import wavelens as wl
+from wavelens.runs.evaluation import weights_digest
 
 SMALL = {"photos": 20, "volumes": 20, "clips": 20, "steps": 16}
 FULL = {"photos": 460, "volumes": 298, "clips": 400, "steps": 64}
@@ -130,7 +131,7 @@ def main(argv: list[str] | None = None) -> None:
         "method": repr(METHOD),
         "domains": {kind: judging.texts(domains(kind)) for kind in LEVELS},
     }
-    weights = {name: judging.weights(loaded("volume", name)) for name in NETWORKS["volume"]}
+    weights = {name: weights_digest(loaded("volume", name)) for name in NETWORKS["volume"]}
     made_with = settings | constants | {"steps of a kind": STEPS, "weights": weights}
     found = rows.each(rows.place("table2"), made_with, keys, lambda **key: row(**key, **settings))
     kinds = {

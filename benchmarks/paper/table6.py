@@ -11,12 +11,13 @@ from __future__ import annotations
 from functools import cache
 
 import at_hand
-import judging
 import mnist3d
 import record
 import table7
 from record import rows
 from torch import Tensor, nn
+
+from wavelens.runs.evaluation import weights_digest
 
 SMALL = {"volumes": 48, "steps": 64, "effort": 25}
 FULL = {"volumes": 360}
@@ -40,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     def row(volume: int) -> rows.Row:
         return table7.judged(network(), volumes()[volume : volume + 1], str(volume), **settings)
 
-    constants, made_by = table7.made_with(given.effort), {"weights": judging.weights(network())}
+    constants, made_by = table7.made_with(given.effort), {"weights": weights_digest(network())}
     found = rows.each(rows.place("table6"), settings | constants | made_by, keys, row)
     whole = {
         "title": "Table 6: MNIST3D",

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 import wavelens as wl
 from wavelens.baselines import GradCAM, GradCAMPlusPlus
+from wavelens.runs.evaluation import weights_digest
 
 SMALL = {"adrenal": 24, "vessel": 24, "steps": 64, "effort": 25}
 FULL = {"adrenal": 298, "vessel": 382}
@@ -107,7 +108,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = {name: getattr(given, name) for name in ("steps", "effort")}
     chosen = {name: at_hand.drawn(range(len(at_hand.medmnist(name)[0])), getattr(given, name)) for name in nets3d.NAMES}
     weights = {
-        (name, kind): judging.weights(nets3d.network(kind, name))
+        (name, kind): weights_digest(nets3d.network(kind, name))
         for name in chosen
         for kind in ("residual", *nets3d.KINDS)
     }
