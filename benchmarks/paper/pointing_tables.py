@@ -15,6 +15,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from harness import guides
 from harness.guides import number, table
+from pointing_coco import AREA, ENERGY, OVER
 from record import RESULTS
 from verdicts import LEAST, SIGNIFICANT
 
@@ -37,7 +38,6 @@ NAMES = {
     "area": "chance: the masks' part of the photo",
 }
 MEASURES = {"hits": "hits", "smoothed": "hits, smoothed", "mass": "mass inside"}
-OVER = ", less the energy order's"
 Record = dict[str, Any]
 
 
@@ -55,7 +55,7 @@ def values(made: Record) -> str:
 
 def differences(made: Record) -> str:
     """What every map scores above the energy order, photo by photo, and which of these hold."""
-    cells = [cell for cell in made["networks"]["all"]["cells"] if cell["order"] not in ("energy order", "area")]
+    cells = [cell for cell in made["networks"]["all"]["cells"] if cell["order"] not in (ENERGY, AREA)]
     return _tested(cells, OVER, "less the energy order's")
 
 
