@@ -4,8 +4,9 @@
     FULL=1 python benchmarks/paper/table4.py       # all 460 photos, 64 steps, 128 subsets
 
 Every order is judged twice, on pixels and on wavelet coefficients: pixel maps are read in wavelets and wavelet
-attributions in pixels (`metrics.translate`), so that methods are not compared by what their domain allows. The class is
-the one that the network names first. Photos are those of Caltech-101, which no network was trained on.
+attributions in pixels (`metrics.translate`), so that methods are not compared by what their domain allows. Paths have
+nodes until they miss 2 % of the rise. The class is the one that the network names first. Photos are those of
+Caltech-101, which no network was trained on.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ DOMAINS = {"pixels": wl.Identity(), "wavelets": wl.DWT("haar", levels=3)}
 def explainers(effort: int) -> dict[object, object]:
     return {
         ("Saliency", "WAM saliency"): wl.Saliency(),
-        ("Integrated Gradients", "WAM-IG"): wl.IntegratedGradients(steps=effort),
+        ("Integrated Gradients", "WAM-IG"): wl.IntegratedGradients(tolerance=judging.TOLERANCE),
         ("SmoothGrad", "WAM-SG"): wl.SmoothGrad(samples=effort),
         "Guided Backpropagation": FromMethod(wl.Zennit("GuidedBackprop")),
         "GradCAM": GradCAM(),
