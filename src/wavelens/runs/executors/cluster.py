@@ -41,7 +41,8 @@ class Ray:
             )
 
     def __call__(self, task: Task, threads: int, jobs: Iterable[Job]) -> Generator[Step | Report]:
-        if self.address:  # once, not twenty times, where something else listens; Ray reads it when it is imported
+        if self.address or os.environ.get("RAY_ADDRESS"):
+            # asked once, not twenty times, where something else listens; Ray reads it when it is imported
             os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
         ray = optional("ray", "ray")
         started = not ray.is_initialized()
