@@ -39,6 +39,8 @@ A record that was made in several commands names the last of them.
   thread, forward alone or forward and backward to the input.
 - **tensor**: the whole photo as a tensor first. **Pillow**: its own decode and resize, in bytes; what differs is in
   1/255 for pixels, in parts of their range for logits.
+- **peak memory** is that above what is held before a run. Ours has a copy of the model's tensors in it, from which the
+  model comes back as it was. Records that name no load are from before there was one.
 - **load** says how many programs ran or waited meanwhile. Where there were more than cores, times are those of the
   processor, in one thread, and least over rounds: a ratio is then good to about a tenth.
 - **theirs ÷ ours**, for a domain alone: below the table stands what is slower than 0.9 of theirs, and why. A tree of
@@ -55,7 +57,7 @@ HEADS = {  # of columns, for the records' names
 FIVE = "five wavelets ÷ one"
 FROZEN = "ours ÷ Captum, frozen, channels-last"
 CAPTUM = {  # whether the record has it on a model that a user has prepared
-    True: "**Frozen, channels-last**: the same calls, the parameters\n  frozen, the model and its input channels-last.",
+    True: "**Frozen,\n  channels-last**: the same calls, the parameters frozen, the model and its input channels-last.",
     False: "On a model that was frozen and\n  made channels-last first it is not on record.",
 }
 RATIO, SLOW = "theirs ÷ ours", 0.9
