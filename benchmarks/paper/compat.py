@@ -148,6 +148,7 @@ def row(photo: str, *, steps: int, effort: int) -> rows.Row:
     take = partial(Statistic.areas, model=asked, x=x, target=target, steps=steps)
     return {
         "class": target,
+        "gaps": judging.gaps(found),
         "scores": {
             title: {name: take(statistic, a=given[name], summed=summed.get(name, given[name])) for name in ORDERS}
             for title, statistic in STATISTICS.items()
@@ -169,6 +170,7 @@ def main(argv: list[str] | None = None) -> None:
     whole = {
         "title": "The authors' statistics, one by one",
         **made_with,
+        "data": f"photos of Caltech-101, {at_hand.DRAW}",
         "photos": len(found),
         "settings": settings,
         "seconds": round(sum(one["seconds"] for one in found)),

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pv
 import record
 import torch
@@ -38,11 +39,14 @@ IMAGE = Path(__file__).parents[2] / "docs" / "images" / "figure3.png"
 
 def profiles(network: str, method: str, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
     net = pv.network(network).module
-    found = [
-        wl.maps.profile(wl.attribute(net, crops, own.tolist(), domain=DOMAIN, method=METHODS[method], batch_size=25))
+    several = [
+        wl.attribute(net, crops, own.tolist(), domain=DOMAIN, method=METHODS[method], batch_size=25)
         for crops, own in zip(x.split(25), labels.split(25), strict=True)
     ]
-    return {name: torch.cat([getattr(one, name) for one in found]) for name in ("share", "signed")}
+    found = [wl.maps.profile(a) for a in several]
+    told = {name: torch.cat([getattr(one, name) for one in found]) for name in ("share", "signed")}
+    missed = [(a.gap / (a.score - a.baseline_score)).abs() for a in several if a.gap is not None]
+    return told | ({"gap": torch.cat(missed)} if missed else {})
 
 
 def answers(network: str, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -94,6 +98,7 @@ def main(argv: list[str] | None = None) -> None:
         for name in pv.NETWORKS
     }
     table: dict[str, Any] = {}
+    gaps: dict[str, Any] = {}  # of the path alone
     for method in METHODS:
         found = {
             name: pv.kept(
@@ -108,6 +113,11 @@ def main(argv: list[str] | None = None) -> None:
         }
         averaged = average(found)
         table[method] = rows(averaged)
+        gaps |= {
+            name: record.interval(own["gap"].double().tolist(), np.median)
+            for name, own in found.items()
+            if "gap" in own
+        }
         if method == "IntegratedGradients":
             draw(averaged, len(x))
     z = wl.maps.profile(DOMAIN.analysis(x))
@@ -121,7 +131,7 @@ def main(argv: list[str] | None = None) -> None:
     extents = pv.GEOMETRY.grid(torch.zeros(1, 3, 101, 101)).labels(DOMAIN.analysis(x[:1]).layout)
     path = record.write(
         "figure3",
-        {**settings, "scales": extents, "accuracy": accuracy, "profiles": table, "control": rows(own)},
+        {**settings, "scales": extents, "accuracy": accuracy, "gap": gaps, "profiles": table, "control": rows(own)},
         given.results,
     )
     print(path)

@@ -392,9 +392,10 @@ def randomization(found: Record, *_: Record) -> Fragments:
     for network, order in dict.fromkeys((r["network"], r["order"]) for r in found["rows"]):
         mine = [r for r in found["rows"] if (r["network"], r["order"]) == (network, order)]
         rows = [
-            [r["explainer"], str(r["known"][-1]), *(number(m) for m in r["mean"]), estimate(ends[id(r)])] for r in mine
+            [r["explainer"], str(r["known"][-1]), gaps(r), *(number(m) for m in r["mean"]), estimate(ends[id(r)])]
+            for r in mine
         ]
-        text.append(table([f"{network}, {order}", "n", *mine[0]["layers"], "all, with interval"], rows))
+        text.append(table([f"{network}, {order}", "n", "gap", *mine[0]["layers"], "all, with interval"], rows))
     pairs = [
         (ig, sg)
         for ig in found["rows"]
@@ -440,7 +441,8 @@ def compat(found: Record, *_: Record) -> Fragments:
         rows.append([title, str(mine[0]["items"]), *(estimate(c["faithfulness"]) for c in mine)])
         areas.append([title, *(f"{number(c['insertion'][0])} / {number(c['deletion'][0])}" for c in mine)])
     text = [table(["faithfulness ↑", "n", *names], rows), table(["insertion ↑ / deletion ↓", *names], areas)]
-    items = f"{found['photos']} photos"
+    path = next(c for c in cells if c["order"] == "WAM-IG")
+    items = f"{found['photos']} photos" + (f", WAM-IG's gap {gaps(path)}" if "gap" in path else "")
     return {"tables": "\n".join(text), "network": found["network"], "source": source(found, items)}
 
 
@@ -478,6 +480,8 @@ def figure3(found: Record, *_: Record) -> Fragments:
             if not first:
                 signs[method] = decided(row, away, crops)
     scales = found["scales"]
+    each = [f"{gaps({'gap': gap})} ({net})" for net, gap in found.get("gap", {}).items()]
+    missed = f", WAM-IG's gap {' and '.join(each)}" if each else ""
     verdict = [
         f"{word} with {', '.join(those)}"
         for word, sign in (("coarser", 1), ("finer", -1), ("not told apart", 0))
@@ -488,7 +492,7 @@ def figure3(found: Record, *_: Record) -> Fragments:
         "profiles": table(["share", "n", *scales, "mean level", "coarser by, levels"], profiles),
         "scales": ", ".join(f"{name} {text}" for name, text in scales.items()),
         "verdict": "; ".join(verdict),
-        "source": source(found, f"{crops} crops, half of them with a panel"),
+        "source": source(found, f"{crops} crops, half of them with a panel{missed}"),
     }
 
 

@@ -20,6 +20,7 @@ from functools import cache
 from typing import Any
 
 import at_hand
+import judging
 import numpy as np
 import record
 import torch
@@ -66,7 +67,8 @@ def row(network_: str, explainer: str, order: str, photo: str, *, effort: int) -
     before = explain(net, x, target)
     left = wl.metrics.randomization(net, x, target, before, explainer=explain, order=order, layers=stages(net))
     found = [None if v != v else round(v, 5) for v in left.correlation[:, 0].tolist()]
-    return {"layers": [layer.removeprefix("module.") for layer in left.layers], "correlation": found}
+    gaps = judging.gaps({explainer: before})  # of the whole network's explanation
+    return {"layers": [layer.removeprefix("module.") for layer in left.layers], "correlation": found, "gaps": gaps}
 
 
 def curve(mine: list[rows.Row]) -> dict[str, Any]:
@@ -75,7 +77,9 @@ def curve(mine: list[rows.Row]) -> dict[str, Any]:
     known = np.isfinite(table).sum(0)
     three = [record.interval(column) for column in table.T]
     named = dict(zip(("mean", "low", "high"), ([t[k] for t in three] for k in range(3)), strict=True))
-    return {"layers": mine[0]["layers"], "photos": len(mine), **named, "known": known.tolist()}
+    gaps = [gap for one in mine for gap in one["gaps"].values()]
+    told = {"gap": record.interval(gaps, np.median)} if gaps else {}
+    return {"layers": mine[0]["layers"], "photos": len(mine), **told, **named, "known": known.tolist()}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -101,6 +105,7 @@ def main(argv: list[str] | None = None) -> None:
                 curves.append(which | {"text": repr(explainer)} | curve(mine))
     whole = {
         "title": "Figure 8: cascading randomization",
+        "data": f"photos of Caltech-101, {at_hand.DRAW}",
         "photos": given.photos,
         "settings": settings,
         "seconds": round(sum(one["seconds"] for one in found)),
