@@ -123,6 +123,30 @@ def test_a_pipe_without_unicode_is_no_obstacle(folder):
     assert ran.stdout.splitlines()[0] == b"??.png"
 
 
+def test_a_reader_that_goes_away_leaves_all_files_behind(folder):
+    script = "import sys; from wavelens.cli import main; sys.argv[1:1] = ['explain']; sys.exit(main())"
+    command = [sys.executable, "-c", script, "left.png", "right.png", "--model", "own_net:net", "--out", "found"]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        running.stdout.close()  # as `head` does once it has its lines
+        told = running.stderr.read().decode()
+    assert running.returncode == 0, told
+    assert "Error" not in told
+    assert {path.name for path in (folder / "found").iterdir()} >= {"left.json", "right.json", "left.png", "right.png"}
+
+
+def test_a_module_that_says_no_preparation_is_told_what_photos_become(folder, capsys):
+    (folder / "own_bare.py").write_text(OWN.replace("def net():", "def bare():\n    return Net()\n\ndef net():"))
+    assert main(["explain", "left.png", "--model", "own_bare:bare", "--method", "Saliency"]) == 0
+    said = "own_bare:bare says no preparation, so photos are resized to 256 and cropped to 224 × 224, with pixels in"
+    assert said in capsys.readouterr().err
+    for given in (["--input-size", "32"], ["--mean", "0.5"], ["--crop", "squash"]):
+        assert main(["explain", "left.png", "--model", "own_bare:bare", "--method", "Saliency", *given]) == 0
+        assert "no preparation" not in capsys.readouterr().err
+    assert main(["explain", "left.png", "--model", "own_bare:net", "--method", "Saliency"]) == 0
+    assert "no preparation" not in capsys.readouterr().err
+
+
 def test_sums_that_miss_the_score_are_pointed_out(folder, capsys):
     assert explain("left.png", "--method", "IntegratedGradients(steps=1, quadrature='riemann')") == 0
     assert "miss f(x) − f(x₀) = 1.54e+03 by 1.54e+03 after" in capsys.readouterr().out
@@ -137,6 +161,14 @@ def test_folders_and_patterns_mean_their_photos_once_and_no_stem_is_overwritten(
     )
     assert summary(folder / "found/left.json")["photo"] == "left.png"
     assert summary(folder / "found/left-2.json")["photo"] == "more/left.png"
+
+
+def test_a_summary_names_no_folder_of_this_machine(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "far.png"
+    (folder / "right.png").rename(elsewhere)
+    assert explain(str(elsewhere), str(folder / "left.png"), "--out", "found") == 0
+    assert summary(folder / "found/far.json")["photo"] == "far.png"
+    assert summary(folder / "found/left.json")["photo"] == "left.png"
 
 
 def test_no_file_of_the_callers_is_overwritten_and_ones_own_are(folder):

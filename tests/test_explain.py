@@ -1,5 +1,6 @@
 """`wl.explain`: what the command writes, from Python, for models by name, loaded models and bare modules."""
 
+import dataclasses
 import doctest
 import json
 from pathlib import Path
@@ -193,6 +194,15 @@ def test_other_names_than_outputs_are_told_as_such(folder, count):
     mine = wl.models.LoadedModel(Halves().eval(), names, wl.models.Geometry((16, 16), (16, 16)), "mine")
     with pytest.raises(ValueError, match=rf"^mine has 2 outputs and {count} class names\. Give one name per output in"):
         wl.explain("photo.png", mine)
+
+
+def test_a_model_with_a_title_is_made_again_by_a_call(folder):
+    make("photo.png")
+    mine = wl.models.load("own_halves:photo")
+    method = wl.IntegratedGradients(steps=4)
+    assert wl.explain("photo.png", mine, method=method).entry().command.startswith("wavelens explain photo.png ")
+    titled = wl.explain("photo.png", dataclasses.replace(mine, name="mine"), method=method).entry().command
+    assert titled.startswith("wl.explain('photo.png', model, ")
 
 
 def test_targets_are_those_of_attribute_and_of_the_command(folder):

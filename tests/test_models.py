@@ -155,6 +155,7 @@ def test_the_names_of_imagenet_need_no_package():
         ("timm:", "^there is no model 'timm:'"),
         ("", "^there is no model ''"),
         ("no_such_module:f", "^there is no module no_such_module for no_such_module:f"),
+        ("own_models.py:bad", r"^own_models\.py:bad names a file; a function .* Write own_models:bad\.$"),
         ("tim:resnet50", r"there is no module tim for tim:resnet50\..* Or did you mean timm:resnet50\?"),
         ("own_models:absent", r"^own_models:absent cannot be found: module own_models, .*\.py, has no 'absent'"),
         ("own_models:nothing", "must return an nn.Module, a LoadedModel or a function of arrays; got NoneType"),

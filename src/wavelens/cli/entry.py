@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, TextIO, cast
 
 from wavelens.cli.progress import PROGRESS
 from wavelens.version import __version__
@@ -29,6 +30,34 @@ class RetryNote(logging.Filter):
             self.is_told = True
             print("note: the Hugging Face Hub does not answer yet; trying again …", file=sys.stderr)
         return record.levelno >= logging.ERROR
+
+
+class Unread:
+    """A stream whose reader may go away, as `head` does: what is printed then is lost, and the work goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self.stream.write(text)
+        except BrokenPipeError:
+            self._give_up()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self.stream.flush()
+        except BrokenPipeError:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.stream.fileno())
+        os.close(nowhere)
 
 
 RETRIES = RetryNote()
@@ -52,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _quieten()
         with _told(is_program and _computes(given)):
             from wavelens.cli import commands
+        if _is_whole_program(is_program):
+            sys.stdout = cast(TextIO, Unread(sys.stdout))
         return commands.run(given)
     except KeyboardInterrupt:
         print("interrupted.", file=sys.stderr)

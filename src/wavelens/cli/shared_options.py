@@ -15,7 +15,7 @@ from rich.text import Text
 
 from wavelens import models
 from wavelens.cli.model_options import load_model
-from wavelens.cli.terminal import complain, plain
+from wavelens.cli.terminal import complain, note, plain
 from wavelens.explaining import Kind, kind_called, kind_of
 from wavelens.explaining.errors import INPUT_ERRORS, sentence_of
 from wavelens.explaining.files import check_there, inputs
@@ -23,7 +23,7 @@ from wavelens.explaining.kinds.photo import PHOTO
 from wavelens.explaining.prompting import asked_for
 from wavelens.explaining.request import DEFAULT_BLACK_BOX_METHOD, DEFAULT_METHOD, default_model
 from wavelens.models import LoadedModel, Options, Preparation
-from wavelens.models.loading import is_module_file
+from wavelens.models.loading import UNSAID, is_module_file
 from wavelens.own import as_typed
 from wavelens.spec import METHODS
 
@@ -105,6 +105,12 @@ def opened(
         options = replace(options, preparation=_as_read(kind, files))
     bare = None if kind is PHOTO else partial(_as_read, kind, files)
     loaded = load_model(name, options, console, any_output=any_output, bare=bare)
+    if loaded.preprocess is UNSAID:
+        (side, _), (height, width) = UNSAID.resize, UNSAID.crop
+        note(
+            f"{name} says no preparation, so photos are resized to {side} and cropped to {height} × {width}, with "
+            "pixels in [0, 1]. If it was trained on others, say so with --input-size, --crop, --mean and --std."
+        )
     loaded.module.to(device)
     return loaded, kind_called(loaded.preprocess.kind)
 

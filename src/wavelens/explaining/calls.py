@@ -25,7 +25,7 @@ from wavelens.explaining.question import is_target_function
 from wavelens.explaining.request import Request, default_model, request_for
 from wavelens.explaining.spacing import rated, spaced
 from wavelens.models import LoadedModel, Pair
-from wavelens.models.loading import is_module_file
+from wavelens.models.loading import is_module_file, is_name
 from wavelens.models.module_kinds import check_evaluation
 from wavelens.targets import Against, Target
 
@@ -124,7 +124,7 @@ def explain(
             exact_passes=exact_passes,
             interventions=interventions,
             words=words,
-            by_name=not isinstance(model, nn.Module),
+            by_name=not isinstance(model, nn.Module) and is_name(loaded.name),
         )
 
     if isinstance(asked, nn.Module):

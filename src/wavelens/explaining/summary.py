@@ -16,7 +16,7 @@ from wavelens.counts import count_of, with_minus
 from wavelens.detected import NumberedObject
 from wavelens.explaining.kinds import Input, Kind, SignalPart
 from wavelens.explaining.question import ExplainedTarget
-from wavelens.explaining.records import model_summary
+from wavelens.explaining.records import model_summary, shown_path
 from wavelens.grid import Grid
 from wavelens.methods.lift import Method
 from wavelens.methods.shapley import ShapleyValues
@@ -166,4 +166,4 @@ def start_of(method: Method, kind: Kind) -> str:
 
 def target_summary(loaded: LoadedModel, kind: Kind, path: Path, target: ExplainedTarget) -> dict[str, Any]:
     """For a summary: the input, the model and what is explained."""
-    return {kind.name: str(path), **model_summary(loaded), **target.summary}
+    return {kind.name: shown_path(path), **model_summary(loaded), **target.summary}

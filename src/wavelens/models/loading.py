@@ -63,6 +63,7 @@ PREFIXES: dict[str, Callable[[str, Variant], Parts]] = {
     "ultralytics": from_ultralytics,
     "open_clip": from_open_clip,
 }
+UNSAID = Geometry()  # of a module that says nothing of its input, as long as nobody else does
 NAMES_REMEDY = "Give one name per output in class_names (--class-names), in their order."
 PROBABILITY_ROUNDING = 1e-3  # of a sum that is 1, in half precision
 _OWN = [*NETWORKS, *(f"{prefix}:NAME" for prefix in PREFIXES)]
@@ -297,7 +298,7 @@ def _torchscript(path: Path, trust: bool) -> Parts:
         raise FileNotFoundError(f"no such model: {path}. A model is {FORMS}.")
     check_trust(path, trust)
     try:
-        return Parts(torch.jit.load(path, map_location="cpu"), Geometry())
+        return Parts(torch.jit.load(path, map_location="cpu"), UNSAID)
     except (RuntimeError, ValueError) as error:
         raise ValueError(
             f"a model file must be TorchScript; got {path}, which torch.jit.load refuses. "
@@ -328,6 +329,13 @@ def _evaluate(module: nn.Module) -> None:
         set_evaluation(module)
 
 
+def is_name(name: str) -> bool:
+    """Whether a text has the form of a name that `load` takes, and is no title that a caller gave a model."""
+    prefix, _, rest = name.partition(":")
+    is_file = Path(name).suffix in (".pt", ".ts", ".pt2") or is_onnx(name)
+    return name in NETWORKS or is_file or (prefix in PREFIXES and bool(rest)) or is_function(name)
+
+
 def is_module_file(name: str) -> bool:
     """Whether a name is that of a file that says no preparation: TorchScript, an exported program, some of ONNX."""
     return Path(name).suffix in (".pt", ".ts", ".pt2") or (is_onnx(name) and not says_preparation(name))
@@ -348,7 +356,7 @@ def _function(name: str, variant: Variant) -> Parts:
         return Parts(made.module, made.preprocess, made.labels, made.link, made.answer)
     if isinstance(made, nn.Module) or callable(made):
         module = made if isinstance(made, nn.Module) else BlackBox(made)
-        return Parts(module, variant.bare() if variant.bare else Geometry())
+        return Parts(module, variant.bare() if variant.bare else UNSAID)
     raise ValueError(
         f"{name} must return an nn.Module, a LoadedModel or a function of arrays; got {type(made).__name__}."
     )

@@ -28,6 +28,10 @@ def imported(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise ValueError(f"{module} cannot be imported: {one_line(str(error))}. Install what it needs.") from error
+        if module.endswith(".py"):
+            raise ValueError(
+                f"{name} names a file; a function is named by its module. Write {module[:-3]}:{attribute}."
+            ) from error
         raise ValueError(
             f"there is no module {error.name} for {name}. Put {error.name.partition('.')[0]}.py into the working "
             "folder, or install it."

@@ -96,8 +96,9 @@ class Evaluation:
         digest = weights_digest(loaded.module)
         if digest != self.weights:
             raise ValueError(
-                f"{self.model} has the same weights in every worker, {self.weights[:12]}…; here they are "
-                f"{digest[:12]}…. Name one checkpoint that all can read."
+                f"{self.model} has other weights here ({digest[:12]}…) than where the run began "
+                f"({self.weights[:12]}…): it starts at random, or its checkpoint is another file here. Name one "
+                "checkpoint that every worker can read (--weights)."
             )
         loaded.module.to(self.place)
         return lambda sample: self.results(loaded, sample)
