@@ -500,6 +500,7 @@ def test_a_model_that_does_not_fit_says_what_it_was_given():
     (note,) = caught.value.__notes__
     assert "a batch of shape (2, 2, 6, 7) and torch.float64 on cpu" in note
     assert "x is (batch, channel, *axes) = (3, 2, 6, 7)" in note
+    assert "one signal alone is x[None]" in note
 
 
 @pytest.mark.parametrize("method", FIXED, ids=name)

@@ -23,6 +23,7 @@ from wavelens.precision import rounding
 
 NAMED_SCALES = 2  # scales that a sentence names
 MIN_COMPARED_PART = 0.1  # of the largest number of both accounts: scales below it in both are not compared
+DISAGREE = "Signed sums and Shapley values disagree"
 MAX_DIFFERENCE = 0.5  # of the larger of two numbers: beyond it the accounts disagree, and so if their signs differ
 HALF = "by more than half on"
 ERRORS_APART = 2.0  # standard errors of a sampled value within which nothing is said to differ
@@ -239,7 +240,7 @@ def compared(path: Mapping[str, float], shapley: Mapping[str, float], errors: Ma
         return "Signed sums and Shapley values agree: no large scale differs in sign or by more than half."
     signs, sizes = [one for one in apart if one.in_sign], [one for one in apart if not one.in_sign]
     told = [f"{how} {listed(list(map(_both, ones)))}" for how, ones in (("in sign on", signs), (HALF, sizes)) if ones]
-    return f"Signed sums and Shapley values disagree {listed(told)}."
+    return f"{DISAGREE} {listed(told)}."
 
 
 def _is_shapley(a: Coefficients) -> bool:

@@ -402,7 +402,7 @@ class Gradients:
                 error.add_note(
                     f"the model was called with a batch of shape {tuple(points.shape)} and {points.dtype} on "
                     f"{points.device}; x is (batch, channel, *axes) = {tuple(self.x.shape)}. If they do not fit "
-                    "the model, change the shape, type or device of x."
+                    "the model, change the shape, type or device of x; one signal alone is x[None]."
                 )
             raise
 
