@@ -204,7 +204,7 @@ def table2(found: Record, published: Record, _: Record) -> Fragments:
         f"{kind} " + ", ".join(f"{name} {number(ins)} / {number(dele)}" for name, ins, dele in three)
         for kind, three in pairs.items()
     )
-    text, moves = [], {}
+    text, moves, means = [], {}, {}
     apart: dict[int, list[str]] = {1: [], -1: []}
     for kind, network, cells in by_wavelet(found):
         rows = []
@@ -214,6 +214,7 @@ def table2(found: Record, published: Record, _: Record) -> Fragments:
                 move = c[f"{m}, distance from haar"]["most"]
                 row += [estimate(c[m]), over(c, f"{m}, less haar's"), small(move)]
                 moves.setdefault((kind, m, c["wavelet"]), []).append(move)
+                means.setdefault((kind, m, c["wavelet"]), []).append(number(c[f"{m}, less haar's"][0], "+"))
             rows.append([*row, small(c["sum, distance from haar"]["most"])])
         for m, (sign, several) in itertools.product(("insertion", "deletion"), apart.items()):
             if names := [c["wavelet"] for c in cells if decided(c, f"{m}, less haar's") == sign]:
@@ -221,6 +222,7 @@ def table2(found: Record, published: Record, _: Record) -> Fragments:
         head = [part for m in ("insertion", "deletion") for part in (TITLES[m], "less Haar's", "largest move")]
         text.append(table([f"{kind}: {network}", "n", "gap", *head, "largest move of Σγ"], rows))
     most = {f"most {kind} {m} {wavelet}": small(max(several)) for (kind, m, wavelet), several in moves.items()}
+    most |= {f"mean {kind} {m} {wavelet}": " and ".join(several) for (kind, m, wavelet), several in means.items()}
     for kind in found["kinds"]:
         most[f"most {kind}"] = number(max(max(several) for (one, *_), several in moves.items() if one == kind))
     items = ", ".join(f"{n} × {kind}" for kind, n in found["items"].items())
