@@ -227,7 +227,7 @@ def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, mon
         (["left.png", "right.png", "--domain", "DWT('haar', levels=20)"], "levels=20 needs axes of at least"),
         (["left.png", "--domain", "Saliency"], "--domain takes a domain, such as DWT('db4', levels=3); got the method"),
         (["left.png", "--method", "DWT"], "--method takes a method, such as SmoothGrad(samples=25); got the domain"),
-        (["left.png", "--method", "Salience"], "Did you mean Saliency?"),
+        (["left.png", "--method", "Salience"], "there is no method 'Salience'. Did you mean Saliency?"),
         (["left.png", "--method", "IG"], "Did you mean IntegratedGradients?"),
         (["left.png", "--method", "gradcam"], "Did you mean GradCAM?"),
         (["left.png", "--target", "side"], "'side' fits several classes: 0 (left side); 1 (right side)"),

@@ -121,7 +121,7 @@ def _baseline(text: str) -> float | masks.Noise | Callable[[Tensor], Tensor]:
     except ValueError:
         if not {"(", ":"} & set(text):  # no value of the library and nothing of one's own
             raise ValueError(refusal) from None
-        value = parse_own(text, also=(masks.Blur, masks.Noise))
+        value = parse_own(text, (masks.Blur, masks.Noise), what="baseline", choices=(masks.Blur, masks.Noise, *SHAPES))
     if not isinstance(value, (masks.Blur, masks.Noise, *SHAPES)) and positional_count(value) != 1:
         raise ValueError(f"{refusal} One of your own is called as baseline(x).")
     baseline: masks.Noise | Callable[[Tensor], Tensor] = value
