@@ -210,11 +210,17 @@ def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, mon
     assert {p.stem for p in (folder / "wavelens-out").iterdir()} == {"left"}
 
 
+def test_a_pattern_that_no_file_matches_is_named_beside_inputs_that_are_there(folder, capsys):
+    assert explain("left.png", "*.xyz") == 1
+    assert "no file matches the pattern *.xyz. Check the spelling of the pattern." in complaint(capsys)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["absent.png"], "no such file: absent.png"),
-        (["*.xyz", "absent.png"], "no such files: *.xyz, absent.png"),
+        (["*.xyz", "absent.png"], "no such file: absent.png; no file matches the pattern *.xyz. Check the spelling of"),
+        (["more/*.xyz"], "no file matches the pattern more/*.xyz. Check the spelling of the pattern."),
         (["own_net.py"], "own_net.py is not an image file"),
         (["found"], "the folder found is empty"),
         (["more/notes"], "the folder more/notes has no photos (.avif, "),

@@ -126,7 +126,7 @@ def evaluate(
     check_root(data)
     if target is not None and labels != TOP:
         raise ValueError(f"--target is explained in every file, --labels in each its own; got {target} and {labels}.")
-    name, options = model or default_model(kind_of([str(data)])), _asked(options, target, against)
+    name, options = model or default_model(kind_of([str(data)]), data), _asked(options, target, against)
     console = Terminal(stderr=True)
     loaded = load_model(name, options, console)
     kind = kind_called(loaded.preprocess.kind)
