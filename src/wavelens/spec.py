@@ -182,7 +182,7 @@ class _Reader:
                 "of your own, as the default of a field(repr=False)."
             )
         try:
-            node = ast.parse(_as_expression(self.text), mode="eval").body
+            node = ast.parse(as_expression(self.text), mode="eval").body
         except (SyntaxError, ValueError, MemoryError, RecursionError, tokenize.TokenError):  # of too many brackets, too
             raise ValueError(f"{FORM}; got {excerpt(self.text)!r}.") from None
         return self._value(node, self.of_function)
@@ -284,7 +284,7 @@ def _split(node: ast.expr) -> tuple[str | None, ast.expr]:
     return None, node
 
 
-def _as_expression(text: str) -> str:
+def as_expression(text: str) -> str:
     """The text with the colon of each `module:Name` as the operator @, which no text may have; as long as it was.
 
     `SyntaxError` or `tokenize.TokenError` for what is no expression.
