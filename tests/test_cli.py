@@ -287,7 +287,17 @@ def test_the_version_is_that_of_the_package(capsys):
 
 def test_help_says_what_the_exit_codes_mean(capsys):
     assert main(["explain", "--help"]) == 0
-    assert "Exit codes: 0, all inputs were explained; 1, some were" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Exit codes: 0, all inputs were explained; 1, some were" in said
+    assert said.count("overwritten") == 2  # in one place, for few inputs and for many
+    assert "Up to five inputs are explained anew by every run, and results of an earlier run are overwritten." in said
+
+
+def test_the_help_of_an_option_has_no_word_of_the_trade(capsys):
+    assert main(["explain", "--help"]) == 0
+    said = "".join(capsys.readouterr().out.replace("│", "").split())
+    assert "folding" not in said
+    assert "exactwhere256forwardpassesareenough,elsesampled" in said
 
 
 @pytest.mark.parametrize("command", ["explain", "check", "evaluate", "profile"])
