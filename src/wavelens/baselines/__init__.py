@@ -12,8 +12,8 @@ from wavelens.baselines.srd import SRD
 from wavelens.own import is_own_explainer
 
 EXPLAINERS = (FromMethod, GradCAM, GradCAMPlusPlus, LayerCAM, LRP, SRD)
-EXPLAINING = (*spec.METHODS, *EXPLAINERS, *CONTROLS)  # what --method names
 """The explainers that `parse` and the command know by name."""
+EXPLAINING = (*spec.METHODS, *EXPLAINERS, *CONTROLS)  # what --method names
 
 __all__ = ["EXPLAINERS", "LRP", "SRD", "FromMethod", "GradCAM", "GradCAMPlusPlus", "LayerCAM", "parse"]
 
