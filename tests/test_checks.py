@@ -200,6 +200,19 @@ def test_a_mixed_batch_is_no_rounding_in_half_precision(mean):
     assert checks.batch_independent(Hidden((64,)).bfloat16(), x, 1).status == "pass"
 
 
+def test_what_does_not_change_is_said_to_be_the_same():
+    """Not to differ by 0.0e+00."""
+
+    class First(nn.Module):
+        def forward(self, x):
+            return x[:, 0, :2] * 2.0
+
+    beside = checks.batch_independent(First(), at((64,)), 1)
+    assert (beside.status, beside.finding) == ("pass", "beside two others, the score is the same.")
+    alone = checks.unique(First(), at((64,)), 1)
+    assert (alone.status, alone.finding) == ("pass", "noise of 1e-10 of the range does not move the gradient.")
+
+
 def test_a_leak_of_a_millionth_is_one():
     def model(x):
         return Hidden((64,))(x + 1e-6 * x.mean(0))

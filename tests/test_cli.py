@@ -242,11 +242,17 @@ def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, mon
     assert {p.stem for p in (folder / "wavelens-out").iterdir()} == {"left"}
 
 
+def test_a_pattern_that_no_file_matches_is_named_beside_inputs_that_are_there(folder, capsys):
+    assert explain("left.png", "*.xyz") == 1
+    assert "no file matches the pattern *.xyz. Check the spelling of the pattern." in complaint(capsys)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["absent.png"], "no such file: absent.png"),
-        (["*.xyz", "absent.png"], "no such files: *.xyz, absent.png"),
+        (["*.xyz", "absent.png"], "no such file: absent.png; no file matches the pattern *.xyz. Check the spelling of"),
+        (["more/*.xyz"], "no file matches the pattern more/*.xyz. Check the spelling of the pattern."),
         (["own_net.py"], "own_net.py is not an image file"),
         (["found"], "the folder found is empty"),
         (["more/notes"], "the folder more/notes has no photos (.avif, "),
@@ -259,7 +265,7 @@ def test_a_photo_beyond_memory_ends_itself_and_not_the_batch(folder, capsys, mon
         (["left.png", "right.png", "--domain", "DWT('haar', levels=20)"], "levels=20 needs axes of at least"),
         (["left.png", "--domain", "Saliency"], "--domain takes a domain, such as DWT('db4', levels=3); got the method"),
         (["left.png", "--method", "DWT"], "--method takes a method, such as SmoothGrad(samples=25); got the domain"),
-        (["left.png", "--method", "Salience"], "Did you mean Saliency?"),
+        (["left.png", "--method", "Salience"], "there is no method 'Salience'. Did you mean Saliency?"),
         (["left.png", "--method", "IG"], "Did you mean IntegratedGradients?"),
         (["left.png", "--method", "gradcam"], "Did you mean GradCAM?"),
         (["left.png", "--target", "side"], "'side' fits several classes: 0 (left side); 1 (right side)"),
@@ -313,7 +319,17 @@ def test_the_version_is_that_of_the_package(capsys):
 
 def test_help_says_what_the_exit_codes_mean(capsys):
     assert main(["explain", "--help"]) == 0
-    assert "Exit codes: 0, all inputs were explained; 1, some were" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Exit codes: 0, all inputs were explained; 1, some were" in said
+    assert said.count("overwritten") == 2  # in one place, for few inputs and for many
+    assert "Up to five inputs are explained anew by every run, and results of an earlier run are overwritten." in said
+
+
+def test_the_help_of_an_option_has_no_word_of_the_trade(capsys):
+    assert main(["explain", "--help"]) == 0
+    said = "".join(capsys.readouterr().out.replace("│", "").split())
+    assert "folding" not in said
+    assert "exactwhere256forwardpassesareenough,elsesampled" in said
 
 
 @pytest.mark.parametrize("command", ["explain", "check", "evaluate", "profile"])

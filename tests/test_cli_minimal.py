@@ -13,6 +13,7 @@ from wavelens.cli import main
 from wavelens.spec import parse
 
 OWN = """
+from dataclasses import dataclass
 import torch
 from wavelens.models import Geometry, LoadedModel
 from wavelens.models import Sampling
@@ -22,6 +23,11 @@ class Halves(torch.nn.Module):
     def forward(self, x):
         left, right = x.chunk(2, -1)
         return torch.stack([left.flatten(1).sum(1), right.flatten(1).sum(1)], 1) / 10
+
+@dataclass(frozen=True)
+class RightSide:
+    def __call__(self, x):
+        return torch.cat([torch.zeros_like(x[..., :16]), torch.ones_like(x[..., 16:])], -1)
 
 def photos():
     return LoadedModel(Halves(), ("left side", "right side"), Geometry((32, 32), (32, 32), squash=True), "net")
@@ -76,6 +82,25 @@ def test_photos_give_a_figure_and_a_front_that_agree(folder, capsys):
     shares = (f"{share:.1%}" for share in found["scales"][-1]["kept"])
     for part in ("left side", f"{rows[2]['zeros']:.1%}", f"{rows[2]['logit']:.3f}", "found/left-minimal.png", *shares):
         assert part in printed
+    fewest = next(row for row in rows if row["zeros"] == rows[2]["zeros"])
+    kept, alpha, logit = 100 * (1 - fewest["zeros"]), fewest["alpha"], fewest["logit"]
+    assert (
+        f"{kept:.3g}% of the coefficients keep left side as the top class (alpha {alpha:g}): the logit is {logit:.2f} "
+        f"with them alone, and {untouched['logit']:.2f} in the photo."
+    ) in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--baseline", "own_nets:RightSide()", "--alpha", "1e6"], "No alpha keeps left side as the "),
+        (["--target", "right side"], "% of the coefficients keep the score of right side (alpha "),
+        (["--alpha", "0"], "No coefficient was dropped without losing left side. Give a larger --alpha or more "),
+    ],
+)
+def test_the_answer_is_a_sentence(folder, capsys, arguments, said):
+    assert minimal("photos", "left.png", "--out", "found", "--alpha", "300", "--steps", "60", *arguments) == 0
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.needs("soundfile")

@@ -130,7 +130,7 @@ def test_only_items_of_all_runs_count_and_those_left_out_are_said(made):
     assert found.row("insertion", "c").value.value == pytest.approx(kept.mean(), abs=1e-12)
     assert found.row("insertion", "b").value.value == pytest.approx(kept.mean() + 1, abs=1e-12)
     text = markdown(found)
-    assert "10 items; 95 % intervals by paired bootstrap; " in text
+    assert "10 items; 95 % intervals by paired bootstrap, too narrow as a rule below 20 items; " in text
     assert "; left out: 2 items that some run lacks; left out of insertion: 1" in text
 
 
@@ -208,7 +208,9 @@ def test_a_figure_has_a_line_for_each_run_and_its_area(made):
     found = compare([made("a", Scores()), made("b", Scores(scale=0.5))])
     figure = plots.mean_curves(found.curves)
     (axes,) = figure.axes
-    assert axes.get_title() == "insertion curve"
+    assert (axes.get_title(), axes.get_xlabel()) == ("insertion curve", "part of the coefficients")
+    logarithmic = plots.mean_curves({"a": {"insertion curve(fractions='log')": np.ones(5)}})
+    assert logarithmic.axes[0].get_xlabel() == "steps from none to all of the coefficients"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a: 0.500", "b: 0.250"]
     np.testing.assert_allclose(axes.lines[1].get_xydata(), np.stack([np.linspace(0, 1, 5), np.linspace(0, 0.5, 5)], 1))
     with pytest.raises(
@@ -221,7 +223,7 @@ def test_the_command_prints_the_table_and_writes_it_in_every_form(made, tmp_path
     folders = [str(made("a", Scores())), str(made("b", Scores(shift=-0.25)))]
     assert main(["compare", *folders, "--out", str(tmp_path / "found")]) == 0
     printed = capsys.readouterr().out
-    assert "12 items; 95 % intervals by paired bootstrap; " in printed
+    assert "12 items; 95 % intervals by paired bootstrap, too narrow as a rule below 20 items; " in printed
     assert "ff: medians, all others means; deletion: steps=8." in printed
     assert f"a: net, \nb: net, \nwrote {tmp_path}/found/comparison.md" in printed
     found = compare(folders)
@@ -306,13 +308,15 @@ def test_few_files_are_warned_of_and_three_have_no_interval(made, capsys):
     folders = [str(made(name, Scores(shift=shift), range(3))) for name, shift in (("a", 0), ("b", 1))]
     assert main(["compare", *folders]) == 0
     said = capsys.readouterr()
-    assert "note: 3 files are too few for intervals: take at least 20." in said.err
     assert "[" not in said.out.partition("items;")[0].partition("\n")[2]
-    assert "fewer than 6 have no intervals" in said.out
+    few = "3 items; too few for intervals, which take at least 6 and are too narrow as a rule below 20"
+    assert few in " ".join(said.out.split())
+    assert "few" not in said.err
+    assert all(few in text(compare(folders)) for text in (markdown, latex))
     rows = list(csv.DictReader(io.StringIO(comma_separated(compare(folders)))))
     assert {row["value_low"] for row in rows} == {row["p"] for row in rows} == {""}
     assert main(["compare", str(made("c", Scores()))]) == 0
-    assert "intervals of 12 files are too narrow as a rule" in capsys.readouterr().err
+    assert "bootstrap, too narrow as a rule below 20 items" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_difference_is_marked_after_holms_correction(made):

@@ -144,6 +144,35 @@ def test_a_table_gives_labels(folder):
     assert results().values["target"].tolist() == [1, 1, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--metric", "Curves(steps=8)"], "--metric Curves: steps is 4 there, 8 here"),
+        (["--metric", "Sparseness"], "--metric is Curves there, Sparseness here"),
+        (["--metric", "Sparseness", "--metric", "Curves(steps=4)"], "--metric Sparseness is only here"),
+        (["--metric", "Curves(steps=4, baseline=0.5)"], "--metric Curves: baseline is 0.0 there, 0.5 here"),
+        (["--metric", "Curves(steps=4, domain=DWT('haar'))"], "--metric Curves: domain is None there, DWT here"),
+        (["--method", "IntegratedGradients(steps=7)"], "--method is Saliency there, IntegratedGradients here"),
+        (["--method", "EnergyOrder"], "--method is Saliency there, EnergyOrder here"),
+        (["--method", "Saliency(times_input=True)"], "--method Saliency: times_input is False there, True here"),
+        (["--domain", "DWT('haar', levels=2)"], "--domain DWT: levels is 1 there, 2 here"),
+        (["--domain", "Cosine()"], "--domain is DWT there, Cosine here"),
+        (["--crop", "0.5"], "--crop is not given there, 0.5 here"),
+        (["--batch-size", "3"], "--batch-size is 16 there, 3 here"),
+    ],
+)
+def test_what_differs_from_the_run_in_the_folder_is_named_by_its_option(folder, capsys, arguments, sentence):
+    def one(*arguments):
+        given = {"--method": "Saliency", "--metric": "Curves(steps=4)", "--domain": "DWT('haar', levels=1)"}
+        words = [word for name, text in given.items() if name not in arguments for word in (name, text)]
+        return main(["evaluate", "photos/left side", "--out", "one", "--model", "own_net:net", *words, *arguments])
+
+    assert one() == 0
+    assert one(*arguments) == 2
+    said = last(capsys)
+    assert said.endswith(f"one holds another run: {sentence}. Choose another folder, or ask for what is there."), said
+
+
 def test_it_goes_on_and_tries_bad_files_again_on_request(folder, capsys):
     evaluate()
     Image.new("RGB", (16, 16), "red").save(folder / "photos/Whole/good.png")
@@ -223,7 +252,9 @@ def test_the_energy_order_inserts_the_largest_coefficients_first(folder):
         (["--shard", "half"], "--shard must be i/n"),
         (["--executor", "dask"], "--executor must be one of local, processes, ray; got 'dask'"),
         (["--num-gpus", "1"], "--num-cpus, --num-gpus and --ray-address are for --executor ray; got local"),
-        (["--metric", "Curve"], "Did you mean Curves?"),
+        (["--metric", "Curve"], "there is no metric 'Curve'. Did you mean Curves?"),
+        (["--metric", "Curves(domain=DTW('db4'))"], "there is no domain or method 'DTW'. Did you mean DWT?"),
+        (["--method", "Salienc"], "there is no method 'Salienc'. Did you mean Saliency?"),
         (["--metric", "DWT"], "a metric must be one of Curves, MuFidelity"),
         (["--executor", "processes", "--device", "cuda:1"], "is given a GPU of its own, --device cuda; got cuda:1"),
         (["--method", "DWT"], "a method must be one such as SmoothGrad(samples=25), GradCAM or EnergyOrder; got DWT"),
@@ -412,4 +443,4 @@ def test_a_record_without_a_class_against_is_that_of_earlier_versions(folder, ca
     assert "against" not in runs.Run.open("run").manifest.task
     assert "against" not in results().values
     assert evaluate("--method", "Saliency", "--against", "Whole") == 2
-    assert "against is not given there, 2 was asked" in last(capsys)
+    assert "--against is not given there, 2 here" in last(capsys)

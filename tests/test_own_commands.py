@@ -165,11 +165,11 @@ def test_a_run_goes_on_by_the_same_words_and_refuses_others(own_folder, capsys):
     assert evaluate(*words) == 0
     assert len(runs.Run.open("run").read().names) == 3
     assert evaluate(*words, method="Twice(times=3)") == 2
-    assert "times=2.0" in capsys.readouterr().err
+    assert "--method Twice: times is 2.0 there, 3 here" in capsys.readouterr().err
     (own_folder / f"{NAME}.py").write_text(MINE.replace("@less_is_better\n", ""))
     sys.modules.pop(NAME)
     assert evaluate(*words) == 2
-    assert "column drawn is less there, neither more nor less is better was asked" in capsys.readouterr().err
+    assert "column drawn is less there, neither more nor less is better here" in capsys.readouterr().err
 
 
 def processes(*arguments):

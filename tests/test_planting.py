@@ -11,8 +11,10 @@ from torch import nn
 import wavelens as wl
 from cases import DOMAINS, Net, name, over_pairs, signal, takes
 from wavelens.checks import finds_planted
+from wavelens.checks.explanation import another_method
 from wavelens.checks.planting import FINDS, MISSES, MOVED, PASSES, outranking
 from wavelens.core import Coefficients
+from wavelens.models.black_box import BlackBox
 
 HAAR = wl.DWT("haar", levels=2)
 IG = wl.IntegratedGradients(steps=8)
@@ -123,7 +125,23 @@ def test_maps_of_the_model_find_it_and_maps_of_the_signal_do_not(shape, method):
     for order in (wl.metrics.energy_order, wl.metrics.random_order):
         unasked = finds_planted(net, x, 1, explainer=lambda m, x, t, order=order: order(x, wl.Identity()))
         assert unasked.status != "pass", str(unasked)
-        assert "take another method" in unasked.remedy
+        assert "Take another method, such as HierarchicalShapley or SmoothGrad." in unasked.remedy
+        assert ("The warning is common" in unasked.remedy) == (unasked.status == "warn")
+
+
+@pytest.mark.parametrize(
+    ("method", "others"),
+    [
+        (IG, "HierarchicalShapley or SmoothGrad"),
+        (wl.SmoothGrad, "HierarchicalShapley or IntegratedGradients"),
+        (wl.RISE(), "IntegratedGradients or SmoothGrad"),
+    ],
+)
+def test_the_remedy_names_methods_unlike_the_one_used(method, others):
+    explain = partial(wl.attribute, domain=HAAR, method=method)
+    assert another_method(explain, Local((24, 32))) == f"another method, such as {others}"
+    box = BlackBox(lambda array: array)
+    assert "Gradients" not in another_method(explain, box)
 
 
 def test_a_map_that_never_asks_the_model_does_not_pass_where_nothing_else_has_detail():

@@ -472,6 +472,17 @@ def test_an_attribution_of_nothing_is_reported():
     assert "total0completeness" in "".join(Seen(made.html).texts)
 
 
+def test_gradients_beside_a_tolerance_are_said_to_be_as_many_as_it_needs():
+    """Not the number of steps that the method names."""
+    shown = {}
+    for tolerance in (None, 0.02):
+        a, x = explained(method=wl.IntegratedGradients(steps=25, tolerance=tolerance))
+        shown[tolerance] = " ".join(Seen(section(Entry(a, x)).html).texts)
+        told = f"gradients {int(a.spent.max())}, as many as the tolerance needs (at most 256)"
+        assert (told in shown[tolerance]) == (tolerance is not None)
+    assert "gradients 25" in shown[None]
+
+
 def test_a_sampled_method_comes_with_its_standard_error(tmp_path):
     a, x = explained(method=wl.SmoothGrad(samples=8, sigma=0.3))
     texts = " ".join(Seen(report(Entry(a, x), tmp_path / "report.html").read_text(encoding="utf-8")).texts)

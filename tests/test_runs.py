@@ -485,12 +485,12 @@ def test_results_of_other_shapes_are_said(tmp_path, shard_size):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"task": Spectrum(power=1.0)}, "power is 2.0 there, 1.0 was asked"),
-        ({"task": Odd()}, "task is Spectrum there, Odd was asked"),
-        ({"dataset": range(24)}, "items is 23 there, 24 was asked"),
+        ({"task": Spectrum(power=1.0)}, "power is 2.0 there, 1.0 here"),
+        ({"task": Odd()}, "task is Spectrum there, Odd here"),
+        ({"dataset": range(24)}, "items is 23 there, 24 here"),
         ({"dataset": [*range(22), 40]}, "dataset is a list of other items there"),
-        ({"shard_size": 5}, "shard_size is 4 there, 5 was asked"),
-        ({"threads": 2}, "threads is 1 there, 2 was asked"),
+        ({"shard_size": 5}, "shard_size is 4 there, 5 here"),
+        ({"threads": 2}, "threads is 1 there, 2 here"),
     ],
 )
 def test_a_folder_holds_one_run(tmp_path, expected, change, sentence):
@@ -509,7 +509,7 @@ def test_what_differs_is_said_in_short():
     new = replace(there, task={"task": "A", "metrics": f"[{metrics}, Irof()]"}, columns=(Column("irof"),))
     (told,) = differences(old, new)
     assert "Road()] there, …" in told
-    assert told.endswith("Irof()] was asked")
+    assert told.endswith("Irof()] here")
     assert len(told) < 120
     assert differences(old, replace(new, task=old.task))[0].startswith("column road is ")
 
@@ -517,7 +517,7 @@ def test_what_differs_is_said_in_short():
 def test_a_folder_holds_results_of_one_version(tmp_path, monkeypatch):
     runs.run(Spectrum(), ITEMS, tmp_path)
     monkeypatch.setattr(torch, "__version__", "9.9.9")
-    with pytest.raises(ValueError, match=r"version of torch is .* there, 9\.9\.9 was asked"):
+    with pytest.raises(ValueError, match=r"version of torch is .* there, 9\.9\.9 here"):
         runs.run(Spectrum(), ITEMS, tmp_path)
 
 

@@ -154,6 +154,12 @@ def test_wrong_texts_get_a_line(bert, tmp_path, monkeypatch, capsys, name, data,
 
 def test_options_of_texts_are_refused_elsewhere(tmp_path, monkeypatch, review, capsys):
     assert main(["explain", str(review)]) == 2
-    assert "a text needs --model: hf:NAME of a text classifier" in capsys.readouterr().err
+    assert "error: a text needs --model: hf:NAME of a text classifier" in capsys.readouterr().err
+    (tmp_path / "notes").mkdir()
+    for name, found in {"a.txt": "1 text (a.txt)", "b.txt": "2 texts (such as a.txt)"}.items():
+        (tmp_path / "notes" / name).write_text("no photo")
+        assert main(["explain", str(tmp_path / "notes")]) == 2
+        sentence = f"notes has no photo, only {found}, and a text needs --model: hf:NAME of a text classifier"
+        assert sentence in capsys.readouterr().err
     with pytest.raises(ValueError, match="a bare module takes no text"):
         wl.explain(review, torch.nn.Identity().eval())

@@ -101,7 +101,11 @@ def test_whole_numbers_are_correlated_as_real_ones():
     ("words", "sentence"),
     [
         (["expain", "photo.jpg"], "Did you mean 'explain'? See wavelens --help."),
-        (["explain", "photo.jpg", "--domain", "Domain"], "no domain or method 'Domain'. Did you mean"),
+        (["explain", "photo.jpg", "--domain", "Domain"], "there is no domain 'Domain'. Did you mean"),
+        (["explain", "photo.jpg", "--domain", "print"], "no domain 'print'. Choose one of DWT, "),
+        (["explain", "photo.jpg", "--domain", "dwtt"], "no domain 'dwtt'. Did you mean DWT?"),
+        (["explain", "photo.jpg", "--preparation", "Geometri()"], "no preparation 'Geometri'. Did you mean Geometry?"),
+        (["minimal", "photo.jpg", "--baseline", "Blurr(sigma=3)"], "no baseline 'Blurr'. Did you mean Blur?"),
     ],
 )
 def test_suggestions_are_names_that_a_command_lists(capsys, words, sentence):

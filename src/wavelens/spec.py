@@ -11,7 +11,7 @@ import difflib
 import inspect
 import io
 import tokenize
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -105,6 +105,7 @@ METHODS = (
     Lxt,
 )
 FORM = "a domain or method is written like DWT('db4', levels=3)"
+DOMAIN_OR_METHOD = "domain or method"
 MAX_CHARACTERS = 2000  # of a text: no number in it is too long to be shown, and no bracket too deep
 NAMES: dict[str, type] = {cls.__name__: cls for cls in (*DOMAINS, *METHODS, *SHAPES)}
 FOR_FILES: dict[str, type] = {"Joint": Joint}  # nobody writes these by hand
@@ -131,12 +132,20 @@ def parse(text: str, also: Iterable[type] = ()) -> Any:
     return _Reader(text, tuple(also)).value()
 
 
-def parse_own(text: str, also: Iterable[type] = (), of_function: OfFunction | None = None) -> Any:
+def parse_own(
+    text: str,
+    also: Iterable[type] = (),
+    of_function: OfFunction | None = None,
+    *,
+    what: str = DOMAIN_OR_METHOD,
+    choices: Sequence[type] = (),
+) -> Any:
     """As `parse`, and for `module:Name(…)` the module is imported, from the working folder last: its code runs.
 
     `of_function` makes the value of a whole text that names a function; without it a function is a `ValueError`.
+    `what` the text stands for, and the classes that are `choices` for it, are named to who writes another.
     """
-    return _Reader(text, tuple(also), imports=True, of_function=of_function).value()
+    return _Reader(text, tuple(also), True, of_function, what, tuple(choices)).value()
 
 
 def is_method(value: Any) -> bool:
@@ -152,6 +161,8 @@ class _Reader:
     also: tuple[type, ...]
     imports: bool = False
     of_function: OfFunction | None = None
+    what: str = DOMAIN_OR_METHOD
+    choices: tuple[type, ...] = ()
 
     @property
     def text(self) -> str:
@@ -171,7 +182,7 @@ class _Reader:
                 "of your own, as the default of a field(repr=False)."
             )
         try:
-            node = ast.parse(_as_expression(self.text), mode="eval").body
+            node = ast.parse(as_expression(self.text), mode="eval").body
         except (SyntaxError, ValueError, MemoryError, RecursionError, tokenize.TokenError):  # of too many brackets, too
             raise ValueError(f"{FORM}; got {excerpt(self.text)!r}.") from None
         return self._value(node, self.of_function)
@@ -237,16 +248,20 @@ class _Reader:
             raise ValueError(f"{excerpt(self.text)} raises {type(error).__name__}: {excerpt(str(error))}") from error
 
     def _unknown(self, name: str) -> type:
-        classes = [known for known in self.names if known not in FOR_FILES]
+        whole = self.text.partition("(")[0].strip() == name  # else it is an argument
+        chosen = [cls.__name__ for cls in self.choices] if whole else []
+        what = self.what if chosen else DOMAIN_OR_METHOD
+        classes = chosen or [known for known in self.names if known not in FOR_FILES]
         initials = {"".join(filter(str.isupper, known)): known for known in reversed(classes)}
         small = {known.casefold(): known for known in classes}
-        small |= {wavelet: f"DWT({wavelet!r})" for wavelet in pywt.wavelist(kind="discrete")}
+        if "DWT" in classes:
+            small |= {wavelet: f"DWT({wavelet!r})" for wavelet in pywt.wavelist(kind="discrete")}
         near = difflib.get_close_matches(initials.get(name, name).casefold(), small, 1, 0.5)
         if near:
-            raise ValueError(f"there is no domain or method {excerpt(name)!r}. Did you mean {small[near[0]]}?")
+            raise ValueError(f"there is no {what} {excerpt(name)!r}. Did you mean {small[near[0]]}?")
         known = ", ".join(classes)
         own = " One of your own is written with its module, own:Mine()." if self.imports else ""
-        raise ValueError(f"there is no domain or method {excerpt(name)!r}. Choose one of {known}.{own}")
+        raise ValueError(f"there is no {what} {excerpt(name)!r}. Choose one of {known}.{own}")
 
     def _made(self, name: str, cls: type, given: list[Any], named: dict[str, Any]) -> Any:
         signature = inspect.signature(cls)
@@ -269,7 +284,7 @@ def _split(node: ast.expr) -> tuple[str | None, ast.expr]:
     return None, node
 
 
-def _as_expression(text: str) -> str:
+def as_expression(text: str) -> str:
     """The text with the colon of each `module:Name` as the operator @, which no text may have; as long as it was.
 
     `SyntaxError` or `tokenize.TokenError` for what is no expression.

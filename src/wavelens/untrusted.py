@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,17 @@ def check_file(path: str | PathLike[str], noun: str) -> None:
     check_regular(path, noun)
     if status.st_size == 0:
         raise ValueError(f"{path} is empty, so it is not a {noun}. Get a fresh copy.")
+
+
+def no_such_files(arguments: Sequence[str]) -> FileNotFoundError:
+    """The error for paths that do not exist and for patterns that no file matches."""
+    patterns = [one for one in arguments if glob.has_magic(one)]
+    paths = [one for one in arguments if one not in patterns]
+    parts = [f"no such file{'s' * (len(paths) > 1)}: {', '.join(paths)}"] if paths else []
+    if patterns:
+        parts.append(f"no file matches the pattern{'s' * (len(patterns) > 1)} {', '.join(patterns)}")
+    what = "path" if paths else "pattern"
+    return FileNotFoundError(f"{'; '.join(parts)}. Check the spelling of the {what}{'s' * (len(arguments) > 1)}.")
 
 
 def check_regular(path: str | PathLike[str], noun: str) -> None:

@@ -13,6 +13,7 @@ from wavelens.own import is_own_explainer
 
 EXPLAINERS = (FromMethod, GradCAM, GradCAMPlusPlus, LayerCAM, LRP, SRD)
 """The explainers that `parse` and the command know by name."""
+EXPLAINING = (*spec.METHODS, *EXPLAINERS, *CONTROLS)  # what --method names
 
 __all__ = ["EXPLAINERS", "LRP", "SRD", "FromMethod", "GradCAM", "GradCAMPlusPlus", "LayerCAM", "parse"]
 
@@ -36,7 +37,7 @@ def parse_explainer(text: str) -> Any:
 
     The module of a user's own one, `own:Mine()`, is imported: its code runs.
     """
-    value = spec.parse_own(text, (*EXPLAINERS, *CONTROLS))
+    value = spec.parse_own(text, (*EXPLAINERS, *CONTROLS), what="method", choices=EXPLAINING)
     if not (isinstance(value, (*EXPLAINERS, *CONTROLS)) or spec.is_method(value) or is_own_explainer(value)):
         raise ValueError(
             f"a method must be one such as SmoothGrad(samples=25), GradCAM or EnergyOrder; got {text}. One of your "

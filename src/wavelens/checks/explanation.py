@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypeGuard
 
 import torch
@@ -18,6 +19,7 @@ from wavelens.masks.ranking import importance
 from wavelens.metrics import energy_order, spearman
 from wavelens.metrics.randomization import reset
 from wavelens.metrics.stability import Explainer, explained
+from wavelens.models.black_box import black_box
 from wavelens.precision import rounding
 from wavelens.targets import Target
 
@@ -29,6 +31,8 @@ LOST = 0.25  # with a quarter of the rise missing no scale's share can be relied
 # up to 0.32, where the bare correlation of IG's maps was 0.49 to 0.9999; a filter that is not learnt has 1.
 # (This and what follows: benchmarks/paper/checks.py.)
 SHARED, SAME = 0.5, 0.8
+
+BY_SCORES = ("ScaleShapley", "Owen", "HierarchicalShapley", "KernelSHAP", "RISE", "Sobol", "HSIC")  # no gradients
 
 
 def complete(
@@ -108,8 +112,26 @@ def model_dependent(
     )
     if value < SHARED:
         return Verdict(name, PASS, f"{finding}.", figures=figures)
-    remedy = "The map shows the input and the architecture more than what was learnt: take another method or class."
+    remedy = (
+        "The map shows the input and the architecture more than what was learnt: explain another class, or take "
+        f"{another_method(explainer, model)}."
+    )
     return Verdict(name, WARN if value < SAME else FAIL, f"{finding}.", remedy, figures)
+
+
+def another_method(explainer: Explainer, model: Model) -> str:
+    """One or two methods that are unlike the explainer's and that the model can be asked by, for a sentence."""
+    used = explainer.keywords.get("method") if isinstance(explainer, partial) else None
+    name = used.__name__ if isinstance(used, type) else type(used).__name__
+    box = black_box(model) is not None
+    choices = [one for one in ("IntegratedGradients", "SmoothGrad", "HierarchicalShapley", "RISE") if one != name]
+    if box:
+        choices = [one for one in choices if one in BY_SCORES]
+    elif name in BY_SCORES:
+        choices = [one for one in choices if one not in BY_SCORES]
+    else:
+        choices = ["HierarchicalShapley", choices[0] if name == "SmoothGrad" else "SmoothGrad"]
+    return f"another method, such as {' or '.join(choices[:2])}"
 
 
 def has_parameters(model: Model) -> TypeGuard[nn.Module]:

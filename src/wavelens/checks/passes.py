@@ -75,9 +75,9 @@ def _deterministic(model: Model, x: Tensor, target: Target) -> Verdict:
         what = "score and gradient are" if black_box(model) is None else "the score is"
         finding = f"asked twice, {what} the same to the bit"
         return Verdict("deterministic", PASS, f"{finding}.", figures=figures)
-    finding = (
-        f"asked twice, the score differs by {scores:.1e} of its size and the gradient by {gradients:.1e} of its own"
-    )
+    score = f"differs by {scores:.1e} of its size" if scores else "is the same"
+    gradient = f"differs by {gradients:.1e} of its own" if gradients else "is the same"
+    finding = f"asked twice, the score {score} and the gradient {gradient}"
     if max(figures.values()) <= rounding(x):
         return Verdict("deterministic", PASS, f"{finding}, which is rounding.", figures=figures)
     return Verdict("deterministic", FAIL, f"{finding}.", RANDOM, figures)
@@ -129,10 +129,12 @@ def _batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
             gradients = max(gradients, _moved_by_mates(model, row, target, item))
         step = step_within(model, x, target)
     figures = {"score": scores, "mates' share of the gradient": leaks, "gradient": gradients}
-    finding = f"beside two others, the score differs by {scores:.1e} of its size"
+    same = "beside two others, the score is the same"
+    finding = f"beside two others, the score differs by {scores:.1e} of its size" if scores else same
     if max(scores, gradients) <= rounding(x, step) and leaks == 0:
-        return Verdict(name, PASS, f"{finding}, which is rounding.", figures=figures)
-    finding = f"{finding}, its gradient by {gradients:.1e} of its own, and {leaks:.2g} of it lies in the others."
+        return Verdict(name, PASS, f"{finding}, which is rounding." if scores else f"{same}.", figures=figures)
+    gradient = f"differs by {gradients:.1e} of its own" if gradients else "is the same"
+    finding = f"{finding}, its gradient {gradient}, and {leaks:.2g} of it lies in the others."
     return Verdict(name, FAIL, finding, MIXED, figures)
 
 

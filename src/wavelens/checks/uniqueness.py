@@ -46,9 +46,9 @@ def unique(model: Model, x: Tensor, target: Target, *, explainer: Explainer | No
         copied, wide = twin
         moved = [_noisy(wide, k) for k in range(DRAWS)]
         figures = {"gradient": _apart(_gradients(copied, wide, target), [_gradients(copied, m, target) for m in moved])}
-        finding = (
-            f"noise of {NOISE:g} of the range moves the gradient by {figures['gradient']:.1e} of its largest value"
-        )
+        change = f"moves the gradient by {figures['gradient']:.1e} of its largest value"
+        still = "does not move the gradient"
+        finding = f"noise of {NOISE:g} of the range {change if figures['gradient'] else still}"
         if figures["gradient"] <= MIN_CHANGE_FRACTION:
             return Verdict(name, PASS, f"{finding}.", figures=figures)
         if explainer is not None:

@@ -92,7 +92,8 @@ def _explainer(text: str) -> str:
 def _named(comparison: Comparison) -> dict[str, dict[str, Any]]:
     """The curves by the short names that fit above their panels."""
     heads = short_heads(list(dict.fromkeys(name for own in comparison.curves.values() for name in own)))
-    return {run: {heads[name]: values for name, values in own.items()} for run, own in comparison.curves.items()}
+    titles = {name: name if "fractions=" in name else head for name, head in heads.items()}  # which name the axis
+    return {run: {titles[name]: values for name, values in own.items()} for run, own in comparison.curves.items()}
 
 
 def _write(comparison: Comparison, out: Path) -> list[Path]:

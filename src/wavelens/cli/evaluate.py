@@ -21,7 +21,7 @@ from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, domain_of
 from wavelens.cli.pace import pace
 from wavelens.cli.shared_options import DOMAIN_HELP, AgainstText, DeviceName, ModelName
-from wavelens.cli.terminal import Terminal, complain, note, plain
+from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.core import Domain
 from wavelens.counts import by_count, count_of, part_of
 from wavelens.explaining import Kind, kind_called, kind_of
@@ -41,8 +41,7 @@ from wavelens.runs.annotations import annotated
 from wavelens.runs.evaluation import BATCH_SIZE, FACTS, Evaluation, weights_digest
 from wavelens.runs.samples import FOLDERS, TOP, Sample, check_root, labelled, samples
 from wavelens.runs.statistics.comparison import compare
-from wavelens.runs.statistics.intervals import FEW
-from wavelens.runs.statistics.tables import caption, few_items, lines
+from wavelens.runs.statistics.tables import caption, lines
 from wavelens.spec import is_method
 from wavelens.targets import object_text
 
@@ -126,7 +125,7 @@ def evaluate(
     check_root(data)
     if target is not None and labels != TOP:
         raise ValueError(f"--target is explained in every file, --labels in each its own; got {target} and {labels}.")
-    name, options = model or default_model(kind_of([str(data)])), _asked(options, target, against)
+    name, options = model or default_model(kind_of([str(data)]), data), _asked(options, target, against)
     console = Terminal(stderr=True)
     loaded = load_model(name, options, console)
     kind = kind_called(loaded.preprocess.kind)
@@ -298,8 +297,6 @@ def _print_means(finished: Run, console: Console) -> None:
     for metric, _, value, _, _ in lines(comparison):
         console.print(Text(f"  {metric} {value}"), soft_wrap=True)
     console.print(Text(f"  {caption(comparison)}"), soft_wrap=True)
-    if comparison.items < FEW:
-        note(few_items(comparison.items))
 
 
 def _report(finished: Run, dataset: list[Sample], part: tuple[int, int]) -> int:

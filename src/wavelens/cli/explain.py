@@ -85,14 +85,15 @@ def explain(
     rate: Rate = None,
     exact_passes: Annotated[
         bool,
-        typer.Option("--exact-passes", help="Run the model exactly as it is, without folding its layers."),
+        typer.Option("--exact-passes", help="Run the model exactly as it is: slower, and the same up to rounding."),
     ] = False,
     interventions: Annotated[
         bool | None,
         typer.Option(
             "--interventions/--no-interventions",
             help="Compute the Shapley value of each scale whatever it costs, or never.",
-            show_default=f"exact, sampled or by octave, within {MAX_FORWARD_PASSES} forward passes",
+            show_default=f"exact where {MAX_FORWARD_PASSES} forward passes are enough, else sampled, and of very many "
+            "scales by octave",
         ),
     ] = None,
     tiles: Annotated[
@@ -131,15 +132,17 @@ def explain(
     Writes to the folder --out: NAME.png (the panel), NAME.safetensors (the attribution), NAME.json (a summary) and
     further files of the kind of signal. If the model sees only a part of a photo, or a smaller copy, NAME-overlay.png
     shows the map over the whole photo. If two inputs share a NAME, or a file that is no result has it, the input
-    becomes NAME-2; results of an earlier run are overwritten.
+    becomes NAME-2.
 
     Each further --domain adds NAME-DWT.png …, and NAME-marginal.png shows the means over all domains. --decompose adds
     NAME-decomposed.png, the input rebuilt scale by scale from its important coefficients in each of the wavelets, and
     NAME-scales.png, which shows where each scale of the first wavelet matters. --tiles writes NAME-tiles.json,
     NAME-tiles.png and, for scenes with coordinates, NAME-signed.tif ….
 
-    For more than five inputs it prints one line per input, and writes summary.csv with one row per input and, with
-    --report, the report as it goes. Run again, the same command keeps the results that are there and explains the rest.
+    Up to five inputs are explained anew by every run, and results of an earlier run are overwritten. For more than five
+    inputs it prints one line per input, and writes summary.csv with one row per input and, with --report, the report as
+    it goes. Run again, the same command then keeps the results that are there and explains the rest; those of another
+    command are overwritten.
 
     Exit codes: 0, all inputs were explained; 1, some were (one line on stderr per input says what is wrong with the
     others, or which files could not be written); 2, none was, or an option is wrong.

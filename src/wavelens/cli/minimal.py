@@ -83,12 +83,12 @@ def minimal(
 ) -> None:
     """Find the fewest coefficients that keep the answer.
 
-    For each input, prints the trade-off between zeros and logit and how much of each scale is kept, and writes to the
-    folder --out: NAME-minimal.png (both and, for photos, what is left for each alpha), NAME-minimal.json and, for each
-    alpha, what is left of a sound as WAV or of a volume as NIfTI. --spacing gives the unit in which scales are named.
-    If two inputs share a NAME, or a file that is no result has it, the input becomes NAME-2; results of an earlier run
-    are overwritten. A mask may raise the logit far above that of the input: it is fitted to the network and shows what
-    suffices, not what the network relied on.
+    For each input, prints in one sentence how few coefficients keep the answer, then the trade-off between zeros and
+    logit and how much of each scale is kept, and writes to the folder --out: NAME-minimal.png (both and, for photos,
+    what is left for each alpha), NAME-minimal.json and, for each alpha, what is left of a sound as WAV or of a volume
+    as NIfTI. --spacing gives the unit in which scales are named. If two inputs share a NAME, or a file that is no
+    result has it, the input becomes NAME-2; results of an earlier run are overwritten. A mask may raise the logit far
+    above that of the input: it is fitted to the network and shows what suffices, not what the network relied on.
 
     Exit codes, as for explain: 0, all inputs were done; 1, some; 2, none, or an option is wrong.
     """
@@ -121,7 +121,7 @@ def _baseline(text: str) -> float | masks.Noise | Callable[[Tensor], Tensor]:
     except ValueError:
         if not {"(", ":"} & set(text):  # no value of the library and nothing of one's own
             raise ValueError(refusal) from None
-        value = parse_own(text, also=(masks.Blur, masks.Noise))
+        value = parse_own(text, (masks.Blur, masks.Noise), what="baseline", choices=(masks.Blur, masks.Noise, *SHAPES))
     if not isinstance(value, (masks.Blur, masks.Noise, *SHAPES)) and positional_count(value) != 1:
         raise ValueError(f"{refusal} One of your own is called as baseline(x).")
     baseline: masks.Noise | Callable[[Tensor], Tensor] = value
@@ -142,6 +142,7 @@ def _reduce_all(request: MinimalRequest, paths: list[Path], out: Path, console: 
 def _print(result: MinimalResult, console: Console) -> None:
     console.print(Text(plain(str(result.input.path)), style="bold"), soft_wrap=True)
     console.print(Text(f"{result.target.heading}, in {result.request.domain}"), soft_wrap=True)
+    console.print(Text(plain(result.sentence)), soft_wrap=True)
     printed = table("alpha", "zeros", result.target.number, "probability", "steps")
     for k, row in enumerate(result.rows()):
         name = f"{row['alpha']:g}" if k else "input"

@@ -203,7 +203,7 @@ def _numbers(name: str, text: str | None, kind: Callable[[str], Any]) -> Any:
 
 
 def _preparation(text: str | None) -> Any:
-    value = None if text is None else parse_own(text, also=PREPARATIONS)
+    value = None if text is None else parse_own(text, PREPARATIONS, what="preparation", choices=PREPARATIONS)
     if value is None or isinstance(value, PREPARATIONS) or hasattr(value, "grid"):
         return value
     known = ", ".join(cls.__name__ for cls in PREPARATIONS)

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Any, overload
 
-from wavelens.baselines import EXPLAINERS, parse_explainer
+from wavelens.baselines import EXPLAINERS, EXPLAINING, parse_explainer
 from wavelens.baselines.controls import CONTROLS
 from wavelens.core import Domain
 from wavelens.methods.lift import Method
-from wavelens.spec import is_method, parse_own
+from wavelens.spec import DOMAINS, METHODS, is_method, parse_own
 from wavelens.untrusted import reason_of
 
 
@@ -19,7 +19,7 @@ def domain_of(text: str | None) -> Domain | None:
 
 
 def domain_called(text: str) -> Domain:
-    value = parse_own(text)
+    value = parse_own(text, what="domain", choices=DOMAINS)
     if isinstance(value, Domain):
         return value
     what = "the method " if is_method(value) else ""
@@ -37,7 +37,7 @@ def method_of(text: str | None) -> Method | None: ...
 def method_of(text: str | None) -> Method | None:
     if text is None:
         return None
-    value = parse_own(text)
+    value = parse_own(text, what="method", choices=METHODS)
     if not is_method(value):
         what = "the domain " if isinstance(value, Domain) else ""
         raise ValueError(
@@ -50,7 +50,7 @@ def method_of(text: str | None) -> Method | None:
 
 def explainer_of(text: str) -> Any:
     """A method, or an explainer or a control, which are called with the model."""
-    if isinstance(parse_own(text, (*EXPLAINERS, *CONTROLS)), Domain):
+    if isinstance(parse_own(text, (*EXPLAINERS, *CONTROLS), what="method", choices=EXPLAINING), Domain):
         return method_of(text)  # says what a method is
     return parse_explainer(text)
 

@@ -19,7 +19,7 @@ from wavelens.cli.evaluate import Display
 from wavelens.cli.model_options import load_model, with_model_options
 from wavelens.cli.options import check_folder, domain_of, method_of
 from wavelens.cli.shared_options import DOMAIN_HELP, METHOD_HELP, DeviceName, Spacing, Unit, spacing_of
-from wavelens.cli.terminal import Terminal, complain, note, plain
+from wavelens.cli.terminal import Terminal, complain, plain
 from wavelens.explaining import Kind, kind_called
 from wavelens.explaining.arguments import device_called
 from wavelens.explaining.interventions import MAX_FORWARD_PASSES
@@ -45,9 +45,7 @@ from wavelens.runs import Average, Run, average, run
 from wavelens.runs.evaluation import BATCH_SIZE
 from wavelens.runs.samples import FOLDERS, TOP, Sample, check_root, labelled, samples
 from wavelens.runs.statistics.comparison import RESAMPLES
-from wavelens.runs.statistics.intervals import FEW
 from wavelens.runs.statistics.profile_tables import Extents, caption, head, lines
-from wavelens.runs.statistics.tables import few_items
 from wavelens.runs.store.shards import write_whole
 
 FILES = "files.csv"
@@ -196,8 +194,6 @@ def _print(averaged: Average, extents: Extents, remarks: Sequence[str], spacing_
     console.print(_table(averaged, extents))
     for line in (caption(averaged), *remarks):
         console.print(Text(plain(line)), soft_wrap=True)
-    if averaged.items < FEW:
-        note(few_items(averaged.items))
     if spacing_differs:
         console.print(Text("Files differ in the spacing of their samples: extents are those of the middle one."))
 

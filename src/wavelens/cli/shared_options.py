@@ -100,7 +100,7 @@ def opened(
     options = replace(options, prompts=asked_for(options.prompts, *asked))
     check_there(files)
     kind = kind_of(files)
-    name = model or default_model(kind)
+    name = model or default_model(kind, Path(files[0]))
     if kind is not PHOTO and options.preparation is None and is_module_file(name):
         options = replace(options, preparation=_as_read(kind, files))
     bare = None if kind is PHOTO else partial(_as_read, kind, files)

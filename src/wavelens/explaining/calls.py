@@ -167,7 +167,7 @@ def _loaded(
             raise ValueError(f"a module is explained as and where it is; got {named}, for a model by its name.")
         return load_bare(model, path) if isinstance(model, nn.Module) else model
     kind = kind_of([str(path)])
-    name, place = model or default_model(kind), device_called(device)
+    name, place = model or default_model(kind, path), device_called(device)
     if kind is not PHOTO and options.get("preparation") is None and is_module_file(name):
         options = options | {"preparation": kind.plain_preparation(kind.read(path))}
     bare = None if kind is PHOTO else lambda: kind.plain_preparation(kind.read(path))

@@ -11,6 +11,7 @@ from pathlib import Path
 from wavelens.explaining.kinds import Kind
 from wavelens.frontends.joined import joined_files
 from wavelens.models import Preparation
+from wavelens.untrusted import no_such_files
 
 ATTRIBUTION = ".safetensors"  # for each domain of an input
 SUMMARY = ".json"
@@ -47,8 +48,7 @@ def check_there(arguments: Sequence[str]) -> None:
     folders = [argument for argument in arguments if os.path.isdir(argument)]
     if folders:
         raise ValueError(f"the folder {folders[0]} is empty. Name another.")
-    s = "s" if len(arguments) > 1 else ""
-    raise FileNotFoundError(f"no such file{s}: {', '.join(arguments)}. Check the spelling of the path{s}.")
+    raise no_such_files(arguments)
 
 
 def _holds_something(argument: str) -> bool:

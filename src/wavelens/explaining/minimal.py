@@ -15,6 +15,7 @@ from torch import Tensor
 
 from wavelens import masks
 from wavelens.core import Domain
+from wavelens.counts import with_minus
 from wavelens.explaining.files import beside
 from wavelens.explaining.kinds import Input, Kind
 from wavelens.explaining.question import ExplainedTarget, Question
@@ -48,6 +49,7 @@ class MinimalResult:
     """The minimal inputs of one file, one for each alpha.
 
     `probabilities` are those of the explained class, if it is one: for the untouched input, then for each alpha.
+    `leads` says of the same inputs whether that class has the highest logit; it is empty where no class is explained.
     """
 
     request: MinimalRequest
@@ -55,6 +57,7 @@ class MinimalResult:
     target: ExplainedTarget
     front: masks.Minimal
     probabilities: list[float | None]
+    leads: list[bool]
 
     @property
     def score(self) -> str:
@@ -70,6 +73,33 @@ class MinimalResult:
         rows = [{"alpha": a, "zeros": float(z), self.score: float(s), "steps": int(n)} for a, z, s, n in columns]
         pairs = zip([first, *rows], self.probabilities, strict=True)
         return [{**row, "probability": probability} for row, probability in pairs]
+
+    @property
+    def sentence(self) -> str:
+        """The fewest coefficients that keep the answer, in words, or that no alpha keeps it.
+
+        The class that has the highest logit of the untouched input is kept where it still has; of any other target the
+        score is kept where it is no lower.
+        """
+        before, *rows = self.rows()
+        label, number = self.request.loaded.short(self.target.label), self.target.number
+        first = bool(self.leads) and self.leads[0]
+        keeps = self.leads[1:] if first else [row[self.score] >= before[self.score] for row in rows]
+        own, kind = _number(before[self.score]), self.request.kind.name
+        kept = [row for row, keep in zip(rows, keeps, strict=True) if keep]
+        if not kept:
+            best = max(rows, key=lambda row: float(row[self.score]))
+            what = f"keeps {label} as the top class" if first else f"keeps the score of {label}"
+            return (
+                f"No alpha {what}: the {number} is at most {_number(best[self.score])} with the coefficients that are "
+                f"left, and {own} in the {kind}. Give a smaller --alpha or more --steps."
+            )
+        fewest = max(kept, key=lambda row: float(row["zeros"]))
+        if not fewest["zeros"]:
+            return f"No coefficient was dropped without losing {label}. Give a larger --alpha or more --steps."
+        what = f"keep {label} as the top class" if first else f"keep the score of {label}"
+        scores = f"the {number} is {_number(fewest[self.score])} with them alone, and {own} in the {kind}"
+        return f"{100 * (1 - fewest['zeros']):.3g}% of the coefficients {what} (alpha {fewest['alpha']:g}): {scores}."
 
     def scales(self) -> list[dict[str, Any]]:
         """For each scale, coarsest first, what it spans and how much of it is kept for each alpha."""
@@ -105,19 +135,25 @@ def minimal_input(request: MinimalRequest, path: Path) -> MinimalResult:
         baseline=request.baseline,
         batch_size=request.batch_size,
     ).front()
-    return MinimalResult(request, one, target, front, _probabilities(loaded, one, target, front))
+    return MinimalResult(request, one, target, front, *_of_class(loaded, one, target, front))
 
 
 @torch.no_grad()
-def _probabilities(
+def _of_class(
     loaded: LoadedModel, one: Input, target: ExplainedTarget, front: masks.Minimal
-) -> list[float | None]:
+) -> tuple[list[float | None], list[bool]]:
+    """The probabilities of the explained class, and whether its logit is the highest."""
     if one.logits is None:  # of a detector or a segmenter
-        return [None] * (1 + len(front.rebuilt))
+        return [None] * (1 + len(front.rebuilt)), []
     logits = torch.cat([one.logits[None], *(loaded.module(rebuilt).float() for rebuilt in front.rebuilt)])
-    every = loaded.probabilities(logits)
     known = target.classes and loaded.link != "score"
-    return every[:, target.classes[0]].tolist() if known else [None] * len(every)
+    chances = loaded.probabilities(logits)[:, target.classes[0]].tolist() if known else [None] * len(logits)
+    alone = len(target.classes) == 1 and logits.shape[1] > 1
+    return chances, (logits.argmax(1) == target.classes[0]).tolist() if alone else []
+
+
+def _number(score: float) -> str:
+    return with_minus(f"{score:.2f}")
 
 
 def write_minimal(result: MinimalResult, base: Path) -> Iterator[Path]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from wavelens.core import Domain
+from wavelens.counts import count_of
 from wavelens.explaining.figures import PNG, Figures
 from wavelens.explaining.further_methods import is_explainer
 from wavelens.explaining.kinds import Kind
+from wavelens.explaining.kinds.photo import PHOTO
 from wavelens.explaining.question import Question, question_of
 from wavelens.explaining.sides import check_words
 from wavelens.methods import HierarchicalShapley, IntegratedGradients
@@ -157,11 +160,25 @@ def default_method(model: nn.Module) -> Method:
     return DEFAULT_METHOD if black_box(model) is None else DEFAULT_BLACK_BOX_METHOD
 
 
-def default_model(kind: Kind) -> str:
-    """The model for inputs of a kind where none is named; `ValueError` where there is none."""
+def default_model(kind: Kind, path: Path) -> str:
+    """The model for inputs of a kind where none is named; `ValueError` where there is none.
+
+    Where the `path` that the kind was told by is a folder, the error says what was found in it.
+    """
     if kind.model is None:
-        raise ValueError(f"{kind.one} needs --model: {kind.models} or package.module:function.")
+        needs = f"{kind.one} needs --model: {kind.models} or package.module:function."
+        raise ValueError(f"{_found_in(path, kind)}, and {needs}" if path.is_dir() else needs)
     return kind.model
+
+
+def _found_in(folder: Path, kind: Kind) -> str:
+    """What inputs a folder has that is taken for one of a kind: 'the folder notes has no photo, only 1 text (a)'."""
+    found, photos = kind.inside(folder), [path for path in PHOTO.inside(folder) if PHOTO.speaks(path)]
+    what = f"{len(found):,} {kind.name if len(found) == 1 else kind.several}"
+    example = f"({found[0].name})" if len(found) == 1 else f"(such as {found[0].name})"
+    if photos:
+        return f"the folder {folder} has {count_of(len(photos), 'photo')} and {what} {example}"
+    return f"the folder {folder} has no photo, only {what} {example}"
 
 
 def fitted(chosen: Domain | None, kind: Kind, loaded: LoadedModel) -> Domain:

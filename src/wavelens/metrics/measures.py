@@ -47,7 +47,7 @@ def parse_metric(text: str) -> Metric:
 
     `ValueError` for anything else. The module of an own one is imported: its code runs.
     """
-    value = spec.parse_own(text, METRICS, of_function=OfFunction.of)
+    value = spec.parse_own(text, METRICS, OfFunction.of, what="metric", choices=METRICS)
     if not isinstance(value, Metric):
         names = ", ".join(cls.__name__ for cls in METRICS)
         raise ValueError(

@@ -41,7 +41,10 @@ def mean_curves(curves: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> Figu
                 axes.plot(fraction, own[name], color=COLOURS[number % 7], linestyle=dash, linewidth=1.6, label=label)
         title = "\n".join(wrap(literal(name), TITLE_LETTERS))
         axes.set_title(title, fontsize=10)
-        axes.set(xlabel="steps from none to all of the coefficients", ylabel="mean score", xlim=(0, 1))
+        steps = (
+            "steps from none to all of the coefficients" if "fractions='log'" in name else "part of the coefficients"
+        )
+        axes.set(xlabel=steps, ylabel="mean score", xlim=(0, 1))
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]) if any(own[name].min() < 0 for own in drawn) else 0.0)
         axes.grid(color="#dddddd", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)

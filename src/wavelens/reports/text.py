@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from wavelens.accounts import rounding_of
@@ -183,7 +184,7 @@ def _parameters(entry: Entry) -> dict[str, str]:
         "domain": ", ".join(text_of(c.layout.domain) for c in (a, *entry.further)),
         "target": f"{getattr(a, 'target', '')} {entry.label}".strip(),
         "passes": PASSES.get(passes, passes),
-        "gradients": "" if spent is None else str(int(spent.max())),
+        "gradients": "" if spent is None else _gradients(int(spent.max()), str(getattr(a, "method", ""))),
         "standard error": f"at most {percent(max(errors))} of a scale's share" if errors else "",
         "completeness gap": _gap(a),
         "input": "; ".join(map(_shape, entry.parts or [entry])) + ", channels first",
@@ -192,6 +193,13 @@ def _parameters(entry: Entry) -> dict[str, str]:
         "versions": ", ".join(f"{name} {value}" for name, value in made.items()),
     }
     return {name: value for name, value in parameters.items() if value}
+
+
+def _gradients(spent: int, method: str) -> str:
+    """How many were taken; with a tolerance it is no number of steps that the method names."""
+    by_need, most = re.search(r"\btolerance=(?!None\b)", method), re.search(r"\bmax_\w+=(\d+)", method)
+    limit = f" (at most {most[1]})" if most else ""
+    return f"{spent}, as many as the tolerance needs{limit}" if by_need else str(spent)
 
 
 def _shape(entry: Entry) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from wavelens.detected import chosen_object
 from wavelens.metrics.metric import Case, Column, Metric, columns_of, seed_of
 from wavelens.models import CheckpointWarning, LoadedModel, Objects, Options
 from wavelens.runs.samples import Sample
+from wavelens.runs.store.differing import METHOD, OPTIONS
 from wavelens.runs.store.manifest import IF_GIVEN
 from wavelens.targets import (
     Against,
@@ -71,6 +72,21 @@ class Evaluation:
     runner-up of each file, the difference of two logits is explained and measured. `target` says what is explained of
     every file, where one target was given for all.
     """
+
+    OPTION_NAMES: ClassVar[Mapping[str, str]] = {
+        "model": "--model",
+        "weights": "digest of the weights",
+        "explainer": METHOD,
+        "measures": "--metric",
+        "batch_size": "--batch-size",
+        "device": "--device",
+        "options": OPTIONS,
+        "against": "--against",
+        "target": "--target",
+        "shard_size": "--shard-size",
+        "threads": "--threads",
+        "items": "number of files",
+    }
 
     model: str
     weights: str

@@ -69,7 +69,7 @@ def run(
     if not description.items:
         raise ValueError("a data set must have at least one item; got none. Check the folder and its suffixes.")
     _make(folder / "shards")
-    manifest.settle(folder, description)
+    manifest.settle(folder, description, getattr(task, "OPTION_NAMES", None))
     started = Run(folder, description)
     own = range(part[0], description.shards, part[1])
     states = {shard: _state(started, dataset, shard) for shard in own}

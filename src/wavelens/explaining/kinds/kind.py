@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,7 @@ from wavelens.frontends.joined import joined_files, joined_names, joined_stem
 from wavelens.models import Preparation
 from wavelens.models.preparations.text import Worded
 from wavelens.reports import ReportView
+from wavelens.untrusted import no_such_files
 
 if TYPE_CHECKING:  # matplotlib: only once there is something to draw
     from matplotlib.figure import Figure
@@ -247,8 +250,10 @@ class Kind:
         """The signal at a path, as a preparation takes it.
 
         `ValueError` for a folder without inputs, which says where there are some: one that reaches this has none of its
-        own, or is an input (`gather`).
+        own, or is an input (`gather`). `FileNotFoundError` for a pattern that no file matches.
         """
+        if glob.has_magic(str(path)) and not any(map(os.path.lexists, self.parts(path))):
+            raise no_such_files([str(path)])
         if self.gather is None and path.is_dir():
             deeper = next((file for file in path.rglob("*") if self.reads(file)), None)
             pattern = "" if deeper is None else path / "**" / f"*{deeper.suffix}"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from wavelens.counts import count_of, with_minus
 from wavelens.runs.statistics.cells import comma_separated_lines, markdown_row, markdown_text
-from wavelens.runs.statistics.intervals import FEWEST, Estimate
+from wavelens.runs.statistics.intervals import Estimate
 from wavelens.runs.statistics.profiles import Average, ScaleRow
-from wavelens.runs.statistics.tables import INTERVALS
+from wavelens.runs.statistics.tables import intervals_of
 
 Extents = Mapping[str, Mapping[str, str]]  # what each scale spans, for each model
 
@@ -69,8 +69,7 @@ def comma_separated(average: Average, extents: Extents) -> str:
 
 def caption(average: Average) -> str:
     """What the numbers describe, and what was left out."""
-    intervals = INTERVALS if average.items >= FEWEST else f"fewer than {FEWEST} have no intervals"
-    text = f"{count_of(average.items, 'item')}, each with the same weight; {intervals}"
+    text = f"{count_of(average.items, 'item')}, each with the same weight; {intervals_of(average.items)}"
     return (
         f"{text}; left out: {count_of(average.left_out, 'item')} without a profile." if average.left_out else f"{text}."
     )

@@ -121,8 +121,7 @@ def _latex_cell(c: Comparison, row: Row | None) -> str:
 
 def caption(c: Comparison) -> str:
     """What the numbers describe, and what was left out."""
-    intervals = INTERVALS if c.items >= FEWEST else f"fewer than {FEWEST} have no intervals"
-    parts = [count_of(c.items, "item"), intervals]
+    parts = [count_of(c.items, "item"), intervals_of(c.items)]
     if any(row.differs for row in c.rows):
         parts.append("* differs after Holm's correction for all tests of the table, at 5 %")
     if c.of > c.items:
@@ -154,22 +153,19 @@ def _options_of(metric: str) -> str:
 
 
 def warnings(c: Comparison) -> list[str]:
-    """What a reader of the numbers has to know first: runs that are unfinished, and items that are few."""
-    told = [
+    """What a reader of the numbers has to know first: runs that are unfinished."""
+    return [
         f"{name} is unfinished: {part_of(there, of, 'file', 'has', 'have')} been evaluated. Run its wavelens "
         "evaluate again."
         for name, (there, of) in c.unfinished.items()
     ]
-    if c.items < FEW:
-        told.append(few_items(c.items))
-    return told
 
 
-def few_items(items: int) -> str:
-    """Why numbers of few items are not to be relied on."""
+def intervals_of(items: int) -> str:
+    """What intervals so many items have, and why those of few items are not to be relied on."""
     if items < FEWEST:
-        return f"{count_of(items, 'file', 'is', 'are')} too few for intervals: take at least {FEW}."
-    return f"intervals of {count_of(items, 'file')} are too narrow as a rule: take at least {FEW}."
+        return f"too few for intervals, which take at least {FEWEST} and are too narrow as a rule below {FEW}"
+    return f"{INTERVALS}, too narrow as a rule below {FEW} items" if items < FEW else INTERVALS
 
 
 def files(c: Comparison) -> dict[str, str]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 
 from wavelens.metrics.metric import Column
 from wavelens.own import text_of
+from wavelens.runs.store.differing import NOT_GIVEN, differing
 from wavelens.runs.store.shards import write_whole
 from wavelens.untrusted import check_file, excerpt, json_object
 from wavelens.version import __version__, pywavelets_version
@@ -23,7 +24,6 @@ from wavelens.whole_numbers import is_whole
 
 FORMAT = "wavelens.run/1"
 FILE = "manifest.json"
-MAX_VALUE = 80  # characters of what differs, in an error
 MAX_NAMED_RUNS = 10
 COLUMN = "column "  # before the name of one
 MAX_SHARDS = 10**7  # of a run that is read: each is a file
@@ -124,15 +124,17 @@ def listing_digest(dataset: Sequence[Any]) -> str:
     return digest.hexdigest()
 
 
-def settle(folder: Path, manifest: Manifest) -> None:
+def settle(folder: Path, manifest: Manifest, called: Mapping[str, str] | None = None) -> None:
     """Writes the manifest where there is none; `ValueError` where there is another, with what differs.
+
+    `called` has names for fields of the task, such as those of the options that set them.
 
     Several processes may do so at once: one of them writes, and all compare.
     """
     path = folder / FILE
     if not path.exists():
         write_whole(path, manifest.text.encode(), put=_link)
-    differing = differences(read(folder), manifest)
+    differing = differences(read(folder), manifest, called)
     if differing:
         raise ValueError(
             f"{folder} holds another run: {'; '.join(differing)}. Choose another folder, or ask for what is there."
@@ -192,30 +194,25 @@ def _check_count(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be a whole number from 1, not {value!r}")
 
 
-def differences(there: Manifest, new_manifest: Manifest) -> list[str]:
-    """What differs, as texts 'method is A there, B was asked'; of columns only where nothing of the task does."""
+def differences(there: Manifest, new_manifest: Manifest, called: Mapping[str, str] | None = None) -> list[str]:
+    """What differs, as texts 'method is A there, B here'; of columns only where nothing of the task does.
+
+    Of values with options only those that differ are named. `called` are other names for fields of the task.
+    """
     old, new = _flat(there), _flat(new_manifest)
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     if there.task != new_manifest.task:  # columns follow from it
         names = [name for name in names if not name.startswith(COLUMN)]
-    return [_difference(name, old.get(name, "not given"), new.get(name, "not given")) for name in names]
+    return [
+        text for name in names for text in _difference((called or {}).get(name, name), old.get(name), new.get(name))
+    ]
 
 
-def _difference(name: str, old: Any, new: Any) -> str:
+def _difference(name: str, old: Any, new: Any) -> list[str]:
     if name == "dataset":
-        return "dataset is a list of other items there"
-    made, asked = _brief(str(old), str(new))
-    return f"{name} is {made} there, {asked} was asked"
-
-
-def _brief(old: str, new: str) -> tuple[str, str]:
-    """Both texts as they are if they are short, else from a little before the place where they begin to differ."""
-    if max(len(old), len(new)) <= MAX_VALUE:
-        return old, new
-    same = next((k for k, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-    start = max(same - MAX_VALUE // 4, 0)
-    made, asked = ("…" * bool(start) + excerpt(text[start:], characters=MAX_VALUE) for text in (old, new))
-    return made, asked
+        return ["dataset is a list of other items there"]
+    there, here = (NOT_GIVEN if value is None or value == "" else str(value) for value in (old, new))
+    return differing(name, there, here)
 
 
 def _flat(manifest: Manifest) -> dict[str, Any]:
