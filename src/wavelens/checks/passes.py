@@ -133,7 +133,8 @@ def _batch_independent(model: Model, x: Tensor, target: Target) -> Verdict:
     finding = f"beside two others, the score differs by {scores:.1e} of its size" if scores else same
     if max(scores, gradients) <= rounding(x, step) and leaks == 0:
         return Verdict(name, PASS, f"{finding}, which is rounding." if scores else f"{same}.", figures=figures)
-    gradient = f"differs by {gradients:.1e} of its own" if gradients else "is the same"
+    differs = "" if scores else "differs "
+    gradient = f"{differs}by {gradients:.1e} of its own" if gradients else "is the same"
     finding = f"{finding}, its gradient {gradient}, and {leaks:.2g} of it lies in the others."
     return Verdict(name, FAIL, finding, MIXED, figures)
 
