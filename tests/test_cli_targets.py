@@ -1,5 +1,6 @@
 """What a command explains: a class, a class against another, or what a function of one's own says."""
 
+import dataclasses
 import html
 import importlib
 import json
@@ -278,7 +279,7 @@ def test_against_next_is_the_runner_up_of_each_input(folder, capsys):
 
 
 def test_against_is_a_target_of_python_too(folder):
-    model = importlib.import_module("own_scenes").net()
+    model = dataclasses.replace(importlib.import_module("own_scenes").net(), name="own_scenes:net")
     model.module.eval()
     named = wl.explain("noise.png", model, target=wl.targets.Against("Whole", target="left"), method=wl.Saliency())
     assert named.attribution.target == "Contrast(target=0, against=2)"

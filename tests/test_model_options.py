@@ -407,7 +407,7 @@ def test_runs_of_other_preparations_are_not_mixed(photo, tmp_path, capsys):
     assert main([*command, "--labels", "red"]) == 2
     capsys.readouterr()
     assert main([*command, "--crop", "squash"]) == 2
-    assert "crop='squash'" in capsys.readouterr().err
+    assert "--crop is not given there, 'squash' here" in capsys.readouterr().err
 
 
 def test_profiles_compare_models_with_the_same_options(photo, tmp_path):
