@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import judging
 import numpy as np
 import pv
 import record
@@ -45,7 +46,7 @@ def profiles(network: str, method: str, x: Tensor, labels: Tensor) -> dict[str, 
     ]
     found = [wl.maps.profile(a) for a in several]
     told = {name: torch.cat([getattr(one, name) for one in found]) for name in ("share", "signed")}
-    missed = [(a.gap / (a.score - a.baseline_score)).abs() for a in several if a.gap is not None]
+    missed = [judging.missed(a) for a in several if a.gap is not None]
     return told | ({"gap": torch.cat(missed)} if missed else {})
 
 

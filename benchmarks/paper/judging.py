@@ -125,10 +125,15 @@ def explained(
 def gaps(found: dict[str, Coefficients]) -> dict[str, float]:
     """Of the paths among some attributions, how much of the score's rise their sums miss, as a part of it."""
     return {
-        name: round(float((a.gap / (a.score - a.baseline_score)).abs()), 5)
+        name: round(float(missed(a)), 5)
         for name, a in found.items()
         if isinstance(a, wl.Attribution) and a.gap is not None and a.baseline_score is not None
     }
+
+
+def missed(a: wl.Attribution) -> Tensor:
+    """The part of the score's rise that the sums of a path miss, `(batch,)`."""
+    return (a.gap / (a.score - a.baseline_score)).abs()
 
 
 def controls(x: Tensor, domain: Domain, baseline: float = 0.0, seed: int = 0) -> dict[str, Coefficients]:

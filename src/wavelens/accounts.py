@@ -24,6 +24,7 @@ from wavelens.precision import rounding
 NAMED_SCALES = 2  # scales that a sentence names
 MIN_COMPARED_PART = 0.1  # of the largest number of both accounts: scales below it in both are not compared
 DISAGREE = "Signed sums and Shapley values disagree"
+WHICH = "The signed sums follow one path; what a scale adds when it comes or goes is its Shapley value."
 MAX_DIFFERENCE = 0.5  # of the larger of two numbers: beyond it the accounts disagree, and so if their signs differ
 HALF = "by more than half on"
 ERRORS_APART = 2.0  # standard errors of a sampled value within which nothing is said to differ
@@ -55,6 +56,11 @@ class AccountSentences(NamedTuple):
     compared: str = ""
     pairs: str = ""
     sampled: str = ""
+
+    @property
+    def advice(self) -> str:
+        """Which account answers which question, where the two disagree."""
+        return WHICH if self.compared.startswith(DISAGREE) else ""
 
 
 def grouped_alike(a: Account, shapley: ShapleyValues | None) -> Account:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wavelens.accounts import DISAGREE, aligned, beyond, grouped_alike, rounding_of, without_rounding
+from wavelens.accounts import aligned, beyond, grouped_alike, rounding_of, without_rounding
 from wavelens.attribution import Attribution
 from wavelens.cli.terminal import plain, table
 from wavelens.counts import with_minus
@@ -33,7 +33,6 @@ MAX_SCALES_BESIDE = 6  # of interactions in one table with what words add: about
 PAIRS_CAPTION = (
     "How scales depend on each other; alone is what a scale adds to the baseline, last what the input loses without it."
 )
-WHICH = "The signed sums follow one path; what a scale adds when it comes or goes is its Shapley value."
 MAX_OBJECT_ROWS = 20
 MAX_DECIMALS = 12
 
@@ -73,7 +72,7 @@ def _print_scales(explanation: Explanation, console: Console) -> None:
         if (joined := grouped_alike(a, shapley)) is not a:
             _print_texts(console, "the same by octave")
             console.print(_scale_table(joined, grid, shapley, None))
-        _print_texts(console, told.compared, WHICH if told.compared.startswith(DISAGREE) else "", told.pairs)
+        _print_texts(console, told.compared, told.advice, told.pairs)
         if shapley is not None and shapley.interaction is not None:
             _print_texts(console, PAIRS_CAPTION)
             console.print(_pair_table(shapley))

@@ -63,6 +63,7 @@ PREFIXES: dict[str, Callable[[str, Variant], Parts]] = {
     "ultralytics": from_ultralytics,
     "open_clip": from_open_clip,
 }
+PROGRAMS = (".pt", ".ts", ".pt2")  # the endings of files of TorchScript and of torch.export
 UNSAID = Geometry()  # of a module that says nothing of its input, as long as nobody else does
 NAMES_REMEDY = "Give one name per output in class_names (--class-names), in their order."
 PROBABILITY_ROUNDING = 1e-3  # of a sum that is 1, in half precision
@@ -332,13 +333,13 @@ def _evaluate(module: nn.Module) -> None:
 def is_name(name: str) -> bool:
     """Whether a text has the form of a name that `load` takes, and is no title that a caller gave a model."""
     prefix, _, rest = name.partition(":")
-    is_file = Path(name).suffix in (".pt", ".ts", ".pt2") or is_onnx(name)
+    is_file = Path(name).suffix in PROGRAMS or is_onnx(name)
     return name in NETWORKS or is_file or (prefix in PREFIXES and bool(rest)) or is_function(name)
 
 
 def is_module_file(name: str) -> bool:
     """Whether a name is that of a file that says no preparation: TorchScript, an exported program, some of ONNX."""
-    return Path(name).suffix in (".pt", ".ts", ".pt2") or (is_onnx(name) and not says_preparation(name))
+    return Path(name).suffix in PROGRAMS or (is_onnx(name) and not says_preparation(name))
 
 
 def _function(name: str, variant: Variant) -> Parts:

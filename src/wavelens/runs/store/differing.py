@@ -18,8 +18,7 @@ METHOD, DOMAIN, OPTIONS = "--method", "--domain", "--…"  # names of options; o
 
 def differing(name: str, old: str, new: str) -> list[str]:
     """What differs between two texts of what is called `name`; values of different classes are named by these."""
-    trees = _tree(old), _tree(new)
-    there, here = trees
+    there, here = _tree(old), _tree(new)
     if there is None or here is None:
         return [_is(name, *_brief(old, new))]
     if name == OPTIONS:
@@ -54,7 +53,8 @@ def _method_and_domain(node: ast.expr) -> tuple[ast.expr, ast.expr | None]:
 
 def _of_several(name: str, there: list[ast.expr], here: list[ast.expr]) -> Iterator[str]:
     """Values in any order: those of one class are compared in turn, others are named."""
-    old, new = ([one for one in own if _text(one) not in map(_text, other)] for own, other in _both(there, here))
+    sides = ((there, here), (here, there))
+    old, new = ([one for one in own if _text(one) not in map(_text, other)] for own, other in sides)
     classes: dict[str, tuple[list[ast.expr], list[ast.expr]]] = defaultdict(lambda: ([], []))
     for side, values in enumerate((old, new)):
         for value in values:
@@ -72,10 +72,6 @@ def _of_several(name: str, there: list[ast.expr], here: list[ast.expr]) -> Itera
         yield f"{name} {' and '.join(left[0] or left[1])} is only {'there' if left[0] else 'here'}"
     elif not classes:
         yield f"{name} has its values in another order there"
-
-
-def _both(there: list[ast.expr], here: list[ast.expr]) -> tuple[tuple[list[ast.expr], list[ast.expr]], ...]:
-    return (there, here), (here, there)
 
 
 def _of_values(name: str, there: ast.expr, here: ast.expr) -> list[str]:

@@ -134,10 +134,10 @@ def settle(folder: Path, manifest: Manifest, called: Mapping[str, str] | None = 
     path = folder / FILE
     if not path.exists():
         write_whole(path, manifest.text.encode(), put=_link)
-    differing = differences(read(folder), manifest, called)
-    if differing:
+    others = differences(read(folder), manifest, called)
+    if others:
         raise ValueError(
-            f"{folder} holds another run: {'; '.join(differing)}. Choose another folder, or ask for what is there."
+            f"{folder} holds another run: {'; '.join(others)}. Choose another folder, or ask for what is there."
         )
 
 
